@@ -1,0 +1,44 @@
+"""What a session asks of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from qql.request import Request
+
+__all__ = ["Backend", "Progress"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much is done, and how much there is (None: not known)."""
+
+
+class Backend(Protocol):
+    """An engine that answers requests in the vocabulary of Qdrant's REST interface."""
+
+    name: str
+    """``edge``, ``server``, ``local`` or ``recording``: the word that messages use."""
+
+    def infers(self, model: str) -> bool:
+        """Whether the engine itself turns ``{"text", "model"}`` objects of this model into vectors."""
+        ...
+
+    def call(self, request: Request) -> Any:
+        """Carry out one request and give the ``result`` of Qdrant's answer, as plain JSON data.
+
+        Point ids are ``int`` or ``str`` (a UUID in its hyphenated form). Raises a ``QQLError``
+        and nothing else: `QQLExecutionError` (the engine refused, a bad point), its subclass
+        `QQLUnsupportedError`, or `QQLConnectionError`.
+        """
+        ...
+
+    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
+        """Build indexes and merge segments now. True where there was something to do.
+
+        Raises `QQLUnsupportedError` on engines that optimize by themselves.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Closing twice is allowed."""
+        ...

@@ -1,0 +1,258 @@
+"""Errors as data: where in the source, what is wrong, and what to do about it.
+
+QQLError                     everything this package raises on purpose
+├── QQLCompileError          the text is at fault; nothing was sent         (exit code 3)
+│   ├── QQLSyntaxError       it does not parse
+│   ├── QQLPlanError         it parses, but cannot mean anything
+│   └── QQLScriptError       several statements of one script are at fault
+├── QQLConnectionError       no server or database could be opened          (exit code 4)
+└── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
+    ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
+    └── QQLModelError        a text could not be turned into a vector
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+__all__ = [
+    "Diagnostic",
+    "QQLCompileError",
+    "QQLConnectionError",
+    "QQLError",
+    "QQLExecutionError",
+    "QQLModelError",
+    "QQLPlanError",
+    "QQLScriptError",
+    "QQLSyntaxError",
+    "QQLUnsupportedError",
+    "Source",
+    "Span",
+    "did_you_mean",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of characters of a source: ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Source:
+    """A text as it was given, and the name to show for it (a file name, or ``<string>``)."""
+
+    text: str
+    name: str = "<string>"
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {len(self.text)} characters)"
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character offset, both counted from 1; a line ends with LF or CRLF."""
+        offset = min(max(offset, 0), len(self.text))
+        before = self.text.rfind("\n", 0, offset)
+        column = offset - before
+        if self.text.startswith("\ufeff") and before < 0 and offset:
+            column -= 1  # editors do not count a byte-order mark
+        return self.text.count("\n", 0, offset) + 1, column
+
+    def line(self, number: int) -> str:
+        """The text of a line (counted from 1), without its line end."""
+        start = 0
+        for _ in range(number - 1):
+            start = self.text.find("\n", start) + 1
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r").lstrip("\ufeff")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong (or worth saying, when ``severity`` is ``"warning"``).
+
+    ``code`` is words joined by hyphens. ``related`` are other places that matter, each with a label.
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    related: tuple[tuple[Span, str], ...] = ()
+    severity: str = "error"
+    source: Source | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def line(self) -> int | None:
+        """The line of the span, counted from 1, or None where no place is known."""
+        return self.source.position(self.span.start)[0] if self.source and self.span else None
+
+    @property
+    def column(self) -> int | None:
+        """The column of the span in characters, counted from 1, or None."""
+        return self.source.position(self.span.start)[1] if self.source and self.span else None
+
+    def at(self, source: Source | None = None, span: Span | None = None) -> Diagnostic:
+        """The same diagnostic, with the source and span given where it had none of its own."""
+        return replace(self, source=self.source or source, span=self.span or span)
+
+    def render(self) -> str:
+        """Plain text: the message, the place, the source line with a caret below it, the hint."""
+        out = [f"{self.severity}[{self.code}]: {self.message}"]
+        if self.source and self.span:
+            out += _snippet(self.source, self.span, "")
+            for span, label in self.related:
+                out += _snippet(self.source, span, label)
+        if self.hint:
+            out.append(f"  = help: {self.hint}")
+        return "\n".join(out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form: code, severity, message, and line, column, hint where known."""
+        out: dict[str, Any] = {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+        }
+        if self.source and self.span:
+            end_line, end_column = self.source.position(self.span.end)
+            out |= {"file": self.source.name, "line": self.line, "column": self.column}
+            out |= {"end_line": end_line, "end_column": end_column}
+        if self.hint:
+            out["hint"] = self.hint
+        return out
+
+
+_WIDEST = 160  # characters of a source line that are shown around the caret
+
+
+def _snippet(source: Source, span: Span, label: str) -> list[str]:
+    line, column = source.position(span.start)
+    text = source.line(line)
+    length = max(1, min(span.end - span.start, len(text) - column + 1))
+    shown_from = max(0, column - 1 - _WIDEST // 2) if len(text) > _WIDEST else 0
+    shown = text[shown_from : shown_from + _WIDEST]
+    lead, tail = ("…" if shown_from else ""), ("…" if shown_from + _WIDEST < len(text) else "")
+    pad = len(lead) + column - 1 - shown_from
+    caret = " " * pad + "^" * min(length, _WIDEST - (column - 1 - shown_from))
+    margin = " " * len(str(line))
+    # Control characters would move the caret or drive the terminal.
+    visible = "".join(c if c.isprintable() else " " for c in shown)
+    return [
+        f"{margin} --> {source.name}:{line}:{column}",
+        f"{margin} |",
+        f"{line} | {lead}{visible}{tail}",
+        f"{margin} | {caret}" + (f" {label}" if label else ""),
+    ]
+
+
+class QQLError(Exception):
+    """Base of all errors of this package. It carries one diagnostic or several."""
+
+    exit_code = 1
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = diagnostics
+
+    @classmethod
+    def make(
+        cls,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        hint: str | None = None,
+        related: tuple[tuple[Span, str], ...] = (),
+    ) -> QQLError:
+        """An error of this class with one diagnostic; the source may be added later by `at`."""
+        return cls(Diagnostic(code, message, span, hint, related))
+
+    def at(self, source: Source | None = None, span: Span | None = None) -> QQLError:
+        """The same error with a source and a span for each diagnostic that has none."""
+        moved = type(self)(*(d.at(source, span) for d in self.diagnostics))
+        moved.__cause__ = self.__cause__
+        return moved
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The first diagnostic."""
+        return self.diagnostics[0]
+
+    @property
+    def code(self) -> str:
+        """The code of the first diagnostic."""
+        return self.diagnostic.code
+
+    @property
+    def message(self) -> str:
+        """The message of the first diagnostic, without its place."""
+        return self.diagnostic.message
+
+    @property
+    def hint(self) -> str | None:
+        """The hint of the first diagnostic."""
+        return self.diagnostic.hint
+
+    @property
+    def line(self) -> int | None:
+        """The line of the first diagnostic, counted from 1."""
+        return self.diagnostic.line
+
+    @property
+    def column(self) -> int | None:
+        """The column of the first diagnostic in characters, counted from 1."""
+        return self.diagnostic.column
+
+    def render(self) -> str:
+        """Every diagnostic as plain text."""
+        return "\n\n".join(d.render() for d in self.diagnostics)
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class QQLCompileError(QQLError):
+    """The text is at fault. Nothing was sent."""
+
+    exit_code = 3
+
+
+class QQLSyntaxError(QQLCompileError):
+    """The text does not parse."""
+
+
+class QQLPlanError(QQLCompileError):
+    """The text parses, but what it says cannot be carried out."""
+
+
+class QQLScriptError(QQLCompileError):
+    """Several statements of a script are at fault; one diagnostic (or more) for each."""
+
+
+class QQLConnectionError(QQLError):
+    """No server answered, or the database could not be opened."""
+
+    exit_code = 4
+
+
+class QQLExecutionError(QQLError):
+    """The engine refused a statement, or failed at it."""
+
+
+class QQLUnsupportedError(QQLExecutionError):
+    """The engine in use cannot do this; the hint names the way round."""
+
+
+class QQLModelError(QQLExecutionError):
+    """A text could not be turned into a vector."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint that names the closest of the known words, or None when none is close."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"did you mean `{by_lower[close[0]]}`?" if close else None

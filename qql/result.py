@@ -1,0 +1,77 @@
+"""What a statement gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from qql.errors import Diagnostic
+from qql.request import Request
+
+__all__ = ["Hit", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One point of a result.
+
+    ``id`` is an unsigned integer or a UUID as a string; ``score`` is None where nothing was scored
+    (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
+    a list for the unnamed dense vector, and a dict of name → vector for named ones.
+    """
+
+    id: int | str
+    score: float | None = None
+    payload: dict[str, Any] | None = None
+    vector: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hit as JSON data, without the parts that were not asked for."""
+        out: dict[str, Any] = {"id": self.id}
+        if self.score is not None:
+            out["score"] = self.score
+        if self.payload is not None:
+            out["payload"] = self.payload
+        if self.vector is not None:
+            out["vector"] = self.vector
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one statement.
+
+    Exactly one of the three says what came back: ``hits`` for statements that return points,
+    ``rows`` for other tables (each row a dict with the same keys in the same order), ``message`` for
+    statements that only do something (``"created collection docs"``). ``kind`` says which:
+    ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
+    is (EXPLAIN). ``data`` is the engine's answer unchanged.
+    """
+
+    kind: str
+    statement: str = ""
+    hits: list[Hit] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    message: str = ""
+    data: Any = None
+    requests: tuple[Request, ...] = ()
+    seconds: float = 0.0
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.hits if self.kind == "hits" else self.rows)
+
+    def __len__(self) -> int:
+        return len(self.hits if self.kind == "hits" else self.rows)
+
+    @property
+    def ids(self) -> list[int | str]:
+        """The ids of the hits, in order."""
+        return [hit.id for hit in self.hits]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Hits or rows (or the message) as a list of JSON objects."""
+        if self.kind == "hits":
+            return [hit.to_dict() for hit in self.hits]
+        return self.rows if self.kind == "rows" else [{"message": self.message}]
