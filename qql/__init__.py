@@ -1,3 +1,90 @@
-"""QQL: multi-stage retrieval pipelines for Qdrant, as text."""
+"""QQL: multi-stage retrieval pipelines for Qdrant, as text.
+
+>>> import qql
+>>> [request] = qql.compile("QUERY [0.1, 0.2] FROM docs USING dense LIMIT 5")
+>>> request.body
+{'query': {'nearest': [0.1, 0.2]}, 'using': 'dense', 'limit': 5, 'with_payload': True}
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qql.compiler import check
+    from qql.compiler import compile_text as compile
+    from qql.errors import (
+        Diagnostic,
+        QQLCompileError,
+        QQLConnectionError,
+        QQLError,
+        QQLExecutionError,
+        QQLModelError,
+        QQLPlanError,
+        QQLScriptError,
+        QQLSyntaxError,
+        QQLUnsupportedError,
+    )
+    from qql.explain import explain_text as explain
+    from qql.request import Request
+    from qql.result import Hit, Result
+    from qql.schema import Schema
+    from qql.session import Session, connect
+    from qql.syntax import parse, split
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Diagnostic",
+    "Hit",
+    "QQLCompileError",
+    "QQLConnectionError",
+    "QQLError",
+    "QQLExecutionError",
+    "QQLModelError",
+    "QQLPlanError",
+    "QQLScriptError",
+    "QQLSyntaxError",
+    "QQLUnsupportedError",
+    "Request",
+    "Result",
+    "Schema",
+    "Session",
+    "__version__",
+    "check",
+    "compile",
+    "connect",
+    "explain",
+    "parse",
+    "split",
+]
+
+_ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
+_HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
+    "Hit": ("qql.result", "Hit"),
+    "Request": ("qql.request", "Request"),
+    "Result": ("qql.result", "Result"),
+    "Schema": ("qql.schema", "Schema"),
+    "Session": ("qql.session", "Session"),
+    "check": ("qql.compiler", "check"),
+    "compile": ("qql.compiler", "compile_text"),
+    "connect": ("qql.session", "connect"),
+    "explain": ("qql.explain", "explain_text"),
+    "parse": ("qql.syntax", "parse"),
+    "split": ("qql.syntax", "split"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for, so that `import qql` costs next to nothing.
+    if name not in _HOME:
+        raise AttributeError(f"module 'qql' has no attribute '{name}'")
+    module, attribute = _HOME[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

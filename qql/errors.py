@@ -32,6 +32,7 @@ __all__ = [
     "Source",
     "Span",
     "did_you_mean",
+    "shown",
 ]
 
 
@@ -256,3 +257,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`?" if close else None
+
+
+def shown(value: object, most: int = 40) -> str:
+    """A value as QQL writes it, cut to ``most`` characters, for messages."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (dict, tuple)):
+        return "an object"
+    text = f"'{value}'" if isinstance(value, str) else repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"

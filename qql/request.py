@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
+from qql.errors import Diagnostic, QQLPlanError
+
 __all__ = ["Request", "collection_path"]
 
 
@@ -56,21 +58,33 @@ class Request:
     def to_models(self) -> Any:
         """The body as an object of ``qdrant_client.models`` (None where there is no body).
 
-        Raises ``pydantic.ValidationError`` where qdrant-client does not accept the body, and
-        ``LookupError`` for a route that has no model.
+        Raises `QQLPlanError`: ``no-model`` where a text names no model (qdrant-client has no object for
+        that), ``no-client-model`` where qdrant-client does not know the route or refuses the body.
         """
         if self.body is None:
             return None
-        from pydantic import TypeAdapter
+        from pydantic import TypeAdapter, ValidationError
         from qdrant_client import models
 
         names = _BODY_MODELS.get(self.route)
         if names is None:
-            raise LookupError(f"no qdrant-client model for {self.method} {self.path}")
+            message = f"qdrant-client has no model for {self.method} {self.path}"
+            raise QQLPlanError(Diagnostic("no-client-model", message))
         union: Any = getattr(models, names[0])
         for name in names[1:]:
             union = union | getattr(models, name)
-        return TypeAdapter(union).validate_python(self.body)
+        try:
+            return TypeAdapter(union).validate_python(self.body)
+        except ValidationError as exc:
+            if any(error["loc"][-2:] == ("Document", "model") for error in exc.errors()):
+                hint = "write MODEL 'name' behind the text, or give models={vector: model}"
+                diagnostic = Diagnostic("no-model", "a text of this request names no model", hint=hint)
+            else:
+                first = exc.errors()[0]
+                place = ".".join(str(part) for part in first["loc"])
+                message = f"qdrant-client refuses the body at {place}: {first['msg']}"
+                diagnostic = Diagnostic("no-client-model", message)
+            raise QQLPlanError(diagnostic) from exc
 
 
 _BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {

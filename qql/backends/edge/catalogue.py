@@ -1,0 +1,408 @@
+"""A database on disk: a directory with a marker, a lock, and a directory for each collection.
+
+    marker            qql.json                       {"format": "qql-edge", "version": 1}
+    lock              lock                           held while the database is open; freed when the process dies
+    collection        collections/<name>/            an engine shard, and beside its files
+                      collections/<name>/qql.json    what the engine does not keep: name, schema, metadata
+
+A collection is made under a temporary name and then renamed; to drop it, it is renamed and then deleted.
+So a crash leaves either a whole collection or a leftover, and leftovers are removed when the database is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, did_you_mean
+
+from .checks import refuse
+from .config import edge_config, vector_specs
+from .engine import edge, failure, guarded, is_panic
+from .vectors import VectorSpec
+
+__all__ = ["Collection", "Database"]
+
+_FORMAT = "qql-edge"
+_VERSION = 1
+_MARKER = "qql.json"
+_LOCK = "lock"
+_NEW, _DROPPED = ".new-", ".drop-"
+_LONGEST = 180  # bytes of a file name that are spent on the collection's name
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
+
+
+def _cannot_open(code: str, message: str, hint: str | None = None) -> QQLConnectionError:
+    error = QQLConnectionError.make(code, message, hint=hint)
+    assert isinstance(error, QQLConnectionError)
+    return error
+
+
+def directory_name(collection: str) -> str:
+    """A file name for a collection's name: distinct also where case is ignored, and not too long.
+
+    Lower-case ASCII letters, digits, ``-`` and ``_`` stand for themselves, every other byte is ``%xx``.
+    Too long a result is cut and ends with ``~`` and a hash of the whole name.
+    """
+    encoded = "".join(
+        chr(byte) if chr(byte) in "abcdefghijklmnopqrstuvwxyz0123456789-_" else f"%{byte:02x}"
+        for byte in collection.encode("utf-8", "surrogatepass")
+    )
+    if _RESERVED.match(encoded):
+        encoded = f"%{ord(encoded[0]):02x}{encoded[1:]}"
+    if len(encoded) <= _LONGEST:
+        return encoded
+    return f"{encoded[: _LONGEST - 33]}~{hashlib.sha256(collection.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def collection_name(directory: str) -> str:
+    """The collection's name, as far as its directory's name tells (a cut one ends with ``…``)."""
+    kept, cut, _ = directory.partition("~")
+    raw = re.sub(rb"%([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), kept.encode())
+    return raw.decode("utf-8", "replace") + ("…" if cut else "")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file in one step that survives a crash: write beside it, sync, rename."""
+    beside = path.with_name(path.name + ".tmp")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=True)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory last through a loss of power (where directories can be synced)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class Collection:
+    """One collection: its schema, and the engine's shard, which is opened when it is first needed."""
+
+    def __init__(
+        self, path: Path, name: str, body: dict[str, Any], metadata: dict[str, Any], altered: bool
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.body = body
+        self.metadata = metadata
+        self.altered = altered
+        self.vectors: dict[str, VectorSpec] = vector_specs(name, body)
+        self._shard: Any = None
+
+    @property
+    def shard(self) -> Any:
+        """The open shard."""
+        if self._shard is None:
+            self._shard = self._load(None)
+        return self._shard
+
+    def _load(self, config: Any) -> Any:
+        # An optimization that was killed leaves this behind; the engine would never look at it again.
+        shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+        try:
+            return edge.EdgeShard.load(str(self.path), config)
+        except BaseException as exc:
+            if not isinstance(exc, Exception) and not is_panic(exc):
+                raise
+            if "WouldBlock" in str(exc):
+                raise failure(exc, self.name) from exc
+            raise _corrupt(self.name, str(exc)) from exc
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[Any]:
+        """The open shard, with the engine's failures turned into `QQLError`s; a panic closes it."""
+        with guarded(self.name, self.abandon):
+            yield self.shard
+
+    def abandon(self) -> None:
+        """Let go of a shard that panicked; the next use opens it afresh."""
+        shard, self._shard = self._shard, None
+        if shard is not None:
+            try:
+                shard.close()
+            except BaseException as exc:
+                if not isinstance(exc, Exception) and not is_panic(exc):
+                    raise
+
+    def flush(self) -> None:
+        """Write everything to disk."""
+        if self._shard is not None:
+            with self.engine() as shard:
+                shard.flush()
+
+    def close(self) -> None:
+        """Flush and close the shard."""
+        if self._shard is not None:
+            try:
+                self.flush()
+            finally:
+                self.abandon()
+
+    def reconfigure(self, body: dict[str, Any]) -> None:
+        """Give the shard another configuration and remember it. Stored points follow at the next optimize."""
+        config = edge_config(body)
+        self.close()
+        with guarded(self.name):
+            self._shard = self._load(config)
+        self.body, self.vectors, self.altered = body, vector_specs(self.name, body), True
+        self.save()
+
+    def save(self) -> None:
+        """Write the schema file."""
+        write_json(self.path / _MARKER, self._description())
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "name": self.name,
+            "config": self.body,
+            "metadata": self.metadata,
+            "altered": self.altered,
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Collection:
+        """The collection in a directory. Raises `QQLConnectionError` ``database-corrupt``."""
+        name = collection_name(path.name)
+        try:
+            found = json.loads((path / _MARKER).read_text(encoding="utf-8"))
+            _check_version(found, path)
+            return cls(path, found["name"], found["config"], found["metadata"], found["altered"])
+        except QQLError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise _corrupt(name, f"{_MARKER}: {exc}") from exc
+
+    @classmethod
+    def create(cls, path: Path, name: str, body: dict[str, Any], metadata: dict[str, Any]) -> Collection:
+        """Make a collection at a path that does not exist yet, whole or not at all."""
+        new = path.with_name(f"{_NEW}{uuid.uuid4().hex}")
+        made = cls(new, name, body, metadata, False)
+        try:
+            new.mkdir()
+            with guarded(name):
+                edge.EdgeShard.create(str(new), edge_config(body)).close()
+            made.save()
+            new.rename(path)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        sync_directory(path.parent)
+        made.path = path
+        return made
+
+
+def _check_version(found: Any, path: Path) -> None:
+    if found["format"] != _FORMAT:
+        raise ValueError("not the description of a QQL database")
+    if found["version"] > _VERSION:
+        raise _cannot_open(
+            "database-too-new",
+            f"{path} was written by a newer version of QQL (format {found['version']}, this one reads {_VERSION})",
+        )
+
+
+def _corrupt(name: str, why: str) -> QQLConnectionError:
+    first = why.strip().splitlines()[0] if why.strip() else "no reason given"
+    return _cannot_open(
+        "database-corrupt",
+        f"collection `{name}` is damaged: {first}",
+        f"the other collections can be used; restore this one from a copy, or DROP COLLECTION {name}",
+    )
+
+
+class Database:
+    """The collections of one directory. One process at a time may hold it open."""
+
+    def __init__(self, path: Path, create: bool) -> None:
+        self.path = path
+        self._lock: BinaryIO | None = None
+        self._open: dict[str, Collection] = {}
+        self._broken: dict[str, tuple[Path, QQLError]] = {}
+        try:
+            self._prepare(create)
+            self._scan()
+        except QQLError:
+            self._unlock()
+            raise
+        except OSError as exc:
+            self._unlock()
+            raise _cannot_open(
+                "database-unreadable", f"{path} cannot be opened: {exc.strerror or exc}"
+            ) from exc
+
+    def _prepare(self, create: bool) -> None:
+        marker = self.path / _MARKER
+        if self.path.exists() and not self.path.is_dir():
+            raise _cannot_open(
+                "not-a-database", f"{self.path} is a file; an embedded database is a directory"
+            )
+        there = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+        if not there - {_LOCK, f"{_MARKER}.tmp"} and not create:
+            raise _cannot_open("database-missing", f"there is no database at {self.path}")
+        if there - {_LOCK, f"{_MARKER}.tmp"} and _MARKER not in there:
+            raise _cannot_open(
+                "not-a-database",
+                f"{self.path} holds other files and is no QQL database",
+                "an embedded database requires an empty or a new directory",
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        if not marker.exists():
+            write_json(marker, {"format": _FORMAT, "version": _VERSION})
+        try:
+            _check_version(json.loads(marker.read_text(encoding="utf-8")), self.path)
+        except (ValueError, LookupError, TypeError) as exc:
+            raise _cannot_open(
+                "not-a-database", f"{marker} is not the marker of a QQL database: {exc}"
+            ) from exc
+        (self.path / "collections").mkdir(exist_ok=True)
+
+    def _take_lock(self) -> None:
+        self._lock = (self.path / _LOCK).open("a+b")
+        try:
+            _lock_file(self._lock)
+        except OSError as exc:
+            self._lock.seek(0)
+            holder = self._lock.read(32).decode("ascii", "replace").strip()
+            self._lock.close()
+            self._lock = None
+            raise _cannot_open(
+                "database-locked",
+                f"{self.path} is in use by another process" + (f" (pid {holder})" if holder else ""),
+                "an embedded database can be open in one process at a time; a Qdrant server serves many",
+            ) from exc
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()).encode())
+        self._lock.flush()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _scan(self) -> None:
+        for entry in sorted((self.path / "collections").iterdir()):
+            if entry.name.startswith((_NEW, _DROPPED)):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.is_dir():
+                try:
+                    found = Collection.read(entry)
+                    self._open[found.name] = found
+                except QQLError as exc:
+                    self._broken[collection_name(entry.name)] = (entry, exc)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._open or name in self._broken
+
+    def names(self) -> list[str]:
+        """The names of all collections, damaged ones too, sorted."""
+        return sorted([*self._open, *self._broken])
+
+    def get(self, name: str) -> Collection:
+        """The collection of that name. Raises ``unknown-collection`` or ``database-corrupt``."""
+        found = self._open.get(name)
+        if found is not None:
+            return found
+        if name in self._broken:
+            raise self._broken[name][1]
+        raise self.unknown(name)
+
+    def unknown(self, name: str) -> QQLExecutionError:
+        """The error for a collection that there is not."""
+        names = self.names()
+        listed = (
+            f"there are {', '.join(f'`{n}`' for n in names[:20])}" if names else "there are no collections"
+        )
+        return refuse(
+            "unknown-collection", f"there is no collection `{name}`", did_you_mean(name, names) or listed
+        )
+
+    def create(self, name: str, body: dict[str, Any], metadata: dict[str, Any]) -> Collection:
+        """Make a collection. Raises ``collection-exists``."""
+        if not name:
+            raise refuse("invalid-name", "a collection requires a name")
+        if name in self:
+            raise refuse(
+                "collection-exists",
+                f"collection `{name}` exists already",
+                "CREATE COLLECTION IF NOT EXISTS …",
+            )
+        with self._writing(name):
+            made = Collection.create(self.path / "collections" / directory_name(name), name, body, metadata)
+        self._open[name] = made
+        return made
+
+    def drop(self, name: str) -> None:
+        """Remove a collection with all its points; a damaged one too."""
+        if name not in self:
+            raise self.unknown(name)
+        collection = self._open.get(name)
+        path = collection.path if collection is not None else self._broken[name][0]
+        if collection is not None:
+            collection.abandon()
+        with self._writing(name):
+            gone = path.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+            path.rename(gone)
+            sync_directory(gone.parent)
+        self._open.pop(name, None)
+        self._broken.pop(name, None)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise refuse(
+                "database-unwritable", f"collection `{name}` cannot be written: {exc.strerror or exc}"
+            ) from exc
+
+    def each_open(self, action: Callable[[Collection], None]) -> None:
+        """Do something with every collection; the first failure is raised after the last was tried."""
+        first: QQLError | None = None
+        for collection in self._open.values():
+            try:
+                action(collection)
+            except QQLError as exc:
+                first = first or exc
+        if first is not None:
+            raise first
+
+    def close(self) -> None:
+        """Flush and close everything and give up the lock."""
+        try:
+            self.each_open(Collection.close)
+        finally:
+            self._unlock()
+
+
+def _lock_file(file: BinaryIO) -> None:
+    """Take the exclusive lock of an open file at once, or raise OSError. The system frees it at process end."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        file.seek(1 << 30)  # a byte nobody reads: Windows also hides locked bytes from readers
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        file.seek(0)
+    else:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,273 @@
+"""What vectors a collection has, and whether a value is one of them.
+
+The engine must never see a vector that was not checked here: ragged multivectors and unequal sparse
+lengths make it panic, and its write-ahead log then panics at every later load; NaN, infinities and
+repeated sparse indices are stored in silence.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal
+
+from qql.errors import did_you_mean
+
+from .checks import refuse
+from .engine import edge
+
+__all__ = ["VectorSpec", "find_vector", "query_vector", "stored_vector_checker"]
+
+_NUMBERS = {float, int}
+_FLOAT32_MAX = 3.4028234663852886e38
+_FLOAT16_MAX = 65504.0
+_LONGEST_NORM = 1.8446743e19  # its square is the largest float32; past it the engine normalises to zeros
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpec:
+    """One vector of a collection; ``name`` is ``""`` for the unnamed one, ``size`` is 0 for sparse."""
+
+    collection: str
+    name: str
+    kind: Literal["dense", "multi", "sparse"]
+    size: int = 0
+    distance: str = ""
+    datatype: str = "float32"
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        named = f"vector `{self.name}`" if self.name else "the unnamed vector"
+        return f"{named} of `{self.collection}`"
+
+    @property
+    def bytes_each(self) -> float:
+        """Bytes of storage of one component."""
+        return {"float32": 4, "float16": 2, "uint8": 1, "turbo16": 2, "turbo8": 1, "turbo4": 0.5}.get(
+            self.datatype, 4
+        )
+
+
+def find_vector(specs: Mapping[str, VectorSpec], name: str, collection: str) -> VectorSpec:
+    """The vector of that name; the error lists those that there are."""
+    spec = specs.get(name)
+    if spec is not None:
+        return spec
+    named = [f"`{known}`" if known else "an unnamed one" for known in specs]
+    listed = f"the vectors of `{collection}` are {', '.join(named)}"
+    if not name:
+        raise refuse(
+            "unknown-vector", f"`{collection}` has no unnamed vector", f"{listed}: say which, with USING"
+        )
+    hint = did_you_mean(name, [known for known in specs if known])
+    raise refuse(
+        "unknown-vector", f"`{collection}` has no vector `{name}`", f"{hint} {listed}" if hint else listed
+    )
+
+
+class _Doubt(Exception):
+    """The fast check did not pass; the slow one decides, and names the culprit."""
+
+
+def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]], Any]:
+    """A function that takes a vector to be stored and the words for its owner, and gives what the engine takes.
+
+    About 6 µs for 256 dimensions: `struct` checks length, types and float32 range in one C loop, the
+    Euclidean norm is finite exactly when every component is, and for cosine must have a float32 square.
+    """
+    fast = _FAST[spec.kind](spec)
+
+    def check(value: Any, who: Callable[[], str]) -> Any:
+        try:
+            return fast(value)
+        except (_Doubt, struct.error, OverflowError, TypeError, ValueError, KeyError):
+            return _SLOW[spec.kind](spec, value, who(), True)
+
+    return check
+
+
+def query_vector(spec: VectorSpec, value: Any, who: str = "the query") -> Any:
+    """A vector to search with. A multivector may be searched with one dense vector, as on the server."""
+    if spec.kind == "sparse" and type(value).__name__ == "SparseVector":
+        return value
+    return _SLOW[spec.kind](spec, value, who, False)
+
+
+# --- the fast way ---------------------------------------------------------------------------------
+
+
+def _fast_dense(spec: VectorSpec) -> Callable[[Any], Any]:
+    pack = struct.Struct(f"{spec.size}{'e' if spec.datatype == 'float16' else 'f'}").pack
+    longest = _LONGEST_NORM if spec.distance == "cosine" else math.inf
+    hypot = math.hypot
+    bytes_only = spec.datatype == "uint8"
+
+    def check(value: Any) -> Any:
+        if type(value) is not list or not {*map(type, value)} <= _NUMBERS:
+            raise _Doubt
+        pack(*value)
+        if not hypot(*value) < longest or (bytes_only and not (min(value) >= 0 and max(value) <= 255)):
+            raise _Doubt
+        return value
+
+    return check
+
+
+def _fast_multi(spec: VectorSpec) -> Callable[[Any], Any]:
+    row = _fast_dense(spec)
+
+    def check(value: Any) -> Any:
+        if type(value) is not list or not value:
+            raise _Doubt
+        for item in value:
+            row(item)
+        return value
+
+    return check
+
+
+def _fast_sparse(spec: VectorSpec) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        indices, values = value["indices"], value["values"]
+        count = len(indices)
+        if len(value) != 2 or type(indices) is not list or type(values) is not list:
+            raise _Doubt
+        if len(values) != count or len({*indices}) != count:
+            raise _Doubt
+        if not {*map(type, indices)} <= {int} or not {*map(type, values)} <= _NUMBERS:
+            raise _Doubt
+        struct.pack(f"{count}I{count}f", *indices, *values)
+        if not math.hypot(*values) < math.inf:
+            raise _Doubt
+        return edge.SparseVector(indices, values)
+
+    return check
+
+
+_FAST: dict[str, Callable[[VectorSpec], Callable[[Any], Any]]] = {
+    "dense": _fast_dense,
+    "multi": _fast_multi,
+    "sparse": _fast_sparse,
+}
+
+
+# --- the slow way ---------------------------------------------------------------------------------
+
+
+def _slow_dense(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[float]:
+    if not isinstance(value, list | tuple) or (value and isinstance(value[0], list | tuple)):
+        raise _wrong_kind(spec, value, who)
+    if len(value) != spec.size:
+        raise refuse(
+            "wrong-dimension",
+            f"{spec.title} has {spec.size} dimensions, {who} has {len(value)}",
+        )
+    largest = (
+        {"float16": _FLOAT16_MAX, "uint8": 255.0}.get(spec.datatype, _FLOAT32_MAX) if stored else _FLOAT32_MAX
+    )
+    smallest = 0.0 if stored and spec.datatype == "uint8" else -largest
+    out = [
+        _component(spec, item, f"{who}, component {at}", smallest, largest)
+        for at, item in enumerate(value, 1)
+    ]
+    if spec.distance == "cosine" and not math.hypot(*out) < _LONGEST_NORM:
+        raise refuse(
+            "invalid-vector",
+            f"{spec.title}: {who} has components too large to be normalised",
+            "a cosine vector requires a length below 1.8e19; scale it down",
+        )
+    return out
+
+
+def _slow_multi(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[list[float]]:
+    if not isinstance(value, list | tuple):
+        raise _wrong_kind(spec, value, who)
+    if not value:
+        raise refuse("invalid-vector", f"{spec.title}: {who} has a multivector without a row")
+    if not isinstance(value[0], list | tuple):
+        return [_slow_dense(spec, value, who, stored)]
+    for at, row in enumerate(value, 1):
+        if not isinstance(row, list | tuple):
+            raise _wrong_kind(spec, row, f"{who}, row {at}")
+    return [_slow_dense(spec, row, f"{who}, row {at}", stored) for at, row in enumerate(value, 1)]
+
+
+def _slow_sparse(spec: VectorSpec, value: Any, who: str, stored: bool) -> Any:
+    if not isinstance(value, Mapping) or value.keys() != {"indices", "values"}:
+        raise _wrong_kind(spec, value, who)
+    indices, values = value["indices"], value["values"]
+    if not isinstance(indices, list | tuple) or not isinstance(values, list | tuple):
+        raise _wrong_kind(spec, value, who)
+    if len(indices) != len(values):
+        raise refuse(
+            "invalid-vector", f"{spec.title}: {who} has {len(indices)} indices and {len(values)} values"
+        )
+    seen: set[int] = set()
+    for at, index in enumerate(indices, 1):
+        if type(index) is not int or not 0 <= index < 2**32:
+            raise refuse(
+                "invalid-vector",
+                f"{spec.title}: {who}, index {at} is {index!r}; a sparse index requires an integer from 0 to {2**32 - 1}",
+            )
+        if index in seen:
+            raise refuse("invalid-vector", f"{spec.title}: {who} has index {index} twice")
+        seen.add(index)
+    out = [
+        _component(spec, item, f"{who}, value {at}", -_FLOAT32_MAX, _FLOAT32_MAX)
+        for at, item in enumerate(values, 1)
+    ]
+    return edge.SparseVector(list(indices), out)
+
+
+_SLOW: dict[str, Callable[[VectorSpec, Any, str, bool], Any]] = {
+    "dense": _slow_dense,
+    "multi": _slow_multi,
+    "sparse": _slow_sparse,
+}
+
+
+def _component(spec: VectorSpec, value: Any, where: str, smallest: float, largest: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise refuse("invalid-vector", f"{spec.title}: {where} is no number but {value!r:.40}")
+    try:
+        out = float(value)
+    except OverflowError:
+        out = math.inf
+    if not math.isfinite(out):
+        raise refuse("invalid-vector", f"{spec.title}: {where} is {value!r:.40}, not a finite number")
+    if not smallest <= out <= largest:
+        raise refuse(
+            "invalid-vector",
+            f"{spec.title}: {where} is {out:g}; {spec.datatype} holds {smallest:g} to {largest:g}",
+        )
+    return out
+
+
+def _wrong_kind(spec: VectorSpec, value: Any, who: str) -> Exception:
+    return refuse(
+        "wrong-vector-kind",
+        f"{spec.title} is {_ARTICLED[spec.kind]}, {who} has {_given(value)}",
+        _SHAPES[spec.kind],
+    )
+
+
+_ARTICLED = {"dense": "dense", "multi": "a multivector", "sparse": "sparse"}
+_SHAPES = {
+    "dense": "a dense vector is a list of numbers",
+    "multi": "a multivector is a list of lists of numbers",
+    "sparse": 'a sparse vector is {"indices": […], "values": […]}',
+}
+
+
+def _given(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        nested = bool(value) and isinstance(value[0], list | tuple)
+        return "a multivector" if nested else "a list of numbers"
+    if isinstance(value, Mapping):
+        sparse = {"indices", "values"} <= value.keys()
+        return "a sparse vector" if sparse else f"an object with {', '.join(map(repr, value)) or 'no keys'}"
+    return f"{value!r:.40}"

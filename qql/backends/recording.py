@@ -1,0 +1,148 @@
+"""An engine that keeps what it is asked: for dry runs, tests, and to see what another engine was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from qql.backends.base import Backend, Progress
+from qql.errors import QQLError
+from qql.request import Request
+
+__all__ = ["Answers", "RecordingBackend"]
+
+Answers = Mapping[tuple[str, str], Any] | Callable[[Request], Any]
+"""Answers by `Request.route`, or a function from request to answer. A `QQLError` as an answer is raised."""
+
+
+class RecordingBackend:
+    """Keeps every request in ``requests``, in the order of the calls.
+
+    With ``inner``, a request is passed on to it, and ``exchanges`` keeps (request, result) for those that
+    were answered. Without, the answer is that of an empty engine in the shape of the route: no points, a
+    count of 0, an update that is complete. ``answers`` comes before both.
+
+    ``infers`` says whether models are left to the engine; by default the inner engine decides, and without
+    one every model is, so that nothing is embedded.
+    """
+
+    name = "recording"
+
+    def __init__(
+        self,
+        inner: Backend | None = None,
+        answers: Answers | None = None,
+        *,
+        infers: bool | Callable[[str], bool] | None = None,
+    ) -> None:
+        self.inner = inner
+        self.requests: list[Request] = []
+        self.exchanges: list[tuple[Request, Any]] = []
+        self._answers = answers
+        self._infers = infers
+
+    def __repr__(self) -> str:
+        return f"RecordingBackend({len(self.requests)} requests, inner={self.inner!r})"
+
+    def infers(self, model: str) -> bool:
+        """What was given as ``infers``, else what the inner engine says, else True."""
+        if callable(self._infers):
+            return self._infers(model)
+        if self._infers is not None:
+            return self._infers
+        return self.inner.infers(model) if self.inner else True
+
+    def call(self, request: Request) -> Any:
+        """Keep the request and answer it.
+
+        Raises what the inner engine raises, and an answer that is a `QQLError`.
+        """
+        self.requests.append(request)
+        result = self._answer(request)
+        self.exchanges.append((request, result))
+        return result
+
+    def _answer(self, request: Request) -> Any:
+        if callable(self._answers):
+            answer = self._answers(request)
+        elif self._answers is not None and request.route in self._answers:
+            answer = deepcopy(self._answers[request.route])
+        elif self.inner is not None:
+            return self.inner.call(request)
+        else:
+            return _empty(request)
+        if isinstance(answer, QQLError):
+            raise answer
+        return answer
+
+    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
+        """What the inner engine does; without one there is nothing to optimize: False."""
+        return self.inner.optimize(collection, progress) if self.inner else False
+
+    def clear(self) -> None:
+        """Forget what was kept."""
+        self.requests.clear()
+        self.exchanges.clear()
+
+    def close(self) -> None:
+        """Close the inner engine; what was kept stays."""
+        if self.inner is not None:
+            self.inner.close()
+
+
+_COMPLETED = {"operation_id": 0, "status": "completed"}
+_EMPTY_COLLECTION = {
+    "status": "green",
+    "optimizer_status": "ok",
+    "indexed_vectors_count": 0,
+    "points_count": 0,
+    "segments_count": 0,
+    "config": {"params": {"vectors": {}}, "hnsw_config": {}, "optimizer_config": {}, "wal_config": {}},
+    "payload_schema": {},
+}
+_EMPTY: dict[tuple[str, str], Any] = {
+    ("GET", "/collections"): {"collections": []},
+    ("GET", "/aliases"): {"aliases": []},
+    ("GET", "/snapshots"): [],
+    ("GET", ""): _EMPTY_COLLECTION,
+    ("GET", "exists"): {"exists": False},
+    ("GET", "aliases"): {"aliases": []},
+    ("GET", "snapshots"): [],
+    ("GET", "shards"): {"shard_keys": []},
+    ("PUT", ""): True,
+    ("PATCH", ""): True,
+    ("DELETE", ""): True,
+    ("POST", ""): True,  # POST /collections/aliases
+    ("PUT", "shards"): True,
+    ("POST", "shards/delete"): True,
+    ("PUT", "index"): _COMPLETED,
+    ("PUT", "points"): _COMPLETED,
+    ("POST", "points"): [],
+    ("POST", "points/delete"): _COMPLETED,
+    ("POST", "points/scroll"): {"points": [], "next_page_offset": None},
+    ("POST", "points/count"): {"count": 0},
+    ("POST", "facet"): {"hits": []},
+    ("POST", "points/payload"): _COMPLETED,
+    ("PUT", "points/payload"): _COMPLETED,
+    ("POST", "points/payload/delete"): _COMPLETED,
+    ("POST", "points/payload/clear"): _COMPLETED,
+    ("PUT", "points/vectors"): _COMPLETED,
+    ("POST", "points/vectors/delete"): _COMPLETED,
+    ("POST", "points/query"): {"points": []},
+    ("POST", "points/query/groups"): {"groups": []},
+}
+_MANY = {
+    ("POST", "points/query/batch"): ("searches", {"points": []}),
+    ("POST", "points/batch"): ("operations", _COMPLETED),
+}
+
+
+def _empty(request: Request) -> Any:
+    """An empty engine's answer, a fresh copy each time; True for a route that is not in the table."""
+    if request.route in _MANY:
+        key, one = _MANY[request.route]
+        return [deepcopy(one) for _ in (request.body or {}).get(key, [])]
+    if request.method == "DELETE" and request.route[1].startswith("index/"):
+        return dict(_COMPLETED)
+    return deepcopy(_EMPTY.get(request.route, True))

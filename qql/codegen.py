@@ -1,0 +1,495 @@
+"""Plan → request: the only place that knows the shape of Qdrant's REST bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from qql import nodes
+from qql.embedders.models import known_kind, known_size
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.filters import all_of, emit_filter, point_id, scalar_value, selected_ids
+from qql.options import (
+    COLLECTION_BLOCKS,
+    COUNT_OPTIONS,
+    INDEX_TYPES,
+    SPARSE_INDEX,
+    VECTOR_BLOCKS,
+    quantization,
+    read_options,
+)
+from qql.plan import (
+    Context,
+    Input,
+    QueryPlan,
+    Stage,
+    check_vector,
+    collection_of,
+    count_limit,
+    plan_query,
+    text_of,
+    wait_of,
+)
+from qql.request import Request, collection_path
+from qql.schema import METADATA_KEY, Schema
+
+__all__ = ["TEXT_FIELDS", "emit_query", "emit_statement", "row_point"]
+
+TEXT_FIELDS = ("text", "body", "content", "title", "description", "name", "summary", "document")
+"""The payload field that is embedded: the first of these that a row has."""
+
+
+def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint))
+
+
+def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not there."""
+    return {key: value for key, value in body.items() if value is not None}
+
+
+# ------------------------------------------------------------------------------------ queries
+
+
+def emit_query(plan: QueryPlan) -> Request:
+    """One nested request for a plan."""
+    root = plan.root
+    if isinstance(root.target, nodes.Points):
+        assert isinstance(root.target.ids, tuple)
+        body = {"ids": [point_id(scalar) for scalar in root.target.ids]} | _selections(
+            plan.payload, plan.vectors
+        )
+        return Request("POST", collection_path(plan.collection, "points"), dict(plan.request), body)
+    body = _emit_stage(root, Input(root), {}) | _clean({"offset": plan.offset})
+    body |= _selections(plan.payload, plan.vectors)
+    return Request("POST", collection_path(plan.collection, "points", "query"), dict(plan.request), body)
+
+
+def _emit_stage(stage: Stage, given: Input, done: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The body of a stage as one reference asks for it."""
+    inputs = done.get(id(stage))
+    if inputs is None:
+        inputs = done[id(stage)] = [_emit_stage(i.stage, i, done) for i in stage.inputs]
+    threshold = stage.threshold if given.threshold is None else given.threshold
+    lookup = given.lookup or stage.lookup
+    return _clean(
+        {
+            "prefetch": inputs or None,
+            "query": _emit_target(stage),
+            "using": stage.using,
+            "filter": emit_filter(all_of([stage.where, given.where])),
+            "params": dict(stage.params) or None,
+            "score_threshold": threshold,
+            "limit": stage.limit,
+            "lookup_from": _emit_lookup(lookup) if lookup else None,
+        }
+    )
+
+
+def _emit_target(stage: Stage) -> dict[str, Any]:
+    if stage.fusion == "rrf" and stage.rrf is not None:
+        return {"rrf": dict(stage.rrf)}
+    if stage.fusion is not None:
+        return {"fusion": stage.fusion}
+    match stage.target:
+        case nodes.Text():
+            return {"nearest": _document(text_of(stage.target.text, "the text"), stage.model)}
+        case nodes.Vector():
+            return {"nearest": stage.target.value}
+        case nodes.Point():
+            return {"nearest": point_id(stage.target.id)}
+    raise AssertionError(f"no query for {stage.target!r}")
+
+
+def _document(text: str, model: str | None) -> dict[str, Any]:
+    """Qdrant's inference object."""
+    return {"text": text, "model": model} if model else {"text": text}
+
+
+def _emit_lookup(lookup: nodes.Lookup) -> dict[str, Any]:
+    return _clean(
+        {
+            "collection": str(lookup.collection.text),
+            "vector": str(lookup.vector.text) if lookup.vector else None,
+        }
+    )
+
+
+def _selections(payload: nodes.Selection | None, vectors: nodes.Selection | None) -> dict[str, Any]:
+    """``with_payload`` (all of it, unless something else is asked for) and ``with_vector``."""
+    found: dict[str, Any] = {"with_payload": True}
+    if payload is not None:
+        names = [str(name.text) for name in payload.names]
+        found["with_payload"] = {"all": True, "none": False}.get(payload.mode, {payload.mode: names})
+    if vectors is not None:
+        if vectors.mode == "exclude":
+            hint = "name the vectors that are wanted: WITH VECTOR (dense, sparse)"
+            _fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
+        names = [str(name.text) for name in vectors.names]
+        found["with_vector"] = {"all": True, "none": False}.get(vectors.mode, names)
+    return found
+
+
+# ------------------------------------------------------------------------------------ points
+
+
+def row_point(
+    row: Mapping[str, Any], schema: Schema | None, collection: str, span: Span, context: Context
+) -> dict[str, Any]:
+    """A point of UPSERT or COPY: ``{"id", "vector", "payload"}``.
+
+    Every vector of the collection that has a model and is not given is asked for as an inference
+    object of the row's text. Raises `QQLPlanError`.
+    """
+    row = {key: _plain(value) for key, value in row.items()}
+    if "id" not in row:
+        hint = "ids are unsigned integers or UUIDs; UUID('some key') makes a stable one of a text"
+        _fail("missing-id", "a point needs an `id`", span, hint)
+    point: dict[str, Any] = {"id": point_id(nodes.Scalar(row.pop("id"), span=span))}
+    vector = row.pop("vector", None)
+    if vector is not None:
+        vector = _row_vector(vector, schema, collection, span)
+    vector = _with_texts(vector, row, schema)
+    if vector is not None:
+        point["vector"] = vector
+    if row:
+        _check_payload(row, span)
+        point["payload"] = row
+        if isinstance(row.get("payload"), dict) and len(row) == 1:
+            context.warn(
+                "nested-payload",
+                "`payload` is a field like any other here, so the payload holds an object `payload`",
+                span,
+                "write the payload's fields beside `id` and `vector`",
+            )
+    return point
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, nodes.Uuid):
+        return scalar_value(nodes.Scalar(value, span=value.span))
+    if isinstance(value, list) and any(isinstance(item, (dict, list, nodes.Uuid)) for item in value):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _row_vector(vector: Any, schema: Schema | None, collection: str, span: Span) -> Any:
+    of = f"of `{collection}`"
+    if isinstance(vector, dict) and set(vector) != {"indices", "values"} and "text" not in vector:
+        return {name: _one_vector(value, name, schema, collection, span) for name, value in vector.items()}
+    if schema is not None and schema.vectors and "" not in schema.vectors:
+        hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
+        _fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
+    return _one_vector(vector, "", schema, collection, span)
+
+
+def _one_vector(value: Any, name: str, schema: Schema | None, collection: str, span: Span) -> Any:
+    known = None
+    if schema is not None:
+        known = schema.vectors.get(name)
+        if known is None:
+            hint = did_you_mean(name, schema.vectors) or f"its vectors: {schema.describe_vectors()}"
+            _fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
+    if isinstance(value, str):
+        return _document(value, known.model if known else None)
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return value if "model" in value or not known or not known.model else {**value, "model": known.model}
+    check_vector(value, known, span, f"of `{collection}`")
+    return value
+
+
+def _with_texts(vector: Any, payload: Mapping[str, Any], schema: Schema | None) -> Any:
+    """The vectors, and an inference object for each that has a model and is not there."""
+    if schema is None:
+        return vector
+    given = vector if isinstance(vector, dict) and "indices" not in vector and "text" not in vector else None
+    if vector is not None and given is None:
+        return vector
+    missing = {v.name: v.model for v in schema.vectors.values() if v.model and v.name not in (given or {})}
+    text = next((payload[f] for f in TEXT_FIELDS if isinstance(payload.get(f), str)), None)
+    if not missing or not text:
+        return vector
+    if list(schema.vectors) == [""]:
+        return _document(text, missing[""])
+    return {**(given or {}), **{name: _document(text, model) for name, model in missing.items()}}
+
+
+def _check_payload(payload: Mapping[str, Any], span: Span) -> None:
+    todo: list[Any] = [payload]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list):
+            todo += item
+        elif isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
+            _fail("number-out-of-range", f"{shown(item)} does not fit 64 bits", span)
+        elif isinstance(item, float) and not -1.8e308 < item < 1.8e308:
+            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
+
+
+def _emit_upsert(statement: nodes.Upsert, context: Context) -> list[Request]:
+    collection = collection_of(statement.collection, context, statement.span)
+    schema = context.schema(collection)
+    assert isinstance(statement.rows, tuple), "parameters are bound before rows are read"
+    points = []
+    seen: dict[Any, int] = {}
+    for number, row in enumerate(statement.rows, 1):
+        if not isinstance(row, dict):
+            message = f"row {number} is {shown(row)}; a row is an object {{id: 1, …}}"
+            _fail("bad-row", message, statement.span)
+        try:
+            point = row_point(row, schema, collection, statement.span, context)
+        except QQLPlanError as exc:
+            if len(statement.rows) == 1:
+                raise
+            found = exc.diagnostic
+            raise QQLPlanError(replace(found, message=f"row {number}: {found.message}")) from None
+        if point["id"] in seen:
+            message = f"rows {seen[point['id']]} and {number} have the same id {point['id']}"
+            context.warn("duplicate-id", message, statement.span, "the later row replaces the earlier one")
+        seen[point["id"]] = number
+        points.append(point)
+    if not points:
+        _fail("bad-row", "VALUES has no rows", statement.span)
+    if schema is None and not any("vector" in point for point in points):
+        context.warn(
+            "no-schema",
+            f"what `{collection}` embeds is not known here, so the points have no vectors",
+            statement.span,
+            "connect to the database, or give schema= or a CREATE COLLECTION in the same script",
+        )
+    path = collection_path(collection, "points")
+    return [Request("PUT", path, _wait(statement.wait), {"points": points})]
+
+
+def _wait(scalar: nodes.Scalar | None) -> dict[str, Any]:
+    return {"wait": "true" if wait_of(scalar) else "false"}
+
+
+def _emit_delete(statement: nodes.Delete, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    if statement.where is None:
+        hint = f"DROP COLLECTION {collection} removes a collection with all its points"
+        _fail("where-missing", "DELETE needs a WHERE", statement.span, hint)
+    ids = selected_ids(statement.where)
+    body = {"points": ids} if ids is not None else {"filter": emit_filter(statement.where)}
+    path = collection_path(collection, "points", "delete")
+    return [Request("POST", path, _wait(statement.wait), body)]
+
+
+def _emit_count(statement: nodes.Count, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    body = _clean({"filter": emit_filter(statement.where)})
+    body |= read_options(statement.params, COUNT_OPTIONS, "COUNT")
+    return [Request("POST", collection_path(collection, "points", "count"), {}, body)]
+
+
+def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    order = statement.order_by
+    if order is not None and statement.after is not None:
+        hint = "walk by id with AFTER, or in the order of a field with WHERE field > value"
+        _fail("after-with-order", "AFTER means ids; ORDER BY has another order", statement.after.span, hint)
+    body = _clean(
+        {
+            "filter": emit_filter(statement.where),
+            "limit": count_limit(statement.limit, "LIMIT", 1),
+            "offset": _following(point_id(statement.after), statement.after.span)
+            if statement.after
+            else None,
+            "order_by": _clean({"key": str(order.name.text), "direction": order.direction})
+            if order
+            else None,
+        }
+    )
+    body |= {"with_vector": False} | _selections(statement.payload, statement.vectors)
+    return [Request("POST", collection_path(collection, "points", "scroll"), {}, body)]
+
+
+def _following(found: int | str, span: Span) -> int | str:
+    """The id behind this one: Qdrant's offset is the first id of the page, AFTER leaves its id out."""
+    import uuid
+
+    last = "AFTER the last of all ids holds nothing"
+    if isinstance(found, int):
+        if found == 2**64 - 1:
+            _fail("bad-after", last, span)
+        return found + 1
+    number = uuid.UUID(found).int
+    if number == 2**128 - 1:
+        _fail("bad-after", last, span)
+    return str(uuid.UUID(int=number + 1))
+
+
+# ------------------------------------------------------------------------------------ collections
+
+
+def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Request]:
+    collection = collection_of(statement.name, context, statement.span)
+    dense: dict[str, Any] = {}
+    sparse: dict[str, Any] = {}
+    models: dict[str, str] = {}
+    for vector in statement.vectors:
+        name = str(vector.name.text)
+        if name in dense or name in sparse:
+            _fail("duplicate-vector", f"the vector `{name}` is defined twice", vector.name.span)
+        model = text_of(vector.model, "MODEL") if vector.model else None
+        if model:
+            models[name] = model
+        if vector.kind == "sparse":
+            sparse[name] = _sparse_vector(vector, model)
+        else:
+            dense[name] = _dense_vector(vector, model)
+    body: dict[str, Any] = {}
+    if dense:
+        body["vectors"] = dense[""] if list(dense) == [""] else dense
+    if sparse:
+        body["sparse_vectors"] = sparse
+    body |= _collection_blocks(statement.blocks)
+    if models:
+        body["metadata"] = {METADATA_KEY: {"models": models}}
+    return [Request("PUT", collection_path(collection), {}, body)]
+
+
+def _dense_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
+    name = vector.name.text
+    size = count_limit(vector.size, "the size of a vector", 1)
+    kind = known_kind(model) if model else None
+    expected = known_size(model) if model else None
+    if kind == "sparse":
+        hint = f"write `{name} SPARSE MODEL '{model}'`"
+        _fail("wrong-kind", f"the model `{model}` makes sparse vectors", vector.span, hint)
+    if size is None and expected is None:
+        hint = f"write `{name} VECTOR(384, COSINE)` with the number of dimensions"
+        why = f"the size of the vectors of `{model}` is not known" if model else f"`{name}` needs a size"
+        _fail("size-missing", why, vector.span, hint)
+    if size is not None and expected is not None and size != expected:
+        message = f"`{name}` has {size} dimensions, but the model `{model}` makes {expected}"
+        _fail("wrong-dimension", message, vector.size.span if vector.size else vector.span)
+    found: dict[str, Any] = {"size": size or expected, "distance": vector.distance or "Cosine"}
+    if vector.distance is None and model is None:
+        hint = f"write `{name} VECTOR({size}, COSINE)`; the others are DOT, EUCLID and MANHATTAN"
+        _fail("distance-missing", f"`{name}` needs a distance", vector.span, hint)
+    if kind == "multi":
+        found["multivector_config"] = {"comparator": "max_sim"}
+    for block in vector.blocks:
+        if block.kind == "quantization":
+            _once(found, "quantization_config", quantization(block), block)
+            continue
+        values = read_options(block.options, _block_table(block, VECTOR_BLOCKS["dense"]), block.kind.upper())
+        if block.kind in ("hnsw", "multivector"):
+            _once(found, f"{block.kind}_config", values, block, allow=kind == "multi")
+        else:
+            found |= values
+    if found.get("multivector_config") == {}:
+        found["multivector_config"] = {"comparator": "max_sim"}
+    return found
+
+
+def _sparse_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
+    kind = known_kind(model) if model else None
+    if kind not in (None, "sparse"):
+        hint = f"write `{vector.name.text} VECTOR MODEL '{model}'`"
+        _fail("wrong-kind", f"the model `{model}` makes {kind} vectors", vector.span, hint)
+    seen: dict[str, Span] = {}
+    values: dict[str, Any] = {}
+    for block in vector.blocks:
+        table = _block_table(block, VECTOR_BLOCKS["sparse"])
+        values |= read_options(block.options, table, block.kind.upper(), seen=seen)
+    found = {"modifier": values["modifier"]} if "modifier" in values else {}
+    if not found and model and model.lower() == "qdrant/bm25":
+        found["modifier"] = "idf"  # BM25 without inverse document frequencies is no BM25
+    index = {key: values[key] for key in SPARSE_INDEX if key in values}
+    return found | ({"index": index} if index else {})
+
+
+def _block_table(block: nodes.Block, tables: Mapping[str, Any]) -> Any:
+    if block.kind not in tables:
+        known = [*(name.upper() for name in tables), *(["QUANTIZATION"] if "hnsw" in tables else [])]
+        hint = f"the blocks here are WITH {', WITH '.join(known)}"
+        _fail("misplaced-block", f"WITH {block.kind.upper()} has no meaning here", block.span, hint)
+    return tables[block.kind]
+
+
+def _once(found: dict[str, Any], key: str, value: Any, block: nodes.Block, *, allow: bool = False) -> None:
+    if key in found and not allow:
+        _fail("duplicate-clause", f"WITH {block.kind.upper()} stands twice", block.span)
+    found[key] = value
+
+
+_BLOCK_KEYS = {"hnsw": "hnsw_config", "optimizers": "optimizers_config", "wal": "wal_config"}
+
+
+def _collection_blocks(blocks: tuple[nodes.Block, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for block in blocks:
+        if block.kind == "quantization":
+            _once(found, "quantization_config", quantization(block), block)
+            continue
+        values = read_options(block.options, _block_table(block, COLLECTION_BLOCKS), block.kind.upper())
+        if block.kind in _BLOCK_KEYS:
+            _once(found, _BLOCK_KEYS[block.kind], values, block)
+        else:
+            found |= values
+    return found
+
+
+def _emit_create_index(statement: nodes.CreateIndex, context: Context) -> list[Request]:
+    collection = collection_of(statement.collection, context, statement.span)
+    kind = str(statement.type.text).lower() if statement.type else "keyword"
+    if kind not in INDEX_TYPES:
+        span = statement.type.span if statement.type else statement.span
+        hint = did_you_mean(kind, INDEX_TYPES) or f"the types are {', '.join(INDEX_TYPES)}"
+        _fail("unknown-index-type", f"there is no index of the type `{kind}`", span, hint)
+    options = read_options(statement.options, INDEX_TYPES[kind], f"an index of the type {kind}")
+    if "stemmer" in options:
+        options["stemmer"] = {"type": "snowball", "language": options["stemmer"]}
+    if isinstance(options.get("stopwords"), list):
+        options["stopwords"] = {"custom": options["stopwords"]}
+    schema: Any = {"type": kind, **options} if options else kind
+    body = {"field_name": str(statement.name.text), "field_schema": schema}
+    return [Request("PUT", collection_path(collection, "index"), _wait(statement.wait), body)]
+
+
+def _emit_drop_index(statement: nodes.DropIndex, context: Context) -> list[Request]:
+    from urllib.parse import quote
+
+    collection = collection_of(statement.collection, context, statement.span)
+    path = collection_path(collection, "index", quote(str(statement.name.text), safe=""))
+    return [Request("DELETE", path, _wait(statement.wait))]
+
+
+def _named(method: str) -> Callable[[Any, Context], list[Request]]:
+    def emit(statement: Any, context: Context) -> list[Request]:
+        collection = collection_of(statement.name, context, statement.span)
+        return [Request(method, collection_path(collection))]
+
+    return emit
+
+
+_EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
+    nodes.Query: lambda s, c: [emit_query(plan_query(s, c))],
+    nodes.Upsert: _emit_upsert,
+    nodes.Delete: _emit_delete,
+    nodes.Count: _emit_count,
+    nodes.Scroll: _emit_scroll,
+    nodes.CreateCollection: _emit_create,
+    nodes.DropCollection: _named("DELETE"),
+    nodes.ShowCollection: _named("GET"),
+    nodes.ShowCollections: lambda s, c: [Request("GET", "/collections")],
+    nodes.CreateIndex: _emit_create_index,
+    nodes.DropIndex: _emit_drop_index,
+}
+
+
+def emit_statement(statement: nodes.Statement, context: Context) -> list[Request]:
+    """The requests of a bound statement; none for those that the session carries out by itself.
+
+    Raises `QQLPlanError`.
+    """
+    emit = _EMIT.get(type(statement))
+    return emit(statement, context) if emit else []

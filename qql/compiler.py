@@ -1,0 +1,256 @@
+"""Text → requests: the compiler as one function, for scripts of any length.
+
+Statements are planned in order, since USE, DEFINE, CREATE and DROP change what follows them. Every
+statement that is at fault is reported, and no request is given where one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from qql import nodes
+from qql.bind import Params, bind
+from qql.codegen import emit_query, emit_statement
+from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
+from qql.plan import Context, QueryPlan, collection_of, count_limit, plan_query, text_of
+from qql.request import Request
+from qql.schema import Schema
+from qql.syntax import Parsed, parse_script, parse_stage, raise_all
+
+__all__ = ["Compiled", "Stages", "check", "compile_script", "compile_text", "make_context"]
+
+Stages = Mapping[str, "str | nodes.Query"]
+"""Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
+SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One statement of a script, ready to be carried out.
+
+    ``statement`` has its parameters bound. ``collection`` is the one it works on. ``requests`` is empty
+    for what a session does by itself. ``plan`` is there for queries, and for EXPLAIN of one.
+    """
+
+    statement: nodes.Statement
+    span: Span
+    source: Source
+    requests: tuple[Request, ...] = ()
+    plan: QueryPlan | None = None
+    collection: str | None = None
+    warnings: tuple[Diagnostic, ...] = ()
+    stages: Mapping[str, nodes.Cte] | None = None
+
+    @property
+    def text(self) -> str:
+        """The statement as it was written."""
+        return self.source.text[self.span.start : self.span.end]
+
+
+def make_context(
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+) -> Context:
+    """A context from what a caller gives. Raises `QQLSyntaxError` for a stage that does not parse."""
+    defined = {}
+    for name, stage in (stages or {}).items():
+        tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else stage
+        defined[name.lower()] = nodes.Cte(nodes.Name(name), tree)
+    known = dict(models or {})
+    if callable(schema):
+        return Context(collection, defined, known, schema)
+    schemas = {
+        name: given if isinstance(given, Schema) else Schema.from_info(given)
+        for name, given in (schema or {}).items()
+    }
+    return Context(collection, defined, known, schemas.get)
+
+
+def compile_script(source: Source, params: Params, context: Context) -> list[Compiled]:
+    """Every statement of a script, planned in order. The context is left as the script leaves it.
+
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several statements;
+    then the context is as it was.
+    """
+    parsed, errors = parse_script(source)
+    # Where a statement does not parse, the others are planned all the same, to report their faults too.
+    started = replace(context, stages=dict(context.stages), warnings=[])
+    overlay = _Overlay(started.schema)
+    trial = replace(started, schema=overlay.get)
+    single = len(parsed) + len(errors) == 1
+    done = []
+    for one in parsed:
+        trial.warnings = []
+        try:
+            done.append(_compile_one(one, source, params, trial, overlay, single=single))
+        except QQLCompileError as exc:
+            errors.append(cast(QQLCompileError, exc.at(source, one.span)))
+    if not single:
+        errors += _unused_params(parsed, params, source)
+    errors.sort(key=lambda exc: exc.diagnostic.span.start if exc.diagnostic.span else 0)
+    raise_all(errors)
+    context.collection, context.stages = trial.collection, trial.stages
+    return done
+
+
+def _unused_params(parsed: list[Parsed], params: Params, source: Source) -> list[QQLCompileError]:
+    used = {param.key for one in parsed for param in one.params}
+    if isinstance(params, Mapping):
+        extra = [key for key in params if key not in used]
+        if extra:
+            hint = did_you_mean(extra[0], [str(key) for key in used])
+            message = f"a value is given for :{extra[0]}, which no statement uses"
+            return [QQLPlanError(Diagnostic("unknown-parameter", message, hint=hint, source=source))]
+    elif params:
+        hint = "give the values by name, or run the statements one by one"
+        message = "a list of values goes with a single statement"
+        return [QQLPlanError(Diagnostic("wrong-parameters", message, hint=hint, source=source))]
+    return []
+
+
+class _Overlay:
+    """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
+
+    def __init__(self, below: Callable[[str], Schema | None]) -> None:
+        self.below = below
+        self.changed: dict[str, Schema | None] = {}
+
+    def get(self, collection: str) -> Schema | None:
+        if collection not in self.changed:
+            self.changed[collection] = self.below(collection)
+        return self.changed[collection]
+
+
+def _compile_one(
+    parsed: Parsed, source: Source, params: Params, context: Context, overlay: _Overlay, *, single: bool
+) -> Compiled:
+    if isinstance(params, Mapping) and not single:
+        params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
+    statement = bind(parsed.statement, parsed.params, params, whole=single)
+    inner = statement
+    while isinstance(inner, nodes.Explain):
+        inner = inner.statement
+    plan: QueryPlan | None = None
+    if isinstance(inner, nodes.Query):
+        plan = plan_query(inner, context)
+        requests = [emit_query(plan)]
+    else:
+        requests = emit_statement(inner, context)
+    collection = _collection(inner, context)
+    stages = dict(context.stages)
+    if inner is statement:
+        _apply(inner, requests, context, overlay)
+    warnings = tuple(w.at(source, parsed.span) for w in context.warnings)
+    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, stages)
+
+
+def _collection(statement: nodes.Statement, context: Context) -> str | None:
+    match statement:
+        case nodes.Copy():
+            count_limit(statement.batch, "BATCH", 1)
+            text_of(statement.path, "the path of COPY")
+            return collection_of(statement.collection, context, statement.span)
+        case nodes.Optimize() | nodes.Use() | nodes.Upsert() | nodes.CreateIndex() | nodes.DropIndex():
+            return collection_of(statement.collection, context, statement.span)
+        case nodes.CreateCollection() | nodes.DropCollection() | nodes.ShowCollection():
+            return collection_of(statement.name, context, statement.span)
+        case nodes.Query() | nodes.Count() | nodes.Scroll() | nodes.Delete():
+            return collection_of(statement.source, context, statement.span)
+    return None
+
+
+def _apply(statement: nodes.Statement, requests: list[Request], context: Context, overlay: _Overlay) -> None:
+    """What a statement means for the ones after it."""
+    match statement:
+        case nodes.Use():
+            context.collection = collection_of(statement.collection, context, statement.span)
+        case nodes.Define():
+            key = str(statement.name.text).lower()
+            context.stages = {
+                **context.stages,
+                key: nodes.Cte(statement.name, statement.stage, span=statement.span),
+            }
+        case nodes.Undefine():
+            key = str(statement.name.text).lower()
+            if key not in context.stages:
+                known = [str(cte.name.text) for cte in context.stages.values()]
+                hint = did_you_mean(str(statement.name.text), known)
+                message = f"no stage `{statement.name.text}` is defined"
+                raise QQLPlanError(Diagnostic("unknown-stage", message, statement.name.span, hint))
+            context.stages = {k: cte for k, cte in context.stages.items() if k != key}
+        case nodes.CreateCollection():
+            name = str(statement.name.text)
+            if not (statement.if_not_exists and overlay.get(name)):
+                overlay.changed[name] = Schema.from_info(requests[0].body or {})
+        case nodes.DropCollection():
+            overlay.changed[str(statement.name.text)] = None
+
+
+def compile_text(
+    text: str,
+    params: Params = None,
+    *,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+    name: str = "<string>",
+    warnings: list[Diagnostic] | None = None,
+) -> list[Request]:
+    """Compile a statement or a script to the requests that Qdrant would receive, in order.
+
+    ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
+    gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
+    the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
+    to ``GET /collections/{name}``. Warnings are added to ``warnings``.
+
+    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
+    for those that read or write (COPY, OPTIMIZE) a warning says so.
+
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
+    """
+    context = make_context(collection, stages, models, schema)
+    found = compile_script(Source(text, name), params, context)
+    if warnings is not None:
+        for one in found:
+            warnings += one.warnings
+            if isinstance(one.statement, (nodes.Copy, nodes.Optimize)):
+                word = type(one.statement).__name__.upper()
+                message = f"{word} is carried out by a session; it is not one request"
+                warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)
+                warnings.append(warning)
+    return [
+        request for one in found if not isinstance(one.statement, nodes.Explain) for request in one.requests
+    ]
+
+
+def check(
+    text: str,
+    params: Params = None,
+    *,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+    name: str = "<string>",
+) -> list[Diagnostic]:
+    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
+    warnings: list[Diagnostic] = []
+    try:
+        compile_text(
+            text,
+            params,
+            collection=collection,
+            stages=stages,
+            models=models,
+            schema=schema,
+            name=name,
+            warnings=warnings,
+        )
+    except QQLCompileError as exc:
+        return list(exc.diagnostics)
+    return warnings

@@ -1,0 +1,229 @@
+"""Conditions → Qdrant's filter objects, as flat as a person would write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from qql import nodes
+from qql.bind import is_uuid, stable_uuid
+from qql.errors import Diagnostic, QQLPlanError, Span, shown
+
+__all__ = ["all_of", "emit_filter", "point_id", "scalar_value", "selected_ids"]
+
+_DATETIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
+    re.ASCII,
+)
+_RANGE = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_ID = "id"  # the name under which a filter reaches the id of a point
+
+
+def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint))
+
+
+def scalar_value(scalar: nodes.Scalar) -> Any:
+    """The value of a bound scalar; ``UUID('text')`` becomes its UUIDv5."""
+    value = scalar.value
+    if isinstance(value, nodes.Uuid):
+        text = value.text.value
+        if not isinstance(text, str):
+            _fail("wrong-parameter", "UUID(…) takes a text", value.span)
+        return stable_uuid(text)
+    return value
+
+
+def point_id(scalar: nodes.Scalar) -> int | str:
+    """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
+    value = scalar_value(scalar)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64:
+        return value
+    if isinstance(value, str) and is_uuid(value):
+        return value
+    hint = f"UUID('{value}') makes a stable UUID of a text" if isinstance(value, str) else None
+    message = f"{shown(value)} is no point id: ids are unsigned integers or UUIDs"
+    _fail("invalid-point-id", message, scalar.span, hint)
+
+
+def all_of(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | None:
+    """The conditions joined by AND; None where there is none."""
+    given = [condition for condition in conditions if condition is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    return nodes.And(tuple(given), span=given[0].span)
+
+
+def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
+    """A filter for the condition.
+
+    AND chains are one ``must``, OR chains one ``should``, and what AND negates is one ``must_not``.
+    """
+    if condition is None:
+        return None
+    match condition:
+        case nodes.Or():
+            return {"should": [_emit(child) for child in _flat(condition, nodes.Or)]}
+        case nodes.And():
+            children = _flat(condition, nodes.And)
+        case _:
+            children = [condition]
+    must, must_not = [], []
+    for child in children:
+        negated = _negated(child)
+        if negated is None:
+            must.append(_emit(child))
+        else:
+            must_not.append(_emit(negated))
+    return {key: value for key, value in (("must", must), ("must_not", must_not)) if value}
+
+
+def _flat(condition: nodes.And | nodes.Or, kind: type[nodes.And] | type[nodes.Or]) -> list[nodes.Condition]:
+    out: list[nodes.Condition] = []
+    for child in condition.children:
+        if isinstance(child, kind):
+            out += _flat(child, kind)
+        else:
+            out.append(child)
+    return out
+
+
+def _negated(condition: nodes.Condition) -> nodes.Condition | None:
+    """What a negative condition negates; None for a positive one."""
+    if isinstance(condition, nodes.Not):
+        return condition.child
+    if isinstance(condition, nodes.Compare) and condition.op == "!=":
+        return nodes.Compare(condition.name, "=", condition.value, span=condition.span)
+    return None
+
+
+def _emit(condition: nodes.Condition) -> dict[str, Any]:
+    match condition:
+        case nodes.And() | nodes.Or() | nodes.Not() | nodes.Compare(op="!="):
+            found = emit_filter(condition)
+            assert found is not None
+            return found
+        case nodes.Compare() if condition.name.text == _ID:
+            return _compare_id(condition)
+        case nodes.In() if condition.name.text == _ID:
+            return {"has_id": [point_id(scalar) for scalar in _listed(condition)]}
+        case nodes.Compare():
+            return {"key": _key(condition)} | _compare(condition)
+        case nodes.Between():
+            return {"key": _key(condition), "range": _between(condition)}
+        case nodes.In():
+            return {"key": _key(condition), "match": {"any": _values(condition, "IN")}}
+        case nodes.Match():
+            return {"key": _key(condition), "match": {condition.kind: _match_value(condition)}}
+        case nodes.IsNull():
+            return {"is_null": {"key": _key(condition)}}
+        case nodes.IsEmpty():
+            return {"is_empty": {"key": _key(condition)}}
+
+
+def _key(condition: Any) -> str:
+    name: nodes.Name = condition.name
+    if name.text == _ID and not isinstance(condition, (nodes.Compare, nodes.In)):
+        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span)
+    return str(name.text)
+
+
+def _compare_id(condition: nodes.Compare) -> dict[str, Any]:
+    if condition.op != "=":
+        hint = "SCROLL … AFTER id walks the points in the order of their ids"
+        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span, hint)
+    return {"has_id": [point_id(condition.value)]}
+
+
+def _compare(condition: nodes.Compare) -> dict[str, Any]:
+    value, op = scalar_value(condition.value), condition.op
+    if value is None:
+        word = "IS NULL" if op == "=" else "IS NOT NULL"
+        hint = f"`{condition.name.text} {word}` asks for null"
+        _fail("null-comparison", "null is never equal to anything", condition.value.span, hint)
+    if op == "=":
+        if isinstance(value, float):  # Qdrant matches no floats, so the range that holds only this one
+            return {"range": {"gte": value, "lte": value}}
+        return {"match": {"value": value}}
+    return {"range": {_RANGE[op]: _bound(condition.value, value)}}
+
+
+def _bound(scalar: nodes.Scalar, value: Any) -> Any:
+    """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if _DATETIME.fullmatch(value):
+            return value
+        hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'; texts have no order"
+        _fail("not-a-date", f"'{value}' is neither a number nor a date", scalar.span, hint)
+    _fail("bad-range", f"a range takes a number or a date, not {shown(value)}", scalar.span)
+
+
+def _between(condition: nodes.Between) -> dict[str, Any]:
+    low = _bound(condition.low, scalar_value(condition.low))
+    high = _bound(condition.high, scalar_value(condition.high))
+    if isinstance(low, str) != isinstance(high, str):
+        _fail("bad-range", "the ends of BETWEEN are two numbers or two dates", condition.span)
+    if _reversed(low, high):
+        span = Span(condition.low.span.start, condition.high.span.end)
+        hint = f"BETWEEN {shown(high)} AND {shown(low)}"
+        _fail("reversed-between", "this BETWEEN holds nothing: its ends are reversed", span, hint)
+    return {"gte": low, "lte": high}
+
+
+def _reversed(low: Any, high: Any) -> bool:
+    if not isinstance(low, str):
+        return bool(low > high)
+    try:
+        return datetime.fromisoformat(low) > datetime.fromisoformat(high)
+    except (ValueError, TypeError):  # one with a zone and one without have no order
+        return False
+
+
+def _listed(condition: nodes.In | nodes.Match) -> tuple[nodes.Scalar, ...]:
+    values = condition.values if isinstance(condition, nodes.In) else condition.value
+    assert isinstance(values, tuple), "parameters are bound before a filter is made"
+    if not values:
+        _fail("empty-list", "an empty list matches nothing", condition.span)
+    return values
+
+
+def _values(condition: nodes.In | nodes.Match, word: str) -> list[Any]:
+    scalars = _listed(condition)
+    values = [scalar_value(scalar) for scalar in scalars]
+    for scalar, value in zip(scalars, values, strict=True):
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            hint = {
+                float: "for decimals, use BETWEEN or comparisons joined by OR",
+                bool: f"`{condition.name.text} = {shown(value)}`",
+                type(None): f"`{condition.name.text} IS NULL` joined by OR",
+            }.get(type(value))
+            _fail("bad-list", f"{word} takes strings or whole numbers, not {shown(value)}", scalar.span, hint)
+        if isinstance(value, str) != isinstance(values[0], str):
+            hint = "two IN lists joined by OR, one of strings and one of numbers"
+            _fail("mixed-list", f"{word} takes all strings or all whole numbers", scalar.span, hint)
+    return values
+
+
+def _match_value(condition: nodes.Match) -> Any:
+    if isinstance(condition.value, tuple):
+        return _values(condition, f"MATCH {condition.kind.upper()}")
+    assert isinstance(condition.value, nodes.Scalar)
+    value = scalar_value(condition.value)
+    if not isinstance(value, str):
+        hint = f"`{condition.name.text} = {shown(value)}` compares values"
+        _fail("bad-match", f"MATCH takes a text, not {shown(value)}", condition.value.span, hint)
+    return value
+
+
+def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
+    """The ids where a condition is only ``id = x`` or ``id IN (…)``; None where it is anything else."""
+    match condition:
+        case nodes.Compare(name=nodes.Name(text="id"), op="="):
+            return [point_id(condition.value)]
+        case nodes.In(name=nodes.Name(text="id")):
+            return [point_id(scalar) for scalar in _listed(condition)]
+    return None

@@ -1,0 +1,637 @@
+"""Tree → plan: names resolved, each reference's conditions and thresholds applied, limits checked.
+
+A query's plan is a DAG of stages. A stage that is used twice is one object, held by two inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NoReturn
+
+from qql import nodes
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.filters import point_id, scalar_value
+from qql.options import FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS, read_options
+from qql.schema import Schema, VectorInfo
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_STAGES",
+    "Context",
+    "Input",
+    "QueryPlan",
+    "Stage",
+    "collection_of",
+    "count_limit",
+    "plan_query",
+    "text_of",
+    "wait_of",
+]
+
+MAX_DEPTH = 64
+MAX_STAGES = 1024
+_U32 = 2**32 - 1
+_ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
+
+
+@dataclass(slots=True)
+class Context:
+    """What surrounds a statement. USE, DEFINE, CREATE and DROP change it for the statements that follow.
+
+    ``models`` gives the model of a vector by its name; ``"*"`` is the default. ``schema`` gives what is
+    known of a collection: None where nothing is.
+    """
+
+    collection: str | None = None
+    stages: dict[str, nodes.Cte] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    schema: Callable[[str], Schema | None] = lambda _: None
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+    def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
+        """Say something that stops nothing."""
+        self.warnings.append(Diagnostic(code, message, span, hint, severity="warning"))
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One use of a stage by PREFETCH, with what the reference adds to it."""
+
+    stage: Stage
+    where: nodes.Condition | None = None
+    threshold: float | None = None
+    lookup: nodes.Lookup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: the search (or fusion) of what its inputs found.
+
+    ``target`` is None where the stage is a pure fusion; ``searched`` is False where a target was
+    written that the fusion makes idle. ``model`` is the model that embeds a text target.
+    """
+
+    label: str
+    span: Span = field(compare=False)
+    target: nodes.Target | None
+    fusion: str | None = None
+    rrf: Mapping[str, Any] | None = None
+    using: str | None = None
+    vector: VectorInfo | None = None
+    model: str | None = None
+    where: nodes.Condition | None = None
+    threshold: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    lookup: nodes.Lookup | None = None
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """A query: the root stage, and what holds for the request as a whole.
+
+    ``stages`` are the distinct stages in the order in which they can run, the root last; ``uses`` says
+    how often each is emitted. ``expanded`` counts the prefetches of the request.
+    """
+
+    collection: str
+    root: Stage
+    stages: tuple[Stage, ...]
+    uses: Mapping[int, int]
+    expanded: int
+    depth: int
+    offset: int | None = None
+    payload: nodes.Selection | None = None
+    vectors: nodes.Selection | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _fail(
+    code: str,
+    message: str,
+    span: Span,
+    hint: str | None = None,
+    related: tuple[tuple[Span, str], ...] = (),
+) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint, related))
+
+
+# ------------------------------------------------------------------------------------ small values
+
+
+def collection_of(name: nodes.Name | None, context: Context, span: Span) -> str:
+    """The collection that a statement names, or else the session's. Raises `QQLPlanError`."""
+    if name is None:
+        if context.collection:
+            return context.collection
+        hint = "add FROM collection, or set one for what follows by USE collection;"
+        _fail("from-missing", "no collection is named", span, hint)
+    text = str(name.text)
+    if not text or len(text) > 255 or any(not c.isprintable() or c in '<>:"/\\|?*' for c in text):
+        message = f"{shown(text)} cannot be the name of a collection"
+        hint = 'a name has 1 to 255 characters, none of them < > : " / \\ | ? *'
+        _fail("bad-collection-name", message, name.span, hint)
+    return text
+
+
+def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
+    """The number behind LIMIT, OFFSET or BATCH; None where the clause is missing."""
+    if scalar is None:
+        return None
+    value = scalar_value(scalar)
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= _U32:
+        return value
+    message = f"{word} takes a whole number from {low} to {_U32}, not {shown(value)}"
+    _fail("bad-limit", message, scalar.span)
+
+
+def wait_of(scalar: nodes.Scalar | None) -> bool:
+    """Whether a write waits until it can be seen. Statements follow one another, so the default is yes."""
+    if scalar is None:
+        return True
+    value = scalar_value(scalar)
+    if isinstance(value, bool):
+        return value
+    _fail("bad-wait", f"WAIT takes true or false, not {shown(value)}", scalar.span)
+
+
+def text_of(scalar: nodes.Scalar, what: str) -> str:
+    """A text that is not empty."""
+    value = scalar_value(scalar)
+    if isinstance(value, str) and value:
+        return value
+    message = f"{what} is a text, not {shown(value)}" if value != "" else f"{what} is empty"
+    _fail("bad-text", message, scalar.span)
+
+
+def _threshold(scalar: nodes.Scalar | None) -> float | None:
+    if scalar is None:
+        return None
+    value = scalar_value(scalar)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    _fail("bad-threshold", f"SCORE THRESHOLD takes a number, not {shown(value)}", scalar.span)
+
+
+# ------------------------------------------------------------------------------------ the DAG
+
+
+def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
+    """The plan of a bound query. Raises `QQLPlanError`."""
+    planner = _Planner(query, context)
+    root = planner.root()
+    stages, uses, expanded, depth = _measure(root, query.span)
+    return QueryPlan(
+        planner.collection,
+        root,
+        stages,
+        uses,
+        expanded,
+        depth,
+        count_limit(query.offset, "OFFSET", 0),
+        query.payload,
+        query.vectors,
+        planner.request,
+    )
+
+
+def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int], int, int]:
+    """Order, uses, expanded size and depth, by arithmetic on the DAG: nothing is expanded.
+
+    A stage is emitted as often as the stages that hold it are emitted, once for each of their inputs.
+    """
+    order = _order(root)
+    depth: dict[int, int] = {}
+    for stage in order:
+        depth[id(stage)] = max((depth[id(i.stage)] + 1 for i in stage.inputs), default=0)
+    if depth[id(root)] > MAX_DEPTH:
+        message = f"prefetches nest {depth[id(root)]} deep; Qdrant's limit is {MAX_DEPTH}"
+        _fail("too-deep", message, span)
+    uses = {id(stage): 0 for stage in order}
+    uses[id(root)] = 1
+    for stage in reversed(order):
+        for given in stage.inputs:
+            uses[id(given.stage)] += uses[id(stage)]
+    expanded = sum(uses.values()) - 1
+    if expanded > MAX_STAGES:
+        hint = "Qdrant shares no stages: one that is used twice is searched twice"
+        size = f"{expanded:,}" if expanded < 10**15 else f"about 2^{expanded.bit_length() - 1}"
+        message = f"this query expands to {size} prefetches; the limit is {MAX_STAGES:,}"
+        _fail("too-many-stages", message, span, hint)
+    return tuple(order), uses, expanded, depth[id(root)]
+
+
+def _order(root: Stage) -> list[Stage]:
+    """The distinct stages below the root and the root itself, inputs before what uses them."""
+    done: dict[int, Stage] = {}
+    todo: list[tuple[Stage, bool]] = [(root, False)]
+    while todo:
+        stage, ready = todo.pop()
+        if id(stage) in done:
+            continue
+        if ready:
+            done[id(stage)] = stage
+            continue
+        todo.append((stage, True))
+        todo += [(given.stage, False) for given in reversed(stage.inputs)]
+    return list(done.values())
+
+
+class _Planner:
+    """Builds the stages of one query, each name once, in the order of their dependencies."""
+
+    def __init__(self, query: nodes.Query, context: Context) -> None:
+        self.query = query
+        self.context = context
+        self.collection = collection_of(query.source, context, query.span)
+        self.schema = context.schema(self.collection)
+        self.scope: dict[str, nodes.Cte] = dict(context.stages)
+        self.scope |= self.own()
+        self.built: dict[str, Stage] = {}
+        self.inline = 0
+        self.request: dict[str, Any] = {}
+
+    def own(self) -> dict[str, nodes.Cte]:
+        """The statement's CTEs by lower-case name."""
+        found: dict[str, nodes.Cte] = {}
+        for cte in self.query.ctes:
+            key = _key(cte.name)
+            if key in found:
+                related = ((found[key].name.span, "given here first"),)
+                message = f"the stage `{cte.name.text}` is defined twice"
+                _fail("duplicate-stage", message, cte.name.span, related=related)
+            found[key] = cte
+        return found
+
+    def root(self) -> Stage:
+        needed = self.reachable()
+        for key in needed:
+            cte = self.scope[key]
+            _check_stage(cte.stage, self.collection)
+            self.built[key] = self.stage(cte.stage, str(cte.name.text))
+        for cte in self.query.ctes:
+            if _key(cte.name) not in self.built:
+                message = f"the stage `{cte.name.text}` is never used"
+                self.context.warn("unused-stage", message, cte.name.span, "name it in PREFETCH (…)")
+        return self.stage(self.query, "root", is_root=True)
+
+    def reachable(self) -> list[str]:
+        """The names that the query needs, each after the names that it needs itself."""
+        graph: TopologicalSorter[str] = TopologicalSorter()
+        seen: set[str] = set()
+        todo = self.names(self.query, None)
+        while todo:
+            key = todo.pop()
+            if key in seen:
+                continue
+            seen.add(key)
+            below = self.names(self.scope[key].stage, key)
+            graph.add(key, *below)
+            todo += below
+        try:
+            return list(graph.static_order())
+        except CycleError as exc:
+            self.cycle(exc.args[1])
+
+    def cycle(self, keys: Sequence[str]) -> NoReturn:
+        # graphlib lists each stage before the one that needs it; people read it the other way round.
+        path = list(reversed(keys))
+        names = [str(self.scope[key].name.text) for key in path]
+        refs = [r for r in _references(self.scope[path[0]].stage) if _key(r) == path[1]]
+        message = f"the stages need one another in a circle: {' → '.join(names)}"
+        _fail("stage-cycle", message, refs[0].span, "a stage can only use stages that do not use it")
+
+    def names(self, query: nodes.Query, owner: str | None) -> list[str]:
+        """The keys that a stage's PREFETCH names, checked to exist."""
+        keys = []
+        for name in _references(query):
+            key = _key(name)
+            if key not in self.scope:
+                self.unknown(name)
+            if key == owner:
+                _fail("self-reference", f"the stage `{name.text}` uses itself", name.span)
+            keys.append(key)
+        return keys
+
+    def unknown(self, name: nodes.Name) -> NoReturn:
+        known = [str(cte.name.text) for cte in self.scope.values()]
+        hint = did_you_mean(str(name.text), known)
+        if hint is None and known:
+            hint = f"the stages are {', '.join(known)}"
+        if not known:
+            stage = f"{name.text} AS (QUERY …)"
+            hint = f"define it: WITH {stage} before the query, or DEFINE {stage};"
+        _fail("unknown-stage", f"there is no stage `{name.text}`", name.span, hint)
+
+    def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
+        params = self.params(query, is_root)
+        inputs = tuple(self.input(ref) for ref in query.prefetch)
+        if query.fusion and not inputs:
+            hint = "name the stages to fuse: PREFETCH (dense, sparse)"
+            _fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
+        rrf = _fusion_options(query, params)
+        if isinstance(query.target, nodes.Points):
+            _check_points(query)
+        vector: VectorInfo | None = None
+        using: str | None = None
+        model: str | None = None
+        if query.fusion is None:
+            assert query.target is not None
+            using, vector = self.using(query, query.target)
+            model = self.check_target(query.target, using, vector)
+        elif query.using is not None:
+            using = str(query.using.name.text)
+            self.context.warn(
+                "idle-using",
+                "USING has no effect here: a fusion searches no vector of its own",
+                query.using.span,
+                "USING belongs to the stages that are fused",
+            )
+        return Stage(
+            label,
+            query.span,
+            query.target,
+            query.fusion.method if query.fusion else None,
+            rrf,
+            using,
+            vector,
+            model,
+            query.where,
+            _threshold(query.threshold),
+            {key: value for key, value in params.items() if key in SEARCH_PARAMS},
+            count_limit(query.limit, "LIMIT", 1),
+            query.lookup,
+            inputs,
+        )
+
+    def params(self, query: nodes.Query, is_root: bool) -> dict[str, Any]:
+        table = {**SEARCH_PARAMS, **FUSION_OPTIONS, **REQUEST_OPTIONS}
+        values = read_options(query.params, table, "a query")
+        for option in query.params:
+            if option.name in FUSION_OPTIONS and (query.fusion is None or query.fusion.method != "rrf"):
+                what = "FUSION DBSF" if query.fusion else "a query without FUSION RRF"
+                _fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span)
+            if option.name in REQUEST_OPTIONS and not is_root:
+                hint = "it belongs to the query that FROM belongs to"
+                _fail("misplaced-option", f"`{option.name}` has no meaning in a stage", option.span, hint)
+        if is_root:
+            self.request = {key: value for key, value in values.items() if key in REQUEST_OPTIONS}
+        return values
+
+    def input(self, ref: nodes.Ref) -> Input:
+        if isinstance(ref.stage, nodes.Name):
+            stage = self.built[_key(ref.stage)]
+        else:
+            _check_stage(ref.stage, self.collection)
+            self.inline += 1
+            stage = self.stage(ref.stage, f"inline {self.inline}")
+        return Input(stage, ref.where, _threshold(ref.threshold), ref.lookup)
+
+    # -- vectors
+
+    def using(self, query: nodes.Query, target: nodes.Target) -> tuple[str | None, VectorInfo | None]:
+        """The name of the vector, and what is known of it."""
+        if query.using is None:
+            return self.only_vector(target)
+        written, kind = str(query.using.name.text), query.using.kind
+        if self.schema is None:
+            return written, None
+        vectors = self.schema.vectors
+        found = vectors.get(written)
+        role = _ROLES.get(written.lower())
+        if found is None and role:
+            fitting = [v for v in vectors.values() if v.kind == role]
+            if len(fitting) == 1:
+                found = fitting[0]
+        if found is None:
+            hint = did_you_mean(written, vectors) or f"its vectors: {self.schema.describe_vectors()}"
+            message = f"`{self.collection}` has no vector `{written}`"
+            _fail("unknown-vector", message, query.using.name.span, hint)
+        if kind and found.kind != kind:
+            message = f"the vector `{found.name}` of `{self.collection}` is {found.kind}, not {kind}"
+            _fail("wrong-kind", message, query.using.span)
+        return (found.name or None), found
+
+    def only_vector(self, target: nodes.Target) -> tuple[str | None, VectorInfo | None]:
+        """Without USING: the unnamed vector, or the only one that the target fits."""
+        if self.schema is None or isinstance(target, nodes.Points):
+            return None, None
+        vectors = self.schema.vectors
+        if "" in vectors:
+            return None, vectors[""]
+        if isinstance(target, nodes.Text):
+            named = [v for v in vectors.values() if self.model_of(target, v.name, v)]
+            fitting = named or list(vectors.values())
+        else:
+            kinds = _kinds(target)
+            fitting = [v for v in vectors.values() if v.kind in kinds]
+        if len(fitting) == 1:
+            return fitting[0].name, fitting[0]
+        why = "more than one vector fits" if fitting else "no vector fits"
+        hint = f"add USING with one of them: {self.schema.describe_vectors()}"
+        _fail("using-missing", f"{why} this target in `{self.collection}`", target.span, hint)
+
+    def model_of(self, target: nodes.Text, using: str | None, vector: VectorInfo | None) -> str | None:
+        """The statement's model, else the collection's, else the configured one."""
+        if target.model is not None:
+            return text_of(target.model, "MODEL")
+        if vector and vector.model:
+            return vector.model
+        models = self.context.models
+        return models.get(using or "") or (None if vector and vector.kind == "sparse" else models.get("*"))
+
+    def check_target(self, target: nodes.Target, using: str | None, vector: VectorInfo | None) -> str | None:
+        """Checks the target against the vector; gives the model of a text."""
+        match target:
+            case nodes.Text():
+                text_of(target.text, "the text of a query")
+                model = self.model_of(target, using, vector)
+                if model is None:
+                    self.no_model(target, using)
+                return model
+            case nodes.Vector():
+                check_vector(target.value, vector, target.span, f"of `{self.collection}`")
+            case nodes.Point():
+                point_id(target.id)
+        return None
+
+    def no_model(self, target: nodes.Text, using: str | None) -> None:
+        hint = "write MODEL 'name' behind the text, give --model vector=name, or CREATE COLLECTION with MODEL"
+        which = f"the vector `{using}`" if using else "its vector"
+        if self.schema is not None:
+            message = f"no model is known that turns this text into {which} of `{self.collection}`"
+            _fail("no-model", message, target.span, hint)
+        message = f"no model is known for {which}, so the request names none"
+        self.context.warn("no-model", message, target.span, hint)
+
+
+def _key(name: nodes.Name) -> str:
+    """Stage names are matched without regard to ASCII case."""
+    return "".join(c.lower() if c.isascii() else c for c in str(name.text))
+
+
+def _references(query: nodes.Query) -> list[nodes.Name]:
+    """The names in a stage's PREFETCH and in the inline stages in it."""
+    found: list[nodes.Name] = []
+    todo = list(reversed(query.prefetch))
+    while todo:
+        ref = todo.pop()
+        if isinstance(ref.stage, nodes.Name):
+            found.append(ref.stage)
+        else:
+            todo += reversed(ref.stage.prefetch)
+    return found
+
+
+_NOT_IN_STAGES = {
+    "offset": "OFFSET",
+    "payload": "WITH PAYLOAD",
+    "vectors": "WITH VECTOR",
+}
+
+
+def _check_stage(stage: nodes.Query, collection: str) -> None:
+    for name, word in _NOT_IN_STAGES.items():
+        clause = getattr(stage, name)
+        if clause is not None:
+            hint = f"{word} belongs to the query that FROM belongs to"
+            _fail("misplaced-clause", f"{word} has no meaning in a stage", clause.span, hint)
+    if stage.source is not None and str(stage.source.text) != collection:
+        message = f"a stage cannot read `{stage.source.text}`: the query reads `{collection}`"
+        hint = "Qdrant prefetches within one collection; LOOKUP FROM takes a query's vector from another"
+        _fail("stage-collection", message, stage.source.span, hint)
+    if isinstance(stage.target, nodes.Points):
+        hint = "WHERE id IN (…) restricts a stage to some points"
+        _fail("misplaced-target", "POINTS fetches points; it is no search", stage.target.span, hint)
+
+
+def _check_points(query: nodes.Query) -> None:
+    """POINTS (…) is a fetch: clauses of a search would be ignored, so they are refused."""
+    for name, word in {
+        "using": "USING",
+        "where": "WHERE",
+        "threshold": "SCORE THRESHOLD",
+        "lookup": "LOOKUP FROM",
+        "limit": "LIMIT",
+        "offset": "OFFSET",
+        "fusion": "FUSION",
+    }.items():
+        clause = getattr(query, name)
+        if clause is not None:
+            hint = "to search among some points, use WHERE id IN (…)"
+            _fail("misplaced-clause", f"{word} has no meaning for POINTS (…)", clause.span, hint)
+    if query.prefetch:
+        _fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
+
+
+def _fusion_options(query: nodes.Query, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
+    found = {}
+    if "rrf_k" in params:
+        found["k"] = params["rrf_k"]
+    weights = params.get("rrf_weights")
+    if weights is not None:
+        option = next(o for o in query.params if o.name == "rrf_weights")
+        if isinstance(weights, dict):
+            weights = _weights_by_name(query, weights, option)
+        if len(weights) != len(query.prefetch):
+            message = f"rrf_weights has {len(weights)} weights for {len(query.prefetch)} prefetches"
+            _fail("weights-count", message, option.span, "each prefetch takes one weight, in order")
+        found["weights"] = weights
+    return found or None
+
+
+def _weights_by_name(query: nodes.Query, weights: Mapping[str, float], option: nodes.Option) -> list[float]:
+    given = {key.lower(): (key, value) for key, value in weights.items()}
+    found = []
+    for ref in query.prefetch:
+        if not isinstance(ref.stage, nodes.Name):
+            hint = "name the stage by WITH, or give the weights as a list"
+            _fail("weights-by-name", "an inline stage has no name to give a weight to", ref.span, hint)
+        key = _key(ref.stage)
+        if key not in given:
+            _fail("weights-count", f"rrf_weights has no weight for `{ref.stage.text}`", option.span)
+        found.append(given[key][1])
+    extra = [name for key, (name, _) in given.items() if key not in {_key(n) for n in _references(query)}]
+    if extra:
+        close = did_you_mean(extra[0], [str(n.text) for n in _references(query)])
+        _fail("weights-count", f"rrf_weights names `{extra[0]}`, which is not prefetched", option.span, close)
+    return found
+
+
+# ------------------------------------------------------------------------------------ vectors
+
+
+def _kinds(target: nodes.Target) -> tuple[str, ...]:
+    """The kinds of vector that a target can be compared with."""
+    if isinstance(target, nodes.Vector):
+        return (vector_kind(target.value),)
+    return ("dense", "sparse", "multi")
+
+
+def vector_kind(value: Any) -> str:
+    """dense, sparse or multi, by the shape of a literal."""
+    if isinstance(value, dict):
+        return "sparse"
+    return "multi" if isinstance(value, list) and value and isinstance(value[0], list) else "dense"
+
+
+def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> None:
+    """Checks a vector's form, and its kind and dimension where the vector is known."""
+    kind = vector_kind(value)
+    if kind == "sparse":
+        _check_sparse(value, span)
+    else:
+        rows = value if kind == "multi" else [value]
+        lengths = {_check_dense(row, span) for row in rows}
+        if len(lengths) > 1:
+            message = f"the rows of this multivector differ in length: {', '.join(map(str, sorted(lengths)))}"
+            _fail("malformed-vector", message, span)
+    if vector is None:
+        return
+    # A multivector can be searched by one vector: it is a multivector of one row.
+    if kind != vector.kind and (kind, vector.kind) != ("dense", "multi"):
+        message = f"the vector `{vector.name}` {of} is {vector.kind}; this one is {kind}"
+        _fail("wrong-kind", message, span)
+    if vector.size is not None and lengths != {vector.size}:
+        message = (
+            f"the vector `{vector.name}` {of} has {vector.size} dimensions; this one has {lengths.pop()}"
+        )
+        _fail("wrong-dimension", message, span)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_dense(row: Any, span: Span) -> int:
+    if not isinstance(row, list):
+        _fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
+    if not row:
+        _fail("malformed-vector", "a vector has at least one number", span)
+    for value in row:
+        if not _is_number(value):
+            _fail("malformed-vector", f"a vector holds numbers, not {shown(value)}", span)
+    # The largest finite float32; what is beyond it would become infinite in the engine.
+    if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38):
+        _fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
+    return len(row)
+
+
+def _check_sparse(value: Mapping[str, Any], span: Span) -> None:
+    indices, values = value.get("indices"), value.get("values")
+    if set(value) != {"indices", "values"} or not isinstance(indices, list) or not isinstance(values, list):
+        _fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
+    if len(indices) != len(values):
+        message = f"this sparse vector has {len(indices)} indices and {len(values)} values"
+        _fail("malformed-vector", message, span)
+    if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= _U32 for i in indices):
+        _fail("malformed-vector", f"the indices of a sparse vector are whole numbers from 0 to {_U32}", span)
+    if len(set(indices)) != len(indices):
+        _fail("malformed-vector", "an index stands twice in this sparse vector", span)
+    if values:
+        _check_dense(values, span)

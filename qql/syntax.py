@@ -1,0 +1,1140 @@
+"""Text → tree. The only file that knows Lark.
+
+Lark turns ``grammar/qql.lark`` into LALR(1) tables. They are driven here rather than by Lark, since a
+word's meaning (keyword or name) hangs on the parser's state, and so that JSON values can be read whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import Any, NoReturn, cast
+
+from qql import nodes
+from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span, did_you_mean
+from qql.nodes import Node, Statement
+
+__all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
+
+MAX_NESTING = 200
+MAX_PREFETCH_DEPTH = 64  # Qdrant's own
+MAX_BYTES = 64 * 1024 * 1024
+_MAX_STACK = 3000  # what 200 levels of every kind inside 64 stages can need, with room to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One statement of a script, with what the later phases need to know of its text."""
+
+    statement: Statement
+    span: Span
+    params: tuple[nodes.Param, ...] = ()
+
+
+# ------------------------------------------------------------------------------------ tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduce:
+    origin: str
+    size: int
+    build: Callable[[list[Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by."""
+
+    actions: list[dict[str, int | _Reduce]]
+    start: dict[str, int]
+    end: dict[str, int]
+    keywords: frozenset[str]
+    labels: dict[str, str]
+
+
+def _grammar_text() -> str:
+    """The packaged grammar, or the checkout's where the package is run from one."""
+    packaged = files("qql").joinpath("qql.lark")
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    return (Path(__file__).parent.parent / "grammar" / "qql.lark").read_text(encoding="utf-8")
+
+
+_ROOTS = ("start", "stage")
+
+
+@cache
+def _tables() -> _Tables:
+    from lark import Lark
+    from lark.lexer import Lexer
+    from lark.parsers.lalr_analysis import Shift
+
+    class Unused(Lexer):
+        """Keeps Lark from building lexers; the terminals are cut by `_Parser.next`."""
+
+        def __init__(self, conf: Any) -> None: ...
+
+        def lex(self, *_: Any) -> Any:
+            raise AssertionError("the text is cut by qql.syntax")
+
+    lark = Lark(
+        _grammar_text(),
+        parser="lalr",
+        lexer=Unused,
+        start=list(_ROOTS),
+        maybe_placeholders=True,
+        transformer=_Builder(),
+    )
+    lalr = cast(Any, lark.parser).parser
+    table, callbacks = lalr._parse_table, cast(Any, lark)._callbacks
+    reductions = {
+        rule: _Reduce(rule.origin.name, len(rule.expansion), build) for rule, build in callbacks.items()
+    }
+    actions: list[dict[str, int | _Reduce]] = [
+        {str(s): (arg if action is Shift else reductions[arg]) for s, (action, arg) in row.items()}
+        for _, row in sorted(table.states.items())
+    ]
+    words = {
+        t.name: t.pattern.value
+        for t in lark.terminals
+        if t.pattern.type == "str" and t.pattern.value.isidentifier()
+    }
+    symbols = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}
+    labels = {name: f"`{value}`" for name, value in symbols.items()} | words
+    labels |= {
+        "NAME": "a name",
+        "STRING": "a string",
+        "NUMBER": "a number",
+        "PARAM": "a parameter",
+        "COMPARISON": "a comparison",
+        "$END": "the end of the statement",
+    }
+    starts, ends = dict(table.start_states), dict(table.end_states)
+    return _Tables(actions, starts, ends, frozenset(words.values()), labels)
+
+
+def keywords() -> frozenset[str]:
+    """Every keyword of the grammar, in capitals."""
+    return _tables().keywords
+
+
+# ------------------------------------------------------------------------------------ terminals
+
+_SPACE = re.compile(r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_TOKEN = re.compile(
+    r"""
+      (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
+    | (?P<WORD>     [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9]) )
+    | (?P<TRIPLE>   '''(?:[^'\\]|\\.|'(?!''))*+''' | \"""(?:[^"\\]|\\.|"(?!""))*+\""" )
+    | (?P<STRING>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" )
+    | (?P<VERBATIM> `[^`]*+` )
+    | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+ | \? )
+    | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
+    | (?P<SYMBOL>   [()\[\]{},;:=] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SYMBOLS = {
+    "(": "LPAR",
+    ")": "RPAR",
+    "[": "LSQB",
+    "]": "RSQB",
+    "{": "LBRACE",
+    "}": "RBRACE",
+    ",": "COMMA",
+    ":": "COLON",
+    "=": "EQUAL",
+    ";": "SEMICOLON",
+}
+_STRINGS = frozenset({"RAW", "TRIPLE", "STRING", "VERBATIM"})
+_OPEN, _CLOSE = frozenset({"LPAR", "LSQB", "LBRACE"}), frozenset({"RPAR", "RSQB", "RBRACE"})
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_PLAIN_ESCAPES = frozenset("\\'\"$/\n")
+_STARTERS = frozenset(
+    {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
+    | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL"}
+)
+
+
+@dataclass(slots=True)
+class _Token:
+    type: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+def _skip_space(text: str, pos: int) -> int:
+    found = _SPACE.match(text, pos)
+    return found.end() if found else pos
+
+
+def _syntax_error(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
+    raise QQLSyntaxError(Diagnostic(code, message, span, hint))
+
+
+def _cut(text: str, pos: int) -> _Token:
+    """The terminal at the first character that is not space. A word has the type WORD."""
+    pos = _skip_space(text, pos)
+    if pos >= len(text):
+        return _Token("$END", "", pos, pos)
+    found = _TOKEN.match(text, pos)
+    if found is None:
+        _bad_character(text, pos)
+    kind, end = cast(str, found.lastgroup), found.end()
+    if kind == "SYMBOL":
+        kind = _SYMBOLS[text[pos]]
+    return _Token(kind, text[pos:end], pos, end)
+
+
+def _bad_character(text: str, pos: int) -> NoReturn:
+    char = text[pos]
+    line_end = text.find("\n", pos)
+    line = Span(pos, len(text) if line_end < 0 else line_end)
+    if char in "'\"`" or text[pos : pos + 2].lower() in ("r'", 'r"'):
+        _syntax_error("unterminated-string", f"this string has no closing {char}", line)
+    if text.startswith("/*", pos):
+        _syntax_error("unterminated-comment", "this comment has no closing */", line)
+    if char.isdigit() or (char in "-+." and text[pos + 1 : pos + 2].isdigit()):
+        found = re.compile(r"[-+.\w]+").match(text, pos)
+        word = Span(pos, found.end() if found else pos + 1)
+        _syntax_error(
+            "malformed-number",
+            f"`{text[word.start : word.end]}` is not a number",
+            word,
+            "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes",
+        )
+    shown = char if char.isprintable() else f"U+{ord(char):04X}"
+    _syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1))
+
+
+def _string_value(token: _Token) -> str:
+    text = token.text
+    if text[0] in "rR":
+        return text[2:-1]
+    if text[0] == "`":
+        return text[1:-1]
+    triple = len(text) >= 6 and text[:3] in ("'''", '"""')
+    body = text[3:-3] if triple else text[1:-1]
+    if "\\" not in body and ("''" not in body or triple or text[0] != "'"):
+        return body
+
+    def unescape(found: re.Match[str]) -> str:
+        escape = found.group(1)
+        if escape is None:
+            return "'" if text[0] == "'" and not triple else "''"
+        if len(escape) == 5:
+            return chr(int(escape[1:], 16))
+        if escape in _ESCAPES:
+            return _ESCAPES[escape]
+        if escape in _PLAIN_ESCAPES:
+            return escape
+        at = token.start + (3 if triple else 1) + found.start()
+        _syntax_error(
+            "unknown-escape",
+            f"`\\{escape}` is not an escape",
+            Span(at, at + 2),
+            r"the escapes are \\ \' \" \n \r \t \$ \uXXXX; a raw string r'…' has none",
+        )
+
+    value = _ESCAPE.sub(unescape, body)
+    # A pair of \u escapes may spell one character beyond the basic plane, as in JSON.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if "\\u" in body else value
+
+
+def _number_value(token: _Token) -> int | float:
+    text = token.text
+    if text.lstrip("-").isdigit():
+        value = int(text) if len(text) < 25 else 1 << 70
+        if not -(1 << 63) <= value < 1 << 64:
+            _syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
+        return value
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        _syntax_error("number-out-of-range", f"`{text[:40]}` is larger than any double", token.span)
+    return number
+
+
+# ------------------------------------------------------------------------------------ JSON values
+
+
+class _NotJson(Exception):
+    """The value needs the grammar: it is no JSON, or has a fault to be reported."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise _NotJson  # a key is there twice
+    return out
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise _NotJson  # NaN and the infinities
+
+
+_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
+
+
+def _read_json(text: str, pos: int) -> tuple[Any, int] | None:
+    """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
+    try:
+        value, end = _json.raw_decode(text, pos)
+    except (ValueError, _NotJson, RecursionError):
+        return None
+    if text.count("[", pos, end) + text.count("{", pos, end) > MAX_NESTING and _depth(value) > MAX_NESTING:
+        return None
+    return value, end
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and dicts nest."""
+    level, todo = 0, [value]
+    while todo:
+        level += 1
+        inside: list[Any] = []
+        for item in todo:
+            if isinstance(item, dict):
+                inside += [v for v in item.values() if isinstance(v, (dict, list))]
+            else:
+                inside += [v for v in item if isinstance(v, (dict, list))]
+        todo = inside
+    return level
+
+
+# ------------------------------------------------------------------------------------ the parser
+
+
+_ONE_AT_A_TIME = Lock()  # the builder that the tables hold reads `_Parser.current`
+
+
+class _Parser:
+    """Reads one text. `_Builder` asks `current` for the span of the rule that is being reduced."""
+
+    current = Span(0, 0)
+    parameters: list[nodes.Param]
+
+    def __init__(self, source: Source) -> None:
+        self.text = source.text
+        self.source = source
+        self.tables = _tables()
+        self.parameters = []
+
+    def parse(self, pos: int, root: str = "start") -> tuple[Any, Span]:
+        """The statement that begins at pos, and its span. A closing `;` is not part of it."""
+        with _ONE_AT_A_TIME:
+            return self.drive(pos, root)
+
+    def drive(self, pos: int, root: str) -> tuple[Any, Span]:
+        """Shift and reduce until the statement is whole."""
+        actions = self.tables.actions
+        self.states = states = [self.tables.start[root]]
+        end_state = self.tables.end[root]
+        values: list[Any] = []
+        spans: list[tuple[int, int]] = []
+        self.parameters = _Parser.parameters = []
+        self.brackets: list[str] = []
+        self.filter_base = 0
+        self.previous = ""
+        self.fused = False
+        first = _skip_space(self.text, pos)
+        last = first
+        while True:
+            token = self.next(last, first)
+            if token.type == "$END":
+                token.start = token.end = max(last, first)
+            while True:
+                action = actions[states[-1]].get(token.type)
+                if action is None:
+                    self.unexpected(token)
+                if isinstance(action, int):
+                    break
+                size = action.size
+                if size:
+                    _Parser.current = Span(spans[-size][0], spans[-1][1])
+                    children = values[-size:]
+                    del states[-size:], values[-size:], spans[-size:]
+                else:
+                    _Parser.current, children = Span(token.start, token.start), []
+                values.append(action.build(children))
+                spans.append((_Parser.current.start, _Parser.current.end))
+                states.append(cast(int, actions[states[-1]][action.origin]))
+                if states[-1] == end_state and token.type == "$END":
+                    return values[-1], Span(first, last)
+            last = token.end
+            if token.type in ("LSQB", "LBRACE"):
+                rule = "array" if token.type == "LSQB" else "object"
+                goto = actions[states[-1]].get(rule)
+                read = _read_json(self.text, token.start) if isinstance(goto, int) else None
+                if read is not None:
+                    value, last = read
+                    states.append(cast(int, goto))
+                    values.append(value)
+                    spans.append((token.start, last))
+                    continue
+            self.nest(token)
+            states.append(action)
+            values.append(token)
+            spans.append((token.start, token.end))
+            if len(states) > _MAX_STACK:
+                _syntax_error("too-deep", f"nesting is deeper than {MAX_NESTING} levels", token.span)
+
+    def nest(self, token: _Token) -> None:
+        """Counts brackets, for the limits and to know what is on the outermost level."""
+        kind = token.type
+        if kind in _OPEN:
+            self.brackets.append("PREFETCH" if self.previous == "PREFETCH" else kind)
+            prefetches = self.brackets.count("PREFETCH")
+            filters = self.brackets.count("LPAR") - self.filter_base
+            values = len(self.brackets) - prefetches - self.brackets.count("LPAR")
+            for what, count, most in (
+                ("prefetches", prefetches, MAX_PREFETCH_DEPTH),
+                ("filters", filters, MAX_NESTING),
+                ("values", values, MAX_NESTING),
+            ):
+                if count > most:
+                    _syntax_error("too-deep", f"{what} nest deeper than {most} levels", token.span)
+        elif kind in _CLOSE:
+            self.brackets.pop()
+            self.filter_base = min(self.filter_base, len(self.brackets))
+        elif kind in ("WHERE", "QUERY"):
+            # A filter's parentheses are counted from its WHERE: those of stages are none of its own.
+            self.filter_base = self.brackets.count("LPAR")
+        elif kind == "FUSION" and not self.brackets:
+            self.fused = True
+        self.previous = kind
+
+    def next(self, pos: int, first: int) -> _Token:
+        """The next terminal, with its type as the parser's state wants it."""
+        token = _cut(self.text, pos)
+        kind = token.type
+        if kind == "SEMICOLON":
+            token.type = "$END"
+        elif kind in _STRINGS:
+            token.type = "STRING"
+        elif kind == "WORD":
+            if token.start > first and not self.brackets and self.starts_anew(token):
+                return _Token("$END", "", token.start, token.start)
+            token.type = self.word_type(token)
+        elif kind == "PARAM" and token.text != "?":
+            row = self.tables.actions[self.states[-1]]
+            if "COLON" in row and "PARAM" not in row:  # {key:name}
+                return _Token("COLON", ":", token.start, token.start + 1)
+        return token
+
+    def word_type(self, token: _Token) -> str:
+        keyword = token.text.upper()
+        row = self.tables.actions[self.states[-1]]
+        if keyword not in row or keyword not in self.tables.keywords:
+            if "NAME" in row or keyword not in self.tables.keywords:
+                return "NAME"
+            return keyword
+        if "NAME" not in row:
+            return keyword
+        after = self.advance(self.states, keyword)
+        following = _cut(self.text, token.end) if after else None
+        if after and following and any(self.advance(after, t) for t in self.types_of(following)):
+            return keyword
+        return "NAME"
+
+    def types_of(self, token: _Token) -> tuple[str, ...]:
+        """The terminals that a raw terminal can stand for."""
+        if token.type == "WORD":
+            return (token.text.upper(), "NAME")
+        if token.type == "SEMICOLON":
+            return ("$END",)
+        if token.type == "PARAM" and token.text != "?":
+            return ("PARAM", "COLON")
+        return ("STRING",) if token.type in _STRINGS else (token.type,)
+
+    def advance(self, states: list[int], terminal: str) -> list[int] | None:
+        """The states after the terminal was taken, or None where the parser cannot take it."""
+        actions, states = self.tables.actions, list(states)
+        while True:
+            action = actions[states[-1]].get(terminal)
+            if action is None:
+                return None
+            if isinstance(action, int):
+                states.append(action)
+                return states
+            if action.size:
+                del states[-action.size :]
+            states.append(cast(int, actions[states[-1]][action.origin]))
+            if terminal == "$END" and states[-1] in self.tables.end.values():
+                return states
+
+    def starts_anew(self, token: _Token) -> bool:
+        """Whether a word at the start of a line begins a statement that cannot continue this one."""
+        keyword = token.text.upper()
+        if keyword not in _STARTERS or self.text[: token.start].rpartition("\n")[2].strip(" \t\r\f\v"):
+            return False
+        row = self.tables.actions[self.states[-1]]
+        if "NAME" in row and keyword not in row:
+            return False  # a name is missing here, and this is it
+        if self.advance(self.states, "$END") is None:
+            return False
+        if self.advance(self.states, keyword) is None:
+            return True
+        if keyword == "FUSION":
+            return self.fused
+        if keyword == "WITH":  # `WITH name AS (` begins a query; `WITH (`, `WITH PAYLOAD …` is a clause
+            following = _cut(self.text, token.end)
+            name = following.type == "WORD" or following.type in _STRINGS
+            return name and _cut(self.text, following.end).text.upper() == "AS"
+        return False
+
+    def unexpected(self, token: _Token) -> NoReturn:
+        row = self.tables.actions[self.states[-1]]
+        expected = [t for t in row if t in self.tables.labels and self.advance(self.states, t)]
+        # A filter's or value's many beginnings would drown what is meant.
+        labels = sorted((self.tables.labels[t] for t in expected), key=lambda s: (not s.isupper(), s))
+        found = f"`{token.text}`" if token.text else "the end of the statement"
+        hint = None
+        words = [label for label in labels if label.isupper()]
+        if token.type == "NAME" or token.text.upper() in self.tables.keywords:
+            hint = did_you_mean(token.text, words)
+        if len(labels) <= 7:
+            message = f"expected {_either(labels)}, found {found}"
+        else:
+            message = f"unexpected {found}"
+            hint = hint or f"here can stand {_either(labels)}"
+        keyword = token.text.upper()
+        if keyword in _STARTERS and "$END" in expected:
+            hint = "statements that share a line are separated by `;`"
+        span = token.span if token.text else Span(max(token.start - 1, 0), token.start)
+        _syntax_error("syntax", message, span, hint)
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+# ------------------------------------------------------------------------------------ the builder
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A clause on its way into the field of a node that has its name."""
+
+    name: str
+    value: Any
+    span: Span
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+NODE_RULES: dict[str, type[Node]] = {
+    _snake(c.__name__): c for c in vars(nodes).values() if isinstance(c, type) and issubclass(c, Node)
+}
+"""Rule names that make the node of their name out of their children."""
+
+_OPERATORS = {"<>": "!=", "≠": "!=", "≤": "<=", "≥": ">="}
+_WORDS_TO_TEXT = {"PHRASE": "phrase", "PREFIX": "prefix", "TOKENS": "text_any", "ANY": "text_any"}
+
+
+def _span() -> Span:
+    return _Parser.current
+
+
+def _optional_not(negated: _Token | None, node: Any) -> Any:
+    return nodes.Not(node, span=_span()) if negated else node
+
+
+_CLAUSE_WORDS = {
+    "source": "FROM",
+    "using": "USING",
+    "where": "WHERE",
+    "prefetch": "PREFETCH",
+    "fusion": "FUSION",
+    "threshold": "SCORE THRESHOLD",
+    "params": "WITH (…)",
+    "payload": "WITH PAYLOAD",
+    "vectors": "WITH VECTOR",
+    "lookup": "LOOKUP FROM",
+    "limit": "LIMIT",
+    "offset": "OFFSET",
+    "after": "AFTER",
+    "order_by": "ORDER BY",
+    "wait": "WAIT",
+}
+
+
+def _with_clauses(
+    make: type[Any], statement: str, clauses: Iterable[_Clause], fixed: dict[str, Any] | None = None
+) -> Any:
+    """A node whose fields are filled by clauses in any order; each at most once, options merged."""
+    values: dict[str, Any] = dict(fixed or {})
+    places: dict[str, Span] = {name: value.span for name, value in values.items() if isinstance(value, Node)}
+    allowed = {f.name for f in fields(make)}
+    for clause in clauses:
+        word = _CLAUSE_WORDS[clause.name]
+        if clause.name not in allowed:
+            known = (w for c, w in _CLAUSE_WORDS.items() if c in allowed)
+            _syntax_error(
+                "misplaced-clause",
+                f"{statement} takes no {word} clause",
+                clause.span,
+                f"its clauses are {', '.join(known)}",
+            )
+        if clause.name == "params":
+            values["params"] = values.get("params", ()) + clause.value
+        elif clause.name in places:
+            raise QQLSyntaxError(
+                Diagnostic(
+                    "duplicate-clause",
+                    f"{word} stands twice in one {statement}",
+                    clause.span,
+                    f"{word} was already given; one of the two has to go",
+                    ((places[clause.name], "given here first"),),
+                )
+            )
+        else:
+            values[clause.name] = clause.value
+            places[clause.name] = clause.span
+    return make(**values, span=_span())
+
+
+class _Builder:
+    """What each rule makes of its children. Rules not written out here make the node of their name."""
+
+    def __init__(self) -> None:
+        for rule, make in NODE_RULES.items():
+            if not hasattr(self, rule):
+                setattr(self, rule, _generic(make))
+        for name in ("and", "or", "not", "in"):  # words that Python keeps for itself
+            setattr(self, name, getattr(self, f"{name}_"))
+        for name in ("source", "where", "threshold", "lookup", "limit", "offset", "after", "wait"):
+            if not hasattr(self, name):
+                setattr(self, name, _clause(name))
+
+    # -- values
+
+    def number(self, c: list[Any]) -> Any:
+        return nodes.Scalar(_number_value(c[0]), span=_span())
+
+    def string(self, c: list[Any]) -> Any:
+        return nodes.Scalar(_string_value(c[0]), span=_span())
+
+    def true(self, _: list[Any]) -> Any:
+        return nodes.Scalar(True, span=_span())
+
+    def false(self, _: list[Any]) -> Any:
+        return nodes.Scalar(False, span=_span())
+
+    def null(self, _: list[Any]) -> Any:
+        return nodes.Scalar(None, span=_span())
+
+    def word(self, c: list[Any]) -> Any:
+        return nodes.Scalar(c[0].text, span=_span())
+
+    def uuid(self, c: list[Any]) -> Any:
+        return nodes.Scalar(nodes.Uuid(c[0], span=_span()), span=_span())
+
+    def param(self, c: list[Any]) -> Any:
+        text = c[0].text
+        parameters = _Parser.parameters
+        key = text[1:] if text != "?" else len(parameters)
+        if parameters and isinstance(parameters[0].key, str) != isinstance(key, str):
+            raise QQLSyntaxError(
+                Diagnostic(
+                    "mixed-parameters",
+                    "one statement cannot have both `?` and `:name` parameters",
+                    _span(),
+                    related=((parameters[0].span, "the other kind"),),
+                )
+            )
+        param = nodes.Param(key, span=_span())
+        parameters.append(param)
+        return nodes.Scalar(param, span=_span())
+
+    def value(self, c: list[Any]) -> Any:
+        value = c[0]
+        if isinstance(value, nodes.Scalar):
+            return value.value
+        return value
+
+    def array(self, c: list[Any]) -> list[Any]:
+        return [item for item in c if item is not None or len(c) > 1]
+
+    def pair(self, c: list[Any]) -> Any:
+        key = c[0].text if c[0].type == "NAME" else _string_value(c[0])
+        return key, c[1], c[0].span
+
+    def object(self, c: list[Any]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        places: dict[str, Span] = {}
+        for key, value, span in filter(None, c):
+            if key in out:
+                raise QQLSyntaxError(
+                    Diagnostic(
+                        "duplicate-key",
+                        f"the key `{key}` stands twice in one object",
+                        span,
+                        related=((places[key], "given here first"),),
+                    )
+                )
+            out[key], places[key] = value, span
+        return out
+
+    def scalars(self, c: list[Any]) -> tuple[nodes.Scalar, ...]:
+        return tuple(item for item in c if item is not None)
+
+    # -- names
+
+    def name(self, c: list[Any]) -> Any:
+        return nodes.Name(c[0].text, span=_span())
+
+    def quoted_name(self, c: list[Any]) -> Any:
+        return nodes.Name(_string_value(c[0]), span=_span())
+
+    def bound_name(self, c: list[Any]) -> Any:
+        return nodes.Name(c[0].value, span=_span())
+
+    def names(self, c: list[Any]) -> tuple[Any, ...]:
+        return tuple(c)
+
+    # -- targets
+
+    def bare_text(self, c: list[Any]) -> Any:
+        token = c[0]
+        return nodes.Text(nodes.Scalar(_string_value(token), span=token.span), c[1], span=_span())
+
+    def vector(self, c: list[Any]) -> Any:
+        value = c[-1]
+        if isinstance(value, nodes.Scalar):
+            value = value.value
+        elif isinstance(value, dict) and set(value) != {"indices", "values"}:
+            _syntax_error(
+                "malformed-vector",
+                "a sparse vector is written {indices: […], values: […]}",
+                _span(),
+            )
+        return nodes.Vector(value, span=_span())
+
+    def bare_point(self, c: list[Any]) -> Any:
+        return nodes.Point(nodes.Scalar(_number_value(c[0]), span=_span()), span=_span())
+
+    def points(self, c: list[Any]) -> Any:
+        ids = c[0].value if len(c) == 1 and isinstance(c[0].value, nodes.Param) else tuple(c)
+        return nodes.Points(ids, span=_span())
+
+    def any_input(self, c: list[Any]) -> Any:
+        return nodes.AnyInput(c[0].value, span=_span())
+
+    def target(self, c: list[Any]) -> Any:
+        return c[-1]
+
+    # -- clauses
+
+    def clause(self, c: list[Any]) -> Any:
+        return c[0]
+
+    modifier = clause
+
+    def using(self, c: list[Any]) -> Any:
+        name, kind = c
+        word = kind and kind.type.lower().replace("multivector", "multi")
+        return _Clause("using", nodes.Using(name, word, span=_span()), _span())
+
+    def where(self, c: list[Any]) -> Any:
+        _check_depth(c[0])
+        return _Clause("where", c[0], _span())
+
+    def prefetch(self, c: list[Any]) -> Any:
+        return _Clause("prefetch", tuple(c), _span())
+
+    def fusion(self, c: list[Any]) -> Any:
+        return _Clause("fusion", nodes.Fusion(c[0].type.lower(), span=_span()), _span())
+
+    def params(self, c: list[Any]) -> Any:
+        return _Clause("params", c[0], _span())
+
+    def exact(self, _: list[Any]) -> Any:
+        return _Clause("params", (nodes.Option("exact", True, span=_span()),), _span())
+
+    def payload(self, c: list[Any]) -> Any:
+        return _Clause("payload", c[0] or nodes.Selection("all", span=_span()), _span())
+
+    def vectors(self, c: list[Any]) -> Any:
+        return _Clause("vectors", c[0] or nodes.Selection("all", span=_span()), _span())
+
+    def lookup(self, c: list[Any]) -> Any:
+        return _Clause("lookup", nodes.Lookup(c[0], c[1], span=_span()), _span())
+
+    def order_by(self, c: list[Any]) -> Any:
+        direction = c[1] and c[1].type.lower()
+        return _Clause("order_by", nodes.OrderBy(c[0], direction, span=_span()), _span())
+
+    def select_all(self, _: list[Any]) -> Any:
+        return nodes.Selection("all", span=_span())
+
+    def select_none(self, _: list[Any]) -> Any:
+        return nodes.Selection("none", span=_span())
+
+    def select_include(self, c: list[Any]) -> Any:
+        return nodes.Selection("include", c[0], span=_span())
+
+    def select_exclude(self, c: list[Any]) -> Any:
+        return nodes.Selection("exclude", c[0], span=_span())
+
+    def select_options(self, c: list[Any]) -> Any:
+        (option,) = c[0][:1]
+        if len(c[0]) > 1 or option.name not in ("include", "exclude") or not isinstance(option.value, list):
+            _syntax_error(
+                "malformed-selection",
+                "a selection is written (a, b), INCLUDE (a, b), EXCLUDE (a) or (include = ['a', 'b'])",
+                _span(),
+            )
+        names = tuple(nodes.Name(str(text), span=option.span) for text in option.value)
+        return nodes.Selection(option.name, names, span=_span())
+
+    def options(self, c: list[Any]) -> tuple[nodes.Option, ...]:
+        return tuple(c)
+
+    def option(self, c: list[Any]) -> Any:
+        value = c[1].value if isinstance(c[1], nodes.Scalar) else c[1]
+        return nodes.Option(c[0].value.lower(), value, span=_span())
+
+    # -- queries
+
+    def cte(self, c: list[Any]) -> Any:
+        return nodes.Cte(c[0], c[1], span=_span())
+
+    def ctes(self, c: list[Any]) -> tuple[Any, ...]:
+        return tuple(c)
+
+    def query(self, c: list[Any]) -> Any:
+        return _query(c[1:], {"ctes": c[0]} if c[0] else {})
+
+    def stage(self, c: list[Any]) -> Any:
+        return _query(c, {})
+
+    def named_ref(self, c: list[Any]) -> Any:
+        return _with_clauses(nodes.Ref, "reference", c[1:], {"stage": c[0]})
+
+    inline_ref = named_ref
+
+    # -- filters
+
+    def and_(self, c: list[Any]) -> Any:
+        return nodes.And(tuple(c), span=_span())
+
+    def or_(self, c: list[Any]) -> Any:
+        return nodes.Or(tuple(c), span=_span())
+
+    def not_(self, c: list[Any]) -> Any:
+        return nodes.Not(c[0], span=_span())
+
+    def compare(self, c: list[Any]) -> Any:
+        name, op, value = c
+        return nodes.Compare(name, _OPERATORS.get(op.text, op.text), value, span=_span())
+
+    def between(self, c: list[Any]) -> Any:
+        return _optional_not(c[1], nodes.Between(c[0], c[2], c[3], span=_span()))
+
+    def in_(self, c: list[Any]) -> Any:
+        return _optional_not(c[1], nodes.In(c[0], _listed(c[2]), span=_span()))
+
+    def is_null(self, c: list[Any]) -> Any:
+        return _optional_not(c[1], nodes.IsNull(c[0], span=_span()))
+
+    def is_empty(self, c: list[Any]) -> Any:
+        return _optional_not(c[1], nodes.IsEmpty(c[0], span=_span()))
+
+    def match(self, c: list[Any]) -> Any:
+        name, negated, kind, value = c
+        if isinstance(value, nodes.Scalar) and kind is not None and kind.type == "EXCEPT":
+            value = value.value  # a parameter: the list comes later
+        if isinstance(value, nodes.Scalar):
+            word = _WORDS_TO_TEXT.get(kind.type, "text") if kind else "text"
+        else:
+            word, value = kind.type.lower(), _listed(value)
+        return _optional_not(negated, nodes.Match(name, cast(Any, word), value, span=_span()))
+
+    # -- statements
+
+    def count(self, c: list[Any]) -> Any:
+        return _with_clauses(nodes.Count, "COUNT", c)
+
+    def scroll(self, c: list[Any]) -> Any:
+        return _with_clauses(nodes.Scroll, "SCROLL", c)
+
+    def delete(self, c: list[Any]) -> Any:
+        return _with_clauses(nodes.Delete, "DELETE", c)
+
+    def upsert(self, c: list[Any]) -> Any:
+        return nodes.Upsert(c[0], c[1], _waited(c[2]), span=_span())
+
+    def rows(self, c: list[Any]) -> Any:
+        if isinstance(c[0], nodes.Scalar):
+            return c[0].value
+        return tuple(c[0]) if isinstance(c[0], list) else tuple(c)
+
+    def copy(self, c: list[Any]) -> Any:
+        return _with_clauses(nodes.Copy, "COPY", c[2:], {"collection": c[0], "path": c[1]})
+
+    def copy_format(self, c: list[Any]) -> Any:
+        return _Clause("format", c[0], _span())
+
+    def copy_map(self, c: list[Any]) -> Any:
+        return _Clause("map", c[0], _span())
+
+    def copy_batch(self, c: list[Any]) -> Any:
+        return _Clause("batch", c[0], _span())
+
+    def copy_on_error(self, c: list[Any]) -> Any:
+        return _Clause("on_error", c[0].type.lower(), _span())
+
+    def map(self, c: list[Any]) -> tuple[Any, ...]:
+        return tuple(c)
+
+    def uuid_mapping(self, c: list[Any]) -> Any:
+        return nodes.Mapping(c[0], c[1], True, span=_span())
+
+    def list_mapping(self, c: list[Any]) -> Any:
+        return nodes.Mapping(c[0], c[1], span=_span())
+
+    def create_collection(self, c: list[Any]) -> Any:
+        return nodes.CreateCollection(c[1], c[0] is not None, c[2] or (), tuple(c[3:]), span=_span())
+
+    def drop_collection(self, c: list[Any]) -> Any:
+        return nodes.DropCollection(c[1], c[0] is not None, span=_span())
+
+    def if_exists(self, _: list[Any]) -> bool:
+        return True
+
+    if_not_exists = if_exists
+
+    def vector_defs(self, c: list[Any]) -> tuple[Any, ...]:
+        return tuple(c)
+
+    def vector_def(self, c: list[Any]) -> Any:
+        size, distance = c[1] or (None, None)
+        return nodes.VectorDef(c[0], "dense", size, distance, c[2], tuple(c[3:]), span=_span())
+
+    def sparse_def(self, c: list[Any]) -> Any:
+        return nodes.VectorDef(c[0], "sparse", None, None, c[1], tuple(c[2:]), span=_span())
+
+    def shape(self, c: list[Any]) -> Any:
+        return c[0], c[1]
+
+    def distance_only(self, c: list[Any]) -> Any:
+        return None, c[0]
+
+    def distance(self, c: list[Any]) -> str:
+        return str(c[0].type.capitalize())
+
+    def block(self, c: list[Any]) -> Any:
+        return nodes.Block(c[0].type.lower(), c[1], span=_span())
+
+    def create_index(self, c: list[Any]) -> Any:
+        return nodes.CreateIndex(c[0], c[1], c[2], c[3] or (), _waited(c[4]), span=_span())
+
+    def drop_index(self, c: list[Any]) -> Any:
+        return nodes.DropIndex(c[0], c[1], _waited(c[2]), span=_span())
+
+    def start(self, c: list[Any]) -> Any:
+        return c[0]
+
+
+_CLAUSE_WORDS |= {"format": "FORMAT", "map": "MAP", "batch": "BATCH", "on_error": "ON ERROR"}
+
+
+def _generic(make: type[Node]) -> Callable[[list[Any]], Any]:
+    return lambda children: make(*children, span=_span())
+
+
+def _clause(name: str) -> Callable[[list[Any]], Any]:
+    return lambda children: _Clause(name, children[0], _span())
+
+
+def _waited(clause: _Clause | None) -> Any:
+    return clause.value if clause else None
+
+
+def _listed(value: Any) -> Any:
+    """The list of IN: parenthesised scalars as they are, an array's items as scalars, or a parameter."""
+    if isinstance(value, list):
+        return tuple(nodes.Scalar(item, span=_span()) for item in value)
+    return value.value if isinstance(value, nodes.Scalar) else value
+
+
+def _query(children: list[Any], fixed: dict[str, Any]) -> Any:
+    head, *clauses = children
+    if isinstance(head, _Clause):  # QUERY FUSION …, FUSION …
+        clauses.insert(0, head)
+    else:
+        fixed["target"] = head
+    return _with_clauses(nodes.Query, "query", clauses, fixed)
+
+
+def _check_depth(condition: Any) -> None:
+    level, todo = 0, [condition]
+    while todo:
+        level += 1
+        if level > MAX_NESTING + 1:
+            span = todo[0].span
+            _syntax_error("too-deep", f"filters nest deeper than {MAX_NESTING} levels", span)
+        inside: list[Any] = []
+        for item in todo:
+            if isinstance(item, (nodes.And, nodes.Or)):
+                inside += item.children
+            elif isinstance(item, nodes.Not):
+                inside.append(item.child)
+        todo = inside
+
+
+# ------------------------------------------------------------------------------------ the public face
+
+
+def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
+    """Every statement of a script that parses, and the first error of each that does not."""
+    done: list[Parsed] = []
+    errors: list[QQLCompileError] = []
+    text = source.text
+    if len(text) > MAX_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        too_long = Diagnostic("text-too-long", "a text may have at most 64 MiB", source=source)
+        return [], [QQLSyntaxError(too_long)]
+    pos = 0
+    while True:
+        pos = _skip_space(text, pos)
+        if pos >= len(text):
+            return done, errors
+        if text[pos] == ";":
+            pos += 1
+            continue
+        parser = _Parser(source)
+        try:
+            statement, span = parser.parse(pos)
+        except QQLSyntaxError as exc:
+            errors.append(cast(QQLCompileError, exc.at(source)))
+            pos = _recover(text, pos, exc.diagnostic.span)
+        else:
+            done.append(Parsed(statement, span, tuple(parser.parameters)))
+            pos = span.end
+
+
+def _recover(text: str, pos: int, failed: Span | None) -> int:
+    """Where the next statement may begin: after a `;`, or at a statement's keyword that begins a line."""
+    at, opened = _cut_first(text, pos), 0
+    while True:
+        try:
+            token = _cut(text, at)
+        except QQLSyntaxError as exc:
+            span = cast(Span, exc.diagnostic.span)
+            line_end = text.find("\n", span.start)
+            if exc.code.startswith("unterminated"):
+                # What follows is inside the string or after it: only a new line is a fresh start.
+                at, opened = (len(text) if line_end < 0 else line_end), 0
+            else:
+                at = span.end
+            continue
+        if token.type == "$END":
+            return len(text)
+        if token.type == "SEMICOLON":
+            return token.end
+        opened = max(0, opened + (token.type in _OPEN) - (token.type in _CLOSE))
+        at_line_start = not text[: token.start].rpartition("\n")[2].strip()
+        if (
+            token.type == "WORD"
+            and not opened
+            and at_line_start
+            and (failed is None or token.start > failed.start)
+            and token.text.upper() in _STARTERS
+            and not _is_clause(text, token)
+        ):
+            return token.start
+        at = token.end
+
+
+def _cut_first(text: str, pos: int) -> int:
+    """Behind the first terminal of a statement that failed."""
+    try:
+        return _cut(text, pos).end
+    except QQLSyntaxError:
+        return pos
+
+
+def _is_clause(text: str, token: _Token) -> bool:
+    """Whether a word that can begin a statement is more likely a clause of the broken one before it."""
+    keyword = token.text.upper()
+    if keyword == "FUSION":
+        return True
+    if keyword != "WITH":
+        return False
+    try:
+        following = _cut(text, token.end)
+        return _cut(text, following.end).text.upper() != "AS"
+    except QQLSyntaxError:
+        return True
+
+
+def parse(text: str, *, name: str = "<string>") -> list[Statement]:
+    """The statements of a text, in order.
+
+    Raises `QQLSyntaxError` where one statement does not parse, `QQLScriptError` with the first error of
+    each where several do not.
+    """
+    done, errors = parse_script(Source(text, name))
+    raise_all(errors)
+    return [parsed.statement for parsed in done]
+
+
+def raise_all(errors: list[QQLCompileError]) -> None:
+    """Raise the error, or all of them as one; nothing where there is none."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise QQLScriptError(*(d for error in errors for d in error.diagnostics))
+
+
+def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
+    """The tree of a stage given on its own, as in ``stages={"dense": "QUERY 'a' USING dense"}``."""
+    source = Source(text, name)
+    try:
+        stage, span = _Parser(source).parse(0, "stage")
+        rest = _cut(text, span.end)
+        if rest.type == "SEMICOLON":
+            rest = _cut(text, rest.end)
+        if rest.type != "$END":
+            _syntax_error("syntax", f"a stage ends before `{rest.text}`", rest.span)
+    except QQLSyntaxError as exc:
+        raise exc.at(source) from None
+    return cast(nodes.Query, stage)
+
+
+def split(text: str) -> list[str]:
+    """The statements of a script as texts, without their `;`. Raises as `parse` does."""
+    done, errors = parse_script(Source(text))
+    raise_all(errors)
+    return [text[parsed.span.start : parsed.span.end] for parsed in done]
+
+
+def is_complete(text: str) -> bool:
+    """Whether a text typed so far ends with a `;` that is outside strings and comments."""
+    pos, ended = 0, False
+    while True:
+        try:
+            token = _cut(text, pos)
+        except QQLSyntaxError as exc:
+            if exc.code.startswith("unterminated"):
+                return False
+            pos, ended = cast(Span, exc.diagnostic.span).end, False
+            continue
+        if token.type == "$END":
+            return ended
+        pos, ended = token.end, token.type == "SEMICOLON"

@@ -1,0 +1,571 @@
+"""The command line, in this process and in others."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from test_repl import UUID, FakeSession
+
+import qql
+from qql.cli import main
+from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError, Source, Span
+from qql.request import Request
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QDRANT_URL", "QDRANT_API_KEY", "QQL_DB", "QQL_DEBUG", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("QQL_HISTORY", "")
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[FakeSession]:
+    """`qql.connect` gives fake sessions, which are collected here."""
+    made: list[FakeSession] = []
+
+    def connect(target: str = ":memory:", **options: Any) -> FakeSession:
+        if "nowhere" in target:
+            raise QQLConnectionError.make("no-connection", f"no server answers at {target}")
+        made.append(FakeSession(target, **options))
+        return made[-1]
+
+    monkeypatch.setitem(vars(qql), "connect", connect)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``main`` with arguments and standard input: exit code, output, errors."""
+
+    def call(*argv: str, stdin: str | bytes = "") -> tuple[int, str, str]:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        code = main(list(argv))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def script(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+# -------------------------------------------------------------------------------------------------------- run
+
+
+def test_command_text(run: Run, sessions: list[FakeSession]) -> None:
+    code, out, err = run("-c", "HITS; ONE;")
+    assert code == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"id": 2**64 - 1, "score": 0.9, "payload": {"title": "Größe \x1b[31m"}},
+        {"id": UUID, "score": 0.5, "payload": {"title": "x" * 200}},
+        {"message": "done ONE"},
+    ]
+    assert "a database in memory" in err
+    assert sessions[0].asked == [("HITS", None, "<command>"), ("ONE", None, "<command>")]
+    assert sessions[0].closed
+
+
+def test_a_file_a_dash_and_a_pipe(run: Run, sessions: list[FakeSession], tmp_path: Path) -> None:
+    file = script(tmp_path / "a.qql", "\ufeffONE;\r\nTWO;")
+    assert run("run", file)[0] == 0
+    assert run("run", "-", stdin="THREE;")[0] == 0
+    assert run(stdin="FOUR;")[1] == '{"message":"done FOUR"}\n'
+    asked = [[(text, name) for text, _, name in session.asked] for session in sessions]
+    assert asked == [[("ONE", file), ("TWO", file)], [("THREE", "<stdin>")], [("FOUR", "<stdin>")]]
+
+
+def test_a_pipe_gets_no_prompt_and_no_banner(run: Run, sessions: list[FakeSession]) -> None:
+    assert run("-q", stdin="SHOW;") == (0, '{"name":"docs"}\n', "")
+
+
+def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSession]) -> None:
+    code, _, err = run(
+        *("--param", "a=1", "--model", "x=m1", "--collection", "early", "-q", "run", "-c", "ONE"),
+        *("--param", "b=two", "--model", "y=m2", "--collection", "late", "--timeout", "2.5"),
+        *("--url", "host:6333", "--api-key", "s3cr3t", "--grpc", "--cloud-inference"),
+        *("--embed-url", "http://e", "--embed-key", "k"),
+    )
+    assert (code, err) == (0, "")
+    assert sessions[0].asked == [("ONE", {"a": 1, "b": "two"}, "<command>")]
+    assert sessions[0].target == "http://host:6333"
+    assert sessions[0].options == {
+        "api_key": "s3cr3t",
+        "timeout": 2.5,
+        "grpc": True,
+        "cloud_inference": True,
+        "collection": "late",
+        "models": {"x": "m1", "y": "m2"},
+        "embed_url": "http://e",
+        "embed_key": "k",
+        "on_progress": None,
+    }
+
+
+def test_numbered_parameters_are_a_list(run: Run, sessions: list[FakeSession]) -> None:
+    assert run("-c", "ONE", "--param", "2=[1]", "--param", "1=red")[0] == 0
+    assert sessions[0].asked[0][1] == ["red", [1]]
+
+
+def test_results_before_a_failure_are_shown(run: Run, sessions: list[FakeSession]) -> None:
+    code, out, err = run("-q", "-c", "SHOW; FAIL; SHOW;")
+    assert code == 1
+    assert out == '{"name":"docs"}\n'
+    assert err == "error[no-collection]: there is no collection docs\n"
+    assert sessions[0].closed
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("FAIL", 1, "error[no-collection]"),
+        ("BAD", 3, "error[syntax]"),
+        ("GONE", 4, "error[no-connection]"),
+        ("BOOM", 70, r"internal error: RuntimeError: boom \x1b[31m"),
+        ("PANIC", 70, "internal error: Panic: rust"),
+        ("INTERRUPT", 130, "interrupted"),
+    ],
+)
+def test_exit_codes(run: Run, sessions: list[FakeSession], text: str, code: int, said: str) -> None:
+    got, out, err = run("-c", text)
+    assert (got, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_no_connection(run: Run, sessions: list[FakeSession]) -> None:
+    code, _, err = run("-c", "ONE", "--url", "http://nowhere")
+    assert code == 4
+    assert err == "error[no-connection]: no server answers at http://nowhere\n"
+
+
+def test_tracebacks_are_for_debugging(
+    run: Run, sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QQL_DEBUG", "1")
+    code, _, err = run("-c", "BOOM")
+    assert code == 70
+    assert "Traceback" in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("env", [False, True])
+def test_the_api_key_is_never_printed(
+    run: Run, sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch, env: bool
+) -> None:
+    monkeypatch.setenv("QQL_DEBUG", "1")
+    if env:
+        monkeypatch.setenv("QDRANT_API_KEY", "s3cr3t")
+    code, out, err = run("-c", "LEAK", "--url", "http://h", *([] if env else ["--api-key", "s3cr3t"]))
+    assert code == 1
+    assert "bad header ***" in err
+    assert "s3cr3t" not in out + err
+
+
+def test_warnings_go_to_standard_error(run: Run, sessions: list[FakeSession]) -> None:
+    code, out, err = run("-c", "OLD", "--format", "table")
+    assert code == 0
+    assert out == "done OLD (0.0 ms)\n"
+    assert "warning[old-spelling]: this is an old spelling" in err
+
+
+# ---------------------------------------------------------------------------------------------------- formats
+
+
+def test_formats(run: Run, sessions: list[FakeSession]) -> None:
+    assert run("-c", "SHOW", "--format", "json")[1] == '[{"name":"docs"}]\n'
+    assert run("-c", "SHOW", "--format", "csv")[1] == "name\ndocs\n"
+    assert run("-c", "SHOW", "--format", "markdown")[1] == "| name |\n| --- |\n| docs |\n"
+    assert "│ docs │" in run("-c", "SHOW", "--format", "table")[1]
+    assert "name │ docs" in run("-c", "SHOW", "--format", "vertical")[1]
+    assert run("-q", "-c", "ONE; SHOW", "--format", "csv")[1] == "name\ndocs\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("a.jsonl", '{"name"'),
+        ("a.json", "[{"),
+        ("a.csv", "name\n"),
+        ("a.md", "| name"),
+        ("a.txt", "┌"),
+        ("a", "{"),
+    ],
+)
+def test_output_file(run: Run, sessions: list[FakeSession], tmp_path: Path, name: str, start: str) -> None:
+    assert run("-c", "SHOW", "-o", str(tmp_path / name))[1] == ""
+    assert (tmp_path / name).read_text("utf-8").startswith(start)
+
+
+class Terminal(io.StringIO):
+    """A standard stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_table_with_colour_and_progress(
+    sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["-c", "HITS; COPY; FAIL"]) == 1
+    assert "\x1b[1mid" in out.getvalue()
+    assert UUID in out.getvalue()
+    assert "copy docs" in err.getvalue()
+    assert "\x1b[1;31merror[no-collection]" in err.getvalue()
+    assert "Größe \\x1b[31m" in out.getvalue()
+
+
+@pytest.mark.parametrize("way", ["option", "NO_COLOR"])
+def test_no_colour(sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    if way == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    option = ["--no-color"] if way == "option" else []
+    assert main(["-c", "HITS; FAIL", "--no-progress", *option]) == 1
+    assert "\x1b" not in out.getvalue() + err.getvalue()
+
+
+def test_progress_can_be_asked_for_and_declined(run: Run, sessions: list[FakeSession]) -> None:
+    assert "copy docs" not in run("-c", "COPY")[2]
+    err = run("-c", "COPY", "--progress")[2]
+    assert "copy docs: 10 of 10" in err
+    assert sessions[0].options["on_progress"] is None
+
+
+# ------------------------------------------------------------------------------------------------------ usage
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--url", "http://h", "--db", "d", "-c", "ONE"], "--url and --db exclude each other"),
+        (["--url", "", "-c", "ONE"], "--url requires a value"),
+        (["--db", "http://h", "-c", "ONE"], "use --url"),
+        (["--api-key", "k", "-c", "ONE"], "--api-key requires a server"),
+        (["--grpc", "--db", "d", "-c", "ONE"], "--grpc requires a server"),
+        (["--timeout", "0", "--url", "http://h", "-c", "ONE"], "a number of seconds above 0 is required"),
+        (["--timeout", "soon", "-c", "ONE"], "--timeout"),
+        (["--param", "a", "-c", "ONE"], "--param requires NAME=VALUE"),
+        (["--param", "=a", "-c", "ONE"], "--param requires NAME=VALUE"),
+        (["--param", "1=a", "--param", "x=b", "-c", "ONE"], "either names, or the numbers"),
+        (["--param", "2=a", "-c", "ONE"], "either names, or the numbers"),
+        (["--format", "jsn", "-c", "ONE"], "did you mean `json"),
+        (["compile", "--format", "table", "-c", "ONE"], "the formats are json, jsonl"),
+        (["compile", "--url", "http://h", "-c", "ONE"], "--url has no meaning for `qql compile`"),
+        (["--url", "http://h", "compile", "-c", "ONE"], "--url has no meaning for `qql compile`"),
+        (["--grpc", "check", "-c", "ONE"], "--grpc has no meaning for `qql check`"),
+        (["explain", "--grpc", "-c", "ONE"], "--grpc requires --url or --db"),
+        (["-c", "ONE", "-c", "TWO"], "-c/--command was already given"),
+        (["-c", "ONE", "run", "-c", "TWO"], "was already given"),
+        (["run"], "requires a file, `-` for standard input, or -c TEXT"),
+        (["check"], "requires a file, `-` for standard input, or -c TEXT"),
+        (["run", "a.qql", "-c", "ONE"], "either a file or -c TEXT, not both"),
+        (["run", "a.qql", "b.qql"], "unrecognized argument b.qql"),
+        (["--wrong"], "unrecognized argument --wrong"),
+        (["a.qql"], "invalid choice: 'a.qql'"),
+        (["--form", "json"], "--form"),
+        (["-c", "ONE \udcff"], "the text of -c is not UTF-8"),
+        (["-c", "ONE", "-o", "/no/such/directory/file"], "error[file-unwritable]"),
+    ],
+)
+def test_wrong_usage_is_explained_and_nothing_is_done(
+    run: Run, sessions: list[FakeSession], argv: list[str], said: str
+) -> None:
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.startswith("error[")
+    assert not any(session.asked for session in sessions)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfeO\x00", "it might be UTF-16"),
+        (b"ONE \xe9;", "is not UTF-8 text: byte 0xe9 at offset 4"),
+        (None, "No such file or directory"),
+        ("directory", "Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "compile", "explain", "check"])
+def test_unreadable_files(
+    run: Run, sessions: list[FakeSession], tmp_path: Path, command: str, content: Any, said: str
+) -> None:
+    path = tmp_path / "a.qql"
+    if content == "directory":
+        path.mkdir()
+    elif content:
+        path.write_bytes(content)
+    code, out, err = run(command, str(path))
+    assert (code, out) == (2, "")
+    assert "error[file-unreadable]" in err
+    assert said in err
+    assert sessions == []
+
+
+def test_standard_input_that_is_no_text(run: Run, sessions: list[FakeSession]) -> None:
+    code, _, err = run(stdin=b"\xff")
+    assert code == 2
+    assert "<stdin> is not UTF-8 text" in err
+
+
+@pytest.mark.parametrize(
+    ("env", "argv", "target", "key"),
+    [
+        ({}, [], ":memory:", None),
+        ({"QDRANT_URL": "http://env"}, [], "http://env", None),
+        ({"QDRANT_URL": "env:1", "QDRANT_API_KEY": "key"}, [], "http://env:1", "key"),
+        ({"QDRANT_URL": "http://env"}, ["--db", "dir"], "dir", None),
+        ({"QDRANT_API_KEY": "key"}, ["--db", "dir"], "dir", None),
+        ({"QQL_DB": "dir"}, [], "dir", None),
+        ({"QQL_DB": "dir"}, ["--url", "https://h"], "https://h", None),
+        ({"QQL_DB": "dir", "QDRANT_URL": "http://env"}, [], "dir", None),
+        ({"QDRANT_API_KEY": "env"}, ["--url", "h", "--api-key", "own"], "http://h", "own"),
+        ({"QDRANT_URL": "", "QQL_DB": ""}, [], ":memory:", None),
+    ],
+)
+def test_targets(
+    run: Run,
+    sessions: list[FakeSession],
+    monkeypatch: pytest.MonkeyPatch,
+    env: dict[str, str],
+    argv: list[str],
+    target: str,
+    key: str | None,
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    code, _, err = run("-c", "ONE", *argv)
+    assert code == 0
+    assert (sessions[0].target, sessions[0].options["api_key"]) == (target, key)
+    assert ("in memory" in err) is (target == ":memory:")
+
+
+# ------------------------------------------------------------------------ compile, explain, check, the prompt
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands for the compiler; `asked` holds the arguments of each call."""
+    known = SimpleNamespace(asked=[])
+    warning = Diagnostic("unused-stage", "the stage is not used", severity="warning")
+
+    def compile(
+        text: str, params: Any = None, *, warnings: list[Diagnostic], **options: Any
+    ) -> list[Request]:
+        known.asked.append((text, params, options))
+        if text == "BAD":
+            raise QQLSyntaxError.make("syntax", "expected a statement")
+        warnings.append(warning)
+        return [Request("GET", "/collections"), Request("POST", "/x", {"wait": True}, {"text": "Größe"})]
+
+    def explain(text: str, params: Any = None, **options: Any) -> str:
+        known.asked.append((text, params, options))
+        return "plan \x1b[31m\n  step\n"
+
+    def check(text: str, **options: Any) -> list[Diagnostic]:
+        source = Source(text, options["name"])
+        bad = Diagnostic("syntax", "expected a statement", Span(0, 3), source=source)
+        return {"BAD": [bad, warning], "OLD": [warning]}.get(text, [])
+
+    monkeypatch.setitem(vars(qql), "compile", compile)
+    monkeypatch.setitem(vars(qql), "explain", explain)
+    monkeypatch.setitem(vars(qql), "check", check)
+    return known
+
+
+def test_compile(run: Run, compiler: SimpleNamespace) -> None:
+    argv = ("compile", "-c", "ONE", "--param", "a=1", "--collection", "docs", "--model", "x=m")
+    code, out, err = run(*argv)
+    bodies = [
+        {"method": "GET", "path": "/collections", "query": {}, "body": None},
+        {"method": "POST", "path": "/x", "query": {"wait": True}, "body": {"text": "Größe"}},
+    ]
+    assert code == 0
+    assert json.loads(out) == bodies
+    assert out.startswith('[\n  {\n    "method": "GET"')
+    assert "Größe" in out
+    assert err == "warning[unused-stage]: the stage is not used\n"
+    _, out, _ = run(*argv, "--format", "jsonl")
+    assert [json.loads(line) for line in out.splitlines()] == bodies
+    options = {"collection": "docs", "models": {"x": "m"}, "name": "<command>"}
+    assert compiler.asked == [("ONE", {"a": 1}, options)] * 2
+
+
+def test_compile_error(run: Run, compiler: SimpleNamespace) -> None:
+    assert run("compile", "-", stdin="BAD") == (3, "", "error[syntax]: expected a statement\n")
+
+
+def test_explain(run: Run, compiler: SimpleNamespace, sessions: list[FakeSession], tmp_path: Path) -> None:
+    file = script(tmp_path / "a.qql", "ONE")
+    assert run("explain", file) == (0, "plan \\x1b[31m\n  step\n", "")
+    assert compiler.asked == [("ONE", None, {"collection": None, "models": None, "name": file})]
+    assert sessions == []
+
+
+def test_explain_by_a_database(run: Run, compiler: SimpleNamespace, sessions: list[FakeSession]) -> None:
+    assert run("explain", "-c", "ONE", "--db", "dir") == (0, "plan of ONE at dir\n", "")
+    assert sessions[0].closed
+
+
+def test_check(run: Run, compiler: SimpleNamespace, tmp_path: Path) -> None:
+    good, old, bad = (script(tmp_path / name, name) for name in ("FINE", "OLD", "BAD"))
+    assert run("check", good) == (0, "", "1 script: 0 errors, 0 warnings\n")
+    code, out, err = run("check", good, old)
+    assert (code, err) == (0, "2 scripts: 0 errors, 1 warning\n")
+    assert out == "warning[unused-stage]: the stage is not used\n"
+    code, out, err = run("check", good, old, bad)
+    assert (code, err) == (3, "3 scripts: 1 error, 2 warnings\n")
+    assert f"--> {bad}:1:1" in out
+    code, out, _ = run("check", "-c", "BAD", "--format", "json")
+    assert code == 3
+    assert [item["code"] for item in json.loads(out)] == ["syntax", "unused-stage"]
+    assert json.loads(out)[0] | {"file": "<command>", "line": 1, "column": 1} == json.loads(out)[0]
+    assert run("check", "-c", "FINE", "--format", "json")[1] == "[]\n"
+    assert len(run("check", "-q", "-c", "BAD", "--format", "jsonl")[1].splitlines()) == 2
+
+
+def test_alone_on_a_terminal_it_is_a_prompt(
+    sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Terminal())
+    err = sys.stderr
+    seen: list[str] = []
+
+    def interact(shell: Any) -> int:
+        shell.reconnect("https://other")
+        shell.reconnect("http://first")
+        seen.append(shell.renderer.format)
+        return 0
+
+    monkeypatch.setattr("qql.cli.interact", interact)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--url", "http://first", "--api-key", "s3cr3t", "--collection", "docs"]) == 0
+    assert seen == ["table"]
+    assert [session.options["api_key"] for session in sessions] == ["s3cr3t", None, "s3cr3t"]
+    assert all(session.options["collection"] == "docs" for session in sessions)
+    assert all(session.closed for session in sessions)
+    assert isinstance(err, Terminal)
+    assert f"qql {qql.__version__}, connected to http://first" in err.getvalue()
+
+
+# -------------------------------------------------------------------------------------------- other processes
+
+
+def process(*argv: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, *argv], capture_output=True, timeout=60, **settings)
+
+
+def test_version_and_help_import_nothing_heavy() -> None:
+    heavy = {
+        "rich",
+        "prompt_toolkit",
+        "qdrant_client",
+        "qdrant_edge",
+        "numpy",
+        "lark",
+        "pydantic",
+        "fastembed",
+    }
+    for option in ("--version", "--help"):
+        done = process("-X", "importtime", "-m", "qql", option)
+        assert done.returncode == 0
+        imported = {line.rsplit(b"|", 1)[-1].strip().split(b".")[0] for line in done.stderr.splitlines()}
+        assert not heavy & {name.decode() for name in imported}
+        assert done.stdout
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"qql {qql.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["compile"], ["explain"], ["check"]])
+def test_help(run: Run, command: list[str]) -> None:
+    code, out, err = run(*command, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(" ".join(["usage: qql", *command]))
+
+
+FAKE = """
+import sys
+sys.path.insert(0, {tests!r})
+import qql
+from test_repl import FakeSession
+qql.connect = lambda target, **options: FakeSession(target, **options)
+from qql.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def fake() -> list[str]:
+    """The arguments of an interpreter that runs the command line on a fake session."""
+    return ["-c", FAKE.format(tests=str(Path(__file__).parent))]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "table", "csv"])
+def test_a_reader_that_goes_away_ends_it_quietly(fake: list[str], format: str) -> None:
+    command = [sys.executable, *fake, "-q", "-c", "MANY; MANY", "--format", format]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout and running.stderr
+        assert running.stdout.read(10)
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(60) == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk(fake: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, *fake, "-q", "-c", "MANY"], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"error[output-unwritable]: cannot write results: No space left on device\n"
+    done = process(*fake, "-q", "-c", "MANY", "-o", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == b"error[output-unwritable]: cannot write results: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}]
+)
+@pytest.mark.parametrize("format", ["jsonl", "table", "csv", "markdown", "vertical"])
+def test_a_narrow_locale_does_not_crash(fake: list[str], locale: dict[str, str], format: str) -> None:
+    done = process(*fake, "-q", "-c", "HITS", "--format", format, env={**os.environ, **locale})
+    assert (done.returncode, done.stderr) == (0, b"")
+    if format == "jsonl":
+        assert json.loads(done.stdout.splitlines()[0])["payload"]["title"] == "Größe \x1b[31m"
+
+
+def test_exit_codes_of_a_process(fake: list[str]) -> None:
+    assert process(*fake, "-c", "ONE").returncode == 0
+    assert process(*fake, "-c", "FAIL").returncode == 1
+    assert process(*fake, "run", "/no/such/file").returncode == 2
+    assert process(*fake, "-", input=b"").returncode == 2
+    assert process(*fake, input=b"BAD").returncode == 3
+    done = process(*fake, "-c", "INTERRUPT")
+    assert done.returncode == 130
+    assert b"Traceback" not in done.stderr

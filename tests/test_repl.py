@@ -1,0 +1,419 @@
+"""The prompt, driven through a pipe, with a session that answers by rote."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
+from qql.render import Renderer
+from qql.repl import Shell, interact, open_history, parse_value, read_script, submits
+from qql.result import Hit, Result
+
+UUID = "0b9f7e1c-1111-4222-8333-444455556666"
+
+
+class Panic(BaseException):
+    """What a Rust library raises when it gives up."""
+
+
+class FakeSession:
+    """Answers by the first word of a statement, and writes down what it was asked."""
+
+    def __init__(self, target: str = ":memory:", **options: Any) -> None:
+        self.target = target
+        self.options = options
+        self.asked: list[tuple[str, Any, str]] = []
+        self.closed = False
+
+    def stream(self, script: str, params: Any = None, *, name: str = "<string>") -> Iterator[Result]:
+        statements = [part.strip() for part in script.split(";") if part.strip()]
+        if any(part.startswith("BAD") for part in statements):
+            raise QQLSyntaxError.make("syntax", f"expected a statement in {name}")
+        for statement in statements:
+            yield self.execute(statement, params, name=name)
+
+    def execute(self, statement: str, params: Any = None, *, name: str = "<string>") -> Result:
+        self.asked.append((statement, copy.copy(params), name))
+        word = statement.split()[0]
+        match word:
+            case "FAIL":
+                raise QQLExecutionError.make("no-collection", "there is no collection docs")
+            case "GONE":
+                raise QQLConnectionError.make("no-connection", "no server answers")
+            case "BOOM":
+                raise RuntimeError("boom \x1b[31m")
+            case "PANIC":
+                raise Panic("rust")
+            case "INTERRUPT":
+                raise KeyboardInterrupt
+            case "LEAK":
+                raise QQLExecutionError.make("header", f"bad header {self.options.get('api_key')}")
+            case "HITS":
+                items = [
+                    Hit(2**64 - 1, 0.9, {"title": "Größe \x1b[31m"}),
+                    Hit(UUID, 0.5, {"title": "x" * 200}),
+                ]
+                return Result("hits", hits=items, seconds=0.0013)
+            case "MANY":
+                return Result("rows", rows=[{"n": n, "text": "x" * 100} for n in range(20_000)])
+            case "SHOW":
+                return Result("rows", rows=[{"name": "docs"}])
+            case "COPY":
+                progress = self.options["on_progress"]
+                if progress:
+                    for done in range(11):
+                        progress("copy docs", done, 10)
+            case "OLD":
+                warning = Diagnostic("old-spelling", "this is an old spelling", severity="warning")
+                return Result("message", message="done OLD", warnings=(warning,))
+        return Result("message", message=f"done {statement}")
+
+    def explain(self, text: str, params: Any = None, *, name: str = "<string>") -> str:
+        return f"plan of {text} at {self.target}"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+Typed = Callable[..., str]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "history"))
+    view = Renderer(io.StringIO(), err=io.StringIO(), width=80)
+
+    def connect(target: str) -> Any:
+        if target == "nowhere":
+            raise QQLConnectionError.make("no-connection", "no server answers at nowhere")
+        return FakeSession(target)
+
+    return Shell(FakeSession(), view, connect)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def typed(shell: Shell) -> Typed:
+    """Types keys at the prompt (then Ctrl-D) and gives what was shown, errors included."""
+
+    def run(keys: str, code: int = 0) -> str:
+        with create_pipe_input() as pipe:
+            pipe.send_text(keys + "\x04")
+            assert interact(shell, input=pipe, output=DummyOutput()) == code
+        return shown(shell)
+
+    return run
+
+
+def shown(shell: Shell) -> str:
+    assert isinstance(shell.renderer.file, io.StringIO)
+    assert isinstance(shell.renderer.err, io.StringIO)
+    return shell.renderer.file.getvalue() + shell.renderer.err.getvalue()
+
+
+def asked(shell: Shell) -> list[str]:
+    assert isinstance(shell.session, FakeSession)
+    return [statement for statement, _, _ in shell.session.asked]
+
+
+# ------------------------------------------------------------------------------------------------- statements
+
+
+def test_a_statement_runs_at_its_semicolon(shell: Shell, typed: Typed) -> None:
+    text = typed("HITS;\r")
+    assert asked(shell) == ["HITS"]
+    assert UUID in text
+    assert "(2 rows, 1.3 ms)" not in text  # cut: the footer says so
+    assert "(2 rows, 1.3 ms; long values are cut" in text
+    assert "\x1b" not in text
+
+
+def test_a_statement_may_take_several_lines(shell: Shell, typed: Typed) -> None:
+    typed("ONE\r  'a;\r' -- no; end\r;\rTWO;\r")
+    assert [statement.split()[0] for statement in asked(shell)] == ["ONE", "' -- no", "end", "TWO"]
+    assert isinstance(shell.session, FakeSession)
+    assert len({name for _, _, name in shell.session.asked}) == 1
+
+
+def test_several_statements_on_one_line(shell: Shell, typed: Typed) -> None:
+    typed("ONE; TWO;\r")
+    assert asked(shell) == ["ONE", "TWO"]
+
+
+def test_a_paste_with_line_ends_is_one_input(shell: Shell, typed: Typed) -> None:
+    typed("\x1b[200~ONE\nTWO;\nTHREE;\x1b[201~\r")
+    assert asked(shell) == ["ONE\nTWO", "THREE"]
+
+
+def test_alt_enter_runs_without_a_semicolon(shell: Shell, typed: Typed) -> None:
+    typed("ONE\x1b\r")
+    assert asked(shell) == ["ONE"]
+
+
+def test_blank_lines_do_nothing(shell: Shell, typed: Typed) -> None:
+    assert typed("\r  \r\r") == ""
+    assert asked(shell) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("FAIL", "error[no-collection]: there is no collection docs"),
+        ("GONE", "error[no-connection]: no server answers"),
+        ("BAD", "error[syntax]: expected a statement"),
+        ("BOOM", r"internal error: RuntimeError: boom \x1b[31m"),
+        ("PANIC", "internal error: Panic: rust"),
+        ("INTERRUPT", "cancelled"),
+    ],
+)
+def test_a_failure_is_shown_and_the_prompt_comes_back(
+    shell: Shell, typed: Typed, statement: str, said: str
+) -> None:
+    text = typed(f"FIRST; {statement};\rLAST;\r")
+    assert said in text
+    assert "done LAST" in text
+    assert "Traceback" not in text
+    assert ("done FIRST" in text) is (statement != "BAD")
+
+
+def test_ctrl_c_clears_the_line(shell: Shell, typed: Typed) -> None:
+    typed("UNWANTED\r and more\x03WANTED;\r")
+    assert asked(shell) == ["WANTED"]
+
+
+def test_ctrl_d_leaves_only_on_an_empty_line(shell: Shell, typed: Typed) -> None:
+    typed("ONE\x04;\r")
+    assert asked(shell) == ["ONE"]
+
+
+def test_warnings_are_shown(typed: Typed) -> None:
+    assert "warning[old-spelling]: this is an old spelling" in typed("OLD;\r")
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [
+        ("", True),
+        ("  \n", True),
+        ("QUERY 1", False),
+        ("QUERY 1;", True),
+        ("QUERY 1; ", True),
+        ("QUERY ';", False),
+        ("QUERY 1 -- ;", False),
+        ("QUERY 1 /* ; */", False),
+        ("\\d", True),
+        ("\\i a b", True),
+        ("help", True),
+        ("EXIT;", True),
+        ("quit", True),
+        ("helping", False),
+    ],
+)
+def test_what_enter_sends(text: str, enough: bool) -> None:
+    assert submits(text) is enough
+
+
+# --------------------------------------------------------------------------------------------------- commands
+
+
+@pytest.mark.parametrize("word", ["\\q", "quit", "exit", "EXIT;", "\\q;"])
+def test_leaving(shell: Shell, typed: Typed, word: str) -> None:
+    typed(f"{word}\rONE;\r")
+    assert asked(shell) == []
+
+
+@pytest.mark.parametrize("word", ["\\?", "\\h", "help", "HELP;"])
+def test_help_lists_every_command(typed: Typed, word: str) -> None:
+    text = typed(f"{word}\r")
+    for name in (
+        "\\q",
+        "\\?",
+        "\\d [NAME]",
+        "\\c [TARGET]",
+        "\\i FILE",
+        "\\format",
+        "\\timing",
+        "\\x",
+        "\\set",
+    ):
+        assert f"  {name}" in text
+
+
+def test_describe(shell: Shell, typed: Typed) -> None:
+    text = typed("\\d\r\\d docs\r\\d 'my; docs'\r")
+    assert isinstance(shell.session, FakeSession)
+    assert [(statement, params) for statement, params, _ in shell.session.asked] == [
+        ("SHOW COLLECTIONS", None),
+        ("SHOW COLLECTION IDENTIFIER(:name)", {"name": "docs"}),
+        ("SHOW COLLECTION IDENTIFIER(:name)", {"name": "my; docs"}),
+    ]
+    assert "docs" in text
+
+
+def test_format_and_expanded_and_timing(typed: Typed) -> None:
+    text = typed("\\format jsonl\rHITS;\r\\x\rSHOW;\r\\x\r\\timing\rSHOW;\r\\timing on\r\\format\r")
+    assert '{"id":18446744073709551615,"score":0.9' in text
+    assert "──[ 1 ]" in text
+    assert "(1 row)\n" in text
+    assert "timing is off" in text
+    assert "timing is on" in text
+    assert "format is table" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("\\formt json", r"there is no command \formt"),
+        ("\\formt json", r"did you mean `\format`?"),
+        ("\\zzz", r"`\?` lists the commands"),
+        ("\\format jsn", "did you mean `json"),
+        ("\\format zzz", "the formats are table"),
+        ("\\timing maybe", r"\timing requires on or off, found maybe"),
+        ("\\i", r"\i requires a file"),
+        ("\\i /no/such/file", "error[file-unreadable]: cannot read /no/such/file: No such file or directory"),
+        ("\\i \0", "error[file-unreadable]"),
+        ("\\unset zzz", "there is no parameter :zzz"),
+        ("\\set zzz", r"\set requires a name and a value"),
+        ("\\", "there is no command \\"),
+    ],
+)
+def test_wrong_commands_are_explained(shell: Shell, typed: Typed, line: str, said: str) -> None:
+    assert said in typed(f"{line}\r")
+    assert asked(shell) == []
+
+
+def test_parameters(shell: Shell, typed: Typed) -> None:
+    text = typed("\\set q red shoes\r\\set :n 5\r\\set\rONE;\r\\unset q\rTWO;\r\\unset n\rTHREE;\r")
+    assert isinstance(shell.session, FakeSession)
+    assert [params for _, params, _ in shell.session.asked] == [{"q": "red shoes", "n": 5}, {"n": 5}, None]
+    assert ':q = "red shoes"\n:n = 5\n' in text
+
+
+def test_include(shell: Shell, typed: Typed, tmp_path: Path) -> None:
+    script = tmp_path / "a script.qql"
+    script.write_bytes("\ufeffONE;\r\nTWO 'Größe';".encode())
+    typed(f"\\i {script}\r\\i '{script}';\r")
+    assert isinstance(shell.session, FakeSession)
+    assert shell.session.asked == [("ONE", None, str(script)), ("TWO 'Größe'", None, str(script))] * 2
+
+
+def test_commands_before_statements_in_a_paste(shell: Shell, typed: Typed) -> None:
+    typed("\x1b[200~\\timing off\n\\format json\nONE;\x1b[201~\r")
+    assert asked(shell) == ["ONE"]
+    assert not shell.renderer.timing
+    assert shell.renderer.format == "json"
+
+
+def test_connect_elsewhere(shell: Shell, typed: Typed) -> None:
+    first = shell.session
+    text = typed("\\c\r\\c nowhere\rONE;\r\\c ./other\rTWO;\r")
+    assert "connected to :memory:" in text
+    assert "error[no-connection]: no server answers at nowhere" in text
+    assert "connected to ./other" in text
+    assert isinstance(first, FakeSession)
+    assert first.closed
+    assert [statement for statement, _, _ in first.asked] == ["ONE"]
+    assert asked(shell) == ["TWO"]
+
+
+# ---------------------------------------------------------------------------------------------------- history
+
+
+def test_history_is_kept_and_private(shell: Shell, typed: Typed, tmp_path: Path) -> None:
+    typed("ONE\rTWO;\r")
+    typed("\x1b[A\r")  # arrow up, enter
+    assert asked(shell) == ["ONE\nTWO"] * 2
+    assert stat.S_IMODE((tmp_path / "history").stat().st_mode) == 0o600
+
+
+def test_a_history_that_others_could_read_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "history"
+    path.touch(mode=0o644)
+    monkeypatch.setenv("QQL_HISTORY", str(path))
+    assert open_history()[1] is None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_unwritable_history_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch, shell: Shell, typed: Typed, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "file" / "history"))
+    text = typed("ONE;\r\x1b[A\r")
+    assert text.count("history is not kept: cannot write") == 1
+    assert asked(shell) == ["ONE", "ONE"]
+
+
+def test_a_history_that_fails_later_does_not_stop_the_prompt(
+    monkeypatch: pytest.MonkeyPatch, shell: Shell, typed: Typed, tmp_path: Path
+) -> None:
+    def remove(target: str) -> Any:
+        (tmp_path / "deep" / "history").unlink()
+        (tmp_path / "deep").rmdir()
+        return FakeSession(target)
+
+    monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "deep" / "history"))
+    shell.connect = remove
+    typed("\\c x\rONE;\rTWO;\r")
+    assert asked(shell) == ["ONE", "TWO"]
+
+
+def test_no_history_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: Typed) -> None:
+    monkeypatch.setenv("QQL_HISTORY", "")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    typed("ONE;\r")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_as_history_keeps_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Path(os.devnull).stat().st_mode
+    monkeypatch.setenv("QQL_HISTORY", os.devnull)
+    assert open_history()[1] is None
+    assert Path(os.devnull).stat().st_mode == before
+
+
+def test_history_lives_in_the_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("QQL_HISTORY", raising=False)
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *names, **options: tmp_path / "state")
+    assert open_history()[1] is None
+    assert (tmp_path / "state" / "history").exists()
+
+
+# ---------------------------------------------------------------------------------------------------- helpers
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        (str(2**64 - 1), 2**64 - 1),
+        ("0.5", 0.5),
+        ("[1, 2]", [1, 2]),
+        ('"5"', "5"),
+        ("null", None),
+        ("true", True),
+        ("red shoes", "red shoes"),
+        ("007", "007"),
+        ("", ""),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_parameter_values(text: str, value: object) -> None:
+    assert parse_value(text) == value
+
+
+def test_scripts_are_read_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.qql"
+    path.write_bytes(b"\xef\xbb\xbfA;\r\nB;")
+    assert read_script(str(path)) == "A;\r\nB;"
