@@ -38,6 +38,9 @@ _MEMORY = ":memory:"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        if word := re.match(r"argument COMMAND: invalid choice: '(.*)' \(", message):
+            hint = did_you_mean(word[1], _COMMANDS) or f"`qql run {word[1]}` runs a file"
+            raise UsageError.make("usage", f"there is no command {word[1]}", hint=hint)
         raise UsageError.make("usage", message, hint=f"`{self.prog} --help` shows what there is")
 
 
@@ -138,7 +141,7 @@ _OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 _TARGET = ("url", "api_key", "db", "timeout", "grpc")
-_OFFLINE = ("text", "collection", "model", "color", "quiet")
+_OFFLINE = ("text", "collection", "param", "model", "color", "quiet")
 _MANY = "*"
 _ONE = "?"
 
@@ -193,6 +196,8 @@ def _parent(name: str, option: _Option) -> _Parser:
 
 def _given(argv: Sequence[str] | None) -> tuple[_Command | None, _Given]:
     """The command (None: none was named) and its arguments. Raises `UsageError`."""
+    argv = sys.argv[1:] if argv is None else argv
+    _refuse_unknown(argv)
     parser = _parser()
     namespace, unknown = parser.parse_known_args(argv)
     given = _Given(vars(namespace))
@@ -210,6 +215,20 @@ def _given(argv: Sequence[str] | None) -> tuple[_Command | None, _Given]:
         hint = did_you_mean(given["format"], command.formats) or f"the formats are {known}"
         raise UsageError.make("usage", f"there is no format {given['format']}", hint=hint)
     return _COMMANDS.get(name), given
+
+
+def _refuse_unknown(argv: Sequence[str]) -> None:
+    # argparse would take the value of a misspelt option for a command, and show it: it might be a secret.
+    known = {flag for option in _OPTIONS.values() for flag in option.flags}
+    known |= {"--help", "--version", "--no-progress"}
+    for word in argv:
+        flag = re.fullmatch(r"(--[a-z][\w-]*)(=.*)?", word, re.DOTALL)
+        if word == "--":
+            return
+        if flag and flag[1] not in known:
+            raise UsageError.make(
+                "usage", f"unrecognized argument {flag[1]}", hint=did_you_mean(flag[1], known)
+            )
 
 
 def _params(given: _Given) -> dict[str, Any] | list[Any]:
@@ -260,7 +279,7 @@ def _target(given: _Given) -> str:
     url = None if db else given.get("url") or os.environ.get("QDRANT_URL")
     if url:
         return url if "://" in url else f"http://{url}"
-    for name in ("api_key", "grpc", "cloud_inference"):
+    for name in ("api_key", "timeout", "grpc", "cloud_inference"):
         if name in given:
             raise UsageError.make("usage", f"{given.flag(name)} requires a server", hint="name it with --url")
     return db or _MEMORY
@@ -285,7 +304,7 @@ def _elsewhere(given: _Given, target: str, progress: ProgressBar | None) -> Sess
     """A session on another target, for ``\\c``: what belongs to the first server is not shown to another."""
     if re.fullmatch(r"[\w.-]+:[0-9]+", target):
         target = f"http://{target}"
-    own = () if target == given.get("url") else ("api_key", "grpc", "cloud_inference")
+    own = () if target == _target(given) else ("api_key", "grpc", "cloud_inference")
     kept = _Given({name: value for name, value in given.items() if name not in own})
     return _connect(kept, target, progress)
 
@@ -404,9 +423,12 @@ def _explain(given: _Given, console: Renderer) -> int:
 
 def _check(given: _Given, console: Renderer) -> int:
     found: list[Diagnostic] = []
+    params = _params(given) or None
     scripts = _scripts(given)
     for text, name in scripts:
-        found += qql.check(text, collection=given.get("collection"), models=given.get("model"), name=name)
+        found += qql.check(
+            text, params, collection=given.get("collection"), models=given.get("model"), name=name
+        )
     match given.get("format", "text"):
         case "json":
             console.put(
@@ -434,13 +456,13 @@ _COMMANDS = {
     "compile": _Command(
         _compile,
         "show the requests of a script, and send nothing",
-        (*_OFFLINE, "param", "format", "output"),
+        (*_OFFLINE, "format", "output"),
         ("json", "jsonl"),
     ),
     "explain": _Command(
         _explain,
         "show the plan of a script; with --url or --db, by the collections there",
-        (*_OFFLINE, "param", *_TARGET),
+        (*_OFFLINE, *_TARGET),
     ),
     "check": _Command(
         _check,

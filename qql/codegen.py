@@ -27,7 +27,6 @@ from qql.plan import (
     check_vector,
     collection_of,
     count_limit,
-    plan_query,
     text_of,
     wait_of,
 )
@@ -472,7 +471,6 @@ def _named(method: str) -> Callable[[Any, Context], list[Request]]:
 
 
 _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
-    nodes.Query: lambda s, c: [emit_query(plan_query(s, c))],
     nodes.Upsert: _emit_upsert,
     nodes.Delete: _emit_delete,
     nodes.Count: _emit_count,
@@ -487,7 +485,7 @@ _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
 
 
 def emit_statement(statement: nodes.Statement, context: Context) -> list[Request]:
-    """The requests of a bound statement; none for those that the session carries out by itself.
+    """The requests of a bound statement that is no query; none for what a session does by itself.
 
     Raises `QQLPlanError`.
     """

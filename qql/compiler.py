@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -19,7 +19,16 @@ from qql.request import Request
 from qql.schema import Schema
 from qql.syntax import Parsed, parse_script, parse_stage, raise_all
 
-__all__ = ["Compiled", "Stages", "check", "compile_script", "compile_text", "make_context"]
+__all__ = [
+    "Compiled",
+    "SchemaSource",
+    "Stages",
+    "apply",
+    "check",
+    "compile_script",
+    "compile_text",
+    "make_context",
+]
 
 Stages = Mapping[str, "str | nodes.Query"]
 """Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
@@ -71,16 +80,15 @@ def make_context(
 
 
 def compile_script(source: Source, params: Params, context: Context) -> list[Compiled]:
-    """Every statement of a script, planned in order. The context is left as the script leaves it.
+    """Every statement of a script, planned in order. The context given is left as it is.
 
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several statements;
-    then the context is as it was.
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several statements.
     """
     parsed, errors = parse_script(source)
-    # Where a statement does not parse, the others are planned all the same, to report their faults too.
-    started = replace(context, stages=dict(context.stages), warnings=[])
-    overlay = _Overlay(started.schema)
-    trial = replace(started, schema=overlay.get)
+    # Where a statement does not parse, the others are planned all the same, to report their faults too;
+    # but what the broken one would have created cannot be missed then.
+    overlay = _Overlay(context.schema, None if errors else context.collections)
+    trial = replace(context, schema=overlay.get, warnings=[])
     single = len(parsed) + len(errors) == 1
     done = []
     for one in parsed:
@@ -89,11 +97,11 @@ def compile_script(source: Source, params: Params, context: Context) -> list[Com
             done.append(_compile_one(one, source, params, trial, overlay, single=single))
         except QQLCompileError as exc:
             errors.append(cast(QQLCompileError, exc.at(source, one.span)))
+            overlay.collections = None
     if not single:
         errors += _unused_params(parsed, params, source)
     errors.sort(key=lambda exc: exc.diagnostic.span.start if exc.diagnostic.span else 0)
     raise_all(errors)
-    context.collection, context.stages = trial.collection, trial.stages
     return done
 
 
@@ -115,14 +123,26 @@ def _unused_params(parsed: list[Parsed], params: Params, source: Source) -> list
 class _Overlay:
     """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
 
-    def __init__(self, below: Callable[[str], Schema | None]) -> None:
+    def __init__(
+        self, below: Callable[[str], Schema | None], collections: Callable[[], Sequence[str]] | None
+    ) -> None:
         self.below = below
+        self.collections = collections
         self.changed: dict[str, Schema | None] = {}
 
     def get(self, collection: str) -> Schema | None:
         if collection not in self.changed:
             self.changed[collection] = self.below(collection)
         return self.changed[collection]
+
+    def require(self, collection: str, span: Span) -> None:
+        """Raises `QQLPlanError` where the collections are known and this one is none of them."""
+        if self.collections is None or self.get(collection) is not None:
+            return
+        known = {*self.collections(), *(name for name, schema in self.changed.items() if schema)}
+        hint = did_you_mean(collection, known) or "SHOW COLLECTIONS lists what there is"
+        message = f"there is no collection `{collection}`"
+        raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
 
 
 def _compile_one(
@@ -134,16 +154,15 @@ def _compile_one(
     inner = statement
     while isinstance(inner, nodes.Explain):
         inner = inner.statement
-    plan: QueryPlan | None = None
-    if isinstance(inner, nodes.Query):
-        plan = plan_query(inner, context)
-        requests = [emit_query(plan)]
-    else:
-        requests = emit_statement(inner, context)
-    collection = _collection(inner, context)
+    plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
+    collection = plan.collection if plan else _collection(inner, context)
+    if collection is not None and _needs_collection(inner):
+        overlay.require(collection, _named_at(inner))
+    requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     stages = dict(context.stages)
     if inner is statement:
-        _apply(inner, requests, context, overlay)
+        apply(inner, context)
+        _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in context.warnings)
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, stages)
 
@@ -158,13 +177,31 @@ def _collection(statement: nodes.Statement, context: Context) -> str | None:
             return collection_of(statement.collection, context, statement.span)
         case nodes.CreateCollection() | nodes.DropCollection() | nodes.ShowCollection():
             return collection_of(statement.name, context, statement.span)
-        case nodes.Query() | nodes.Count() | nodes.Scroll() | nodes.Delete():
+        case nodes.Count() | nodes.Scroll() | nodes.Delete():
             return collection_of(statement.source, context, statement.span)
     return None
 
 
-def _apply(statement: nodes.Statement, requests: list[Request], context: Context, overlay: _Overlay) -> None:
-    """What a statement means for the ones after it."""
+def _needs_collection(statement: nodes.Statement) -> bool:
+    match statement:
+        case nodes.CreateCollection() | nodes.Use():
+            return False
+        case nodes.DropCollection():
+            return not statement.if_exists
+    return True
+
+
+def _named_at(statement: Any) -> Span:
+    """Where a statement names its collection."""
+    for field in ("source", "collection", "name"):
+        name = getattr(statement, field, None)
+        if isinstance(name, nodes.Name):
+            return name.span
+    return cast(Span, statement.span)
+
+
+def apply(statement: nodes.Statement, context: Context) -> None:
+    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`."""
     match statement:
         case nodes.Use():
             context.collection = collection_of(statement.collection, context, statement.span)
@@ -182,6 +219,11 @@ def _apply(statement: nodes.Statement, requests: list[Request], context: Context
                 message = f"no stage `{statement.name.text}` is defined"
                 raise QQLPlanError(Diagnostic("unknown-stage", message, statement.name.span, hint))
             context.stages = {k: cte for k, cte in context.stages.items() if k != key}
+
+
+def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overlay) -> None:
+    """What CREATE and DROP COLLECTION mean for the statements after them."""
+    match statement:
         case nodes.CreateCollection():
             name = str(statement.name.text)
             if not (statement.if_not_exists and overlay.get(name)):

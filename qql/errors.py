@@ -14,6 +14,7 @@ QQLError                     everything this package raises on purpose
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -138,17 +139,24 @@ def _snippet(source: Source, span: Span, label: str) -> list[str]:
     shown_from = max(0, column - 1 - _WIDEST // 2) if len(text) > _WIDEST else 0
     shown = text[shown_from : shown_from + _WIDEST]
     lead, tail = ("…" if shown_from else ""), ("…" if shown_from + _WIDEST < len(text) else "")
-    pad = len(lead) + column - 1 - shown_from
-    caret = " " * pad + "^" * min(length, _WIDEST - (column - 1 - shown_from))
-    margin = " " * len(str(line))
+    at = column - 1 - shown_from
     # Control characters would move the caret or drive the terminal.
     visible = "".join(c if c.isprintable() else " " for c in shown)
+    pad = len(lead) + _columns(visible[:at])
+    caret = " " * pad + "^" * max(1, _columns(visible[at : at + length]))
+    margin = " " * len(str(line))
     return [
         f"{margin} --> {source.name}:{line}:{column}",
         f"{margin} |",
         f"{line} | {lead}{visible}{tail}",
         f"{margin} | {caret}" + (f" {label}" if label else ""),
     ]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
 class QQLError(Exception):

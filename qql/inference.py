@@ -48,12 +48,12 @@ def embed_request(
     wanted: dict[tuple[int, Purpose], _Call] = {}
     for place in _places(request):
         found = place.object
-        model = found.get("model") or default_model
+        model = _model_of(found) or default_model
         if model and infers(model):
             if not found.get("model"):
                 edits.append((place.path, {**found, "model": model}))
             continue
-        if "text" not in found:
+        if not _is_text(found):
             raise _not_inferred(found, model)
         if not model:
             raise _no_model(found["text"])
@@ -74,7 +74,7 @@ def texts_of(request: Request) -> list[tuple[str, str, int]]:
     """Model, purpose and number of distinct texts, for EXPLAIN; the model is ``""`` where none is named."""
     texts: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for place in _places(request):
-        if "text" in place.object:
+        if _is_text(place.object):
             key = place.object.get("model") or "", place.purpose
             options = json.dumps(place.object.get("options"), sort_keys=True, default=repr)
             texts.setdefault(key, set()).add((place.object["text"], options))
@@ -105,6 +105,20 @@ def _embed(call: _Call) -> list[Vector]:
             "model-failed", f"model `{call.model}` failed: {type(exc).__name__}: {exc}"
         ) from exc
     return checked(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
+
+
+def _is_text(found: Mapping[str, Any]) -> bool:
+    return isinstance(found.get("text"), str)
+
+
+def _model_of(found: Mapping[str, Any]) -> str | None:
+    """The model that an inference object names; its types are checked on the way."""
+    model, options = found.get("model"), found.get("options")
+    if not isinstance(model, str | None) or not isinstance(options, Mapping | None):
+        raise QQLModelError.make(
+            "no-model", "an inference object requires a string as `model` and an object as `options`"
+        )
+    return model
 
 
 def _no_model(text: str) -> QQLError:
@@ -205,17 +219,14 @@ def _inside(value: dict[str, Any], shape: str) -> list[tuple[str, str]]:
 
 
 def _is_inference(value: dict[str, Any], shape: str) -> bool:
+    text, other = _is_text(value), "image" in value or "object" in value
     if shape == "query":
         # `{"text": "…"}` alone is Qdrant's full-text query there, which no model is asked for.
-        return value.keys() & {"text", "image", "object"} != set() and isinstance(value.get("model"), str)
+        return (text or other) and "model" in value
     if shape == _NAMED:
-        # A vector may be called `text`, `image` or `object`.
-        return any(isinstance(value.get(key), str) for key in ("text", "image")) or (
-            "object" in value and isinstance(value.get("model"), str)
-        )
-    return shape == _VECTOR and (
-        isinstance(value.get("text"), str) or "image" in value or "object" in value
-    )
+        # A vector may be called `image` or `object`.
+        return text or (other and isinstance(value.get("model"), str))
+    return shape == _VECTOR and (text or other)
 
 
 # -- putting the vectors in

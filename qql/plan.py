@@ -42,13 +42,15 @@ class Context:
     """What surrounds a statement. USE, DEFINE, CREATE and DROP change it for the statements that follow.
 
     ``models`` gives the model of a vector by its name; ``"*"`` is the default. ``schema`` gives what is
-    known of a collection: None where nothing is.
+    known of a collection: None where nothing is. ``collections`` lists all that there are; without it,
+    any collection may exist.
     """
 
     collection: str | None = None
     stages: dict[str, nodes.Cte] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     schema: Callable[[str], Schema | None] = lambda _: None
+    collections: Callable[[], Sequence[str]] | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
@@ -247,13 +249,24 @@ class _Planner:
     def __init__(self, query: nodes.Query, context: Context) -> None:
         self.query = query
         self.context = context
-        self.collection = collection_of(query.source, context, query.span)
-        self.schema = context.schema(self.collection)
         self.scope: dict[str, nodes.Cte] = dict(context.stages)
         self.scope |= self.own()
+        self.collection = self.collection_name()
+        self.schema = context.schema(self.collection)
         self.built: dict[str, Stage] = {}
         self.inline = 0
         self.request: dict[str, Any] = {}
+
+    def collection_name(self) -> str:
+        unknown = [str(n.text) for n in _references(self.query) if _key(n) not in self.scope]
+        if self.query.source is None and not self.context.collection and unknown:
+            # Both can be missing at once (`FUSION RRF PREFETCH (a, b)` alone), so both are named.
+            message = (
+                f"no collection is named, and no stage {', '.join(f'`{n}`' for n in unknown)} is defined"
+            )
+            hint = "a session supplies them: USE collection; and DEFINE name AS (QUERY …); for each stage"
+            _fail("from-missing", message, self.query.span, hint)
+        return collection_of(self.query.source, self.context, self.query.span)
 
     def own(self) -> dict[str, nodes.Cte]:
         """The statement's CTEs by lower-case name."""

@@ -419,9 +419,9 @@ class Renderer:
     """Where results go and how they look; a prompt changes the fields while it runs.
 
     ``width`` is in terminal cells (None: that of the terminal; no limit elsewhere). Warnings and errors go to
-    ``err``; without one, warnings stand below a table, and machine formats leave them to the caller.
-    ``quiet`` leaves out notes, and the messages of statements that only do something. ``secrets`` are texts
-    that are never written to ``err``, whatever a library put into its message.
+    ``err`` or else to ``file``, but never a warning among the lines of a machine format. ``quiet`` leaves out
+    notes, and the messages of statements that only do something. ``secrets`` are texts that no error shows,
+    whatever a library put into its message.
     """
 
     file: TextIO
@@ -466,35 +466,34 @@ class Renderer:
 
     def warn(self, warnings: Iterable[Diagnostic]) -> None:
         """Write diagnostics where warnings go."""
-        if self.err is not None:
+        if self.err is not None or self.format in _FOR_PEOPLE:
             self._say(render_diagnostics(warnings, color=self.err_color))
-        elif self.format in _FOR_PEOPLE and (text := render_diagnostics(warnings, color=self.color)):
-            self.put(text)
 
     def error(self, error: QQLError) -> None:
-        """Write an error to ``err``."""
+        """Write an error."""
         self._say(render_error(error, color=self.err_color))
 
     def note(self, text: str) -> None:
-        """Write a remark to ``err``, unless quiet."""
+        """Write a remark, unless quiet."""
         if not self.quiet:
             self._say(_paint(sanitize(text, newline="\n"), "faint", self.err_color))
 
     def crash(self, fault: BaseException) -> None:
-        """Write one line about a fault of this program to ``err``, below its traceback with QQL_DEBUG=1."""
+        """Write one line about a fault of this program, below its traceback with QQL_DEBUG=1."""
         said = sanitize(f"{type(fault).__name__}: {fault}")
         if os.environ.get("QQL_DEBUG") == "1":
             self._say(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
         self._say(f"internal error: {said} (a fault of qql, please report it; QQL_DEBUG=1 shows where)")
 
     def _say(self, text: str) -> None:
-        if self.err is None or not text:
+        if not text:
             return
         for secret in self.secrets:
             text = text.replace(secret, "***")
-        with contextlib.suppress(BrokenPipeError):
-            self.err.write(text + "\n")
-            self.err.flush()
+        to = self.err or self.file
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it; the results may still be wanted
+            to.write(text + "\n")
+            to.flush()
 
     def _view(self) -> _View:
         terminal = self.file.isatty()
@@ -516,7 +515,7 @@ def render(
     result: Result, format: str, *, width: int | None = None, color: bool = False, file: TextIO | None = None
 ) -> None:
     """Write one result in one of the `FORMATS` (to standard output unless a file is given)."""
-    Renderer(file or sys.stdout, format, width, color).show(result)
+    Renderer(file or sys.stdout, format, width, color, err_color=color).show(result)
 
 
 def wants_color(file: TextIO) -> bool:

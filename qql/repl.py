@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qql.errors import QQLError, did_you_mean
+from qql.errors import QQLError, Source, did_you_mean
 from qql.render import FORMATS, ProgressBar, Renderer, json_text, sanitize
 
 if TYPE_CHECKING:
@@ -113,13 +113,15 @@ class Shell:
     params: dict[str, Any] | list[Any] = field(default_factory=dict)
     progress: ProgressBar | None = None
 
-    def run(self, text: str, name: str = "<input>") -> None:
+    def run(self, text: str, name: str = "<input>", *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
 
-        Raises `QQLError`; the results before the statement that failed have been shown by then.
+        With ``some`` the text gets the parameters that it uses; else it has to use all of them. Raises
+        `QQLError`; the results before the statement that failed have been shown by then.
         """
+        params = self._used(text) if some else self.params
         try:
-            for result in self.session.stream(text, self.params or None, name=name):
+            for result in self.session.stream(text, params or None, name=name):
                 self._clear()
                 self.renderer.show(result)
         finally:
@@ -134,8 +136,18 @@ class Shell:
             line, _, rest = typed.partition("\n")
             return self._command(line) and self.feed(rest)
         if typed:
-            self.run(text)
+            self.run(text, some=True)
         return True
+
+    def _used(self, text: str) -> dict[str, Any] | list[Any]:
+        if not self.params:
+            return self.params
+        from qql.syntax import parse_script
+
+        used = {param.key for one in parse_script(Source(text))[0] for param in one.params}
+        if isinstance(self.params, list):
+            return self.params if used else []
+        return {name: value for name, value in self.params.items() if name in used}
 
     def _command(self, line: str) -> bool:
         word, *rest = line.rstrip("; \r").split(None, 1)
@@ -198,7 +210,7 @@ def _help(shell: Shell, argument: str) -> None:
     usage = {command: f"{command.name} {command.argument}".rstrip() for command in commands}
     width = max(map(len, usage.values()))
     put = shell.renderer.put
-    put("A statement runs at its `;`, and as it stands at Alt-Enter. Ctrl-C clears or cancels.", "")
+    put("A statement runs at its `;`; Alt-Enter runs it as it stands; Ctrl-C cancels.", "")
     put(*(f"  {usage[command]:<{width}}  {command.help}" for command in commands))
 
 
@@ -208,7 +220,7 @@ def _describe(shell: Shell, argument: str) -> None:
     shell.renderer.show(shell.session.execute(text, {"name": argument} if argument else None, name="\\d"))
 
 
-@_command("\\c", argument="[TARGET]", help="connect to a URL, a directory or :memory:; say what is connected")
+@_command("\\c", argument="[TARGET]", help="connect to a URL, a directory or :memory:")
 def _connect(shell: Shell, argument: str) -> None:
     if argument:
         shell.reconnect(argument)
@@ -219,12 +231,10 @@ def _connect(shell: Shell, argument: str) -> None:
 def _include(shell: Shell, argument: str) -> None:
     if not argument:
         raise UsageError.make("usage", r"\i requires a file")
-    shell.run(read_script(argument), argument)
+    shell.run(read_script(argument), argument, some=True)
 
 
-@_command(
-    "\\set", argument="[NAME VALUE]", help="set the parameter :NAME (JSON, or text); list the parameters"
-)
+@_command("\\set", argument="[NAME VALUE]", help="set :NAME (as JSON, or text); list the parameters")
 def _set(shell: Shell, argument: str) -> None:
     if isinstance(shell.params, list):
         shell.params = {}
@@ -250,7 +260,7 @@ def _unset(shell: Shell, argument: str) -> None:
     del shell.params[name]
 
 
-@_command("\\format", argument="[NAME]", help=f"how results look: {', '.join(FORMATS)}")
+@_command("\\format", argument="[NAME]", help=", ".join(FORMATS))
 def _format(shell: Shell, argument: str) -> None:
     if argument and argument not in FORMATS:
         hint = did_you_mean(argument, FORMATS) or f"the formats are {', '.join(FORMATS)}"
@@ -282,10 +292,19 @@ def submits(text: str) -> bool:
     typed = text.strip()
     if not typed or typed.startswith("\\") or typed.rstrip(";").lower() in COMMANDS:
         return True
-    try:
-        return bool(is_complete(text))
-    except QQLError:
-        return True  # the error will be shown for the whole statement
+    return is_complete(text) or _interrupted(text) is not None
+
+
+def _interrupted(text: str) -> tuple[str, str] | None:
+    """An unfinished statement and the command that was typed on the line after it, or None."""
+    from qql.syntax import is_complete
+
+    statement, _, line = text.rstrip().rpartition("\n")
+    word = line.strip().rstrip(";").split(None, 1)[:1]
+    if not statement.strip() or not word or word[0] not in COMMANDS or not word[0].startswith("\\"):
+        return None
+    # A `;` would end the statement only where the line is not inside a string or a comment.
+    return (statement + "\n", line) if is_complete(statement + "\n;") else None
 
 
 def open_history() -> tuple[History, str | None]:
@@ -344,13 +363,16 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     prompt = _prompt_session(history, input, output)
     if warning:
         shell.renderer.note(warning)
+    kept = ""
     while True:
         try:
-            text = prompt.prompt(lambda: f"{_where(shell.session.target)}> ")
+            text = prompt.prompt(lambda: f"{_where(shell.session.target)}> ", default=kept)
         except KeyboardInterrupt:
+            kept = ""
             continue
         except EOFError:
             return 0
+        kept, text = _interrupted(text) or ("", text)
         if not _carry_out(shell, text):
             return 0
 

@@ -131,7 +131,7 @@ _TOKEN = re.compile(
     r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
     | (?P<WORD>     [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
-    | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9]) )
+    | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
     | (?P<TRIPLE>   '''(?:[^'\\]|\\.|'(?!''))*+''' | \"""(?:[^"\\]|\\.|"(?!""))*+\""" )
     | (?P<STRING>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" )
     | (?P<VERBATIM> `[^`]*+` )
@@ -217,7 +217,8 @@ def _bad_character(text: str, pos: int) -> NoReturn:
             "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes",
         )
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
-    _syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1))
+    hint = "a name with such characters is written in quotes" if char.isalnum() else None
+    _syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1), hint)
 
 
 def _string_value(token: _Token) -> str:
@@ -509,7 +510,7 @@ class _Parser:
             message = f"expected {_either(labels)}, found {found}"
         else:
             message = f"unexpected {found}"
-            hint = hint or f"here can stand {_either(labels)}"
+            hint = hint or f"expected {_either(labels)}"
         keyword = token.text.upper()
         if keyword in _STARTERS and "$END" in expected:
             hint = "statements that share a line are separated by `;`"
