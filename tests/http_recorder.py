@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -109,7 +110,8 @@ class HttpRecorder:
                     self.send_header(name.replace("_", "-"), value)
                 self.send_header("Content-Length", str(reply.announce or len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                with suppress(ConnectionError):  # a client that gave up waiting
+                    self.wfile.write(data)
 
             do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 

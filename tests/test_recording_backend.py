@@ -28,6 +28,12 @@ class Inner:
     def optimize(self, collection: str, progress: Any = None) -> bool:
         return collection == "docs"
 
+    def needs_optimize(self, collection: str) -> bool:
+        return collection == "docs"
+
+    def take_notes(self) -> list[str]:
+        return ["a note"]
+
     def close(self) -> None:
         self.closed += 1
 
@@ -105,6 +111,8 @@ def test_requests_are_passed_on_to_an_inner_engine() -> None:
     assert [r.method for r in backend.requests] == ["POST", "GET", "DELETE"]
     assert [r.method for r, _ in backend.exchanges] == ["POST", "GET"]
     assert backend.optimize("docs") and not backend.optimize("other")
+    assert backend.needs_optimize("docs") and not backend.needs_optimize("other")
+    assert backend.take_notes() == ["a note"]
     backend.close()
     assert inner.closed == 1
 
@@ -119,6 +127,7 @@ def test_who_infers() -> None:
 
 def test_without_an_inner_engine_there_is_nothing_to_optimize_or_close() -> None:
     backend = RecordingBackend()
-    assert backend.optimize("docs") is False
+    assert backend.optimize("docs") is backend.needs_optimize("docs") is False
+    assert backend.take_notes() == []
     backend.close()
     backend.close()

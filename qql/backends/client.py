@@ -16,6 +16,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from importlib.metadata import version
@@ -186,6 +187,10 @@ class ClientBackend:
         taken, self.notes = self.notes, []
         return taken
 
+    def needs_optimize(self, collection: str) -> bool:
+        """False: servers optimize by themselves, and local mode builds no indexes."""
+        return False
+
     def close(self) -> None:
         """End the use of the client; one that `connect` made is closed."""
         if self._closed:
@@ -294,18 +299,19 @@ class ClientBackend:
         body = request.body or {}
         self._require_carried(body)
         arguments = _arguments(route, request, where, self.name)
-        if self.name == "local":
-            self._note_ignored(pattern, body, request.query)
         method = getattr(self._client, route.method)
         _require_parameters(method, arguments, where, self.name)
+        if self.name == "server":
+            return route.answer(self._invoke(method, arguments, request))
+        ignored = list(_ignored_keys(pattern, body))
         result = self._invoke(method, arguments, request)
-        if pattern == ("PATCH", "") and self.name == "local":
+        self._note_ignored(ignored, request.query)
+        if pattern == ("PATCH", ""):
             return True  # local mode says False where it had nothing to change
         return route.answer(result)
 
     def _require_carried(self, body: dict[str, Any]) -> None:
         """Refuse what the library would take and get wrong: bad ids, deep prefetches, texts, shard keys."""
-        _encode(body)  # finite numbers and string keys, as over REST
         _require_ids(body)
         for _, part, depth in _objects(body):
             if depth > _PREFETCH_DEPTH:
@@ -326,12 +332,10 @@ class ClientBackend:
                     f"the engine does not turn texts into vectors of the model `{model}`",
                     hint="an embedder on this side, or a server with inference (`cloud_inference`) does",
                 )
+        _encode(body)  # finite numbers and string keys, as over REST
 
     def _invoke(self, method: Callable[..., Any], arguments: dict[str, Any], request: Request) -> Any:
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            for known in _NOTED_HERE:
-                warnings.filterwarnings("ignore", message=known)
+        with self._hearing() as said:
             try:
                 result = method(**arguments)
             except grpc.RpcError as exc:
@@ -354,6 +358,19 @@ class ClientBackend:
             self._note(_text(warning.message))
         return result
 
+    @contextmanager
+    def _hearing(self) -> Iterator[list[warnings.WarningMessage]]:
+        """The warnings of local mode. A server's calls might come from many threads, and Python's
+        warning filters belong to all of them, so there nothing is touched."""
+        if self.name == "server":
+            yield []
+            return
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for known in _NOTED_HERE:
+                warnings.filterwarnings("ignore", message=known)
+            yield said
+
     def _refuse_rpc(self, exc: Any, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
         if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
@@ -363,10 +380,8 @@ class ClientBackend:
             self._unknown_route(request, exc)
         self._fail(_GRPC.get(status, "server-error"), text, request, exc)
 
-    def _note_ignored(
-        self, pattern: tuple[str, str], body: Mapping[str, Any], query: Mapping[str, Any]
-    ) -> None:
-        for key in _ignored_keys(pattern, body):
+    def _note_ignored(self, keys: Sequence[str], query: Mapping[str, Any]) -> None:
+        for key in keys:
             self._note(f"`{key}` has no effect in local mode: {_LOCAL_IGNORES[key]}")
         if query.get("timeout") is not None:
             self._note("`timeout` has no effect in local mode: a statement runs until it is done")
@@ -527,19 +542,23 @@ _RUNNING = "is the server running there? `--url` or QDRANT_URL gives another add
 _TLS = "the server might speak plain http://, or its certificate might not be trusted (SSL_CERT_FILE)"
 _PERHAPS_DONE = "a change might have been made all the same"
 
-_LOST: dict[type[BaseException], tuple[str, str]] = {
+_LOST: dict[type[BaseException], tuple[str, str | None]] = {
     httpx.ConnectTimeout: ("{0} cannot be reached: {1}", _RUNNING),
     httpx.TimeoutException: (
         "{0} did not answer in time: {1}",
         f"a longer timeout might help; {_PERHAPS_DONE}",
     ),
     httpx.ConnectError: ("{0} cannot be reached: {1}", _RUNNING),
+    httpx.ProxyError: (
+        "{0} cannot be reached through the proxy: {1}",
+        "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment choose the proxy",
+    ),
     httpx.TransportError: (
         "the connection to {0} broke off before the answer was complete: {1}",
         f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
     ),
     httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
-    Exception: ("the exchange with {0} failed: {1}", _RUNNING),
+    Exception: ("the exchange with {0} failed: {1}", None),
 }
 
 _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
@@ -614,7 +633,11 @@ def _local_fault(text: str, request: Request) -> tuple[str, str, str | None]:
         return "unknown-collection", message.format(name=_collection_in(text) or request.collection), hint
     if re.search(r"^Point .* is not found in the collection$", text, re.S):
         return "unknown-point", text, _FAULTS["unknown-point"][2]
-    return "engine-error", f"qdrant-client refused the request: {text}", None
+    hint = "the vector of the query might be of another length than those stored" if _SHAPES in text else None
+    return "engine-error", f"qdrant-client refused the request: {text}", hint
+
+
+_SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
 def _clean(text: str, width: int) -> str:
@@ -973,7 +996,8 @@ def _query_arguments(route: _Route, request: Request, where: str, engine: str) -
         raise QQLUnsupportedError.make(
             "unsupported-key", f"`wait = false` is not sent for snapshots {where}", hint=_ELSEWHERE[engine]
         )
-    return out
+    # Local mode acts on none of them. One copy is consistent and ordered; the others are noted.
+    return {} if engine == "local" else out
 
 
 def _from_text(key: str, value: Any) -> Any:
@@ -1027,20 +1051,23 @@ def _validated(route: _Route, body: dict[str, Any], where: str, engine: str) -> 
 def _likeliest(exc: ValidationError, body: Any) -> tuple[str, str, str]:
     """Path, kind and text of the error that is meant: the deepest, and among equals the one that most
     branches of a union agree on."""
-    errors = [(_path_in(e["loc"], body), e["type"], e["msg"]) for e in exc.errors(include_url=False)]
+    errors = [(_path_in(e, body), e["type"], e["msg"]) for e in exc.errors(include_url=False)]
     votes = Counter(path for path, _, _ in errors)
-    path, kind, message = max(errors, key=lambda e: (len(e[0]), votes[e[0]], e[1] == "extra_forbidden"))
+    # A key that some branch knows is not an unknown one: its value is at fault.
+    path, kind, message = max(errors, key=lambda e: (len(e[0]), votes[e[0]], e[1] != "extra_forbidden"))
     return ".".join(path), kind, message
 
 
-def _path_in(loc: tuple[int | str, ...], body: Any) -> tuple[str, ...]:
+def _path_in(error: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """The parts of an error's location that are keys and indices of the body; the others name models."""
     path: list[str] = []
-    for part in loc:
+    for part in error["loc"]:
         of_list = isinstance(body, list) and isinstance(part, int) and part < len(body)
         if of_list or (isinstance(body, dict) and part in body):
             body = body[part]
             path.append(str(part))
+    if error["type"] == "missing":
+        path.append(str(error["loc"][-1]))
     return tuple(path)
 
 

@@ -85,6 +85,14 @@ class RecordingBackend:
         self.requests.clear()
         self.exchanges.clear()
 
+    def needs_optimize(self, collection: str) -> bool:
+        """What the engine inside says; False without one."""
+        return self.inner.needs_optimize(collection) if self.inner else False
+
+    def take_notes(self) -> list[str]:
+        """What the engine inside says; nothing without one."""
+        return self.inner.take_notes() if self.inner else []
+
     def close(self) -> None:
         """Close the inner engine; what was kept stays."""
         if self.inner is not None:
