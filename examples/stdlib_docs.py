@@ -74,7 +74,11 @@ def from_extension(module: str) -> Iterator[Row]:
         yield row(module, module, "module", "", inspect.cleandoc(found.__doc__))
     for name, member in sorted(vars(found).items()):
         doc = getattr(member, "__doc__", None)
-        if name.startswith("_") or not isinstance(doc, str) or not (inspect.isbuiltin(member) or inspect.isclass(member)):
+        if (
+            name.startswith("_")
+            or not isinstance(doc, str)
+            or not (inspect.isbuiltin(member) or inspect.isclass(member))
+        ):
             continue
         kind = "class" if inspect.isclass(member) else "function"
         signature = f"{kind if kind == 'class' else ''} {module}.{name}".strip()

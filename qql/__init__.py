@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         QQLSyntaxError,
         QQLUnsupportedError,
     )
-    from qql.explain import explain_text as explain
+    from qql.explanation import explain_text as explain
     from qql.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
@@ -70,7 +70,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "check": ("qql.compiler", "check"),
     "compile": ("qql.compiler", "compile_text"),
     "connect": ("qql.session", "connect"),
-    "explain": ("qql.explain", "explain_text"),
+    "explain": ("qql.explanation", "explain_text"),
     "parse": ("qql.syntax", "parse"),
     "split": ("qql.syntax", "split"),
 }

@@ -62,8 +62,9 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
         if param.key not in values:
             shown = f":{param.key}" if named else f"? (number {cast(int, param.key) + 1})"
             known = [str(key) for key in values]
-            help_ = did_you_mean(str(param.key), known) or "values are given in params=, or by --param k=v"
-            _fail("missing-parameter", f"no value for the parameter {shown}", param.span, help_)
+            message = f"no value for the parameter {shown}"
+            how = "values are given by params=, by --param k=v, or by \\set in the prompt"
+            _fail("missing-parameter", message, param.span, did_you_mean(str(param.key), known) or how)
     extra = [key for key in values if key not in {p.key for p in wanted}]
     if extra and whole:
         span = wanted[0].span if wanted else None

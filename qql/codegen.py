@@ -150,8 +150,7 @@ def row_point(
     if vector is not None:
         vector = _row_vector(vector, schema, collection, span)
     vector = _with_texts(vector, row, schema)
-    if vector is not None:
-        point["vector"] = vector
+    point["vector"] = {} if vector is None else vector  # Qdrant's REST wants the key in any case
     if row:
         _check_payload(row, span)
         point["payload"] = row
@@ -254,7 +253,7 @@ def _emit_upsert(statement: nodes.Upsert, context: Context) -> list[Request]:
         points.append(point)
     if not points:
         _fail("bad-row", "VALUES has no rows", statement.span)
-    if schema is None and not any("vector" in point for point in points):
+    if schema is None and not any(point["vector"] for point in points):
         context.warn(
             "no-schema",
             f"what `{collection}` embeds is not known here, so the points have no vectors",

@@ -79,10 +79,13 @@ def make_context(
     return Context(collection, defined, known, schemas.get)
 
 
-def compile_script(source: Source, params: Params, context: Context) -> list[Compiled]:
+def compile_script(
+    source: Source, params: Params, context: Context, warnings: list[Diagnostic] | None = None
+) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several statements.
+    Warnings are added to ``warnings`` even where statements are at fault. Raises `QQLSyntaxError`,
+    `QQLPlanError`, or `QQLScriptError` with the faults of several statements.
     """
     parsed, errors = parse_script(source)
     # Where a statement does not parse, the others are planned all the same, to report their faults too;
@@ -100,6 +103,8 @@ def compile_script(source: Source, params: Params, context: Context) -> list[Com
             overlay.collections = None
     if not single:
         errors += _unused_params(parsed, params, source)
+    if warnings is not None:
+        warnings += [warning for one in done for warning in one.warnings]
     errors.sort(key=lambda exc: exc.diagnostic.span.start if exc.diagnostic.span else 0)
     raise_all(errors)
     return done
@@ -256,10 +261,9 @@ def compile_text(
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
     context = make_context(collection, stages, models, schema)
-    found = compile_script(Source(text, name), params, context)
+    found = compile_script(Source(text, name), params, context, warnings)
     if warnings is not None:
         for one in found:
-            warnings += one.warnings
             if isinstance(one.statement, (nodes.Copy, nodes.Optimize)):
                 word = type(one.statement).__name__.upper()
                 message = f"{word} is carried out by a session; it is not one request"
@@ -294,5 +298,6 @@ def check(
             warnings=warnings,
         )
     except QQLCompileError as exc:
-        return list(exc.diagnostics)
+        found = [*exc.diagnostics, *warnings]
+        return sorted(found, key=lambda d: d.span.start if d.span else 0)
     return warnings

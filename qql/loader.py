@@ -388,7 +388,7 @@ def _survey(row: dict[str, Any]) -> tuple[int, bool]:
             kinds = set(map(type, value))
             if float in kinds:
                 numbers = value if kinds <= _NUMBERS else [x for x in value if type(x) is float]
-                huge = huge or max(numbers) >= _I64 or min(numbers) < -_I64
+                huge = huge or max(numbers) >= _I64 or min(numbers) <= -_I64
             if dict in kinds or list in kinds:
                 inner += [item for item in value if type(item) is dict or type(item) is list]
         if not inner:
@@ -624,7 +624,9 @@ class _Points:
         self.id_name = single.pop("id", "id")
         self.vector_name = single.pop("vector", "vector")
         self._renamed = single
-        self._taken = {self.id_name, self.vector_name, *single.values()}
+        # A UUID cannot be read back, so the column that it is made of stays in the payload.
+        made = set() if id_uuid else {self.id_name}
+        self._taken = made | {self.vector_name, *single.values()}
         self.sources = [name for source in fields.values() for name in _several(source)]
 
     def point(self, line: int, row: dict[str, Any]) -> Row:

@@ -168,7 +168,7 @@ def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list
 
 # ----------------------------------------------------------------------------------------- columns and widths
 
-_LEAST = 10  # cells that a column of text keeps, however narrow the terminal is
+_LEAST = 8  # cells that a column of text keeps, however narrow the terminal is
 _MOST_KEYS = 8  # payload keys that become columns; with more of them the payload stays in one piece
 
 
@@ -567,6 +567,10 @@ def _colored_line(line: str) -> str:
 # --------------------------------------------------------------------------------------------------- progress
 
 
+def _done(done: int, total: int | None) -> str:
+    return f"{done:,} of {total:,}" if total else f"{done:,}"
+
+
 class ProgressBar:
     """A `Progress` that draws on a file: a live bar on a terminal, a line for each tenth elsewhere."""
 
@@ -584,26 +588,26 @@ class ProgressBar:
             self._draw(what, done, total)
         elif self._said != (step := (what, done * 10 // total if total else 0)):
             self._said = step
-            self._file.write(f"{what}: {done:,}" + (f" of {total:,}" if total else "") + "\n")
+            self._file.write(f"{what}: {_done(done, total)}\n")
             self._file.flush()
 
     def _draw(self, what: str, done: int, total: int | None) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                MofNCompleteColumn(),
+                TextColumn("{task.fields[done]}", markup=False),
                 TimeElapsedColumn(),
                 console=Console(file=self._file, no_color=not self._color),
                 transient=True,
             )
             self._bar.start()
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
-        self._bar.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._bar.add_task(what, total=total, done="")
+        self._bar.update(self._tasks[what], completed=done, total=total, done=_done(done, total))
 
     def clear(self) -> None:
         """Take the bar off the screen; the next call starts another."""

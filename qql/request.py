@@ -34,7 +34,7 @@ class Request:
     def route(self) -> tuple[str, str]:
         """Method and path with the collection's name taken out, e.g. ``("PUT", "points")``."""
         parts = self.path.strip("/").split("/", 2)
-        if parts[0] != "collections":
+        if parts[0] != "collections" or self.path == "/collections/aliases":
             return self.method, "/" + self.path.strip("/")
         if len(parts) == 1:
             return self.method, "/collections"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,10 @@ from qql.codegen import row_point
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
 from qql.embedders import Embedders
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, Source, Span
-from qql.explain import explain_compiled
+from qql.explanation import explain_compiled
 from qql.filters import scalar_value
 from qql.inference import embed_request
-from qql.loader import BadRow, RowReader
+from qql.loader import BadRow, Rows, batches, read_rows
 from qql.plan import Context
 from qql.printer import show
 from qql.request import Request, collection_path
@@ -29,6 +29,7 @@ from qql.schema import Schema
 __all__ = ["Session", "connect"]
 
 _BATCH = 256
+_SCHEMES = ("http://", "https://", "grpc://", "grpcs://")
 _SHOWN_BAD_ROWS = 20
 
 
@@ -50,7 +51,7 @@ def connect(
     """Open a session.
 
     ``target`` is a directory (the embedded engine; made where it is missing), ``":memory:"`` (the same,
-    thrown away at the end), ``http(s)://host:port`` or ``grpc://host:port`` (a server), or an existing
+    thrown away at the end), ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
     are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors).
 
@@ -68,7 +69,7 @@ def _backend(
 ) -> Backend:
     if hasattr(target, "call") and hasattr(target, "infers"):
         return target  # type: ignore[no-any-return]
-    if isinstance(target, str) and target.startswith(("http://", "https://", "grpc://")):
+    if isinstance(target, str) and target.startswith(_SCHEMES):
         from qql.backends.client import ClientBackend
 
         return ClientBackend.connect(
@@ -221,7 +222,7 @@ class Session:
         data = self._send(request)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._schemas.pop(str(collection), None)
-        result = _RESULTS[type(statement)](statement, str(collection), data)
+        result: Result = _RESULTS[type(statement)](statement, str(collection), data)
         if isinstance(statement, nodes.Upsert):
             self._settle(str(collection))
         return replace(result, data=data)
@@ -271,28 +272,26 @@ class _Copy:
         self.skipped = 0
         self.warnings: list[Diagnostic] = []
 
-    def reader(self) -> RowReader:
-        fields: dict[str, str] = {}
-        keep: list[str] | None = None
+    def reader(self) -> Rows:
+        fields: dict[str, str | list[str]] = {}
         id_uuid = False
         for mapping in self.statement.map:
-            target = str(mapping.target.text)
-            if isinstance(mapping.source, tuple):
-                if target != "payload":
-                    hint = "a list of fields is given as payload = (title, body)"
-                    message = f"`{target}` takes one field"
-                    raise QQLPlanError(Diagnostic("bad-mapping", message, mapping.span, hint))
-                keep = [str(name.text) for name in mapping.source]
-                continue
+            target, source = str(mapping.target.text), mapping.source
+            names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
             if target in fields:
                 message = f"`{target}` is mapped twice"
                 raise QQLPlanError(Diagnostic("bad-mapping", message, mapping.span))
-            fields[target] = str(mapping.source.text)
+            if isinstance(names, list) and target != "payload":
+                hint = "a list of fields is given as payload = (title, body)"
+                raise QQLPlanError(
+                    Diagnostic("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
+                )
             if mapping.uuid and target != "id":
                 raise QQLPlanError(Diagnostic("bad-mapping", "UUID(…) makes ids only", mapping.span))
+            fields[target] = names
             id_uuid = id_uuid or mapping.uuid
         kind = str(self.statement.format.text).lower() if self.statement.format else None
-        return RowReader(self.path, format=kind, fields=fields, payload=keep, id_uuid=id_uuid)
+        return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
 
     def rows(self, what: str, *, quiet: bool) -> Iterator[_Loaded]:
         """The good rows; a bad one is counted, or raises where errors stop the load."""
@@ -300,7 +299,7 @@ class _Copy:
         with self.reader() as reader:
             for number, row in enumerate(reader):
                 if number % 512 == 0:
-                    self.report(what, reader.bytes_read, reader.bytes_total)
+                    self.report(what, reader.bytes_read, reader.total)
                 if isinstance(row, BadRow):
                     self.bad(row.line, row.reason, quiet=quiet)
                     continue
@@ -313,7 +312,7 @@ class _Copy:
                     self.bad(row.line, exc.message, exc.hint, quiet=quiet)
                     continue
                 yield _Loaded(row.line, point)
-            self.report(what, reader.bytes_total or 0, reader.bytes_total)
+            self.report(what, reader.total or 0, reader.total)
 
     def report(self, what: str, done: int, total: int | None) -> None:
         if self.session.on_progress is not None:
@@ -338,7 +337,7 @@ class _Copy:
             pass
 
     def load(self) -> None:
-        for batch in _batched(self.rows("copying", quiet=False), self.size):
+        for batch in batches(self.rows("copying", quiet=False), self.size):
             self.write(batch)
 
     def write(self, batch: list[_Loaded]) -> None:
@@ -361,17 +360,6 @@ class _Copy:
 
     def summary(self) -> dict[str, Any]:
         return {"copied": self.written, "skipped": self.skipped, "file": self.path}
-
-
-def _batched(items: Iterable[_Loaded], size: int) -> Iterator[list[_Loaded]]:
-    batch: list[_Loaded] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 # ------------------------------------------------------------------------------------ results

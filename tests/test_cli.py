@@ -264,6 +264,7 @@ def test_progress_can_be_asked_for_and_declined(run: Run, sessions: list[FakeSes
         (["--db", "http://h", "-c", "ONE"], "use --url"),
         (["--api-key", "k", "-c", "ONE"], "--api-key requires a server"),
         (["--grpc", "--db", "d", "-c", "ONE"], "--grpc requires a server"),
+        (["--timeout", "2", "--db", "d", "-c", "ONE"], "--timeout requires a server"),
         (["--timeout", "0", "--url", "http://h", "-c", "ONE"], "a number of seconds above 0 is required"),
         (["--timeout", "soon", "-c", "ONE"], "--timeout"),
         (["--param", "a", "-c", "ONE"], "--param requires NAME=VALUE"),
@@ -276,15 +277,16 @@ def test_progress_can_be_asked_for_and_declined(run: Run, sessions: list[FakeSes
         (["--url", "http://h", "compile", "-c", "ONE"], "--url has no meaning for `qql compile`"),
         (["--grpc", "check", "-c", "ONE"], "--grpc has no meaning for `qql check`"),
         (["explain", "--grpc", "-c", "ONE"], "--grpc requires --url or --db"),
-        (["-c", "ONE", "-c", "TWO"], "-c/--command was already given"),
+        (["-c", "ONE", "-c", "TWO"], "-c was already given"),
         (["-c", "ONE", "run", "-c", "TWO"], "was already given"),
         (["run"], "requires a file, `-` for standard input, or -c TEXT"),
         (["check"], "requires a file, `-` for standard input, or -c TEXT"),
         (["run", "a.qql", "-c", "ONE"], "either a file or -c TEXT, not both"),
         (["run", "a.qql", "b.qql"], "unrecognized argument b.qql"),
         (["--wrong"], "unrecognized argument --wrong"),
-        (["a.qql"], "invalid choice: 'a.qql'"),
-        (["--form", "json"], "--form"),
+        (["a.qql"], "there is no command a.qql"),
+        (["--formt", "json"], "did you mean `--format`?"),
+        (["run", "--api_key=s3cr3t", "-c", "ONE"], "did you mean `--api-key`?"),
         (["-c", "ONE \udcff"], "the text of -c is not UTF-8"),
         (["-c", "ONE", "-o", "/no/such/directory/file"], "error[file-unwritable]"),
     ],
@@ -296,6 +298,7 @@ def test_wrong_usage_is_explained_and_nothing_is_done(
     assert (code, out) == (2, "")
     assert said in err
     assert err.startswith("error[")
+    assert "s3cr3t" not in err
     assert not any(session.asked for session in sessions)
 
 
@@ -384,7 +387,8 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         known.asked.append((text, params, options))
         return "plan \x1b[31m\n  step\n"
 
-    def check(text: str, **options: Any) -> list[Diagnostic]:
+    def check(text: str, params: Any, **options: Any) -> list[Diagnostic]:
+        known.asked.append((text, params, options))
         source = Source(text, options["name"])
         bad = Diagnostic("syntax", "expected a statement", Span(0, 3), source=source)
         return {"BAD": [bad, warning], "OLD": [warning]}.get(text, [])
@@ -443,7 +447,13 @@ def test_check(run: Run, compiler: SimpleNamespace, tmp_path: Path) -> None:
     assert [item["code"] for item in json.loads(out)] == ["syntax", "unused-stage"]
     assert json.loads(out)[0] | {"file": "<command>", "line": 1, "column": 1} == json.loads(out)[0]
     assert run("check", "-c", "FINE", "--format", "json")[1] == "[]\n"
-    assert len(run("check", "-q", "-c", "BAD", "--format", "jsonl")[1].splitlines()) == 2
+    argv = ("check", "-q", "-c", "BAD", "--format", "jsonl", "--param", "a=1", "--collection", "docs")
+    assert len(run(*argv)[1].splitlines()) == 2
+    assert compiler.asked[-1] == (
+        "BAD",
+        {"a": 1},
+        {"collection": "docs", "models": None, "name": "<command>"},
+    )
 
 
 def test_alone_on_a_terminal_it_is_a_prompt(
@@ -569,3 +579,86 @@ def test_exit_codes_of_a_process(fake: list[str]) -> None:
     done = process(*fake, "-c", "INTERRUPT")
     assert done.returncode == 130
     assert b"Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------ end to end
+
+LOAD = """
+CREATE COLLECTION docs (dense VECTOR(2, DOT), words SPARSE MODEL 'qdrant/bm25');
+UPSERT INTO docs VALUES
+  {id: 18446744073709551615, vector: {dense: [1, 0], words: 'red shoes'},
+   title: 'Größe \\u001b[31m', price: 10},
+  {id: '0b9f7e1c-1111-4222-8333-444455556666', vector: {dense: [0, 1], words: 'a hat'},
+   title: '[/]', price: 20};
+"""
+
+
+@pytest.fixture
+def db(run: Run, tmp_path: Path) -> str:
+    """A directory database with two points."""
+    path = str(tmp_path / "db")
+    code, out, err = run("run", script(tmp_path / "load.qql", LOAD), "--db", path)
+    assert (code, err) == (0, "")
+    assert [list(json.loads(line)) for line in out.splitlines()] == [["message"]] * 2
+    return path
+
+
+def test_a_database_stays(run: Run, db: str) -> None:
+    text = "QUERY [1, 0] FROM docs USING dense WHERE price < :max"
+    code, out, _ = run("-c", text, "--db", db, "--param", "max=15")
+    assert code == 0
+    payload = {"title": "Größe \x1b[31m", "price": 10}
+    assert json.loads(out) == {"id": 2**64 - 1, "score": 1.0, "payload": payload}
+
+
+def test_a_real_table(run: Run, db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = run("-c", "QUERY 'red hat' FROM docs USING words", "--db", db, "--format", "table")
+    assert code == 0
+    assert UUID in out
+    assert str(2**64 - 1) in out
+    assert "Größe \\x1b[31m" in out
+    assert "[/]" in out
+    assert "(2 rows, " in out
+
+
+def test_nothing_is_sent_when_a_statement_is_at_fault(run: Run, db: str) -> None:
+    code, out, err = run(
+        "--db", db, stdin="DELETE FROM docs WHERE price = 10;\nCOUNT FORM docs;\nQUERY FROM;"
+    )
+    assert (code, out) == (3, "")
+    assert "--> <stdin>:2:7" in err
+    assert "--> <stdin>:3:" in err
+    assert run("--db", db, "-c", "COUNT FROM docs")[1] == '{"count":2}\n'
+
+
+def test_what_the_engine_refuses(run: Run, db: str) -> None:
+    code, out, err = run("--db", db, stdin="COUNT FROM docs; CREATE COLLECTION docs; COUNT FROM docs;")
+    assert (code, out) == (1, '{"count":2}\n')
+    assert "--> <stdin>:1:18" in err
+
+
+def test_no_server(run: Run) -> None:
+    code, out, err = run("--url", "127.0.0.1:1", "-c", "SHOW COLLECTIONS")
+    assert (code, out) == (4, "")
+    assert "127.0.0.1:1" in err
+
+
+def test_compile_check_and_explain(run: Run, db: str, tmp_path: Path) -> None:
+    text = "QUERY [1, 0] FROM docs USING dense LIMIT 5"
+    code, out, _ = run("compile", "-c", text)
+    assert code == 0
+    [request] = json.loads(out)
+    assert request["path"] == "/collections/docs/points/query"
+    assert request["body"] == {
+        "query": {"nearest": [1, 0]},
+        "using": "dense",
+        "limit": 5,
+        "with_payload": True,
+    }
+    assert "dense" in run("explain", "-c", text)[1]
+    assert "Dot" in run("explain", "-c", text, "--db", db)[1]
+    bad = script(tmp_path / "bad.qql", f"{text};\nQUERY [1] form docs;")
+    code, out, err = run("check", bad)
+    assert (code, err) == (3, "1 script: 1 error, 0 warnings\n")
+    assert f"--> {bad}:2:11" in out
+    assert "did you mean `FROM`?" in out

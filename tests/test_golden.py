@@ -69,7 +69,7 @@ def test_bodies_are_what_qdrant_client_accepts(case: Path) -> None:
         written = json.dumps(request.body)
         if request.body is None or ('"text"' in written and '"model"' not in written):
             continue  # qdrant-client has no object for a text without a model
-        dumped = request.to_models().model_dump(mode="json", exclude_none=True)
+        dumped = request.to_models().model_dump(mode="json", by_alias=True, exclude_unset=True)
         assert _normal(dumped) == _normal(request.body)
 
 

@@ -499,5 +499,5 @@ def test_progress_on_a_terminal_draws_and_goes_away(monkeypatch: pytest.MonkeyPa
     bar.clear()
     text = terminal.getvalue()
     assert "copy [red]" in text
-    assert "10/10" in text
+    assert "10 of 10" in text
     assert text.endswith("\x1b[2K")  # the last thing is an erased line

@@ -14,9 +14,10 @@ import pytest
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+import qql
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
 from qql.render import Renderer
-from qql.repl import Shell, interact, open_history, parse_value, read_script, submits
+from qql.repl import Shell, UsageError, interact, open_history, parse_value, read_script, submits
 from qql.result import Hit, Result
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"
@@ -139,7 +140,7 @@ def test_a_statement_runs_at_its_semicolon(shell: Shell, typed: Typed) -> None:
 
 def test_a_statement_may_take_several_lines(shell: Shell, typed: Typed) -> None:
     typed("ONE\r  'a;\r' -- no; end\r;\rTWO;\r")
-    assert [statement.split()[0] for statement in asked(shell)] == ["ONE", "' -- no", "end", "TWO"]
+    assert [statement.split()[0] for statement in asked(shell)] == ["ONE", "'", "end", "TWO"]
     assert isinstance(shell.session, FakeSession)
     assert len({name for _, _, name in shell.session.asked}) == 1
 
@@ -280,7 +281,6 @@ def test_format_and_expanded_and_timing(typed: Typed) -> None:
         ("\\timing maybe", r"\timing requires on or off, found maybe"),
         ("\\i", r"\i requires a file"),
         ("\\i /no/such/file", "error[file-unreadable]: cannot read /no/such/file: No such file or directory"),
-        ("\\i \0", "error[file-unreadable]"),
         ("\\unset zzz", "there is no parameter :zzz"),
         ("\\set zzz", r"\set requires a name and a value"),
         ("\\", "there is no command \\"),
@@ -292,10 +292,21 @@ def test_wrong_commands_are_explained(shell: Shell, typed: Typed, line: str, sai
 
 
 def test_parameters(shell: Shell, typed: Typed) -> None:
-    text = typed("\\set q red shoes\r\\set :n 5\r\\set\rONE;\r\\unset q\rTWO;\r\\unset n\rTHREE;\r")
+    text = typed(
+        "\\set q red shoes\r\\set :n 5\r\\set\rQUERY :q FROM docs LIMIT :n;\rCOUNT FROM docs WHERE a = :n;\r"
+        "SHOW COLLECTIONS;\r\\unset n\rQUERY :q FROM docs LIMIT :n;\r"
+    )
     assert isinstance(shell.session, FakeSession)
-    assert [params for _, params, _ in shell.session.asked] == [{"q": "red shoes", "n": 5}, {"n": 5}, None]
+    both = {"q": "red shoes", "n": 5}
+    assert [params for _, params, _ in shell.session.asked] == [both, {"n": 5}, None, {"q": "red shoes"}]
     assert ':q = "red shoes"\n:n = 5\n' in text
+
+
+def test_numbered_parameters(shell: Shell, typed: Typed) -> None:
+    shell.params = ["red"]
+    typed("SHOW COLLECTIONS;\rQUERY ? FROM docs;\r")
+    assert isinstance(shell.session, FakeSession)
+    assert [params for _, params, _ in shell.session.asked] == [None, ["red"]]
 
 
 def test_include(shell: Shell, typed: Typed, tmp_path: Path) -> None:
@@ -311,6 +322,22 @@ def test_commands_before_statements_in_a_paste(shell: Shell, typed: Typed) -> No
     assert asked(shell) == ["ONE"]
     assert not shell.renderer.timing
     assert shell.renderer.format == "json"
+
+
+def test_a_command_in_the_middle_of_a_statement_leaves_it_open(shell: Shell, typed: Typed) -> None:
+    text = typed("ONE\r\\timing\rTHEN;\r")
+    assert "timing is off" in text
+    assert asked(shell) == ["ONE\nTHEN"]
+
+
+def test_leaving_from_the_middle_of_a_statement(shell: Shell, typed: Typed) -> None:
+    typed("ONE\r\\q\rTWO;\r")
+    assert asked(shell) == []
+
+
+def test_a_command_inside_a_string_is_text(shell: Shell, typed: Typed) -> None:
+    typed("ONE '\r\\q\r';\r")
+    assert asked(shell) == ["ONE '\n\\q\n'"]
 
 
 def test_connect_elsewhere(shell: Shell, typed: Typed) -> None:
@@ -330,8 +357,7 @@ def test_connect_elsewhere(shell: Shell, typed: Typed) -> None:
 
 def test_history_is_kept_and_private(shell: Shell, typed: Typed, tmp_path: Path) -> None:
     typed("ONE\rTWO;\r")
-    typed("\x1b[A\r")  # arrow up, enter
-    assert asked(shell) == ["ONE\nTWO"] * 2
+    assert list(open_history()[0].load_history_strings()) == ["ONE\nTWO;"]
     assert stat.S_IMODE((tmp_path / "history").stat().st_mode) == 0o600
 
 
@@ -348,9 +374,9 @@ def test_an_unwritable_history_is_one_warning(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "file" / "history"))
-    text = typed("ONE;\r\x1b[A\r")
+    text = typed("ONE;\rTWO;\r")
     assert text.count("history is not kept: cannot write") == 1
-    assert asked(shell) == ["ONE", "ONE"]
+    assert asked(shell) == ["ONE", "TWO"]
 
 
 def test_a_history_that_fails_later_does_not_stop_the_prompt(
@@ -417,3 +443,30 @@ def test_scripts_are_read_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "a.qql"
     path.write_bytes(b"\xef\xbb\xbfA;\r\nB;")
     assert read_script(str(path)) == "A;\r\nB;"
+
+
+def test_a_path_with_a_nul_is_an_error_of_ours() -> None:
+    with pytest.raises(UsageError, match="file-unreadable"):
+        read_script("a\0b")
+
+
+# ------------------------------------------------------------------------------------------------- end to end
+
+
+def test_a_real_session(shell: Shell, typed: Typed, tmp_path: Path) -> None:
+    shell.connect = qql.connect
+    shell.reconnect(":memory:")
+    text = typed(
+        "CREATE COLLECTION docs (dense VECTOR(2, DOT));\r"
+        "UPSERT INTO docs VALUES\r  {id: 1, vector: {dense: [1, 0]}, title: 'one; two'};\r"
+        "USE docs;\r\\set v [1, 0]\rQUERY :v USING dense;\rQUERY FROM;\r\\d\r\\d docs\r\\d nope\r"
+        f"\\c {tmp_path / 'other'}\rSHOW COLLECTIONS;\r"
+    )
+    assert "│  1 │   1.0 │ one; two │" in text
+    assert "error[" in text
+    assert "│ docs " in text
+    assert "│ dense " in text
+    assert "there is no collection `nope`" in text
+    assert text.index("connected to") < text.index("(0 rows")
+    assert shell.session.target == str(tmp_path / "other")
+    shell.session.close()

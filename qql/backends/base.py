@@ -39,6 +39,14 @@ class Backend(Protocol):
         """
         ...
 
+    def needs_optimize(self, collection: str) -> bool:
+        """Whether enough has been written since the last `optimize` that searches would gain by one."""
+        ...
+
+    def take_notes(self) -> list[str]:
+        """What the engine accepted but does not act on, in sentences; each is given once."""
+        ...
+
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
         ...

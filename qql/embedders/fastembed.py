@@ -232,7 +232,8 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
     """Make a folder known to fastembed, once; the name it has there, and its dimensions.
 
     Pooling: none where the model gives one vector for each text; else what ``1_Pooling/config.json`` says;
-    else the mean. Vectors are normalised unless ``modules.json`` lists no ``Normalize``.
+    else the mean. Vectors are normalised unless ``modules.json`` lists no ``Normalize``. What the two say and
+    fastembed cannot do (another pooling, a ``Dense`` layer) is an error.
     """
     from fastembed import TextEmbedding
     from fastembed.common.model_description import ModelSource, PoolingType
@@ -241,7 +242,8 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
     if file is None:
         raise QQLModelError.make(
             "unknown-model",
-            f"the folder {folder} of model `{model}` holds no ONNX model",
+            f"the folder {folder} of model `{model}` "
+            f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
             hint=f"it requires one of {', '.join(_MODEL_FILES)}",
         )
     name = f"{FASTEMBED}{folder}"
@@ -249,13 +251,15 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
         if entry["model"] == name:
             return name, entry["dim"] or None
     output, pooled, size = _output(model, folder / file)
-    size = size or _json(folder / "config.json").get("hidden_size")
-    pooling = PoolingType.DISABLED if pooled else PoolingType[_pooling(folder)]
-    modules = _json(folder / "modules.json", [])
+    size = size or _json(folder / "config.json", {}).get("hidden_size")
+    modules = {str(module.get("type")).rpartition(".")[2] for module in _json(folder / "modules.json", [])}
+    if not pooled and modules - _MODULES:
+        raise _unsupported(model, f"the module {', '.join(sorted(modules - _MODULES))}")
+    pooling = "DISABLED" if pooled else _pooling(model, folder)
     TextEmbedding.add_custom_model(
         name,
-        pooling=pooling,
-        normalization=not modules or any("Normalize" in str(module.get("type")) for module in modules),
+        pooling=PoolingType[pooling],
+        normalization=not modules or "Normalize" in modules,
         sources=ModelSource(url="file:"),
         dim=size or 0,
         model_file=file,
@@ -284,18 +288,38 @@ def _output(model: str, file: Path) -> tuple[str, bool, int | None]:
     return chosen.name, len(chosen.shape) == 2, size if isinstance(size, int) else None
 
 
-def _pooling(folder: Path) -> str:
-    config = _json(folder / "1_Pooling" / "config.json")
-    if config.get("pooling_mode_cls_token"):
-        return "CLS"
-    return "LAST_TOKEN" if config.get("pooling_mode_lasttoken") else "MEAN"
+_MODULES = {"Transformer", "Pooling", "Normalize"}
+_POOLINGS = {
+    "pooling_mode_cls_token": "CLS",
+    "pooling_mode_mean_tokens": "MEAN",
+    "pooling_mode_lasttoken": "LAST_TOKEN",
+}
 
 
-def _json(path: Path, default: Any = None) -> Any:
+def _pooling(model: str, folder: Path) -> str:
+    config = _json(folder / "1_Pooling" / "config.json", {})
+    modes = [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+    if len(modes) > 1 or not set(modes) <= _POOLINGS.keys():
+        raise _unsupported(model, " with ".join(modes))
+    return _POOLINGS[modes[0]] if modes else "MEAN"
+
+
+def _unsupported(model: str, what: str) -> QQLError:
+    return QQLModelError.make(
+        "model-failed",
+        f"model `{model}` needs {what}, which fastembed does not have",
+        hint="an export with the output `sentence_embedding` holds all of the model "
+        "(`optimum-cli export onnx --task sentence-similarity`)",
+    )
+
+
+def _json(path: Path, default: Any) -> Any:
+    """The content of a JSON file; the default where it is missing, damaged or of another type."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {} if default is None else default
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return default
+    return content if isinstance(content, type(default)) else default
 
 
 # -- keeping the terminal clean

@@ -15,7 +15,7 @@ at a time cannot know: frequent words are short (Zipf 1935, the law of abbreviat
 four ASCII letters counts less (`_SHORT`). Both were chosen by the mean reciprocal rank with which the first
 line of a standard-library docstring finds its own rest among 2,300 (N = 256: 0.20 without, 0.30 with).
 
-Terms: the text in NFKC and lower case, cut into runs of letters, digits and the marks that belong to
+Terms: the text in NFKC and folded case, cut into runs of letters, digits and the marks that belong to
 them; runs of Han and kana are cut into overlapping pairs of characters; a pictograph is a term of its own.
 A text without any term (empty, only punctuation) has the one feature ``<>``, and so has a text whose
 features cancel out: its vector is a legal unit vector too, near no text in particular.
@@ -123,7 +123,7 @@ class HashEmbedder:
 
 
 def _terms(text: str) -> Iterator[str]:
-    for match in _TERM.finditer(unicodedata.normalize("NFKC", text).lower()):
+    for match in _TERM.finditer(unicodedata.normalize("NFKC", text).casefold()):
         run = match[0]
         if match[1] and len(run) > 1:
             yield from (run[i : i + 2] for i in range(len(run) - 1))

@@ -195,12 +195,11 @@ class HttpEmbedder:
         status = response.status_code
         said = self._clean(_server_text(response))
         if _retried(response):
-            return self._unavailable(f"HTTP {status}: {said}")
-        where = (
-            f" (redirect to {self._clean(response.headers['location'])})"
-            if response.has_redirect_location
-            else ""
-        )
+            asked = _retry_after(response)
+            later = f" (the server asks to wait {asked:.0f} s)" if asked else ""
+            return self._unavailable(f"HTTP {status}: {said}{later}")
+        to = response.headers["location"] if response.has_redirect_location else ""
+        where = f" (a redirect to {self._clean(to)})" if to else ""
         return QQLModelError.make(
             "model-refused",
             f"{self._shown} refused model `{self._name}`: HTTP {status}{where}: {said}",

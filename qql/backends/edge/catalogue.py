@@ -1,12 +1,13 @@
 """A database on disk: a directory with a marker, a lock, and a directory for each collection.
 
     marker            qql.json                       {"format": "qql-edge", "version": 1}
-    lock              lock                           held while the database is open; freed when the process dies
+    lock              lock                           held while the database is open; the system frees it
     collection        collections/<name>/            an engine shard, and beside its files
                       collections/<name>/qql.json    what the engine does not keep: name, schema, metadata
 
-A collection is made under a temporary name and then renamed; to drop it, it is renamed and then deleted.
-So a crash leaves either a whole collection or a leftover, and leftovers are removed when the database is opened.
+A collection is made under a temporary name and then renamed; to drop it, it is renamed and then
+deleted. So a crash leaves a whole collection or a leftover, and leftovers are removed when the database
+is opened.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def directory_name(collection: str) -> str:
         encoded = f"%{ord(encoded[0]):02x}{encoded[1:]}"
     if len(encoded) <= _LONGEST:
         return encoded
-    return f"{encoded[: _LONGEST - 33]}~{hashlib.sha256(collection.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    digest = hashlib.sha256(collection.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{encoded[: _LONGEST - 33]}~{digest}"
 
 
 def collection_name(directory: str) -> str:
@@ -109,14 +111,14 @@ class Collection:
     def shard(self) -> Any:
         """The open shard."""
         if self._shard is None:
-            self._shard = self._load(None)
+            self._shard = self._load()
         return self._shard
 
-    def _load(self, config: Any) -> Any:
+    def _load(self) -> Any:
         # An optimization that was killed leaves this behind; the engine would never look at it again.
         shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
         try:
-            return edge.EdgeShard.load(str(self.path), config)
+            return edge.EdgeShard.load(str(self.path))
         except BaseException as exc:
             if not isinstance(exc, Exception) and not is_panic(exc):
                 raise
@@ -159,7 +161,7 @@ class Collection:
         config = edge_config(body)
         self.close()
         with guarded(self.name):
-            self._shard = self._load(config)
+            self._shard = edge.EdgeShard.load(str(self.path), config)
         self.body, self.vectors, self.altered = body, vector_specs(self.name, body), True
         self.save()
 
@@ -215,7 +217,7 @@ def _check_version(found: Any, path: Path) -> None:
     if found["version"] > _VERSION:
         raise _cannot_open(
             "database-too-new",
-            f"{path} was written by a newer version of QQL (format {found['version']}, this one reads {_VERSION})",
+            f"{path} was written by a newer version of QQL: its format is {found['version']}, not {_VERSION}",
         )
 
 
@@ -395,7 +397,7 @@ class Database:
 
 
 def _lock_file(file: BinaryIO) -> None:
-    """Take the exclusive lock of an open file at once, or raise OSError. The system frees it at process end."""
+    """Take the exclusive lock of an open file at once, or raise OSError. It ends with the process."""
     try:
         import fcntl
     except ImportError:

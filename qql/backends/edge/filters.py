@@ -7,7 +7,7 @@ from typing import Any
 
 from qql.errors import QQLExecutionError, did_you_mean
 
-from .checks import boolean, integer, items, mapping, number, point_id, read, refuse, strings, text
+from .checks import boolean, integer, items, mapping, number, point_id, read, refuse, text
 from .engine import edge
 
 __all__ = ["MAX_FILTER_DEPTH", "condition", "filter_depth", "has_id", "to_filter"]
@@ -37,7 +37,9 @@ class _NumpyBool:
 _NumpyBool.__module__, _NumpyBool.__name__ = "numpy", "bool_"
 
 
-def to_filter(body: Any, where: str = "filter", depth: int = 1, exclude: list[int | str] | None = None) -> Any:
+def to_filter(
+    body: Any, where: str = "filter", depth: int = 1, exclude: list[int | str] | None = None
+) -> Any:
     """The engine's filter for a REST filter; ``exclude`` are ids that must not match.
 
     Raises `QQLExecutionError` for a condition or key that is not known, naming it.
@@ -95,7 +97,9 @@ def condition(body: Any, where: str = "filter", depth: int = 1) -> Any:
         if "nested" in given and len(given) == 1:
             nested = mapping(given["nested"], "nested")
             if nested.keys() != {"key", "filter"}:
-                raise refuse("unknown-condition", f"nested requires `key` and `filter`, not {_listed(nested)}")
+                raise refuse(
+                    "unknown-condition", f"nested requires `key` and `filter`, not {_listed(nested)}"
+                )
             return edge.NestedCondition(
                 text(nested["key"], "nested.key"), to_filter(nested["filter"], "nested.filter", depth + 1)
             )
@@ -189,7 +193,9 @@ def _match_value(value: Any, where: str) -> Any:
         return edge.MatchValue(value)
     if isinstance(value, float):
         raise refuse(
-            "invalid-condition", f"{where}: {value} cannot be matched for equality", "write >= and <= for decimals"
+            "invalid-condition",
+            f"{where}: {value} cannot be matched for equality",
+            "write >= and <= for decimals",
         )
     return edge.MatchValue(integer(-(2**63))(value, where))
 

@@ -10,6 +10,7 @@ from qql.errors import did_you_mean
 from .checks import items, mapping, number, read, refuse, text
 from .engine import edge
 from .filters import condition
+from .points import check_json
 
 __all__ = ["to_formula"]
 
@@ -18,7 +19,12 @@ _MAX_DEPTH = 256
 
 def to_formula(body: dict[str, Any]) -> Any:
     """``{"formula": expression, "defaults": {…}}`` as the engine's formula."""
-    given = read(body, "formula", {"formula": lambda v, w: v, "defaults": mapping}, ("formula",))
+    given = read(
+        body,
+        "formula",
+        {"formula": lambda v, w: v, "defaults": lambda v, w: check_json(v, lambda: w)},
+        ("formula",),
+    )
     made = expression(given["formula"], 1)
     defaults = given.get("defaults", {})
     try:

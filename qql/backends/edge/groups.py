@@ -1,4 +1,4 @@
-"""POST …/points/query/groups, which the binding does not have: query with growing limits until the groups are full."""
+"""POST …/points/query/groups, which the binding lacks: queries with growing limits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from qql.errors import QQLExecutionError
+
 from .catalogue import Collection
-from .checks import Reader, integer, mapping, refuse, text
-from .engine import edge
-from .filters import has_id
+from .checks import integer, mapping, point_id, refuse, text
 from .queries import QueryReader, with_payload, with_vector
-from .results import plain_id, record, scored_point
+from .results import plain_id, record
 
 __all__ = ["query_groups", "values_at"]
 
@@ -47,12 +47,17 @@ def query_groups(collection: Collection, reader: QueryReader, body: Any, find: A
     parts = _parts(collection, groups, shown)
     out = []
     for value, hits in groups.items():
-        group: dict[str, Any] = {"id": value, "hits": [scored_point(hit) | parts.get(str(hit.id), {}) for hit in hits]}
+        group: dict[str, Any] = {"id": value, "hits": [_hit(hit, parts) for hit in hits]}
         found = lookup(value) if lookup is not None else None
         if found is not None:
             group["lookup"] = found
         out.append(group)
     return {"groups": out}
+
+
+def _hit(found: Any, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    identity = plain_id(found.id)
+    return {"id": identity, "version": found.version, "score": found.score} | parts.get(str(identity), {})
 
 
 _OWN = {"group_by", "limit", "group_size", "with_payload", "with_vector", "with_lookup"}
@@ -88,7 +93,7 @@ def _group_values(payload: Any, field: str) -> list[Any]:
 
 
 def values_at(payload: Mapping[str, Any], path: str) -> list[Any]:
-    """The values at a JSON path (``a.b``, ``a[].b``, ``a[0]``, ``"a.b".c``); an array at its end is its elements."""
+    """The values at a path (``a.b``, ``a[].b``, ``"a.b".c``); of an array at its end, the elements."""
     found: list[Any] = [payload]
     for quoted, plain, index in _PATH.findall(path):
         if quoted or plain:
@@ -122,11 +127,11 @@ def _wider(prefetch: Any, factor: int) -> Any:
     return out
 
 
-def _parts(collection: Collection, groups: dict[Any, list[Any]], shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _parts(
+    collection: Collection, groups: dict[Any, list[Any]], shown: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
     """Payloads and vectors of all hits by id, as far as they are to be shown."""
     ids = {hit.id for hits in groups.values() for hit in hits}
-    for hit in (hit for hits in groups.values() for hit in hits):
-        assert hit.payload is not None
     with collection.engine() as shard:
         found = shard.retrieve(list(ids), shown["with_payload"], shown["with_vector"])
     return {str(item.id): record(item) for item in found}
@@ -139,17 +144,22 @@ def _lookup(value: Any, find: Any) -> Any:
     body = {"collection": value} if isinstance(value, str) else mapping(value, "with_lookup")
     unknown = body.keys() - {"collection", "with_payload", "with_vectors", "with_vector"}
     if unknown or "collection" not in body:
-        raise refuse("unknown-option", f"with_lookup requires a collection and has no {', '.join(unknown) or 'other'}")
+        raise refuse(
+            "unknown-option", f"with_lookup requires a collection and has no {', '.join(unknown) or 'other'}"
+        )
     other = find(text(body["collection"], "with_lookup.collection"))
     payload = with_payload(body.get("with_payload", True), "with_lookup.with_payload")
-    vector = with_vector(other)(body.get("with_vectors", body.get("with_vector", False)), "with_lookup.with_vectors")
+    vector = with_vector(other)(
+        body.get("with_vectors", body.get("with_vector", False)), "with_lookup.with_vectors"
+    )
 
     def look(identity: Any) -> dict[str, Any] | None:
         try:
-            with other.engine() as shard:
-                found = shard.retrieve([identity], payload, vector)
-        except Exception:
-            return None
+            known = point_id(identity, "a group")
+        except QQLExecutionError:
+            return None  # a group's value need not be anybody's id
+        with other.engine() as shard:
+            found = shard.retrieve([known], payload, vector)
         return record(found[0]) if found else None
 
     return look

@@ -17,7 +17,7 @@ from .checks import items, mapping, point_id, read, refuse, strings
 from .engine import edge
 from .vectors import VectorSpec, find_vector, stored_vector_checker
 
-__all__ = ["MAX_PAYLOAD_DEPTH", "PointReader", "check_payload"]
+__all__ = ["MAX_PAYLOAD_DEPTH", "PointReader", "check_json", "check_payload"]
 
 MAX_PAYLOAD_DEPTH = 100
 """How deeply a payload may nest: {"a": 1} has depth 1."""
@@ -30,7 +30,7 @@ class PointReader:
 
     def __init__(self, collection: str, vectors: Mapping[str, VectorSpec]) -> None:
         self._collection = collection
-        self._specs = vectors
+        self.vectors = vectors
         self._checkers = {name: stored_vector_checker(spec) for name, spec in vectors.items()}
 
     def points(self, rows: Iterable[Any]) -> tuple[list[Any], int]:
@@ -44,9 +44,7 @@ class PointReader:
 
     def _point(self, row: Any, at: int) -> tuple[Any, int]:
         identity = self._identity(row, at, _POINT_KEYS)
-
-        def who() -> str:
-            return f"point {at} (id {identity})"
+        who = _words(at, identity)
 
         vector, size = self._vector(row.get("vector"), who)
         payload = row.get("payload")
@@ -98,16 +96,16 @@ class PointReader:
         return out, size
 
     def _unnamed_is_missing(self, who: str) -> None:
-        listed = ", ".join(f"`{name}`" for name in self._specs)
+        listed = ", ".join(f"`{name}`" for name in self.vectors)
         raise refuse(
             "unknown-vector",
             f"{who} has an unnamed vector, and `{self._collection}` has none",
-            f"the vectors of `{self._collection}` are {listed}: write {{{next(iter(self._specs))}: …}}",
+            f"the vectors of `{self._collection}` are {listed}: write {{{next(iter(self.vectors))}: …}}",
         )
 
     def _unknown_vector(self, name: Any, who: str) -> None:
         try:
-            find_vector(self._specs, str(name), self._collection)
+            find_vector(self.vectors, str(name), self._collection)
         except Exception as exc:
             message, hint = getattr(exc, "message", str(exc)), getattr(exc, "hint", None)
             raise refuse("unknown-vector", f"{who}: {message}", hint) from None
@@ -134,7 +132,7 @@ class PointReader:
         out, ids, size = [], [], 0
         for at, row in enumerate(rows, 1):
             identity = self._identity(row, at, _VECTOR_KEYS)
-            vector, bytes_used = self._vector(row.get("vector"), lambda at=at, i=identity: f"point {at} (id {i})")
+            vector, bytes_used = self._vector(row.get("vector"), _words(at, identity))
             if not vector:
                 raise refuse("invalid-point", f"point {at} (id {identity}) has no vector to set")
             out.append(edge.PointVectors(identity, vector))
@@ -144,7 +142,12 @@ class PointReader:
 
     def vector_names(self, value: Any, where: str) -> list[str]:
         """A list of names of vectors that the collection has."""
-        return [find_vector(self._specs, name, self._collection).name for name in strings(value, where)]
+        return [find_vector(self.vectors, name, self._collection).name for name in strings(value, where)]
+
+
+def _words(at: int, identity: int | str) -> Callable[[], str]:
+    """How messages call a point; made only when there is a message."""
+    return lambda: f"point {at} (id {identity})"
 
 
 _POINT_KEYS = frozenset({"id", "vector", "payload"})
@@ -160,7 +163,9 @@ def _columns(value: Any, where: str) -> list[Any]:
 def _vector_rows(vectors: Any, count: int) -> list[Any]:
     if not isinstance(vectors, Mapping):
         return items(vectors, "batch.vectors")
-    columns = {name: items(column, f"batch.vectors.{name}") for name, column in mapping(vectors, "batch").items()}
+    columns = {
+        name: items(column, f"batch.vectors.{name}") for name, column in mapping(vectors, "batch").items()
+    }
     for name, column in columns.items():
         if len(column) != count:
             raise refuse("invalid-request", f"batch has {count} ids and {len(column)} vectors `{name}`")
@@ -191,6 +196,13 @@ def check_payload(payload: Any, who: Callable[[], str]) -> int:
     if written.count(b"{") + written.count(b"[") > MAX_PAYLOAD_DEPTH:
         _explain_payload(payload, who())
     return len(written)
+
+
+def check_json(value: Any, who: Callable[[], str]) -> Any:
+    """Like `check_payload`, for what is not handed to the engine's conversion at once; gives the value."""
+    check_payload(value, who)
+    _explain_payload(value, who())
+    return value
 
 
 def _explain_payload(payload: Any, who: str) -> None:
@@ -224,11 +236,11 @@ def _explain_scalar(value: Any, path: str, who: str) -> None:
             raise refuse("invalid-payload", f"{place} holds half a surrogate pair, which is no text")
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**64:
-            raise refuse("invalid-payload", f"{place} is {value:.0e}, past 64 bits", "a string keeps all digits")
+            raise refuse(
+                "invalid-payload", f"{place} is {value:.0e}, past 64 bits", "a string keeps all digits"
+            )
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise refuse("invalid-payload", f"{place} is {value}, which JSON does not have", "null says it")
     else:
-        raise refuse(
-            "invalid-payload", f"{place} is {type(value).__name__} {value!r:.60}, not JSON data"
-        )
+        raise refuse("invalid-payload", f"{place} is {type(value).__name__} {value!r:.60}, not JSON data")

@@ -13,13 +13,34 @@ from typing import Any
 from qql.errors import did_you_mean
 
 from .catalogue import Collection
-from .checks import Reader, boolean, integer, items, mapping, number, one_of, point_id, read, refuse, strings, text, unsupported
+from .checks import (
+    Reader,
+    boolean,
+    integer,
+    items,
+    mapping,
+    number,
+    one_of,
+    point_id,
+    read,
+    refuse,
+    strings,
+    text,
+    unsupported,
+)
 from .engine import edge
 from .filters import to_filter
 from .formulas import to_formula
 from .vectors import VectorSpec, find_vector, query_vector
 
-__all__ = ["MAX_PREFETCH_DEPTH", "QueryReader", "count_request", "facet_request", "retrieve_arguments", "scroll_request"]
+__all__ = [
+    "MAX_PREFETCH_DEPTH",
+    "QueryReader",
+    "count_request",
+    "facet_request",
+    "retrieve_arguments",
+    "scroll_request",
+]
 
 MAX_PREFETCH_DEPTH = 64
 """Qdrant's own limit."""
@@ -144,7 +165,8 @@ def _refuse_inference(value: Mapping[str, Any]) -> None:
     kind = next((key for key in ("text", "image", "object") if key in value), None)
     if kind is not None and "indices" not in value:
         raise unsupported(
-            f"turning {kind} into a vector (model {value.get('model')!r})", "the vector must be computed before"
+            f"turning {kind} into a vector (model {value.get('model')!r})",
+            "the vector must be computed before",
         )
 
 
@@ -202,7 +224,10 @@ class QueryReader:
             lookup_vector if lookup_vector is not None else given.get("using", ""),
             given.get("limit", _DEFAULT_LIMIT),
         )
-        arguments: dict[str, Any] = {"limit": stage.limit, "query": _query(given.get("query"), stage, len(prefetches))}
+        arguments: dict[str, Any] = {
+            "limit": stage.limit,
+            "query": _query(given.get("query"), stage, len(prefetches)),
+        }
         if prefetches:
             arguments["prefetches"] = prefetches
         if "filter" in given or stage.excluded:
@@ -320,7 +345,9 @@ def _sparse_mean(vectors: list[Any]) -> dict[int, float]:
 def _pairs(value: Any, stage: _Stage) -> list[Any]:
     out = []
     for item in [value] if isinstance(value, Mapping) else items(value, "context"):
-        pair = read(item, "a context pair", {"positive": _as_it_is, "negative": _as_it_is}, ("positive", "negative"))
+        pair = read(
+            item, "a context pair", {"positive": _as_it_is, "negative": _as_it_is}, ("positive", "negative")
+        )
         out.append(edge.ContextPair(stage.vector(pair["positive"]), stage.vector(pair["negative"])))
     return out
 
@@ -329,7 +356,9 @@ def _discover(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
     value = read(given, "query", {"discover": mapping}, ("discover",))["discover"]
     body = read(value, "discover", {"target": _as_it_is, "context": _as_it_is}, ("target",))
     target = stage.vector(body["target"])
-    return edge.Query.Discover(edge.DiscoverQuery(target, _pairs(body.get("context", []), stage)), stage.using)
+    return edge.Query.Discover(
+        edge.DiscoverQuery(target, _pairs(body.get("context", []), stage)), stage.using
+    )
 
 
 def _context(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
@@ -338,7 +367,9 @@ def _context(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
 
 
 def _feedback(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
-    value = read(given, "query", {"relevance_feedback": mapping}, ("relevance_feedback",))["relevance_feedback"]
+    value = read(given, "query", {"relevance_feedback": mapping}, ("relevance_feedback",))[
+        "relevance_feedback"
+    ]
     table: dict[str, Reader] = {"target": _as_it_is, "feedback": items, "strategy": mapping}
     body = read(value, "relevance_feedback", table, ("target", "feedback", "strategy"))
     naive = read(body["strategy"], "strategy", {"naive": mapping}, ("naive",))["naive"]
@@ -396,9 +427,7 @@ def _rrf(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
     _needs_sources("fusion", sources)
     weights = body.get("weights")
     if weights is not None and len(weights) != sources:
-        raise refuse(
-            "wrong-number-of-weights", f"rrf has {len(weights)} weights for {sources} prefetches"
-        )
+        raise refuse("wrong-number-of-weights", f"rrf has {len(weights)} weights for {sources} prefetches")
     return edge.Fusion.Rrf(body.get("k", _RRF_K), weights)
 
 

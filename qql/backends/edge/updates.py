@@ -14,7 +14,7 @@ from .catalogue import Collection
 from .checks import Reader, items, mapping, one_of, point_id, read, refuse, strings, text
 from .engine import edge, guarded
 from .filters import filter_depth, to_filter
-from .points import PointReader, check_payload
+from .points import PointReader, check_json
 from .queries import no_shard_key
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
@@ -130,7 +130,9 @@ def _upsert(reader: PointReader, body: Any) -> Change:
     if ("points" in given) == ("batch" in given):
         raise refuse("invalid-request", "upsert requires either `points` or `batch`")
     points, size = reader.points(given["points"] if "points" in given else given["batch"])
-    operation = edge.UpdateOperation.upsert_points(points, given.get("update_filter"), given.get("update_mode"))
+    operation = edge.UpdateOperation.upsert_points(
+        points, given.get("update_filter"), given.get("update_mode")
+    )
     return _done(operation, size=size)
 
 
@@ -159,8 +161,7 @@ def _payload_setter(name: str) -> Callable[[PointReader, Any], Change]:
 
 
 def _payload(value: Any, where: str) -> Any:
-    check_payload(value, lambda: where)
-    return value
+    return check_json(value, lambda: where)
 
 
 def _delete_payload(reader: PointReader, body: Any) -> Change:

@@ -74,10 +74,11 @@ class _Doubt(Exception):
 
 
 def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]], Any]:
-    """A function that takes a vector to be stored and the words for its owner, and gives what the engine takes.
+    """A function of a vector to be stored and the words for its owner; it gives what the engine takes.
 
-    About 6 µs for 256 dimensions: `struct` checks length, types and float32 range in one C loop, the
-    Euclidean norm is finite exactly when every component is, and for cosine must have a float32 square.
+    About 8 µs for 256 dimensions: `struct` checks the length (and float16's range) in one C loop; where
+    the Euclidean norm is below the largest float32, every component is finite and a float32; for cosine
+    its square must be one too.
     """
     fast = _FAST[spec.kind](spec)
 
@@ -102,7 +103,7 @@ def query_vector(spec: VectorSpec, value: Any, who: str = "the query") -> Any:
 
 def _fast_dense(spec: VectorSpec) -> Callable[[Any], Any]:
     pack = struct.Struct(f"{spec.size}{'e' if spec.datatype == 'float16' else 'f'}").pack
-    longest = _LONGEST_NORM if spec.distance == "cosine" else math.inf
+    longest = _LONGEST_NORM if spec.distance == "cosine" else _FLOAT32_MAX
     hypot = math.hypot
     bytes_only = spec.datatype == "uint8"
 
@@ -141,7 +142,7 @@ def _fast_sparse(spec: VectorSpec) -> Callable[[Any], Any]:
         if not {*map(type, indices)} <= {int} or not {*map(type, values)} <= _NUMBERS:
             raise _Doubt
         struct.pack(f"{count}I{count}f", *indices, *values)
-        if not math.hypot(*values) < math.inf:
+        if not math.hypot(*values) < _FLOAT32_MAX:
             raise _Doubt
         return edge.SparseVector(indices, values)
 
@@ -211,7 +212,7 @@ def _slow_sparse(spec: VectorSpec, value: Any, who: str, stored: bool) -> Any:
         if type(index) is not int or not 0 <= index < 2**32:
             raise refuse(
                 "invalid-vector",
-                f"{spec.title}: {who}, index {at} is {index!r}; a sparse index requires an integer from 0 to {2**32 - 1}",
+                f"{spec.title}: {who}, index {at} is {index!r}, not an integer from 0 to {2**32 - 1}",
             )
         if index in seen:
             raise refuse("invalid-vector", f"{spec.title}: {who} has index {index} twice")

@@ -170,7 +170,8 @@ def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:
         yield "k: 2 (Qdrant's default)"
     condition = all_of([stage.where, given.where])
     if condition is not None:
-        yield f"where: {show(condition)}" + (" (in part from the reference)" if given.where else "")
+        part = "in part " if stage.where is not None else ""
+        yield f"where: {show(condition)}" + (f" ({part}from the reference)" if given.where else "")
     if given.threshold is not None:
         was = f", in place of {stage.threshold}" if stage.threshold is not None else ""
         yield f"score threshold: {given.threshold} (from the reference{was})"

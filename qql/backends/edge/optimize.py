@@ -1,0 +1,185 @@
+"""Building indexes in a process of its own.
+
+Every call of the engine holds Python's interpreter lock, and building a graph takes up to minutes: done
+here it would freeze every thread and ignore Ctrl-C. So the collection is closed, a child process opens,
+optimizes and closes it, and the collection is opened again. A child that is killed loses nothing.
+
+The child is started as ``python -c``, not by `multiprocessing`: that would import the main program
+again, which a REPL, a script from standard input or an unguarded main module does not stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from multiprocessing.spawn import get_executable
+from pathlib import Path
+from typing import Any
+
+from qql.backends.base import Progress
+from qql.errors import QQLError, QQLExecutionError
+
+from .catalogue import Collection
+from .config import INDEXING_THRESHOLD
+
+__all__ = ["needs_optimize", "optimize"]
+
+_TICK = 0.1  # seconds between looks at the child
+
+_CHILD = """
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # Linux: end with the parent
+except (OSError, AttributeError, ImportError, TypeError):
+    pass
+request = json.loads(sys.stdin.readline())
+sys.path[:] = request["sys_path"]
+from qdrant_edge import EdgeShard
+shard = EdgeShard.load(request["path"])
+changed = shard.optimize()
+shard.flush()
+shard.close()
+print(json.dumps({"changed": changed}), flush=True)
+"""
+
+
+def optimize(collection: Collection, progress: Progress | None = None) -> bool:
+    """Build what is to be built. True where something was; raises ``optimize-failed``.
+
+    ``progress`` gets the seconds that have passed; how long it will take is not known.
+    """
+    collection.close()
+    try:
+        answer = _run_child(collection, progress)
+    finally:
+        # Whatever happened, the next use of the collection opens it again.
+        collection.abandon()
+    try:
+        changed = bool(json.loads(answer)["changed"])
+    except (ValueError, LookupError, TypeError) as exc:
+        raise _failed(collection, "its process gave no answer") from exc
+    with collection.engine():
+        pass
+    if collection.altered:
+        collection.altered = False
+        collection.save()
+    return changed
+
+
+def _run_child(collection: Collection, progress: Progress | None) -> str:
+    request = json.dumps(
+        {"path": str(collection.path.resolve()), "sys_path": [entry or str(Path.cwd()) for entry in sys.path]}
+    )
+    try:
+        child = subprocess.Popen(
+            [_python(collection), "-P", "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+    except OSError as exc:
+        raise _failed(collection, f"no process could be started: {exc}") from exc
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            assert child.stdin is not None
+            child.stdin.write(request + "\n")
+            child.stdin.flush()
+        out, err = _wait(child, collection.name, progress)
+    except BaseException:
+        child.kill()
+        child.communicate()
+        raise
+    if child.returncode != 0:
+        raise _failed(collection, _reason(child.returncode, err))
+    return out
+
+
+def _wait(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
+    started = time.monotonic()
+    while True:
+        if progress is not None:
+            progress(f"optimizing {name}", int(time.monotonic() - started), None)
+        try:
+            return child.communicate(timeout=_TICK)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _python(collection: Collection) -> str:
+    # An embedding program is not Python itself; multiprocessing's setting names one.
+    found = get_executable()
+    if not found:
+        raise _failed(
+            collection, "no Python interpreter is known", "multiprocessing.set_executable(…) names one"
+        )
+    return os.fsdecode(found)
+
+
+def _reason(code: int, err: str) -> str:
+    lines = [line for line in err.strip().splitlines() if line]
+    how = f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"
+    return f"{how}: {lines[-1]}" if lines else how
+
+
+def _failed(collection: Collection, why: str, hint: str | None = None) -> QQLError:
+    return QQLExecutionError.make(
+        "optimize-failed",
+        f"`{collection.name}` could not be optimized: {why}",
+        hint=hint or "no data was lost, and the collection can be used as before",
+    )
+
+
+def needs_optimize(collection: Collection) -> bool:
+    """Whether a segment without a graph reached the indexing threshold, or the configuration was altered.
+
+    The threshold counts kilobytes (1024 bytes) of one vector's data in one segment, as in the engine; 0
+    switches indexing off. Rows of multivectors count one by one. Sparse vectors are indexed at once.
+    """
+    if collection.altered:
+        return True
+    settings = collection.body.get("optimizers_config") or {}
+    threshold = settings.get("indexing_threshold")
+    limit = (INDEXING_THRESHOLD if threshold is None else threshold) * 1024
+    if not limit:
+        return False
+    with collection.engine() as shard:
+        shard.flush()  # the counters of an open segment are in its files only then
+    return any(size >= limit for size in _unindexed(collection))
+
+
+def _unindexed(collection: Collection) -> list[float]:
+    """Bytes of each dense vector of each segment that has no graph for it."""
+    sizes = []
+    for segment in (collection.path / "segments").iterdir():
+        try:
+            config = json.loads((segment / "segment.json").read_text(encoding="utf-8"))["config"]
+        except (OSError, ValueError, LookupError):
+            continue  # a segment that is being made or removed
+        for name, stored in (config.get("vector_data") or {}).items():
+            spec = collection.vectors.get(name)
+            if spec is None or _index_type(stored) != "plain":
+                continue
+            sizes.append(_count(segment, name) * spec.size * spec.bytes_each)
+    return sizes
+
+
+def _index_type(stored: Mapping[str, Any]) -> str:
+    return str((stored.get("index") or {}).get("type"))
+
+
+def _count(segment: Path, name: str) -> int:
+    """How many vectors a plain segment holds: a little-endian number at the head of its status file."""
+    directory = segment / (f"vector_storage-{name}" if name else "vector_storage")
+    try:
+        return int.from_bytes((directory / "vectors" / "status.dat").read_bytes()[:8], "little")
+    except OSError:
+        return 0

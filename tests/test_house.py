@@ -1,0 +1,163 @@
+"""The house itself: who may import whom, what is exported, and that rules, nodes and documents agree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import qql
+from qql import nodes
+from qql.syntax import _Builder, _grammar_text
+
+PACKAGE = ROOT / "qql"
+
+# From the bottom of the house to its top: a module imports only what stands before it.
+ORDER = [
+    "errors",
+    "request",
+    "result",
+    "nodes",
+    "schema",
+    "syntax",
+    "printer",
+    "bind",
+    "options",
+    "filters",
+    "plan",
+    "embedders.models",
+    "codegen",
+    "compiler",
+    "explanation",
+    "embedders.base",
+    "embedders.vectors",
+    "embedders.options",
+    "embedders",
+    "inference",
+    "loader",
+    "backends.base",
+    "backends",
+    "session",
+    "render",
+    "repl",
+    "cli",
+    "__main__",
+]
+ENGINES = {
+    "qdrant_client": "backends/client",
+    "qdrant_edge": "backends/edge, embedders/bm25",
+    "fastembed": "embedders/fastembed",
+    "prompt_toolkit": "repl",
+    "rich": "render, cli, repl",
+    "lark": "syntax",
+}
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found.append((".".join(p for p in parts if p != "__init__"), path))
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def place(module: str) -> int | None:
+    """Where a module stands; the modules of a package stand where the package stands."""
+    while module:
+        if module in ORDER:
+            return ORDER.index(module)
+        module = module.rpartition(".")[0]
+    return None
+
+
+@pytest.mark.parametrize(("module", "path"), [m for m in modules() if m[0]], ids=lambda m: str(m))
+def test_imports_point_one_way(module: str, path: Path) -> None:
+    here = place(module)
+    assert here is not None, f"{module} has no place in the order"
+    for name in imports(path):
+        if name.startswith("qql."):
+            other = place(name.removeprefix("qql."))
+            same_package = module.split(".")[0] == name.split(".")[1]
+            assert other is None or other < here or same_package, f"{module} imports {name}"
+
+
+def test_each_library_has_its_importers() -> None:
+    for module, path in modules():
+        for name in imports(path):
+            library = name.split(".")[0]
+            if library in ENGINES and module != "request":  # Request.to_models hands out their objects
+                allowed = ENGINES[library].replace("/", ".").split(", ")
+                assert any(module.startswith(a) for a in allowed), f"{module} imports {library}"
+
+
+@pytest.mark.parametrize("statement", ["import qql", "import qql; qql.compile('COUNT FROM docs')"])
+def test_start_up_is_lean(statement: str) -> None:
+    heavy = {
+        "qdrant_client",
+        "qdrant_edge",
+        "numpy",
+        "rich",
+        "prompt_toolkit",
+        "fastembed",
+        "pydantic",
+        "httpx",
+    }
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", statement], capture_output=True, text=True, check=True
+    )
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert not heavy & loaded
+
+
+def test_what_is_exported_exists() -> None:
+    for name in qql.__all__:
+        assert getattr(qql, name) is not None
+    assert set(qql._HOME) | {"__version__"} == set(qql.__all__)
+    assert dir(qql) == sorted(qql.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        qql.nothing  # noqa: B018
+
+
+def test_every_node_has_its_rule_and_every_rule_its_builder() -> None:
+    text = re.sub(r"//.*", "", _grammar_text())
+    rules = set(re.findall(r"^\??([a-z]\w*):", text, re.M)) | set(re.findall(r"-> (\w+)", text))
+    builder = _Builder()
+    inlined = set(re.findall(r"^\?([a-z]\w*):", text, re.M)) | {"copy_option"}  # its forms have names
+    for rule in rules - inlined:
+        assert hasattr(builder, rule), f"the rule {rule} makes nothing"
+    made_elsewhere = {"node", "scalar", "selection", "ref", "lookup", "target"}
+    for name in nodes.__all__:
+        value = getattr(nodes, name)
+        if isinstance(value, type) and issubclass(value, nodes.Node):
+            rule = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+            assert rule in rules | made_elsewhere, f"no rule makes {name}"
+
+
+def test_every_node_says_how_it_is_written() -> None:
+    for name in nodes.__all__:
+        value = getattr(nodes, name)
+        if isinstance(value, type) and issubclass(value, nodes.Node) and value is not nodes.Node:
+            assert "``" in (value.__doc__ or ""), f"{name} shows no QQL"
+
+
+def test_files_named_in_the_documents_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:qql|grammar|tests|examples|benchmarks)/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), f"ARCHITECTURE.md names {name}"
+    for name in re.findall(r"`(\w+\.py)`", text):
+        assert list(PACKAGE.rglob(name)), f"ARCHITECTURE.md names {name}"
