@@ -9,9 +9,10 @@ Two targets take parts of the point whole: ``payload`` ← a name is an object t
 Qdrant writes them: ``{"payload": "payload"}``), ``payload`` ← several names keeps only these columns.
 
 **Ids.** An unsigned integer or a UUID; with ``id_uuid`` any string or integer, turned into a UUIDv5
-(`stable_uuid`). A row without an id gets the UUIDv5 of its content (payload and vector, `content_uuid`), so
-loading a file again, moved or compressed or appended to, makes no duplicates, and two files that happen to
-have the same name do not overwrite each other. Equal rows are one point; an edited row is a new one.
+(`qql.bind.stable_uuid`), and the column stays in the payload as well. A row without an id gets the UUIDv5 of
+its content (payload and vector, `content_uuid`), so loading a file again, moved or compressed or appended to,
+makes no duplicates, and two files that happen to have the same name do not overwrite each other. Equal rows
+are one point; an edited row is a new one.
 
 **JSON Lines.** One object a line; blank lines are skipped. A row is bad that is not JSON (NaN included) or
 not UTF-8, has a key twice, an integer outside of 64 bits, or nests deeper than `DEPTH`.
@@ -42,6 +43,7 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
+from qql.bind import is_uuid, stable_uuid
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
 
 __all__ = [
@@ -55,7 +57,6 @@ __all__ = [
     "batches",
     "content_uuid",
     "read_rows",
-    "stable_uuid",
 ]
 
 LONGEST = 64 * 1024 * 1024
@@ -72,9 +73,6 @@ FORMATS = {
 _U64 = 2**64
 _I64 = 2**63
 _CONTENT = uuid.uuid5(uuid.NAMESPACE_URL, "qql:row")
-_UUID = re.compile(
-    r"(?:urn:uuid:)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.ASCII | re.IGNORECASE
-)
 _T = TypeVar("_T")
 
 
@@ -94,11 +92,6 @@ class BadRow:
 
     line: int
     reason: str
-
-
-def stable_uuid(text: str) -> str:
-    """UUIDv5 of a text in the URL namespace of RFC 9562: what ``UUID('doc-1')`` means."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
 
 
 def content_uuid(payload: Mapping[str, Any], vector: Any) -> str:
@@ -665,7 +658,7 @@ class _Points:
             return stable_uuid(str(value))
         if integer and 0 <= value < _U64:
             return int(value)
-        if isinstance(value, str) and _UUID.fullmatch(value):
+        if isinstance(value, str) and is_uuid(value):
             return str(uuid.UUID(value))
         raise _Bad(
             f"the id {_shown(value)} is neither an unsigned integer nor a UUID; "

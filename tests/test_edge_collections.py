@@ -247,6 +247,31 @@ def test_a_damaged_collection_leaves_the_others_alone(tmp_path: Path, damage: An
     engine.close()
 
 
+def test_a_copied_collection_is_not_taken_for_another(tmp_path: Path) -> None:
+    bad = two_collections(tmp_path)
+    shutil.copytree(bad, bad.with_name("copy"))
+    engine = Engine(tmp_path)
+    error = engine.refused("POST", "points/count", {}, to="copy")
+    assert error.code == "database-corrupt" and "a copy of collection `bad`" in error.message
+    assert engine.matching({}, to="bad") == [1]
+    engine.close()
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, value: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    engine = Engine(tmp_path)
+    engine("PUT", "", SMALL)
+    monkeypatch.setattr("qql.backends.edge.catalogue.write_json", full)
+    for method, to, body in (("PUT", "more", SMALL), ("PATCH", "docs", {"metadata": {"a": 1}})):
+        error = engine.refused(method, "", body, to=to)
+        assert (error.code, "No space left" in error.message) == ("database-unwritable", True)
+    assert engine("GET", "exists", to="more") == {"exists": False}
+    assert [entry.name for entry in (tmp_path / "collections").iterdir()] == ["docs"]
+    engine.close()
+
+
 def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
     bad = two_collections(tmp_path)
     half_made, half_dropped = bad.parent / ".new-1", bad.parent / ".drop-1"

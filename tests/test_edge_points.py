@@ -459,6 +459,18 @@ def test_a_batch_is_checked_before_any_of_it_is_done(three: Engine) -> None:
     assert stored(three, 4) == [{"id": 4, "payload": {"n": 4}, "vector": [5.0, 5.0]}]
 
 
+def test_the_log_is_flushed_from_time_to_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qql.backends.edge.updates._FLUSH_AFTER", 1000)
+    collection = engine.backend._database.get("docs")
+    engine.backend.flush()
+    assert collection.written == 0
+    engine.upsert({"id": 1, "vector": [1, 2], "payload": {"a": "x" * 100}})
+    before = collection.written
+    assert before >= 100
+    engine.upsert({"id": 2, "vector": [1, 2], "payload": {"a": "x" * 1000}})
+    assert collection.written == 0
+
+
 # --- crashes --------------------------------------------------------------------------------------
 
 LOAD = """

@@ -495,6 +495,38 @@ def test_files_that_are_not_there_and_cannot_be_fetched(
     assert capfd.readouterr() == ("", "")
 
 
+def test_files_are_downloaded_once_the_hub_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    fastembed = pytest.importorskip("fastembed")
+    import huggingface_hub
+
+    made: list[dict[str, Any]] = []
+
+    class Downloading(fastembed.TextEmbedding):  # type: ignore[misc]
+        def __init__(self, name: str, **arguments: Any) -> None:
+            made.append(arguments)
+            print("a progress bar")
+            print("a progress bar", file=sys.stderr)
+            if arguments.get("local_files_only"):
+                raise ValueError("Could not load model from any source.")
+
+        def query_embed(self, texts: Any, **_: Any) -> Any:
+            return [[1.0] * 384 for _ in texts]
+
+    asked: list[str] = []
+    monkeypatch.setattr(fastembed, "TextEmbedding", Downloading)
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda name, **_: asked.append(name))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    embedder = Embedders(cache_dir="/cache").get("BAAI/bge-small-en-v1.5", {"threads": 1})
+    assert made == []
+    for _ in range(2):
+        assert len(embedder.embed(["x"], "query")[0]) == 384
+    assert made == [
+        {"cache_dir": "/cache", "threads": 1, "local_files_only": True},
+        {"cache_dir": "/cache", "threads": 1},
+    ]
+    assert asked == ["Qdrant/bge-small-en-v1.5-onnx-Q"]
+
+
 def test_an_unknown_model_names_the_nearest() -> None:
     pytest.importorskip("fastembed")
     error = fails("unknown-model", lambda: Embedders().get("BAAI/bge-smal-en-v1.5"))

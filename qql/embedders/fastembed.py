@@ -252,7 +252,8 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
             return name, entry["dim"] or None
     output, pooled, size = _output(model, folder / file)
     size = size or _json(folder / "config.json", {}).get("hidden_size")
-    modules = {str(module.get("type")).rpartition(".")[2] for module in _json(folder / "modules.json", [])}
+    listed = [module for module in _json(folder / "modules.json", []) if isinstance(module, dict)]
+    modules = {str(module.get("type")).rpartition(".")[2] for module in listed}
     if not pooled and modules - _MODULES:
         raise _unsupported(model, f"the module {', '.join(sorted(modules - _MODULES))}")
     pooling = "DISABLED" if pooled else _pooling(model, folder)

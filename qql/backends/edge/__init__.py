@@ -7,7 +7,8 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from .indexes import shown_index, to_index
 from .points import PointReader, check_json
 from .queries import QueryReader, count_request, facet_request, retrieve_arguments, scroll_request
 from .results import plain_id, record, scored_point
-from .updates import apply_changes, flush_due, read_batch, read_change
+from .updates import apply_changes, read_batch, read_change
 
 __all__ = ["EdgeBackend"]
 
@@ -56,7 +57,6 @@ class EdgeBackend:
         self.path = directory
         self._database = Database(directory, create or path is None)
         self._readers: dict[str, tuple[Collection, PointReader, QueryReader]] = {}
-        self._written: dict[str, int] = {}
 
     def infers(self, model: str) -> bool:
         """No model runs in the engine."""
@@ -64,21 +64,29 @@ class EdgeBackend:
 
     def call(self, request: Request) -> Any:
         """Carry out one request; see `Backend.call`."""
-        with self._lock:
-            self._see_that_it_is_open()
-            try:
-                handler = _ROUTES.get(request.route) or self._field_route(request)
-                return handler(self, request)
-            except RecursionError as exc:
-                raise refuse("nested-too-deep", "the request nests too deeply") from exc
+        with self._working():
+            handler = _ROUTES.get(request.route) or self._other_route(request)
+            return handler(self, request)
 
-    def _field_route(self, request: Request) -> Callable[[EdgeBackend, Request], Any]:
+    def _other_route(self, request: Request) -> Callable[[EdgeBackend, Request], Any]:
         method, path = request.route
         if method == "DELETE" and path.startswith("index/"):
             return EdgeBackend._drop_index
         word = next((word for word in _SERVER_ONLY if word in path), None)
         hint = f"{word} require a Qdrant server" if word else "a Qdrant server might do it"
         raise unsupported(f"{method} {request.path}", hint)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
+        with self._lock:
+            self._see_that_it_is_open()
+            try:
+                yield
+            except RecursionError as exc:
+                raise refuse("nested-too-deep", "the request nests too deeply") from exc
+            except OSError as exc:
+                raise refuse("database-unwritable", f"{self.path}: {exc.strerror or exc}") from exc
 
     def _see_that_it_is_open(self) -> None:
         if self._closed:
@@ -92,20 +100,17 @@ class EdgeBackend:
 
     def optimize(self, collection: str, progress: Progress | None = None) -> bool:
         """Build indexes now, in a process of its own. True where there was something to do."""
-        with self._lock:
-            self._see_that_it_is_open()
+        with self._working():
             return optimizer.optimize(self._database.get(collection), progress)
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
-        with self._lock:
-            self._see_that_it_is_open()
+        with self._working():
             return optimizer.needs_optimize(self._database.get(collection))
 
     def flush(self) -> None:
         """Write everything to disk, so that it outlasts a loss of power and not only of the process."""
-        with self._lock:
-            self._see_that_it_is_open()
+        with self._working():
             self._database.each_open(Collection.flush)
 
     def take_notes(self) -> list[str]:
@@ -184,7 +189,6 @@ class EdgeBackend:
         name = request.collection or ""
         self._database.drop(name)
         self._readers.pop(name, None)
-        self._written.pop(name, None)
         return True
 
     def _alter(self, request: Request) -> Any:
@@ -250,11 +254,7 @@ class EdgeBackend:
         return [_COMPLETED for _ in changes]
 
     def _apply(self, collection: Collection, changes: list[Any]) -> Any:
-        written = self._written.get(collection.name, 0) + apply_changes(collection, changes)
-        if flush_due(written):
-            collection.flush()
-            written = 0
-        self._written[collection.name] = written
+        apply_changes(collection, changes)
         return _COMPLETED
 
     def _retrieve(self, request: Request) -> Any:

@@ -105,6 +105,7 @@ class Collection:
         self.metadata = metadata
         self.altered = altered
         self.vectors: dict[str, VectorSpec] = vector_specs(name, body)
+        self.written = 0  # bytes, about, since the last flush; -1 where it is not known
         self._shard: Any = None
 
     @property
@@ -112,6 +113,7 @@ class Collection:
         """The open shard."""
         if self._shard is None:
             self._shard = self._load()
+            self.written = -1  # opening may have read from the log
         return self._shard
 
     def _load(self) -> Any:
@@ -147,6 +149,7 @@ class Collection:
         if self._shard is not None:
             with self.engine() as shard:
                 shard.flush()
+            self.written = 0
 
     def close(self) -> None:
         """Flush and close the shard."""
@@ -186,7 +189,10 @@ class Collection:
         try:
             found = json.loads((path / _MARKER).read_text(encoding="utf-8"))
             _check_version(found, path)
-            return cls(path, found["name"], found["config"], found["metadata"], found["altered"])
+            made = cls(path, found["name"], found["config"], found["metadata"], found["altered"])
+            if directory_name(made.name) != path.name:
+                raise ValueError(f"the directory {path.name} holds a copy of collection `{made.name}`")
+            return made
         except QQLError:
             raise
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
@@ -347,8 +353,7 @@ class Database:
                 f"collection `{name}` exists already",
                 "CREATE COLLECTION IF NOT EXISTS …",
             )
-        with self._writing(name):
-            made = Collection.create(self.path / "collections" / directory_name(name), name, body, metadata)
+        made = Collection.create(self.path / "collections" / directory_name(name), name, body, metadata)
         self._open[name] = made
         return made
 
@@ -360,22 +365,12 @@ class Database:
         path = collection.path if collection is not None else self._broken[name][0]
         if collection is not None:
             collection.abandon()
-        with self._writing(name):
-            gone = path.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
-            path.rename(gone)
-            sync_directory(gone.parent)
+        gone = path.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+        path.rename(gone)
+        sync_directory(gone.parent)
         self._open.pop(name, None)
         self._broken.pop(name, None)
         shutil.rmtree(gone, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            raise refuse(
-                "database-unwritable", f"collection `{name}` cannot be written: {exc.strerror or exc}"
-            ) from exc
 
     def each_open(self, action: Callable[[Collection], None]) -> None:
         """Do something with every collection; the first failure is raised after the last was tried."""

@@ -151,8 +151,10 @@ def needs_optimize(collection: Collection) -> bool:
     limit = (INDEXING_THRESHOLD if threshold is None else threshold) * 1024
     if not limit:
         return False
-    with collection.engine() as shard:
-        shard.flush()  # the counters of an open segment are in its files only then
+    with collection.engine():
+        pass  # see that it can be opened
+    if collection.written:
+        collection.flush()  # the counters of an open segment are in its files only then
     return any(size >= limit for size in _unindexed(collection))
 
 

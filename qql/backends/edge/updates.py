@@ -19,11 +19,11 @@ from .queries import no_shard_key
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
 
-_MAX_LOGGED_DEPTH = 12
+_MAX_LOGGED_DEPTH = 60
 """Nesting of a filter that may be written into the log, whose reader gives up at 128 of its own levels."""
 
 _FLUSH_AFTER = 64 * 2**20
-"""Bytes of points after which a collection is flushed, so that its log does not grow without end."""
+"""Bytes of points after which a collection is flushed."""
 
 _PAGE = 10_000
 
@@ -38,15 +38,17 @@ class Change:
     size: int = 0
 
 
-def apply_changes(collection: Collection, changes: list[Change]) -> int:
-    """Carry out operations in order; gives about how many bytes were written."""
+def apply_changes(collection: Collection, changes: list[Change]) -> None:
+    """Carry out operations in order. Flushes from time to time, so that the log does not grow without end."""
     with collection.engine() as shard:
         for change in changes:
             _see_that_they_exist(collection, shard, change.needs)
             operation = change.make(shard)
             if operation is not None:
                 shard.update(operation)
-    return sum(change.size for change in changes)
+                collection.written = max(collection.written, 0) + change.size + 1
+    if collection.written >= _FLUSH_AFTER:
+        collection.flush()
 
 
 def _see_that_they_exist(collection: Collection, shard: Any, ids: tuple[int | str, ...]) -> None:
@@ -238,8 +240,3 @@ def read_batch(collection: Collection, reader: PointReader, body: Any) -> list[C
         ((name, operation),) = given.items()
         changes.append(read_change(name, collection, reader, operation))
     return changes
-
-
-def flush_due(written: int) -> bool:
-    """Whether so many bytes were written that the log should be flushed."""
-    return written >= _FLUSH_AFTER

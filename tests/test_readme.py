@@ -1,0 +1,58 @@
+"""The README's examples run: its statements in one session, its Python, and its commands with what they print."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import qql
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_statements_run_in_one_session() -> None:
+    assert len(blocks("sql")) >= 6
+    with qql.connect() as db:
+        for block in blocks("sql"):
+            for result in db.run(block):
+                assert result.kind in ("hits", "rows", "message", "text")
+                if result.kind == "hits":
+                    assert result.hits, f"nothing found by:\n{result.statement}"
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_runs(block: str) -> None:
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("block", blocks("console"))
+def test_commands_print_what_is_shown(block: str, tmp_path: Path) -> None:
+    command, _, shown = block.partition("\n")
+    shutil.copy(ROOT / "examples" / "first-steps.qql", tmp_path)
+    words = shlex.split(command.removeprefix("$ "))
+    assert words[0] == "qql"
+    done = subprocess.run(
+        [sys.executable, "-m", "qql", *words[1:]], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    assert timeless(done.stdout) == timeless(shown), done.stderr
+
+
+def timeless(text: str) -> str:
+    return re.sub(r"[\d.]+ (ms|s)\)", "T)", text).strip()
+
+
+def test_make_has_the_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert f"\n{command}: " in makefile
