@@ -19,7 +19,7 @@ from .queries import no_shard_key
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
 
-_MAX_LOGGED_DEPTH = 60
+_MAX_LOGGED_DEPTH = 12
 """Nesting of a filter that may be written into the log, whose reader gives up at 128 of its own levels."""
 
 _FLUSH_AFTER = 64 * 2**20
