@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from qql.errors import Diagnostic, QQLPlanError
 
-__all__ = ["Request", "collection_path"]
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path"]
 
 
 def collection_path(collection: str, *rest: str) -> str:
@@ -34,7 +39,8 @@ class Request:
     def route(self) -> tuple[str, str]:
         """Method and path with the collection's name taken out, e.g. ``("PUT", "points")``."""
         parts = self.path.strip("/").split("/", 2)
-        if parts[0] != "collections" or self.path == "/collections/aliases":
+        aliases = self.method == "POST" and parts == ["collections", "aliases"]
+        if parts[0] != "collections" or aliases:
             return self.method, "/" + self.path.strip("/")
         if len(parts) == 1:
             return self.method, "/collections"
@@ -63,18 +69,14 @@ class Request:
         """
         if self.body is None:
             return None
-        from pydantic import TypeAdapter, ValidationError
-        from qdrant_client import models
+        from pydantic import ValidationError
 
-        names = _BODY_MODELS.get(self.route)
-        if names is None:
+        adapter = body_adapter(self.route)
+        if adapter is None:
             message = f"qdrant-client has no model for {self.method} {self.path}"
             raise QQLPlanError(Diagnostic("no-client-model", message))
-        union: Any = getattr(models, names[0])
-        for name in names[1:]:
-            union = union | getattr(models, name)
         try:
-            return TypeAdapter(union).validate_python(self.body)
+            return adapter.validate_python(self.body)
         except ValidationError as exc:
             if any(error["loc"][-2:] == ("Document", "model") for error in exc.errors()):
                 hint = "write MODEL 'name' behind the text, or give models={vector: model}"
@@ -87,14 +89,38 @@ class Request:
             raise QQLPlanError(diagnostic) from exc
 
 
-_BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("POST", "points/query"): ("QueryRequest",),
-    ("POST", "points"): ("PointRequest",),
-    ("POST", "points/scroll"): ("ScrollRequest",),
-    ("POST", "points/count"): ("CountRequest",),
-    ("PUT", "points"): ("PointsList", "PointsBatch"),
-    ("POST", "points/delete"): ("PointIdsList", "FilterSelector"),
+BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("POST", "/collections/aliases"): ("ChangeAliasesOperation",),
     ("PUT", ""): ("CreateCollection",),
     ("PATCH", ""): ("UpdateCollection",),
     ("PUT", "index"): ("CreateFieldIndex",),
+    ("POST", "points"): ("PointRequest",),
+    ("POST", "points/scroll"): ("ScrollRequest",),
+    ("POST", "points/count"): ("CountRequest",),
+    ("POST", "facet"): ("FacetRequest",),
+    ("POST", "points/query"): ("QueryRequest",),
+    ("POST", "points/query/groups"): ("QueryGroupsRequest",),
+    ("POST", "points/query/batch"): ("QueryRequestBatch",),
+    ("PUT", "points"): ("PointsList", "PointsBatch"),
+    ("POST", "points/delete"): ("PointIdsList", "FilterSelector"),
+    ("POST", "points/payload"): ("SetPayload",),
+    ("PUT", "points/payload"): ("SetPayload",),
+    ("POST", "points/payload/delete"): ("DeletePayload",),
+    ("POST", "points/payload/clear"): ("PointIdsList", "FilterSelector"),
+    ("PUT", "points/vectors"): ("UpdateVectors",),
+    ("POST", "points/vectors/delete"): ("DeleteVectors",),
+    ("POST", "points/batch"): ("UpdateOperations",),
+    ("PUT", "shards"): ("CreateShardingKey",),
+    ("POST", "shards/delete"): ("DropShardingKey",),
 }
+"""By `Request.route`: the names in ``qdrant_client.models`` of what a body can be, the likeliest first."""
+
+
+@cache
+def body_adapter(route: tuple[str, str]) -> TypeAdapter[Any] | None:
+    """What makes qdrant-client's models of the bodies of a `Request.route`; None where they have none."""
+    from pydantic import TypeAdapter
+    from qdrant_client import models
+
+    names = BODY_MODELS.get(route)
+    return TypeAdapter(reduce(or_, (getattr(models, name) for name in names))) if names else None

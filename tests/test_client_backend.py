@@ -16,14 +16,14 @@ import grpc
 import httpx
 import pytest
 from http_recorder import HttpRecorder, Received, Reply, ok, refused
-from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client import grpc as pb
 from qdrant_client.http.exceptions import ResponseHandlingException
 
-from qql.backends import client as module
 from qql.backends.client import ClientBackend
+from qql.backends.client.routes import ROUTES
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
-from qql.request import Request, collection_path
+from qql.request import BODY_MODELS, Request, collection_path
 
 KEY = "s3cret-key"
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
@@ -1118,9 +1118,13 @@ NOT_IN_THE_CLIENT = {
 
 
 def test_every_route_names_a_method_that_takes_its_arguments() -> None:
-    for pattern, route in module._ROUTES.items():
+    assert BODY_MODELS.keys() <= ROUTES.keys()
+    for pattern, route in ROUTES.items():
         known = inspect.signature(getattr(QdrantClient, route.method)).parameters
-        fields = [f for m in route.models for f in m.model_fields] if route.whole is None else [route.whole]
+        bodies = [getattr(models, name) for name in BODY_MODELS.get(pattern, ())]
+        fields = {f for body in bodies for f in body.model_fields} if route.whole is None else {route.whole}
+        assert bodies or not (route.rename or route.whole), f"{pattern} says where the fields of no body go"
+        assert route.rename.keys() <= fields, f"{pattern} renames fields that its body does not have"
         arguments = [*route.query, *route.defaults, *(route.rename.get(f, f) for f in fields)]
         missing = {a for a in [*arguments, route.named] if a and a not in known}
         assert missing == NOT_IN_THE_CLIENT.get(pattern, set()), pattern

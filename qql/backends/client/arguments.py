@@ -1,0 +1,180 @@
+"""A request as keyword arguments of a method of `QdrantClient`, with its body as the library's models."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import unquote
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from qdrant_client.http import models
+
+from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.request import Request, body_adapter
+
+from .faults import SERVER, TOO_DEEP
+from .routes import Route, pattern_of
+from .texts import excerpt
+
+__all__ = ["GRPC", "LOCAL", "Way", "arguments_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the library's methods reach the engine; ``elsewhere`` is the hint to a way that can do more."""
+
+    where: str
+    elsewhere: str
+
+
+GRPC = Way("over gRPC", "an http:// address sends the request as it is")
+LOCAL = Way("in local mode", SERVER)
+
+_QUERY_TYPES: dict[str, Any] = {
+    "wait": bool,
+    "timeout": int,
+    "ordering": models.WriteOrdering,
+    "consistency": models.ReadConsistency,
+}
+
+
+def arguments_for(method: Callable[..., Any], route: Route, request: Request, way: Way) -> dict[str, Any]:
+    """The keyword arguments for the client's method.
+
+    Raises `QQLUnsupportedError` (``unsupported-key``) for what the method cannot carry, and
+    `QQLExecutionError` (``invalid-request``) for what no Qdrant takes.
+    """
+    pattern = pattern_of(request)
+    arguments: dict[str, Any] = dict(route.defaults)
+    if request.collection is not None and pattern[1] != "/collections/aliases":
+        arguments["collection_name"] = request.collection
+    if route.named:
+        arguments[route.named] = unquote(request.path.rstrip("/").rsplit("/", 1)[1])
+    arguments |= _query_arguments(route, request, way)
+    adapter = body_adapter(pattern)
+    if adapter is None:
+        if request.body:
+            raise _unsupported_keys(request.body, way)
+    else:
+        body = _validated(adapter, request.body if request.body is not None else {}, way)
+        arguments |= {route.whole: body} if route.whole else _fields(route, body)
+        _show_as_rest(arguments.get("requests", ()))
+    missing = [name for name in arguments if name not in inspect.signature(method).parameters]
+    if missing:
+        raise _unsupported_keys(missing, way, f" by {_library()}")
+    return arguments
+
+
+def _show_as_rest(queries: Iterable[models.QueryRequest]) -> None:
+    """REST leaves payloads and vectors out unless asked for; local mode puts payloads in."""
+    for query in queries:
+        query.with_payload = False if query.with_payload is None else query.with_payload
+        query.with_vector = False if query.with_vector is None else query.with_vector
+
+
+def _fields(route: Route, body: BaseModel) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for key in body.model_fields_set:
+        value = getattr(body, key)
+        if value is None:
+            continue
+        argument = route.rename.get(key, key)
+        if argument in fields:
+            raise QQLUnsupportedError.make(
+                "unsupported-key", "qdrant-client takes points or a filter, not both, in one request"
+            )
+        fields[argument] = value
+    if "points" in route.rename and "points" not in fields:
+        raise QQLExecutionError.make("invalid-request", "the request requires points or a filter")
+    return fields
+
+
+def _query_arguments(route: Route, request: Request, way: Way) -> dict[str, Any]:
+    given = {key: value for key, value in request.query.items() if value is not None}
+    foreign = [key for key in given if key not in route.query]
+    if foreign:
+        raise _unsupported_keys(foreign, way)
+    out = {}
+    for key, value in given.items():
+        try:
+            out[key] = _parameter(key).validate_python(value)
+        except ValidationError:
+            out[key] = _from_text(key, value)
+    if out.get("wait") is False and "snapshot" in route.method:
+        raise QQLUnsupportedError.make(
+            "unsupported-key", f"`wait = false` is not sent for snapshots {way.where}", hint=way.elsewhere
+        )
+    # Local mode acts on none of them. One copy is consistent and ordered; the others are noted.
+    return {} if way is LOCAL else out
+
+
+@cache
+def _parameter(key: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_QUERY_TYPES[key])
+
+
+def _from_text(key: str, value: Any) -> Any:
+    """A parameter whose type is strict, from the text that a query string would carry (``consistency=2``)."""
+    try:
+        return _parameter(key).validate_python(int(value))
+    except (ValidationError, ValueError, TypeError) as exc:
+        raise QQLExecutionError.make("invalid-request", f"`{key}` cannot be {excerpt(repr(value))}") from exc
+
+
+def _unsupported_keys(keys: Iterable[str], way: Way, by: str = "") -> QQLError:
+    names = ", ".join(f"`{key}`" for key in keys)
+    return QQLUnsupportedError.make(
+        "unsupported-key", f"{names} cannot be sent {way.where}{by}", hint=way.elsewhere
+    )
+
+
+def _library() -> str:
+    return f"qdrant-client {version('qdrant-client')}"
+
+
+def _validated(adapter: TypeAdapter[Any], body: dict[str, Any], way: Way) -> Any:
+    """The body as the first of the route's models that takes it."""
+    try:
+        return adapter.validate_python(body)
+    except ValidationError as exc:
+        path, kind, message = _likeliest(exc, body)
+        name = path or "the request"
+        if kind == "extra_forbidden":
+            raise QQLUnsupportedError.make(
+                "unsupported-key",
+                f"{_library()} does not know `{name}` and cannot send it {way.where}",
+                hint=way.elsewhere,
+            ) from exc
+        raise QQLExecutionError.make(
+            "invalid-request", f"qdrant-client does not take `{name}`: {message}"
+        ) from exc
+    except RecursionError as exc:
+        raise QQLExecutionError.make("invalid-request", TOO_DEEP) from exc
+
+
+def _likeliest(exc: ValidationError, body: Any) -> tuple[str, str, str]:
+    """Path, kind and text of the error that is meant: the deepest, and among equals the one that most
+    branches of a union agree on."""
+    errors = [(_path_in(e, body), e["type"], e["msg"]) for e in exc.errors(include_url=False)]
+    votes = Counter(path for path, _, _ in errors)
+    # A key that some branch knows is not an unknown one: its value is at fault.
+    path, kind, message = max(errors, key=lambda e: (len(e[0]), votes[e[0]], e[1] != "extra_forbidden"))
+    return ".".join(path), kind, message
+
+
+def _path_in(error: Mapping[str, Any], body: Any) -> tuple[str, ...]:
+    """The parts of an error's location that are keys and indices of the body; the others name models."""
+    path: list[str] = []
+    for part in error["loc"]:
+        of_list = isinstance(body, list) and isinstance(part, int) and part < len(body)
+        if of_list or (isinstance(body, dict) and part in body):
+            body = body[part]
+            path.append(str(part))
+    if error["type"] == "missing":
+        path.append(str(error["loc"][-1]))
+    return tuple(path)

@@ -1,0 +1,277 @@
+"""What the library raises, and what a server answers in place of a result, as a `QQLError`.
+
+Statuses of HTTP and of gRPC lead to codes (`_HTTP`, `_GRPC`); each code has its error, words and hint
+(`_FAULTS`). Exchanges that brought no answer have theirs (`_LOST`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import grpc  # type: ignore[import-untyped]
+import httpx
+import orjson
+from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.request import Request
+
+from .address import shown_url
+from .redact import Secrets
+from .routes import pattern_of
+from .texts import TEXT, clean, excerpt, text_of
+
+__all__ = ["SERVER", "TOO_DEEP", "Faults"]
+
+SERVER = "a Qdrant server can do it (`--url http://…`)"
+TOO_DEEP = "the request nests too deeply for qdrant-client"
+_NOT_QDRANT = (
+    "the address might be that of a proxy or of another program; Qdrant's own port is 6333 (gRPC 6334)"
+)
+_RUNNING = "is the server running there? `--url` or QDRANT_URL gives another address"
+_TLS = "the server might speak plain http://, or its certificate might not be trusted (SSL_CERT_FILE)"
+_PERHAPS_DONE = "a change might have been made all the same"
+
+_LOST: dict[type[BaseException], tuple[str, str | None]] = {
+    httpx.ConnectTimeout: ("{0} cannot be reached: {1}", _RUNNING),
+    httpx.TimeoutException: (
+        "{0} did not answer in time: {1}",
+        f"a longer timeout might help; {_PERHAPS_DONE}",
+    ),
+    httpx.ConnectError: ("{0} cannot be reached: {1}", _RUNNING),
+    httpx.ProxyError: (
+        "{0} cannot be reached through the proxy: {1}",
+        "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment choose the proxy",
+    ),
+    httpx.TransportError: (
+        "the connection to {0} broke off before the answer was complete: {1}",
+        f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
+    ),
+    httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
+    Exception: ("the exchange with {0} failed: {1}", None),
+}
+
+_FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
+    "not-authorised": (
+        QQLConnectionError,
+        "{address} does not allow this: {text}",
+        "`--api-key` or QDRANT_API_KEY gives the key; a read-only key cannot change anything",
+    ),
+    "unknown-collection": (
+        QQLExecutionError,
+        "collection `{name}` does not exist",
+        "`SHOW COLLECTIONS` lists those that do",
+    ),
+    "unknown-point": (QQLExecutionError, "{text}", "a point that a query names must exist in the collection"),
+    "not-found": (QQLExecutionError, "the server did not find it: {text}", None),
+    "collection-exists": (
+        QQLExecutionError,
+        "{text}",
+        "`CREATE COLLECTION IF NOT EXISTS` leaves it as it is, `DROP COLLECTION` removes it",
+    ),
+    "rate-limited": (
+        QQLExecutionError,
+        "{address} takes no more requests for now: {text}",
+        "the same statement might go through a little later",
+    ),
+    "timed-out": (
+        QQLExecutionError,
+        "the server gave up: {text}",
+        f"`PARAMS (timeout = …)` gives it more seconds; {_PERHAPS_DONE}",
+    ),
+    "too-large": (
+        QQLExecutionError,
+        "the request is larger than the server takes: {text}",
+        "fewer points at a time, or a higher `max_request_size_mb` in the server's configuration",
+    ),
+    "server-refused": (QQLExecutionError, "the server refused the request: {text}", None),
+    "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
+    "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
+}
+_HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists", 413: "too-large"}
+_GRPC = {
+    "UNAUTHENTICATED": "not-authorised",
+    "PERMISSION_DENIED": "not-authorised",
+    "NOT_FOUND": "not-found",
+    "ALREADY_EXISTS": "collection-exists",
+    "RESOURCE_EXHAUSTED": "rate-limited",
+    "INVALID_ARGUMENT": "server-refused",
+    "FAILED_PRECONDITION": "server-refused",
+    "OUT_OF_RANGE": "server-refused",
+    "CANCELLED": "timed-out",
+}
+# The library has no types for these, only words.
+_MISSING = (
+    (
+        re.compile(r"\bcollection\b.*(doesn't exist|does not exist|not found)", re.I | re.S),
+        "unknown-collection",
+    ),
+    (re.compile(r"\bpoint\b", re.I), "unknown-point"),
+)
+_LOCAL = (
+    (re.compile(r"^Collection .* already exists$", re.S), "collection-exists"),
+    (re.compile(r"^Collection .* not found$", re.S), "unknown-collection"),
+    (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
+)
+_COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
+_SHAPES = "not aligned"  # what numpy says of vectors of two lengths
+
+
+class Faults:
+    """Raises the errors of one backend: they name its address, and none shows a secret."""
+
+    def __init__(self, address: str, secrets: Secrets) -> None:
+        self._address = address
+        self._secrets = secrets
+
+    def fail(
+        self,
+        kind: type[QQLError],
+        code: str,
+        message: str,
+        exc: BaseException | None,
+        hint: str | None = None,
+    ) -> NoReturn:
+        """Raise an error in these words, caused by ``exc``."""
+        raise kind.make(code, self._secrets.scrub(message), hint=hint) from self._secrets.harmless(exc)
+
+    def fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
+        """Raise for what an HTTP exchange raised."""
+        match exc:
+            case UnexpectedResponse():
+                self._refuse_status(exc, request)
+            case QdrantException():
+                self._limit(exc, request)
+            case ResponseHandlingException():
+                self._lose(exc.source, exc)
+            case json.JSONDecodeError():
+                self._refuse_page(200, exc.doc.encode("utf-8", "replace"), exc)
+            case UnicodeDecodeError():
+                self._refuse_page(200, exc.object, exc)
+            case _:
+                self.fail(QQLExecutionError, "client-error", f"qdrant-client failed: {text_of(exc)}", exc)
+
+    def fail_call(self, exc: Exception, request: Request, elsewhere: str) -> NoReturn:
+        """Raise for what a method of the client raised; ``elsewhere`` is the way that can do more."""
+        match exc:
+            case grpc.RpcError():
+                self._refuse_rpc(exc, request)
+            case QdrantException():
+                self._limit(exc, request)
+            case NotImplementedError():
+                self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
+            case RecursionError():
+                self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, elsewhere)
+            case _:
+                text = text_of(exc)
+                hint = "the vector of the query might be of another length than those stored"
+                self._refuse(
+                    _meant(_LOCAL, text, "engine-error"),
+                    text,
+                    request,
+                    exc,
+                    hint if _SHAPES in text else None,
+                )
+
+    def fail_answer(self, answer: Any) -> NoReturn:
+        """Raise for JSON that is no answer of Qdrant's."""
+        message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
+        self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
+
+    def _refuse(
+        self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
+    ) -> NoReturn:
+        """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
+        if code == "not-found":
+            code = _meant(_MISSING, text, code)
+        kind, message, usual = _FAULTS[code]
+        found = _COLLECTION.search(text)
+        name = found[1] if found else request.collection or ""
+        line = message.format(address=self._address, text=clean(text, TEXT), name=name).rstrip(": ")
+        self.fail(kind, code, line, exc, hint or usual)
+
+    def _limit(self, exc: QdrantException, request: Request) -> NoReturn:
+        hint = None  # without a number of seconds: the server might have named a date
+        if isinstance(exc, ResourceExhaustedResponse):
+            hint = f"the server asks to wait {exc.retry_after_s} s before the next request"
+        self._refuse("rate-limited", text_of(exc), request, exc, hint)
+
+    def _refuse_status(self, exc: UnexpectedResponse, request: Request) -> NoReturn:
+        status = exc.status_code or 0
+        text = _status_error(exc.content)
+        if 300 <= status < 400:
+            self._redirected(exc)
+        if status in (401, 403):
+            self._refuse("not-authorised", text or f"HTTP status {status}", request, exc)
+        if status == 429:
+            self._refuse("rate-limited", text or "", request, exc)
+        if text is None and status == 404 and not exc.content.strip():
+            self._unknown_route(request, exc)
+        if text is None:
+            self._refuse_page(status, exc.content, exc)
+        code = _HTTP.get(status) or ("server-refused" if 400 <= status < 500 else "server-error")
+        self._refuse(code, text, request, exc)
+
+    def _refuse_rpc(self, exc: Any, request: Request) -> NoReturn:
+        status, text = exc.code().name, exc.details() or ""
+        if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            kind = httpx.ConnectError if status == "UNAVAILABLE" else httpx.TimeoutException
+            self._lose(kind(text), exc)
+        if status == "UNIMPLEMENTED":
+            self._unknown_route(request, exc)
+        self._refuse(_GRPC.get(status, "server-error"), text, request, exc)
+
+    def _redirected(self, exc: UnexpectedResponse) -> NoReturn:
+        target = shown_url(str(exc.headers.get("location", "")))
+        where = f" to {target}" if target else ""
+        message = f"{self._address} answered with a redirect{where}, which is not followed"
+        hint = "the address that it points to, without the path of the request, might be the one for `--url`"
+        self.fail(QQLConnectionError, "connection-failed", message, exc, hint)
+
+    def _refuse_page(self, status: int, content: bytes, exc: BaseException) -> NoReturn:
+        page = excerpt(content.decode("utf-8", "replace"))
+        what = f"not JSON: {page}" if page else "an empty body"
+        message = f"{self._address} answered with status {status} and {what}"
+        self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
+
+    def _unknown_route(self, request: Request, exc: BaseException) -> NoReturn:
+        message = f"{self._address} does not know {request.method} {pattern_of(request)[1] or request.path}"
+        hint = "the server might be too old for this statement, or the address might not be Qdrant's"
+        self.fail(QQLUnsupportedError, "unsupported-operation", message, exc, hint)
+
+    def _lose(self, source: BaseException, exc: BaseException) -> NoReturn:
+        """Raise for an exchange that brought no answer, or half of one."""
+        kind = next((k for k in _LOST if isinstance(source, k)), Exception)
+        message, hint = _LOST[kind]
+        said = text_of(source)
+        if isinstance(source, httpx.TimeoutException):
+            said = _timeout_text(source)
+        if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
+            hint = _TLS
+        self.fail(QQLConnectionError, "connection-failed", message.format(self._address, said), exc, hint)
+
+
+def _meant(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
+    return next((code for pattern, code in words if pattern.search(text)), otherwise)
+
+
+def _timeout_text(exc: httpx.TimeoutException) -> str:
+    try:
+        limits = exc.request.extensions.get("timeout", {})
+    except RuntimeError:  # it belongs to no request: a gRPC deadline
+        return text_of(exc)
+    phase = "connect" if isinstance(exc, httpx.ConnectTimeout) else "read"
+    return f"no answer within {limits.get(phase)} s"
+
+
+def _status_error(content: bytes) -> str | None:
+    """The server's own words (``status.error``), or None where the answer is not one of Qdrant's."""
+    try:
+        answer = orjson.loads(content)
+        status = answer["status"]
+        return str(status if isinstance(status, str) else status["error"])
+    except (ValueError, TypeError, LookupError):
+        return None

@@ -1,0 +1,108 @@
+"""Local mode: what it must not be given, and what it takes and leaves aside."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from qql.errors import QQLError, QQLUnsupportedError
+
+from .bodies import objects
+from .faults import SERVER
+
+__all__ = ["hearing", "left_aside", "require_no_shard_keys"]
+
+_NOTED_HERE = ("Local mode performs exact", "Payload indexes have no effect")
+_EXACT = "every search is exact"
+_STORED = "how data is stored cannot be chosen"
+_ONE_COPY = "there is one copy of the data, in one piece"
+_IGNORES = {
+    "hnsw_config": _EXACT,
+    "quantization_config": "vectors are kept as they are",
+    "optimizers_config": "there are no segments to optimize",
+    "wal_config": "there is no write-ahead log",
+    "strict_mode_config": "its limits are not enforced",
+    "on_disk_payload": _STORED,
+    "payload": _STORED,
+    "payload_memory": _STORED,
+    "id_tracker": _STORED,
+    "on_disk": _STORED,
+    "memory": _STORED,
+    "datatype": "vectors are kept as float32",
+    "index": "sparse vectors have no index",
+    "shard_number": _ONE_COPY,
+    "replication_factor": _ONE_COPY,
+    "write_consistency_factor": _ONE_COPY,
+    "read_fan_out_factor": _ONE_COPY,
+    "read_fan_out_delay_ms": _ONE_COPY,
+    "field_schema": "payload indexes are not used, other than text indexes with `scoring`",
+    "hnsw_ef": _EXACT,
+    "quantization": "vectors are kept as they are",
+    "indexed_only": _EXACT,
+    "acorn": _EXACT,
+}
+_SEARCHES = frozenset({"points/query", "points/query/batch", "points/query/groups"})
+
+
+def require_no_shard_keys(body: Mapping[str, Any]) -> None:
+    """Raises `QQLUnsupportedError` (``unsupported-key``) for a body that chooses by shard keys."""
+    if any(part.get("shard_key") is not None for _, part, _ in objects(body)):
+        raise _no_shards(", so `shard_key` selects nothing")
+
+
+def _no_shards(consequence: str = "") -> QQLError:
+    return QQLUnsupportedError.make("unsupported-key", f"local mode has no shards{consequence}", hint=SERVER)
+
+
+@contextmanager
+def hearing() -> Iterator[list[warnings.WarningMessage]]:
+    """The warnings of local mode, without those that `left_aside` gives in its own words."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for known in _NOTED_HERE:
+            warnings.filterwarnings("ignore", message=known)
+        yield said
+
+
+def left_aside(pattern: tuple[str, str], body: Mapping[str, Any], query: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences about what local mode takes without acting on it.
+
+    Raises `QQLUnsupportedError` (``unsupported-key``) for a collection that is divided by shard keys.
+    """
+    for key in _ignored_keys(pattern, body):
+        yield f"`{key}` has no effect in local mode: {_IGNORES[key]}"
+    if query.get("timeout") is not None:
+        yield "`timeout` has no effect in local mode: a statement runs until it is done"
+    if str(query.get("wait")).lower() == "false":
+        yield "`wait = false` has no effect in local mode: changes are made at once"
+
+
+def _ignored_keys(pattern: tuple[str, str], body: Mapping[str, Any]) -> Iterator[str]:
+    if pattern in (("PUT", ""), ("PATCH", "")):
+        if body.get("sharding_method") == "custom":
+            raise _no_shards()
+        yield from _known(*_config_parts(body))
+    elif pattern == ("PUT", "index"):
+        schema = body.get("field_schema")
+        if not (isinstance(schema, dict) and schema.get("scoring")):
+            yield "field_schema"
+    elif pattern[1] in _SEARCHES:
+        for in_vector, part, _ in objects(body):
+            params = None if in_vector else part.get("params")
+            if isinstance(params, dict):
+                yield from _known(params)
+
+
+def _config_parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield body
+    yield body.get("params") or {}
+    vectors = body.get("vectors") or {}
+    yield from [vectors] if "size" in vectors else vectors.values()
+    yield from (body.get("sparse_vectors") or {}).values()
+
+
+def _known(*parts: Mapping[str, Any]) -> Iterator[str]:
+    for part in parts:
+        yield from (key for key, value in part.items() if value not in (None, False) and key in _IGNORES)

@@ -1,0 +1,127 @@
+"""The table of routes: which method of `QdrantClient` carries out which request of the REST interface.
+
+It says how the fields of a body become arguments, and how a method's answer becomes the ``result`` of REST.
+Which model a body is comes from `qql.request.BODY_MODELS`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from qql.request import Request
+
+__all__ = ["ROUTES", "Route", "pattern_of"]
+
+
+def _plain(result: Any) -> Any:
+    """Models as JSON data, without the fields that are None; a payload keeps its nulls."""
+    if isinstance(result, BaseModel):
+        return result.model_dump(mode="json", exclude_none=True, warnings=False)
+    if isinstance(result, list):
+        return [_plain(item) for item in result]
+    return str(result) if isinstance(result, uuid.UUID) else result
+
+
+def _page(result: tuple[list[Any], Any]) -> dict[str, Any]:
+    points, offset = result
+    return {"points": _plain(points), "next_page_offset": _plain(offset)}
+
+
+def _existence(result: bool) -> dict[str, bool]:
+    return {"exists": result}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a route is called: the client's method, and where the keys of the body go.
+
+    ``rename`` takes keys of the body to arguments; ``whole`` is the argument that takes the whole body;
+    ``named`` the one that takes the last part of the path. ``query`` are the parameters of the query string
+    that the method takes, and ``defaults`` the arguments whose default in Python is not that of REST.
+    """
+
+    method: str
+    rename: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    whole: str | None = None
+    named: str | None = None
+    answer: Callable[[Any], Any] = _plain
+
+
+_READ = ("consistency", "timeout")
+_WRITE = ("wait", "ordering", "timeout")
+_UNWAITED = {"wait": False}
+_SHARD = {"shard_key": "shard_key_selector"}
+_SHOWN = _SHARD | {"with_vector": "with_vectors"}
+_QUERY = _SHOWN | {"filter": "query_filter", "params": "search_params"}
+_BARE = {"with_payload": False, "with_vectors": False}
+_CHOSEN = _SHARD | {"points": "points", "filter": "points"}
+_CONFIG = {"vectors": "vectors_config", "sparse_vectors": "sparse_vectors_config"}
+
+
+def _write(
+    method: str,
+    rename: Mapping[str, str] | None = None,
+    *,
+    whole: str | None = None,
+    named: str | None = None,
+) -> Route:
+    return Route(method, rename or {}, _WRITE, _UNWAITED, whole, named)
+
+
+ROUTES: dict[tuple[str, str], Route] = {
+    ("GET", "/collections"): Route("get_collections"),
+    ("GET", "/aliases"): Route("get_aliases"),
+    ("POST", "/collections/aliases"): Route(
+        "update_collection_aliases", {"actions": "change_aliases_operations"}, ("timeout",)
+    ),
+    ("GET", ""): Route("get_collection"),
+    ("GET", "exists"): Route("collection_exists", answer=_existence),
+    ("GET", "aliases"): Route("get_collection_aliases"),
+    ("PUT", ""): Route("create_collection", _CONFIG, ("timeout",)),
+    ("PATCH", ""): Route("update_collection", _CONFIG | {"params": "collection_params"}, ("timeout",)),
+    ("DELETE", ""): Route("delete_collection", query=("timeout",)),
+    ("PUT", "index"): _write("create_payload_index"),
+    ("DELETE", "index/*"): _write("delete_payload_index", named="field_name"),
+    ("POST", "points"): Route("retrieve", _SHOWN, _READ),
+    ("POST", "points/scroll"): Route("scroll", _SHOWN | {"filter": "scroll_filter"}, _READ, answer=_page),
+    ("POST", "points/count"): Route("count", _SHARD | {"filter": "count_filter"}, _READ),
+    ("POST", "facet"): Route("facet", _SHARD | {"filter": "facet_filter"}, _READ),
+    ("POST", "points/query"): Route("query_points", _QUERY, _READ, _BARE),
+    ("POST", "points/query/groups"): Route("query_points_groups", _QUERY, _READ, _BARE),
+    ("POST", "points/query/batch"): Route("query_batch_points", {"searches": "requests"}, _READ),
+    ("PUT", "points"): _write("upsert", _SHARD | {"batch": "points"}),
+    ("POST", "points/delete"): _write("delete", whole="points_selector"),
+    ("POST", "points/payload"): _write("set_payload", _CHOSEN),
+    ("PUT", "points/payload"): _write("overwrite_payload", _CHOSEN),
+    ("POST", "points/payload/delete"): _write("delete_payload", _CHOSEN),
+    ("POST", "points/payload/clear"): _write("clear_payload", whole="points_selector"),
+    ("PUT", "points/vectors"): _write("update_vectors", _SHARD),
+    ("POST", "points/vectors/delete"): _write("delete_vectors", _CHOSEN | {"vector": "vectors"}),
+    ("POST", "points/batch"): _write("batch_update_points", {"operations": "update_operations"}),
+    ("GET", "shards"): Route("list_shard_keys"),
+    ("PUT", "shards"): Route("create_shard_key", query=("timeout",)),
+    ("POST", "shards/delete"): Route("delete_shard_key", query=("timeout",)),
+    ("GET", "snapshots"): Route("list_snapshots"),
+    ("POST", "snapshots"): Route("create_snapshot", query=("wait",)),
+    ("DELETE", "snapshots/*"): Route("delete_snapshot", query=("wait",), named="snapshot_name"),
+    ("GET", "/snapshots"): Route("list_full_snapshots"),
+    ("POST", "/snapshots"): Route("create_full_snapshot", query=("wait",)),
+    ("DELETE", "/snapshots/*"): Route("delete_full_snapshot", query=("wait",), named="snapshot_name"),
+}
+_NAMED = re.compile(r"^(index|snapshots|/snapshots)/[^/]+$")
+
+
+def pattern_of(request: Request) -> tuple[str, str]:
+    """The route, with ``*`` for the name that ends it."""
+    method, rest = request.route
+    if request.path.strip("/") == "collections/aliases" and method == "POST":
+        return method, "/collections/aliases"
+    return method, _NAMED.sub(r"\1/*", rest)
