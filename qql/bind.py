@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import date, datetime
-from typing import Any, cast
+from datetime import date
+from typing import Any, NoReturn, cast
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.nodes import is_uuid
 
-__all__ = ["Params", "bind", "is_uuid", "stable_uuid"]
+__all__ = ["Params", "bind", "is_uuid", "resolved", "stable_uuid"]
 
 Params = Mapping[str, Any] | Sequence[Any] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
-_UUID = re.compile(
-    r"(?:urn:uuid:)?(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32})", re.ASCII
-)
-
-
-def is_uuid(text: str) -> bool:
-    """Whether Qdrant reads the text as a UUID: hyphenated, simple, or with ``urn:uuid:``."""
-    return _UUID.fullmatch(text) is not None
+MAX_NESTING = 200
 
 
 def stable_uuid(text: str) -> str:
@@ -75,55 +69,92 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
     return values
 
 
-def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> None:
+def resolved(value: Any, span: Span, level: int = 0) -> Any:
+    """A bound value as JSON data: each ``UUID('text')`` in it is its UUIDv5. Raises `QQLPlanError`."""
+    if isinstance(value, nodes.Uuid):
+        text = value.text.value
+        if not isinstance(text, str):
+            _fail("wrong-parameter", "UUID(…) takes a text", value.span)
+        return stable_uuid(text)
+    if isinstance(value, (list, dict)) and level >= MAX_NESTING:
+        _too_deep(span)
+    if isinstance(value, list) and any(isinstance(item, (dict, list, nodes.Uuid)) for item in value):
+        return [resolved(item, span, level + 1) for item in value]
+    if isinstance(value, dict):
+        return {key: resolved(item, span, level + 1) for key, item in value.items()}
+    return value
+
+
+def _too_deep(span: Span) -> NoReturn:
+    _fail("too-deep", f"values nest deeper than {MAX_NESTING} levels", span)
+
+
+def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
     raise QQLPlanError(Diagnostic(code, message, span, hint))
 
 
+_HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
+
+
 class _Binder:
+    """Puts values in the places of parameters. What holds no parameter is given back as it is."""
+
     def __init__(self, values: dict[str | int, Any]) -> None:
         self.values = values
 
     def node(self, item: Any) -> Any:
-        """The item with its parameters replaced; the same object where it has none."""
+        """The item with its parameters replaced."""
+        # One frame for each level of the tree: trees may be deep, and so may the caller's own stack.
         match item:
             case nodes.Param():
                 return _plain(self.values[item.key], item.span)
-            case nodes.Scalar(value=nodes.Param() as param):
-                return nodes.Scalar(self.scalar(param), span=item.span)
-            case nodes.Name(text=nodes.Param() as param):
-                return nodes.Name(self.identifier(param), span=item.span)
             case nodes.AnyInput(value=nodes.Param() as param):
                 return _target(_plain(self.values[param.key], param.span), param.span)
-            case nodes.In(values=nodes.Param() as param):
-                return replace(item, name=self.node(item.name), values=self.listed(param))
-            case nodes.Match(value=nodes.Param() as param):
-                return replace(item, name=self.node(item.name), value=self.listed(param))
-            case nodes.Points(ids=nodes.Param() as param):
-                return replace(item, ids=self.listed(param))
-            case nodes.Upsert(rows=nodes.Param() as param):
-                rows = _plain(self.values[param.key], param.span)
-                if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                    _fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
-                return replace(item, collection=self.node(item.collection), rows=tuple(rows))
+            case nodes.Match(kind="any", value=nodes.Param() as param) if self.is_text(param):
+                text = nodes.Scalar(self.scalar(param), span=param.span)
+                return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
             case nodes.Node():
-                return self.inner(item)
-            case tuple():
-                return tuple(self.node(part) for part in item)
-            case list():
+                changed: dict[str, Any] = {}
+                for f in fields(item):
+                    old = getattr(item, f.name)
+                    if isinstance(old, nodes.Param):
+                        changed[f.name] = self.field(item, old)
+                    elif isinstance(old, (nodes.Node, list, dict)):
+                        new = self.node(old)
+                        if new is not old:
+                            changed[f.name] = new
+                    elif isinstance(old, tuple):
+                        parts = [self.node(part) for part in old]
+                        if any(new is not part for new, part in zip(parts, old, strict=True)):
+                            changed[f.name] = tuple(parts)
+                return replace(item, **changed) if changed else item
+            case list() if any(isinstance(part, _HOLDERS) for part in item):
                 return [self.node(part) for part in item]
             case dict():
                 return {key: self.node(part) for key, part in item.items()}
         return item
 
-    def inner(self, item: nodes.Node) -> nodes.Node:
-        changed = {}
-        for f in fields(item):
-            old = getattr(item, f.name)
-            if isinstance(old, (nodes.Node, tuple, list, dict)):
-                new = self.node(old)
-                if new is not old:
-                    changed[f.name] = new
-        return replace(item, **changed) if changed else item
+    def field(self, item: nodes.Node, param: nodes.Param) -> Any:
+        """The value of a parameter that stands for a whole field of a node."""
+        match item:
+            case nodes.Scalar():
+                return self.scalar(param)
+            case nodes.Name():
+                return self.identifier(param)
+            case nodes.In() | nodes.Match() | nodes.Points():
+                return self.listed(param)
+            case nodes.Upsert():
+                return self.rows(param)
+        return _plain(self.values[param.key], param.span)
+
+    def is_text(self, param: nodes.Param) -> bool:
+        return isinstance(self.values[param.key], str)
+
+    def rows(self, param: nodes.Param) -> tuple[Any, ...]:
+        rows = _plain(self.values[param.key], param.span)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            _fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
+        return tuple(rows)
 
     def scalar(self, param: nodes.Param) -> Any:
         value = _plain(self.values[param.key], param.span)
@@ -141,7 +172,7 @@ class _Binder:
         value = self.values[param.key]
         if not isinstance(value, str) or not value or not value.isprintable():
             _fail("wrong-parameter", f"IDENTIFIER({_shown(param)}) takes a name", param.span)
-        return cast(str, value)
+        return value
 
 
 def _shown(param: nodes.Param) -> str:
@@ -158,24 +189,46 @@ def _target(value: Any, span: Span) -> nodes.Target:
     if isinstance(value, str):
         return nodes.Point(scalar, span=span) if is_uuid(value) else nodes.Text(scalar, span=span)
     _fail("wrong-parameter", "a query's target is a text, a vector or the id of a point", span)
-    raise AssertionError
 
 
-def _plain(value: Any, span: Span) -> Any:
+def _plain(value: Any, span: Span, level: int = 0) -> Any:
     """A Python value as JSON data: arrays by their ``tolist``, dates in ISO 8601, UUIDs as text."""
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _text(value, span)
+        case int() if -(1 << 63) <= value < 1 << 64:
+            return int(value)
+        case int():
+            _fail("number-out-of-range", f"{shown(int(value))} does not fit 64 bits", span)
+        case float() if math.isfinite(value):
+            return float(value)
+        case float():
+            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
+        case date():  # a datetime is one too
+            return value.isoformat()
+        case uuid.UUID():
+            return str(value)
+    if level >= MAX_NESTING:
+        _too_deep(span)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             _fail("wrong-parameter", "the keys of an object are strings", span)
-        return {key: _plain(item, span) for key, item in value.items()}
+        return {_text(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if hasattr(value, "tolist"):  # numpy arrays and scalars, array.array
-        return value.tolist()
+        return _plain(value.tolist(), span, level + 1)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item, span) for item in value]
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    if isinstance(value, uuid.UUID):
-        return str(value)
+        return [_plain(item, span, level + 1) for item in value]
     _fail("wrong-parameter", f"a value of the type {type(value).__name__} cannot be bound", span)
-    raise AssertionError
+
+
+def _text(value: str, span: Span) -> str:
+    """The characters of a string, whatever class it has."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            message = f"a text holds U+{ord(value[exc.start]):04X}, which is half of a character"
+            raise QQLPlanError(Diagnostic("lone-surrogate", message, span)) from exc
+    return str.__str__(value)

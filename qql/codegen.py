@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from qql import nodes
+from qql.bind import resolved
 from qql.embedders.models import known_kind, known_size
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
-from qql.filters import all_of, emit_filter, point_id, scalar_value, selected_ids
+from qql.filters import all_of, emit_filter, point_id, range_bound, selected_ids
 from qql.options import (
     COLLECTION_BLOCKS,
     COUNT_OPTIONS,
     INDEX_TYPES,
     SPARSE_INDEX,
     VECTOR_BLOCKS,
-    quantization,
+    read_blocks,
     read_options,
 )
 from qql.plan import (
@@ -141,9 +142,12 @@ def row_point(
     Every vector of the collection that has a model and is not given is asked for as an inference
     object of the row's text. Raises `QQLPlanError`.
     """
-    row = {key: _plain(value) for key, value in row.items()}
+    row = cast(dict[str, Any], resolved(dict(row), span))
     if "id" not in row:
         hint = "ids are unsigned integers or UUIDs; UUID('some key') makes a stable one of a text"
+        written = next((key for key in row if key.lower() == "id"), None)
+        if written:
+            hint = f"`{written}` is another field: names keep their case, so write `id`"
         _fail("missing-id", "a point needs an `id`", span, hint)
     point: dict[str, Any] = {"id": point_id(nodes.Scalar(row.pop("id"), span=span))}
     vector = row.pop("vector", None)
@@ -154,6 +158,10 @@ def row_point(
     if row:
         _check_payload(row, span)
         point["payload"] = row
+        for key in row:
+            if key != "vector" and key.lower() in ("vector", "vectors"):
+                message = f"`{key}` is a field like any other here; the vector of a point is called `vector`"
+                context.warn("vector-in-payload", message, span, "write it as vector: …")
         if isinstance(row.get("payload"), dict) and len(row) == 1:
             context.warn(
                 "nested-payload",
@@ -162,16 +170,6 @@ def row_point(
                 "write the payload's fields beside `id` and `vector`",
             )
     return point
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, nodes.Uuid):
-        return scalar_value(nodes.Scalar(value, span=value.span))
-    if isinstance(value, list) and any(isinstance(item, (dict, list, nodes.Uuid)) for item in value):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
 
 
 def _row_vector(vector: Any, schema: Schema | None, collection: str, span: Span) -> Any:
@@ -299,13 +297,16 @@ def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
             "offset": _following(point_id(statement.after), statement.after.span)
             if statement.after
             else None,
-            "order_by": _clean({"key": str(order.name.text), "direction": order.direction})
-            if order
-            else None,
+            "order_by": _order(order) if order else None,
         }
     )
     body |= {"with_vector": False} | _selections(statement.payload, statement.vectors)
     return [Request("POST", collection_path(collection, "points", "scroll"), {}, body)]
+
+
+def _order(order: nodes.OrderBy) -> dict[str, Any]:
+    start = range_bound(order.start) if order.start else None
+    return _clean({"key": str(order.name.text), "direction": order.direction, "start_from": start})
 
 
 def _following(found: int | str, span: Span) -> int | str:
@@ -343,14 +344,28 @@ def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Re
         else:
             dense[name] = _dense_vector(vector, model)
     body: dict[str, Any] = {}
+    blocks = read_blocks(statement.blocks, COLLECTION_BLOCKS)
+    if "vector" in blocks:
+        if not dense:
+            _fail("misplaced-block", "WITH VECTOR needs a dense vector to hold for", statement.span)
+        # It holds for every dense vector; what a vector says of itself goes before it.
+        shared = blocks.pop("vector")
+        dense = {name: {**shared, **given} for name, given in dense.items()}
     if dense:
         body["vectors"] = dense[""] if list(dense) == [""] else dense
     if sparse:
         body["sparse_vectors"] = sparse
-    body |= _collection_blocks(statement.blocks)
+    body |= _collection_settings(blocks)
+    if METADATA_KEY in body.get("metadata", {}):
+        span = next(block.span for block in statement.blocks if block.kind == "metadata")
+        hint = "MODEL behind a vector writes it"
+        _fail("reserved-key", f"the key `{METADATA_KEY}` of METADATA records the models", span, hint)
     if models:
-        body["metadata"] = {METADATA_KEY: {"models": models}}
+        body["metadata"] = {**body.get("metadata", {}), METADATA_KEY: {"models": models}}
     return [Request("PUT", collection_path(collection), {}, body)]
+
+
+_MULTIVECTOR = {"comparator": "max_sim"}
 
 
 def _dense_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
@@ -373,18 +388,11 @@ def _dense_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
         hint = f"write `{name} VECTOR({size}, COSINE)`; the others are DOT, EUCLID and MANHATTAN"
         _fail("distance-missing", f"`{name}` needs a distance", vector.span, hint)
     if kind == "multi":
-        found["multivector_config"] = {"comparator": "max_sim"}
-    for block in vector.blocks:
-        if block.kind == "quantization":
-            _once(found, "quantization_config", quantization(block), block)
-            continue
-        values = read_options(block.options, _block_table(block, VECTOR_BLOCKS["dense"]), block.kind.upper())
-        if block.kind in ("hnsw", "multivector"):
-            _once(found, f"{block.kind}_config", values, block, allow=kind == "multi")
-        else:
-            found |= values
-    if found.get("multivector_config") == {}:
-        found["multivector_config"] = {"comparator": "max_sim"}
+        found["multivector_config"] = _MULTIVECTOR
+    blocks = read_blocks(vector.blocks, VECTOR_BLOCKS["dense"])
+    found |= blocks.pop("vector", {})
+    for block, values in blocks.items():
+        found[f"{block}_config"] = values or _MULTIVECTOR if block == "multivector" else values
     return found
 
 
@@ -393,11 +401,12 @@ def _sparse_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]
     if kind not in (None, "sparse"):
         hint = f"write `{vector.name.text} VECTOR MODEL '{model}'`"
         _fail("wrong-kind", f"the model `{model}` makes {kind} vectors", vector.span, hint)
-    seen: dict[str, Span] = {}
-    values: dict[str, Any] = {}
-    for block in vector.blocks:
-        table = _block_table(block, VECTOR_BLOCKS["sparse"])
-        values |= read_options(block.options, table, block.kind.upper(), seen=seen)
+    blocks = read_blocks(vector.blocks, VECTOR_BLOCKS["sparse"])
+    twice = set(blocks.get("sparse", {})) & set(blocks.get("index", {}))
+    if twice:
+        message = f"the option `{min(twice)}` stands in both WITH SPARSE and WITH INDEX"
+        _fail("duplicate-option", message, vector.blocks[1].span)
+    values = blocks.get("sparse", {}) | blocks.get("index", {})
     found = {"modifier": values["modifier"]} if "modifier" in values else {}
     if not found and model and model.lower() == "qdrant/bm25":
         found["modifier"] = "idf"  # BM25 without inverse document frequencies is no BM25
@@ -405,34 +414,18 @@ def _sparse_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]
     return found | ({"index": index} if index else {})
 
 
-def _block_table(block: nodes.Block, tables: Mapping[str, Any]) -> Any:
-    if block.kind not in tables:
-        known = [*(name.upper() for name in tables), *(["QUANTIZATION"] if "hnsw" in tables else [])]
-        hint = f"the blocks here are WITH {', WITH '.join(known)}"
-        _fail("misplaced-block", f"WITH {block.kind.upper()} has no meaning here", block.span, hint)
-    return tables[block.kind]
-
-
-def _once(found: dict[str, Any], key: str, value: Any, block: nodes.Block, *, allow: bool = False) -> None:
-    if key in found and not allow:
-        _fail("duplicate-clause", f"WITH {block.kind.upper()} stands twice", block.span)
-    found[key] = value
-
-
-_BLOCK_KEYS = {"hnsw": "hnsw_config", "optimizers": "optimizers_config", "wal": "wal_config"}
-
-
-def _collection_blocks(blocks: tuple[nodes.Block, ...]) -> dict[str, Any]:
+def _collection_settings(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The blocks as keys of a collection's body: most are one ``…_config``, those of PARAMS stand alone."""
     found: dict[str, Any] = {}
-    for block in blocks:
-        if block.kind == "quantization":
-            _once(found, "quantization_config", quantization(block), block)
-            continue
-        values = read_options(block.options, _block_table(block, COLLECTION_BLOCKS), block.kind.upper())
-        if block.kind in _BLOCK_KEYS:
-            _once(found, _BLOCK_KEYS[block.kind], values, block)
-        else:
+    for kind, values in blocks.items():
+        if kind == "params":
             found |= values
+        elif kind == "metadata":
+            found["metadata"] = dict(values)
+        else:
+            found[f"{kind}_config"] = values
+    if "payload_memory" in found:
+        found["payload"] = {"memory": found.pop("payload_memory")}
     return found
 
 
@@ -444,8 +437,6 @@ def _emit_create_index(statement: nodes.CreateIndex, context: Context) -> list[R
         hint = did_you_mean(kind, INDEX_TYPES) or f"the types are {', '.join(INDEX_TYPES)}"
         _fail("unknown-index-type", f"there is no index of the type `{kind}`", span, hint)
     options = read_options(statement.options, INDEX_TYPES[kind], f"an index of the type {kind}")
-    if "stemmer" in options:
-        options["stemmer"] = {"type": "snowball", "language": options["stemmer"]}
     if isinstance(options.get("stopwords"), list):
         options["stopwords"] = {"custom": options["stopwords"]}
     schema: Any = {"type": kind, **options} if options else kind

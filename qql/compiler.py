@@ -101,6 +101,9 @@ def compile_script(
         except QQLCompileError as exc:
             errors.append(cast(QQLCompileError, exc.at(source, one.span)))
             overlay.collections = None
+        except RecursionError:  # within the limits, but the caller's own stack is nearly full
+            message = "this statement nests deeper than the call stack has room for"
+            errors.append(QQLPlanError(Diagnostic("too-deep", message, one.span, source=source)))
     if not single:
         errors += _unused_params(parsed, params, source)
     if warnings is not None:

@@ -61,14 +61,15 @@ def _json(value: Any, indent: str = "") -> str:
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
     inner = indent + "  "
+    items = []
     if isinstance(value, dict):
-        items = [
-            f"{json.dumps(key, ensure_ascii=False)}: {_json(item, inner)}" for key, item in value.items()
-        ]
         opening, closing = "{", "}"
+        for key, item in value.items():
+            items.append(f"{json.dumps(key, ensure_ascii=False)}: {_json(item, inner)}")
     else:
-        items = [_json(item, inner) for item in value]
         opening, closing = "[", "]"
+        for item in value:
+            items.append(_json(item, inner))
     line = opening + ", ".join(items) + closing
     if len(line) + len(indent) <= 88 and "\n" not in line:
         return line

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from qql import nodes
-from qql.bind import is_uuid, stable_uuid
+from qql.bind import resolved
 from qql.errors import Diagnostic, QQLPlanError, Span, shown
 
-__all__ = ["all_of", "emit_filter", "point_id", "scalar_value", "selected_ids"]
+__all__ = ["all_of", "emit_filter", "point_id", "range_bound", "scalar_value", "selected_ids"]
 
 _DATETIME = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
@@ -27,13 +27,7 @@ def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoRet
 
 def scalar_value(scalar: nodes.Scalar) -> Any:
     """The value of a bound scalar; ``UUID('text')`` becomes its UUIDv5."""
-    value = scalar.value
-    if isinstance(value, nodes.Uuid):
-        text = value.text.value
-        if not isinstance(text, str):
-            _fail("wrong-parameter", "UUID(…) takes a text", value.span)
-        return stable_uuid(text)
-    return value
+    return resolved(scalar.value, scalar.span)
 
 
 def point_id(scalar: nodes.Scalar) -> int | str:
@@ -41,7 +35,7 @@ def point_id(scalar: nodes.Scalar) -> int | str:
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64:
         return value
-    if isinstance(value, str) and is_uuid(value):
+    if isinstance(value, str) and nodes.is_uuid(value):
         return value
     hint = f"UUID('{value}') makes a stable UUID of a text" if isinstance(value, str) else None
     message = f"{shown(value)} is no point id: ids are unsigned integers or UUIDs"
@@ -63,47 +57,64 @@ def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
     """
     if condition is None:
         return None
-    match condition:
-        case nodes.Or():
-            return {"should": [_emit(child) for child in _flat(condition, nodes.Or)]}
-        case nodes.And():
-            children = _flat(condition, nodes.And)
-        case _:
-            children = [condition]
-    must, must_not = [], []
-    for child in children:
-        negated = _negated(child)
-        if negated is None:
-            must.append(_emit(child))
-        else:
-            must_not.append(_emit(negated))
-    return {key: value for key, value in (("must", must), ("must_not", must_not)) if value}
+    found = _emit(condition)
+    return found if found.keys() <= _CLAUSES else {"must": [found]}
 
 
-def _flat(condition: nodes.And | nodes.Or, kind: type[nodes.And] | type[nodes.Or]) -> list[nodes.Condition]:
+_CLAUSES = {"must", "should", "must_not"}
+
+
+def _alternatives(condition: nodes.Or) -> list[nodes.Condition]:
+    """What an OR chain joins, in the order of the text."""
     out: list[nodes.Condition] = []
-    for child in condition.children:
-        if isinstance(child, kind):
-            out += _flat(child, kind)
+    todo: list[nodes.Condition] = [condition]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, nodes.Or):
+            todo += reversed(one.children)
         else:
-            out.append(child)
+            out.append(one)
     return out
 
 
-def _negated(condition: nodes.Condition) -> nodes.Condition | None:
-    """What a negative condition negates; None for a positive one."""
-    if isinstance(condition, nodes.Not):
-        return condition.child
-    if isinstance(condition, nodes.Compare) and condition.op == "!=":
-        return nodes.Compare(condition.name, "=", condition.value, span=condition.span)
-    return None
+def _conjuncts(condition: nodes.Condition) -> tuple[list[nodes.Condition], list[nodes.Condition]]:
+    """What must hold and what must not, each in the order of the text.
+
+    NOT (a OR b) is NOT a AND NOT b, and NOT NOT a is a.
+    """
+    must: list[nodes.Condition] = []
+    must_not: list[nodes.Condition] = []
+    todo = [(condition, False)]
+    while todo:
+        one, negated = todo.pop()
+        match one:
+            case nodes.Not():
+                todo.append((one.child, not negated))
+            case nodes.Compare(op="!="):
+                equal = nodes.Compare(one.name, "=", one.value, span=one.span)
+                (must if negated else must_not).append(equal)
+            case nodes.And() | nodes.Or() if isinstance(one, nodes.Or) == negated:
+                todo += [(child, negated) for child in reversed(one.children)]
+            case _:
+                (must_not if negated else must).append(one)
+    return must, must_not
 
 
 def _emit(condition: nodes.Condition) -> dict[str, Any]:
     match condition:
-        case nodes.And() | nodes.Or() | nodes.Not() | nodes.Compare(op="!="):
-            found = emit_filter(condition)
-            assert found is not None
+        case nodes.Or():
+            alternatives: list[Any] = []
+            for child in _alternatives(condition):
+                alternatives.append(_emit(child))
+            return {"should": alternatives}
+        case nodes.And() | nodes.Not() | nodes.Compare(op="!="):
+            must, must_not = _conjuncts(condition)
+            if len(must) == 1 and not must_not:
+                return _emit(must[0])
+            found: dict[str, Any] = {}
+            for key, children in (("must", must), ("must_not", must_not)):
+                for child in children:
+                    found.setdefault(key, []).append(_emit(child))
             return found
         case nodes.Compare() if condition.name.text == _ID:
             return _compare_id(condition)
@@ -146,12 +157,14 @@ def _compare(condition: nodes.Compare) -> dict[str, Any]:
     if op == "=":
         if isinstance(value, float):  # Qdrant matches no floats, so the range that holds only this one
             return {"range": {"gte": value, "lte": value}}
+        _check_integer(condition.value, value)
         return {"match": {"value": value}}
-    return {"range": {_RANGE[op]: _bound(condition.value, value)}}
+    return {"range": {_RANGE[op]: range_bound(condition.value)}}
 
 
-def _bound(scalar: nodes.Scalar, value: Any) -> Any:
+def range_bound(scalar: nodes.Scalar) -> Any:
     """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
+    value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -163,8 +176,8 @@ def _bound(scalar: nodes.Scalar, value: Any) -> Any:
 
 
 def _between(condition: nodes.Between) -> dict[str, Any]:
-    low = _bound(condition.low, scalar_value(condition.low))
-    high = _bound(condition.high, scalar_value(condition.high))
+    low = range_bound(condition.low)
+    high = range_bound(condition.high)
     if isinstance(low, str) != isinstance(high, str):
         _fail("bad-range", "the ends of BETWEEN are two numbers or two dates", condition.span)
     if _reversed(low, high):
@@ -205,7 +218,15 @@ def _values(condition: nodes.In | nodes.Match, word: str) -> list[Any]:
         if isinstance(value, str) != isinstance(values[0], str):
             hint = "two IN lists joined by OR, one of strings and one of numbers"
             _fail("mixed-list", f"{word} takes all strings or all whole numbers", scalar.span, hint)
-    return values
+        _check_integer(scalar, value)
+    return list(dict.fromkeys(values))
+
+
+def _check_integer(scalar: nodes.Scalar, value: Any) -> None:
+    """Payloads hold signed integers, and so does what Qdrant matches them with."""
+    if isinstance(value, int) and value >= 1 << 63:
+        hint = "`>=` and `<=` compare as decimals, which go further"
+        _fail("number-out-of-range", f"{value} does not fit a signed 64-bit integer", scalar.span, hint)
 
 
 def _match_value(condition: nodes.Match) -> Any:

@@ -6,6 +6,7 @@ it is ignored by equality, so trees can be compared whatever their spelling and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -64,6 +65,7 @@ __all__ = [
     "Uuid",
     "Vector",
     "VectorDef",
+    "is_uuid",
     "walk",
 ]
 
@@ -270,10 +272,11 @@ class Lookup(Node):
 
 @dataclass(frozen=True, slots=True)
 class OrderBy(Node):
-    """``ORDER BY field [ASC|DESC]``."""
+    """``ORDER BY field [ASC|DESC] [START FROM value]``."""
 
     name: Name
     direction: str | None = None
+    start: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,6 +515,18 @@ Statement = (
     | ShowCollection
     | Explain
 )
+
+
+_UUID = re.compile(
+    r"(?:urn:uuid:)?(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})"
+    r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether Qdrant reads the text as a UUID: hyphenated, simple, in braces, or with ``urn:uuid:``."""
+    return _UUID.fullmatch(text) is not None
 
 
 def walk(value: Any) -> Iterator[Node]:

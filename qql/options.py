@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from qql import nodes
+from qql.bind import resolved
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 
 __all__ = [
+    "ACORN_OPTIONS",
     "COLLECTION_BLOCKS",
     "COUNT_OPTIONS",
     "FUSION_OPTIONS",
@@ -19,7 +21,7 @@ __all__ = [
     "SPARSE_INDEX",
     "VECTOR_BLOCKS",
     "Table",
-    "quantization",
+    "read_blocks",
     "read_options",
 ]
 
@@ -75,6 +77,16 @@ def _texts(value: Any) -> Any:
     raise ValueError("a list of texts")
 
 
+def _word(value: Any) -> Any:
+    """The name of a language; Qdrant writes them in small letters."""
+    return _text(value).lower()
+
+
+def _stemmer(value: Any) -> Any:
+    language = _word(value)
+    return {"type": "none"} if language == "none" else {"type": "snowball", "language": language}
+
+
 def _any_of(*checks: Check) -> Check:
     def check(value: Any) -> Any:
         takes = []
@@ -93,12 +105,23 @@ def _object(table: Table) -> Check:
 
     def check(value: Any) -> Any:
         if isinstance(value, dict):
-            value = tuple(nodes.Option(key, item) for key, item in value.items())
-        if not isinstance(value, tuple):
-            raise ValueError(f"an object with {_listed(table)}")
-        return read_options(value, table, "this object")
+            return _read(((key.lower(), item, None) for key, item in value.items()), table, "this object")
+        if isinstance(value, tuple):
+            return read_options(value, table, "this object")
+        raise ValueError(f"an object with {_listed(table)}")
 
     return check
+
+
+def _by_name(check: Check) -> Check:
+    """An object whose keys are names of the user's, each with a value of one kind."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("an object {name: {…}} by the names of vectors")
+        return {key: check(item) for key, item in value.items()}
+
+    return read
 
 
 def _weights(value: Any) -> Any:
@@ -126,7 +149,7 @@ REQUEST_OPTIONS: Table = {
 def _acorn(value: Any) -> Any:
     if isinstance(value, bool):
         return {"enable": value}
-    inside = _object({"enable": _bool, "max_selectivity": _number(0, 1)})(value)
+    inside = _object({"enable": _bool, **ACORN_OPTIONS})(value)
     return {"enable": True} | inside
 
 
@@ -137,6 +160,8 @@ SEARCH_PARAMS: Table = {
     "indexed_only": _bool,
     "acorn": _acorn,
 }
+ACORN_OPTIONS: Table = {"max_selectivity": _number(0, 1)}
+"""May stand beside ``acorn = true`` too, as the v1 dialect writes it."""
 COUNT_OPTIONS: Table = {"exact": _bool}
 
 _HNSW: Table = {
@@ -192,27 +217,42 @@ _PARAMS: Table = {
     "replication_factor": _int(1),
     "write_consistency_factor": _int(1),
     "on_disk_payload": _bool,
+    "payload_memory": _one_of("cold", "cached"),
+}
+_STRICT_MODE: Table = {
+    "enabled": _bool,
+    "unindexed_filtering_retrieve": _bool,
+    "unindexed_filtering_update": _bool,
+    "search_allow_exact": _bool,
+    "search_max_oversampling": _number(0),
+    "max_resident_memory_percent": _int(1, 100),
+    "multivector_config": _by_name(_object({"max_vectors": _int(1)})),
+    "sparse_config": _by_name(_object({"max_length": _int(1)})),
+    **dict.fromkeys(
+        (
+            "max_query_limit",
+            "max_timeout",
+            "search_max_hnsw_ef",
+            "upsert_max_batchsize",
+            "search_max_batchsize",
+            "read_rate_limit",
+            "write_rate_limit",
+            "max_points_count",
+            "filter_max_conditions",
+            "condition_max_size",
+            "max_payload_index_count",
+        ),
+        _int(1),
+    ),
+    **dict.fromkeys(
+        ("max_collection_vector_size_bytes", "max_collection_payload_size_bytes"), _int(1, 2**63 - 1)
+    ),
 }
 _WAL: Table = {"wal_capacity_mb": _int(1), "wal_segments_ahead": _int(0), "wal_retain_closed": _int(1)}
 
-VECTOR_BLOCKS: Mapping[str, Mapping[str, Table]] = {
-    "dense": {
-        "hnsw": _HNSW,
-        "vector": _VECTOR,
-        "vectors": _VECTOR,
-        "multivector": {"comparator": _one_of("max_sim")},
-    },
-    "sparse": {"sparse": _SPARSE, "index": _SPARSE},
-}
-COLLECTION_BLOCKS: Mapping[str, Table] = {
-    "hnsw": _HNSW,
-    "optimizers": _OPTIMIZERS,
-    "params": _PARAMS,
-    "wal": _WAL,
-}
 
 _INDEX: Table = {"on_disk": _bool, "memory": _MEMORY, "enable_hnsw": _bool, "nested": _text}
-_STOPWORDS = _any_of(_text, _texts, _object({"languages": _texts, "custom": _texts}))
+_STOPWORDS = _any_of(_word, _texts, _object({"languages": _texts, "custom": _texts}))
 INDEX_TYPES: Mapping[str, Table] = {
     "keyword": {**_INDEX, "is_tenant": _bool, "prefix": _bool},
     "integer": {**_INDEX, "lookup": _bool, "range": _bool, "is_principal": _bool},
@@ -230,10 +270,18 @@ INDEX_TYPES: Mapping[str, Table] = {
         "ascii_folding": _bool,
         "phrase_matching": _bool,
         "stopwords": _STOPWORDS,
-        "stemmer": _text,
+        "stemmer": _stemmer,
         "scoring": _any_of(_bool, _object({"type": _one_of("bm25")})),
     },
 }
+
+
+Blocks = Mapping[str, Callable[[nodes.Block], dict[str, Any]]]
+"""What may stand behind WITH in one place, and how it is read."""
+
+
+def _block(table: Table) -> Callable[[nodes.Block], dict[str, Any]]:
+    return lambda block: read_options(block.options, table, block.kind.upper())
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -241,35 +289,49 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def read_options(
-    options: Iterable[nodes.Option], table: Table, where: str, *, seen: dict[str, Span] | None = None
+    options: Iterable[nodes.Option], table: Table, where: str, *, seen: dict[str, Span | None] | None = None
 ) -> dict[str, Any]:
     """The options as a dict with checked values.
 
-    Raises `QQLPlanError` for a name that the table lacks (``unknown-option``), a value that it refuses
-    (``bad-option``) and an option that is given twice (``duplicate-option``).
+    ``seen`` are the places of what other blocks gave already. Raises `QQLPlanError` for a name that the
+    table lacks (``unknown-option``), a value that it refuses (``bad-option``) and an option that is given
+    twice (``duplicate-option``).
     """
+    return _read(((o.name, o.value, o.span) for o in options), table, where, {} if seen is None else seen)
+
+
+def _read(
+    items: Iterable[tuple[str, Any, Span | None]],
+    table: Table,
+    where: str,
+    places: dict[str, Span | None] | None = None,
+) -> dict[str, Any]:
+    """`read_options` by name, value and place. A place that is None is that of the option around it."""
     out: dict[str, Any] = {}
-    places: dict[str, Span] = {} if seen is None else seen
-    for option in options:
-        name, span = option.name, option.span
+    places = {} if places is None else places
+    for name, given, span in items:
         if name not in table:
             hint = did_you_mean(name, table) or f"the options are {_listed(table)}"
             raise QQLPlanError(Diagnostic("unknown-option", f"{where} has no option `{name}`", span, hint))
         if name in places:
-            related = ((places[name], "given here first"),)
+            first = places[name]
+            related = ((first, "given here first"),) if first else ()
             message = f"the option `{name}` stands twice"
             raise QQLPlanError(Diagnostic("duplicate-option", message, span, related=related))
         places[name] = span
+        value = resolved(given, span or Span(0, 0))
         try:
-            out[name] = table[name](option.value)
+            out[name] = table[name](value)
         except ValueError as exc:
-            message = f"`{name}` takes {exc}, not {shown(option.value)}"
+            message = f"`{name}` takes {exc}, not {shown(value)}"
             raise QQLPlanError(Diagnostic("bad-option", message, span)) from None
+        except QQLPlanError as exc:
+            raise exc.at(span=span) from None
     return out
 
 
-def quantization(block: nodes.Block) -> dict[str, Any]:
-    """``WITH QUANTIZATION (type = scalar, …)`` as Qdrant's ``{"scalar": {"type": "int8", …}}``."""
+def _quantization(block: nodes.Block) -> dict[str, Any]:
+    """``WITH QUANTIZATION (type = scalar, …)`` as ``{"scalar": {"type": "int8", …}}``."""
     kinds = [option for option in block.options if option.name == "type"]
     rest = [option for option in block.options if option.name != "type"]
     if len(kinds) != 1:
@@ -288,7 +350,55 @@ def quantization(block: nodes.Block) -> dict[str, Any]:
             message = f"`bits` takes {_listed(map(str, _TURBO_BITS))}, not {values['bits']}"
             raise QQLPlanError(Diagnostic("bad-option", message, block.span))
         values["bits"] = _TURBO_BITS[values["bits"]]
-    if kind == "product" and "compression" not in values:
-        message = "product quantization needs a `compression`: x4, x8, x16, x32 or x64"
-        raise QQLPlanError(Diagnostic("bad-option", message, block.span))
+    if kind == "product":
+        values = {"compression": "x4", **values}  # Qdrant requires one; this loses the least
     return {kind: values}
+
+
+def _metadata(block: nodes.Block) -> dict[str, Any]:
+    """The user's own keys, whatever they are. Raises `QQLPlanError` for a key that is given twice."""
+    anything = {option.name: lambda value: value for option in block.options}
+    return read_options(block.options, anything, "METADATA")
+
+
+_DENSE: Blocks = {
+    "hnsw": _block(_HNSW),
+    "vector": _block(_VECTOR),
+    "quantization": _quantization,
+    "multivector": _block({"comparator": _one_of("max_sim")}),
+}
+VECTOR_BLOCKS: Mapping[str, Blocks] = {
+    "dense": _DENSE,
+    "sparse": {"sparse": _block(_SPARSE), "index": _block(_SPARSE)},
+}
+COLLECTION_BLOCKS: Blocks = {
+    "hnsw": _block(_HNSW),
+    "vector": _block(_VECTOR),
+    "quantization": _quantization,
+    "optimizers": _block(_OPTIMIZERS),
+    "params": _block(_PARAMS),
+    "wal": _block(_WAL),
+    "strict_mode": _block(_STRICT_MODE),
+    "metadata": _metadata,
+}
+
+
+def read_blocks(blocks: Iterable[nodes.Block], allowed: Blocks) -> dict[str, dict[str, Any]]:
+    """The options of ``WITH HNSW (…)`` and its like by kind. Raises `QQLPlanError`.
+
+    A kind that is not allowed here is ``misplaced-block``, a second one of its kind ``duplicate-clause``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    places: dict[str, Span] = {}
+    for block in blocks:
+        word = f"WITH {block.kind.upper()}"
+        if block.kind not in allowed:
+            hint = f"the blocks here are {_listed(f'WITH {kind.upper()}' for kind in allowed)}"
+            raise QQLPlanError(Diagnostic("misplaced-block", f"{word} has no meaning here", block.span, hint))
+        if block.kind in places:
+            related = ((places[block.kind], "given here first"),)
+            message, hint = f"{word} stands twice", "give all of its options in one block"
+            raise QQLPlanError(Diagnostic("duplicate-clause", message, block.span, hint, related))
+        places[block.kind] = block.span
+        found[block.kind] = allowed[block.kind](block)
+    return found

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.filters import point_id, scalar_value
-from qql.options import FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS, read_options
+from qql.options import ACORN_OPTIONS, FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS, read_options
 from qql.schema import Schema, VectorInfo
 
 __all__ = [
@@ -54,8 +54,10 @@ class Context:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
-        """Say something that stops nothing."""
-        self.warnings.append(Diagnostic(code, message, span, hint, severity="warning"))
+        """Say something that stops nothing; what many rows of one statement have in common is said once."""
+        warning = Diagnostic(code, message, span, hint, severity="warning")
+        if warning not in self.warnings[-4:]:
+            self.warnings.append(warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +384,7 @@ class _Planner:
         )
 
     def params(self, query: nodes.Query, is_root: bool) -> dict[str, Any]:
-        table = {**SEARCH_PARAMS, **FUSION_OPTIONS, **REQUEST_OPTIONS}
+        table = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **REQUEST_OPTIONS}
         values = read_options(query.params, table, "a query")
         for option in query.params:
             if option.name in FUSION_OPTIONS and (query.fusion is None or query.fusion.method != "rrf"):
@@ -391,6 +393,7 @@ class _Planner:
             if option.name in REQUEST_OPTIONS and not is_root:
                 hint = "it belongs to the query that FROM belongs to"
                 _fail("misplaced-option", f"`{option.name}` has no meaning in a stage", option.span, hint)
+        _fold_acorn(values, query)
         if is_root:
             self.request = {key: value for key, value in values.items() if key in REQUEST_OPTIONS}
         return values
@@ -411,6 +414,11 @@ class _Planner:
         if query.using is None:
             return self.only_vector(target)
         written, kind = str(query.using.name.text), query.using.kind
+        if kind and isinstance(target, nodes.Vector):
+            given = vector_kind(target.value)
+            if not _comparable(given, kind):
+                message = f"AS {kind.upper()} says {kind}, but the vector to search for is {given}"
+                _fail("wrong-kind", message, query.using.span)
         if self.schema is None:
             return written, None
         vectors = self.schema.vectors
@@ -541,6 +549,20 @@ def _check_points(query: nodes.Query) -> None:
         _fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
 
 
+def _fold_acorn(values: dict[str, Any], query: nodes.Query) -> None:
+    """``acorn = true, max_selectivity = x`` means ``acorn = {max_selectivity: x}``."""
+    beside = {key: values.pop(key) for key in ACORN_OPTIONS if key in values}
+    if not beside:
+        return
+    span = next(option.span for option in query.params if option.name in beside)
+    acorn = values.get("acorn")
+    if not acorn or not acorn["enable"]:
+        _fail("idle-option", f"`{min(beside)}` has no meaning without acorn", span, "add acorn = true")
+    if not beside.keys().isdisjoint(acorn):
+        _fail("duplicate-option", f"the option `{min(beside)}` stands twice", span)
+    values["acorn"] = acorn | beside
+
+
 def _fusion_options(query: nodes.Query, params: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
     found = {}
@@ -593,6 +615,11 @@ def vector_kind(value: Any) -> str:
     return "multi" if isinstance(value, list) and value and isinstance(value[0], list) else "dense"
 
 
+def _comparable(given: str, kind: str) -> bool:
+    """Whether a vector of one kind can search one of the other; one vector is a multivector of one row."""
+    return given == kind or (given, kind) == ("dense", "multi")
+
+
 def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> None:
     """Checks a vector's form, and its kind and dimension where the vector is known."""
     kind = vector_kind(value)
@@ -606,8 +633,7 @@ def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> 
             _fail("malformed-vector", message, span)
     if vector is None:
         return
-    # A multivector can be searched by one vector: it is a multivector of one row.
-    if kind != vector.kind and (kind, vector.kind) != ("dense", "multi"):
+    if not _comparable(kind, vector.kind):
         message = f"the vector `{vector.name}` {of} is {vector.kind}; this one is {kind}"
         _fail("wrong-kind", message, span)
     if vector.size is not None and lengths != {vector.size}:
@@ -629,8 +655,9 @@ def _check_dense(row: Any, span: Span) -> int:
     for value in row:
         if not _is_number(value):
             _fail("malformed-vector", f"a vector holds numbers, not {shown(value)}", span)
-    # The largest finite float32; what is beyond it would become infinite in the engine.
-    if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38):
+    # The largest finite float32; what is beyond it would become infinite in the engine. No comparison
+    # finds a NaN behind a number, but a sum with a NaN in it is one.
+    if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38 and math.isfinite(sum(row))):
         _fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
     return len(row)
 

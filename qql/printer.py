@@ -80,9 +80,10 @@ def _target(target: nodes.Target) -> str:
     match target:
         case nodes.Text():
             model = f" MODEL {show(target.model)}" if target.model else ""
-            return (
-                f"{'TEXT ' if isinstance(target.text.value, nodes.Param) else ''}{show(target.text)}{model}"
-            )
+            text = target.text.value
+            # Alone, a parameter could be any target, and the text of a UUID would be a point.
+            bare = isinstance(text, str) and not nodes.is_uuid(text)
+            return f"{'' if bare else 'TEXT '}{show(target.text)}{model}"
         case nodes.Vector():
             return (
                 f"VECTOR {show(target.value)}"
@@ -172,27 +173,34 @@ def _condition(condition: nodes.Condition) -> str:
         case nodes.Match():
             return f"{_name(condition.name)} {_MATCH[condition.kind]} {show(condition.value)}"
         case nodes.And():
-            return " AND ".join(_grouped(c, (nodes.And, nodes.Or)) for c in condition.children)
+            return " AND ".join(_grouped(condition.children, (nodes.And, nodes.Or)))
         case nodes.Or():
-            return " OR ".join(_grouped(c, (nodes.Or,)) for c in condition.children)
-        case nodes.Not():
-            return _not(condition.child)
+            return " OR ".join(_grouped(condition.children, (nodes.Or,)))
+        case nodes.Not(child=nodes.And() | nodes.Or()):
+            return f"NOT ({_condition(condition.child)})"
+        case nodes.Not(child=child):
+            text = _condition(child)
+            return _negated(text, child) or f"NOT {text}"
 
 
-def _grouped(condition: nodes.Condition, kinds: tuple[type, ...]) -> str:
-    text = show(condition)
-    return f"({text})" if isinstance(condition, kinds) else text
+def _grouped(children: tuple[nodes.Condition, ...], kinds: tuple[type, ...]) -> list[str]:
+    texts = []
+    for child in children:
+        text = _condition(child)
+        texts.append(f"({text})" if isinstance(child, kinds) else text)
+    return texts
 
 
-def _not(child: nodes.Condition) -> str:
+def _negated(text: str, child: nodes.Condition) -> str | None:
     """NOT in the place where it is read most easily: ``a NOT IN (…)``, ``a IS NOT NULL``."""
-    name = f"{_name(child.name)} " if not isinstance(child, (nodes.And, nodes.Or, nodes.Not)) else ""
     match child:
         case nodes.In() | nodes.Between() | nodes.Match():
-            return f"{name}NOT {show(child)[len(name) :]}"
+            name = _name(child.name)
+            return f"{name} NOT{text[len(name) :]}"
         case nodes.IsNull() | nodes.IsEmpty():
-            return f"{name}IS NOT {show(child)[len(name) + len('IS ') :]}"
-    return f"NOT {_grouped(child, (nodes.And, nodes.Or))}"
+            name = _name(child.name)
+            return f"{name} IS NOT{text[len(name) + len(' IS') :]}"
+    return None
 
 
 def _list(values: Any) -> str:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Progress
 from qql.bind import Params
-from qql.codegen import row_point
+from qql.codegen import TEXT_FIELDS, row_point
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
 from qql.embedders import Embedders
-from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, Source, Span
+from qql.errors import (
+    Diagnostic,
+    QQLCompileError,
+    QQLConnectionError,
+    QQLError,
+    QQLExecutionError,
+    QQLPlanError,
+    QQLSyntaxError,
+    Source,
+    Span,
+)
 from qql.explanation import explain_compiled
 from qql.filters import scalar_value
 from qql.inference import embed_request
-from qql.loader import BadRow, Rows, batches, read_rows
+from qql.loader import BadRow, Row, Rows, batches, read_rows
 from qql.plan import Context
 from qql.printer import show
 from qql.request import Request, collection_path
@@ -29,8 +41,13 @@ from qql.schema import Schema
 __all__ = ["Session", "connect"]
 
 _BATCH = 256
-_SCHEMES = ("http://", "https://", "grpc://", "grpcs://")
+_LOOK_AFTER = 256
+"""Rows after which the engine is asked again whether it wants to build indexes: to answer, it flushes."""
+_SERVER = re.compile(r"(?:https?|grpcs?)://", re.I)
+_NO_DIRECTORY = re.compile(r"\w{2,}://|[\w.-]+:[0-9]+$")
 _SHOWN_BAD_ROWS = 20
+_BELIEVED = 30.0
+"""Seconds for which a collection is taken to be as it was last seen: a server has other clients too."""
 
 
 def connect(
@@ -55,33 +72,46 @@ def connect(
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
     are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors).
 
-    Raises `QQLConnectionError` where nothing can be opened, `QQLSyntaxError` for a bad stage.
+    Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
+    `QQLSyntaxError` for a bad stage.
     """
     context = make_context(collection, stages, models)
-    backend = _backend(target, api_key, timeout, grpc, cloud_inference)
-    shown = target if isinstance(target, (str, Path)) else type(target).__name__
     known = Embedders(embedders, url=embed_url, api_key=embed_key)
-    return Session(backend, context, known, target=str(shown), on_progress=on_progress)
+    options = {"api_key": api_key or None, "timeout": timeout}
+    options |= {"grpc": grpc or None, "cloud_inference": cloud_inference or None}
+    backend = _backend(target, {name: value for name, value in options.items() if value is not None})
+    shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
+    return Session(backend, context, known, target=shown, on_progress=on_progress)
 
 
-def _backend(
-    target: Any, api_key: str | None, timeout: float | None, grpc: bool, cloud_inference: bool
-) -> Backend:
+def _backend(target: Any, options: Mapping[str, Any]) -> Backend:
     if hasattr(target, "call") and hasattr(target, "infers"):
+        _refuse_idle(options, (), "a backend has its own settings")
         return target  # type: ignore[no-any-return]
-    if isinstance(target, str) and target.startswith(_SCHEMES):
+    if isinstance(target, str) and _SERVER.match(target):
         from qql.backends.client import ClientBackend
 
-        return ClientBackend.connect(
-            target, api_key=api_key, timeout=timeout, grpc=grpc, cloud_inference=cloud_inference
-        )
-    if not isinstance(target, (str, Path)):
+        return ClientBackend.connect(target, **options)
+    if not isinstance(target, (str, os.PathLike)):
         from qql.backends.client import ClientBackend
 
-        return ClientBackend(target, cloud_inference=cloud_inference)
+        _refuse_idle(options, ("cloud_inference",), "a QdrantClient has its own settings")
+        return ClientBackend(target, **options)
+    if isinstance(target, str) and _NO_DIRECTORY.match(target):
+        hint = "a server's address begins with http://, https://, grpc:// or grpcs://"
+        raise QQLConnectionError(Diagnostic("invalid-url", f"{target} is no address of a server", hint=hint))
+    # A timeout is kept in any case: nothing is waited for.
+    _refuse_idle(options, ("timeout",), "the embedded engine is no server")
     from qql.backends.edge import EdgeBackend
 
-    return EdgeBackend(None if str(target) == ":memory:" else str(target))
+    return EdgeBackend(None if target == ":memory:" else target)
+
+
+def _refuse_idle(options: Mapping[str, Any], known: tuple[str, ...], why: str) -> None:
+    for name in options:
+        if name not in known:
+            hint = f"{name} goes with the address of a server, http://host:6333"
+            raise QQLConnectionError(Diagnostic("idle-option", f"{name} has no use here: {why}", hint=hint))
 
 
 class Session:
@@ -104,7 +134,8 @@ class Session:
         self.target = target
         self.on_progress = on_progress
         self.context = replace(context, schema=self.schema, collections=self.collections)
-        self._schemas: dict[str, Schema | None] = {}
+        self._schemas: dict[str, tuple[float, Schema]] = {}
+        self._unlooked: dict[str, int] = {}
 
     # -- the public face
 
@@ -115,7 +146,7 @@ class Session:
         `QQLExecutionError` where the engine refuses it, `QQLConnectionError`.
         """
         source = Source(statement, name)
-        compiled = compile_script(source, params, self.context)
+        compiled = self._compile(source, params)
         if len(compiled) != 1:
             message = f"execute takes one statement, not {len(compiled)}; run takes a script"
             span = compiled[1].span if len(compiled) > 1 else Span(0, 0)
@@ -131,14 +162,12 @@ class Session:
 
     def stream(self, script: str, params: Params = None, *, name: str = "<string>") -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
-        compiled = compile_script(Source(script, name), params, self.context)
+        compiled = self._compile(Source(script, name), params)
         return (self._carry_out(one) for one in compiled)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
         """The plans and requests of a text, by what is known of the collections. Nothing is carried out."""
-        return "\n\n".join(
-            explain_compiled(c) for c in compile_script(Source(text, name), params, self.context)
-        )
+        return "\n\n".join(explain_compiled(one) for one in self._compile(Source(text, name), params))
 
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
@@ -146,21 +175,27 @@ class Session:
         return sorted(str(one["name"]) for one in answer["collections"])
 
     def schema(self, collection: str) -> Schema | None:
-        """What is known of a collection; None where it does not exist."""
-        if collection not in self._schemas:
+        """What is known of a collection, at most half a minute old; None where it does not exist."""
+        now = time.monotonic()
+        seen, found = self._schemas.get(collection, (-_BELIEVED, None))
+        if found is None or now - seen >= _BELIEVED:
+            self._schemas.pop(collection, None)
             try:
                 info = self.backend.call(Request("GET", collection_path(collection)))
             except QQLExecutionError as exc:
                 if exc.code != "unknown-collection":
                     raise
                 return None
-            self._schemas[collection] = Schema.from_info(info)
-        return self._schemas[collection]
+            found = Schema.from_info(info)
+            self._schemas[collection] = now, found
+        return found
 
     def close(self) -> None:
         """Release the engine and the models. Closing twice is allowed."""
-        self.embedders.close()
-        self.backend.close()
+        try:
+            self.embedders.close()
+        finally:
+            self.backend.close()
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +206,24 @@ class Session:
         self.close()
 
     # -- statements
+
+    def _compile(self, source: Source, params: Params) -> list[Compiled]:
+        """Compiles all of a script. What was known of the collections is not held against it."""
+        for believed in (bool(self._schemas), False):
+            try:
+                compiled = compile_script(source, params, self.context)
+                break
+            except QQLCompileError as exc:
+                if not believed or isinstance(exc, QQLSyntaxError):
+                    raise
+                self._schemas.clear()
+        for one in compiled:
+            if isinstance(one.statement, nodes.Copy):
+                try:
+                    _fields(one.statement)
+                except QQLPlanError as exc:
+                    raise exc.at(source, one.span) from None
+        return compiled
 
     def _carry_out(self, compiled: Compiled) -> Result:
         started = time.perf_counter()
@@ -214,47 +267,64 @@ class Session:
             case nodes.Optimize():
                 done = self.backend.optimize(str(collection), self.on_progress)
                 return _message(f"optimized {collection}" if done else f"{collection} is already optimal")
-            case nodes.CreateCollection() if statement.if_not_exists and self.schema(str(collection)):
-                return _message(f"{collection} exists already")
-            case nodes.DropCollection() if statement.if_exists and not self.schema(str(collection)):
-                return _message(f"{collection} does not exist")
         (request,) = compiled.requests
-        data = self._send(request)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._schemas.pop(str(collection), None)
+        try:
+            data = self.backend.call(self._embedded(request))
+            if isinstance(statement, nodes.DropCollection) and data is False:  # a server's way to say so
+                message = f"there is no collection `{collection}`"
+                raise QQLExecutionError(Diagnostic("unknown-collection", message))
+        except QQLExecutionError as exc:
+            clause, code, message = _EXCUSED.get(type(statement), ("", "", ""))
+            if not getattr(statement, clause, False) or exc.code != code:
+                raise
+            return _message(message.format(collection))
         result: Result = _RESULTS[type(statement)](statement, str(collection), data)
         if isinstance(statement, nodes.Upsert):
-            self._settle(str(collection))
+            count = len((request.body or {})["points"])
+            result = replace(result, warnings=self._have_written(str(collection), count))
         return replace(result, data=data)
 
-    def _send(self, request: Request) -> Any:
-        return self.backend.call(embed_request(request, self.embedders, self.backend.infers))
+    def _embedded(self, request: Request) -> Request:
+        return embed_request(request, self.embedders, self.backend.infers)
 
-    def _settle(self, collection: str) -> None:
-        """Builds indexes after bulk writes, where the engine does not do it by itself."""
-        if self.backend.needs_optimize(collection):
-            self.backend.optimize(collection, self.on_progress)
+    def _have_written(self, collection: str, rows: int) -> tuple[Diagnostic, ...]:
+        self._unlooked[collection] = self._unlooked.get(collection, _LOOK_AFTER) + rows
+        return self._settle(collection) if self._unlooked[collection] >= _LOOK_AFTER else ()
+
+    def _settle(self, collection: str) -> tuple[Diagnostic, ...]:
+        """Builds indexes after writes, where the engine does not do it by itself; a failure is a warning."""
+        self._unlooked[collection] = 0
+        try:
+            if self.backend.needs_optimize(collection):
+                self.backend.optimize(collection, self.on_progress)
+        except QQLExecutionError as exc:
+            # What was to be written is written, so the statement has not failed.
+            return tuple(replace(found, severity="warning") for found in exc.diagnostics)
+        return ()
 
     # -- COPY
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
+        self._schemas.pop(collection, None)  # a whole file is worth another look
         copy = _Copy(self, statement, collection)
-        if statement.on_error != "skip":
+        if not copy.skip:
             copy.check()  # so that a bad row stops the load before anything is written
         copy.load()
-        self._settle(collection)
-        message = f"copied {copy.written:,} row{'' if copy.written == 1 else 's'} into {collection}"
+        warnings = copy.warnings() + self._settle(collection)
+        message = f"copied {_many(copy.written, 'row')} into {collection}"
         if copy.skipped:
             message += f", skipped {copy.skipped:,}"
-        return Result("message", message=message, warnings=tuple(copy.warnings), data=copy.summary())
+        return Result("message", message=message, warnings=warnings, data=copy.summary())
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """A row on its way: the point, and the line of the file that it came from."""
-
-    line: int
-    point: dict[str, Any]
+_OWN_FAULTS = {
+    *("invalid-payload", "invalid-point", "invalid-point-id", "invalid-request", "invalid-value"),
+    *("invalid-vector", "unknown-vector", "wrong-dimension", "wrong-vector-kind"),
+    *("nested-too-deep", "server-refused", "too-large"),
+}
+"""Codes of refusals that some row of a batch may be the cause of; others would befall every row."""
 
 
 class _Copy:
@@ -270,96 +340,152 @@ class _Copy:
         self.schema = session.schema(collection)
         self.written = 0
         self.skipped = 0
-        self.warnings: list[Diagnostic] = []
+        self._bad: list[tuple[int, str]] = []
+        self._notes: dict[str, Diagnostic] = {}
+        self._without_vector = 0
+
+    def check(self) -> None:
+        """Reads the whole file and raises for its first bad row."""
+        with self.reader() as reader:
+            if reader.total is None:
+                message = f"{self.path} can be read only once, so its rows cannot be checked first"
+                hint = "ON ERROR SKIP loads it while it is read; or put the rows into a file"
+                raise QQLExecutionError(Diagnostic("not-a-file", message, self.statement.path.span, hint))
+            for number, _ in enumerate(self.rows(reader)):
+                if number % 512 == 0:
+                    self.report("checking", reader.bytes_read, reader.total)
+            self.report("checking", reader.total, reader.total)
+        self._without_vector = 0
+
+    def load(self) -> None:
+        """Reads the file and writes its good rows."""
+        try:
+            with self.reader() as reader:
+                for batch in batches(self.rows(reader), self.size):
+                    self.write(self.embedded([point for _, point in batch]), [line for line, _ in batch])
+                    self.report("copying", reader.bytes_read, reader.total)
+                self.report("copying", reader.total or reader.bytes_read, reader.total)
+        except QQLError as exc:
+            if not self.written:
+                raise
+            first, *more = exc.diagnostics
+            message = f"{first.message} (written before: {_many(self.written, 'row')})"
+            raise type(exc)(replace(first, message=message), *more) from exc.__cause__
+
+    def embedded(self, points: list[dict[str, Any]]) -> Request:
+        path = collection_path(self.collection, "points")
+        return self.session._embedded(Request("PUT", path, {"wait": "true"}, {"points": points}))
+
+    def write(self, request: Request, lines: list[int]) -> None:
+        """Writes the points of these lines; of those refused the halves, down to the rows at fault."""
+        try:
+            self.session.backend.call(request)
+        except QQLExecutionError as exc:
+            if exc.code not in _OWN_FAULTS:
+                raise
+            if len(lines) == 1:
+                self.refuse(lines[0], exc.message, exc.hint)
+            elif self.skip or exc.code == "too-large":
+                points = (request.body or {})["points"]
+                for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
+                    self.write(replace(request, body={"points": points[half]}), lines[half])
+            else:
+                message = f"{self.path}, lines {lines[0]} to {lines[-1]}: {exc.message}"
+                raise type(exc)(replace(exc.diagnostic, message=message)) from exc
+        else:
+            self.written += len(lines)
 
     def reader(self) -> Rows:
-        fields: dict[str, str | list[str]] = {}
-        id_uuid = False
-        for mapping in self.statement.map:
-            target, source = str(mapping.target.text), mapping.source
-            names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
-            if target in fields:
-                message = f"`{target}` is mapped twice"
-                raise QQLPlanError(Diagnostic("bad-mapping", message, mapping.span))
-            if isinstance(names, list) and target != "payload":
-                hint = "a list of fields is given as payload = (title, body)"
-                raise QQLPlanError(
-                    Diagnostic("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
-                )
-            if mapping.uuid and target != "id":
-                raise QQLPlanError(Diagnostic("bad-mapping", "UUID(…) makes ids only", mapping.span))
-            fields[target] = names
-            id_uuid = id_uuid or mapping.uuid
+        fields, id_uuid = _fields(self.statement)
         kind = str(self.statement.format.text).lower() if self.statement.format else None
         return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
 
-    def rows(self, what: str, *, quiet: bool) -> Iterator[_Loaded]:
-        """The good rows; a bad one is counted, or raises where errors stop the load."""
+    def rows(self, reader: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
         context = replace(self.session.context, warnings=[])
-        with self.reader() as reader:
-            for number, row in enumerate(reader):
-                if number % 512 == 0:
-                    self.report(what, reader.bytes_read, reader.total)
-                if isinstance(row, BadRow):
-                    self.bad(row.line, row.reason, quiet=quiet)
-                    continue
-                given = {"id": row.id, **row.payload}
-                if row.vector is not None:
-                    given["vector"] = row.vector
-                try:
-                    point = row_point(given, self.schema, self.collection, self.statement.span, context)
-                except QQLPlanError as exc:
-                    self.bad(row.line, exc.message, exc.hint, quiet=quiet)
-                    continue
-                yield _Loaded(row.line, point)
-            self.report(what, reader.total or 0, reader.total)
+        for row in reader:
+            if isinstance(row, BadRow):
+                self.refuse(row.line, row.reason)
+                continue
+            try:
+                point = self.point(row, context)
+            except QQLPlanError as exc:
+                self.refuse(row.line, exc.message, exc.hint)
+                continue
+            for note in context.warnings:
+                self._notes.setdefault(note.code, note)
+            context.warnings.clear()
+            yield row.line, point
+
+    def point(self, row: Row, context: Context) -> dict[str, Any]:
+        # The file's columns `id` and `vector` may be part of the payload, where another column is the id.
+        own = {name: row.payload[name] for name in ("id", "vector") if name in row.payload}
+        given = {name: value for name, value in row.payload.items() if name not in own}
+        given |= {"id": row.id} | ({} if row.vector is None else {"vector": row.vector})
+        point = row_point(given, self.schema, self.collection, self.statement.span, context)
+        if own:
+            point["payload"] = {**point.get("payload", {}), **own}
+        self._without_vector += self.lacks_vector(point["vector"])
+        return point
+
+    def lacks_vector(self, vector: Any) -> bool:
+        """Whether a vector is missing that would have been made of the row's text."""
+        vectors = self.schema.vectors if self.schema else {}
+        if "" in vectors:
+            return vector == {} and vectors[""].model is not None
+        return any(known.model and name not in vector for name, known in vectors.items())
 
     def report(self, what: str, done: int, total: int | None) -> None:
         if self.session.on_progress is not None:
             self.session.on_progress(f"{what} {Path(self.path).name}", done, total)
 
-    def bad(self, line: int, reason: str, hint: str | None = None, *, quiet: bool = False) -> None:
+    def refuse(self, line: int, reason: str, hint: str | None = None) -> None:
+        """Counts a bad row, or raises where errors stop the load."""
         message = f"{self.path}, line {line}: {reason}"
         if not self.skip:
             hint = hint or "ON ERROR SKIP leaves bad rows out and says which"
             raise QQLExecutionError(Diagnostic("bad-row", message, self.statement.path.span, hint))
-        if quiet:
-            return
         self.skipped += 1
-        if len(self.warnings) < _SHOWN_BAD_ROWS:
-            self.warnings.append(Diagnostic("bad-row", message, severity="warning"))
-        elif len(self.warnings) == _SHOWN_BAD_ROWS:
-            message = f"more than {_SHOWN_BAD_ROWS} rows are bad; the rest are counted only"
-            self.warnings.append(Diagnostic("bad-row", message, severity="warning"))
+        if len(self._bad) < _SHOWN_BAD_ROWS:
+            self._bad.append((line, message))
 
-    def check(self) -> None:
-        for _ in self.rows("checking", quiet=True):
-            pass
-
-    def load(self) -> None:
-        for batch in batches(self.rows("copying", quiet=False), self.size):
-            self.write(batch)
-
-    def write(self, batch: list[_Loaded]) -> None:
-        """Writes a batch; where the engine refuses it, the halves, down to the rows at fault."""
-        path = collection_path(self.collection, "points")
-        body = {"points": [loaded.point for loaded in batch]}
-        try:
-            self.session._send(Request("PUT", path, {"wait": "true"}, body))
-        except QQLExecutionError as exc:
-            if not self.skip or exc.code in ("no-model", "unknown-collection", "unknown-model"):
-                raise
-            if len(batch) == 1:
-                self.bad(batch[0].line, exc.message)
-                return
-            middle = len(batch) // 2
-            self.write(batch[:middle])
-            self.write(batch[middle:])
-        else:
-            self.written += len(batch)
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The bad rows in the order of the file, and what else there is to say, once each."""
+        said = [Diagnostic("bad-row", message, severity="warning") for _, message in sorted(self._bad)]
+        if self.skipped > len(self._bad):
+            message = f"{_many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
+            said.append(Diagnostic("bad-row", message, severity="warning"))
+        if self._without_vector:
+            message = f"{_many(self._without_vector, 'row')} without a vector, and without a text for it"
+            hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
+            said.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
+        return (*said, *self._notes.values())
 
     def summary(self) -> dict[str, Any]:
         return {"copied": self.written, "skipped": self.skipped, "file": self.path}
+
+
+def _fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool]:
+    """What MAP says: target → column or columns, and whether ids are UUIDs made of the column."""
+    fields: dict[str, str | list[str]] = {}
+    id_uuid = False
+    for mapping in statement.map:
+        target, source = str(mapping.target.text), mapping.source
+        names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
+        if target in fields:
+            _bad_mapping(mapping, f"`{target}` is mapped twice")
+        if isinstance(names, list) and target != "payload":
+            hint = "a list of fields is given as payload = (title, body)"
+            _bad_mapping(mapping, f"`{target}` takes one field", hint)
+        if mapping.uuid and target != "id":
+            _bad_mapping(mapping, "UUID(…) makes ids only")
+        fields[target] = names
+        id_uuid = id_uuid or mapping.uuid
+    return fields, id_uuid
+
+
+def _bad_mapping(mapping: nodes.Mapping, message: str, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic("bad-mapping", message, mapping.span, hint))
 
 
 # ------------------------------------------------------------------------------------ results
@@ -367,6 +493,10 @@ class _Copy:
 
 def _message(text: str) -> Result:
     return Result("message", message=text)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _hit(point: Mapping[str, Any]) -> Hit:
@@ -380,7 +510,7 @@ def _hits(statement: Any, collection: str, data: Any) -> Result:
 
 def _upserted(statement: nodes.Upsert, collection: str, data: Any) -> Result:
     count = len(statement.rows) if isinstance(statement.rows, tuple) else 0
-    return _message(f"upserted {count:,} point{'' if count == 1 else 's'} into {collection}")
+    return _message(f"upserted {_many(count, 'point')} into {collection}")
 
 
 def _counted(statement: Any, collection: str, data: Any) -> Result:
@@ -424,6 +554,11 @@ def _did(text: str) -> Any:
 
 
 _CHANGES_SCHEMA = (nodes.CreateCollection, nodes.DropCollection, nodes.CreateIndex, nodes.DropIndex)
+_EXCUSED: Mapping[type[nodes.Node], tuple[str, str, str]] = {
+    nodes.CreateCollection: ("if_not_exists", "collection-exists", "{} exists already"),
+    nodes.DropCollection: ("if_exists", "unknown-collection", "{} does not exist"),
+}
+"""The clause IF [NOT] EXISTS, the code that it forgives, and what is said then."""
 _RESULTS: Mapping[type[nodes.Node], Any] = {
     nodes.Query: _hits,
     nodes.Scroll: _hits,

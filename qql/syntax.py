@@ -7,6 +7,7 @@ word's meaning (keyword or name) hangs on the parser's state, and so that JSON v
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -25,6 +26,9 @@ __all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_
 MAX_NESTING = 200
 MAX_PREFETCH_DEPTH = 64  # Qdrant's own
 MAX_BYTES = 64 * 1024 * 1024
+_LOOKAHEAD = 3  # terminals that decide whether a word is a keyword, where it could be a name
+_MOST_ERRORS = 100  # reported of one script; whoever has more begins at the top
+_MOST_UNCLOSED = 10  # strings without an end, each read to the end of the text, before the rest is given up
 _MAX_STACK = 3000  # what 200 levels of every kind inside 64 stages can need, with room to spare
 
 
@@ -132,7 +136,7 @@ _TOKEN = re.compile(
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
     | (?P<WORD>     [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
     | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
-    | (?P<TRIPLE>   '''(?:[^'\\]|\\.|'(?!''))*+''' | \"""(?:[^"\\]|\\.|"(?!""))*+\""" )
+    | (?P<TRIPLE>   '''(?:[^']|'(?!''))*+''' | \"""(?:[^"]|"(?!""))*+\""" )
     | (?P<STRING>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" )
     | (?P<VERBATIM> `[^`]*+` )
     | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+ | \? )
@@ -153,11 +157,13 @@ _SYMBOLS = {
     "=": "EQUAL",
     ";": "SEMICOLON",
 }
+_TRIPLES = ("'''", '"""')
 _STRINGS = frozenset({"RAW", "TRIPLE", "STRING", "VERBATIM"})
 _OPEN, _CLOSE = frozenset({"LPAR", "LSQB", "LBRACE"}), frozenset({"RPAR", "RSQB", "RBRACE"})
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _PLAIN_ESCAPES = frozenset("\\'\"$/\n")
+_BLANK = " \t\r\f\v\ufeff"
 _STARTERS = frozenset(
     {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
     | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL"}
@@ -203,8 +209,11 @@ def _bad_character(text: str, pos: int) -> NoReturn:
     char = text[pos]
     line_end = text.find("\n", pos)
     line = Span(pos, len(text) if line_end < 0 else line_end)
-    if char in "'\"`" or text[pos : pos + 2].lower() in ("r'", 'r"'):
-        _syntax_error("unterminated-string", f"this string has no closing {char}", line)
+    raw = text[pos : pos + 2].lower() in ("r'", 'r"')
+    if char in "'\"`" or raw:
+        quote = text[pos + raw : pos + raw + 3]
+        quote = quote if quote in _TRIPLES and not raw else quote[0]
+        _syntax_error("unterminated-string", f"this string has no closing {quote}", line)
     if text.startswith("/*", pos):
         _syntax_error("unterminated-comment", "this comment has no closing */", line)
     if char.isdigit() or (char in "-+." and text[pos + 1 : pos + 2].isdigit()):
@@ -227,22 +236,23 @@ def _string_value(token: _Token) -> str:
         return text[2:-1]
     if text[0] == "`":
         return text[1:-1]
-    triple = len(text) >= 6 and text[:3] in ("'''", '"""')
-    body = text[3:-3] if triple else text[1:-1]
-    if "\\" not in body and ("''" not in body or triple or text[0] != "'"):
+    if len(text) >= 6 and text.startswith(_TRIPLES):
+        return text[3:-3]
+    body = text[1:-1]
+    if "\\" not in body and ("''" not in body or text[0] != "'"):
         return body
 
     def unescape(found: re.Match[str]) -> str:
         escape = found.group(1)
         if escape is None:
-            return "'" if text[0] == "'" and not triple else "''"
+            return "'" if text[0] == "'" else "''"
         if len(escape) == 5:
             return chr(int(escape[1:], 16))
         if escape in _ESCAPES:
             return _ESCAPES[escape]
         if escape in _PLAIN_ESCAPES:
             return escape
-        at = token.start + (3 if triple else 1) + found.start()
+        at = token.start + 1 + found.start()
         _syntax_error(
             "unknown-escape",
             f"`\\{escape}` is not an escape",
@@ -251,15 +261,22 @@ def _string_value(token: _Token) -> str:
         )
 
     value = _ESCAPE.sub(unescape, body)
-    # A pair of \u escapes may spell one character beyond the basic plane, as in JSON.
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if "\\u" in body else value
+    if "\\u" not in body:
+        return value
+    try:  # a pair of \u escapes may spell one character beyond the basic plane, as in JSON
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        _syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", token.span)
+
+
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
 
 
 def _number_value(token: _Token) -> int | float:
     text = token.text
     if text.lstrip("-").isdigit():
-        value = int(text) if len(text) < 25 else 1 << 70
-        if not -(1 << 63) <= value < 1 << 64:
+        value = int(text) if len(text) < 25 else _MOST + 1
+        if not _LEAST <= value <= _MOST:
             _syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
         return value
     number = float(text)
@@ -286,6 +303,8 @@ def _no_constant(_: str) -> NoReturn:
     raise _NotJson  # NaN and the infinities
 
 
+_INFINITE = (math.inf, -math.inf)
+_LONG_NUMBER = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}")
 _json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
 
 
@@ -293,11 +312,32 @@ def _read_json(text: str, pos: int) -> tuple[Any, int] | None:
     """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
     try:
         value, end = _json.raw_decode(text, pos)
+        if text.find("\\u", pos, end) >= 0:
+            json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
+        if _LONG_NUMBER.search(text, pos, end) and not _numbers_fit(value):
+            return None
     except (ValueError, _NotJson, RecursionError):
         return None
     if text.count("[", pos, end) + text.count("{", pos, end) > MAX_NESTING and _depth(value) > MAX_NESTING:
         return None
     return value, end
+
+
+def _numbers_fit(value: Any) -> bool:
+    """Whether every number of a JSON value is what `_number_value` would have read."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list):
+            todo += item
+        elif isinstance(item, int):
+            if not _LEAST <= item <= _MOST:
+                return False
+        elif item in _INFINITE:
+            return False
+    return True
 
 
 def _depth(value: Any) -> int:
@@ -444,11 +484,29 @@ class _Parser:
             return keyword
         if "NAME" not in row:
             return keyword
-        after = self.advance(self.states, keyword)
-        following = _cut(self.text, token.end) if after else None
-        if after and following and any(self.advance(after, t) for t in self.types_of(following)):
+        as_keyword = self.reach(self.advance(self.states, keyword), token.end, _LOOKAHEAD)
+        if as_keyword == _LOOKAHEAD:
             return keyword
-        return "NAME"
+        as_name = self.reach(self.advance(self.states, "NAME"), token.end, _LOOKAHEAD)
+        return keyword if as_keyword and as_keyword >= as_name else "NAME"
+
+    def reach(self, states: list[int] | None, pos: int, most: int) -> int:
+        """How many of the terminals at pos the parser can take, of at most ``most``."""
+        if states is None or most == 0:
+            return 0
+        try:
+            token = _cut(self.text, pos)
+        except QQLSyntaxError:
+            return 0
+        best = 0
+        for terminal in self.types_of(token):
+            after = self.advance(states, terminal)
+            if after is not None:
+                rest = most - 1 if terminal == "$END" else self.reach(after, token.end, most - 1)
+                best = max(best, 1 + rest)
+                if best == most:
+                    break
+        return best
 
     def types_of(self, token: _Token) -> tuple[str, ...]:
         """The terminals that a raw terminal can stand for."""
@@ -479,7 +537,7 @@ class _Parser:
     def starts_anew(self, token: _Token) -> bool:
         """Whether a word at the start of a line begins a statement that cannot continue this one."""
         keyword = token.text.upper()
-        if keyword not in _STARTERS or self.text[: token.start].rpartition("\n")[2].strip(" \t\r\f\v"):
+        if keyword not in _STARTERS or not _begins_line(self.text, token.start):
             return False
         row = self.tables.actions[self.states[-1]]
         if "NAME" in row and keyword not in row:
@@ -672,7 +730,7 @@ class _Builder:
         return [item for item in c if item is not None or len(c) > 1]
 
     def pair(self, c: list[Any]) -> Any:
-        key = c[0].text if c[0].type == "NAME" else _string_value(c[0])
+        key = _string_value(c[0]) if c[0].type == "STRING" else c[0].text
         return key, c[1], c[0].span
 
     def object(self, c: list[Any]) -> dict[str, Any]:
@@ -711,8 +769,11 @@ class _Builder:
     # -- targets
 
     def bare_text(self, c: list[Any]) -> Any:
-        token = c[0]
-        return nodes.Text(nodes.Scalar(_string_value(token), span=token.span), c[1], span=_span())
+        token, model = c
+        text = nodes.Scalar(_string_value(token), span=token.span)
+        if model is None and nodes.is_uuid(cast(str, text.value)):
+            return nodes.Point(text, span=_span())
+        return nodes.Text(text, model, span=_span())
 
     def vector(self, c: list[Any]) -> Any:
         value = c[-1]
@@ -730,8 +791,10 @@ class _Builder:
         return nodes.Point(nodes.Scalar(_number_value(c[0]), span=_span()), span=_span())
 
     def points(self, c: list[Any]) -> Any:
-        ids = c[0].value if len(c) == 1 and isinstance(c[0].value, nodes.Param) else tuple(c)
-        return nodes.Points(ids, span=_span())
+        return nodes.Points(tuple(c), span=_span())
+
+    def bound_points(self, c: list[Any]) -> Any:
+        return nodes.Points(c[0].value, span=_span())
 
     def any_input(self, c: list[Any]) -> Any:
         return nodes.AnyInput(c[0].value, span=_span())
@@ -759,7 +822,13 @@ class _Builder:
         return _Clause("prefetch", tuple(c), _span())
 
     def fusion(self, c: list[Any]) -> Any:
-        return _Clause("fusion", nodes.Fusion(c[0].type.lower(), span=_span()), _span())
+        token = c[0]
+        method = (_string_value(token) if token.type == "STRING" else token.type).lower()
+        if method not in ("rrf", "dbsf"):
+            hint = did_you_mean(method, ("rrf", "dbsf"))
+            hint = hint or "the methods are RRF and DBSF"
+            _syntax_error("unknown-fusion", f"there is no fusion `{method}`", token.span, hint)
+        return _Clause("fusion", nodes.Fusion(method, span=_span()), _span())
 
     def params(self, c: list[Any]) -> Any:
         return _Clause("params", c[0], _span())
@@ -778,7 +847,7 @@ class _Builder:
 
     def order_by(self, c: list[Any]) -> Any:
         direction = c[1] and c[1].type.lower()
-        return _Clause("order_by", nodes.OrderBy(c[0], direction, span=_span()), _span())
+        return _Clause("order_by", nodes.OrderBy(c[0], direction, c[2], span=_span()), _span())
 
     def select_all(self, _: list[Any]) -> Any:
         return nodes.Selection("all", span=_span())
@@ -794,21 +863,28 @@ class _Builder:
 
     def select_options(self, c: list[Any]) -> Any:
         (option,) = c[0][:1]
-        if len(c[0]) > 1 or option.name not in ("include", "exclude") or not isinstance(option.value, list):
+        texts = option.value if option.name in ("include", "exclude") else None
+        if len(c[0]) > 1 or not _are_texts(texts):
             _syntax_error(
                 "malformed-selection",
                 "a selection is written (a, b), INCLUDE (a, b), EXCLUDE (a) or (include = ['a', 'b'])",
                 _span(),
             )
-        names = tuple(nodes.Name(str(text), span=option.span) for text in option.value)
+        names = tuple(nodes.Name(text, span=option.span) for text in cast(list[str], texts))
         return nodes.Selection(option.name, names, span=_span())
 
     def options(self, c: list[Any]) -> tuple[nodes.Option, ...]:
-        return tuple(c)
+        return tuple(option for option in c if option is not None)
+
+    settings = entries = options
+
+    def entry(self, c: list[Any]) -> Any:
+        value = c[1].value if isinstance(c[1], nodes.Scalar) else c[1]
+        return nodes.Option(c[0].value, value, span=_span())
 
     def option(self, c: list[Any]) -> Any:
-        value = c[1].value if isinstance(c[1], nodes.Scalar) else c[1]
-        return nodes.Option(c[0].value.lower(), value, span=_span())
+        entry = self.entry(c)
+        return nodes.Option(entry.name.lower(), entry.value, span=_span())
 
     # -- queries
 
@@ -858,8 +934,9 @@ class _Builder:
 
     def match(self, c: list[Any]) -> Any:
         name, negated, kind, value = c
-        if isinstance(value, nodes.Scalar) and kind is not None and kind.type == "EXCEPT":
-            value = value.value  # a parameter: the list comes later
+        listed = kind is not None and kind.type in ("ANY", "EXCEPT")
+        if listed and isinstance(value, nodes.Scalar) and isinstance(value.value, nodes.Param):
+            value = value.value  # the list comes later; for ANY it may turn out to be a text
         if isinstance(value, nodes.Scalar):
             word = _WORDS_TO_TEXT.get(kind.type, "text") if kind else "text"
         else:
@@ -921,7 +998,7 @@ class _Builder:
     if_not_exists = if_exists
 
     def vector_defs(self, c: list[Any]) -> tuple[Any, ...]:
-        return tuple(c)
+        return tuple(definition for definition in c if definition is not None)
 
     def vector_def(self, c: list[Any]) -> Any:
         size, distance = c[1] or (None, None)
@@ -940,7 +1017,8 @@ class _Builder:
         return str(c[0].type.capitalize())
 
     def block(self, c: list[Any]) -> Any:
-        return nodes.Block(c[0].type.lower(), c[1], span=_span())
+        kind = c[0].type.lower()
+        return nodes.Block("vector" if kind == "vectors" else kind, c[1], span=_span())
 
     def create_index(self, c: list[Any]) -> Any:
         return nodes.CreateIndex(c[0], c[1], c[2], c[3] or (), _waited(c[4]), span=_span())
@@ -953,6 +1031,10 @@ class _Builder:
 
 
 _CLAUSE_WORDS |= {"format": "FORMAT", "map": "MAP", "batch": "BATCH", "on_error": "ON ERROR"}
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
 def _generic(make: type[Node]) -> Callable[[list[Any]], Any]:
@@ -1007,9 +1089,10 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     done: list[Parsed] = []
     errors: list[QQLCompileError] = []
     text = source.text
-    if len(text) > MAX_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        too_long = Diagnostic("text-too-long", "a text may have at most 64 MiB", source=source)
-        return [], [QQLSyntaxError(too_long)]
+    try:
+        _check_text(text)
+    except QQLSyntaxError as exc:
+        return [], [cast(QQLCompileError, exc.at(source))]
     pos = 0
     while True:
         pos = _skip_space(text, pos)
@@ -1023,24 +1106,47 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
             statement, span = parser.parse(pos)
         except QQLSyntaxError as exc:
             errors.append(cast(QQLCompileError, exc.at(source)))
+            if len(errors) == _MOST_ERRORS:
+                return done, errors
             pos = _recover(text, pos, exc.diagnostic.span)
         else:
             done.append(Parsed(statement, span, tuple(parser.parameters)))
             pos = span.end
 
 
+def _check_text(text: str) -> None:
+    """Refuses a text that is too long, or that is no Unicode text."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as exc:
+        message = f"U+{ord(text[exc.start]):04X} is half of a character"
+        _syntax_error("lone-surrogate", message, Span(exc.start, exc.start + 1))
+    if size > MAX_BYTES:
+        message = f"the text has {size:,} bytes; the limit is 64 MiB"
+        hint = "COPY … FROM loads a file, VALUES :rows takes rows as a parameter"
+        _syntax_error("text-too-long", message, Span(0, 1), hint)
+
+
+def _begins_line(text: str, pos: int) -> bool:
+    """Whether only white space stands before pos on its line."""
+    return not text[text.rfind("\n", 0, pos) + 1 : pos].strip(_BLANK)
+
+
 def _recover(text: str, pos: int, failed: Span | None) -> int:
     """Where the next statement may begin: after a `;`, or at a statement's keyword that begins a line."""
-    at, opened = _cut_first(text, pos), 0
+    at, opened, unclosed = _cut_first(text, pos), 0, 0
     while True:
         try:
             token = _cut(text, at)
         except QQLSyntaxError as exc:
             span = cast(Span, exc.diagnostic.span)
             line_end = text.find("\n", span.start)
-            if exc.code.startswith("unterminated"):
+            if exc.code == "unterminated-comment" or unclosed == _MOST_UNCLOSED:
+                return len(text)
+            if exc.code == "unterminated-string":
                 # What follows is inside the string or after it: only a new line is a fresh start.
                 at, opened = (len(text) if line_end < 0 else line_end), 0
+                unclosed += 1
             else:
                 at = span.end
             continue
@@ -1049,11 +1155,10 @@ def _recover(text: str, pos: int, failed: Span | None) -> int:
         if token.type == "SEMICOLON":
             return token.end
         opened = max(0, opened + (token.type in _OPEN) - (token.type in _CLOSE))
-        at_line_start = not text[: token.start].rpartition("\n")[2].strip()
         if (
             token.type == "WORD"
             and not opened
-            and at_line_start
+            and _begins_line(text, token.start)
             and (failed is None or token.start > failed.start)
             and token.text.upper() in _STARTERS
             and not _is_clause(text, token)
@@ -1107,6 +1212,7 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     """The tree of a stage given on its own, as in ``stages={"dense": "QUERY 'a' USING dense"}``."""
     source = Source(text, name)
     try:
+        _check_text(text)
         stage, span = _Parser(source).parse(0, "stage")
         rest = _cut(text, span.end)
         if rest.type == "SEMICOLON":

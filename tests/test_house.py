@@ -24,6 +24,7 @@ ORDER = [
     "result",
     "nodes",
     "schema",
+    "tables",
     "syntax",
     "printer",
     "bind",
@@ -54,7 +55,7 @@ ENGINES = {
     "fastembed": "embedders/fastembed",
     "prompt_toolkit": "repl",
     "rich": "render, cli, repl",
-    "lark": "syntax",
+    "lark": "tables",
 }
 
 

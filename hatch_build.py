@@ -1,0 +1,33 @@
+"""Puts the parser's tables into the wheel, so that no installed program has to build them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class TablesHook(BuildHookInterface):
+    """Builds the tables of `grammar/qql.lark` for a wheel; an editable install builds them as it runs."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":
+            return
+        sys.path.insert(0, self.root)
+        try:
+            from qql.tables import build
+        finally:
+            sys.path.remove(self.root)
+        grammar = (Path(self.root) / "grammar" / "qql.lark").read_text(encoding="utf-8")
+        self.folder = tempfile.TemporaryDirectory()
+        target = Path(self.folder.name) / "tables.json"
+        target.write_text(json.dumps(build(grammar), separators=(",", ":")), encoding="utf-8")
+        build_data["force_include"][str(target)] = "qql/tables.json"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if version != "editable":
+            self.folder.cleanup()

@@ -1,0 +1,160 @@
+"""Grammar → LALR(1) tables, as plain data. The only file that knows Lark.
+
+A wheel carries the tables as JSON (`hatch_build.py` makes them), so that nothing is built when a program
+starts; a checkout, whose grammar may change at any time, builds them when they are first needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+__all__ = ["Rule", "Tables", "build", "grammar_text", "load"]
+
+ROOTS = ("start", "stage")
+_FILE = "tables.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One production: how many symbols it takes off the stack, and what it makes of them.
+
+    ``make`` is the name of what builds its value; None for a rule that only hands on its children
+    (``inline``) or its single child. ``take`` says which of the symbols' values are kept: pairs of an index
+    (-1: a place for an optional part that is missing) and whether the value is spliced into its parent's.
+    """
+
+    origin: str
+    size: int
+    make: str | None
+    inline: bool
+    single: bool
+    take: tuple[tuple[int, bool], ...]
+
+    def children(self, values: Sequence[Any]) -> list[Any]:
+        """The kept values, with what is spliced laid out flat."""
+        kept: list[Any] = []
+        for index, spliced in self.take:
+            if index < 0:
+                kept.append(None)
+            elif spliced:
+                kept += values[index]
+            else:
+                kept.append(values[index])
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by."""
+
+    actions: list[dict[str, int | Rule]]
+    start: dict[str, int]
+    end: dict[str, int]
+    keywords: frozenset[str]
+    labels: dict[str, str]
+
+
+def grammar_text() -> str:
+    """The packaged grammar, or the checkout's where the package is run from one."""
+    packaged = files("qql").joinpath("qql.lark")
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    return (Path(__file__).parent.parent / "grammar" / "qql.lark").read_text(encoding="utf-8")
+
+
+@cache
+def load() -> Tables:
+    """The tables of this package's grammar."""
+    text = grammar_text()
+    packaged = files("qql").joinpath(_FILE)
+    if packaged.is_file():
+        data = json.loads(packaged.read_text(encoding="utf-8"))
+        if data["grammar"] == _fingerprint(text):
+            return _tables(data)
+    return _tables(build(text))
+
+
+def _fingerprint(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _tables(data: dict[str, Any]) -> Tables:
+    rules = [
+        Rule(origin, size, make, inline, single, tuple((index, spliced) for index, spliced in take))
+        for origin, size, make, inline, single, take in data["rules"]
+    ]
+    # A negative number stands for a rule: -1 for the first.
+    actions = [
+        {symbol: to if to >= 0 else rules[-1 - to] for symbol, to in row.items()} for row in data["states"]
+    ]
+    return Tables(actions, data["start"], data["end"], frozenset(data["keywords"]), data["labels"])
+
+
+def build(text: str) -> dict[str, Any]:
+    """The tables of a grammar as JSON data. Raises Lark's ``GrammarError`` for a grammar at fault."""
+    from lark import Lark
+    from lark.lexer import Lexer
+    from lark.parsers.lalr_analysis import Shift
+
+    class Unused(Lexer):
+        """Keeps Lark from building lexers: the terminals are cut by `qql.syntax`."""
+
+        def __init__(self, conf: Any) -> None: ...
+
+        def lex(self, *_: Any) -> Any:
+            raise AssertionError("the text is cut by qql.syntax")
+
+    lark = Lark(text, parser="lalr", lexer=Unused, start=list(ROOTS), maybe_placeholders=True)
+    table = cast(Any, lark.parser).parser._parse_table
+    rules = list(lark.rules)
+    number = {rule: -1 - index for index, rule in enumerate(rules)}
+    symbols = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}
+    words = {name: value for name, value in symbols.items() if value.isidentifier()}
+    labels = {name: f"`{value}`" for name, value in symbols.items()} | words
+    labels |= {
+        "NAME": "a name",
+        "STRING": "a string",
+        "NUMBER": "a number",
+        "PARAM": "a parameter",
+        "COMPARISON": "a comparison",
+        "$END": "the end of the statement",
+    }
+    return {
+        "grammar": _fingerprint(text),
+        "states": [
+            {str(symbol): to if action is Shift else number[to] for symbol, (action, to) in row.items()}
+            for _, row in sorted(table.states.items())
+        ],
+        "rules": [_rule(rule) for rule in rules],
+        "start": dict(table.start_states),
+        "end": dict(table.end_states),
+        "keywords": sorted(words.values()),
+        "labels": labels,
+    }
+
+
+def _rule(rule: Any) -> list[Any]:
+    """What Lark's tree builder would do with a rule: filtered terminals, spliced rules, placeholders."""
+    name = str(rule.origin.name)
+    inline = name.startswith("_")
+    missing = list(rule.options.empty_indices or ()) or [False] * len(rule.expansion)
+    take: list[tuple[int, bool]] = []
+    taken = 0
+    for empty in missing:
+        if empty:
+            take.append((-1, False))
+            continue
+        symbol = rule.expansion[taken]
+        if not (symbol.is_term and symbol.filter_out):
+            take.append((taken, not symbol.is_term and symbol.name.startswith("_")))
+        taken += 1
+    single = bool(rule.options.expand1 and not rule.alias)
+    make = None if inline else str(rule.alias or rule.options.template_source or name)
+    return [name, len(rule.expansion), make, inline, single, take]
