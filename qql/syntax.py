@@ -236,7 +236,7 @@ def _string_value(token: _Token) -> str:
         return text[2:-1]
     if text[0] == "`":
         return text[1:-1]
-    if len(text) >= 6 and text.startswith(_TRIPLES):
+    if len(text) >= 6 and text.startswith(_TRIPLES) and text.endswith(_TRIPLES):
         return text[3:-3]
     body = text[1:-1]
     if "\\" not in body and ("''" not in body or text[0] != "'"):

@@ -156,7 +156,7 @@ def loads(tmp_path: Path, total: int, rounds: int, threshold: int, seed: int) ->
 
 
 def test_a_load_that_is_killed(tmp_path: Path) -> None:
-    loads(tmp_path, total=3000, rounds=3, threshold=0, seed=1)
+    loads(tmp_path, total=3000, rounds=2, threshold=0, seed=1)
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def optimizations(tmp_path: Path, total: int, rounds: int, longest: float, seed:
 
 
 def test_building_indexes_is_killed(tmp_path: Path) -> None:
-    optimizations(tmp_path, total=4000, rounds=3, longest=0.6, seed=3)
+    optimizations(tmp_path, total=4000, rounds=2, longest=0.6, seed=3)
 
 
 @pytest.mark.slow

@@ -714,13 +714,13 @@ def laid_out(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
     return head + text + tail
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), phases=__import__("hypothesis").Phase.__members__ and [__import__("hypothesis").Phase.generate])
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(laid_out(queries()))
 def test_generated_queries(text: str) -> None:
     _compare(text)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=__import__("hypothesis").Phase.__members__ and [__import__("hypothesis").Phase.generate])
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(laid_out(others()))
 def test_generated_statements(text: str) -> None:
     _compare(text)

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ _VERSION = 1
 _MARKER = "qql.json"
 _LOCK = "lock"
 _NEW, _DROPPED = ".new-", ".drop-"
+_PATIENCE = 2.0  # seconds to wait for a collection that another process still holds
 _LONGEST = 180  # bytes of a file name that are spent on the collection's name
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
 
@@ -117,16 +119,24 @@ class Collection:
         return self._shard
 
     def _load(self) -> Any:
-        # An optimization that was killed leaves this behind; the engine would never look at it again.
-        shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
-        try:
-            return edge.EdgeShard.load(str(self.path))
-        except BaseException as exc:
-            if not isinstance(exc, Exception) and not is_panic(exc):
-                raise
-            if "WouldBlock" in str(exc):
-                raise failure(exc, self.name) from exc
-            raise _corrupt(self.name, str(exc)) from exc
+        waited_until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                shard = edge.EdgeShard.load(str(self.path))
+            except BaseException as exc:
+                if not isinstance(exc, Exception) and not is_panic(exc):
+                    raise
+                if "WouldBlock" not in str(exc):
+                    raise _corrupt(self.name, str(exc)) from exc
+                # The process that optimized it for a parent that was killed may not have ended yet.
+                if time.monotonic() > waited_until:
+                    raise failure(exc, self.name) from exc
+                time.sleep(0.05)
+            else:
+                # An optimization that was killed leaves this behind, and the engine never looks at it
+                # again. Not before the load: until then it may be the work of one that still runs.
+                shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+                return shard
 
     @contextlib.contextmanager
     def engine(self) -> Iterator[Any]:

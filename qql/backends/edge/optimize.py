@@ -32,14 +32,16 @@ __all__ = ["needs_optimize", "optimize"]
 _TICK = 0.1  # seconds between looks at the child
 
 _CHILD = """
-import json, signal, sys
+import json, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
     import ctypes
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # Linux: end with the parent
 except (OSError, AttributeError, ImportError, TypeError):
     pass
-request = json.loads(sys.stdin.readline())
+request = json.loads(sys.stdin.readline() or "{}")
+if os.getppid() != request.get("parent"):
+    sys.exit("the parent ended before its child could follow it")
 sys.path[:] = request["sys_path"]
 from qdrant_edge import EdgeShard
 shard = EdgeShard.load(request["path"])
@@ -75,7 +77,11 @@ def optimize(collection: Collection, progress: Progress | None = None) -> bool:
 
 def _run_child(collection: Collection, progress: Progress | None) -> str:
     request = json.dumps(
-        {"path": str(collection.path.resolve()), "sys_path": [entry or str(Path.cwd()) for entry in sys.path]}
+        {
+            "path": str(collection.path.resolve()),
+            "sys_path": [entry or str(Path.cwd()) for entry in sys.path],
+            "parent": os.getpid(),
+        }
     )
     try:
         child = subprocess.Popen(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from numbers import Real
 from typing import Any, Literal
 
@@ -73,6 +74,9 @@ class _Doubt(Exception):
     """The fast check did not pass; the slow one decides, and names the culprit."""
 
 
+_DOUBTS = (_Doubt, struct.error, OverflowError, TypeError, ValueError, KeyError)
+
+
 def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]], Any]:
     """A function of a vector to be stored and the words for its owner; it gives what the engine takes.
 
@@ -85,7 +89,7 @@ def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]]
     def check(value: Any, who: Callable[[], str]) -> Any:
         try:
             return fast(value)
-        except (_Doubt, struct.error, OverflowError, TypeError, ValueError, KeyError):
+        except _DOUBTS:
             return _SLOW[spec.kind](spec, value, who(), True)
 
     return check
@@ -95,7 +99,16 @@ def query_vector(spec: VectorSpec, value: Any, who: str = "the query") -> Any:
     """A vector to search with. A multivector may be searched with one dense vector, as on the server."""
     if spec.kind == "sparse" and type(value).__name__ == "SparseVector":
         return value
-    return _SLOW[spec.kind](spec, value, who, False)
+    try:
+        return _fast_query(spec)(value)
+    except _DOUBTS:
+        return _SLOW[spec.kind](spec, value, who, False)
+
+
+@lru_cache(1024)
+def _fast_query(spec: VectorSpec) -> Callable[[Any], Any]:
+    # What is searched with is a float32, whatever the stored vectors are.
+    return _FAST[spec.kind](replace(spec, datatype="float32"))
 
 
 # --- the fast way ---------------------------------------------------------------------------------
