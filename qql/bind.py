@@ -19,6 +19,7 @@ Params = Mapping[str, Any] | Sequence[Any] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
 MAX_NESTING = 200
+_PLAIN = {int, float, str, bool, type(None)}
 
 
 def stable_uuid(text: str) -> str:
@@ -78,7 +79,7 @@ def resolved(value: Any, span: Span, level: int = 0) -> Any:
         return stable_uuid(text)
     if isinstance(value, (list, dict)) and level >= MAX_NESTING:
         _too_deep(span)
-    if isinstance(value, list) and any(isinstance(item, (dict, list, nodes.Uuid)) for item in value):
+    if isinstance(value, list) and not {*map(type, value)} <= _PLAIN:
         return [resolved(item, span, level + 1) for item in value]
     if isinstance(value, dict):
         return {key: resolved(item, span, level + 1) for key, item in value.items()}
@@ -212,6 +213,8 @@ def _plain(value: Any, span: Span, level: int = 0) -> Any:
             return str(value)
     if level >= MAX_NESTING:
         _too_deep(span)
+    if type(value) is list and {*map(type, value)} == {float} and math.isfinite(sum(value)):
+        return value  # a vector, most likely
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             _fail("wrong-parameter", "the keys of an object are strings", span)

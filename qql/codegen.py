@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from qql import nodes
-from qql.bind import resolved
 from qql.embedders.models import known_kind, known_size
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.filters import all_of, emit_filter, point_id, range_bound, selected_ids
@@ -25,19 +24,16 @@ from qql.plan import (
     Input,
     QueryPlan,
     Stage,
-    check_vector,
     collection_of,
     count_limit,
     text_of,
     wait_of,
 )
+from qql.points import TEXT_FIELDS, document, lacks_vector, row_point
 from qql.request import Request, collection_path
-from qql.schema import METADATA_KEY, Schema
+from qql.schema import METADATA_KEY
 
-__all__ = ["TEXT_FIELDS", "emit_query", "emit_statement", "row_point"]
-
-TEXT_FIELDS = ("text", "body", "content", "title", "description", "name", "summary", "document")
-"""The payload field that is embedded: the first of these that a row has."""
+__all__ = ["emit_query", "emit_statement"]
 
 
 def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
@@ -78,13 +74,31 @@ def _emit_stage(stage: Stage, given: Input, done: dict[int, list[dict[str, Any]]
             "prefetch": inputs or None,
             "query": _emit_target(stage),
             "using": stage.using,
-            "filter": emit_filter(all_of([stage.where, given.where])),
+            "filter": _emit_where(stage, given),
             "params": dict(stage.params) or None,
             "score_threshold": threshold,
             "limit": stage.limit,
             "lookup_from": _emit_lookup(lookup) if lookup else None,
         }
     )
+
+
+def _emit_where(stage: Stage, given: Input) -> dict[str, Any] | None:
+    """The filter of a stage and its reference.
+
+    Qdrant merges a filter into those of the prefetches below it key by key, and two lists of ``should`` into
+    one: `a OR b` above `c OR d` would become `a OR b OR c OR d`. Inside a ``must`` it keeps its meaning.
+    """
+    found = emit_filter(all_of([stage.where, given.where]))
+    if found and "should" in found and any(_has_should(i) for i in stage.inputs):
+        return {"must": [found]}
+    return found
+
+
+def _has_should(given: Input) -> bool:
+    """Whether a filter here or below has alternatives at its top."""
+    where = all_of([given.stage.where, given.where])
+    return isinstance(where, nodes.Or) or any(_has_should(i) for i in given.stage.inputs)
 
 
 def _emit_target(stage: Stage) -> dict[str, Any]:
@@ -94,17 +108,12 @@ def _emit_target(stage: Stage) -> dict[str, Any]:
         return {"fusion": stage.fusion}
     match stage.target:
         case nodes.Text():
-            return {"nearest": _document(text_of(stage.target.text, "the text"), stage.model)}
+            return {"nearest": document(text_of(stage.target.text, "the text"), stage.model)}
         case nodes.Vector():
             return {"nearest": stage.target.value}
         case nodes.Point():
             return {"nearest": point_id(stage.target.id)}
     raise AssertionError(f"no query for {stage.target!r}")
-
-
-def _document(text: str, model: str | None) -> dict[str, Any]:
-    """Qdrant's inference object."""
-    return {"text": text, "model": model} if model else {"text": text}
 
 
 def _emit_lookup(lookup: nodes.Lookup) -> dict[str, Any]:
@@ -134,99 +143,6 @@ def _selections(payload: nodes.Selection | None, vectors: nodes.Selection | None
 # ------------------------------------------------------------------------------------ points
 
 
-def row_point(
-    row: Mapping[str, Any], schema: Schema | None, collection: str, span: Span, context: Context
-) -> dict[str, Any]:
-    """A point of UPSERT or COPY: ``{"id", "vector", "payload"}``.
-
-    Every vector of the collection that has a model and is not given is asked for as an inference
-    object of the row's text. Raises `QQLPlanError`.
-    """
-    row = cast(dict[str, Any], resolved(dict(row), span))
-    if "id" not in row:
-        hint = "ids are unsigned integers or UUIDs; UUID('some key') makes a stable one of a text"
-        written = next((key for key in row if key.lower() == "id"), None)
-        if written:
-            hint = f"`{written}` is another field: names keep their case, so write `id`"
-        _fail("missing-id", "a point needs an `id`", span, hint)
-    point: dict[str, Any] = {"id": point_id(nodes.Scalar(row.pop("id"), span=span))}
-    vector = row.pop("vector", None)
-    if vector is not None:
-        vector = _row_vector(vector, schema, collection, span)
-    vector = _with_texts(vector, row, schema)
-    point["vector"] = {} if vector is None else vector  # Qdrant's REST wants the key in any case
-    if row:
-        _check_payload(row, span)
-        point["payload"] = row
-        for key in row:
-            if key != "vector" and key.lower() in ("vector", "vectors"):
-                message = f"`{key}` is a field like any other here; the vector of a point is called `vector`"
-                context.warn("vector-in-payload", message, span, "write it as vector: …")
-        if isinstance(row.get("payload"), dict) and len(row) == 1:
-            context.warn(
-                "nested-payload",
-                "`payload` is a field like any other here, so the payload holds an object `payload`",
-                span,
-                "write the payload's fields beside `id` and `vector`",
-            )
-    return point
-
-
-def _row_vector(vector: Any, schema: Schema | None, collection: str, span: Span) -> Any:
-    of = f"of `{collection}`"
-    if isinstance(vector, dict) and set(vector) != {"indices", "values"} and "text" not in vector:
-        return {name: _one_vector(value, name, schema, collection, span) for name, value in vector.items()}
-    if schema is not None and schema.vectors and "" not in schema.vectors:
-        hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
-        _fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
-    return _one_vector(vector, "", schema, collection, span)
-
-
-def _one_vector(value: Any, name: str, schema: Schema | None, collection: str, span: Span) -> Any:
-    known = None
-    if schema is not None:
-        known = schema.vectors.get(name)
-        if known is None:
-            hint = did_you_mean(name, schema.vectors) or f"its vectors: {schema.describe_vectors()}"
-            _fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
-    if isinstance(value, str):
-        return _document(value, known.model if known else None)
-    if isinstance(value, dict) and isinstance(value.get("text"), str):
-        return value if "model" in value or not known or not known.model else {**value, "model": known.model}
-    check_vector(value, known, span, f"of `{collection}`")
-    return value
-
-
-def _with_texts(vector: Any, payload: Mapping[str, Any], schema: Schema | None) -> Any:
-    """The vectors, and an inference object for each that has a model and is not there."""
-    if schema is None:
-        return vector
-    given = vector if isinstance(vector, dict) and "indices" not in vector and "text" not in vector else None
-    if vector is not None and given is None:
-        return vector
-    missing = {v.name: v.model for v in schema.vectors.values() if v.model and v.name not in (given or {})}
-    text = next((payload[f] for f in TEXT_FIELDS if isinstance(payload.get(f), str)), None)
-    if not missing or not text:
-        return vector
-    if list(schema.vectors) == [""]:
-        return _document(text, missing[""])
-    return {**(given or {}), **{name: _document(text, model) for name, model in missing.items()}}
-
-
-def _check_payload(payload: Mapping[str, Any], span: Span) -> None:
-    todo: list[Any] = [payload]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            todo += item.values()
-        elif isinstance(item, list):
-            todo += item
-        elif isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
-            _fail("number-out-of-range", f"{shown(item)} does not fit 64 bits", span)
-        elif isinstance(item, float) and not -1.8e308 < item < 1.8e308:
-            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
-
-
 def _emit_upsert(statement: nodes.Upsert, context: Context) -> list[Request]:
     collection = collection_of(statement.collection, context, statement.span)
     schema = context.schema(collection)
@@ -238,7 +154,7 @@ def _emit_upsert(statement: nodes.Upsert, context: Context) -> list[Request]:
             message = f"row {number} is {shown(row)}; a row is an object {{id: 1, …}}"
             _fail("bad-row", message, statement.span)
         try:
-            point = row_point(row, schema, collection, statement.span, context)
+            point = row_point(row, schema, collection, statement.span, context.warn)
         except QQLPlanError as exc:
             if len(statement.rows) == 1:
                 raise
@@ -257,6 +173,15 @@ def _emit_upsert(statement: nodes.Upsert, context: Context) -> list[Request]:
             f"what `{collection}` embeds is not known here, so the points have no vectors",
             statement.span,
             "connect to the database, or give schema= or a CREATE COLLECTION in the same script",
+        )
+    without = sum(lacks_vector(point["vector"], schema) for point in points)
+    if without:
+        rows = "a row has" if without == 1 else f"{without} rows have"
+        context.warn(
+            "no-text",
+            f"{rows} no text to make a vector of",
+            statement.span,
+            f"the text is a row's first field of {', '.join(TEXT_FIELDS)}",
         )
     path = collection_path(collection, "points")
     return [Request("PUT", path, _wait(statement.wait), {"points": points})]

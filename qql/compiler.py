@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from qql import nodes
 from qql.bind import Params, bind
 from qql.codegen import emit_query, emit_statement
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
-from qql.plan import Context, QueryPlan, collection_of, count_limit, plan_query, text_of
+from qql.plan import Context, QueryPlan, check_copy, collection_of, plan_query, stage_key
 from qql.request import Request
 from qql.schema import Schema
 from qql.syntax import Parsed, parse_script, parse_stage, raise_all
@@ -68,7 +68,8 @@ def make_context(
     defined = {}
     for name, stage in (stages or {}).items():
         tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else stage
-        defined[name.lower()] = nodes.Cte(nodes.Name(name), tree)
+        cte = nodes.Cte(nodes.Name(name), tree)
+        defined[stage_key(cte.name)] = cte
     known = dict(models or {})
     if callable(schema):
         return Context(collection, defined, known, schema)
@@ -90,7 +91,7 @@ def compile_script(
     parsed, errors = parse_script(source)
     # Where a statement does not parse, the others are planned all the same, to report their faults too;
     # but what the broken one would have created cannot be missed then.
-    overlay = _Overlay(context.schema, None if errors else context.collections)
+    overlay = _Overlay(context, check=not errors)
     trial = replace(context, schema=overlay.get, warnings=[])
     single = len(parsed) + len(errors) == 1
     done = []
@@ -100,7 +101,7 @@ def compile_script(
             done.append(_compile_one(one, source, params, trial, overlay, single=single))
         except QQLCompileError as exc:
             errors.append(cast(QQLCompileError, exc.at(source, one.span)))
-            overlay.collections = None
+            overlay.checked = False
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             message = "this statement nests deeper than the call stack has room for"
             errors.append(QQLPlanError(Diagnostic("too-deep", message, one.span, source=source)))
@@ -131,25 +132,50 @@ def _unused_params(parsed: list[Parsed], params: Params, source: Source) -> list
 class _Overlay:
     """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
 
-    def __init__(
-        self, below: Callable[[str], Schema | None], collections: Callable[[], Sequence[str]] | None
-    ) -> None:
-        self.below = below
-        self.collections = collections
+    def __init__(self, context: Context, *, check: bool) -> None:
+        self.context = context
+        self.checked = check and context.collections is not None
         self.changed: dict[str, Schema | None] = {}
+        self.listed: set[str] | None = None
 
     def get(self, collection: str) -> Schema | None:
         if collection not in self.changed:
-            self.changed[collection] = self.below(collection)
+            found = self.context.schema(collection)
+            return found.with_models(self.context.models) if found else None
         return self.changed[collection]
 
-    def require(self, collection: str, span: Span) -> None:
-        """Raises `QQLPlanError` where the collections are known and this one is none of them."""
-        if self.collections is None or self.get(collection) is not None:
+    def change(self, collection: str, schema: Schema | None) -> None:
+        self.changed[collection] = schema.with_models(self.context.models) if schema else None
+
+    def existing(self) -> set[str]:
+        """The collections that there are at this point of the script."""
+        if self.listed is None:
+            assert self.context.collections is not None
+            self.listed = set(self.context.collections())
+        gone = {name for name, schema in self.changed.items() if schema is None}
+        return (self.listed - gone) | (self.changed.keys() - gone)
+
+    def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
+        """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
+        if not self.checked:
             return
-        known = {*self.collections(), *(name for name, schema in self.changed.items() if schema)}
-        hint = did_you_mean(collection, known) or "SHOW COLLECTIONS lists what there is"
-        message = f"there is no collection `{collection}`"
+        # What can be described is there. A list of all is asked for only where something seems wrong,
+        # and for DROP, which has to work on a collection that cannot be read.
+        drops = isinstance(statement, nodes.DropCollection)
+        there = collection in self.existing() if drops else self.get(collection) is not None
+        if isinstance(statement, nodes.CreateCollection):
+            if there and not statement.if_not_exists:
+                hint = f"CREATE COLLECTION IF NOT EXISTS, or DROP COLLECTION {collection}; before it"
+                message = f"there is a collection `{collection}` already"
+                raise QQLPlanError(Diagnostic("collection-exists", message, statement.name.span, hint))
+            return
+        if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
+            return
+        hint = did_you_mean(collection, self.existing()) or "SHOW COLLECTIONS lists what there is"
+        message, span = f"there is no collection `{collection}`", _named_at(statement)
+        if isinstance(statement, nodes.Use):  # it may be made later
+            context.warn("unknown-collection", message, span, hint)
+            return
         raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
 
 
@@ -164,8 +190,8 @@ def _compile_one(
         inner = inner.statement
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)
-    if collection is not None and _needs_collection(inner):
-        overlay.require(collection, _named_at(inner))
+    if collection is not None:
+        overlay.require(inner, collection, context)
     requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     stages = dict(context.stages)
     if inner is statement:
@@ -178,8 +204,7 @@ def _compile_one(
 def _collection(statement: nodes.Statement, context: Context) -> str | None:
     match statement:
         case nodes.Copy():
-            count_limit(statement.batch, "BATCH", 1)
-            text_of(statement.path, "the path of COPY")
+            check_copy(statement)
             return collection_of(statement.collection, context, statement.span)
         case nodes.Optimize() | nodes.Use() | nodes.Upsert() | nodes.CreateIndex() | nodes.DropIndex():
             return collection_of(statement.collection, context, statement.span)
@@ -188,15 +213,6 @@ def _collection(statement: nodes.Statement, context: Context) -> str | None:
         case nodes.Count() | nodes.Scroll() | nodes.Delete():
             return collection_of(statement.source, context, statement.span)
     return None
-
-
-def _needs_collection(statement: nodes.Statement) -> bool:
-    match statement:
-        case nodes.CreateCollection() | nodes.Use():
-            return False
-        case nodes.DropCollection():
-            return not statement.if_exists
-    return True
 
 
 def _named_at(statement: Any) -> Span:
@@ -214,13 +230,10 @@ def apply(statement: nodes.Statement, context: Context) -> None:
         case nodes.Use():
             context.collection = collection_of(statement.collection, context, statement.span)
         case nodes.Define():
-            key = str(statement.name.text).lower()
-            context.stages = {
-                **context.stages,
-                key: nodes.Cte(statement.name, statement.stage, span=statement.span),
-            }
+            cte = nodes.Cte(statement.name, statement.stage, span=statement.span)
+            context.stages = {**context.stages, stage_key(cte.name): cte}
         case nodes.Undefine():
-            key = str(statement.name.text).lower()
+            key = stage_key(statement.name)
             if key not in context.stages:
                 known = [str(cte.name.text) for cte in context.stages.values()]
                 hint = did_you_mean(str(statement.name.text), known)
@@ -235,9 +248,9 @@ def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overl
         case nodes.CreateCollection():
             name = str(statement.name.text)
             if not (statement.if_not_exists and overlay.get(name)):
-                overlay.changed[name] = Schema.from_info(requests[0].body or {})
+                overlay.change(name, Schema.from_info(requests[0].body or {}))
         case nodes.DropCollection():
-            overlay.changed[str(statement.name.text)] = None
+            overlay.change(str(statement.name.text), None)
 
 
 def compile_text(

@@ -42,7 +42,10 @@ def explain_compiled(compiled: Compiled) -> str:
         parts.append("\n".join(plan_lines(compiled.plan)))
     parts += [_request(request) for request in compiled.requests]
     if not parts:
-        word = type(compiled.statement).__name__
+        inner = compiled.statement
+        while isinstance(inner, nodes.Explain):
+            inner = inner.statement
+        word = type(inner).__name__
         parts.append(f"{word}: carried out by the session; no request")
     return "\n\n".join(parts)
 

@@ -24,9 +24,12 @@ __all__ = [
     "Input",
     "QueryPlan",
     "Stage",
+    "check_copy",
     "collection_of",
+    "copy_fields",
     "count_limit",
     "plan_query",
+    "stage_key",
     "text_of",
     "wait_of",
 ]
@@ -260,7 +263,7 @@ class _Planner:
         self.request: dict[str, Any] = {}
 
     def collection_name(self) -> str:
-        unknown = [str(n.text) for n in _references(self.query) if _key(n) not in self.scope]
+        unknown = [str(n.text) for n in _references(self.query) if stage_key(n) not in self.scope]
         if self.query.source is None and not self.context.collection and unknown:
             # Both can be missing at once (`FUSION RRF PREFETCH (a, b)` alone), so both are named.
             message = (
@@ -274,7 +277,7 @@ class _Planner:
         """The statement's CTEs by lower-case name."""
         found: dict[str, nodes.Cte] = {}
         for cte in self.query.ctes:
-            key = _key(cte.name)
+            key = stage_key(cte.name)
             if key in found:
                 related = ((found[key].name.span, "given here first"),)
                 message = f"the stage `{cte.name.text}` is defined twice"
@@ -289,7 +292,7 @@ class _Planner:
             _check_stage(cte.stage, self.collection)
             self.built[key] = self.stage(cte.stage, str(cte.name.text))
         for cte in self.query.ctes:
-            if _key(cte.name) not in self.built:
+            if stage_key(cte.name) not in self.built:
                 message = f"the stage `{cte.name.text}` is never used"
                 self.context.warn("unused-stage", message, cte.name.span, "name it in PREFETCH (…)")
         return self.stage(self.query, "root", is_root=True)
@@ -316,7 +319,7 @@ class _Planner:
         # graphlib lists each stage before the one that needs it; people read it the other way round.
         path = list(reversed(keys))
         names = [str(self.scope[key].name.text) for key in path]
-        refs = [r for r in _references(self.scope[path[0]].stage) if _key(r) == path[1]]
+        refs = [r for r in _references(self.scope[path[0]].stage) if stage_key(r) == path[1]]
         message = f"the stages need one another in a circle: {' → '.join(names)}"
         _fail("stage-cycle", message, refs[0].span, "a stage can only use stages that do not use it")
 
@@ -324,7 +327,7 @@ class _Planner:
         """The keys that a stage's PREFETCH names, checked to exist."""
         keys = []
         for name in _references(query):
-            key = _key(name)
+            key = stage_key(name)
             if key not in self.scope:
                 self.unknown(name)
             if key == owner:
@@ -400,7 +403,7 @@ class _Planner:
 
     def input(self, ref: nodes.Ref) -> Input:
         if isinstance(ref.stage, nodes.Name):
-            stage = self.built[_key(ref.stage)]
+            stage = self.built[stage_key(ref.stage)]
         else:
             _check_stage(ref.stage, self.collection)
             self.inline += 1
@@ -460,10 +463,9 @@ class _Planner:
         """The statement's model, else the collection's, else the configured one."""
         if target.model is not None:
             return text_of(target.model, "MODEL")
-        if vector and vector.model:
-            return vector.model
-        models = self.context.models
-        return models.get(using or "") or (None if vector and vector.kind == "sparse" else models.get("*"))
+        if vector is not None:
+            return vector.model  # `Schema.with_models` has put the configured ones in
+        return self.context.models.get(using or "") or self.context.models.get("*")
 
     def check_target(self, target: nodes.Target, using: str | None, vector: VectorInfo | None) -> str | None:
         """Checks the target against the vector; gives the model of a text."""
@@ -490,8 +492,8 @@ class _Planner:
         self.context.warn("no-model", message, target.span, hint)
 
 
-def _key(name: nodes.Name) -> str:
-    """Stage names are matched without regard to ASCII case."""
+def stage_key(name: nodes.Name) -> str:
+    """What a stage is known by: names are matched without regard to ASCII case."""
     return "".join(c.lower() if c.isascii() else c for c in str(name.text))
 
 
@@ -587,15 +589,52 @@ def _weights_by_name(query: nodes.Query, weights: Mapping[str, float], option: n
         if not isinstance(ref.stage, nodes.Name):
             hint = "name the stage by WITH, or give the weights as a list"
             _fail("weights-by-name", "an inline stage has no name to give a weight to", ref.span, hint)
-        key = _key(ref.stage)
+        key = stage_key(ref.stage)
         if key not in given:
             _fail("weights-count", f"rrf_weights has no weight for `{ref.stage.text}`", option.span)
         found.append(given[key][1])
-    extra = [name for key, (name, _) in given.items() if key not in {_key(n) for n in _references(query)}]
+    extra = [
+        name for key, (name, _) in given.items() if key not in {stage_key(n) for n in _references(query)}
+    ]
     if extra:
         close = did_you_mean(extra[0], [str(n.text) for n in _references(query)])
         _fail("weights-count", f"rrf_weights names `{extra[0]}`, which is not prefetched", option.span, close)
     return found
+
+
+# ------------------------------------------------------------------------------------ COPY
+
+COPY_FORMATS = ("jsonl", "csv", "tsv")
+
+
+def check_copy(statement: nodes.Copy) -> None:
+    """Checks what can be checked of COPY without its file. Raises `QQLPlanError`."""
+    count_limit(statement.batch, "BATCH", 1)
+    text_of(statement.path, "the path of COPY")
+    copy_fields(statement)
+    if statement.format and str(statement.format.text).lower() not in COPY_FORMATS:
+        name = str(statement.format.text)
+        hint = did_you_mean(name, COPY_FORMATS) or f"the formats are {', '.join(COPY_FORMATS)}"
+        _fail("file-format", f"there is no file format `{name}`", statement.format.span, hint)
+
+
+def copy_fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool]:
+    """What MAP says: target → column or columns, and whether ids are UUIDs made of the column."""
+    fields: dict[str, str | list[str]] = {}
+    id_uuid = False
+    for mapping in statement.map:
+        target, source = str(mapping.target.text), mapping.source
+        names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
+        if target in fields:
+            _fail("bad-mapping", f"`{target}` is mapped twice", mapping.span)
+        if isinstance(names, list) and target != "payload":
+            hint = "a list of fields is given as payload = (title, body)"
+            _fail("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
+        if mapping.uuid and target != "id":
+            _fail("bad-mapping", "UUID(…) makes ids only", mapping.span)
+        fields[target] = names
+        id_uuid = id_uuid or mapping.uuid
+    return fields, id_uuid
 
 
 # ------------------------------------------------------------------------------------ vectors
@@ -652,9 +691,9 @@ def _check_dense(row: Any, span: Span) -> int:
         _fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
     if not row:
         _fail("malformed-vector", "a vector has at least one number", span)
-    for value in row:
-        if not _is_number(value):
-            _fail("malformed-vector", f"a vector holds numbers, not {shown(value)}", span)
+    if not {*map(type, row)} <= {int, float}:
+        wrong = next((value for value in row if not _is_number(value)), None)
+        _fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
     # The largest finite float32; what is beyond it would become infinite in the engine. No comparison
     # finds a NaN behind a number, but a sum with a NaN in it is one.
     if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38 and math.isfinite(sum(row))):

@@ -53,6 +53,8 @@ def show(node: Any) -> str:
 
 def _string(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "''")
+    if text.startswith("'"):
+        escaped = "\\" + escaped[1:]  # three quotes in a row would begin another kind of string
     return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["METADATA_KEY", "Schema", "VectorInfo"]
@@ -49,6 +49,16 @@ class Schema:
             for name, described in (info.get("payload_schema") or {}).items()
         }
         return cls(_vectors(params, models), indexes, info.get("points_count"))
+
+    def with_models(self, models: Mapping[str, str]) -> Schema:
+        """With a model for each vector that records none: by its name, or ``"*"`` for dense ones."""
+        if not models:
+            return self
+        found = {}
+        for name, vector in self.vectors.items():
+            model = vector.model or models.get(name) or (models.get("*") if vector.kind == "dense" else None)
+            found[name] = replace(vector, model=model)
+        return replace(self, vectors=found)
 
     def describe_vectors(self) -> str:
         """The vectors in one line."""

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Progress
 from qql.bind import Params
-from qql.codegen import TEXT_FIELDS, row_point
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
 from qql.embedders import Embedders
 from qql.errors import (
@@ -32,7 +31,8 @@ from qql.explanation import explain_compiled
 from qql.filters import scalar_value
 from qql.inference import embed_request
 from qql.loader import BadRow, Row, Rows, batches, read_rows
-from qql.plan import Context
+from qql.plan import Context, copy_fields
+from qql.points import TEXT_FIELDS, lacks_vector, make_point
 from qql.printer import show
 from qql.request import Request, collection_path
 from qql.result import Hit, Result
@@ -217,12 +217,6 @@ class Session:
                 if not believed or isinstance(exc, QQLSyntaxError):
                     raise
                 self._schemas.clear()
-        for one in compiled:
-            if isinstance(one.statement, nodes.Copy):
-                try:
-                    _fields(one.statement)
-                except QQLPlanError as exc:
-                    raise exc.at(source, one.span) from None
         return compiled
 
     def _carry_out(self, compiled: Compiled) -> Result:
@@ -337,7 +331,8 @@ class _Copy:
         self.path = str(scalar_value(statement.path))
         self.size = int(scalar_value(statement.batch)) if statement.batch else _BATCH
         self.skip = statement.on_error == "skip"
-        self.schema = session.schema(collection)
+        schema = session.schema(collection)
+        self.schema = schema.with_models(session.context.models) if schema else None
         self.written = 0
         self.skipped = 0
         self._bad: list[tuple[int, str]] = []
@@ -396,7 +391,7 @@ class _Copy:
             self.written += len(lines)
 
     def reader(self) -> Rows:
-        fields, id_uuid = _fields(self.statement)
+        fields, id_uuid = copy_fields(self.statement)
         kind = str(self.statement.format.text).lower() if self.statement.format else None
         return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
 
@@ -418,22 +413,10 @@ class _Copy:
             yield row.line, point
 
     def point(self, row: Row, context: Context) -> dict[str, Any]:
-        # The file's columns `id` and `vector` may be part of the payload, where another column is the id.
-        own = {name: row.payload[name] for name in ("id", "vector") if name in row.payload}
-        given = {name: value for name, value in row.payload.items() if name not in own}
-        given |= {"id": row.id} | ({} if row.vector is None else {"vector": row.vector})
-        point = row_point(given, self.schema, self.collection, self.statement.span, context)
-        if own:
-            point["payload"] = {**point.get("payload", {}), **own}
-        self._without_vector += self.lacks_vector(point["vector"])
+        span = self.statement.span
+        point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
+        self._without_vector += lacks_vector(point["vector"], self.schema)
         return point
-
-    def lacks_vector(self, vector: Any) -> bool:
-        """Whether a vector is missing that would have been made of the row's text."""
-        vectors = self.schema.vectors if self.schema else {}
-        if "" in vectors:
-            return vector == {} and vectors[""].model is not None
-        return any(known.model and name not in vector for name, known in vectors.items())
 
     def report(self, what: str, done: int, total: int | None) -> None:
         if self.session.on_progress is not None:
@@ -463,29 +446,6 @@ class _Copy:
 
     def summary(self) -> dict[str, Any]:
         return {"copied": self.written, "skipped": self.skipped, "file": self.path}
-
-
-def _fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool]:
-    """What MAP says: target → column or columns, and whether ids are UUIDs made of the column."""
-    fields: dict[str, str | list[str]] = {}
-    id_uuid = False
-    for mapping in statement.map:
-        target, source = str(mapping.target.text), mapping.source
-        names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
-        if target in fields:
-            _bad_mapping(mapping, f"`{target}` is mapped twice")
-        if isinstance(names, list) and target != "payload":
-            hint = "a list of fields is given as payload = (title, body)"
-            _bad_mapping(mapping, f"`{target}` takes one field", hint)
-        if mapping.uuid and target != "id":
-            _bad_mapping(mapping, "UUID(…) makes ids only")
-        fields[target] = names
-        id_uuid = id_uuid or mapping.uuid
-    return fields, id_uuid
-
-
-def _bad_mapping(mapping: nodes.Mapping, message: str, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic("bad-mapping", message, mapping.span, hint))
 
 
 # ------------------------------------------------------------------------------------ results

@@ -1,7 +1,7 @@
-"""Text → tree. The only file that knows Lark.
+"""Text → tree: a driver for the tables of `qql.tables`, and what each rule makes.
 
-Lark turns ``grammar/qql.lark`` into LALR(1) tables. They are driven here rather than by Lark, since a
-word's meaning (keyword or name) hangs on the parser's state, and so that JSON values can be read whole.
+Lark makes the tables. They are driven here rather than by Lark, since a word's meaning (keyword or name)
+hangs on the parser's state, and so that JSON values can be read whole.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span, did_you_mean
 from qql.nodes import Node, Statement
+from qql.tables import Tables, load
 
 __all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
 
@@ -44,83 +43,9 @@ class Parsed:
 # ------------------------------------------------------------------------------------ tables
 
 
-@dataclass(frozen=True, slots=True)
-class _Reduce:
-    origin: str
-    size: int
-    build: Callable[[list[Any]], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tables:
-    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by."""
-
-    actions: list[dict[str, int | _Reduce]]
-    start: dict[str, int]
-    end: dict[str, int]
-    keywords: frozenset[str]
-    labels: dict[str, str]
-
-
-def _grammar_text() -> str:
-    """The packaged grammar, or the checkout's where the package is run from one."""
-    packaged = files("qql").joinpath("qql.lark")
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).parent.parent / "grammar" / "qql.lark").read_text(encoding="utf-8")
-
-
-_ROOTS = ("start", "stage")
-
-
 @cache
-def _tables() -> _Tables:
-    from lark import Lark
-    from lark.lexer import Lexer
-    from lark.parsers.lalr_analysis import Shift
-
-    class Unused(Lexer):
-        """Keeps Lark from building lexers; the terminals are cut by `_Parser.next`."""
-
-        def __init__(self, conf: Any) -> None: ...
-
-        def lex(self, *_: Any) -> Any:
-            raise AssertionError("the text is cut by qql.syntax")
-
-    lark = Lark(
-        _grammar_text(),
-        parser="lalr",
-        lexer=Unused,
-        start=list(_ROOTS),
-        maybe_placeholders=True,
-        transformer=_Builder(),
-    )
-    lalr = cast(Any, lark.parser).parser
-    table, callbacks = lalr._parse_table, cast(Any, lark)._callbacks
-    reductions = {
-        rule: _Reduce(rule.origin.name, len(rule.expansion), build) for rule, build in callbacks.items()
-    }
-    actions: list[dict[str, int | _Reduce]] = [
-        {str(s): (arg if action is Shift else reductions[arg]) for s, (action, arg) in row.items()}
-        for _, row in sorted(table.states.items())
-    ]
-    words = {
-        t.name: t.pattern.value
-        for t in lark.terminals
-        if t.pattern.type == "str" and t.pattern.value.isidentifier()
-    }
-    symbols = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}
-    labels = {name: f"`{value}`" for name, value in symbols.items()} | words
-    labels |= {
-        "NAME": "a name",
-        "STRING": "a string",
-        "NUMBER": "a number",
-        "PARAM": "a parameter",
-        "COMPARISON": "a comparison",
-        "$END": "the end of the statement",
-    }
-    starts, ends = dict(table.start_states), dict(table.end_states)
-    return _Tables(actions, starts, ends, frozenset(words.values()), labels)
+def _tables() -> Tables:
+    return load(_Builder())
 
 
 def keywords() -> frozenset[str]:
@@ -727,7 +652,10 @@ class _Builder:
         return value
 
     def array(self, c: list[Any]) -> list[Any]:
-        return [item for item in c if item is not None or len(c) > 1]
+        return c[0] or []
+
+    def items(self, c: list[Any]) -> list[Any]:
+        return c
 
     def pair(self, c: list[Any]) -> Any:
         key = _string_value(c[0]) if c[0].type == "STRING" else c[0].text

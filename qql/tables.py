@@ -1,4 +1,4 @@
-"""Grammar → LALR(1) tables, as plain data. The only file that knows Lark.
+"""Grammar → LALR(1) tables. The only file that knows Lark.
 
 A wheel carries the tables as JSON (`hatch_build.py` makes them), so that nothing is built when a program
 starts; a checkout, whose grammar may change at any time, builds them when they are first needed.
@@ -7,9 +7,8 @@ starts; a checkout, whose grammar may change at any time, builds them when they 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -23,31 +22,11 @@ _FILE = "tables.json"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One production: how many symbols it takes off the stack, and what it makes of them.
-
-    ``make`` is the name of what builds its value; None for a rule that only hands on its children
-    (``inline``) or its single child. ``take`` says which of the symbols' values are kept: pairs of an index
-    (-1: a place for an optional part that is missing) and whether the value is spliced into its parent's.
-    """
+    """One production: what it stands for, how many symbols it takes off the stack, what it makes of them."""
 
     origin: str
     size: int
-    make: str | None
-    inline: bool
-    single: bool
-    take: tuple[tuple[int, bool], ...]
-
-    def children(self, values: Sequence[Any]) -> list[Any]:
-        """The kept values, with what is spliced laid out flat."""
-        kept: list[Any] = []
-        for index, spliced in self.take:
-            if index < 0:
-                kept.append(None)
-            elif spliced:
-                kept += values[index]
-            else:
-                kept.append(values[index])
-        return kept
+    build: Callable[[Sequence[Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +48,67 @@ def grammar_text() -> str:
     return (Path(__file__).parent.parent / "grammar" / "qql.lark").read_text(encoding="utf-8")
 
 
-@cache
-def load() -> Tables:
-    """The tables of this package's grammar."""
+def load(builder: object) -> Tables:
+    """The tables of this package's grammar; the methods of ``builder`` that rules name make their values."""
     text = grammar_text()
     packaged = files("qql").joinpath(_FILE)
     if packaged.is_file():
         data = json.loads(packaged.read_text(encoding="utf-8"))
         if data["grammar"] == _fingerprint(text):
-            return _tables(data)
-    return _tables(build(text))
+            return _tables(data, builder)
+    return _tables(build(text), builder)
 
 
 def _fingerprint(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _tables(data: dict[str, Any]) -> Tables:
-    rules = [
-        Rule(origin, size, make, inline, single, tuple((index, spliced) for index, spliced in take))
-        for origin, size, make, inline, single, take in data["rules"]
-    ]
+def _tables(data: dict[str, Any], builder: object) -> Tables:
+    rules = [Rule(origin, size, _build(how, builder)) for origin, size, how in data["rules"]]
     # A negative number stands for a rule: -1 for the first.
     actions = [
         {symbol: to if to >= 0 else rules[-1 - to] for symbol, to in row.items()} for row in data["states"]
     ]
     return Tables(actions, data["start"], data["end"], frozenset(data["keywords"]), data["labels"])
+
+
+def _build(how: dict[str, Any], builder: object) -> Callable[[Sequence[Any]], Any]:
+    """The function from the values of a rule's symbols to its own.
+
+    ``take`` are the kept symbols: pairs of an index (-1: the place of an optional part that is missing) and
+    whether the value is spliced into this one's. A rule that makes nothing is spliced where it is used.
+    """
+    take = how["take"]
+
+    def children(values: Sequence[Any]) -> list[Any]:
+        kept: list[Any] = []
+        for index, spliced in take:
+            if index < 0:
+                kept.append(None)
+            elif spliced:
+                kept += values[index]
+            else:
+                kept.append(values[index])
+        return kept
+
+    if how["make"] is None:
+        return children
+    make = getattr(builder, how["make"], None)
+    if how["single"]:  # a rule with `?` makes nothing of an only child
+        if len(take) == 1 and take[0][0] >= 0 and not take[0][1]:
+            only = take[0][0]
+            return lambda values: values[only]
+        if make is None:
+            raise LookupError(f"nothing builds the rule {how['make']}")
+
+        def single(values: Sequence[Any]) -> Any:
+            kept = children(values)
+            return kept[0] if len(kept) == 1 else make(kept)
+
+        return single
+    if make is None:
+        raise LookupError(f"nothing builds the rule {how['make']}")
+    return lambda values: make(children(values))
 
 
 def build(text: str) -> dict[str, Any]:
@@ -143,7 +157,6 @@ def build(text: str) -> dict[str, Any]:
 def _rule(rule: Any) -> list[Any]:
     """What Lark's tree builder would do with a rule: filtered terminals, spliced rules, placeholders."""
     name = str(rule.origin.name)
-    inline = name.startswith("_")
     missing = list(rule.options.empty_indices or ()) or [False] * len(rule.expansion)
     take: list[tuple[int, bool]] = []
     taken = 0
@@ -155,6 +168,6 @@ def _rule(rule: Any) -> list[Any]:
         if not (symbol.is_term and symbol.filter_out):
             take.append((taken, not symbol.is_term and symbol.name.startswith("_")))
         taken += 1
+    make = None if name.startswith("_") else str(rule.alias or name)
     single = bool(rule.options.expand1 and not rule.alias)
-    make = None if inline else str(rule.alias or rule.options.template_source or name)
-    return [name, len(rule.expansion), make, inline, single, take]
+    return [name, len(rule.expansion), {"make": make, "single": single, "take": take}]

@@ -632,7 +632,9 @@ def test_nothing_is_sent_when_a_statement_is_at_fault(run: Run, db: str) -> None
 
 
 def test_what_the_engine_refuses(run: Run, db: str) -> None:
-    code, out, err = run("--db", db, stdin="COUNT FROM docs; CREATE COLLECTION docs; COUNT FROM docs;")
+    code, out, err = run(
+        "--db", db, stdin="COUNT FROM docs; SCROLL FROM docs ORDER BY nothing; COUNT FROM docs;"
+    )
     assert (code, out) == (1, '{"count":2}\n')
     assert "--> <stdin>:1:18" in err
 

@@ -13,7 +13,8 @@ from conftest import ROOT
 
 import qql
 from qql import nodes
-from qql.syntax import _Builder, _grammar_text
+from qql.syntax import _Builder
+from qql.tables import grammar_text
 
 PACKAGE = ROOT / "qql"
 
@@ -32,6 +33,7 @@ ORDER = [
     "filters",
     "plan",
     "embedders.models",
+    "points",
     "codegen",
     "compiler",
     "explanation",
@@ -135,7 +137,7 @@ def test_what_is_exported_exists() -> None:
 
 
 def test_every_node_has_its_rule_and_every_rule_its_builder() -> None:
-    text = re.sub(r"//.*", "", _grammar_text())
+    text = re.sub(r"//.*", "", grammar_text())
     rules = set(re.findall(r"^\??([a-z]\w*):", text, re.M)) | set(re.findall(r"-> (\w+)", text))
     builder = _Builder()
     inlined = set(re.findall(r"^\?([a-z]\w*):", text, re.M)) | {"copy_option"}  # its forms have names

@@ -1,4 +1,4 @@
-"""The README's examples run: its statements in one session, its Python, and its commands with what they print."""
+"""The README's examples run: statements in one session, Python, and commands with what they print."""
 
 from __future__ import annotations
 

@@ -380,7 +380,7 @@ def test_if_exists_and_if_not_exists(db: qql.Session) -> None:
     assert db.execute(other.format("new")).message == "created collection new"
     assert db.execute("DROP COLLECTION IF EXISTS new").message == "dropped collection new"
     assert db.execute("DROP COLLECTION IF EXISTS new").message == "new does not exist"
-    fails(QQLExecutionError, "collection-exists", lambda: db.execute(CREATE))
+    fails(QQLPlanError, "collection-exists", lambda: db.execute(CREATE))
     fails(QQLPlanError, "unknown-collection", lambda: db.execute("DROP COLLECTION new"))
     # What is there already is what the statements after it are planned by.
     found = db.run("CREATE COLLECTION IF NOT EXISTS docs (v VECTOR(2, COSINE));" + QUERY)
@@ -401,7 +401,7 @@ def test_if_exists_goes_by_what_is_there_now(engine: str) -> None:
         )
         assert one.schema("docs") is not None
         two.run("DROP COLLECTION docs")
-        fails(QQLExecutionError, "unknown-collection", lambda: one.execute("DROP COLLECTION docs"))
+        fails(QQLPlanError, "unknown-collection", lambda: one.execute("DROP COLLECTION docs"))
     client.close()
 
 
@@ -416,7 +416,7 @@ def test_if_exists_on_a_server() -> None:
     with HttpRecorder(answers) as server, qql.connect(server.url) as db:
         create = "CREATE COLLECTION {} docs (dense VECTOR(4, COSINE))"
         assert db.execute(create.format("IF NOT EXISTS")).message == "docs exists already"
-        fails(QQLExecutionError, "collection-exists", lambda: db.execute(create.format("")))
+        fails(QQLPlanError, "collection-exists", lambda: db.execute(create.format("")))
         assert db.execute("DROP COLLECTION IF EXISTS docs").message == "docs does not exist"
         fails(QQLExecutionError, "unknown-collection", lambda: db.execute("DROP COLLECTION docs"))
 
@@ -957,3 +957,60 @@ def test_both_engines_tell_the_same_of_rows(engines: tuple[qql.Session, qql.Sess
     for statement in statements:
         one, two = (db.execute(statement) for db in engines)
         assert json.dumps(one.to_dicts()) == json.dumps(two.to_dicts()), statement
+
+
+# ------------------------------------------------------------------------------------ alternatives
+
+
+@pytest.mark.parametrize("engine", ["edge", "local"])
+def test_alternatives_above_alternatives_keep_their_meaning(engine: str) -> None:
+    """Both engines merge the `should` of a query into those of its prefetches, which would be one long OR."""
+    client = local_client() if engine == "local" else EdgeBackend(None)
+    rows = [
+        {"id": n, "vector": [1.0, n / 10], "a": n % 2, "b": n % 3, "c": n % 5, "d": n % 7}
+        for n in range(1, 60)
+    ]
+    wanted = {n for n in range(1, 60) if (n % 2 == 1 or n % 3 == 1) and (n % 5 == 1 or n % 7 == 1)}
+    with qql.connect(client) as db:
+        db.execute("CREATE COLLECTION t ('' VECTOR(2, COSINE))")
+        db.execute("UPSERT INTO t VALUES :rows", {"rows": rows})
+        stage = "QUERY [1, 0] WHERE c = 1 OR d = 1 LIMIT 60"
+        above = "FROM t WHERE a = 1 OR b = 1"
+        for text in (
+            f"QUERY [1, 0] {above} PREFETCH ({stage}) LIMIT 60",
+            f"QUERY FUSION RRF {above} PREFETCH (QUERY [1, 0] PREFETCH ({stage}) LIMIT 60) LIMIT 60",
+        ):
+            assert set(db.execute(text).ids) == wanted
+    client.close()
+
+
+# ------------------------------------------------------------------------------------ what is there
+
+
+def test_a_damaged_collection_can_be_dropped(tmp_path: Path) -> None:
+    with qql.connect(tmp_path / "db") as db:
+        db.run("CREATE COLLECTION good ('' VECTOR(2, DOT)); CREATE COLLECTION bad ('' VECTOR(2, DOT))")
+    (description,) = (tmp_path / "db" / "collections").glob("bad*/qql.json")
+    description.write_text("{", encoding="utf-8")
+    with qql.connect(tmp_path / "db") as db:
+        fails(QQLConnectionError, "database-corrupt", lambda: db.execute("COUNT FROM bad"))
+        assert db.execute("COUNT FROM good").rows == [{"count": 0}]
+        db.execute("DROP COLLECTION bad")
+        assert db.collections() == ["good"]
+
+
+def test_a_collection_that_was_dropped_is_no_suggestion(db: qql.Session) -> None:
+    error = fails(QQLPlanError, "unknown-collection", lambda: db.run("DROP COLLECTION docs; COUNT FROM docs"))
+    assert "did you mean" not in error.hint
+
+
+def test_use_of_an_unknown_collection_warns(db: qql.Session) -> None:
+    result = db.execute("USE dcos")
+    assert [(w.code, w.hint) for w in result.warnings] == [("unknown-collection", "did you mean `docs`?")]
+
+
+def test_models_that_connect_names_embed_rows_too() -> None:
+    with qql.connect(models={"v": "local/hash-16"}) as db:
+        db.execute("CREATE COLLECTION t (v VECTOR(16, DOT))")
+        db.execute("UPSERT INTO t VALUES {id: 1, text: 'rain'}, {id: 2, text: 'tax'}")
+        assert db.execute("QUERY 'rain' FROM t LIMIT 1").ids == [1]
