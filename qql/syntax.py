@@ -229,7 +229,6 @@ def _no_constant(_: str) -> NoReturn:
 
 
 _INFINITE = (math.inf, -math.inf)
-_LONG_NUMBER = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}")
 _json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
 
 
@@ -239,7 +238,7 @@ def _read_json(text: str, pos: int) -> tuple[Any, int] | None:
         value, end = _json.raw_decode(text, pos)
         if text.find("\\u", pos, end) >= 0:
             json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
-        if _LONG_NUMBER.search(text, pos, end) and not _numbers_fit(value):
+        if not _numbers_fit(value):
             return None
     except (ValueError, _NotJson, RecursionError):
         return None
@@ -256,7 +255,13 @@ def _numbers_fit(value: Any) -> bool:
         if isinstance(item, dict):
             todo += item.values()
         elif isinstance(item, list):
-            todo += item
+            kinds = {*map(type, item)}
+            # Vectors are long, so lists of one kind of number are looked at as a whole.
+            fit = (kinds == {float} and math.isfinite(sum(item))) or (
+                kinds == {int} and _LEAST <= min(item) and max(item) <= _MOST
+            )
+            if not fit:
+                todo += item
         elif isinstance(item, int):
             if not _LEAST <= item <= _MOST:
                 return False
