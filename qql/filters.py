@@ -64,26 +64,14 @@ def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
 _CLAUSES = {"must", "should", "must_not"}
 
 
-def _alternatives(condition: nodes.Or) -> list[nodes.Condition]:
-    """What an OR chain joins, in the order of the text."""
-    out: list[nodes.Condition] = []
-    todo: list[nodes.Condition] = [condition]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, nodes.Or):
-            todo += reversed(one.children)
-        else:
-            out.append(one)
-    return out
+def _flat(
+    condition: nodes.Condition, kind: type[nodes.And] | type[nodes.Or]
+) -> list[tuple[nodes.Condition, bool]]:
+    """What a chain of one kind joins, in the order of the text, and whether it is negated.
 
-
-def _conjuncts(condition: nodes.Condition) -> tuple[list[nodes.Condition], list[nodes.Condition]]:
-    """What must hold and what must not, each in the order of the text.
-
-    NOT (a OR b) is NOT a AND NOT b, and NOT NOT a is a.
+    NOT (a OR b) is NOT a AND NOT b, NOT (a AND b) is NOT a OR NOT b, and NOT NOT a is a.
     """
-    must: list[nodes.Condition] = []
-    must_not: list[nodes.Condition] = []
+    out: list[tuple[nodes.Condition, bool]] = []
     todo = [(condition, False)]
     while todo:
         one, negated = todo.pop()
@@ -91,31 +79,29 @@ def _conjuncts(condition: nodes.Condition) -> tuple[list[nodes.Condition], list[
             case nodes.Not():
                 todo.append((one.child, not negated))
             case nodes.Compare(op="!="):
-                equal = nodes.Compare(one.name, "=", one.value, span=one.span)
-                (must if negated else must_not).append(equal)
-            case nodes.And() | nodes.Or() if isinstance(one, nodes.Or) == negated:
+                out.append((nodes.Compare(one.name, "=", one.value, span=one.span), not negated))
+            case nodes.And() | nodes.Or() if isinstance(one, kind) != negated:
                 todo += [(child, negated) for child in reversed(one.children)]
             case _:
-                (must_not if negated else must).append(one)
-    return must, must_not
+                out.append((one, negated))
+    return out
 
 
 def _emit(condition: nodes.Condition) -> dict[str, Any]:
     match condition:
         case nodes.Or():
             alternatives: list[Any] = []
-            for child in _alternatives(condition):
-                alternatives.append(_emit(child))
+            for child, negated in _flat(condition, nodes.Or):
+                alternatives.append(_emit(nodes.Not(child) if negated else child))
             return {"should": alternatives}
         case nodes.And() | nodes.Not() | nodes.Compare(op="!="):
-            must, must_not = _conjuncts(condition)
-            if len(must) == 1 and not must_not:
-                return _emit(must[0])
+            parts = _flat(condition, nodes.And)
+            if len(parts) == 1 and not parts[0][1]:
+                return _emit(parts[0][0])
             found: dict[str, Any] = {}
-            for key, children in (("must", must), ("must_not", must_not)):
-                for child in children:
-                    found.setdefault(key, []).append(_emit(child))
-            return found
+            for child, negated in parts:
+                found.setdefault("must_not" if negated else "must", []).append(_emit(child))
+            return {key: found[key] for key in ("must", "must_not") if key in found}
         case nodes.Compare() if condition.name.text == _ID:
             return _compare_id(condition)
         case nodes.In() if condition.name.text == _ID:

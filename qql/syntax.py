@@ -258,7 +258,7 @@ def _numbers_fit(value: Any) -> bool:
             kinds = {*map(type, item)}
             # Vectors are long, so lists of one kind of number are looked at as a whole.
             fit = (kinds == {float} and math.isfinite(sum(item))) or (
-                kinds == {int} and _LEAST <= min(item) and max(item) <= _MOST
+                kinds == {int} and min(item) >= _LEAST and max(item) <= _MOST
             )
             if not fit:
                 todo += item
