@@ -11,8 +11,10 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -m "not slow"
 
+# `make soak ROUNDS=25` for a long one; CI takes a short one.
+ROUNDS ?= 2
 soak: .venv/ready
-	$(BIN)/python -m pytest -m slow
+	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m slow
 
 lint: .venv/ready
 	$(BIN)/ruff check .

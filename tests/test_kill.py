@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from edge_helpers import python
 import qql
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+
+ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "2"))  # of the slow tests; a real soak gives more
 
 CREATE = (
     "CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-16', words SPARSE MODEL 'qdrant/bm25', "
@@ -161,7 +164,7 @@ def test_a_load_that_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_load_that_is_killed_many_times(tmp_path: Path) -> None:
-    loads(tmp_path, total=40_000, rounds=20, threshold=0, seed=2)
+    loads(tmp_path, total=40_000, rounds=ROUNDS, threshold=0, seed=2)
 
 
 def optimizations(tmp_path: Path, total: int, rounds: int, longest: float, seed: int) -> None:
@@ -201,7 +204,7 @@ def test_building_indexes_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_building_indexes_is_killed_many_times(tmp_path: Path) -> None:
-    optimizations(tmp_path, total=20_000, rounds=25, longest=3.0, seed=4)
+    optimizations(tmp_path, total=20_000, rounds=ROUNDS, longest=3.0, seed=4)
 
 
 def test_a_load_is_killed_while_it_builds_indexes(tmp_path: Path) -> None:
