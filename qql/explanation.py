@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -45,8 +46,8 @@ def explain_compiled(compiled: Compiled) -> str:
         inner = compiled.statement
         while isinstance(inner, nodes.Explain):
             inner = inner.statement
-        word = type(inner).__name__
-        parts.append(f"{word}: carried out by the session; no request")
+        words = " ".join(re.findall("[A-Z][a-z]*", type(inner).__name__)).upper()
+        parts.append(f"{words}: carried out by the session; no request")
     return "\n\n".join(parts)
 
 

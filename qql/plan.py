@@ -36,6 +36,7 @@ __all__ = [
 
 MAX_DEPTH = 64
 MAX_STAGES = 1024
+_MOST_SHOWN = 12  # stages of a circle
 _U32 = 2**32 - 1
 _ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
 
@@ -319,6 +320,8 @@ class _Planner:
         # graphlib lists each stage before the one that needs it; people read it the other way round.
         path = list(reversed(keys))
         names = [str(self.scope[key].name.text) for key in path]
+        if len(names) > _MOST_SHOWN:
+            names[_MOST_SHOWN - 2 : -2] = ["…"]
         refs = [r for r in _references(self.scope[path[0]].stage) if stage_key(r) == path[1]]
         message = f"the stages need one another in a circle: {' → '.join(names)}"
         _fail("stage-cycle", message, refs[0].span, "a stage can only use stages that do not use it")

@@ -83,7 +83,139 @@ _SYMBOLS = {
     ";": "SEMICOLON",
 }
 _TRIPLES = ("'''", '"""')
+_END = "the end of the statement"
+_MOST_LABELS = 7
+_PHRASES = {
+    "_statement": "a statement",
+    "clause": "a clause",
+    "ref": "a stage",
+    "condition": "a condition",
+    "negation": "a condition",
+    "target": "something to search for",
+    "value": "a value",
+    "scalar": "a value",
+    "id": "the id of a point",
+    "name": "a name",
+    "option": "an option",
+    "block": "WITH",
+}
+"""Rules whose many beginnings would drown what is meant, as messages name them; the outermost first."""
+_WANTED = {
+    **dict.fromkeys(("LIMIT", "OFFSET", "THRESHOLD", "BATCH"), "a number"),
+    "WAIT": "TRUE or FALSE",
+}
+"""What a value is behind some keywords."""
+_TEXTUAL = {"a value", "a string", "something to search for"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Slip:
+    """A mistake that is known by what was found, what stands before it and what was expected there."""
+
+    hint: str
+    found: frozenset[str]
+    last: frozenset[str] = frozenset()
+    expected: str = ""
+
+    def fits(self, last: _Token, token: _Token, expected: dict[str, list[str]]) -> bool:
+        return (
+            not self.found.isdisjoint(token.kinds())
+            and (not self.last or not self.last.isdisjoint(last.kinds()))
+            and (not self.expected or self.expected in expected)
+        )
+
+
+def _slip(found: str, last: str, hint: str, expected: str = "") -> _Slip:
+    return _Slip(hint, frozenset(found.split()), frozenset(last.split()), expected)
+
+
+def _hint(slips: Iterable[_Slip], last: _Token, token: _Token, expected: dict[str, list[str]]) -> str | None:
+    for slip in slips:
+        if slip.fits(last, token, expected):
+            return slip.hint.format(found=token.text, last=last.text)
+    return None
+
+
+_SLIPS = (
+    _slip("EQUAL", "EQUAL", "equality is written `=`"),
+    _slip("STRING NUMBER NAME PARAM", "IN", "the values of IN stand in parentheses: IN ('a', 'b')"),
+    _slip("NULL EMPTY", "NOT", "write IS NOT {found}"),
+    _slip("NULL EMPTY", "NAME", "write IS {found}"),
+    _slip("COMMA", "", "conditions are joined by AND or OR", "OR"),
+    _slip("COMMA TO", "", "write BETWEEN low AND high", "AND"),
+    _slip("AND OR RPAR $END", "NAME STRING", "a field alone is no condition: write {last} = true", "BETWEEN"),
+    _slip("NUMBER", "", "the field stands first: price > 5", "a condition"),
+    _slip("NAME STRING", "PREFETCH", "the stages stand in parentheses: PREFETCH (dense, sparse)"),
+    _slip("QUERY", "AS", "the stage stands in parentheses: AS (QUERY …)"),
+    _slip("NAME LBRACE", "WITH", "options stand in parentheses: WITH (hnsw_ef = 64)", "PAYLOAD"),
+    _slip("EQUAL", "PAYLOAD VECTOR VECTORS", "write WITH {last} true", "a clause"),
+    _slip("NAME", "PAYLOAD", "the fields stand in parentheses: WITH PAYLOAD ({found})"),
+    _slip("NUMBER", "SCORE", "write SCORE THRESHOLD {found}"),
+    _slip("COMPARISON EQUAL", "THRESHOLD", "write SCORE THRESHOLD 0.5"),
+    _slip("STRING NUMBER NAME FUSION", "QUERY", "the comma before QUERY might be one too many", "AS"),
+    _slip("HNSW QUANTIZATION OPTIMIZERS PARAMS WAL", "", "write WITH {found} (…)", "WITH"),
+    _slip("LPAR", "", "write CREATE INDEX ON docs FOR field", "FOR"),
+    _slip("NAME", "INDEX", "an index has no name: CREATE INDEX ON docs FOR field", "ON"),
+    _slip("LPAR", "COUNT", "write COUNT FROM docs; it counts points"),
+    _slip("LPAR", "QUERY", "a vector stands in brackets: [0.1, 0.2]"),
+    _slip("LPAR", "VALUES", "a row is an object: VALUES {{id: 1, name: 'x'}}"),
+    _slip("LPAR", "", "a row is an object that names its fields: VALUES {{id: 1, name: 'x'}}", "VALUES"),
+    _slip("LBRACE", "", "write VALUES before the rows", "VALUES"),
+    _slip("LSQB NUMBER", "VECTOR", "write VECTOR(384, COSINE)", "`(`"),
+    _slip("LPAR", "VECTOR", "a vector has a name: dense VECTOR(384, COSINE)", "VECTOR"),
+    _slip("EQUAL", "", "an object is written {{key: value}}", "`:`"),
+    _slip("COLON", "", "options are written (key = value)", "`=`"),
+    _slip("RPAR RSQB RBRACE $END", "COMMA", "the comma before might be one too many"),
+    _slip("COMMA", "NUMBER", "LIMIT 20 OFFSET 10 skips ten hits and gives twenty", "a clause"),
+    _slip("COMMA", "", "clauses are not separated by commas", "a clause"),
+    _slip("RPAR", "", "this `)` closes nothing", _END),
+)
+"""What is known to be meant."""
+_GUESSES = (
+    _slip("NAME STRING", "COUNT SCROLL DELETE", "write {last} FROM {found}"),
+    _slip("NAME STRING", "UPSERT INSERT", "write {last} INTO {found}"),
+    _slip("NAME STRING LPAR NOT", "", "conditions are joined by AND or OR", "OR"),
+)
+"""What might be meant, where no word that could stand there is close to the one found."""
+_FOREIGN = {
+    "SELECT": "QUERY searches, QUERY POINTS (1, 2) fetches points by id, SCROLL walks through a collection",
+    "UPDATE": "UPSERT INTO docs VALUES {id: 1, …} replaces a point",
+    **dict.fromkeys(
+        ("LIKE", "ILIKE", "CONTAINS", "REGEXP", "RLIKE", "SIMILAR"),
+        "MATCH 'words' searches a text, MATCH PREFIX 'x' the beginning of a keyword",
+    ),
+    "JOIN": "collections are not joined; LOOKUP FROM takes the vector of a point from another one",
+    "HAVING": "WHERE chooses points, SCORE THRESHOLD cuts off scores",
+    "TOP": "write LIMIT 5",
+    "TABLE": "write COLLECTION",
+    "TABLES": "write SHOW COLLECTIONS",
+    "DATABASE": "write USE and the name of a collection",
+    **dict.fromkeys(("DESCRIBE", "DESC"), "SHOW COLLECTION docs describes a collection"),
+    **dict.fromkeys(
+        ("BEGIN", "START", "COMMIT", "ROLLBACK"),
+        "there are no transactions; each statement stands for itself",
+    ),
+    "TRUNCATE": "DROP COLLECTION removes a collection with all its points",
+    "SEARCH": "write QUERY 'text' FROM docs LIMIT 5",
+    "SCORE_THRESHOLD": "write SCORE THRESHOLD 0.5",
+    "RRF": "write FUSION RRF",
+    "DBSF": "write FUSION DBSF",
+}
+"""Words of other languages, and what says the same here."""
+_SIGNS = {
+    "&&": "conditions are joined by AND",
+    "||": "conditions are joined by OR",
+    "!": "write NOT before a condition",
+    "#": "a comment begins with `--`",
+    "//": "a comment begins with `--`",
+    "@": "a parameter is written :name or ?",
+    "%": "a parameter is written :name or ?",
+    "*": "COUNT FROM docs counts points, and WITH PAYLOAD true gives every field",
+    **dict.fromkeys("“”„‘’«»", "a text stands between straight quotes: 'text'"),
+}
+"""Signs that begin nothing here, and what might be meant."""
 _STRINGS = frozenset({"RAW", "TRIPLE", "STRING", "VERBATIM"})
+_CLOSING = frozenset({"`)`", "`]`", "`}`"})
 _OPEN, _CLOSE = frozenset({"LPAR", "LSQB", "LBRACE"}), frozenset({"RPAR", "RSQB", "RBRACE"})
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -106,6 +238,15 @@ class _Token:
     def span(self) -> Span:
         return Span(self.start, self.end)
 
+    def kinds(self) -> set[str]:
+        """What a table may call it: its type, its text, and NAME for any word that begins no statement."""
+        word = self.text.upper()
+        found = {self.type, word}
+        return found | {"NAME"} if word not in _STARTERS and self.text.isidentifier() else found
+
+
+_NOTHING = _Token("", "", 0, 0)
+
 
 def _skip_space(text: str, pos: int) -> int:
     found = _SPACE.match(text, pos)
@@ -125,6 +266,8 @@ def _cut(text: str, pos: int) -> _Token:
     if found is None:
         _bad_character(text, pos)
     kind, end = cast(str, found.lastgroup), found.end()
+    if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
+        _bad_character(text, pos)  # a raw string without an end
     if kind == "SYMBOL":
         kind = _SYMBOLS[text[pos]]
     return _Token(kind, text[pos:end], pos, end)
@@ -151,7 +294,9 @@ def _bad_character(text: str, pos: int) -> NoReturn:
             "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes",
         )
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
-    hint = "a name with such characters is written in quotes" if char.isalnum() else None
+    hint = next((_SIGNS[sign] for sign in _SIGNS if text.startswith(sign, pos)), None)
+    if char.isalnum() or (char == "-" and text[pos - 1 : pos + 2].replace("-", "").isalnum()):
+        hint = "a name with such characters is written in quotes"
     _syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1), hint)
 
 
@@ -317,8 +462,10 @@ class _Parser:
         spans: list[tuple[int, int]] = []
         self.parameters = _Parser.parameters = []
         self.brackets: list[str] = []
+        self.opened: list[Span] = []
         self.filter_base = 0
-        self.previous = ""
+        self.recent = _NOTHING, _NOTHING
+        self.statement: type[Node] = nodes.Query
         self.fused = False
         first = _skip_space(self.text, pos)
         last = first
@@ -354,6 +501,7 @@ class _Parser:
                     states.append(cast(int, goto))
                     values.append(value)
                     spans.append((token.start, last))
+                    self.recent = self.recent[1], _Token(rule, "", token.start, last)
                     continue
             self.nest(token)
             states.append(action)
@@ -366,7 +514,8 @@ class _Parser:
         """Counts brackets, for the limits and to know what is on the outermost level."""
         kind = token.type
         if kind in _OPEN:
-            self.brackets.append("PREFETCH" if self.previous == "PREFETCH" else kind)
+            self.brackets.append("PREFETCH" if self.recent[1].type == "PREFETCH" else kind)
+            self.opened.append(token.span)
             prefetches = self.brackets.count("PREFETCH")
             filters = self.brackets.count("LPAR") - self.filter_base
             values = len(self.brackets) - prefetches - self.brackets.count("LPAR")
@@ -379,13 +528,15 @@ class _Parser:
                     _syntax_error("too-deep", f"{what} nest deeper than {most} levels", token.span)
         elif kind in _CLOSE:
             self.brackets.pop()
+            self.opened.pop()
             self.filter_base = min(self.filter_base, len(self.brackets))
         elif kind in ("WHERE", "QUERY"):
             # A filter's parentheses are counted from its WHERE: those of stages are none of its own.
             self.filter_base = self.brackets.count("LPAR")
         elif kind == "FUSION" and not self.brackets:
             self.fused = True
-        self.previous = kind
+        self.statement = _HEADS.get(kind, self.statement)
+        self.recent = self.recent[1], token
 
     def next(self, pos: int, first: int) -> _Token:
         """The next terminal, with its type as the parser's state wants it."""
@@ -484,26 +635,71 @@ class _Parser:
             return name and _cut(self.text, following.end).text.upper() == "AS"
         return False
 
+    def expected(self) -> dict[str, list[str]]:
+        """What may come next as messages name it, each with the terminals that it stands for."""
+        tables, found = self.tables, dict[str, list[str]]()
+        for terminal in tables.actions[self.states[-1]]:
+            after = self.advance(self.states, terminal) if terminal in tables.labels else None
+            if after is None:
+                continue
+            label = tables.labels[terminal]
+            if terminal != "$END":  # the state in which it is taken knows which rules can begin here
+                row = tables.actions[after[-2]]
+                rules = (rule for rule in _PHRASES if rule in row and terminal in tables.first[rule])
+                label = next((_PHRASES[rule] for rule in rules), label)
+            found.setdefault(label, []).append(terminal)
+        return found
+
     def unexpected(self, token: _Token) -> NoReturn:
-        row = self.tables.actions[self.states[-1]]
-        expected = [t for t in row if t in self.tables.labels and self.advance(self.states, t)]
-        # A filter's or value's many beginnings would drown what is meant.
-        labels = sorted((self.tables.labels[t] for t in expected), key=lambda s: (not s.isupper(), s))
-        found = f"`{token.text}`" if token.text else "the end of the statement"
-        hint = None
-        words = [label for label in labels if label.isupper()]
-        if token.type == "NAME" or token.text.upper() in self.tables.keywords:
-            hint = did_you_mean(token.text, words)
-        if len(labels) <= 7:
-            message = f"expected {_either(labels)}, found {found}"
+        """Says what was found and what could have stood there, and what might have been meant."""
+        expected = self.expected()
+        wanted = _WANTED.get(self.recent[1].type)
+        if wanted and "a value" in expected:
+            expected = {wanted: expected["a value"]}
+        labels = sorted(expected, key=lambda label: (label == _END, not label.isupper(), label))
+        found = f"`{token.text}`" if token.text else _END
+        if len(labels) <= _MOST_LABELS:
+            message, rest = f"expected {_either(labels)}, found {found}", None
         else:
-            message = f"unexpected {found}"
-            hint = hint or f"expected {_either(labels)}"
-        keyword = token.text.upper()
-        if keyword in _STARTERS and "$END" in expected:
-            hint = "statements that share a line are separated by `;`"
+            message, rest = f"unexpected {found}", f"expected {_either(labels)}"
         span = token.span if token.text else Span(max(token.start - 1, 0), token.start)
-        _syntax_error("syntax", message, span, hint)
+        unclosed = token.type == "$END" and self.opened and not _CLOSING.isdisjoint(expected)
+        related = ((self.opened[-1], "opened here"),) if unclosed else ()
+        hint = self.meant(token, expected) or rest
+        raise QQLSyntaxError(Diagnostic("syntax", message, span, hint, related))
+
+    def meant(self, token: _Token, expected: dict[str, list[str]]) -> str | None:
+        """A hint for a slip that is known, or for a word that is close to one that could stand here."""
+        word, last = token.text.upper(), self.recent[1]
+        if last.type == "STRING" and token.start == last.end and "NAME" in token.kinds():
+            return "a quote inside a string is doubled: 'it''s'"
+        known = _hint(_SLIPS, last, token, expected)
+        if known:
+            return known
+        foreign = _FOREIGN.get(word) or (_FOREIGN.get(last.text.upper()) if _END in expected else None)
+        if foreign:
+            return foreign
+        if word in _STARTERS and _END in expected:
+            return "statements that share a line are separated by `;`"
+        if "NAME" in token.kinds():
+            words = [self.tables.labels[t] for terminals in expected.values() for t in terminals]
+            close = did_you_mean(token.text, [one for one in words if one.isupper()])
+            if close:
+                return close
+        if re.fullmatch(r"\$[0-9]+", token.text):
+            return _SIGNS["@"]
+        guess = _hint(_GUESSES, last, token, expected)
+        if guess:
+            return guess
+        if "NAME" in token.kinds() and any(
+            "STRING" in expected[label] for label in _TEXTUAL & expected.keys()
+        ):
+            return f"a text is written in quotes: '{token.text}'"
+        if "a clause" in expected:
+            return f"the clauses are {', '.join(_clauses(self.statement))}"
+        if "a statement" in expected:
+            return f"statements begin with {_either(sorted(expected['a statement']))}"
+        return None
 
 
 def _either(words: list[str]) -> str:
@@ -562,6 +758,26 @@ _CLAUSE_WORDS = {
 }
 
 
+_HEADS: dict[str, type[Node]] = {
+    "QUERY": nodes.Query,
+    "FUSION": nodes.Query,
+    "COUNT": nodes.Count,
+    "SCROLL": nodes.Scroll,
+    "DELETE": nodes.Delete,
+}
+_NOT_A_CLAUSE = {
+    ("order_by", nodes.Query): "hits come in the order of their scores; SCROLL … ORDER BY goes by a field",
+    ("after", nodes.Query): "OFFSET skips hits; SCROLL … AFTER walks through a collection",
+    ("offset", nodes.Scroll): "AFTER id goes on behind a point",
+}
+
+
+def _clauses(make: type[Node]) -> list[str]:
+    """The clauses that a statement takes, as they are written."""
+    allowed = {f.name for f in fields(make)}
+    return [word for name, word in _CLAUSE_WORDS.items() if name in allowed]
+
+
 def _with_clauses(
     make: type[Any], statement: str, clauses: Iterable[_Clause], fixed: dict[str, Any] | None = None
 ) -> Any:
@@ -572,13 +788,9 @@ def _with_clauses(
     for clause in clauses:
         word = _CLAUSE_WORDS[clause.name]
         if clause.name not in allowed:
-            known = (w for c, w in _CLAUSE_WORDS.items() if c in allowed)
-            _syntax_error(
-                "misplaced-clause",
-                f"{statement} takes no {word} clause",
-                clause.span,
-                f"its clauses are {', '.join(known)}",
-            )
+            what = f"a {statement}" if statement.islower() else statement
+            hint = _NOT_A_CLAUSE.get((clause.name, make)) or f"its clauses are {', '.join(_clauses(make))}"
+            _syntax_error("misplaced-clause", f"{what} takes no {word} clause", clause.span, hint)
         if clause.name == "params":
             values["params"] = values.get("params", ()) + clause.value
         elif clause.name in places:

@@ -31,13 +31,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by."""
+    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by.
+
+    ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with.
+    """
 
     actions: list[dict[str, int | Rule]]
     start: dict[str, int]
     end: dict[str, int]
     keywords: frozenset[str]
     labels: dict[str, str]
+    first: dict[str, frozenset[str]]
 
 
 def grammar_text() -> str:
@@ -69,7 +73,8 @@ def _tables(data: dict[str, Any], builder: object) -> Tables:
     actions = [
         {symbol: to if to >= 0 else rules[-1 - to] for symbol, to in row.items()} for row in data["states"]
     ]
-    return Tables(actions, data["start"], data["end"], frozenset(data["keywords"]), data["labels"])
+    first = {name: frozenset(terminals) for name, terminals in data["first"].items()}
+    return Tables(actions, data["start"], data["end"], frozenset(data["keywords"]), data["labels"], first)
 
 
 def _build(how: dict[str, Any], builder: object) -> Callable[[Sequence[Any]], Any]:
@@ -85,6 +90,8 @@ def _build(how: dict[str, Any], builder: object) -> Callable[[Sequence[Any]], An
         for index, spliced in take:
             if index < 0:
                 kept.append(None)
+            elif spliced and not kept:
+                kept = values[index]  # nobody else holds it, and a long chain is not copied at each link
             elif spliced:
                 kept += values[index]
             else:
@@ -151,7 +158,23 @@ def build(text: str) -> dict[str, Any]:
         "end": dict(table.end_states),
         "keywords": sorted(words.values()),
         "labels": labels,
+        "first": _first(rules),
     }
+
+
+def _first(rules: list[Any]) -> dict[str, list[str]]:
+    """The terminals that each rule can begin with. (No rule of ours is empty but by its whole absence.)"""
+    found: dict[str, set[str]] = {str(rule.origin.name): set() for rule in rules}
+    growing = True
+    while growing:
+        growing = False
+        for rule in rules:
+            here = found[str(rule.origin.name)]
+            size = len(here)
+            for symbol in rule.expansion[:1]:
+                here |= {str(symbol.name)} if symbol.is_term else found[str(symbol.name)]
+            growing = growing or len(here) > size
+    return {name: sorted(terminals) for name, terminals in found.items()}
 
 
 def _rule(rule: Any) -> list[Any]:

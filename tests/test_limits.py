@@ -1,0 +1,413 @@
+"""Each limit at the limit and one past it, and texts that are large, deep or odd."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import qql
+from qql import nodes, plan, syntax
+from qql.errors import Source
+
+U32 = 2**32 - 1
+
+
+def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
+    with pytest.raises(qql.QQLCompileError) as caught:
+        qql.compile(text, params)
+    assert caught.value.code == code, caught.value.render()
+    assert len(caught.value.render()) < 2000
+    return caught.value
+
+
+# ------------------------------------------------------------------------------------ nesting
+
+Nested = Callable[[int], str]
+
+
+def parentheses(depth: int) -> str:
+    return f"COUNT FROM c WHERE {'(' * depth}a = 1{')' * depth}"
+
+
+def negations(depth: int) -> str:
+    return f"COUNT FROM c WHERE {'NOT ' * depth}a = 1"
+
+
+def and_or_tree(depth: int) -> str:
+    text = "a = 0"
+    for level in range(depth):
+        text = f"({text}) {('AND', 'OR')[level % 2]} a = 1"
+    return f"COUNT FROM c WHERE {text}"
+
+
+def json_arrays(depth: int) -> str:
+    return f'UPSERT INTO c VALUES {{"id": 1, "a": {"[" * (depth - 1)}{"]" * (depth - 1)}}}'
+
+
+def json_objects(depth: int) -> str:
+    return "UPSERT INTO c VALUES " + '{"id": 1, "a": ' + '{"a": ' * (depth - 1) + "1" + "}" * depth
+
+
+def qql_arrays(depth: int) -> str:
+    return f"UPSERT INTO c VALUES {{id: 1, a: {'[' * (depth - 1)}{']' * (depth - 1)}}}"
+
+
+def qql_objects(depth: int) -> str:
+    return "UPSERT INTO c VALUES " + "{id: 1, a: " + "{a: " * (depth - 1) + "1" + "}" * depth
+
+
+def inline_stages(depth: int) -> str:
+    return "QUERY [1] FROM c " + "PREFETCH (QUERY [1] " * depth + ")" * depth
+
+
+def parenthesised_stages(depth: int) -> str:
+    return "QUERY [1] FROM c " + "PREFETCH ((QUERY [1] " * depth + "))" * depth
+
+
+def cte_chain(depth: int) -> str:
+    ctes = [f"s{i} AS (QUERY [1] PREFETCH (s{i + 1}))" for i in range(depth - 1)] + [
+        f"s{depth - 1} AS (QUERY [1])"
+    ]
+    return f"WITH {', '.join(ctes)} QUERY [1] FROM c PREFETCH (s0)"
+
+
+@pytest.mark.parametrize(
+    ("make", "limit"),
+    [
+        *[(make, 200) for make in (parentheses, negations, and_or_tree)],
+        *[(make, 200) for make in (json_arrays, json_objects, qql_arrays, qql_objects)],
+        *[(make, 64) for make in (inline_stages, parenthesised_stages, cte_chain)],
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_nesting(make: Nested, limit: int) -> None:
+    assert len(qql.compile(make(limit))) == 1
+    assert qql.explain(make(limit))
+    error = refused(make(limit + 1), "too-deep")
+    assert str(limit) in error.message
+    # Far beyond, the same error: no stack is needed to find out.
+    assert str(limit) in refused(make(20_000), "too-deep").message
+
+
+def test_all_limits_at_once() -> None:
+    """The deepest filter in the deepest stage, with parameters, from a stack that is not empty."""
+    condition = negations(199).partition("WHERE ")[2].replace("a = 1", "a = :v")
+    text = "QUERY [1] FROM c " + "PREFETCH (QUERY [1] " * 64 + f"WHERE {condition}" + ")" * 64
+    tree = and_or_tree(200).partition("WHERE ")[2].replace("a = 0", "a = :v")
+    deep = "QUERY [1] FROM c " + "PREFETCH (QUERY [1] " * 64 + f"WHERE {tree}" + ")" * 64
+
+    def from_below(frames: int) -> None:
+        if frames:
+            from_below(frames - 1)
+            return
+        for one in (text, deep):
+            assert qql.compile(one, {"v": 1}) == qql.compile(one.replace(":v", "1"))
+            assert qql.explain(one, {"v": 1})
+
+    from_below(100)
+
+
+def test_a_stack_that_is_nearly_full_is_an_error_of_ours() -> None:
+    text = and_or_tree(200)
+    qql.compile(text)
+
+    def from_below(frames: int) -> str:
+        if frames:
+            return from_below(frames - 1)
+        try:
+            qql.compile(text)
+        except qql.QQLPlanError as exc:
+            return exc.code
+        return "compiled"
+
+    assert from_below(sys.getrecursionlimit() - 250) in ("too-deep", "compiled")
+
+
+def test_depth_of_bound_values() -> None:
+    def nested(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    text = "UPSERT INTO c VALUES {id: 1, a: :v}"
+    assert qql.compile(text, {"v": nested(199)})
+    refused(text, "too-deep", {"v": nested(200)})
+    refused(text, "too-deep", {"v": nested(100_000)})
+
+
+# ------------------------------------------------------------------------------------ stages
+
+
+def test_expanded_stages() -> None:
+    assert qql.compile(f"QUERY FUSION RRF FROM c PREFETCH ({', '.join(['QUERY [1]'] * 1024)})")
+    error = refused(
+        f"QUERY FUSION RRF FROM c PREFETCH ({', '.join(['QUERY [1]'] * 1025)})", "too-many-stages"
+    )
+    assert "1,025" in error.message
+    assert "1,024" in error.message
+
+
+def doubling(levels: int) -> str:
+    ctes = [
+        f"s{i} AS (QUERY [1] PREFETCH (s{i - 1}, s{i - 1}))" if i else "s0 AS (QUERY [1])"
+        for i in range(levels)
+    ]
+    return f"WITH {', '.join(ctes)} QUERY [1] FROM c PREFETCH (s{levels - 1})"
+
+
+def test_shared_stages_are_counted_before_they_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = qql.compile(doubling(10))[0].body  # 1 + 2 + … + 512 = 1,023 prefetches
+    assert body is not None
+    assert str(body).count("nearest") == 1024
+    refused(doubling(11), "too-many-stages")
+
+    calls = 0
+    original = plan._Planner.stage
+
+    def counted(self: Any, *args: Any, **given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return original(self, *args, **given)
+
+    monkeypatch.setattr(plan._Planner, "stage", counted)
+    refused(doubling(15), "too-many-stages")
+    short, calls = calls, 0
+    error = refused(doubling(30), "too-many-stages")
+    assert calls == short + 15, "the work is that of the stages written, not of the stages meant"
+    assert f"{2**30 - 1:,}" in error.message
+    assert "2^" in refused(doubling(64), "too-many-stages").message
+
+
+def test_a_long_chain() -> None:
+    refused(cte_chain(10_000), "too-deep")
+    unused = ", ".join(f"s{i} AS (QUERY [1])" for i in range(10_000))
+    warnings: list[qql.Diagnostic] = []
+    assert qql.compile(f"WITH {unused} QUERY [1] FROM c PREFETCH (s9999)", warnings=warnings)
+    assert len(warnings) == 9_999
+    circle = ", ".join(f"s{i} AS (QUERY [1] PREFETCH (s{(i + 1) % 10_000}))" for i in range(10_000))
+    error = refused_long(f"WITH {circle} QUERY [1] FROM c PREFETCH (s0)", "stage-cycle")
+    assert len(error.message) < 1000
+
+
+def refused_long(text: str, code: str) -> qql.QQLError:
+    with pytest.raises(qql.QQLCompileError) as caught:
+        qql.compile(text)
+    assert caught.value.code == code
+    return caught.value
+
+
+# ------------------------------------------------------------------------------------ numbers and length
+
+
+@pytest.mark.parametrize(("clause", "least"), [("LIMIT", 1), ("OFFSET", 0)])
+def test_limit_and_offset(clause: str, least: int) -> None:
+    for number in (least, U32):
+        body = qql.compile(f"QUERY [1] FROM c {clause} {number}")[0].body
+        assert body is not None
+        assert body[clause.lower()] == number
+        assert qql.compile(f"QUERY [1] FROM c {clause} :n", {"n": number})[0].body == body
+    for number in (least - 1, U32 + 1):
+        error = refused(f"QUERY [1] FROM c {clause} {number}", "bad-limit")
+        assert str(U32) in error.message
+        refused(f"QUERY [1] FROM c {clause} :n", "bad-limit", {"n": number})
+    for wrong in ("1.0", "'1'", "true", "null"):
+        refused(f"QUERY [1] FROM c {clause} {wrong}", "bad-limit")
+
+
+def test_length_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert syntax.MAX_BYTES == 64 * 1024 * 1024
+    monkeypatch.setattr(syntax, "MAX_BYTES", 40)
+    text = "COUNT FROM c WHERE a = 'é'"
+    assert qql.parse(text.ljust(39))  # é takes two bytes
+    with pytest.raises(qql.QQLSyntaxError, match="41 bytes") as caught:
+        qql.parse(text.ljust(40))
+    assert caught.value.code == "text-too-long"
+    with pytest.raises(qql.QQLSyntaxError, match="41 bytes"):
+        syntax.parse_stage("QUERY 'é'".ljust(40))
+
+
+@pytest.mark.parametrize(
+    ("number", "fits"),
+    [
+        (2**64 - 1, True),
+        (2**64, False),
+        (-(2**63), True),
+        (-(2**63) - 1, False),
+        (10**5000, False),
+        (-(10**5000), False),
+    ],
+    ids=lambda value: str(value)[:12] if abs(value) < 2**70 else "huge",
+)
+def test_integers_fit_64_bits(number: int, fits: bool) -> None:
+    digits = f"{'-' if number < 0 else ''}{'1' + '0' * 5000 if abs(number) >= 10**5000 else abs(number)}"
+    for row in (f'{{"id": 1, "a": {digits}}}', f"{{id: 1, a: {digits}}}", f"{{id: 1, a: [[{digits}]]}}"):
+        if fits:
+            assert qql.compile(f"UPSERT INTO c VALUES {row}")
+        else:
+            refused(f"UPSERT INTO c VALUES {row}", "number-out-of-range")
+
+
+def test_matched_integers_fit_signed_64_bits() -> None:
+    for condition in ("a = {}", "a != {}", "a IN (1, {})", "a MATCH EXCEPT ({})"):
+        assert qql.compile(f"COUNT FROM c WHERE {condition.format(2**63 - 1)}")
+        refused(f"COUNT FROM c WHERE {condition.format(2**63)}", "number-out-of-range")
+    assert qql.compile(f"COUNT FROM c WHERE a < {2**64 - 1} AND id = {2**64 - 1}")
+
+
+# ------------------------------------------------------------------------------------ large texts
+
+
+@pytest.mark.parametrize(("word", "key"), [("AND", "must"), ("OR", "should")])
+def test_many_conditions(word: str, key: str) -> None:
+    text = f"COUNT FROM c WHERE {f' {word} '.join(f'a = {i}' for i in range(100_000))}"
+    body = qql.compile(text)[0].body
+    assert body is not None
+    assert len(body["filter"][key]) == 100_000
+    assert body["filter"][key][-1] == {"key": "a", "match": {"value": 99_999}}
+
+
+def test_many_nots() -> None:
+    refused(negations(100_000), "too-deep")
+    text = f"COUNT FROM c WHERE {' AND '.join(['NOT a = 1'] * 20_000)}"
+    body = qql.compile(text)[0].body
+    assert body is not None
+    assert len(body["filter"]["must_not"]) == 20_000
+
+
+def test_many_values() -> None:
+    numbers = ", ".join(map(str, range(50_000)))
+    texts = ", ".join(f"'{i}'" for i in range(50_000))
+    text = f"COUNT FROM c WHERE a IN ({numbers}) AND b IN ({texts})"
+    body = qql.compile(text)[0].body
+    assert body is not None
+    first, second = body["filter"]["must"]
+    assert first["match"]["any"] == list(range(50_000))
+    assert second["match"]["any"][-1] == "49999"
+    assert qql.compile("COUNT FROM c WHERE a IN :v", {"v": list(range(50_000))})[0].body == {
+        "filter": {"must": [first]}
+    }
+
+
+@pytest.mark.parametrize("quote", ["'{}'", '"{}"', "'''{}'''", "`{}`", "r'{}'"])
+def test_long_strings(quote: str) -> None:
+    long = "x" * 10_000_000
+    (count,) = qql.parse(f"COUNT FROM c WHERE a = {quote.format(long)}")
+    assert isinstance(count, nodes.Count)
+    assert isinstance(count.where, nodes.Compare)
+    assert count.where.value.value == long
+    with pytest.raises(qql.QQLSyntaxError, match="no closing"):
+        qql.parse(f"COUNT FROM c WHERE a = {quote.format(long)[:-1]}")
+
+
+def test_many_backslashes() -> None:
+    text = "\\\\" * 15_000
+    (count,) = qql.parse(f"COUNT FROM c WHERE a = '{text}'")
+    assert isinstance(count, nodes.Count)
+    assert isinstance(count.where, nodes.Compare)
+    assert count.where.value.value == "\\" * 15_000
+    for broken in (f"'{text}", f"'{text}\\'", f'"{text}', f'"{text}\\"', "'" + "\\'" * 30_000, "'" * 30_001):
+        with pytest.raises(qql.QQLSyntaxError):
+            qql.parse(f"COUNT FROM c WHERE a = {broken}")
+
+
+@pytest.mark.parametrize("text", ["/* " * 100_000, "/* " + "*" * 100_000, "-- " * 100_000, "/**/" * 100_000])
+def test_comments(text: str) -> None:
+    done, errors = syntax.parse_script(Source(text))
+    assert not done
+    assert [error.code for error in errors] == (
+        ["unterminated-comment"] if "*" in text and "/**/" not in text else []
+    )
+
+
+@pytest.mark.parametrize("bracket", ["(", "[", "{", "[{", "([", "PREFETCH (", "a = (", "{a: "])
+def test_brackets_without_end(bracket: str) -> None:
+    for before in (
+        "",
+        "QUERY ",
+        "COUNT FROM c WHERE ",
+        "UPSERT INTO c VALUES ",
+        "QUERY [1] FROM c PREFETCH (",
+    ):
+        done, errors = syntax.parse_script(Source(before + bracket * 100_000))
+        assert not done
+        assert errors
+
+
+def test_many_statements() -> None:
+    text = "COUNT FROM c WHERE a = 1\n" * 20_000
+    assert len(qql.split(text)) == 20_000
+    broken = "COUNT FORM c\n" * 20_000
+    with pytest.raises(qql.QQLScriptError) as caught:
+        qql.parse(broken)
+    assert len(caught.value.diagnostics) == 100
+    assert caught.value.diagnostics[99].line == 100
+
+
+# ------------------------------------------------------------------------------------ odd characters
+
+
+def caret(text: str) -> list[str]:
+    with pytest.raises(qql.QQLCompileError) as caught:
+        qql.compile(text)
+    return caught.value.render().splitlines()
+
+
+def test_a_byte_order_mark_is_not_counted() -> None:
+    assert qql.compile("\ufeffCOUNT FROM c") == qql.compile("COUNT FROM c")
+    assert caret("\ufeffCOUNT FORM c")[1:] == caret("COUNT FORM c")[1:]
+    assert caret("\ufeffCOUNT FORM c")[1].endswith(":1:7")
+
+
+def test_lines_may_end_in_crlf() -> None:
+    lines = caret("COUNT FROM c\r\nWHERE a = 1\r\n  LIMITS 3\r\n")
+    assert lines[1].endswith(":3:3")
+    assert lines[3] == "3 |   LIMITS 3"
+    assert lines[4] == "  |   ^^^^^^"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "line", "pointer"),
+    [
+        ("COUNT\tFROM c\tFOO", 14, "COUNT FROM c FOO", "             ^^^"),
+        ("COUNT FROM '日本' FOO", 17, "COUNT FROM '日本' FOO", "                  ^^^"),
+        ("COUNT FROM 'e\u0301' FOO", 17, "COUNT FROM 'e\u0301' FOO", "               ^^^"),
+        ("COUNT FROM '\U0001f600' FOO", 16, "COUNT FROM '\U0001f600' FOO", "                ^^^"),
+        ("COUNT FROM 'a\x1b[31m' FOO", 21, "COUNT FROM 'a [31m' FOO", "                    ^^^"),
+    ],
+    ids=["tab", "wide", "combining", "emoji", "escape"],
+)
+def test_carets_stand_under_what_they_mean(text: str, column: int, line: str, pointer: str) -> None:
+    lines = caret(text)
+    assert lines[1].endswith(f":1:{column}")
+    assert lines[3] == f"1 | {line}"
+    assert lines[4] == f"  | {pointer}"
+
+
+def test_long_lines_are_cut_around_the_caret() -> None:
+    lines = caret(f"COUNT FROM c WHERE a = '{'x' * 5000}' FOO AND b = '{'y' * 5000}'")
+    assert max(map(len, lines)) < 200
+    assert lines[3].index("FOO") == lines[4].index("^^^")
+
+
+@pytest.mark.parametrize("half", ["\ud800", "\udfff", "\udc80"])
+def test_half_of_a_character_is_refused(half: str) -> None:
+    for text in (f"COUNT FROM c WHERE a = '{half}'", f"COUNT FROM {half}", half, f"-- {half}"):
+        error = refused(text, "lone-surrogate")
+        assert error.render().encode()
+    with pytest.raises(qql.QQLSyntaxError):
+        syntax.parse_stage(f"QUERY '{half}'")
+    refused("DROP INDEX ON c FOR IDENTIFIER(:f)", "wrong-parameter", {"f": half})
+    refused("COUNT FROM c WHERE a = :v", "lone-surrogate", {"v": half})
+    refused("UPSERT INTO c VALUES {id: 1, a: :v}", "lone-surrogate", {"v": [{half: 1}]})
+
+
+def test_whole_pairs_of_escapes_are_one_character() -> None:
+    for text in ("'\\ud83d\\ude00'", '"\\uD83D\\uDE00"'):
+        (count,) = qql.parse(f"COUNT FROM c WHERE a = {text}")
+        assert isinstance(count, nodes.Count)
+        assert isinstance(count.where, nodes.Compare)
+        assert count.where.value.value == "\U0001f600"
