@@ -69,7 +69,7 @@ def _flat(
 ) -> list[tuple[nodes.Condition, bool]]:
     """What a chain of one kind joins, in the order of the text, and whether it is negated.
 
-    NOT (a OR b) is NOT a AND NOT b, NOT (a AND b) is NOT a OR NOT b, and NOT NOT a is a.
+    NOT NOT a is a. What NOT (…) holds stays together, as it was written.
     """
     out: list[tuple[nodes.Condition, bool]] = []
     todo = [(condition, False)]
@@ -80,8 +80,8 @@ def _flat(
                 todo.append((one.child, not negated))
             case nodes.Compare(op="!="):
                 out.append((nodes.Compare(one.name, "=", one.value, span=one.span), not negated))
-            case nodes.And() | nodes.Or() if isinstance(one, kind) != negated:
-                todo += [(child, negated) for child in reversed(one.children)]
+            case nodes.And() | nodes.Or() if isinstance(one, kind) and not negated:
+                todo += [(child, False) for child in reversed(one.children)]
             case _:
                 out.append((one, negated))
     return out

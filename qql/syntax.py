@@ -190,9 +190,9 @@ _FOREIGN = {
     "TABLE": "write COLLECTION",
     "TABLES": "write SHOW COLLECTIONS",
     "DATABASE": "write USE and the name of a collection",
-    **dict.fromkeys(("DESCRIBE", "DESC"), "SHOW COLLECTION docs describes a collection"),
+    "DESCRIBE": "SHOW COLLECTION docs describes a collection",
     **dict.fromkeys(
-        ("BEGIN", "START", "COMMIT", "ROLLBACK"),
+        ("BEGIN", "COMMIT", "ROLLBACK"),
         "there are no transactions; each statement stands for itself",
     ),
     "TRUNCATE": "DROP COLLECTION removes a collection with all its points",
@@ -676,7 +676,8 @@ class _Parser:
         known = _hint(_SLIPS, last, token, expected)
         if known:
             return known
-        foreign = _FOREIGN.get(word) or (_FOREIGN.get(last.text.upper()) if _END in expected else None)
+        name_before = last.text.upper() if last.type == "NAME" and _END in expected else ""
+        foreign = _FOREIGN.get(word) or _FOREIGN.get(name_before)
         if foreign:
             return foreign
         if word in _STARTERS and _END in expected:
