@@ -125,12 +125,12 @@ def build(text: str) -> dict[str, Any]:
     from lark.parsers.lalr_analysis import Shift
 
     class Unused(Lexer):
-        """Keeps Lark from building lexers: the terminals are cut by `qql.syntax`."""
+        """Keeps Lark from building lexers: the terminals are cut by `qql.terminals`."""
 
         def __init__(self, conf: Any) -> None: ...
 
         def lex(self, *_: Any) -> Any:
-            raise AssertionError("the text is cut by qql.syntax")
+            raise AssertionError("the text is cut by qql.terminals")
 
     lark = Lark(text, parser="lalr", lexer=Unused, start=list(ROOTS), maybe_placeholders=True)
     table = cast(Any, lark.parser).parser._parse_table

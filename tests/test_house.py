@@ -13,7 +13,7 @@ from conftest import ROOT
 
 import qql
 from qql import nodes
-from qql.syntax import _Builder
+from qql.builder import Builder
 from qql.tables import grammar_text
 
 PACKAGE = ROOT / "qql"
@@ -25,7 +25,10 @@ ORDER = [
     "result",
     "nodes",
     "schema",
+    "terminals",
     "tables",
+    "hints",
+    "builder",
     "syntax",
     "printer",
     "bind",
@@ -139,7 +142,7 @@ def test_what_is_exported_exists() -> None:
 def test_every_node_has_its_rule_and_every_rule_its_builder() -> None:
     text = re.sub(r"//.*", "", grammar_text())
     rules = set(re.findall(r"^\??([a-z]\w*):", text, re.M)) | set(re.findall(r"-> (\w+)", text))
-    builder = _Builder()
+    builder = Builder()
     inlined = set(re.findall(r"^\?([a-z]\w*):", text, re.M)) | {"copy_option"}  # its forms have names
     for rule in rules - inlined:
         assert hasattr(builder, rule), f"the rule {rule} makes nothing"

@@ -104,7 +104,7 @@ def _tokens(text: str) -> list[str]:
     """The terminals of a text with the space before each."""
     out, pos = [], 0
     while True:
-        token = syntax._cut(text, pos)
+        token = syntax.cut(text, pos)
         if token.type == "$END":
             return out
         out.append(text[pos : token.end])
@@ -145,16 +145,16 @@ def test_work_grows_with_the_text(text: str, noise: str) -> None:
 
         def work(times: int) -> int:
             count = 0
-            original = syntax._cut
+            original = syntax.cut
 
             def counted(source: str, pos: int) -> Any:
                 nonlocal count
                 count += 1
                 return original(source, pos)
 
-            patch.setattr(syntax, "_cut", counted)
+            patch.setattr(syntax, "cut", counted)
             syntax.parse_script(Source(f"{noise}{text}\n" * times))
-            patch.setattr(syntax, "_cut", original)
+            patch.setattr(syntax, "cut", original)
             return count
 
         assert work(50) <= 12 * work(5) + 1000
@@ -192,7 +192,7 @@ def test_layout_and_comments_do_not_matter(text: str, rng: random.Random) -> Non
 def _bare_tokens(text: str) -> list[str]:
     out, pos = [], 0
     while True:
-        token = syntax._cut(text, pos)
+        token = syntax.cut(text, pos)
         if token.type == "$END":
             return out
         out.append(token.text)

@@ -1,0 +1,288 @@
+"""Text → terminals: where a word, string, number or sign begins and ends, and what it is worth.
+
+A word's type is WORD here: whether it is a keyword or a name is the parser's to say (`qql.syntax`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+
+from qql.errors import Diagnostic, QQLSyntaxError, Span
+
+__all__ = [
+    "BLANK",
+    "CLOSING",
+    "MAX_NESTING",
+    "NOTHING",
+    "OPENING",
+    "SIGNS",
+    "STARTERS",
+    "STRINGS",
+    "Token",
+    "cut",
+    "number_value",
+    "read_json",
+    "skip_space",
+    "string_value",
+    "syntax_error",
+]
+
+MAX_NESTING = 200
+
+_SPACE = re.compile(r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_TOKEN = re.compile(
+    r"""
+      (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
+    | (?P<WORD>     [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
+    | (?P<TRIPLE>   '''(?:[^']|'(?!''))*+''' | \"""(?:[^"]|"(?!""))*+\""" )
+    | (?P<STRING>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" )
+    | (?P<VERBATIM> `[^`]*+` )
+    | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+ | \? )
+    | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
+    | (?P<SYMBOL>   [()\[\]{},;:=] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SYMBOLS = {
+    "(": "LPAR",
+    ")": "RPAR",
+    "[": "LSQB",
+    "]": "RSQB",
+    "{": "LBRACE",
+    "}": "RBRACE",
+    ",": "COMMA",
+    ":": "COLON",
+    "=": "EQUAL",
+    ";": "SEMICOLON",
+}
+_TRIPLES = ("'''", '"""')
+SIGNS = {
+    "&&": "conditions are joined by AND",
+    "||": "conditions are joined by OR",
+    "!": "write NOT before a condition",
+    "#": "a comment begins with `--`",
+    "//": "a comment begins with `--`",
+    "@": "a parameter is written :name or ?",
+    "%": "a parameter is written :name or ?",
+    "*": "COUNT FROM docs counts points, and WITH PAYLOAD true gives every field",
+    **dict.fromkeys("“”„‘’«»", "a text stands between straight quotes: 'text'"),
+}
+"""Signs that begin nothing here, and what might be meant."""
+STRINGS = frozenset({"RAW", "TRIPLE", "STRING", "VERBATIM"})
+OPENING, CLOSING = frozenset({"LPAR", "LSQB", "LBRACE"}), frozenset({"RPAR", "RSQB", "RBRACE"})
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_PLAIN_ESCAPES = frozenset("\\'\"$/\n")
+BLANK = " \t\r\f\v\ufeff"
+STARTERS = frozenset(
+    {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
+    | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL"}
+)
+
+
+@dataclass(slots=True)
+class Token:
+    type: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+    def kinds(self) -> set[str]:
+        """What a table may call it: its type, its text, and NAME for any word that begins no statement."""
+        word = self.text.upper()
+        found = {self.type, word}
+        return found | {"NAME"} if word not in STARTERS and self.text.isidentifier() else found
+
+
+NOTHING = Token("", "", 0, 0)
+
+
+def skip_space(text: str, pos: int) -> int:
+    found = _SPACE.match(text, pos)
+    return found.end() if found else pos
+
+
+def syntax_error(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
+    raise QQLSyntaxError(Diagnostic(code, message, span, hint))
+
+
+def cut(text: str, pos: int) -> Token:
+    """The terminal at the first character that is not space. A word has the type WORD."""
+    pos = skip_space(text, pos)
+    if pos >= len(text):
+        return Token("$END", "", pos, pos)
+    found = _TOKEN.match(text, pos)
+    if found is None:
+        _bad_character(text, pos)
+    kind, end = cast(str, found.lastgroup), found.end()
+    if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
+        _bad_character(text, pos)  # a raw string without an end
+    if kind == "SYMBOL":
+        kind = _SYMBOLS[text[pos]]
+    return Token(kind, text[pos:end], pos, end)
+
+
+def _bad_character(text: str, pos: int) -> NoReturn:
+    char = text[pos]
+    line_end = text.find("\n", pos)
+    line = Span(pos, len(text) if line_end < 0 else line_end)
+    raw = text[pos : pos + 2].lower() in ("r'", 'r"')
+    if char in "'\"`" or raw:
+        quote = text[pos + raw : pos + raw + 3]
+        quote = quote if quote in _TRIPLES and not raw else quote[0]
+        syntax_error("unterminated-string", f"this string has no closing {quote}", line)
+    if text.startswith("/*", pos):
+        syntax_error("unterminated-comment", "this comment has no closing */", line)
+    if char.isdigit() or (char in "-+." and text[pos + 1 : pos + 2].isdigit()):
+        found = re.compile(r"[-+.\w]+").match(text, pos)
+        word = Span(pos, found.end() if found else pos + 1)
+        syntax_error(
+            "malformed-number",
+            f"`{text[word.start : word.end]}` is not a number",
+            word,
+            "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes",
+        )
+    shown = char if char.isprintable() else f"U+{ord(char):04X}"
+    hint = next((SIGNS[sign] for sign in SIGNS if text.startswith(sign, pos)), None)
+    if char.isalnum() or (char == "-" and text[pos - 1 : pos + 2].replace("-", "").isalnum()):
+        hint = "a name with such characters is written in quotes"
+    syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1), hint)
+
+
+def string_value(token: Token) -> str:
+    text = token.text
+    if text[0] in "rR":
+        return text[2:-1]
+    if text[0] == "`":
+        return text[1:-1]
+    if len(text) >= 6 and text.startswith(_TRIPLES) and text.endswith(_TRIPLES):
+        return text[3:-3]
+    body = text[1:-1]
+    if "\\" not in body and ("''" not in body or text[0] != "'"):
+        return body
+
+    def unescape(found: re.Match[str]) -> str:
+        escape = found.group(1)
+        if escape is None:
+            return "'" if text[0] == "'" else "''"
+        if len(escape) == 5:
+            return chr(int(escape[1:], 16))
+        if escape in _ESCAPES:
+            return _ESCAPES[escape]
+        if escape in _PLAIN_ESCAPES:
+            return escape
+        at = token.start + 1 + found.start()
+        syntax_error(
+            "unknown-escape",
+            f"`\\{escape}` is not an escape",
+            Span(at, at + 2),
+            r"the escapes are \\ \' \" \n \r \t \$ \uXXXX; a raw string r'…' has none",
+        )
+
+    value = _ESCAPE.sub(unescape, body)
+    if "\\u" not in body:
+        return value
+    try:  # a pair of \u escapes may spell one character beyond the basic plane, as in JSON
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", token.span)
+
+
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
+
+
+def number_value(token: Token) -> int | float:
+    text = token.text
+    if text.lstrip("-").isdigit():
+        value = int(text) if len(text) < 25 else _MOST + 1
+        if not _LEAST <= value <= _MOST:
+            syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
+        return value
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        syntax_error("number-out-of-range", f"`{text[:40]}` is larger than any double", token.span)
+    return number
+
+
+# ------------------------------------------------------------------------------------ JSON values
+
+
+class _NotJson(Exception):
+    """The value needs the grammar: it is no JSON, or has a fault to be reported."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise _NotJson  # a key is there twice
+    return out
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise _NotJson  # NaN and the infinities
+
+
+_INFINITE = (math.inf, -math.inf)
+_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
+
+
+def read_json(text: str, pos: int) -> tuple[Any, int] | None:
+    """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
+    try:
+        value, end = _json.raw_decode(text, pos)
+        if text.find("\\u", pos, end) >= 0:
+            json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
+        if not _numbers_fit(value):
+            return None
+    except (ValueError, _NotJson, RecursionError):
+        return None
+    if text.count("[", pos, end) + text.count("{", pos, end) > MAX_NESTING and _depth(value) > MAX_NESTING:
+        return None
+    return value, end
+
+
+def _numbers_fit(value: Any) -> bool:
+    """Whether every number of a JSON value is what `number_value` would have read."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list):
+            kinds = {*map(type, item)}
+            # Vectors are long, so lists of one kind of number are looked at as a whole.
+            fit = (kinds == {float} and math.isfinite(sum(item))) or (
+                kinds == {int} and min(item) >= _LEAST and max(item) <= _MOST
+            )
+            if not fit:
+                todo += item
+        elif isinstance(item, int):
+            if not _LEAST <= item <= _MOST:
+                return False
+        elif item in _INFINITE:
+            return False
+    return True
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and dicts nest."""
+    level, todo = 0, [value]
+    while todo:
+        level += 1
+        inside: list[Any] = []
+        for item in todo:
+            if isinstance(item, dict):
+                inside += [v for v in item.values() if isinstance(v, (dict, list))]
+            else:
+                inside += [v for v in item if isinstance(v, (dict, list))]
+        todo = inside
+    return level
