@@ -200,7 +200,8 @@ def test_the_standard_library_is_indexed_and_searched(tmp_path: Path) -> None:
     subprocess.run([sys.executable, EXAMPLES / "stdlib_docs.py", docs], check=True, capture_output=True)
     lines = docs.read_text(encoding="utf-8").splitlines()
     assert len(lines) > 3000
-    part = [line for line in lines if json.loads(line)["module"] in ("shutil", "os", "pathlib", "tempfile")]
+    wanted = ("shutil", "os", "pathlib", "tempfile")
+    part = [line for line in lines if json.loads(line)["module"].split(".")[0] in wanted]
     docs.write_text("\n".join(part), encoding="utf-8")
     script = (EXAMPLES / "stdlib.qql").read_text(encoding="utf-8")
     with qql.connect(tmp_path / "db") as db:
@@ -208,4 +209,5 @@ def test_the_standard_library_is_indexed_and_searched(tmp_path: Path) -> None:
     assert results[-3].rows == [{"count": len(part)}]
     assert "fuse by RRF" in results[-2].message
     found = [hit.payload["name"] for hit in results[-1].hits if hit.payload]
-    assert {"pathlib.Path.rmdir", "os.removedirs"} <= set(found[:5])
+    assert "os.removedirs" in found[:5]
+    assert any(name.endswith("Path.rmdir") for name in found[:5])  # its module differs by version
