@@ -12,13 +12,13 @@ from typing import Any, NoReturn, cast
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.nodes import is_uuid
+from qql.terminals import MAX_NESTING
 
-__all__ = ["Params", "bind", "is_uuid", "resolved", "stable_uuid"]
+__all__ = ["Params", "bind", "resolved", "stable_uuid"]
 
 Params = Mapping[str, Any] | Sequence[Any] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
-MAX_NESTING = 200
 _PLAIN = {int, float, str, bool, type(None)}
 
 

@@ -50,7 +50,6 @@ class Compiled:
     plan: QueryPlan | None = None
     collection: str | None = None
     warnings: tuple[Diagnostic, ...] = ()
-    stages: Mapping[str, nodes.Cte] | None = None
 
     @property
     def text(self) -> str:
@@ -193,12 +192,11 @@ def _compile_one(
     if collection is not None:
         overlay.require(inner, collection, context)
     requests = [emit_query(plan)] if plan else emit_statement(inner, context)
-    stages = dict(context.stages)
     if inner is statement:
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in context.warnings)
-    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, stages)
+    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings)
 
 
 def _collection(statement: nodes.Statement, context: Context) -> str | None:

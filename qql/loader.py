@@ -43,8 +43,9 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
-from qql.bind import is_uuid, stable_uuid
+from qql.bind import stable_uuid
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
+from qql.nodes import is_uuid
 
 __all__ = [
     "DEPTH",

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from qql import loader
 from qql.bind import stable_uuid
 from qql.errors import QQLExecutionError
-from qql.loader import BadRow, Row, batches, content_uuid, read_rows
+from qql.loader import FORMATS, BadRow, Row, batches, content_uuid, read_rows
+from qql.plan import COPY_FORMATS
 
 Write = Callable[..., Path]
 
@@ -558,3 +559,7 @@ def test_any_bytes_give_rows_bad_rows_or_a_clear_error(write: Write, content: by
             assert isinstance(row, Row | BadRow)
     except QQLExecutionError:
         pass
+
+
+def test_the_compiler_knows_the_formats_of_files() -> None:
+    assert list(FORMATS) == list(COPY_FORMATS)
