@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test soak lint types format wheel bench clean
+.PHONY: demo test soak lint types format wheel bench docs clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
@@ -22,6 +22,10 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/mypy
+
+# The reference manual and the table of capabilities, from the grammar and the tables.
+docs: .venv/ready
+	$(BIN)/python docs/manual.py
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qql.compiler import check
     from qql.compiler import compile_text as compile
+    from qql.converting import from_request
     from qql.errors import (
         Diagnostic,
         QQLCompileError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         QQLUnsupportedError,
     )
     from qql.explanation import explain_text as explain
+    from qql.formatter import format_text as format
     from qql.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
@@ -56,6 +58,8 @@ __all__ = [
     "compile",
     "connect",
     "explain",
+    "format",
+    "from_request",
     "parse",
     "split",
 ]
@@ -71,6 +75,8 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "compile": ("qql.compiler", "compile_text"),
     "connect": ("qql.session", "connect"),
     "explain": ("qql.explanation", "explain_text"),
+    "format": ("qql.formatter", "format_text"),
+    "from_request": ("qql.converting", "from_request"),
     "parse": ("qql.syntax", "parse"),
     "split": ("qql.syntax", "split"),
 }

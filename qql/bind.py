@@ -53,14 +53,17 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
         values = dict(enumerate(params or ()))
         if named and values:
             _fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
+    used = {p.key for p in wanted}
     for param in wanted:
-        if param.key not in values:
+        if param.key not in values and _inside(values, param.key):
+            used.add(str(param.key).split(".", 1)[0])
+        elif param.key not in values:
             shown = f":{param.key}" if named else f"? (number {cast(int, param.key) + 1})"
             known = [str(key) for key in values]
             message = f"no value for the parameter {shown}"
             how = "values are given by params=, by --param k=v, or by \\set in the prompt"
             _fail("missing-parameter", message, param.span, did_you_mean(str(param.key), known) or how)
-    extra = [key for key in values if key not in {p.key for p in wanted}]
+    extra = [key for key in values if key not in used]
     if extra and whole:
         span = wanted[0].span if wanted else None
         shown = ", ".join(f":{k}" if isinstance(k, str) else f"number {k + 1}" for k in extra[:5])
@@ -68,6 +71,19 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
         hint = did_you_mean(str(extra[0]), known)
         _fail("unknown-parameter", f"a value is given for {shown}, which nothing uses", span, hint)
     return values
+
+
+def _inside(values: dict[str | int, Any], key: str | int) -> bool:
+    """Whether `:place.lat` is found inside the value of `:place`; it is then put beside it."""
+    first, *path = str(key).split(".")
+    found: Any = values.get(first)
+    for step in path:
+        if not isinstance(found, Mapping) or step not in found:
+            return False
+        found = found[step]
+    if path:
+        values[key] = found
+    return bool(path)
 
 
 def resolved(value: Any, span: Span, level: int = 0) -> Any:
@@ -126,7 +142,9 @@ class _Binder:
                             changed[f.name] = new
                     elif isinstance(old, tuple):
                         parts = [self.node(part) for part in old]
-                        if any(new is not part for new, part in zip(parts, old, strict=True)):
+                        if f.name == "rows":
+                            changed[f.name] = self.spliced(old, parts)
+                        elif any(new is not part for new, part in zip(parts, old, strict=True)):
                             changed[f.name] = tuple(parts)
                 return replace(item, **changed) if changed else item
             case list() if any(isinstance(part, _HOLDERS) for part in item):
@@ -144,8 +162,10 @@ class _Binder:
                 return self.identifier(param)
             case nodes.In() | nodes.Match() | nodes.Points():
                 return self.listed(param)
-            case nodes.Upsert():
+            case nodes.Upsert() | nodes.UpdateVectors():
                 return self.rows(param)
+            case nodes.Recommend():
+                return self.examples(param)
         return _plain(self.values[param.key], param.span)
 
     def is_text(self, param: nodes.Param) -> bool:
@@ -153,9 +173,32 @@ class _Binder:
 
     def rows(self, param: nodes.Param) -> tuple[Any, ...]:
         rows = _plain(self.values[param.key], param.span)
+        rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             _fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
         return tuple(rows)
+
+    def spliced(self, given: tuple[Any, ...], bound: list[Any]) -> tuple[Any, ...]:
+        """The rows of VALUES; a parameter among them is one row or a list of rows."""
+        out: list[Any] = []
+        for old, new in zip(given, bound, strict=True):
+            if isinstance(old, nodes.Param):
+                out += self.rows(old)
+            else:
+                out.append(new)
+        return tuple(out)
+
+    def examples(self, param: nodes.Param) -> tuple[nodes.Input, ...]:
+        """A list of ids and vectors as the examples of RECOMMEND."""
+        values = _plain(self.values[param.key], param.span)
+        if not isinstance(values, list):
+            _fail("wrong-parameter", f"{_shown(param)} takes a list of ids or vectors", param.span)
+        return tuple(
+            nodes.Vector(value, span=param.span)
+            if isinstance(value, (list, dict))
+            else nodes.Point(nodes.Scalar(value, span=param.span), span=param.span)
+            for value in values
+        )
 
     def scalar(self, param: nodes.Param) -> Any:
         value = _plain(self.values[param.key], param.span)

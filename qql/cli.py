@@ -1,7 +1,8 @@
 """The command line. Results go to standard output, everything else to standard error.
 
-Exit codes: 0 done; 1 a statement failed; 2 wrong usage, or a file that cannot be read; 3 the text is at fault
-and nothing was sent; 4 no connection; 70 a fault of qql itself; 130 Ctrl-C; 141 nobody reads the output.
+Exit codes: 0 done; 1 a statement failed, or `fmt --check` found a script to change; 2 wrong usage, or a file
+that cannot be read; 3 the text is at fault and nothing was sent; 4 no connection; 70 a fault of qql itself;
+130 Ctrl-C; 141 nobody reads the output.
 
 Rich, prompt_toolkit and the engines are imported where a command needs them, so that ``--help`` is quick.
 """
@@ -9,10 +10,14 @@ Rich, prompt_toolkit and the engines are imported where a command needs them, so
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
+import errno
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import qql
 from qql.errors import Diagnostic, QQLError, did_you_mean
 from qql.render import FORMATS, ProgressBar, Renderer, json_text, render_diagnostics, sanitize, wants_color
-from qql.repl import Shell, UsageError, interact, parse_value, read_script, reason
+from qql.repl import Shell, UsageError, interact, manual_lines, parse_value, read_script, reason
 
 if TYPE_CHECKING:
     from qql.session import Session
@@ -103,6 +108,12 @@ _OPTIONS = {
     "collection": _option(
         "statements", "--collection", metavar="NAME", help="where statements work that name no collection"
     ),
+    "method": _option(
+        "statements", "--method", metavar="METHOD", help="what a body is sent by that names no method"
+    ),
+    "path": _option(
+        "statements", "--path", metavar="PATH", help="where a body is sent to that names no path"
+    ),
     "param": _option(
         "statements",
         "--param",
@@ -125,6 +136,8 @@ _OPTIONS = {
     "cloud_inference": _option("models", "--cloud-inference", help="let the server embed texts", **_SWITCH),
     "format": _option("output", "--format", metavar="FORMAT", help="see below"),
     "output": _option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
+    "check": _option("output", "--check", help="name the scripts that would change, and exit 1", **_SWITCH),
+    "write": _option("output", "--write", help="rewrite the files that change", **_SWITCH),
     "color": _option(
         "output", "--no-color", dest="color", action="store_false", help="no colours [NO_COLOR]"
     ),
@@ -141,6 +154,8 @@ _OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 _TARGET = ("url", "api_key", "db", "timeout", "grpc")
+_BODIES = ("method", "path")
+_REWRITING = ("check", "write")
 _OFFLINE = ("text", "collection", "param", "model", "color", "quiet")
 _MANY = "*"
 _ONE = "?"
@@ -153,6 +168,7 @@ class _Command:
     options: tuple[str, ...]
     formats: tuple[str, ...] = ()
     files: str = _ONE
+    takes: tuple[str, str] = ("FILE", "a script; `-` is standard input")
 
 
 class _Given(dict[str, Any]):
@@ -183,7 +199,8 @@ def _parser() -> _Parser:
             parents=[parents[option] for option in command.options],
             **settings,
         )
-        own.add_argument("files", nargs=command.files, metavar="FILE", help="a script; `-` is standard input")
+        metavar, about = command.takes
+        own.add_argument("files", nargs=command.files, metavar=metavar, help=about)
     return top
 
 
@@ -207,7 +224,7 @@ def _given(argv: Sequence[str] | None) -> tuple[_Command | None, _Given]:
     misplaced = [option.flags[-1] for option in _OPTIONS.values() if {*option.flags} & {*flags}]
     misplaced += [given.flag(option) for option in given if option not in (*command.options, "files")]
     if misplaced:
-        raise UsageError.make("usage", f"{misplaced[0]} has no meaning for `qql {name}`")
+        raise UsageError.make("usage", f"{misplaced[0]} has no meaning for `qql {name or 'run'}`")
     if unknown:
         parser.error(f"unrecognized argument {unknown[0]}")
     if "format" in given and given["format"] not in command.formats:
@@ -447,12 +464,101 @@ def _check(given: _Given, console: Renderer) -> int:
     return 3 if count["error"] else 0
 
 
+def _convert(given: _Given, console: Renderer) -> int:
+    text, name = _script(given)
+    found = qql.from_request(
+        text,
+        method=given.get("method"),
+        path=given.get("path"),
+        collection=given.get("collection"),
+        format=given.get("format", "script"),
+        name=name,
+    )
+    with _output(given) as file:
+        console.file = file
+        written = found.rstrip("\n")  # as it is: it may go into a file, to be run
+        console.put(sanitize(written, newline="\n") if file.isatty() else written)
+    return 0
+
+
+def _help(given: _Given, console: Renderer) -> int:
+    console.put(*manual_lines(" ".join(given.get("files", ()))))
+    return 0
+
+
+def _fmt(given: _Given, console: Renderer) -> int:
+    files = given.get("files") or ["-"]
+    if "check" in given and "write" in given:
+        raise UsageError.make("usage", "--check and --write exclude each other")
+    if "write" in given and "-" in files:
+        raise UsageError.make("usage", "--write requires files, and standard input is none")
+    codes, changed = [0], 0
+    for file in files:
+        try:
+            changed += _formatted(file, given, console)
+        except BrokenPipeError:
+            raise
+        except QQLError as error:
+            if error.code == "output-unwritable":
+                raise
+            console.error(error)
+            codes.append(error.exit_code)
+        except Exception as fault:  # the other files are none the worse for it
+            console.crash(fault)
+            codes.append(_CRASHED)
+    if {*_REWRITING} & given.keys():
+        would = "would change" if "check" in given else "rewritten"
+        console.note(f"{_counted(len(files), 'script')}: {changed} {would}")
+    return max(*codes, int("check" in given and changed > 0))
+
+
+def _formatted(file: str, given: _Given, console: Renderer) -> bool:
+    """Format one script as the command line says. Gives whether it changed."""
+    from qql.formatter import format_script
+
+    name = "<stdin>" if file == "-" else file
+    if file != "-" and Path(file).is_dir():
+        hint = f"name its scripts: qql fmt {file.rstrip('/')}/*.qql"
+        raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)
+    text = read_script(file)
+    new = format_script(text, name=name)
+    if "write" in given and new != text:
+        _rewrite(Path(file), new)
+    elif "check" in given and new != text:
+        console.put(sanitize(name))
+    elif not {*_REWRITING} & given.keys() and new:
+        written = new.removesuffix("\n")  # as it is: it may go into a file
+        console.put(sanitize(written, newline="\n") if sys.stdout.isatty() else written)
+    return new != text
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """Replace a file's text, all of it or nothing; permissions and a byte-order mark remain."""
+    try:
+        path = path.expanduser().resolve()  # a link remains a link
+        mark = path.read_bytes()[:3]
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write((mark if mark == codecs.BOM_UTF8 else b"") + text.encode())
+            shutil.copymode(path, fresh)
+            Path(fresh).replace(path)
+        except BaseException:
+            Path(fresh).unlink(missing_ok=True)
+            raise
+    except OSError as exc:
+        raise UsageError.make("file-unwritable", f"cannot write {path}: {reason(exc)}") from exc
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+_RUN = tuple(name for name in _OPTIONS if name not in (*_BODIES, *_REWRITING))
 _COMMANDS = {
-    "run": _Command(_run, "run a script, and show each result", tuple(_OPTIONS), tuple(FORMATS)),
+    "run": _Command(_run, "run a script, and show each result", _RUN, tuple(FORMATS)),
     "compile": _Command(
         _compile,
         "show the requests of a script, and send nothing",
@@ -471,6 +577,26 @@ _COMMANDS = {
         ("text", "json", "jsonl"),
         _MANY,
     ),
+    "fmt": _Command(
+        _fmt,
+        "show scripts in the canonical spelling and layout, or rewrite them so",
+        (*_REWRITING, "color", "quiet"),
+        files=_MANY,
+    ),
+    "convert": _Command(
+        _convert,
+        "show the QQL of requests: JSON, curl commands, or POST /path with JSON below it",
+        ("text", "collection", *_BODIES, "color", "quiet", "format", "output"),
+        ("script", "line"),
+        takes=("FILE", "a file of requests; `-` is standard input"),
+    ),
+    "help": _Command(
+        _help,
+        "show what the manual says of a word; without one, its contents",
+        (),
+        files=_MANY,
+        takes=("WORD", "a statement, clause, filter, function or option; several words are one name"),
+    ),
 }
 
 _ABOUT = """\
@@ -486,7 +612,8 @@ exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothi
   qql --db ./data                          a prompt on a database in a directory
   qql run load.qql --url localhost:6333    a script against a server
   qql -c "SHOW COLLECTIONS" --format json
-  qql compile query.qql --param q='red shoes'"""
+  qql compile query.qql --param q='red shoes'
+  qql fmt --write *.qql                    scripts in the canonical spelling"""
 
 
 # ------------------------------------------------------------------------------------------------------- main

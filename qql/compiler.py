@@ -14,9 +14,9 @@ from qql import nodes
 from qql.bind import Params, bind
 from qql.codegen import emit_query, emit_statement
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
-from qql.plan import Context, QueryPlan, check_copy, collection_of, plan_query, stage_key
+from qql.plan import Context, QueryPlan, check_copy, collection_of, plan_query, stage_key, text_of
 from qql.request import Request
-from qql.schema import Schema
+from qql.schema import METADATA_KEY, Schema
 from qql.syntax import Parsed, parse_script, parse_stage, raise_all
 
 __all__ = [
@@ -30,6 +30,10 @@ __all__ = [
     "make_context",
 ]
 
+Files = Callable[[nodes.Execute], Source]
+"""Reads the file that EXECUTE names. Raises `QQLPlanError`."""
+MAX_FILES = 16
+"""Files that execute one another, at most."""
 Stages = Mapping[str, "str | nodes.Query"]
 """Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
@@ -80,41 +84,100 @@ def make_context(
 
 
 def compile_script(
-    source: Source, params: Params, context: Context, warnings: list[Diagnostic] | None = None
+    source: Source,
+    params: Params,
+    context: Context,
+    warnings: list[Diagnostic] | None = None,
+    files: Files | None = None,
 ) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Warnings are added to ``warnings`` even where statements are at fault. Raises `QQLSyntaxError`,
-    `QQLPlanError`, or `QQLScriptError` with the faults of several statements.
+    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
+    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
+    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
+    faults of several statements.
     """
-    parsed, errors = parse_script(source)
-    # Where a statement does not parse, the others are planned all the same, to report their faults too;
-    # but what the broken one would have created cannot be missed then.
-    overlay = _Overlay(context, check=not errors)
-    trial = replace(context, schema=overlay.get, warnings=[])
-    single = len(parsed) + len(errors) == 1
-    done = []
-    for one in parsed:
-        trial.warnings = []
+    script = _Script(params, context, files)
+    errors = script.compile(source)
+    if warnings is not None:
+        warnings += [warning for one in script.done for warning in one.warnings]
+    raise_all(errors)
+    return script.done
+
+
+class _Script:
+    """A script on its way through the compiler, with the files that it executes."""
+
+    def __init__(self, params: Params, context: Context, files: Files | None) -> None:
+        self.params = params
+        self.files = files
+        self.overlay = _Overlay(context)
+        self.trial = replace(context, schema=self.overlay.get, warnings=[])
+        self.done: list[Compiled] = []
+        self.used: set[str | int] = set()
+        self.open: list[str] = []
+
+    def compile(self, source: Source) -> list[QQLCompileError]:
+        """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
+        parsed, errors = parse_script(source)
+        # Where a statement does not parse, the others are planned all the same, to report their faults too;
+        # but what the broken one would have created cannot be missed then.
+        self.overlay.checked = self.overlay.checked and not errors
+        files = any(isinstance(one.statement, nodes.Execute) for one in parsed) and self.files is not None
+        single = len(parsed) + len(errors) == 1 and not self.open and not files
+        places: dict[int, int] = {}  # an error in a file that is executed stands where EXECUTE does
+        for one in parsed:
+            found = self._one(one, source, single)
+            places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
+            errors += found
+        self.used |= {param.key for one in parsed for param in one.params}
+        if not single and not self.open:
+            errors += _unused_params(self.used, self.params, source)
+        errors.sort(
+            key=lambda exc: places.get(id(exc), exc.diagnostic.span.start if exc.diagnostic.span else 0)
+        )
+        return errors
+
+    def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
+        self.trial.warnings = []
         try:
-            done.append(_compile_one(one, source, params, trial, overlay, single=single))
+            compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
+            if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
+                errors = self._execute(self.files, compiled.statement)
+                if errors:
+                    self.overlay.checked = False
+                    return errors
+            self.done.append(compiled)
         except QQLCompileError as exc:
-            errors.append(cast(QQLCompileError, exc.at(source, one.span)))
-            overlay.checked = False
+            self.overlay.checked = False
+            return [cast(QQLCompileError, exc.at(source, one.span))]
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             message = "this statement nests deeper than the call stack has room for"
-            errors.append(QQLPlanError(Diagnostic("too-deep", message, one.span, source=source)))
-    if not single:
-        errors += _unused_params(parsed, params, source)
-    if warnings is not None:
-        warnings += [warning for one in done for warning in one.warnings]
-    errors.sort(key=lambda exc: exc.diagnostic.span.start if exc.diagnostic.span else 0)
-    raise_all(errors)
-    return done
+            return [QQLPlanError(Diagnostic("too-deep", message, one.span, source=source))]
+        return []
+
+    def _execute(self, files: Files, statement: nodes.Execute) -> list[QQLCompileError]:
+        if len(self.open) == MAX_FILES:
+            message = f"files execute one another more than {MAX_FILES} deep"
+            hint = f"the last of them: {', '.join(self.open[-3:])}"
+            raise QQLPlanError(Diagnostic("too-deep", message, statement.span, hint))
+        source = files(statement)
+        if source.name in self.open:
+            path = " → ".join([*self.open[self.open.index(source.name) :], source.name])
+            message = f"the files execute one another in a circle: {path}"
+            raise QQLPlanError(Diagnostic("file-cycle", message, statement.path.span))
+        self.open.append(source.name)
+        try:
+            return self.compile(source)
+        finally:
+            self.open.pop()
 
 
-def _unused_params(parsed: list[Parsed], params: Params, source: Source) -> list[QQLCompileError]:
-    used = {param.key for one in parsed for param in one.params}
+def _start(exc: QQLCompileError) -> int:
+    return exc.diagnostic.span.start if exc.diagnostic.span else 0
+
+
+def _unused_params(used: set[str | int], params: Params, source: Source) -> list[QQLCompileError]:
     if isinstance(params, Mapping):
         extra = [key for key in params if key not in used]
         if extra:
@@ -131,20 +194,30 @@ def _unused_params(parsed: list[Parsed], params: Params, source: Source) -> list
 class _Overlay:
     """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
 
-    def __init__(self, context: Context, *, check: bool) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
-        self.checked = check and context.collections is not None
+        self.checked = context.collections is not None
         self.changed: dict[str, Schema | None] = {}
+        self.unsure: set[str] = set()
         self.listed: set[str] | None = None
 
     def get(self, collection: str) -> Schema | None:
+        if collection in self.unsure:
+            return None
         if collection not in self.changed:
             found = self.context.schema(collection)
             return found.with_models(self.context.models) if found else None
         return self.changed[collection]
 
     def change(self, collection: str, schema: Schema | None) -> None:
+        self.unsure.discard(collection)
         self.changed[collection] = schema.with_models(self.context.models) if schema else None
+
+    def alias(self, alias: str, collection: str) -> None:
+        """From now on the alias stands for what the collection is now."""
+        self.change(alias, self.get(collection))
+        if collection in self.unsure:
+            self.unsure.add(alias)
 
     def existing(self) -> set[str]:
         """The collections that there are at this point of the script."""
@@ -156,7 +229,7 @@ class _Overlay:
 
     def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
         """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
-        if not self.checked:
+        if not self.checked or collection in self.unsure or isinstance(statement, _ANY_COLLECTION):
             return
         # What can be described is there. A list of all is asked for only where something seems wrong,
         # and for DROP, which has to work on a collection that cannot be read.
@@ -171,6 +244,10 @@ class _Overlay:
         if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
             return
         hint = did_you_mean(collection, self.existing()) or "SHOW COLLECTIONS lists what there is"
+        if isinstance(statement, (nodes.Upsert, nodes.Copy)):
+            hint = f"CREATE COLLECTION {collection} (…) makes it"
+            close = did_you_mean(collection, self.existing())
+            hint = f"{close} {hint}" if close else hint
         message, span = f"there is no collection `{collection}`", _named_at(statement)
         if isinstance(statement, nodes.Use):  # it may be made later
             context.warn("unknown-collection", message, span, hint)
@@ -195,26 +272,53 @@ def _compile_one(
     if inner is statement:
         apply(inner, context)
         _create(inner, requests, overlay)
-    warnings = tuple(w.at(source, parsed.span) for w in context.warnings)
+    warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings)
 
 
+_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots)
+"""Statements about the snapshots of a collection that may be gone."""
+_NAMED_BY: Mapping[type[nodes.Node], str] = {
+    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Delete), "source"),
+    **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
+    **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
+    **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection), "name"),
+    **dict.fromkeys((nodes.Upsert, nodes.UpdatePayload, nodes.UpdateVector), "collection"),
+    **dict.fromkeys((nodes.UpdateVectors, nodes.AddVector, nodes.DropVector), "collection"),
+    **dict.fromkeys((nodes.CreateIndex, nodes.DropIndex, nodes.ShowIndexes), "collection"),
+    **dict.fromkeys((nodes.CreateSnapshot, nodes.DropSnapshot, nodes.RestoreSnapshot), "collection"),
+    **dict.fromkeys((nodes.ShowSnapshots, nodes.CreateAlias, nodes.Copy, nodes.Dump), "collection"),
+    **dict.fromkeys((nodes.CreateShardKey, nodes.DropShardKey, nodes.ShowShardKeys), "collection"),
+    **dict.fromkeys((nodes.Optimize, nodes.Use), "collection"),
+}
+"""The field in which a statement names the collection that it works on."""
+
+
 def _collection(statement: nodes.Statement, context: Context) -> str | None:
-    match statement:
-        case nodes.Copy():
-            check_copy(statement)
-            return collection_of(statement.collection, context, statement.span)
-        case nodes.Optimize() | nodes.Use() | nodes.Upsert() | nodes.CreateIndex() | nodes.DropIndex():
-            return collection_of(statement.collection, context, statement.span)
-        case nodes.CreateCollection() | nodes.DropCollection() | nodes.ShowCollection():
-            return collection_of(statement.name, context, statement.span)
-        case nodes.Count() | nodes.Scroll() | nodes.Delete():
-            return collection_of(statement.source, context, statement.span)
-    return None
+    if isinstance(statement, nodes.Copy):
+        check_copy(statement)
+    if isinstance(statement, nodes.Dump):
+        text_of(statement.path, "the path of DUMP")
+    if isinstance(statement, nodes.Execute):
+        text_of(statement.path, "the path of EXECUTE")
+    if isinstance(statement, nodes.Batch):
+        return _of_member(statement.statements[0], context)
+    if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
+        return collection_of(statement.collection, context, statement.span)
+    field = _NAMED_BY.get(type(statement))
+    return collection_of(getattr(statement, field), context, statement.span) if field else None
+
+
+def _of_member(statement: nodes.Statement, context: Context) -> str | None:
+    if isinstance(statement, nodes.Query):
+        return collection_of(statement.source, context, statement.span)
+    return _collection(statement, context)
 
 
 def _named_at(statement: Any) -> Span:
     """Where a statement names its collection."""
+    if isinstance(statement, nodes.Batch):
+        return _named_at(statement.statements[0])
     for field in ("source", "collection", "name"):
         name = getattr(statement, field, None)
         if isinstance(name, nodes.Name):
@@ -249,6 +353,49 @@ def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overl
                 overlay.change(name, Schema.from_info(requests[0].body or {}))
         case nodes.DropCollection():
             overlay.change(str(statement.name.text), None)
+        case nodes.AddVector():
+            _add_vector(str(statement.collection.text), requests[0], statement.vector, overlay)
+        case nodes.DropVector():
+            schema = overlay.get(str(statement.collection.text))
+            if schema is not None:
+                vectors = {n: v for n, v in schema.vectors.items() if n != statement.name.text}
+                overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
+        case nodes.CreateIndex() | nodes.DropIndex():
+            _index(statement, overlay)
+        case nodes.CreateAlias():
+            if not (statement.if_not_exists and overlay.get(str(statement.name.text))):
+                overlay.alias(str(statement.name.text), str(statement.collection.text))
+        case nodes.RenameAlias():
+            overlay.alias(str(statement.to.text), str(statement.name.text))
+            overlay.change(str(statement.name.text), None)
+        case nodes.DropAlias():
+            overlay.change(str(statement.name.text), None)
+        case nodes.RestoreSnapshot():
+            overlay.unsure.add(str(statement.collection.text))
+
+
+def _add_vector(collection: str, request: Request, written: nodes.VectorDef, overlay: _Overlay) -> None:
+    schema = overlay.get(collection)
+    if schema is None:
+        return
+    body = request.body or {}
+    group = "sparse_vectors" if "sparse" in body else "vectors"
+    name = str(written.name.text)
+    model = str(written.model.value) if written.model else None
+    made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
+    added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
+    overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
+
+
+def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) -> None:
+    collection, field = str(statement.collection.text), str(statement.name.text)
+    schema = overlay.get(collection)
+    if schema is None:
+        return
+    indexes = {name: kind for name, kind in schema.indexes.items() if name != field}
+    if isinstance(statement, nodes.CreateIndex):
+        indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
+    overlay.change(collection, replace(schema, indexes=indexes))
 
 
 def compile_text(
@@ -270,7 +417,7 @@ def compile_text(
     to ``GET /collections/{name}``. Warnings are added to ``warnings``.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE) a warning says so.
+    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP) a warning says so.
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
@@ -278,7 +425,7 @@ def compile_text(
     found = compile_script(Source(text, name), params, context, warnings)
     if warnings is not None:
         for one in found:
-            if isinstance(one.statement, (nodes.Copy, nodes.Optimize)):
+            if isinstance(one.statement, (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump)):
                 word = type(one.statement).__name__.upper()
                 message = f"{word} is carried out by a session; it is not one request"
                 warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)

@@ -12,7 +12,7 @@ from qql.bind import Params
 from qql.compiler import Compiled, SchemaSource, Stages, compile_script, make_context
 from qql.errors import Source
 from qql.filters import all_of
-from qql.plan import Input, QueryPlan, Stage
+from qql.plan import OVERSAMPLING, Input, QueryPlan, Stage
 from qql.printer import show
 from qql.request import Request
 
@@ -131,8 +131,17 @@ def _tree(
 def _what(stage: Stage) -> str:
     if stage.fusion:
         return f"fuse by {stage.fusion.upper()}"
-    if isinstance(stage.target, nodes.Points):
-        return f"fetch {show(stage.target)}"
+    match stage.target:
+        case nodes.Points():
+            return f"fetch {show(stage.target)}"
+        case nodes.OrderBy():
+            return f"all points, {show(stage.target)}"
+        case nodes.Sample():
+            return "points drawn by chance"
+        case nodes.Formula():
+            return f"rescore by {show(stage.target)}"
+        case nodes.FullText():
+            return f"search for {show(stage.target)}"
     verb = "rescore by" if stage.inputs else "search for"
     return f"{verb} {_target(stage.target)}{_using(stage)}"
 
@@ -162,8 +171,12 @@ def _using(stage: Stage) -> str:
 
 def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:
     stage = given.stage
-    if stage.fusion and stage.target is not None:
+    if isinstance(stage.target, nodes.Hybrid):
+        yield f"{show(stage.target)}: two searches, each for {OVERSAMPLING} times as many hits"
+    elif stage.fusion and stage.target is not None:
         yield f"{show(stage.target)} is not searched again: the fusion is the query"
+    if stage.origin == "FORMULA":
+        yield f"FORMULA rescores {OVERSAMPLING} times as many hits as are asked for"
     if stage.rrf is not None:
         k = stage.rrf.get("k")
         yield f"k: {k}" if k is not None else "k: 2 (Qdrant's default)"
@@ -190,5 +203,12 @@ def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:
     if not isinstance(stage.target, nodes.Points):
         limit = f"limit: {stage.limit}" if stage.limit is not None else "limit: 10 (Qdrant's default)"
         yield limit + (f", offset: {plan.offset}" if stage is plan.root and plan.offset else "")
+    if stage is plan.root:
+        if plan.group is not None:
+            yield f"group by: {show(plan.group).removeprefix('GROUP BY ')}"
+        if plan.shard is not None:
+            yield f"shard: {show(plan.shard).removeprefix('SHARD ')}"
+        if plan.request:
+            yield "request: " + ", ".join(f"{key} = {show(value)}" for key, value in plan.request.items())
     if repeated:
         yield "its own stages are shown above"

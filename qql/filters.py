@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -11,7 +11,17 @@ from qql import nodes
 from qql.bind import resolved
 from qql.errors import Diagnostic, QQLPlanError, Span, shown
 
-__all__ = ["all_of", "emit_filter", "point_id", "range_bound", "scalar_value", "selected_ids"]
+__all__ = [
+    "all_of",
+    "emit_condition",
+    "emit_filter",
+    "geo_point",
+    "is_date",
+    "point_id",
+    "range_bound",
+    "scalar_value",
+    "selected_ids",
+]
 
 _DATETIME = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
@@ -57,11 +67,11 @@ def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
     """
     if condition is None:
         return None
-    found = _emit(condition)
+    found = emit_condition(condition)
     return found if found.keys() <= _CLAUSES else {"must": [found]}
 
 
-_CLAUSES = {"must", "should", "must_not"}
+_CLAUSES = {"must", "should", "must_not", "min_should"}
 
 
 def _flat(
@@ -87,20 +97,21 @@ def _flat(
     return out
 
 
-def _emit(condition: nodes.Condition) -> dict[str, Any]:
+def emit_condition(condition: nodes.Condition) -> dict[str, Any]:
+    """One of Qdrant's conditions: a test of a field, or a filter. Raises `QQLPlanError`."""
     match condition:
         case nodes.Or():
             alternatives: list[Any] = []
             for child, negated in _flat(condition, nodes.Or):
-                alternatives.append(_emit(nodes.Not(child) if negated else child))
+                alternatives.append(emit_condition(nodes.Not(child) if negated else child))
             return {"should": alternatives}
         case nodes.And() | nodes.Not() | nodes.Compare(op="!="):
             parts = _flat(condition, nodes.And)
             if len(parts) == 1 and not parts[0][1]:
-                return _emit(parts[0][0])
+                return emit_condition(parts[0][0])
             found: dict[str, Any] = {}
             for child, negated in parts:
-                found.setdefault("must_not" if negated else "must", []).append(_emit(child))
+                found.setdefault("must_not" if negated else "must", []).append(emit_condition(child))
             return {key: found[key] for key in ("must", "must_not") if key in found}
         case nodes.Compare() if condition.name.text == _ID:
             return _compare_id(condition)
@@ -118,6 +129,135 @@ def _emit(condition: nodes.Condition) -> dict[str, Any]:
             return {"is_null": {"key": _key(condition)}}
         case nodes.IsEmpty():
             return {"is_empty": {"key": _key(condition)}}
+        case nodes.Range():
+            return {"key": _key(condition), "range": _bounds(condition, range_bound)}
+        case nodes.ValuesCount():
+            return {"key": _key(condition), "values_count": _bounds(condition, _count)}
+        case nodes.Geo():
+            return {"key": _key(condition)} | _geo(condition)
+        case nodes.Nested():
+            return {"nested": {"key": _key(condition), "filter": emit_filter(condition.condition)}}
+        case nodes.MinShould():
+            conditions = [emit_condition(one) for one in condition.conditions]
+            count = _count(condition.count)
+            if count < 1:
+                message = "MIN SHOULD takes a count of at least 1"
+                _fail("bad-count", message, condition.count.span, "0 of some conditions always hold")
+            return {"min_should": {"conditions": conditions, "min_count": count}}
+        case nodes.Slice():
+            return {"slice": _slice(condition)}
+        case nodes.HasVector():
+            return {"has_vector": str(condition.name.text)}
+
+
+_BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+def _bounds(
+    condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Scalar], Any]
+) -> dict[str, Any]:
+    word = "RANGE" if isinstance(condition, nodes.Range) else "VALUES_COUNT"
+    found: dict[str, Any] = {}
+    for option in condition.bounds:
+        if option.name not in _BOUNDS or option.name in found:
+            hint = "the bounds are gt, gte, lt and lte, each at most once"
+            _fail("bad-range", f"{word} does not take `{option.name}` here", option.span, hint)
+        found[option.name] = read(nodes.Scalar(option.value, span=option.span))
+    if not found:
+        _fail("bad-range", f"{word} needs a bound: gt, gte, lt or lte", condition.span)
+    if len({isinstance(value, str) for value in found.values()}) > 1:
+        _fail("bad-range", f"the bounds of {word} are two numbers or two dates", condition.span)
+    low, high = found.get("gte", found.get("gt")), found.get("lte", found.get("lt"))
+    if low is not None and high is not None and _reversed(low, high):
+        _fail("reversed-between", f"this {word} holds nothing: its ends are reversed", condition.span)
+    return found
+
+
+def _count(scalar: nodes.Scalar) -> int:
+    value = scalar_value(scalar)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return value
+    _fail("bad-count", f"a count is a whole number, not {shown(value)}", scalar.span)
+
+
+def _slice(condition: nodes.Slice) -> dict[str, int]:
+    total, index = _count(condition.total), _count(condition.index)
+    if total < 1 or index >= total:
+        hint = "SLICE(4, 0) to SLICE(4, 3) are the four quarters"
+        _fail("bad-slice", f"SLICE({total}, {index}) is no part: the index goes from 0", condition.span, hint)
+    return {"total": total, "index": index}
+
+
+_GEO_HINTS = {
+    "bbox": "GEO_BBOX {top_left: {lat: 52.6, lon: 13.2}, bottom_right: {lat: 52.4, lon: 13.6}}",
+    "radius": "GEO_RADIUS {center: {lat: 52.5, lon: 13.4}, radius: 1000}",
+    "polygon": "GEO_POLYGON {exterior: [{lat: …, lon: …}, …], interiors: [[…]]}",
+}
+_GEO_KEYS = {
+    "bbox": ("bounding_box", ("top_left", "bottom_right"), ()),
+    "radius": ("radius", ("center", "radius"), ()),
+    "polygon": ("polygon", ("exterior",), ("interiors",)),
+}
+"""By shape: the end of Qdrant's key, the keys that an object needs, and those that it may have."""
+
+
+def _geo(condition: nodes.Geo) -> dict[str, Any]:
+    word, needed, optional = _GEO_KEYS[condition.shape]
+    span, hint = condition.span, _GEO_HINTS[condition.shape]
+    name = f"GEO_{condition.shape.upper()}"
+    value = resolved(condition.value, span)
+    if not isinstance(value, dict):
+        _fail("bad-geo", f"{name} takes an object, not {shown(value)}", span, hint)
+    given = {key.lower(): item for key, item in value.items()}
+    wrong = [key for key in given if key not in (*needed, *optional)]
+    missing = [key for key in needed if key not in given]
+    if wrong or missing:
+        what = f"has no `{wrong[0]}`" if wrong else f"needs `{missing[0]}`"
+        _fail("bad-geo", f"{name} {what}", span, hint)
+    if condition.shape == "radius":
+        radius = given["radius"]
+        if not isinstance(radius, (int, float)) or isinstance(radius, bool) or radius < 0:
+            _fail("bad-geo", f"the radius is a number of metres, not {shown(radius)}", span, hint)
+        return {f"geo_{word}": {"center": geo_point(given["center"], "center", span), "radius": radius}}
+    if condition.shape == "bbox":
+        return {f"geo_{word}": {key: geo_point(given[key], key, span) for key in needed}}
+    interiors = given.get("interiors", [])
+    if not isinstance(interiors, list):
+        _fail("bad-geo", "the interiors are a list of rings", span, hint)
+    polygon = {
+        "exterior": _ring(given["exterior"], "exterior", span, hint),
+        "interiors": [_ring(ring, "interiors", span, hint) for ring in interiors],
+    }
+    return {f"geo_{word}": polygon}
+
+
+def _ring(value: Any, what: str, span: Span, hint: str) -> dict[str, Any]:
+    points = value.get("points") if isinstance(value, dict) and len(value) == 1 else value
+    if not isinstance(points, list) or len(points) < 3:
+        _fail("bad-geo", f"a ring of {what} has at least three points", span, hint)
+    ring = [geo_point(point, f"a point of {what}", span) for point in points]
+    if ring[0] != ring[-1]:  # Qdrant wants the first point once more, at the end
+        ring.append(ring[0])
+    if len(ring) < 4:
+        _fail("bad-geo", f"a ring of {what} has at least three different points", span, hint)
+    return {"points": ring}
+
+
+def geo_point(value: Any, what: str, span: Span) -> dict[str, Any]:
+    """``{"lat", "lon"}`` in degrees, checked. Raises `QQLPlanError`."""
+    given = {key.lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
+    numbers = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in given.values())
+    if set(given) != {"lat", "lon"} or not numbers:
+        _fail("bad-geo", f"{what} is written {{lat: 52.5, lon: 13.4}}, not {shown(value)}", span)
+    if not (-90 <= given["lat"] <= 90 and -180 <= given["lon"] <= 180):
+        message = f"{what}: lat goes from -90 to 90, lon from -180 to 180"
+        _fail("bad-geo", message, span)
+    return {"lat": given["lat"], "lon": given["lon"]}
+
+
+def is_date(text: str) -> bool:
+    """Whether Qdrant reads the text as a date."""
+    return _DATETIME.fullmatch(text) is not None
 
 
 def _key(condition: Any) -> str:

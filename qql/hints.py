@@ -21,6 +21,8 @@ PHRASES = {
     "negation": "a condition",
     "target": "something to search for",
     "value": "a value",
+    "operand": "a value",
+    "expression": "an expression",
     "scalar": "a value",
     "id": "the id of a point",
     "name": "a name",
@@ -66,6 +68,23 @@ def _hint(slips: Iterable[_Slip], last: Token, token: Token, expected: dict[str,
 
 _SLIPS = (
     _slip("EQUAL", "EQUAL", "equality is written `=`"),
+    _slip("NAME", "SET", "fields are set together: UPDATE docs SET PAYLOAD = {{{found}: 1}} WHERE id = 1"),
+    _slip(
+        "NAME STRING",
+        "SELECT",
+        "SELECT * FROM docs WHERE id = 1 fetches a point; QUERY searches, SCROLL walks through a collection",
+    ),
+    _slip("NAME STRING", "SIMILAR", "write SIMILAR TO 'text'"),
+    _slip("CONTEXT", "DISCOVER", "the target stands first: DISCOVER TARGET POINT 3 CONTEXT (…)"),
+    _slip("RPAR", "", "a pair is written POSITIVE … NEGATIVE …", "NEGATIVE"),
+    _slip("FROM", "STRING PARAM", "write MATCH {last} ON field", "ON"),
+    _slip(
+        "LPAR",
+        "GEO_BBOX GEO_RADIUS GEO_POLYGON",
+        "the shape is an object: GEO_RADIUS {{center: {{lat: 52.5, lon: 13.4}}, radius: 1000}}",
+    ),
+    _slip("NUMBER TRUE FALSE", "MATCH", "MATCH searches words; values are compared by ="),
+    _slip("NUMBER STRING NAME", "OPTIONS", "options are an object: OPTIONS {{key: 'value'}}"),
     _slip("STRING NUMBER NAME PARAM", "IN", "the values of IN stand in parentheses: IN ('a', 'b')"),
     _slip("NULL EMPTY", "NOT", "write IS NOT {found}"),
     _slip("NULL EMPTY", "NAME", "write IS {found}"),
@@ -74,6 +93,23 @@ _SLIPS = (
     _slip("AND OR RPAR $END", "NAME STRING", "a field alone is no condition: write {last} = true", "BETWEEN"),
     _slip("NUMBER", "", "the field stands first: price > 5", "a condition"),
     _slip("NAME STRING", "PREFETCH", "the stages stand in parentheses: PREFETCH (dense, sparse)"),
+    _slip(
+        "PREFETCH WHERE LIMIT OFFSET USING FROM GROUP PARAMS SCORE ORDER",
+        "",
+        "{found} is a clause, and clauses follow a statement's first word: QUERY … {found} …",
+        "a statement",
+    ),
+    _slip("COLON EQUAL", "NAME", "the options of a decay are X, TARGET, SCALE and MIDPOINT", "`*`"),
+    _slip("COMPARISON", "", "what compares is a condition: CASE WHEN a > 1 THEN 2 ELSE 3 END", "`*`"),
+    _slip("NAME", "RECOMMEND", "write RECOMMEND POSITIVE (1, 2) NEGATIVE (3)", "POSITIVE"),
+    _slip("LPAR NUMBER", "RECOMMEND", "write RECOMMEND POSITIVE (1, 2)", "POSITIVE"),
+    _slip("NUMBER STRING", "POSITIVE NEGATIVE", "the examples stand in parentheses: {last} ({found})"),
+    _slip("NUMBER STRING", "POINTS", "the ids stand in parentheses: POINTS ({found})"),
+    _slip("STRING NAME", "ORDER", "write ORDER BY {found}"),
+    _slip("STRING NAME", "GROUP", "write GROUP BY {found}"),
+    _slip("END", "", "a WHEN goes with a THEN: CASE WHEN a = 1 THEN 2 ELSE 3 END", "THEN"),
+    _slip("NUMBER", "NESTED SLICE", "write {last} ({found}, …)"),
+    _slip("LPAR", "SHOULD", "MIN SHOULD takes a number first: MIN SHOULD 2 (a = 1, b = 2, c = 3)"),
     _slip("QUERY", "AS", "the stage stands in parentheses: AS (QUERY …)"),
     _slip("NAME LBRACE", "WITH", "options stand in parentheses: WITH (hnsw_ef = 64)", "PAYLOAD"),
     _slip("EQUAL", "PAYLOAD VECTOR VECTORS", "write WITH {last} true", "a clause"),
@@ -100,20 +136,23 @@ _SLIPS = (
 )
 """What is known to be meant."""
 _GUESSES = (
+    _slip("NUMBER NAME STRING LPAR", "NAME NUMBER RPAR", "an operator might be missing: a * b", "`*`"),
     _slip("NAME STRING", "COUNT SCROLL DELETE", "write {last} FROM {found}"),
     _slip("NAME STRING", "UPSERT INSERT", "write {last} INTO {found}"),
     _slip("NAME STRING LPAR NOT", "", "conditions are joined by AND or OR", "OR"),
 )
 """What might be meant, where no word that could stand there is close to the one found."""
 _FOREIGN = {
-    "SELECT": "QUERY searches, QUERY POINTS (1, 2) fetches points by id, SCROLL walks through a collection",
-    "UPDATE": "UPSERT INTO docs VALUES {id: 1, …} replaces a point",
     **dict.fromkeys(
         ("LIKE", "ILIKE", "CONTAINS", "REGEXP", "RLIKE", "SIMILAR"),
         "MATCH 'words' searches a text, MATCH PREFIX 'x' the beginning of a keyword",
     ),
     "JOIN": "collections are not joined; LOOKUP FROM takes the vector of a point from another one",
     "HAVING": "WHERE chooses points, SCORE THRESHOLD cuts off scores",
+    **dict.fromkeys(
+        ("FIND", "GET", "FETCH"),
+        "QUERY searches, QUERY POINTS (1, 2) fetches points by id, SCROLL walks through a collection",
+    ),
     "TOP": "write LIMIT 5",
     "TABLE": "write COLLECTION",
     "TABLES": "write SHOW COLLECTIONS",
@@ -124,12 +163,24 @@ _FOREIGN = {
         "there are no transactions; each statement stands for itself",
     ),
     "TRUNCATE": "DROP COLLECTION removes a collection with all its points",
-    "SEARCH": "write QUERY 'text' FROM docs LIMIT 5",
     "SCORE_THRESHOLD": "write SCORE THRESHOLD 0.5",
+    "CASE": "write CASE WHEN condition THEN value ELSE value END",
     "RRF": "write FUSION RRF",
     "DBSF": "write FUSION DBSF",
 }
 """Words of other languages, and what says the same here."""
+_FOLDS = {
+    "an operator": frozenset({"`*`", "`+`", "`-`", "`/`"}),
+    "a comparison": frozenset(
+        {"a comparison", "`=`", "BETWEEN", "IN", "IS", "MATCH", "NOT", "RANGE", "VALUES_COUNT"}
+        | {"GEO_BBOX", "GEO_POLYGON", "GEO_RADIUS"}
+    ),
+}
+"""What is said once where all of it could stand."""
+_COMPARISONS = (
+    "a field is compared by =, !=, <, >=, BETWEEN, IN (…), IS NULL, IS EMPTY, MATCH, RANGE (…), "
+    "VALUES_COUNT, GEO_RADIUS, GEO_BBOX or GEO_POLYGON"
+)
 _CLOSING = frozenset({"`)`", "`]`", "`}`"})
 
 
@@ -150,7 +201,7 @@ def unexpected(token: Token, place: Place, labels: Mapping[str, str]) -> QQLSynt
     wanted = _WANTED.get(place.last.type)
     if wanted and "a value" in expected:
         expected = {wanted: expected["a value"]}
-    known = sorted(expected, key=lambda label: (label == _END, not label.isupper(), label))
+    known = sorted(_folded(expected), key=lambda label: (label == _END, not label.isupper(), label))
     found = f"`{token.text}`" if token.text else _END
     if len(known) <= _MOST_LABELS:
         message, rest = f"expected {either(known)}, found {found}", None
@@ -161,6 +212,15 @@ def unexpected(token: Token, place: Place, labels: Mapping[str, str]) -> QQLSynt
     related = ((place.opened[-1], "opened here"),) if unclosed else ()
     hint = _meant(token, expected, place, labels) or rest
     return QQLSyntaxError(Diagnostic("syntax", message, span, hint, related))
+
+
+def _folded(expected: Mapping[str, list[str]]) -> set[str]:
+    """The labels, with one for those that come together."""
+    labels = set(expected)
+    for label, parts in _FOLDS.items():
+        if parts <= labels:
+            labels = labels - parts | {label}
+    return labels
 
 
 def _meant(
@@ -194,7 +254,9 @@ def _meant(
     if "a clause" in expected:
         return f"the clauses are {', '.join(place.clauses)}"
     if "a statement" in expected:
-        return f"statements begin with {either(sorted(expected['a statement']))}"
+        return "statements begin with QUERY, SCROLL, COUNT, UPSERT, UPDATE, DELETE, CREATE, SHOW or the like"
+    if expected.keys() >= _FOLDS["a comparison"]:
+        return _COMPARISONS
     return None
 
 

@@ -10,9 +10,9 @@ Qdrant writes them: ``{"payload": "payload"}``), ``payload`` ← several names k
 
 **Ids.** An unsigned integer or a UUID; with ``id_uuid`` any string or integer, turned into a UUIDv5
 (`qql.bind.stable_uuid`), and the column stays in the payload as well. A row without an id gets the UUIDv5 of
-its content (payload and vector, `content_uuid`), so loading a file again, moved or compressed or appended to,
-makes no duplicates, and two files that happen to have the same name do not overwrite each other. Equal rows
-are one point; an edited row is a new one.
+its content (payload and vector, `qql.points.content_uuid`), so loading a file again, moved or compressed or
+appended to, makes no duplicates, and two files that happen to have the same name do not overwrite each
+other. Equal rows are one point; an edited row is a new one.
 
 **JSON Lines.** One object a line; blank lines are skipped. A row is bad that is not JSON (NaN included) or
 not UTF-8, has a key twice, an integer outside of 64 bits, or nests deeper than `DEPTH`.
@@ -46,6 +46,7 @@ import orjson
 from qql.bind import stable_uuid
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
 from qql.nodes import is_uuid
+from qql.points import content_uuid
 
 __all__ = [
     "DEPTH",
@@ -73,7 +74,6 @@ FORMATS = {
 
 _U64 = 2**64
 _I64 = 2**63
-_CONTENT = uuid.uuid5(uuid.NAMESPACE_URL, "qql:row")
 _T = TypeVar("_T")
 
 
@@ -93,12 +93,6 @@ class BadRow:
 
     line: int
     reason: str
-
-
-def content_uuid(payload: Mapping[str, Any], vector: Any) -> str:
-    """UUIDv5 of a point's content: of the JSON of ``[payload, vector]`` with sorted keys."""
-    content = orjson.dumps([payload, vector], option=orjson.OPT_SORT_KEYS)
-    return str(uuid.uuid5(_CONTENT, content.decode()))
 
 
 def batches(rows: Iterable[_T], size: int) -> Iterator[list[_T]]:

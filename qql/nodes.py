@@ -14,30 +14,72 @@ from typing import Any, Literal
 from qql.errors import Span
 
 __all__ = [
+    "AddVector",
+    "AlterCollection",
     "And",
     "AnyInput",
+    "Batch",
     "Between",
     "Block",
+    "Call",
+    "Case",
+    "ClearPayload",
     "Compare",
     "Condition",
+    "Context",
+    "ContextPair",
     "Copy",
     "Count",
+    "CreateAlias",
     "CreateCollection",
     "CreateIndex",
+    "CreateShardKey",
+    "CreateSnapshot",
     "Cte",
+    "Datetime",
+    "DatetimeKey",
+    "Decay",
     "Define",
     "Delete",
+    "DeletePayload",
+    "DeleteVector",
+    "Discover",
+    "Divide",
+    "DropAlias",
     "DropCollection",
     "DropIndex",
+    "DropShardKey",
+    "DropSnapshot",
+    "DropVector",
+    "Dump",
+    "Embedding",
+    "Execute",
     "Explain",
+    "Expression",
+    "Facet",
+    "FeedbackItem",
+    "Formula",
+    "FullText",
     "Fusion",
+    "Geo",
+    "GeoDistance",
+    "Group",
+    "GroupLookup",
+    "HasVector",
+    "Hybrid",
+    "Image",
     "In",
+    "Inference",
+    "Input",
     "IsEmpty",
     "IsNull",
     "Lookup",
     "Mapping",
     "Match",
+    "MinShould",
+    "Mmr",
     "Name",
+    "Nested",
     "Node",
     "Not",
     "Optimize",
@@ -48,23 +90,45 @@ __all__ = [
     "Point",
     "Points",
     "Query",
+    "Range",
+    "Recommend",
     "Ref",
+    "RelevanceFeedback",
+    "RenameAlias",
+    "Rerank",
+    "RestoreSnapshot",
+    "Sample",
     "Scalar",
     "Scroll",
     "Selection",
+    "SetQuota",
+    "Shard",
+    "ShowAliases",
     "ShowCollection",
     "ShowCollections",
+    "ShowIndexes",
+    "ShowQuotas",
+    "ShowShardKeys",
+    "ShowSnapshots",
     "ShowStages",
+    "Slice",
     "Statement",
     "Target",
     "Text",
+    "Truth",
     "Undefine",
+    "UpdatePayload",
+    "UpdateVector",
+    "UpdateVectors",
     "Upsert",
     "Use",
     "Using",
     "Uuid",
+    "ValuesCount",
     "Vector",
+    "VectorChange",
     "VectorDef",
+    "When",
     "is_uuid",
     "walk",
 ]
@@ -112,10 +176,11 @@ class Scalar(Node):
 
 @dataclass(frozen=True, slots=True)
 class Text(Node):
-    """``'emergency care'``, ``TEXT '…' MODEL 'm'``."""
+    """``'emergency care'``, ``TEXT '…' MODEL 'm' [OPTIONS {…}]``."""
 
     text: Scalar
     model: Scalar | None = None
+    options: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +211,236 @@ class AnyInput(Node):
     value: Any
 
 
-Target = Text | Vector | Point | Points | AnyInput
+@dataclass(frozen=True, slots=True)
+class Image(Node):
+    """``IMAGE 'https://…/cat.png' MODEL 'm'``: an address or base64 data, embedded by a model."""
+
+    image: Scalar
+    model: Scalar | None = None
+    options: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference(Node):
+    """``OBJECT {…} MODEL 'm'``: whatever a model takes."""
+
+    object: Any
+    model: Scalar | None = None
+    options: Any = None
+
+
+Input = Text | Image | Inference | Vector | Point | AnyInput
+
+
+@dataclass(frozen=True, slots=True)
+class Recommend(Node):
+    """``RECOMMEND POSITIVE (1, 2) [NEGATIVE (3)] [STRATEGY best_score]``, ``POSITIVE :ids``."""
+
+    positive: tuple[Input, ...] | Param = ()
+    negative: tuple[Input, ...] | Param = ()
+    strategy: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPair(Node):
+    """``POSITIVE POINT 1 NEGATIVE POINT 2`` in CONTEXT (…)."""
+
+    positive: Input
+    negative: Input
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Node):
+    """``CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
+
+    pairs: tuple[ContextPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Discover(Node):
+    """``DISCOVER TARGET POINT 3 CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
+
+    target: Input
+    pairs: tuple[ContextPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBy(Node):
+    """``ORDER BY field [ASC|DESC] [START FROM value]``; a target of QUERY and a clause of SCROLL."""
+
+    name: Name
+    direction: str | None = None
+    start: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Node):
+    """``SAMPLE RANDOM``: points drawn by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula(Node):
+    """``FORMULA $score + 0.1 * popularity [DEFAULTS (popularity = 0)]``, ``BOOST (…)``."""
+
+    expression: Expression
+    defaults: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mmr(Node):
+    """``MMR 'text' DIVERSITY 0.5 CANDIDATES 100``: maximal marginal relevance."""
+
+    target: Input
+    diversity: Scalar | None = None
+    candidates: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackItem(Node):
+    """``(POINT 2, 0.9)`` in FEEDBACK (…)."""
+
+    example: Input
+    score: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class RelevanceFeedback(Node):
+    """``RELEVANCE FEEDBACK TARGET 'text' FEEDBACK ((POINT 2, 1), …) STRATEGY NAIVE (a = 1, …)``."""
+
+    target: Input
+    feedback: tuple[FeedbackItem, ...]
+    strategy: Name | None = None
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid(Node):
+    """``HYBRID 'text' [MODEL m] [DENSE d] [SPARSE s]``, ``USING HYBRID …``: two searches, fused.
+
+    ``dense`` and ``sparse`` name vectors.
+    """
+
+    text: Scalar
+    model: Scalar | None = None
+    dense: Name | None = None
+    sparse: Name | None = None
+    dense_model: Scalar | None = None
+    sparse_model: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FullText(Node):
+    """``MATCH 'words' ON field [(k = 1.2, b = 0.75)]``: BM25 over the text index of a payload field."""
+
+    text: Scalar
+    name: Name
+    options: tuple[Option, ...] = ()
+
+
+Target = (
+    Input
+    | Points
+    | Recommend
+    | Context
+    | Discover
+    | OrderBy
+    | Sample
+    | Formula
+    | Mmr
+    | RelevanceFeedback
+    | Hybrid
+    | FullText
+)
+
+
+# ---------------------------------------------------------------- formulas
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """``ABS(x)``, ``POW(x, 2)``, ``a + b`` (sum), ``a * b`` (mult), ``-a`` (neg); ``a - b`` is ``a + -b``.
+
+    ``function`` is Qdrant's own name of the expression. ``LOG(x) [DEFAULT = 0]``, in brackets as written
+    here, keeps the argument where the function is defined.
+    """
+
+    function: str
+    args: tuple[Expression, ...]
+    default: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Divide(Node):
+    """``a / b [DEFAULT = 1]``: the default, in brackets as written here, is for b = 0."""
+
+    left: Expression
+    right: Expression
+    default: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class When(Node):
+    """``WHEN condition THEN value`` in CASE."""
+
+    condition: Condition
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Node):
+    """``CASE WHEN a = 1 THEN 2 [WHEN …] [ELSE 0] END``."""
+
+    whens: tuple[When, ...]
+    otherwise: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth(Node):
+    """``CONDITION(tag = 'a')``, ``MATCH(tag, 'a')``, ``MATCH_ANY(tag, ['a'])``: 1 or 0."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class GeoDistance(Node):
+    """``GEO_DISTANCE(52.5, 13.4, location)``, ``GEO_DISTANCE({lat: 52.5, lon: 13.4}, location)``: in metres.
+
+    ``origin`` is ``{"lat": …, "lon": …}``, whose values may be parameters.
+    """
+
+    origin: Any
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Datetime(Node):
+    """``DATETIME('2024-05-01T12:00:00Z')``: its seconds since 1970."""
+
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class DatetimeKey(Node):
+    """``DATETIME_KEY(created_at)``: the seconds since 1970 of a field that holds a date."""
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Decay(Node):
+    """``GAUSS_DECAY(x, TARGET = 3, SCALE = 2, MIDPOINT = 0.5)``; also ``EXP_DECAY`` and ``LIN_DECAY``.
+
+    ``kind`` is gauss, exp or lin.
+    """
+
+    kind: str
+    x: Expression
+    target: Expression | None = None
+    scale: Expression | None = None
+    midpoint: Expression | None = None
+
+
+Expression = Scalar | Name | Call | Divide | Case | Truth | GeoDistance | Datetime | DatetimeKey | Decay
 
 
 # ---------------------------------------------------------------- filters
@@ -192,12 +486,12 @@ class IsEmpty(Node):
     name: Name
 
 
-MatchKind = Literal["text", "phrase", "prefix", "text_any", "any", "except"]
+MatchKind = Literal["text", "phrase", "prefix", "substring", "text_any", "any", "except"]
 
 
 @dataclass(frozen=True, slots=True)
 class Match(Node):
-    """``field MATCH [PHRASE|PREFIX|TOKENS] 'words'``, ``field MATCH ANY|EXCEPT ('a', 'b')``."""
+    """``field MATCH [PHRASE|PREFIX|SUBSTRING|TOKENS] 'words'``, ``field MATCH ANY|EXCEPT ('a', 'b')``."""
 
     name: Name
     kind: MatchKind
@@ -225,7 +519,83 @@ class Not(Node):
     child: Condition
 
 
-Condition = Compare | Between | In | IsNull | IsEmpty | Match | And | Or | Not
+@dataclass(frozen=True, slots=True)
+class Range(Node):
+    """``field RANGE (gt = 1, lte = 5)``: both bounds in one condition, which one element has to satisfy."""
+
+    name: Name
+    bounds: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesCount(Node):
+    """``field VALUES_COUNT > 2``, ``VALUES_COUNT (gt = 1, lt = 5)``: by how many values a field holds."""
+
+    name: Name
+    bounds: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Geo(Node):
+    """``field GEO_RADIUS {center: {lat: …, lon: …}, radius: 1000}``, ``GEO_BBOX {…}``, ``GEO_POLYGON {…}``.
+
+    ``shape`` is bbox, radius or polygon.
+    """
+
+    name: Name
+    shape: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Nested(Node):
+    """``NESTED('path', a = 1 AND b = 2)``: one element of the array at the path satisfies all of it."""
+
+    name: Name
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class MinShould(Node):
+    """``MIN SHOULD 2 (a = 1, b = 2, c = 3)``: at least so many of them hold."""
+
+    count: Scalar
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Node):
+    """``SLICE(4, 0)``: the first of four disjoint parts of all points."""
+
+    total: Scalar
+    index: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class HasVector(Node):
+    """``HAS_VECTOR dense``: the point has a vector of that name."""
+
+    name: Name
+
+
+Condition = (
+    Compare
+    | Between
+    | In
+    | IsNull
+    | IsEmpty
+    | Match
+    | Range
+    | ValuesCount
+    | Geo
+    | Nested
+    | MinShould
+    | Slice
+    | HasVector
+    | And
+    | Or
+    | Not
+)
 
 
 # ---------------------------------------------------------------- queries
@@ -264,19 +634,47 @@ class Selection(Node):
 
 @dataclass(frozen=True, slots=True)
 class Lookup(Node):
-    """``LOOKUP FROM other [VECTOR v]``."""
+    """``LOOKUP FROM other [VECTOR v] [SHARD key]``."""
 
     collection: Name
     vector: Name | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class OrderBy(Node):
-    """``ORDER BY field [ASC|DESC] [START FROM value]``."""
+class GroupLookup(Node):
+    """``LOOKUP FROM c [WITH PAYLOAD …] [WITH VECTOR …]`` behind GROUP BY: a point for each group."""
+
+    collection: Name
+    payload: Selection | None = None
+    vectors: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Node):
+    """``GROUP BY field [SIZE n] [LOOKUP FROM c …]``."""
 
     name: Name
-    direction: str | None = None
-    start: Scalar | None = None
+    size: Scalar | None = None
+    lookup: GroupLookup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard(Node):
+    """``SHARD 'key'``, ``SHARD ('a', 'b')``, ``SHARD 'key' FALLBACK 'other'``."""
+
+    keys: tuple[Scalar, ...]
+    fallback: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerank(Node):
+    """``RERANK 'query' MODEL 'm' [ON field] [TOP n]``, ``QUERY CROSS RERANK …``: a cross-encoder's order."""
+
+    text: Scalar | None = None
+    model: Scalar | None = None
+    name: Name | None = None
+    top: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +706,15 @@ class Query(Node):
     where: Condition | None = None
     prefetch: tuple[Ref, ...] = ()
     fusion: Fusion | None = None
+    formula: Formula | None = None
+    rerank: Rerank | None = None
     threshold: Scalar | None = None
     params: tuple[Option, ...] = ()
-    lookup: Lookup | None = None
+    group: Group | None = None
     payload: Selection | None = None
     vectors: Selection | None = None
+    lookup: Lookup | None = None
+    shard: Shard | None = None
     limit: Scalar | None = None
     offset: Scalar | None = None
 
@@ -322,11 +724,24 @@ class Query(Node):
 
 @dataclass(frozen=True, slots=True)
 class Count(Node):
-    """``COUNT FROM c [WHERE f] [WITH (exact = b)]``."""
+    """``COUNT FROM c [WHERE f] [WITH (exact = b)] [SHARD key]``."""
 
     source: Name | None = None
     where: Condition | None = None
     params: tuple[Option, ...] = ()
+    shard: Shard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet(Node):
+    """``FACET field FROM c [WHERE f] [WITH (exact = b)] [SHARD key] [LIMIT n]``."""
+
+    key: Name | None = None
+    source: Name | None = None
+    where: Condition | None = None
+    params: tuple[Option, ...] = ()
+    shard: Shard | None = None
+    limit: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,30 +752,133 @@ class Scroll(Node):
     where: Condition | None = None
     after: Scalar | None = None
     order_by: OrderBy | None = None
+    params: tuple[Option, ...] = ()
     payload: Selection | None = None
     vectors: Selection | None = None
+    shard: Shard | None = None
     limit: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delete(Node):
-    """``DELETE FROM c WHERE f [WAIT b]``."""
+    """``DELETE FROM c WHERE f [SHARD key] [WAIT b]``."""
 
     source: Name | None = None
     where: Condition | None = None
+    shard: Shard | None = None
     wait: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert(Node):
-    """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [WAIT b]``, ``VALUES :rows``.
+class DeletePayload(Node):
+    """``DELETE PAYLOAD field, … FROM c WHERE f [SHARD key] [WAIT b]``."""
 
-    A row is a dict whose values are JSON values, `Param` or `Uuid`.
+    names: tuple[Name, ...]
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVector(Node):
+    """``DELETE VECTOR name, … FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    names: tuple[Name, ...]
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPayload(Node):
+    """``CLEAR PAYLOAD FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(Node):
+    """``DENSE MODEL 'm' VECTOR name ON field`` behind USING of UPSERT: a vector made of a row's field.
+
+    ``kind`` is dense, sparse, multi or image; what is None is found by the schema and the row.
+    """
+
+    kind: str | None = None
+    model: Scalar | None = None
+    vector: Name | None = None
+    name: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert(Node):
+    """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [USING …] [UPDATE MODE m] [UPDATE FILTER f]
+    [SHARD key] [WAIT b]``, ``VALUES :rows``.
+
+    A row is a dict whose values are JSON values, `Param` or `Uuid`. Rows of INSERT (``insert``)
+    need no id.
     """
 
     collection: Name
     rows: tuple[Any, ...] | Param
+    insert: bool = False
+    embeds: tuple[Embedding, ...] = ()
+    mode: Name | None = None
+    update_filter: Condition | None = None
+    shard: Shard | None = None
     wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePayload(Node):
+    """``UPDATE c SET PAYLOAD = {…} [KEY path] [OVERWRITE] WHERE f [SHARD key] [WAIT b]``.
+
+    ``key`` is the path of an object inside the payload; without it, the payload itself.
+    """
+
+    collection: Name
+    value: Any
+    key: Name | None = None
+    overwrite: bool = False
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVector(Node):
+    """``UPDATE c SET VECTOR [name] = […] WHERE id = 1``, ``SET VECTOR = {a: […], b: […]} WHERE id = 1``."""
+
+    collection: Name
+    value: Any
+    name: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVectors(Node):
+    """``UPDATE c SET VECTOR VALUES {id: 1, vector: {a: […]}}, …``."""
+
+    collection: Name
+    rows: tuple[Any, ...] | Param
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Node):
+    """``BATCH { statement; statement; } [WAIT b] [PARAMS (…)]``: statements of one kind in one request."""
+
+    statements: tuple[Statement, ...]
+    wait: Scalar | None = None
+    params: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +933,43 @@ class CreateCollection(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class VectorChange(Node):
+    """``WITH VECTOR name (HNSW (m = 16), QUANTIZATION (…))``, ``WITH SPARSE name (INDEX (…))`` in ALTER.
+
+    ``kind`` is dense or sparse.
+    """
+
+    name: Name
+    kind: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlterCollection(Node):
+    """``ALTER COLLECTION c WITH HNSW (m = 16) WITH VECTOR dense (HNSW (m = 32)) …``."""
+
+    name: Name
+    blocks: tuple[Block, ...] = ()
+    changes: tuple[VectorChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddVector(Node):
+    """``ALTER COLLECTION c ADD dense VECTOR(384, COSINE)``."""
+
+    collection: Name
+    vector: VectorDef
+
+
+@dataclass(frozen=True, slots=True)
+class DropVector(Node):
+    """``ALTER COLLECTION c DROP VECTOR dense``."""
+
+    collection: Name
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
 class DropCollection(Node):
     """``DROP COLLECTION [IF EXISTS] c``."""
 
@@ -424,22 +979,148 @@ class DropCollection(Node):
 
 @dataclass(frozen=True, slots=True)
 class CreateIndex(Node):
-    """``CREATE INDEX ON c FOR field [TYPE keyword] [WITH (…)] [WAIT b]``."""
+    """``CREATE INDEX [IF NOT EXISTS] ON c FOR field [TYPE keyword] [WITH (…)] [WAIT b]``."""
 
     collection: Name
     name: Name
     type: Name | None = None
     options: tuple[Option, ...] = ()
     wait: Scalar | None = None
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DropIndex(Node):
-    """``DROP INDEX ON c FOR field [WAIT b]``."""
+    """``DROP INDEX [IF EXISTS] ON c FOR field [WAIT b]``."""
 
     collection: Name
     name: Name
     wait: Scalar | None = None
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowIndexes(Node):
+    """``SHOW INDEXES ON c``."""
+
+    collection: Name
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAlias(Node):
+    """``CREATE [OR REPLACE] ALIAS [IF NOT EXISTS] a FOR c``."""
+
+    name: Name
+    collection: Name
+    replace: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropAlias(Node):
+    """``DROP ALIAS [IF EXISTS] a``."""
+
+    name: Name
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenameAlias(Node):
+    """``ALTER ALIAS a RENAME TO b``."""
+
+    name: Name
+    to: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAliases(Node):
+    """``SHOW ALIASES [ON c]``."""
+
+    collection: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSnapshot(Node):
+    """``CREATE SNAPSHOT ON c``."""
+
+    collection: Name
+
+
+@dataclass(frozen=True, slots=True)
+class DropSnapshot(Node):
+    """``DROP SNAPSHOT [IF EXISTS] 'name' ON c``."""
+
+    snapshot: Scalar
+    collection: Name
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSnapshot(Node):
+    """``RESTORE SNAPSHOT 'name or location' ON c [WITH (checksum = '…', priority = snapshot)]``."""
+
+    snapshot: Scalar
+    collection: Name
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSnapshots(Node):
+    """``SHOW SNAPSHOTS ON c``."""
+
+    collection: Name
+
+
+@dataclass(frozen=True, slots=True)
+class CreateShardKey(Node):
+    """``CREATE SHARD KEY 'k' ON c [WITH (shards_number = 2, replication_factor = 1, placement = [1])]``."""
+
+    key: Scalar
+    collection: Name
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropShardKey(Node):
+    """``DROP SHARD KEY 'k' ON c``."""
+
+    key: Scalar
+    collection: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ShowShardKeys(Node):
+    """``SHOW SHARD KEYS ON c``."""
+
+    collection: Name
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuota(Node):
+    """``SET QUOTA (enabled = true, max_disk_usage_percent = 90) [WAIT b]``."""
+
+    options: tuple[Option, ...]
+    wait: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowQuotas(Node):
+    """``SHOW QUOTAS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execute(Node):
+    """``EXECUTE 'file.qql'``: the statements of a file."""
+
+    path: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Dump(Node):
+    """``DUMP c 'file.qql'``: a script that makes the collection again, with its points."""
+
+    collection: Name
+    path: Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,15 +1179,42 @@ class Explain(Node):
 Statement = (
     Query
     | Count
+    | Facet
     | Scroll
     | Delete
+    | DeletePayload
+    | DeleteVector
+    | ClearPayload
     | Upsert
+    | UpdatePayload
+    | UpdateVector
+    | UpdateVectors
+    | Batch
     | Copy
     | CreateCollection
+    | AlterCollection
+    | AddVector
+    | DropVector
     | DropCollection
     | CreateIndex
     | DropIndex
+    | ShowIndexes
+    | CreateAlias
+    | DropAlias
+    | RenameAlias
+    | ShowAliases
+    | CreateSnapshot
+    | DropSnapshot
+    | RestoreSnapshot
+    | ShowSnapshots
+    | CreateShardKey
+    | DropShardKey
+    | ShowShardKeys
+    | SetQuota
+    | ShowQuotas
     | Optimize
+    | Execute
+    | Dump
     | Use
     | Define
     | Undefine

@@ -12,12 +12,22 @@ from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 
 __all__ = [
     "ACORN_OPTIONS",
+    "ADDED_BLOCKS",
+    "ALTER_BLOCKS",
+    "BM25_OPTIONS",
+    "CHANGE_BLOCKS",
     "COLLECTION_BLOCKS",
     "COUNT_OPTIONS",
+    "FACET_OPTIONS",
+    "FEEDBACK_OPTIONS",
     "FUSION_OPTIONS",
     "INDEX_TYPES",
+    "MMR_OPTIONS",
+    "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
     "SEARCH_PARAMS",
+    "SHARD_KEY_OPTIONS",
+    "SNAPSHOT_OPTIONS",
     "SPARSE_INDEX",
     "VECTOR_BLOCKS",
     "Table",
@@ -38,6 +48,8 @@ def _bool(value: Any) -> Any:
 
 def _int(low: int, high: int = 2**32 - 1) -> Check:
     def check(value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():  # 16.0, as v1 takes it
+            value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
         raise ValueError(f"a whole number from {low} to {high}")
@@ -77,13 +89,8 @@ def _texts(value: Any) -> Any:
     raise ValueError("a list of texts")
 
 
-def _word(value: Any) -> Any:
-    """The name of a language; Qdrant writes them in small letters."""
-    return _text(value).lower()
-
-
 def _stemmer(value: Any) -> Any:
-    language = _word(value)
+    language = _one_of("none", *_STEMMED)(value)
     return {"type": "none"} if language == "none" else {"type": "snowball", "language": language}
 
 
@@ -140,6 +147,8 @@ _MEMORY = _one_of("cold", "cached", "pinned")
 _DATATYPE = _one_of("float32", "float16", "uint8", "turbo4", "turbo8", "turbo16")
 
 FUSION_OPTIONS: Table = {"rrf_k": _int(1), "rrf_weights": _weights}
+MMR_OPTIONS: Table = {"mmr_diversity": _number(0, 1), "mmr_candidates": _int(1)}
+"""Of the dense half of a HYBRID; elsewhere they make the target an MMR."""
 REQUEST_OPTIONS: Table = {
     "timeout": _int(1),
     "consistency": _any_of(_one_of("majority", "quorum", "all"), _int(1)),
@@ -153,7 +162,14 @@ def _acorn(value: Any) -> Any:
     return {"enable": True} | inside
 
 
+def _idf(value: Any) -> Any:
+    if isinstance(value, nodes.Node):  # a condition, which the planner turns into a filter
+        return value
+    return _one_of("global")(value)
+
+
 SEARCH_PARAMS: Table = {
+    "idf": _idf,
     "hnsw_ef": _int(1),
     "exact": _bool,
     "quantization": _object({"ignore": _bool, "rescore": _bool, "oversampling": _number(1)}),
@@ -162,10 +178,22 @@ SEARCH_PARAMS: Table = {
 }
 ACORN_OPTIONS: Table = {"max_selectivity": _number(0, 1)}
 """May stand beside ``acorn = true`` too, as the v1 dialect writes it."""
+FEEDBACK_OPTIONS: Table = dict.fromkeys(("a", "b", "c"), _number(-math.inf))
+"""The constants of relevance feedback's naive formula; all three are needed."""
+BM25_OPTIONS: Table = {"k": _number(0), "b": _number(0, 1)}
 COUNT_OPTIONS: Table = {"exact": _bool}
+FACET_OPTIONS: Table = {"exact": _bool, "limit": _int(1)}
+
+
+def _links(value: Any) -> Any:
+    found = _int(0)(value)
+    if found in (1, 2, 3):
+        raise ValueError("0 (no graph) or a whole number from 4")
+    return found
+
 
 _HNSW: Table = {
-    "m": _int(0),
+    "m": _links,
     "ef_construct": _int(4),
     "full_scan_threshold": _int(0),
     "max_indexing_threads": _int(0),
@@ -175,6 +203,25 @@ _HNSW: Table = {
     "inline_storage": _bool,
 }
 _VECTOR: Table = {"on_disk": _bool, "memory": _MEMORY, "datatype": _DATATYPE}
+_ENCODINGS = {1: "one_bit", 1.5: "one_and_half_bits", 2: "two_bits"}
+_TURBO_BITS = {1: "bits1", 1.5: "bits1_5", 2: "bits2", 4: "bits4", 8: "bits8"}
+
+
+def _encoding(value: Any) -> Any:
+    """Bits of a number, by name or by their number."""
+    if isinstance(value, (int, float)) and value in _ENCODINGS and not isinstance(value, bool):
+        return _ENCODINGS[value]
+    return _one_of(*_ENCODINGS.values())(value)
+
+
+def _turbo_bits(value: Any) -> Any:
+    if isinstance(value, (int, float)) and value in _TURBO_BITS and not isinstance(value, bool):
+        return _TURBO_BITS[value]
+    if value in _TURBO_BITS.values():
+        return value
+    raise ValueError(_listed(map(str, _TURBO_BITS)))
+
+
 _QUANTIZATION: Mapping[str, Table] = {
     "scalar": {"quantile": _number(0.5, 1), "always_ram": _bool, "memory": _MEMORY},
     "product": {
@@ -185,18 +232,17 @@ _QUANTIZATION: Mapping[str, Table] = {
     "binary": {
         "always_ram": _bool,
         "memory": _MEMORY,
-        "encoding": _one_of("one_bit", "two_bits", "one_and_half_bits"),
+        "encoding": _encoding,
         "query_encoding": _one_of("default", "binary", "scalar4bits", "scalar8bits"),
     },
-    "turbo": {"always_ram": _bool, "memory": _MEMORY, "bits": _number(1, 8)},
+    "turbo": {"always_ram": _bool, "memory": _MEMORY, "bits": _turbo_bits},
 }
-_TURBO_BITS = {1: "bits1", 1.5: "bits1_5", 2: "bits2", 4: "bits4", 8: "bits8"}
 _SPARSE: Table = {
     "modifier": _one_of("none", "idf"),
     "full_scan_threshold": _int(0),
     "on_disk": _bool,
     "memory": _MEMORY,
-    "datatype": _one_of("float32", "float16", "uint8"),
+    "datatype": _one_of("float32", "float16", "uint8", "default"),
 }
 SPARSE_INDEX = ("full_scan_threshold", "on_disk", "memory", "datatype")
 """The options of a sparse vector that belong to its index."""
@@ -211,13 +257,35 @@ _OPTIMIZERS: Table = {
     "max_optimization_threads": _any_of(_int(0), _one_of("auto")),
     "prevent_unoptimized": _bool,
 }
+
+
+def _is_key(value: Any) -> bool:
+    number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64
+    return number or (isinstance(value, str) and value != "")
+
+
+def _shard_keys(value: Any) -> Any:
+    if isinstance(value, list) and value and all(_is_key(item) for item in value):
+        if len(set(value)) == len(value):
+            return value
+        raise ValueError("a list in which each key stands once")
+    raise ValueError("a list of texts and unsigned integers")
+
+
+_ALTER_PARAMS: Table = {
+    "replication_factor": _int(1),
+    "write_consistency_factor": _int(1),
+    "read_fan_out_factor": _int(0),
+    "read_fan_out_delay_ms": _int(0, 2**63 - 1),
+    "on_disk_payload": _bool,
+    "payload_memory": _one_of("cold", "cached"),
+    "id_tracker_memory": _one_of("cached", "cold", "pinned"),
+}
 _PARAMS: Table = {
     "shard_number": _int(1),
     "sharding_method": _one_of("auto", "custom"),
-    "replication_factor": _int(1),
-    "write_consistency_factor": _int(1),
-    "on_disk_payload": _bool,
-    "payload_memory": _one_of("cold", "cached"),
+    "shard_keys": _shard_keys,
+    **_ALTER_PARAMS,
 }
 _STRICT_MODE: Table = {
     "enabled": _bool,
@@ -251,8 +319,92 @@ _STRICT_MODE: Table = {
 _WAL: Table = {"wal_capacity_mb": _int(1), "wal_segments_ahead": _int(0), "wal_retain_closed": _int(1)}
 
 
+_STATES = (
+    "Active",
+    "Dead",
+    "Partial",
+    "Initializing",
+    "Listener",
+    "PartialSnapshot",
+    "Recovery",
+    "Resharding",
+    "ReshardingScaleDown",
+    "ActiveRead",
+    "ManualRecovery",
+)
+
+
+def _state(value: Any) -> Any:
+    found = [state for state in _STATES if isinstance(value, str) and state.lower() == value.lower()]
+    if found:
+        return found[0]
+    raise ValueError(_listed(_STATES))
+
+
+def _peers(value: Any) -> Any:
+    whole = _int(0, 2**64 - 1)
+    if isinstance(value, list) and value:
+        return [whole(item) for item in value]
+    raise ValueError("a list of the numbers of peers")
+
+
+def _percent_or_null(value: Any) -> Any:
+    return None if value is None else _int(1, 100)(value)
+
+
+def _margin_or_null(value: Any) -> Any:
+    return None if value is None else _int(0, 100)(value)
+
+
+SHARD_KEY_OPTIONS: Table = {
+    "shards_number": _int(1),
+    "replication_factor": _int(1),
+    "placement": _peers,
+    "initial_state": _state,
+}
+SNAPSHOT_OPTIONS: Table = {
+    "priority": _one_of("no_sync", "snapshot", "replica"),
+    "checksum": _text,
+    "api_key": _text,
+}
+QUOTA_OPTIONS: Table = {
+    "enabled": _bool,
+    "max_resident_memory_percent": _percent_or_null,
+    "max_disk_usage_percent": _percent_or_null,
+    "release_margin_percent": _margin_or_null,
+}
+
+_LANGUAGES = (
+    *("arabic", "azerbaijani", "basque", "bengali", "catalan", "chinese", "danish", "dutch", "english"),
+    *("finnish", "french", "german", "greek", "hebrew", "hinglish", "hungarian", "indonesian", "italian"),
+    *("japanese", "kazakh", "nepali", "norwegian", "portuguese", "romanian", "russian", "slovene", "spanish"),
+    *("swedish", "tajik", "turkish"),
+)
+_STEMMED = (
+    *("arabic", "armenian", "danish", "dutch", "english", "finnish", "french", "german", "greek"),
+    *("hungarian", "italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish"),
+    *("tamil", "turkish"),
+)
+
+
+def _languages(value: Any) -> Any:
+    language = _one_of(*_LANGUAGES)
+    return [language(item) for item in _texts(value)]
+
+
+def _stopwords(value: Any) -> Any:
+    """A language, words of one's own in a list, or an object with both."""
+    if isinstance(value, str):
+        return {"languages": _languages([value])}
+    if isinstance(value, list):
+        return {"custom": _texts(value)}
+    try:
+        return _object({"languages": _languages, "custom": _texts})(value)
+    except ValueError:
+        raise ValueError("a language, a list of words, or {languages: […], custom: […]}") from None
+
+
 _INDEX: Table = {"on_disk": _bool, "memory": _MEMORY, "enable_hnsw": _bool, "nested": _text}
-_STOPWORDS = _any_of(_word, _texts, _object({"languages": _texts, "custom": _texts}))
 INDEX_TYPES: Mapping[str, Table] = {
     "keyword": {**_INDEX, "is_tenant": _bool, "prefix": _bool},
     "integer": {**_INDEX, "lookup": _bool, "range": _bool, "is_principal": _bool},
@@ -269,14 +421,14 @@ INDEX_TYPES: Mapping[str, Table] = {
         "lowercase": _bool,
         "ascii_folding": _bool,
         "phrase_matching": _bool,
-        "stopwords": _STOPWORDS,
+        "stopwords": _stopwords,
         "stemmer": _stemmer,
         "scoring": _any_of(_bool, _object({"type": _one_of("bm25")})),
     },
 }
 
 
-Blocks = Mapping[str, Callable[[nodes.Block], dict[str, Any]]]
+Blocks = Mapping[str, Callable[[nodes.Block], Any]]
 """What may stand behind WITH in one place, and how it is read."""
 
 
@@ -332,6 +484,11 @@ def _read(
 
 def _quantization(block: nodes.Block) -> dict[str, Any]:
     """``WITH QUANTIZATION (type = scalar, …)`` as ``{"scalar": {"type": "int8", …}}``."""
+    for option in block.options:
+        if option.name == "disabled":
+            message = "a new collection has no quantization to disable"
+            hint = "leave the block out; ALTER COLLECTION … WITH QUANTIZATION (disabled = true) ends one"
+            raise QQLPlanError(Diagnostic("misplaced-option", message, option.span, hint))
     kinds = [option for option in block.options if option.name == "type"]
     rest = [option for option in block.options if option.name != "type"]
     if len(kinds) != 1:
@@ -345,19 +502,33 @@ def _quantization(block: nodes.Block) -> dict[str, Any]:
     values = read_options(rest, _QUANTIZATION[kind], f"{kind} quantization")
     if kind == "scalar":
         values = {"type": "int8", **values}
-    if "bits" in values:
-        if values["bits"] not in _TURBO_BITS:
-            message = f"`bits` takes {_listed(map(str, _TURBO_BITS))}, not {values['bits']}"
-            raise QQLPlanError(Diagnostic("bad-option", message, block.span))
-        values["bits"] = _TURBO_BITS[values["bits"]]
     if kind == "product":
         values = {"compression": "x4", **values}  # Qdrant requires one; this loses the least
     return {kind: values}
 
 
+def _changed_quantization(block: nodes.Block) -> Any:
+    """``"Disabled"`` for ``(disabled = true)``, which only ALTER takes."""
+    names = [option.name for option in block.options]
+    if "disabled" not in names:
+        return _quantization(block)
+    values = read_options(
+        block.options, {"disabled": _bool} | dict.fromkeys(names, _anything), "QUANTIZATION"
+    )
+    if len(names) > 1 or values["disabled"] is not True:
+        message = "`disabled = true` stands alone: it ends quantization"
+        hint = "without it, `type` says which quantization is wanted"
+        raise QQLPlanError(Diagnostic("bad-option", message, block.span, hint))
+    return "Disabled"
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
 def _metadata(block: nodes.Block) -> dict[str, Any]:
     """The user's own keys, whatever they are. Raises `QQLPlanError` for a key that is given twice."""
-    anything = {option.name: lambda value: value for option in block.options}
+    anything = {option.name: _anything for option in block.options}
     return read_options(block.options, anything, "METADATA")
 
 
@@ -371,6 +542,78 @@ VECTOR_BLOCKS: Mapping[str, Blocks] = {
     "dense": _DENSE,
     "sparse": {"sparse": _block(_SPARSE), "index": _block(_SPARSE)},
 }
+_CHANGEABLE: Table = {"on_disk": _bool, "memory": _MEMORY}
+"""What of a vector's storage can be changed later."""
+CHANGE_BLOCKS: Mapping[str, Blocks] = {
+    "dense": {
+        "hnsw": _block(_HNSW),
+        "quantization": _changed_quantization,
+        "vector": lambda block: read_options(_storage_only(block), _CHANGEABLE, "VECTOR"),
+    },
+    "sparse": VECTOR_BLOCKS["sparse"],
+}
+"""What ALTER … WITH VECTOR name (…) and WITH SPARSE name (…) change."""
+
+
+def _storage_only(block: nodes.Block) -> tuple[nodes.Option, ...]:
+    for option in block.options:
+        if option.name == "datatype":
+            message = "the datatype of a vector cannot be changed"
+            hint = "DUMP the collection, drop it, and create it with another datatype"
+            raise QQLPlanError(Diagnostic("misplaced-option", message, option.span, hint))
+    return block.options
+
+
+def _refused(message: str, hint: str) -> Callable[[nodes.Block], dict[str, Any]]:
+    def refuse(block: nodes.Block) -> dict[str, Any]:
+        raise QQLPlanError(Diagnostic("misplaced-block", message, block.span, hint))
+
+    return refuse
+
+
+_LATER = "a vector that is added takes no {} yet"
+ADDED_BLOCKS: Mapping[str, Blocks] = {
+    "dense": {
+        "vector": lambda block: read_options(_datatype_only(block), {"datatype": _DATATYPE}, "VECTOR"),
+        "multivector": _DENSE["multivector"],
+        "hnsw": _refused(
+            _LATER.format("HNSW"), "after it, ALTER COLLECTION … WITH VECTOR name (HNSW (…)) sets it"
+        ),
+        "quantization": _refused(
+            _LATER.format("QUANTIZATION"),
+            "after it, ALTER COLLECTION … WITH VECTOR name (QUANTIZATION (…)) sets it",
+        ),
+    },
+    "sparse": {
+        kind: lambda block: read_options(_datatype_only(block), _ADDED_SPARSE, block.kind.upper())
+        for kind in ("sparse", "index")
+    },
+}
+"""What ALTER … ADD takes: less than CREATE."""
+_ADDED_SPARSE: Table = {"modifier": _SPARSE["modifier"], "datatype": _DATATYPE}
+
+
+def _datatype_only(block: nodes.Block) -> tuple[nodes.Option, ...]:
+    sparse = block.kind != "vector"
+    for option in block.options:
+        if option.name in (_SPARSE if sparse else _VECTOR) and option.name not in _ADDED_SPARSE:
+            way = "SPARSE name (INDEX (…))" if sparse else "VECTOR name (VECTOR (…))"
+            hint = f"after it, ALTER COLLECTION … WITH {way} sets it"
+            raise QQLPlanError(
+                Diagnostic("misplaced-option", _LATER.format(f"`{option.name}`"), option.span, hint)
+            )
+    return block.options
+
+
+def _alter_params(block: nodes.Block) -> dict[str, Any]:
+    for option in block.options:
+        if option.name in _PARAMS and option.name not in _ALTER_PARAMS:
+            hint = "CREATE SHARD KEY and DROP SHARD KEY change the shards of a collection"
+            message = f"`{option.name}` is settled when a collection is created"
+            raise QQLPlanError(Diagnostic("misplaced-option", message, option.span, hint))
+    return read_options(block.options, _ALTER_PARAMS, "PARAMS")
+
+
 COLLECTION_BLOCKS: Blocks = {
     "hnsw": _block(_HNSW),
     "vector": _block(_VECTOR),
@@ -382,13 +625,21 @@ COLLECTION_BLOCKS: Blocks = {
     "metadata": _metadata,
 }
 
+ALTER_BLOCKS: Blocks = {
+    **COLLECTION_BLOCKS,
+    "vector": CHANGE_BLOCKS["dense"]["vector"],
+    "quantization": _changed_quantization,
+    "params": _alter_params,
+    "wal": _refused("the write-ahead log is settled when a collection is created", "CREATE takes WITH WAL"),
+}
 
-def read_blocks(blocks: Iterable[nodes.Block], allowed: Blocks) -> dict[str, dict[str, Any]]:
+
+def read_blocks(blocks: Iterable[nodes.Block], allowed: Blocks) -> dict[str, Any]:
     """The options of ``WITH HNSW (…)`` and its like by kind. Raises `QQLPlanError`.
 
     A kind that is not allowed here is ``misplaced-block``, a second one of its kind ``duplicate-clause``.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     places: dict[str, Span] = {}
     for block in blocks:
         word = f"WITH {block.kind.upper()}"

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NoReturn
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
-from qql.filters import point_id, scalar_value
-from qql.options import ACORN_OPTIONS, FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS, read_options
+from qql.filters import emit_filter, point_id, scalar_value
+from qql.options import (
+    ACORN_OPTIONS,
+    FUSION_OPTIONS,
+    MMR_OPTIONS,
+    REQUEST_OPTIONS,
+    SEARCH_PARAMS,
+    read_options,
+)
 from qql.schema import Schema, VectorInfo
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_STAGES",
+    "OVERSAMPLING",
     "Context",
     "Input",
     "QueryPlan",
@@ -28,6 +36,8 @@ __all__ = [
     "collection_of",
     "copy_fields",
     "count_limit",
+    "inputs_of",
+    "number_of",
     "plan_query",
     "stage_key",
     "text_of",
@@ -38,6 +48,7 @@ MAX_DEPTH = 64
 MAX_STAGES = 1024
 _MOST_SHOWN = 12  # stages of a circle
 _U32 = 2**32 - 1
+_INLINE = "inline "  # how the labels of stages without a name begin
 _ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
 
 
@@ -78,8 +89,8 @@ class Input:
 class Stage:
     """One stage: the search (or fusion) of what its inputs found.
 
-    ``target`` is None where the stage is a pure fusion; ``searched`` is False where a target was
-    written that the fusion makes idle. ``model`` is the model that embeds a text target.
+    ``target`` is None where the stage is a pure fusion. ``model`` is the model that embeds the texts of the
+    target that name none. ``origin`` says of a stage that nobody wrote what made it: HYBRID or FORMULA.
     """
 
     label: str
@@ -96,6 +107,7 @@ class Stage:
     limit: int | None = None
     lookup: nodes.Lookup | None = None
     inputs: tuple[Input, ...] = ()
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,8 @@ class QueryPlan:
     payload: nodes.Selection | None = None
     vectors: nodes.Selection | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
+    group: nodes.Group | None = None
+    shard: nodes.Shard | None = None
 
 
 def _fail(
@@ -176,6 +190,17 @@ def text_of(scalar: nodes.Scalar, what: str) -> str:
     _fail("bad-text", message, scalar.span)
 
 
+def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    """A finite number within bounds; None where the clause is missing."""
+    if scalar is None:
+        return None
+    value = scalar_value(scalar)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    between = f" from {low} to {high}" if math.isfinite(low) else ""
+    _fail("bad-number", f"{what} takes a number{between}, not {shown(value)}", scalar.span)
+
+
 def _threshold(scalar: nodes.Scalar | None) -> float | None:
     if scalar is None:
         return None
@@ -204,6 +229,8 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         query.payload,
         query.vectors,
         planner.request,
+        query.group,
+        query.shard,
     )
 
 
@@ -349,52 +376,158 @@ class _Planner:
         _fail("unknown-stage", f"there is no stage `{name.text}`", name.span, hint)
 
     def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
+        if query.rerank is not None:
+            hint = (
+                "QUERY RERANK TEXT '…' FROM c USING colbert PREFETCH (…) rescores by a multivector in Qdrant"
+            )
+            message = "a cross-encoder is no part of a Qdrant request"
+            _fail("no-request", message, query.rerank.span, hint)
+        if query.formula is not None and (query.target is not None or query.fusion is not None):
+            return self.boosted(query, label, is_root)
+        target: nodes.Target | None = query.formula or query.target
         params = self.params(query, is_root)
         inputs = tuple(self.input(ref) for ref in query.prefetch)
+        hybrid = isinstance(target, nodes.Hybrid)
+        if hybrid:
+            inputs = (*self.hybrid(query, params), *inputs)
         if query.fusion and not inputs:
             hint = "name the stages to fuse: PREFETCH (dense, sparse)"
             _fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
-        rrf = _fusion_options(query, params)
-        if isinstance(query.target, nodes.Points):
+        if target is None and query.fusion is None:
+            hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
+            _fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
+        rrf = _fusion_options(query, params, inputs)
+        if isinstance(target, nodes.Points):
             _check_points(query)
         vector: VectorInfo | None = None
         using: str | None = None
         model: str | None = None
-        if query.fusion is None:
-            assert query.target is not None
-            using, vector = self.using(query, query.target)
-            model = self.check_target(query.target, using, vector)
-        elif query.using is not None:
-            using = str(query.using.name.text)
-            self.context.warn(
-                "idle-using",
-                "USING has no effect here: a fusion searches no vector of its own",
-                query.using.span,
-                "USING belongs to the stages that are fused",
-            )
+        if isinstance(target, nodes.FullText):
+            using = self.field(query, target)
+        elif query.fusion is None and not hybrid and not isinstance(target, _WITHOUT_VECTOR):
+            assert target is not None
+            using, vector = self.using(query, target)
+            model = self.check_target(target, using, vector)
+        elif query.using is not None and not isinstance(target, nodes.Points):
+            using = self.idle_using(query.using, query.fusion is not None)
+        if isinstance(target, nodes.Formula):
+            self.check_formula(target, inputs)
         return Stage(
             label,
             query.span,
-            query.target,
-            query.fusion.method if query.fusion else None,
+            target,
+            query.fusion.method if query.fusion else "rrf" if hybrid else None,
             rrf,
             using,
             vector,
             model,
             query.where,
             _threshold(query.threshold),
-            {key: value for key, value in params.items() if key in SEARCH_PARAMS},
+            self.search_params(params),
             count_limit(query.limit, "LIMIT", 1),
             query.lookup,
             inputs,
         )
 
+    def idle_using(self, using: nodes.Using, fused: bool) -> str:
+        what = "a fusion searches" if fused else "this target searches"
+        hint = (
+            "USING belongs to the stages that are fused" if fused else "USING belongs to a search by vector"
+        )
+        message = f"USING has no effect here: {what} no vector of its own"
+        self.context.warn("idle-using", message, using.span, hint)
+        return str(using.name.text)
+
+    def search_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
+        if isinstance(found.get("idf"), nodes.Node):
+            found["idf"] = {"corpus": emit_filter(found["idf"])}
+        return found
+
+    def field(self, query: nodes.Query, target: nodes.FullText) -> str:
+        """The payload field whose text index is searched."""
+        if query.using is not None:
+            _fail("misplaced-clause", "MATCH … ON names the field; USING names vectors", query.using.span)
+        text_of(target.text, "the text of MATCH")
+        return str(target.name.text)
+
+    def check_formula(self, formula: nodes.Formula, inputs: tuple[Input, ...]) -> None:
+        if not inputs:
+            message = "a formula rescores the hits of stages, and this one has none: Qdrant refuses it"
+            self.context.warn("formula-without-prefetch", message, formula.span, "add PREFETCH (…)")
+        for option in formula.defaults:
+            if option.name == "score":
+                message = "the default of `score` is that of a payload field; the score's is named `$score`"
+                hint = "write DEFAULTS ($score = …)"
+                self.context.warn("idle-default", message, option.span, hint)
+
+    def boosted(self, query: nodes.Query, label: str, is_root: bool) -> Stage:
+        """A trailing FORMULA or BOOST: it rescores what the rest finds, more of it than asked for."""
+        assert query.formula is not None
+        limit = count_limit(query.limit, "LIMIT", 1)
+        offset = count_limit(query.offset, "OFFSET", 0) or 0
+        most = _oversampled(limit, offset)
+        lower = replace(
+            query, formula=None, threshold=None, limit=nodes.Scalar(most), offset=None, group=None, shard=None
+        )
+        inner = replace(self.stage(lower, f"{label} before FORMULA", is_root=is_root), origin="FORMULA")
+        formula = query.formula
+        threshold = _threshold(query.threshold)
+        return Stage(label, query.span, formula, threshold=threshold, limit=limit, inputs=(Input(inner),))
+
+    def hybrid(self, query: nodes.Query, params: Mapping[str, Any]) -> tuple[Input, ...]:
+        """The two searches that HYBRID stands for. As in v1, the conditions of the query hold for each."""
+        target = query.target
+        assert isinstance(target, nodes.Hybrid)
+        if query.using is not None:
+            hint = "HYBRID 'text' DENSE name SPARSE name names the vectors"
+            _fail("misplaced-clause", "USING has no meaning beside HYBRID", query.using.span, hint)
+        limit = count_limit(query.limit, "LIMIT", 1)
+        offset = count_limit(query.offset, "OFFSET", 0) or 0
+        most = nodes.Scalar(_oversampled(limit, offset))
+        found = []
+        for role, name, model in (
+            ("dense", target.dense, target.dense_model),
+            ("sparse", target.sparse, target.sparse_model),
+        ):
+            using = nodes.Using(name or nodes.Name(role, span=target.span), span=target.span)
+            text = nodes.Text(target.text, model, span=target.span)
+            if model is None and target.model is not None and not self.records_model(using, role):
+                text = replace(text, model=target.model)
+            searched: nodes.Target = text
+            if role == "dense" and any(name in params for name in MMR_OPTIONS):
+                given = (params.get("mmr_diversity"), params.get("mmr_candidates"))
+                numbers = (None if value is None else nodes.Scalar(value) for value in given)
+                searched = nodes.Mmr(text, *numbers, span=target.span)
+            search = nodes.Query(
+                target=searched,
+                using=using,
+                where=query.where,
+                threshold=query.threshold,
+                limit=most,
+                span=query.span,
+            )
+            stage = replace(self.stage(search, role), params=self.search_params(params), origin="HYBRID")
+            found.append(Input(stage))
+        return tuple(found)
+
+    def records_model(self, using: nodes.Using, role: str) -> bool:
+        """Whether the sparse vector has a model of its own, which the text's MODEL is not meant for."""
+        if role != "sparse" or self.schema is None:
+            return False
+        known = self.schema.vectors.get(str(using.name.text))
+        fitting = [known] if known else [v for v in self.schema.vectors.values() if v.kind == role]
+        return len(fitting) == 1 and fitting[0].model is not None
+
     def params(self, query: nodes.Query, is_root: bool) -> dict[str, Any]:
-        table = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **REQUEST_OPTIONS}
+        table = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
         values = read_options(query.params, table, "a query")
         for option in query.params:
-            if option.name in FUSION_OPTIONS and (query.fusion is None or query.fusion.method != "rrf"):
-                what = "FUSION DBSF" if query.fusion else "a query without FUSION RRF"
+            method = query.fusion.method if query.fusion else None
+            if isinstance(query.target, nodes.Hybrid):
+                method = method or "rrf"
+            if option.name in FUSION_OPTIONS and method != "rrf":
+                what = "FUSION DBSF" if method else "a query without FUSION RRF"
                 _fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span)
             if option.name in REQUEST_OPTIONS and not is_root:
                 hint = "it belongs to the query that FROM belongs to"
@@ -410,7 +543,7 @@ class _Planner:
         else:
             _check_stage(ref.stage, self.collection)
             self.inline += 1
-            stage = self.stage(ref.stage, f"inline {self.inline}")
+            stage = self.stage(ref.stage, f"{_INLINE}{self.inline}")
         return Input(stage, ref.where, _threshold(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -450,49 +583,94 @@ class _Planner:
         vectors = self.schema.vectors
         if "" in vectors:
             return None, vectors[""]
-        if isinstance(target, nodes.Text):
-            named = [v for v in vectors.values() if self.model_of(target, v.name, v)]
-            fitting = named or list(vectors.values())
-        else:
-            kinds = _kinds(target)
-            fitting = [v for v in vectors.values() if v.kind in kinds]
+        inputs = inputs_of(target)
+        texts = [one for one in inputs if isinstance(one, _EMBEDDED)]
+        kinds = set.intersection(_ALL_KINDS, *(_kinds(one) for one in inputs))
+        fitting = [v for v in vectors.values() if v.kind in kinds]
+        if texts:
+            fitting = [v for v in fitting if self.model_of(texts[0], v.name, v)] or fitting
         if len(fitting) == 1:
             return fitting[0].name, fitting[0]
         why = "more than one vector fits" if fitting else "no vector fits"
         hint = f"add USING with one of them: {self.schema.describe_vectors()}"
         _fail("using-missing", f"{why} this target in `{self.collection}`", target.span, hint)
 
-    def model_of(self, target: nodes.Text, using: str | None, vector: VectorInfo | None) -> str | None:
+    def model_of(self, target: Embedded, using: str | None, vector: VectorInfo | None) -> str | None:
         """The statement's model, else the collection's, else the configured one."""
         if target.model is not None:
             return text_of(target.model, "MODEL")
         if vector is not None:
             return vector.model  # `Schema.with_models` has put the configured ones in
-        return self.context.models.get(using or "") or self.context.models.get("*")
+        known = self.context.models.get(using or "") or self.context.models.get("*")
+        if known is None and using is not None and using.lower() == "bm25":
+            return _BM25  # as v1 has it: the name of the vector says what makes it
+        return known
 
     def check_target(self, target: nodes.Target, using: str | None, vector: VectorInfo | None) -> str | None:
-        """Checks the target against the vector; gives the model of a text."""
-        match target:
-            case nodes.Text():
-                text_of(target.text, "the text of a query")
-                model = self.model_of(target, using, vector)
-                if model is None:
-                    self.no_model(target, using)
-                return model
-            case nodes.Vector():
-                check_vector(target.value, vector, target.span, f"of `{self.collection}`")
-            case nodes.Point():
-                point_id(target.id)
-        return None
+        """Checks the target's inputs against the vector; gives the model of texts that name none."""
+        model = None
+        for one in inputs_of(target):
+            match one:
+                case nodes.Text() | nodes.Image() | nodes.Inference():
+                    if isinstance(one, nodes.Text):
+                        text_of(one.text, "the text of a query")
+                    found = self.model_of(one, using, vector)
+                    if found is None:
+                        self.no_model(one, using)
+                    if one.model is None or one is target:
+                        model = found
+                case nodes.Vector():
+                    check_vector(one.value, vector, one.span, f"of `{self.collection}`")
+                case nodes.Point():
+                    point_id(one.id)
+        return model
 
-    def no_model(self, target: nodes.Text, using: str | None) -> None:
+    def no_model(self, target: Embedded, using: str | None) -> None:
         hint = "write MODEL 'name' behind the text, give --model vector=name, or CREATE COLLECTION with MODEL"
         which = f"the vector `{using}`" if using else "its vector"
+        what = {"Text": "text", "Image": "image"}.get(type(target).__name__, "object")
         if self.schema is not None:
-            message = f"no model is known that turns this text into {which} of `{self.collection}`"
+            message = f"no model is known that turns this {what} into {which} of `{self.collection}`"
             _fail("no-model", message, target.span, hint)
         message = f"no model is known for {which}, so the request names none"
         self.context.warn("no-model", message, target.span, hint)
+
+
+Embedded = nodes.Text | nodes.Image | nodes.Inference
+_EMBEDDED = (nodes.Text, nodes.Image, nodes.Inference)
+_ALL_KINDS = {"dense", "sparse", "multi"}
+_WITHOUT_VECTOR = (nodes.Points, nodes.OrderBy, nodes.Sample, nodes.Formula)
+"""Targets that search no vector."""
+_BM25 = "Qdrant/bm25"
+OVERSAMPLING = 10
+"""How many candidates HYBRID and a trailing FORMULA take for each hit that is asked for (v1)."""
+
+
+def _oversampled(limit: int | None, offset: int) -> int:
+    return min(((10 if limit is None else limit) + offset) * OVERSAMPLING, _U32)
+
+
+def inputs_of(target: nodes.Target) -> list[nodes.Input]:
+    """The texts, vectors and points that a target is made of."""
+    match target:
+        case nodes.Recommend():
+            assert isinstance(target.positive, tuple) and isinstance(target.negative, tuple)
+            return [*target.positive, *target.negative]
+        case nodes.Context():
+            return _pairs(target.pairs)
+        case nodes.Discover():
+            return [target.target, *_pairs(target.pairs)]
+        case nodes.Mmr():
+            return [target.target]
+        case nodes.RelevanceFeedback():
+            return [target.target, *(item.example for item in target.feedback)]
+        case nodes.Text() | nodes.Image() | nodes.Inference() | nodes.Vector() | nodes.Point():
+            return [target]
+    return []
+
+
+def _pairs(pairs: tuple[nodes.ContextPair, ...]) -> list[nodes.Input]:
+    return [one for pair in pairs for one in (pair.positive, pair.negative)]
 
 
 def stage_key(name: nodes.Name) -> str:
@@ -515,6 +693,8 @@ def _references(query: nodes.Query) -> list[nodes.Name]:
 
 _NOT_IN_STAGES = {
     "offset": "OFFSET",
+    "group": "GROUP BY",
+    "shard": "SHARD",
     "payload": "WITH PAYLOAD",
     "vectors": "WITH VECTOR",
 }
@@ -545,6 +725,8 @@ def _check_points(query: nodes.Query) -> None:
         "limit": "LIMIT",
         "offset": "OFFSET",
         "fusion": "FUSION",
+        "formula": "FORMULA",
+        "group": "GROUP BY",
     }.items():
         clause = getattr(query, name)
         if clause is not None:
@@ -568,7 +750,9 @@ def _fold_acorn(values: dict[str, Any], query: nodes.Query) -> None:
     values["acorn"] = acorn | beside
 
 
-def _fusion_options(query: nodes.Query, params: Mapping[str, Any]) -> dict[str, Any] | None:
+def _fusion_options(
+    query: nodes.Query, params: Mapping[str, Any], inputs: tuple[Input, ...]
+) -> dict[str, Any] | None:
     """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
     found = {}
     if "rrf_k" in params:
@@ -577,30 +761,33 @@ def _fusion_options(query: nodes.Query, params: Mapping[str, Any]) -> dict[str, 
     if weights is not None:
         option = next(o for o in query.params if o.name == "rrf_weights")
         if isinstance(weights, dict):
-            weights = _weights_by_name(query, weights, option)
-        if len(weights) != len(query.prefetch):
-            message = f"rrf_weights has {len(weights)} weights for {len(query.prefetch)} prefetches"
+            weights = _weights_by_name(query, weights, option, inputs)
+        if len(weights) != len(inputs):
+            message = f"rrf_weights has {len(weights)} weights for {len(inputs)} prefetches"
             _fail("weights-count", message, option.span, "each prefetch takes one weight, in order")
         found["weights"] = weights
     return found or None
 
 
-def _weights_by_name(query: nodes.Query, weights: Mapping[str, float], option: nodes.Option) -> list[float]:
-    given = {key.lower(): (key, value) for key, value in weights.items()}
+def _weights_by_name(
+    query: nodes.Query, weights: Mapping[str, float], option: nodes.Option, inputs: tuple[Input, ...]
+) -> list[float]:
+    given = {stage_key(nodes.Name(key)): (key, value) for key, value in weights.items()}
     found = []
-    for ref in query.prefetch:
-        if not isinstance(ref.stage, nodes.Name):
+    known: dict[str, str] = {}
+    for one in inputs:
+        name = one.stage.label
+        if name.startswith(_INLINE):
             hint = "name the stage by WITH, or give the weights as a list"
-            _fail("weights-by-name", "an inline stage has no name to give a weight to", ref.span, hint)
-        key = stage_key(ref.stage)
+            _fail("weights-by-name", "an inline stage has no name to give a weight to", one.stage.span, hint)
+        key = stage_key(nodes.Name(name))
+        known[key] = name
         if key not in given:
-            _fail("weights-count", f"rrf_weights has no weight for `{ref.stage.text}`", option.span)
+            _fail("weights-count", f"rrf_weights has no weight for `{name}`", option.span)
         found.append(given[key][1])
-    extra = [
-        name for key, (name, _) in given.items() if key not in {stage_key(n) for n in _references(query)}
-    ]
+    extra = [name for key, (name, _) in given.items() if key not in known]
     if extra:
-        close = did_you_mean(extra[0], [str(n.text) for n in _references(query)])
+        close = did_you_mean(extra[0], list(known.values()))
         _fail("weights-count", f"rrf_weights names `{extra[0]}`, which is not prefetched", option.span, close)
     return found
 
@@ -643,11 +830,11 @@ def copy_fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool
 # ------------------------------------------------------------------------------------ vectors
 
 
-def _kinds(target: nodes.Target) -> tuple[str, ...]:
-    """The kinds of vector that a target can be compared with."""
+def _kinds(target: nodes.Input) -> set[str]:
+    """The kinds of vector that an input can be compared with."""
     if isinstance(target, nodes.Vector):
-        return (vector_kind(target.value),)
-    return ("dense", "sparse", "multi")
+        return {vector_kind(target.value)}
+    return _ALL_KINDS
 
 
 def vector_kind(value: Any) -> str:

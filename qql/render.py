@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, Source
-from qql.result import Result
+from qql.result import Hit, Result
 
 __all__ = [
     "FORMATS",
@@ -104,7 +104,7 @@ def _finite(value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------ cells
 
 _MISSING: Any = object()
-_RESERVED = frozenset({"id", "score", "payload", "vector"})
+_RESERVED = frozenset({"group", "id", "score", "payload", "vector", "lookup"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -139,31 +139,34 @@ def _shower(result: Result, name: str) -> Callable[[Any], str]:
 def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list[Any]]]:
     """Column names, and rows of values in that order (`_MISSING` where a point has no such key).
 
-    Hits give id, score, one column for each payload key (or one ``payload`` column when packed), vector; a
-    payload key that is called like one of those is shown as ``payload.id``.
+    Hits give group, id, score, a column for each payload key (or one ``payload`` column when packed), vector
+    and lookup, of these what some hit has; a payload key that is called like one is shown as ``payload.id``.
     """
     if result.kind != "hits":
         rows = result.to_dicts()
         names = list(dict.fromkeys(name for row in rows for name in row))
         return names, [[row.get(name, _MISSING) for name in names] for row in rows]
     hits = result.hits
-    scored = any(hit.score is not None for hit in hits)
     loaded = any(hit.payload is not None for hit in hits)
-    vectors = any(hit.vector is not None for hit in hits)
+    before, behind = (
+        [name for name in names if name == "id" or any(getattr(hit, name) is not None for hit in hits)]
+        for names in (("group", "id", "score"), ("vector", "lookup"))
+    )
     keys = [] if packed else list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
-    names = ["id", *["score"] * scored, *["payload"] * (packed and loaded)]
-    names += [f"payload.{key}" if key in _RESERVED else key for key in keys]
-    names += ["vector"] * vectors
+    before += ["payload"] * (packed and loaded)
+    names = [*before, *(f"payload.{key}" if key in _RESERVED else key for key in keys), *behind]
     table = []
     for hit in hits:
         payload = hit.payload or {}
-        row: list[Any] = [hit.id]
-        row += [_MISSING if hit.score is None else hit.score] * scored
-        row += [_MISSING if hit.payload is None else hit.payload] * (packed and loaded)
+        row = [_present(hit, name) for name in before]
         row += [payload.get(key, _MISSING) for key in keys]
-        row += [_MISSING if hit.vector is None else hit.vector] * vectors
-        table.append(row)
+        table.append(row + [_present(hit, name) for name in behind])
     return names, table
+
+
+def _present(hit: Hit, name: str) -> Any:
+    value = getattr(hit, name)
+    return _MISSING if value is None else value
 
 
 # ----------------------------------------------------------------------------------------- columns and widths

@@ -34,6 +34,7 @@ __all__ = [
     "UsageError",
     "decode_script",
     "interact",
+    "manual_lines",
     "open_history",
     "parse_value",
     "read_script",
@@ -132,7 +133,7 @@ class Shell:
         typed = text.strip()
         if typed.rstrip(";").lower() in COMMANDS:
             return COMMANDS[typed.rstrip(";").lower()].run(self, "") is not False
-        if typed.startswith("\\"):
+        if typed.startswith("\\") or _asks_for_help(typed):
             line, _, rest = typed.partition("\n")
             return self._command(line) and self.feed(rest)
         if typed:
@@ -151,6 +152,7 @@ class Shell:
 
     def _command(self, line: str) -> bool:
         word, *rest = line.rstrip("; \r").split(None, 1)
+        word = word if word.startswith("\\") else word.lower()
         if word not in COMMANDS:
             hint = did_you_mean(word, COMMANDS) or r"`\?` lists the commands"
             raise UsageError.make("unknown-command", f"there is no command {word}", hint=hint)
@@ -165,6 +167,10 @@ class Shell:
     def _clear(self) -> None:
         if self.progress:
             self.progress.clear()
+
+
+def _asks_for_help(typed: str) -> bool:
+    return typed.split(None, 1)[0].lower() == "help" if typed else False
 
 
 def _unquoted(text: str) -> str:
@@ -204,14 +210,33 @@ def _quit(shell: Shell, argument: str) -> bool:
     return False
 
 
-@_command("\\?", "\\h", "help", help="this list")
+@_command("\\?", "help", help="this list")
 def _help(shell: Shell, argument: str) -> None:
+    if argument:
+        _manual(shell, argument)
+        return
     commands = dict.fromkeys(COMMANDS.values())
     usage = {command: f"{command.name} {command.argument}".rstrip() for command in commands}
     width = max(map(len, usage.values()))
     put = shell.renderer.put
     put("A statement runs at its `;`; Alt-Enter runs it as it stands; Ctrl-C cancels.", "")
     put(*(f"  {usage[command]:<{width}}  {command.help}" for command in commands))
+
+
+@_command("\\h", argument="[WORD]", help="the manual: its contents, or what it says of a word")
+def _manual(shell: Shell, argument: str) -> None:
+    shell.renderer.put(*manual_lines(argument))
+
+
+def manual_lines(words: str) -> list[str]:
+    """What the manual says of words; its contents where there are none. Raises `UsageError`."""
+    from qql.reference import contents_text, suggestion, text_about
+
+    text = text_about(words) if words else contents_text()
+    if not text:
+        hint = suggestion(words) or "`help` alone lists the entries"
+        raise UsageError.make("unknown-word", f"the manual has no entry for {words}", hint=hint)
+    return text.splitlines()
 
 
 @_command("\\d", argument="[NAME]", help="list the collections, or describe one")
@@ -290,7 +315,7 @@ def submits(text: str) -> bool:
     from qql.syntax import is_complete
 
     typed = text.strip()
-    if not typed or typed.startswith("\\") or typed.rstrip(";").lower() in COMMANDS:
+    if not typed or typed.startswith("\\") or typed.rstrip(";").lower() in COMMANDS or _asks_for_help(typed):
         return True
     return is_complete(text) or _interrupted(text) is not None
 

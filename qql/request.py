@@ -37,20 +37,26 @@ class Request:
 
     @property
     def route(self) -> tuple[str, str]:
-        """Method and path with the collection's name taken out, e.g. ``("PUT", "points")``."""
+        """Method and path without the names, e.g. ``("PUT", "points")`` and ``("DELETE", "index/*")``."""
         parts = self.path.strip("/").split("/", 2)
-        aliases = self.method == "POST" and parts == ["collections", "aliases"]
-        if parts[0] != "collections" or aliases:
-            return self.method, "/" + self.path.strip("/")
-        if len(parts) == 1:
-            return self.method, "/collections"
-        return self.method, parts[2] if len(parts) == 3 else ""
+        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
+            rest = "/" + self.path.strip("/")
+        else:
+            rest = parts[2] if len(parts) == 3 else ""
+        kind, _, name = rest.rpartition("/")
+        return self.method, f"{kind}/*" if name and (self.method, kind) in _NAMED else rest
 
     @property
     def collection(self) -> str | None:
         """The collection that the path names, decoded, or None."""
         parts = self.path.strip("/").split("/", 2)
-        return unquote(parts[1]) if parts[0] == "collections" and len(parts) > 1 else None
+        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
+            return None
+        return unquote(parts[1])
+
+    @property
+    def _changes_aliases(self) -> bool:
+        return self.method == "POST" and self.path.strip("/") == "collections/aliases"
 
     def to_dict(self) -> dict[str, Any]:
         """``{"method", "path", "query", "body"}``, ready for ``json.dumps``."""
@@ -88,12 +94,77 @@ class Request:
                 diagnostic = Diagnostic("no-client-model", message)
             raise QQLPlanError(diagnostic) from exc
 
+    def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
+        """The request as one command for a POSIX shell, which sends exactly this.
+
+        ``url`` has port 6333 unless it gives another; ``api_key_variable`` names the environment variable
+        that holds the API key. A body above 100 kB is piped into curl, as an argument has a limit.
+
+        >>> print(Request("POST", "/collections/docs/points/count", {}, {"exact": True}).curl())
+        curl -X POST 'http://localhost:6333/collections/docs/points/count' \\
+          -H 'Content-Type: application/json' \\
+          -d '{"exact": true}'
+
+        Raises `QQLConnectionError` (``invalid-url``) and `QQLPlanError`: ``invalid-name`` (a name of dots
+        alone, or of no environment variable), ``invalid-value`` (what JSON cannot say), ``too-deep``.
+        """
+        from qql.snippets import curl
+
+        return curl(self.method, self.path, self.query, self.body, url=url, api_key_variable=api_key_variable)
+
+    def python(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
+        """The request as a program that sends it with qdrant-client.
+
+        >>> print(Request("POST", "/collections/docs/points/count", {}, {"exact": True}).python())
+        from qdrant_client import QdrantClient
+        <BLANKLINE>
+        client = QdrantClient(url="http://localhost:6333")
+        <BLANKLINE>
+        client.count(collection_name="docs", exact=True)
+        <BLANKLINE>
+
+        The server receives this method, path, query and body, but for what qdrant-client does to each:
+        it leaves out keys of its models that are null; it sends its defaults where the body says nothing,
+        which are the server's too (``limit`` 10, ``group_size`` 3, ``exact``, ``with_payload``,
+        ``with_vector``, ``wait``); it writes dates as ``2024-01-01T00:00:00``, to the microsecond; it wraps
+        the vector, id or text that is a whole query into ``{"nearest": …}``. Where a method of `QdrantClient`
+        cannot say the request, the code uses the one below ``client.http``, which can. Texts stay texts
+        (``cloud_inference=True``), for the server to embed.
+
+        Raises `QQLPlanError` as `to_models` and `curl` do, and `QQLConnectionError` (``invalid-url``).
+        """
+        from qql.snippets import python
+
+        return python(
+            self.method,
+            self.path,
+            self.query,
+            self.body,
+            self.to_models(),
+            url=url,
+            api_key_variable=api_key_variable,
+        )
+
+
+_NAMED = frozenset(
+    {
+        ("DELETE", "index"),
+        ("PUT", "vectors"),
+        ("DELETE", "vectors"),
+        ("GET", "snapshots"),
+        ("DELETE", "snapshots"),
+        ("GET", "/snapshots"),
+        ("DELETE", "/snapshots"),
+    }
+)
+"""Methods, and what stands before a name at the end of a path."""
 
 BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/collections/aliases"): ("ChangeAliasesOperation",),
     ("PUT", ""): ("CreateCollection",),
     ("PATCH", ""): ("UpdateCollection",),
     ("PUT", "index"): ("CreateFieldIndex",),
+    ("PUT", "vectors/*"): ("DenseVectorNameConfig", "SparseVectorNameConfig"),
     ("POST", "points"): ("PointRequest",),
     ("POST", "points/scroll"): ("ScrollRequest",),
     ("POST", "points/count"): ("CountRequest",),
@@ -112,6 +183,8 @@ BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "points/batch"): ("UpdateOperations",),
     ("PUT", "shards"): ("CreateShardingKey",),
     ("POST", "shards/delete"): ("DropShardingKey",),
+    ("PUT", "snapshots/recover"): ("SnapshotRecover",),
+    ("PUT", "/quotas"): ("QuotaConfig",),
 }
 """By `Request.route`: the names in ``qdrant_client.models`` of what a body can be, the likeliest first."""
 

@@ -18,23 +18,28 @@ class Hit:
 
     ``id`` is an unsigned integer or a UUID as a string; ``score`` is None where nothing was scored
     (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
-    a list for the unnamed dense vector, and a dict of name → vector for named ones.
+    a list for the unnamed dense vector, and a dict of name → vector for named ones. ``group`` is the
+    value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group.
     """
 
     id: int | str
     score: float | None = None
     payload: dict[str, Any] | None = None
     vector: Any = None
+    group: Any = None
+    lookup: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as JSON data, without the parts that were not asked for."""
-        out: dict[str, Any] = {"id": self.id}
+        out: dict[str, Any] = {"id": self.id} if self.group is None else {"group": self.group, "id": self.id}
         if self.score is not None:
             out["score"] = self.score
         if self.payload is not None:
             out["payload"] = self.payload
         if self.vector is not None:
             out["vector"] = self.vector
+        if self.lookup is not None:
+            out["lookup"] = self.lookup
         return out
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Progress
 from qql.bind import Params
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
+from qql.dump import dump_collection, reason_of
 from qql.embedders import Embedders
 from qql.errors import (
     Diagnostic,
@@ -26,16 +27,18 @@ from qql.errors import (
     QQLSyntaxError,
     Source,
     Span,
+    did_you_mean,
 )
 from qql.explanation import explain_compiled
 from qql.filters import scalar_value
 from qql.inference import embed_request
 from qql.loader import BadRow, Row, Rows, batches, read_rows
 from qql.plan import Context, copy_fields
-from qql.points import TEXT_FIELDS, lacks_vector, make_point
+from qql.points import TEXT_FIELDS, make_point, missing_texts
 from qql.printer import show
 from qql.request import Request, collection_path
-from qql.result import Hit, Result
+from qql.result import Result
+from qql.results import many, message_of, name_of, result_of, written
 from qql.schema import Schema
 
 __all__ = ["Session", "connect"]
@@ -142,16 +145,20 @@ class Session:
     def execute(self, statement: str, params: Params = None, *, name: str = "<string>") -> Result:
         """Carry out exactly one statement.
 
-        Raises `QQLCompileError` where it cannot be compiled (``one-statement`` for a script),
-        `QQLExecutionError` where the engine refuses it, `QQLConnectionError`.
+        The result of EXECUTE is a message; `run` gives those of the file's statements too. Raises
+        `QQLCompileError` where it cannot be compiled (``one-statement`` for a script), `QQLExecutionError`
+        where the engine refuses it, `QQLConnectionError`.
         """
         source = Source(statement, name)
         compiled = self._compile(source, params)
-        if len(compiled) != 1:
-            message = f"execute takes one statement, not {len(compiled)}; run takes a script"
-            span = compiled[1].span if len(compiled) > 1 else Span(0, 0)
+        own = [one for one in compiled if one.source is source]
+        if len(own) != 1:
+            message = f"execute takes one statement, not {len(own)}; run takes a script"
+            span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
-        return self._carry_out(compiled[0])
+        for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
+            self._carry_out(one)
+        return self._carry_out(compiled[-1])
 
     def run(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
@@ -211,7 +218,7 @@ class Session:
         """Compiles all of a script. What was known of the collections is not held against it."""
         for believed in (bool(self._schemas), False):
             try:
-                compiled = compile_script(source, params, self.context)
+                compiled = compile_script(source, params, self.context, files=_read_script)
                 break
             except QQLCompileError as exc:
                 if not believed or isinstance(exc, QQLSyntaxError):
@@ -245,13 +252,13 @@ class Session:
                 return Result("text", message=explain_compiled(compiled))
             case nodes.Use():
                 apply(statement, self.context)
-                return _message(f"using {collection}")
+                return message_of(f"using {collection}")
             case nodes.Define():
                 apply(statement, self.context)
-                return _message(f"defined {statement.name.text}")
+                return message_of(f"defined {statement.name.text}")
             case nodes.Undefine():
                 apply(statement, self.context)
-                return _message(f"undefined {statement.name.text}")
+                return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 ctes = self.context.stages.values()
                 rows = [{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes]
@@ -260,25 +267,66 @@ class Session:
                 return self._copy(statement, str(collection))
             case nodes.Optimize():
                 done = self.backend.optimize(str(collection), self.on_progress)
-                return _message(f"optimized {collection}" if done else f"{collection} is already optimal")
-        (request,) = compiled.requests
-        if isinstance(statement, _CHANGES_SCHEMA):
-            self._schemas.pop(str(collection), None)
+                return message_of(f"optimized {collection}" if done else f"{collection} is already optimal")
+            case nodes.Execute():  # the statements of the file stand before it
+                return message_of(f"executed {scalar_value(statement.path)}")
+            case nodes.Dump():
+                return self._dump(statement, str(collection))
         try:
-            data = self.backend.call(self._embedded(request))
-            if isinstance(statement, nodes.DropCollection) and data is False:  # a server's way to say so
+            self._check(statement, str(collection))
+            answers = [self.backend.call(self._embedded(request)) for request in compiled.requests]
+            if answers[0] is False and isinstance(statement, nodes.DropCollection):
+                # A server says so where there was none.
                 message = f"there is no collection `{collection}`"
                 raise QQLExecutionError(Diagnostic("unknown-collection", message))
         except QQLExecutionError as exc:
             clause, code, message = _EXCUSED.get(type(statement), ("", "", ""))
             if not getattr(statement, clause, False) or exc.code != code:
                 raise
-            return _message(message.format(collection))
-        result: Result = _RESULTS[type(statement)](statement, str(collection), data)
-        if isinstance(statement, nodes.Upsert):
-            count = len((request.body or {})["points"])
+            return message_of(message.format(collection=collection, name=name_of(statement)))
+        if isinstance(statement, _CHANGES_SCHEMA):
+            self._schemas.clear()  # of the collection, and of the aliases that stand for it
+        result = result_of(compiled, answers[0])
+        count = written(compiled)
+        if count:
             result = replace(result, warnings=self._have_written(str(collection), count))
-        return replace(result, data=data)
+        return replace(result, data=answers[0])
+
+    def _check(self, statement: nodes.Statement, collection: str) -> None:
+        """Raises `QQLExecutionError` for what an engine would take without a word, though it is a mistake."""
+        match statement:
+            case nodes.CreateIndex(if_not_exists=True) | nodes.DropIndex():
+                indexes = self._fresh(collection).indexes
+                field, adds = str(statement.name.text), isinstance(statement, nodes.CreateIndex)
+                if adds and field in indexes:
+                    _refuse("index-exists", f"`{collection}` has an index on `{field}` already")
+                if not adds and field not in indexes:
+                    hint = did_you_mean(field, indexes) or f"SHOW INDEXES ON {collection} lists them"
+                    _refuse("unknown-index", f"`{collection}` has no index on `{field}`", hint)
+            case nodes.CreateAlias(replace=False) | nodes.DropAlias() | nodes.RenameAlias():
+                self._check_alias(statement)
+            case nodes.RestoreSnapshot():
+                place = str(scalar_value(statement.snapshot))
+                if self.backend.name == "server" and "://" not in place:
+                    hint = f"file:///qdrant/snapshots/{collection}/NAME on its own disk, or http(s)://…"
+                    _refuse("bad-location", "a server takes the address of a snapshot, not its name", hint)
+
+    def _fresh(self, collection: str) -> Schema:
+        self._schemas.pop(collection, None)
+        return self.schema(collection) or Schema()
+
+    def _check_alias(self, statement: nodes.CreateAlias | nodes.DropAlias | nodes.RenameAlias) -> None:
+        answer = self.backend.call(Request("GET", "/aliases"))
+        known = {str(one["alias_name"]): str(one["collection_name"]) for one in answer["aliases"]}
+        name = str(statement.name.text)
+        if not isinstance(statement, nodes.CreateAlias) and name not in known:
+            hint = did_you_mean(name, known) or "SHOW ALIASES lists what there is"
+            _refuse("unknown-alias", f"there is no alias `{name}`", hint)
+        made = statement.to if isinstance(statement, nodes.RenameAlias) else statement.name
+        if not isinstance(statement, nodes.DropAlias) and str(made.text) in known:
+            hint = "CREATE OR REPLACE ALIAS changes what it stands for"
+            meant = known[str(made.text)]
+            _refuse("alias-exists", f"there is an alias `{made.text}` already; it stands for `{meant}`", hint)
 
     def _embedded(self, request: Request) -> Request:
         return embed_request(request, self.embedders, self.backend.infers)
@@ -307,11 +355,59 @@ class Session:
             copy.check()  # so that a bad row stops the load before anything is written
         copy.load()
         warnings = copy.warnings() + self._settle(collection)
-        message = f"copied {_many(copy.written, 'row')} into {collection}"
+        message = f"copied {many(copy.written, 'row')} into {collection}"
         if copy.skipped:
             message += f", skipped {copy.skipped:,}"
         return Result("message", message=message, warnings=warnings, data=copy.summary())
 
+    # -- DUMP
+
+    def _dump(self, statement: nodes.Dump, collection: str) -> Result:
+        path = str(scalar_value(statement.path))
+        done = dump_collection(self.backend.call, collection, path, self.on_progress)
+        message = f"dumped {many(done.points, 'point')} of {collection} into {path}"
+        warnings = tuple(Diagnostic("not-dumped", note, severity="warning") for note in done.notes)
+        return Result(
+            "message", message=message, warnings=warnings, data={"points": done.points, "file": path}
+        )
+
+
+def _refuse(code: str, message: str, hint: str | None = None) -> NoReturn:
+    raise QQLExecutionError(Diagnostic(code, message, hint=hint))
+
+
+def _read_script(statement: nodes.Execute) -> Source:
+    """The file that EXECUTE names; its path is relative to the current directory."""
+    path = str(scalar_value(statement.path))
+    try:
+        text = Path(path).expanduser().read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        message = f"the file {path} is not UTF-8 text: byte {exc.start} is none of its"
+        raise QQLPlanError(
+            Diagnostic("file-unreadable", message, statement.path.span, "save it as UTF-8")
+        ) from exc
+    except (OSError, ValueError, RuntimeError) as exc:  # a NUL in the path; `~nobody`
+        hint = "a path is relative to the folder that the program was started in"
+        message = f"the file {path} cannot be read: {reason_of(exc)}"
+        raise QQLPlanError(Diagnostic("file-unreadable", message, statement.path.span, hint)) from exc
+    return Source(text, path)
+
+
+_CHANGES_SCHEMA = (
+    *(nodes.CreateCollection, nodes.AlterCollection, nodes.DropCollection),
+    *(nodes.AddVector, nodes.DropVector, nodes.CreateIndex, nodes.DropIndex),
+    *(nodes.CreateAlias, nodes.DropAlias, nodes.RenameAlias, nodes.RestoreSnapshot),
+)
+_EXCUSED: Mapping[type[nodes.Node], tuple[str, str, str]] = {
+    nodes.CreateCollection: ("if_not_exists", "collection-exists", "{collection} exists already"),
+    nodes.DropCollection: ("if_exists", "unknown-collection", "{collection} does not exist"),
+    nodes.CreateIndex: ("if_not_exists", "index-exists", "{name} of {collection} is indexed already"),
+    nodes.DropIndex: ("if_exists", "unknown-index", "{name} of {collection} has no index"),
+    nodes.CreateAlias: ("if_not_exists", "alias-exists", "the alias {name} exists already"),
+    nodes.DropAlias: ("if_exists", "unknown-alias", "the alias {name} does not exist"),
+    nodes.DropSnapshot: ("if_exists", "unknown-snapshot", "{collection} has no snapshot {name}"),
+}
+"""The clause IF [NOT] EXISTS, the code that it forgives, and what is said then."""
 
 _OWN_FAULTS = {
     *("invalid-payload", "invalid-point", "invalid-point-id", "invalid-request", "invalid-value"),
@@ -364,7 +460,7 @@ class _Copy:
             if not self.written:
                 raise
             first, *more = exc.diagnostics
-            message = f"{first.message} (written before: {_many(self.written, 'row')})"
+            message = f"{first.message} (written before: {many(self.written, 'row')})"
             raise type(exc)(replace(first, message=message), *more) from exc.__cause__
 
     def embedded(self, points: list[dict[str, Any]]) -> Request:
@@ -415,7 +511,7 @@ class _Copy:
     def point(self, row: Row, context: Context) -> dict[str, Any]:
         span = self.statement.span
         point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
-        self._without_vector += lacks_vector(point["vector"], self.schema)
+        self._without_vector += bool(missing_texts(row.vector, point["vector"], self.schema))
         return point
 
     def report(self, what: str, done: int, total: int | None) -> None:
@@ -436,99 +532,13 @@ class _Copy:
         """The bad rows in the order of the file, and what else there is to say, once each."""
         said = [Diagnostic("bad-row", message, severity="warning") for _, message in sorted(self._bad)]
         if self.skipped > len(self._bad):
-            message = f"{_many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
+            message = f"{many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
             said.append(Diagnostic("bad-row", message, severity="warning"))
         if self._without_vector:
-            message = f"{_many(self._without_vector, 'row')} without a vector, and without a text for it"
+            message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
             hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
             said.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
         return (*said, *self._notes.values())
 
     def summary(self) -> dict[str, Any]:
         return {"copied": self.written, "skipped": self.skipped, "file": self.path}
-
-
-# ------------------------------------------------------------------------------------ results
-
-
-def _message(text: str) -> Result:
-    return Result("message", message=text)
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def _hit(point: Mapping[str, Any]) -> Hit:
-    return Hit(point["id"], point.get("score"), point.get("payload"), point.get("vector"))
-
-
-def _hits(statement: Any, collection: str, data: Any) -> Result:
-    points = data if isinstance(data, list) else data["points"]
-    return Result("hits", hits=[_hit(point) for point in points])
-
-
-def _upserted(statement: nodes.Upsert, collection: str, data: Any) -> Result:
-    count = len(statement.rows) if isinstance(statement.rows, tuple) else 0
-    return _message(f"upserted {_many(count, 'point')} into {collection}")
-
-
-def _counted(statement: Any, collection: str, data: Any) -> Result:
-    return Result("rows", rows=[{"count": data["count"]}])
-
-
-def _listed(statement: Any, collection: str, data: Any) -> Result:
-    names = sorted(str(one["name"]) for one in data["collections"])
-    return Result("rows", rows=[{"collection": name} for name in names])
-
-
-def _described(statement: Any, collection: str, data: Any) -> Result:
-    """One row a vector and a payload index, as psql's \\d shows columns and indexes."""
-    schema = Schema.from_info(data)
-    config = data.get("config", {}).get("params", {})
-    rows = []
-    for vector in schema.vectors.values():
-        shape = f"{vector.size} × {vector.distance}" if vector.size else ""
-        group = "sparse_vectors" if vector.kind == "sparse" else "vectors"
-        params = config.get(group) or {}
-        own = params if vector.name == "" and "size" in params else params.get(vector.name) or {}
-        rest = {key: value for key, value in own.items() if key not in ("size", "distance") and value}
-        details = ", ".join(f"{key} = {show(value)}" for key, value in rest.items())
-        rows.append(_row(vector.name or "(unnamed)", vector.kind, shape, vector.model or "", details))
-    for name, kind in schema.indexes.items():
-        rows.append(_row(name, f"{kind} index", "", "", ""))
-    rows.append(_row("(points)", "", str(data.get("points_count", "")), "", str(data.get("status", ""))))
-    return Result("rows", rows=rows)
-
-
-def _row(name: str, kind: str, shape: str, model: str, details: str) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "shape": shape, "model": model, "details": details}
-
-
-def _did(text: str) -> Any:
-    def result(statement: Any, collection: str, data: Any) -> Result:
-        name = getattr(statement, "name", None)
-        return _message(text.format(collection=collection, name=name.text if name else ""))
-
-    return result
-
-
-_CHANGES_SCHEMA = (nodes.CreateCollection, nodes.DropCollection, nodes.CreateIndex, nodes.DropIndex)
-_EXCUSED: Mapping[type[nodes.Node], tuple[str, str, str]] = {
-    nodes.CreateCollection: ("if_not_exists", "collection-exists", "{} exists already"),
-    nodes.DropCollection: ("if_exists", "unknown-collection", "{} does not exist"),
-}
-"""The clause IF [NOT] EXISTS, the code that it forgives, and what is said then."""
-_RESULTS: Mapping[type[nodes.Node], Any] = {
-    nodes.Query: _hits,
-    nodes.Scroll: _hits,
-    nodes.Count: _counted,
-    nodes.Upsert: _upserted,
-    nodes.Delete: _did("deleted points from {collection}"),
-    nodes.CreateCollection: _did("created collection {collection}"),
-    nodes.DropCollection: _did("dropped collection {collection}"),
-    nodes.CreateIndex: _did("indexed {name} of {collection}"),
-    nodes.DropIndex: _did("dropped the index on {name} of {collection}"),
-    nodes.ShowCollections: _listed,
-    nodes.ShowCollection: _described,
-}

@@ -12,12 +12,14 @@ from threading import Lock
 from typing import Any, NoReturn, cast
 
 from qql import nodes
-from qql.builder import NOW, Builder, clause_words
-from qql.errors import QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
+from qql.builder import Builder
+from qql.clauses import NOW, clause_words
+from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.hints import PHRASES, Place, unexpected
 from qql.nodes import Node, Statement
 from qql.tables import Tables, load
 from qql.terminals import (
+    ARITHMETIC,
     BLANK,
     CLOSING,
     MAX_NESTING,
@@ -26,6 +28,7 @@ from qql.terminals import (
     STARTERS,
     STRINGS,
     Token,
+    bad_character,
     cut,
     read_json,
     skip_space,
@@ -49,6 +52,7 @@ class Parsed:
     statement: Statement
     span: Span
     params: tuple[nodes.Param, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 # ------------------------------------------------------------------------------------ tables
@@ -78,6 +82,7 @@ class _Parser:
         self.source = source
         self.tables = _tables()
         self.parameters: list[nodes.Param] = []
+        self.warnings: list[Diagnostic] = []
 
     def parse(self, pos: int, root: str = "start") -> tuple[Any, Span]:
         """The statement that begins at pos, and its span. A closing `;` is not part of it."""
@@ -92,6 +97,7 @@ class _Parser:
         values: list[Any] = []
         spans: list[tuple[int, int]] = []
         self.parameters = NOW.parameters = []
+        self.warnings = NOW.warnings = []
         self.brackets: list[str] = []
         self.opened: list[Span] = []
         self.filter_base = 0
@@ -145,11 +151,12 @@ class _Parser:
         """Counts brackets, for the limits and to know what is on the outermost level."""
         kind = token.type
         if kind in OPENING:
-            self.brackets.append("PREFETCH" if self.recent[1].type == "PREFETCH" else kind)
+            before = self.recent[1].type
+            self.brackets.append(before if before in ("PREFETCH", "BATCH") else kind)
             self.opened.append(token.span)
             prefetches = self.brackets.count("PREFETCH")
             filters = self.brackets.count("LPAR") - self.filter_base
-            values = len(self.brackets) - prefetches - self.brackets.count("LPAR")
+            values = self.brackets.count("LSQB") + self.brackets.count("LBRACE")
             for what, count, most in (
                 ("prefetches", prefetches, MAX_PREFETCH_DEPTH),
                 ("filters", filters, MAX_NESTING),
@@ -174,17 +181,24 @@ class _Parser:
         token = cut(self.text, pos)
         kind = token.type
         if kind == "SEMICOLON":
-            token.type = "$END"
+            if "BATCH" not in self.brackets[:1]:
+                token.type = "$END"
         elif kind in STRINGS:
             token.type = "STRING"
         elif kind == "WORD":
-            if token.start > first and not self.brackets and self.starts_anew(token):
-                return Token("$END", "", token.start, token.start)
+            if token.start > first and self.brackets in ([], ["BATCH"]) and self.starts_anew(token):
+                return Token("SEMICOLON" if self.brackets else "$END", "", token.start, token.start)
             token.type = self.word_type(token)
         elif kind == "PARAM" and token.text != "?":
             row = self.tables.actions[self.states[-1]]
             if "COLON" in row and "PARAM" not in row:  # {key:name}
                 return Token("COLON", ":", token.start, token.start + 1)
+        elif kind == "NUMBER" and token.text[0] == "-":
+            row = self.tables.actions[self.states[-1]]
+            if "MINUS" in row and "NUMBER" not in row:  # a -1
+                return Token("MINUS", "-", token.start, token.start + 1)
+        elif kind in ARITHMETIC and kind not in self.tables.actions[self.states[-1]]:
+            bad_character(self.text, token.start)
         return token
 
     def word_type(self, token: Token) -> str:
@@ -194,7 +208,7 @@ class _Parser:
             if "NAME" in row or keyword not in self.tables.keywords:
                 return "NAME"
             return keyword
-        if "NAME" not in row:
+        if "NAME" not in row or self.advance(self.states, "NAME") is None:
             return keyword
         as_keyword = self.reach(self.advance(self.states, keyword), token.end, _LOOKAHEAD)
         if as_keyword == _LOOKAHEAD:
@@ -211,6 +225,8 @@ class _Parser:
         except QQLSyntaxError:
             return 0
         best = 0
+        if self.starts_line(token) and self.advance(states, "$END") is not None:
+            return most  # the statement can end here, and another begin
         for terminal in self.types_of(token):
             after = self.advance(states, terminal)
             if after is not None:
@@ -220,12 +236,18 @@ class _Parser:
                     break
         return best
 
+    def starts_line(self, token: Token) -> bool:
+        """Whether a word that begins statements stands first on its line."""
+        return (
+            token.type == "WORD" and token.text.upper() in STARTERS and _begins_line(self.text, token.start)
+        )
+
     def types_of(self, token: Token) -> tuple[str, ...]:
         """The terminals that a raw terminal can stand for."""
         if token.type == "WORD":
             return (token.text.upper(), "NAME")
         if token.type == "SEMICOLON":
-            return ("$END",)
+            return ("$END", "SEMICOLON")
         if token.type == "PARAM" and token.text != "?":
             return ("PARAM", "COLON")
         return ("STRING",) if token.type in STRINGS else (token.type,)
@@ -249,19 +271,24 @@ class _Parser:
     def starts_anew(self, token: Token) -> bool:
         """Whether a word at the start of a line begins a statement that cannot continue this one."""
         keyword = token.text.upper()
-        if keyword not in STARTERS or not _begins_line(self.text, token.start):
+        if not self.starts_line(token):
+            return False
+        end = "SEMICOLON" if self.brackets else "$END"
+        if self.advance(self.states, end) is None:
             return False
         row = self.tables.actions[self.states[-1]]
-        if "NAME" in row and keyword not in row:
+        if "NAME" in row and keyword not in row and self.advance(self.states, "NAME") is not None:
             return False  # a name is missing here, and this is it
-        if self.advance(self.states, "$END") is None:
-            return False
         if self.advance(self.states, keyword) is None:
             return True
         if keyword == "FUSION":
             return self.fused
+        following = cut(self.text, token.end)
+        if keyword == "BATCH":  # `BATCH {` begins a statement, `BATCH 500` is COPY's
+            return following.type == "LBRACE"
+        if keyword == "UPDATE":  # `UPDATE MODE m` and `UPDATE FILTER f` are UPSERT's
+            return cut(self.text, following.end).text.upper() == "SET"
         if keyword == "WITH":  # `WITH name AS (` begins a query; `WITH (`, `WITH PAYLOAD …` is a clause
-            following = cut(self.text, token.end)
             name = following.type == "WORD" or following.type in STRINGS
             return name and cut(self.text, following.end).text.upper() == "AS"
         return False
@@ -324,7 +351,7 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
                 return done, errors
             pos = _recover(text, pos, exc.diagnostic.span)
         else:
-            done.append(Parsed(statement, span, tuple(parser.parameters)))
+            done.append(Parsed(statement, span, tuple(parser.parameters), tuple(parser.warnings)))
             pos = span.end
 
 
@@ -349,6 +376,7 @@ def _begins_line(text: str, pos: int) -> bool:
 def _recover(text: str, pos: int, failed: Span | None) -> int:
     """Where the next statement may begin: after a `;`, or at a statement's keyword that begins a line."""
     at, opened, unclosed = _cut_first(text, pos), 0, 0
+    batch = text[skip_space(text, pos) : at].upper() == "BATCH"
     while True:
         try:
             token = cut(text, at)
@@ -366,7 +394,7 @@ def _recover(text: str, pos: int, failed: Span | None) -> int:
             continue
         if token.type == "$END":
             return len(text)
-        if token.type == "SEMICOLON":
+        if token.type == "SEMICOLON" and not (batch and opened):
             return token.end
         opened = max(0, opened + (token.type in OPENING) - (token.type in CLOSING))
         if (
@@ -448,6 +476,7 @@ def split(text: str) -> list[str]:
 def is_complete(text: str) -> bool:
     """Whether a text typed so far ends with a `;` that is outside strings and comments."""
     pos, ended = 0, False
+    before, batch = "", 0  # how many braces are open since BATCH, whose statements end with `;` too
     while True:
         try:
             token = cut(text, pos)
@@ -458,4 +487,9 @@ def is_complete(text: str) -> bool:
             continue
         if token.type == "$END":
             return ended
-        pos, ended = token.end, token.type == "SEMICOLON"
+        if token.type == "LBRACE" and (batch or before == "BATCH"):
+            batch += 1
+        elif token.type == "RBRACE" and batch:
+            batch -= 1
+        before = token.text.upper()
+        pos, ended = token.end, token.type == "SEMICOLON" and not batch

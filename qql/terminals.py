@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 from qql.errors import Diagnostic, QQLSyntaxError, Span
 
 __all__ = [
+    "ARITHMETIC",
     "BLANK",
     "CLOSING",
     "MAX_NESTING",
@@ -23,6 +24,7 @@ __all__ = [
     "STARTERS",
     "STRINGS",
     "Token",
+    "bad_character",
     "cut",
     "number_value",
     "read_json",
@@ -37,14 +39,16 @@ _SPACE = re.compile(r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(
     r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
-    | (?P<WORD>     [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<WORD>     \$[A-Za-z0-9_]++\[[0-9]++\]
+                  | [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<DURATION> [0-9]++(?:\.[0-9]++)?(?:ms|[smhdw])(?![A-Za-z_$0-9.]) )
     | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
     | (?P<TRIPLE>   '''(?:[^']|'(?!''))*+''' | \"""(?:[^"]|"(?!""))*+\""" )
     | (?P<STRING>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" )
     | (?P<VERBATIM> `[^`]*+` )
-    | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+ | \? )
+    | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+ | \? )
     | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
-    | (?P<SYMBOL>   [()\[\]{},;:=] )
+    | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -59,7 +63,13 @@ _SYMBOLS = {
     ":": "COLON",
     "=": "EQUAL",
     ";": "SEMICOLON",
+    "+": "PLUS",
+    "-": "MINUS",
+    "*": "STAR",
+    "/": "SLASH",
 }
+ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION"})
+"""Terminals that only formulas (and SELECT) know; elsewhere they are no part of the language."""
 _TRIPLES = ("'''", '"""')
 SIGNS = {
     "&&": "conditions are joined by AND",
@@ -81,7 +91,8 @@ _PLAIN_ESCAPES = frozenset("\\'\"$/\n")
 BLANK = " \t\r\f\v\ufeff"
 STARTERS = frozenset(
     {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
-    | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL"}
+    | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL", "FACET", "UPDATE", "CLEAR", "BATCH"}
+    | {"ALTER", "SET", "RESTORE", "SEARCH", "RECOMMEND", "SELECT", "EXECUTE", "DUMP"}
 )
 
 
@@ -122,16 +133,17 @@ def cut(text: str, pos: int) -> Token:
         return Token("$END", "", pos, pos)
     found = _TOKEN.match(text, pos)
     if found is None:
-        _bad_character(text, pos)
+        bad_character(text, pos)
     kind, end = cast(str, found.lastgroup), found.end()
     if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
-        _bad_character(text, pos)  # a raw string without an end
+        bad_character(text, pos)  # a raw string without an end
     if kind == "SYMBOL":
         kind = _SYMBOLS[text[pos]]
     return Token(kind, text[pos:end], pos, end)
 
 
-def _bad_character(text: str, pos: int) -> NoReturn:
+def bad_character(text: str, pos: int) -> NoReturn:
+    """Raises for what begins nothing here: a character, an unclosed string, a number that is none."""
     char = text[pos]
     line_end = text.find("\n", pos)
     line = Span(pos, len(text) if line_end < 0 else line_end)

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from edge_helpers import Engine, python
 
-from qql.backends.edge.catalogue import collection_name, directory_name
+from qql.backends.edge.files import collection_name, directory_name
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
+from qql.request import Request
 
 SMALL = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -499,8 +500,8 @@ def test_the_configuration_can_be_altered(tmp_path: Path) -> None:
     ("changes", "code"),
     [
         ({"strict_mode_config": {"enabled": True}}, "unsupported"),
-        ({"sparse_vectors": {"s": {}}}, "unsupported"),
-        ({"quantization_config": "Disabled"}, "unsupported"),
+        ({"sparse_vectors": {"s": {}}}, "unknown-vector"),
+        ({"quantization_config": "Off"}, "invalid-request"),
         ({"params": {"replication_factor": 2}}, "unsupported"),
         ({"vectors": {"x": {}}}, "unknown-vector"),
         ({"hnsw_config": {"mm": 3}}, "unknown-option"),
@@ -579,35 +580,67 @@ def test_an_index_that_cannot_be(engine: Engine, body: dict[str, Any], code: str
 
 
 @pytest.mark.parametrize(
-    ("method", "route"),
+    ("method", "path", "named"),
     [
-        ("GET", "aliases"),
-        ("POST", "snapshots"),
-        ("PUT", "shards"),
-        ("GET", "cluster"),
-        ("POST", "points/search"),
+        ("GET", "/collections/docs/shards", "sharding"),
+        ("PUT", "/collections/docs/shards", "sharding"),
+        ("POST", "/collections/docs/shards/delete", "sharding"),
+        ("POST", "/collections/docs/shards/0/snapshots", "a snapshot of one shard"),
+        ("GET", "/collections/docs/cluster", "a cluster"),
+        ("POST", "/collections/docs/cluster", "a cluster"),
+        ("GET", "/cluster", "a cluster"),
+        ("GET", "/quotas", "a quota"),
+        ("PUT", "/quotas", "a quota"),
+        ("POST", "/collections/docs/points/search/matrix/pairs", "a matrix of distances"),
+        ("POST", "/collections/docs/points/search/matrix/offsets", "a matrix of distances"),
+        ("POST", "/collections/docs/points/search", "the old route"),
+        ("POST", "/collections/docs/points/recommend/groups", "the old route"),
+        ("GET", "/collections/docs/points/1", "points/1"),
+        ("GET", "/snapshots", "a snapshot of the whole database"),
+        ("POST", "/snapshots", "a snapshot of the whole database"),
+        ("POST", "/collections/docs/snapshots/upload", "uploading a snapshot"),
+        ("GET", "/collections/docs/snapshots/a.snapshot", "downloading a snapshot"),
+        ("GET", "/collections/docs/optimizations", "optimizations"),
+        ("GET", "/telemetry", "/telemetry"),
+        ("GET", "/collections/docs/nothing", "/collections/docs/nothing"),
+        ("DELETE", "/collections/docs/index/", "index"),
     ],
 )
-def test_other_routes_are_refused(engine: Engine, method: str, route: str) -> None:
+def test_what_only_a_server_has_is_refused_by_name(
+    engine: Engine, method: str, path: str, named: str
+) -> None:
     engine("PUT", "", SMALL)
-    error = engine.refused(method, route, {})
-    assert isinstance(error, QQLUnsupportedError)
-    assert route in error.message and error.hint
+    with pytest.raises(QQLUnsupportedError) as caught:
+        engine.backend.call(Request(method, path, {}, {} if method != "GET" else None))
+    assert named in caught.value.message and caught.value.hint
 
 
 def test_parameters_of_the_url(engine: Engine) -> None:
-    engine("PUT", "", SMALL, timeout=5)
-    engine("PUT", "points", {"points": []}, wait=True, ordering="weak", timeout=3)
-    engine("POST", "points/count", {}, timeout=3, consistency=None)
+    engine("PUT", "", SMALL)
+    engine("PUT", "points", {"points": []}, wait="true", ordering="weak")
+    engine("POST", "points/count", {}, consistency=None)
+    assert engine.backend.take_notes() == []
     for method, route, body, options in (
         ("PUT", "points", {"points": []}, {"ordering": "strong"}),
         ("POST", "points/count", {}, {"consistency": "majority"}),
+        ("POST", "points/count", {}, {"consistency": 2}),
         ("POST", "points/count", {}, {"wait": True}),
         ("PUT", "points", {"points": []}, {"shard_key": "x"}),
+        ("PUT", "points", {"points": []}, {"wait": "perhaps"}),
     ):
         error = engine.refused(method, route, body, **options)
-        assert isinstance(error, QQLUnsupportedError)
+        assert isinstance(error, QQLUnsupportedError) and error.hint
         assert next(iter(options)) in error.message
+
+
+def test_parameters_that_have_no_effect_are_noted_once(engine: Engine) -> None:
+    engine("PUT", "", SMALL, timeout=5)
+    engine("POST", "points/count", {}, timeout=3)
+    engine("PUT", "points", {"points": []}, wait="false")
+    notes = engine.backend.take_notes()
+    assert [note.split("`")[1] for note in notes] == ["timeout", "wait = false"]
+    engine("PUT", "points", {"points": []}, wait="false", timeout=1)
+    assert engine.backend.take_notes() == []
 
 
 def test_no_model_runs_in_the_engine(engine: Engine) -> None:

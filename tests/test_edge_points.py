@@ -288,6 +288,7 @@ def test_a_bad_payload_stops_the_whole_request(engine: Engine, payload: Any, sai
         ({"points": {"id": 1}}, "invalid-request"),
         ({}, "invalid-request"),
         ({"points": [], "shard_key": "a"}, "unsupported"),
+        ({"points": [{"id": 1, "vector": {"text": "x", "model": "m"}}]}, "unsupported"),
         ({"points": [], "update_mode": "never"}, "invalid-request"),
         ({"points": [], "ordering": "weak"}, "unknown-option"),
     ],

@@ -215,6 +215,28 @@ def test_idf_over_a_part(engine: Engine) -> None:
     assert "idf" in error.message
 
 
+def test_full_text_in_every_place(indexed: Engine) -> None:
+    """Filtered, over another corpus, fused with vectors, in a batch and in groups."""
+    for at in range(1, COUNT + 1):
+        words = "red fox" if at % 3 else "red dog dog"
+        indexed("POST", "points/payload", {"points": [at], "payload": {"text": words, "group": at % 2}})
+    text = {"query": {"text": "dog"}, "using": "text", "limit": COUNT}
+    whole = indexed.query(**text)
+    assert {hit["id"] % 3 for hit in whole} == {0}
+    few = {"must": [{"has_id": [3, 6]}]}
+    assert set(indexed.ids(**text, filter=few)) == {3, 6}
+    common = indexed.query(**text, params={"idf": {"corpus": few}})
+    assert 0 < common[0]["score"] < whole[0]["score"], "a word that all have says less"
+    vector = {"query": [1, 0, 0, 0, 0, 0], "using": "dense", "limit": 3}
+    fused = indexed.ids(prefetch=[text, vector], query={"fusion": "rrf"}, limit=COUNT)
+    assert set(fused) == {hit["id"] for hit in whole} | set(indexed.ids(**vector))
+    batch = indexed("POST", "points/query/batch", {"searches": [text, vector]})
+    assert {hit["id"] for hit in batch[0]["points"]} == {hit["id"] for hit in whole}
+    groups = indexed("POST", "points/query/groups", text | {"group_by": "group", "group_size": 2})["groups"]
+    assert {group["id"] for group in groups} == {0, 1}
+    assert indexed.query(**text, score_threshold=1000) == []
+
+
 # --- groups ---------------------------------------------------------------------------------------
 
 
@@ -568,6 +590,9 @@ BAD_QUERIES: list[tuple[dict[str, Any], str, str]] = [
     ({"params": {"ef": 3}}, "unknown-option", "ef"),
     ({"params": {"quantization": {"rescoring": True}}}, "unknown-option", "rescoring"),
     ({"shard_key": "a"}, "unsupported", "shard_key"),
+    ({"params": {"consistency": "majority"}}, "unsupported", "consistency"),
+    ({"params": {"timeout": 3}}, "unsupported", "timeout"),
+    ({"query": {"nearest": {"image": "x"}}, "using": "dense"}, "unsupported", "image"),
     ({"lookup_from": {"collection": "plain", "shard_key": "a"}}, "unsupported", "shard_key"),
     ({"group_by": "a"}, "unknown-option", "group_by"),
 ]

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "qql"
 # From the bottom of the house to its top: a module imports only what stands before it.
 ORDER = [
     "errors",
+    "snippets",
     "request",
     "result",
     "nodes",
@@ -28,26 +29,45 @@ ORDER = [
     "terminals",
     "tables",
     "hints",
+    "clauses",
+    "functions",
+    "build_queries",
+    "build_statements",
     "builder",
     "syntax",
+    "layout",
     "printer",
+    "formatter",
     "bind",
     "options",
     "filters",
+    "formulas",
     "plan",
     "embedders.models",
+    "shards",
+    "embeds",
     "points",
+    "emit_points",
+    "emit_collections",
     "codegen",
     "compiler",
     "explanation",
+    "analysis",
+    "synopsis",
+    "reference",
+    "converting",
     "embedders.base",
     "embedders.vectors",
     "embedders.options",
     "embedders",
+    "rerankers",
     "inference",
     "loader",
+    "evaluation",
     "backends.base",
     "backends",
+    "dump",
+    "results",
     "session",
     "render",
     "repl",
@@ -55,9 +75,9 @@ ORDER = [
     "__main__",
 ]
 ENGINES = {
-    "qdrant_client": "backends/client",
+    "qdrant_client": "backends/client, snippets",
     "qdrant_edge": "backends/edge, embedders/bm25",
-    "fastembed": "embedders/fastembed",
+    "fastembed": "embedders/fastembed, rerankers/fastembed",
     "prompt_toolkit": "repl",
     "rich": "render, cli, repl",
     "lark": "tables",
@@ -143,10 +163,13 @@ def test_every_node_has_its_rule_and_every_rule_its_builder() -> None:
     text = re.sub(r"//.*", "", grammar_text())
     rules = set(re.findall(r"^\??([a-z]\w*):", text, re.M)) | set(re.findall(r"-> (\w+)", text))
     builder = Builder()
-    inlined = set(re.findall(r"^\?([a-z]\w*):", text, re.M)) | {"copy_option"}  # its forms have names
+    inlined = set(re.findall(r"^\?([a-z]\w*):", text, re.M))
+    # The forms of these have names of their own.
+    inlined |= {"copy_option", "preset", "using_part", "embedding_part", "quantize_part"}
     for rule in rules - inlined:
         assert hasattr(builder, rule), f"the rule {rule} makes nothing"
     made_elsewhere = {"node", "scalar", "selection", "ref", "lookup", "target"}
+    made_elsewhere |= {"update_payload", "update_vector", "update_vectors"}  # the forms of UPDATE
     for name in nodes.__all__:
         value = getattr(nodes, name)
         if isinstance(value, type) and issubclass(value, nodes.Node):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -74,10 +75,77 @@ def cte_chain(depth: int) -> str:
     return f"WITH {', '.join(ctes)} QUERY [1] FROM c PREFETCH (s0)"
 
 
+def _formula(expression: str) -> str:
+    return f"QUERY FORMULA {expression} FROM c PREFETCH (QUERY [1])"
+
+
+def formula_parentheses(depth: int) -> str:
+    return _formula(f"{'(' * depth}a{')' * depth}")
+
+
+def minuses(depth: int) -> str:
+    return _formula(f"{'- ' * depth}a")
+
+
+def calls(depth: int) -> str:
+    return _formula(f"{'ABS(' * depth}a{')' * depth}")
+
+
+def sums(depth: int) -> str:
+    return _formula("a" + " + a" * depth)
+
+
+def divisions(depth: int) -> str:
+    return _formula("a" + " / a" * depth)
+
+
+def decays(depth: int) -> str:
+    return _formula(f"{'EXP_DECAY(' * depth}a{', 1, 2)' * depth}")
+
+
+def boosts(depth: int) -> str:
+    return f"QUERY [1] FROM c BOOST {'- ' * depth}a"
+
+
+def conditions_in_formulas(depth: int) -> str:
+    return _formula(f"CONDITION({'NOT ' * (depth - 1)}a = 1)")
+
+
+def nested_conditions(depth: int) -> str:
+    return f"COUNT FROM c WHERE {'NESTED(a, ' * depth}b = 1{')' * depth}"
+
+
+def counted_conditions(depth: int) -> str:
+    return f"COUNT FROM c WHERE {'MIN SHOULD 1 (' * depth}b = 1{')' * depth}"
+
+
+def cases_in_then(depth: int) -> str:
+    return _formula(f"{'CASE WHEN a = 1 THEN ' * depth}2{' END' * depth}")
+
+
+def cases_in_else(depth: int) -> str:
+    return _formula(f"{'CASE WHEN a = 1 THEN 1 ELSE ' * depth}2{' END' * depth}")
+
+
+def whens(depth: int) -> str:
+    return _formula(f"CASE{' WHEN a = 1 THEN 2' * depth} ELSE 1 END")
+
+
+@pytest.mark.parametrize("make", [cases_in_then, cases_in_else, whens], ids=lambda make: make.__name__)
+def test_nesting_of_cases(make: Nested) -> None:
+    """Each WHEN lies inside the one before it, and CASE and WHEN are a level each."""
+    assert json.dumps(qql.compile(make(100))[0].body)
+    assert qql.explain(make(100))
+    for depth in (101, 3_000, 20_000):  # at 3,000, pyqql crashes
+        assert "200" in refused(make(depth), "too-deep").message
+
+
 @pytest.mark.parametrize(
     ("make", "limit"),
     [
         *[(make, 200) for make in (parentheses, negations, and_or_tree)],
+        *[(make, 200) for make in (formula_parentheses, minuses, calls, sums, divisions, decays, boosts)],
+        *[(make, 200) for make in (conditions_in_formulas, nested_conditions, counted_conditions)],
         *[(make, 200) for make in (json_arrays, json_objects, qql_arrays, qql_objects)],
         *[(make, 64) for make in (inline_stages, parenthesised_stages, cte_chain)],
     ],

@@ -61,6 +61,11 @@ def test_requests_are_kept_in_order_with_their_answers() -> None:
         ("GET", ["exists"], None, {"exists": False}),
         ("GET", ["aliases"], None, {"aliases": []}),
         ("GET", ["snapshots"], None, []),
+        ("DELETE", ["snapshots", "a.snapshot"], None, True),
+        ("PUT", ["snapshots", "recover"], {"location": "a.snapshot"}, True),
+        ("POST", ["snapshots"], {}, {"name": "", "creation_time": None, "size": 0, "checksum": None}),
+        ("PUT", ["vectors", "a%2Fb"], {}, {"operation_id": 0, "status": "completed"}),
+        ("DELETE", ["vectors", "points"], None, {"operation_id": 0, "status": "completed"}),
         ("PUT", ["index"], {}, {"operation_id": 0, "status": "completed"}),
         ("DELETE", ["index", "a%5B%5D.b"], None, {"operation_id": 0, "status": "completed"}),
         ("PUT", ["points"], {}, {"operation_id": 0, "status": "completed"}),
@@ -77,6 +82,38 @@ def test_an_empty_engine_answers_in_the_shape_of_the_route(
     method: str, rest: list[str], body: Any, answer: Any
 ) -> None:
     assert RecordingBackend().call(Request(method, collection_path("docs", *rest), body=body)) == answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "collection"),
+    [
+        ("POST", "/collections/aliases", "/collections/aliases", None),
+        ("PUT", "/collections/aliases", "", "aliases"),
+        ("GET", "/collections/aliases/aliases", "aliases", "aliases"),
+        ("GET", "/collections", "/collections", None),
+        ("GET", "/collections/a%2Fb", "", "a/b"),
+        ("DELETE", "/collections/docs/index/a%5B%5D.b", "index/*", "docs"),
+        ("PUT", "/collections/docs/index", "index", "docs"),
+        ("PUT", "/collections/docs/vectors/points", "vectors/*", "docs"),
+        ("PUT", "/collections/docs/points/vectors", "points/vectors", "docs"),
+        ("POST", "/collections/docs/points/vectors/delete", "points/vectors/delete", "docs"),
+        ("DELETE", "/collections/docs/snapshots/recover", "snapshots/*", "docs"),
+        ("PUT", "/collections/docs/snapshots/recover", "snapshots/recover", "docs"),
+        ("DELETE", "/snapshots/x", "/snapshots/*", None),
+        ("GET", "/", "/", None),
+    ],
+)
+def test_routes_hold_no_names(method: str, path: str, route: str, collection: str | None) -> None:
+    request = Request(method, path)
+    assert request.route == (method, route)
+    assert request.collection == collection
+
+
+def test_aliases_are_answered() -> None:
+    backend = RecordingBackend()
+    assert backend.call(Request("POST", "/collections/aliases", {}, {"actions": []})) is True
+    assert backend.call(Request("GET", "/aliases")) == {"aliases": []}
+    assert backend.call(Request("GET", "/quotas"))["config"] == {"enabled": False}
 
 
 def test_an_answer_is_the_callers_own() -> None:

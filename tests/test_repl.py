@@ -232,7 +232,7 @@ def test_leaving(shell: Shell, typed: Typed, word: str) -> None:
     assert asked(shell) == []
 
 
-@pytest.mark.parametrize("word", ["\\?", "\\h", "help", "HELP;"])
+@pytest.mark.parametrize("word", ["\\?", "help", "HELP;"])
 def test_help_lists_every_command(typed: Typed, word: str) -> None:
     text = typed(f"{word}\r")
     for name in (

@@ -112,19 +112,26 @@ _EMPTY_COLLECTION = {
 _EMPTY: dict[tuple[str, str], Any] = {
     ("GET", "/collections"): {"collections": []},
     ("GET", "/aliases"): {"aliases": []},
+    ("POST", "/collections/aliases"): True,
+    ("GET", "/quotas"): {"config": {"enabled": False}, "usage": {}},
     ("GET", "/snapshots"): [],
     ("GET", ""): _EMPTY_COLLECTION,
     ("GET", "exists"): {"exists": False},
     ("GET", "aliases"): {"aliases": []},
     ("GET", "snapshots"): [],
     ("GET", "shards"): {"shard_keys": []},
+    ("POST", "snapshots"): {"name": "", "creation_time": None, "size": 0, "checksum": None},
+    ("PUT", "snapshots/recover"): True,
+    ("DELETE", "snapshots/*"): True,
+    ("PUT", "vectors/*"): _COMPLETED,
+    ("DELETE", "vectors/*"): _COMPLETED,
     ("PUT", ""): True,
     ("PATCH", ""): True,
     ("DELETE", ""): True,
-    ("POST", ""): True,  # POST /collections/aliases
     ("PUT", "shards"): True,
     ("POST", "shards/delete"): True,
     ("PUT", "index"): _COMPLETED,
+    ("DELETE", "index/*"): _COMPLETED,
     ("PUT", "points"): _COMPLETED,
     ("POST", "points"): [],
     ("POST", "points/delete"): _COMPLETED,
@@ -151,6 +158,4 @@ def _empty(request: Request) -> Any:
     if request.route in _MANY:
         key, one = _MANY[request.route]
         return [deepcopy(one) for _ in (request.body or {}).get(key, [])]
-    if request.method == "DELETE" and request.route[1].startswith("index/"):
-        return dict(_COMPLETED)
     return deepcopy(_EMPTY.get(request.route, True))

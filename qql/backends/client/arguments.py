@@ -18,7 +18,7 @@ from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
 from qql.request import Request, body_adapter
 
 from .faults import SERVER, TOO_DEEP
-from .routes import Route, pattern_of
+from .routes import Route
 from .texts import excerpt
 
 __all__ = ["GRPC", "LOCAL", "Way", "arguments_for"]
@@ -49,14 +49,13 @@ def arguments_for(method: Callable[..., Any], route: Route, request: Request, wa
     Raises `QQLUnsupportedError` (``unsupported-key``) for what the method cannot carry, and
     `QQLExecutionError` (``invalid-request``) for what no Qdrant takes.
     """
-    pattern = pattern_of(request)
     arguments: dict[str, Any] = dict(route.defaults)
-    if request.collection is not None and pattern[1] != "/collections/aliases":
+    if request.collection is not None:
         arguments["collection_name"] = request.collection
     if route.named:
         arguments[route.named] = unquote(request.path.rstrip("/").rsplit("/", 1)[1])
     arguments |= _query_arguments(route, request, way)
-    adapter = body_adapter(pattern)
+    adapter = body_adapter(request.route)
     if adapter is None:
         if request.body:
             raise _unsupported_keys(request.body, way)

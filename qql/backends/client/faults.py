@@ -21,7 +21,6 @@ from qql.request import Request
 
 from .address import shown_url
 from .redact import Secrets
-from .routes import pattern_of
 from .texts import TEXT, clean, excerpt, text_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
@@ -66,6 +65,10 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
         "`SHOW COLLECTIONS` lists those that do",
     ),
     "unknown-point": (QQLExecutionError, "{text}", "a point that a query names must exist in the collection"),
+    "unknown-alias": (QQLExecutionError, "{text}", "`SHOW ALIASES` lists those that there are"),
+    "unknown-snapshot": (QQLExecutionError, "{text}", "`SHOW SNAPSHOTS` lists those of a collection"),
+    "alias-exists": (QQLExecutionError, "{text}", "a collection requires a name that is no alias"),
+    "vector-exists": (QQLExecutionError, "{text}", "drop the vector first to replace it"),
     "not-found": (QQLExecutionError, "the server did not find it: {text}", None),
     "collection-exists": (
         QQLExecutionError,
@@ -105,6 +108,8 @@ _GRPC = {
 }
 # The library has no types for these, only words.
 _MISSING = (
+    (re.compile(r"^(not found: )?snapshot\b", re.I), "unknown-snapshot"),
+    (re.compile(r"^(not found: )?alias\b", re.I), "unknown-alias"),
     (
         re.compile(r"\bcollection\b.*(doesn't exist|does not exist|not found)", re.I | re.S),
         "unknown-collection",
@@ -114,6 +119,9 @@ _MISSING = (
 _LOCAL = (
     (re.compile(r"^Collection .* already exists$", re.S), "collection-exists"),
     (re.compile(r"^Collection .* not found$", re.S), "unknown-collection"),
+    (re.compile(r"^Alias .* does not exist$", re.S), "unknown-alias"),
+    (re.compile(r"^Alias .* already exists$", re.S), "alias-exists"),
+    (re.compile(r"^Vector .* already exists ", re.S), "vector-exists"),
     (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
 )
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
@@ -238,7 +246,7 @@ class Faults:
         self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
 
     def _unknown_route(self, request: Request, exc: BaseException) -> NoReturn:
-        message = f"{self._address} does not know {request.method} {pattern_of(request)[1] or request.path}"
+        message = f"{self._address} does not know {request.method} {request.route[1] or request.path}"
         hint = "the server might be too old for this statement, or the address might not be Qdrant's"
         self.fail(QQLUnsupportedError, "unsupported-operation", message, exc, hint)
 

@@ -12,7 +12,7 @@ from qql.errors import QQLError, QQLUnsupportedError
 from .bodies import objects
 from .faults import SERVER
 
-__all__ = ["hearing", "left_aside", "require_no_shard_keys"]
+__all__ = ["hearing", "left_aside", "require_no_shard_keys", "require_no_snapshots"]
 
 _NOTED_HERE = ("Local mode performs exact", "Payload indexes have no effect")
 _EXACT = "every search is exact"
@@ -52,6 +52,12 @@ def require_no_shard_keys(body: Mapping[str, Any]) -> None:
         raise _no_shards(", so `shard_key` selects nothing")
 
 
+def require_no_snapshots(pattern: tuple[str, str]) -> None:
+    """Raises `QQLUnsupportedError` (``unsupported-operation``): local mode would give an empty list."""
+    if "snapshots" in pattern[1]:
+        raise QQLUnsupportedError.make("unsupported-operation", "local mode has no snapshots", hint=SERVER)
+
+
 def _no_shards(consequence: str = "") -> QQLError:
     return QQLUnsupportedError.make("unsupported-key", f"local mode has no shards{consequence}", hint=SERVER)
 
@@ -84,6 +90,8 @@ def _ignored_keys(pattern: tuple[str, str], body: Mapping[str, Any]) -> Iterator
         if body.get("sharding_method") == "custom":
             raise _no_shards()
         yield from _known(*_config_parts(body))
+    elif pattern == ("PUT", "vectors/*"):
+        yield from _known(*body.values())
     elif pattern == ("PUT", "index"):
         schema = body.get("field_schema")
         if not (isinstance(schema, dict) and schema.get("scoring")):

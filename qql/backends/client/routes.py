@@ -6,7 +6,6 @@ Which model a body is comes from `qql.request.BODY_MODELS`.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from qql.request import Request
-
-__all__ = ["ROUTES", "Route", "pattern_of"]
+__all__ = ["ROUTES", "Route"]
 
 
 def _plain(result: Any) -> Any:
@@ -44,6 +41,7 @@ class Route:
     ``rename`` takes keys of the body to arguments; ``whole`` is the argument that takes the whole body;
     ``named`` the one that takes the last part of the path. ``query`` are the parameters of the query string
     that the method takes, and ``defaults`` the arguments whose default in Python is not that of REST.
+    ``rest_only`` says that the method speaks REST to another port even where gRPC was asked for.
     """
 
     method: str
@@ -53,6 +51,7 @@ class Route:
     whole: str | None = None
     named: str | None = None
     answer: Callable[[Any], Any] = _plain
+    rest_only: bool = False
 
 
 _READ = ("consistency", "timeout")
@@ -90,6 +89,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("DELETE", ""): Route("delete_collection", query=("timeout",)),
     ("PUT", "index"): _write("create_payload_index"),
     ("DELETE", "index/*"): _write("delete_payload_index", named="field_name"),
+    ("PUT", "vectors/*"): _write("create_vector_name", whole="vector_name_config", named="vector_name"),
+    ("DELETE", "vectors/*"): _write("delete_vector_name", named="vector_name"),
     ("POST", "points"): Route("retrieve", _SHOWN, _READ),
     ("POST", "points/scroll"): Route("scroll", _SHOWN | {"filter": "scroll_filter"}, _READ, answer=_page),
     ("POST", "points/count"): Route("count", _SHARD | {"filter": "count_filter"}, _READ),
@@ -106,22 +107,16 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PUT", "points/vectors"): _write("update_vectors", _SHARD),
     ("POST", "points/vectors/delete"): _write("delete_vectors", _CHOSEN | {"vector": "vectors"}),
     ("POST", "points/batch"): _write("batch_update_points", {"operations": "update_operations"}),
+    ("GET", "/cluster"): Route("cluster_status", rest_only=True),
+    ("GET", "cluster"): Route("collection_cluster_info"),
     ("GET", "shards"): Route("list_shard_keys"),
     ("PUT", "shards"): Route("create_shard_key", query=("timeout",)),
     ("POST", "shards/delete"): Route("delete_shard_key", query=("timeout",)),
     ("GET", "snapshots"): Route("list_snapshots"),
     ("POST", "snapshots"): Route("create_snapshot", query=("wait",)),
     ("DELETE", "snapshots/*"): Route("delete_snapshot", query=("wait",), named="snapshot_name"),
+    ("PUT", "snapshots/recover"): Route("recover_snapshot", query=("wait",), rest_only=True),
     ("GET", "/snapshots"): Route("list_full_snapshots"),
     ("POST", "/snapshots"): Route("create_full_snapshot", query=("wait",)),
     ("DELETE", "/snapshots/*"): Route("delete_full_snapshot", query=("wait",), named="snapshot_name"),
 }
-_NAMED = re.compile(r"^(index|snapshots|/snapshots)/[^/]+$")
-
-
-def pattern_of(request: Request) -> tuple[str, str]:
-    """The route, with ``*`` for the name that ends it."""
-    method, rest = request.route
-    if request.path.strip("/") == "collections/aliases" and method == "POST":
-        return method, "/collections/aliases"
-    return method, _NAMED.sub(r"\1/*", rest)

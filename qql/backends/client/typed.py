@@ -16,9 +16,9 @@ from .arguments import GRPC, LOCAL, arguments_for
 from .bodies import require_inference, require_sound
 from .encoding import encode
 from .faults import Faults
-from .local import hearing, left_aside, require_no_shard_keys
+from .local import hearing, left_aside, require_no_shard_keys, require_no_snapshots
 from .notes import Notes
-from .routes import ROUTES, pattern_of
+from .routes import ROUTES
 from .texts import text_of
 
 __all__ = ["Typed"]
@@ -44,9 +44,9 @@ class Typed:
 
     def call(self, request: Request) -> Any:
         """The method's answer, as the ``result`` that REST gives."""
-        pattern = pattern_of(request)
+        pattern = request.route
         route = ROUTES.get(pattern)
-        if route is None:
+        if route is None or (route.rest_only and self._way is GRPC):
             raise QQLUnsupportedError.make(
                 "unsupported-operation",
                 f"{request.method} {request.path} has no counterpart {self._way.where}",
@@ -56,6 +56,7 @@ class Typed:
         require_sound(body)
         if self._way is LOCAL:
             require_no_shard_keys(body)
+            require_no_snapshots(pattern)
         require_inference(body, self._infers)
         encode(body)  # finite numbers and string keys, as over REST
         method = getattr(self._client, route.method)

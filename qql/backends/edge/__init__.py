@@ -12,20 +12,23 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError, did_you_mean
 from qql.request import Request
 
 from . import optimize as optimizer
+from . import snapshots
 from .catalogue import Collection, Database
-from .checks import items, mapping, read, refuse, text, unsupported
+from .checks import items, mapping, read, refuse, text
 from .config import merged, read_create, shown_config
 from .engine import edge
 from .groups import query_groups
 from .indexes import shown_index, to_index
 from .points import PointReader, check_json
 from .queries import QueryReader, count_request, facet_request, retrieve_arguments, scroll_request
+from .refusals import refused_option, refused_route
 from .results import plain_id, record, scored_point
 from .updates import apply_changes, read_batch, read_change
 
@@ -57,6 +60,7 @@ class EdgeBackend:
         self.path = directory
         self._database = Database(directory, create or path is None)
         self._readers: dict[str, tuple[Collection, PointReader, QueryReader]] = {}
+        self._notes: dict[str, bool] = {}  # sentence → whether it was taken
 
     def infers(self, model: str) -> bool:
         """No model runs in the engine."""
@@ -65,16 +69,10 @@ class EdgeBackend:
     def call(self, request: Request) -> Any:
         """Carry out one request; see `Backend.call`."""
         with self._working():
-            handler = _ROUTES.get(request.route) or self._other_route(request)
+            handler = _ROUTES.get(request.route)
+            if handler is None:
+                raise refused_route(request)
             return handler(self, request)
-
-    def _other_route(self, request: Request) -> Callable[[EdgeBackend, Request], Any]:
-        method, path = request.route
-        if method == "DELETE" and path.startswith("index/"):
-            return EdgeBackend._drop_index
-        word = next((word for word in _SERVER_ONLY if word in path), None)
-        hint = f"{word} require a Qdrant server" if word else "a Qdrant server might do it"
-        raise unsupported(f"{method} {request.path}", hint)
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -114,8 +112,10 @@ class EdgeBackend:
             self._database.each_open(Collection.flush)
 
     def take_notes(self) -> list[str]:
-        """Nothing: what this engine cannot act on, it refuses."""
-        return []
+        """The sentences about what was taken and not acted on, each once; the rest is refused."""
+        taken = [note for note, told in self._notes.items() if not told]
+        self._notes |= dict.fromkeys(taken, True)
+        return taken
 
     def close(self) -> None:
         """Flush and close everything. Closing twice is allowed."""
@@ -134,6 +134,21 @@ class EdgeBackend:
     def _collection(self, request: Request) -> Collection:
         return self._database.get(request.collection or "")
 
+    def _options(self, request: Request, writes: bool = False) -> None:
+        """See to the URL's parameters: what is always so passes, what harms nobody is noted, else refused."""
+        for key, value in request.query.items():
+            word = str(value).lower()
+            if value is None or (writes and (key, word) in (("wait", "true"), ("ordering", "weak"))):
+                continue
+            note = _NOTED.get(f"{key} = {word}" if key == "wait" and writes else key)
+            if note is None:
+                raise refused_option(key, value)
+            self._notes.setdefault(note, False)
+
+    def _name(self, request: Request) -> str:
+        """The name that ends the path."""
+        return unquote(request.path.rstrip("/").rpartition("/")[2])
+
     def _reader(self, collection: Collection) -> tuple[PointReader, QueryReader]:
         """The readers of a collection, made once; an altered or new collection gets new ones."""
         kept = self._readers.get(collection.name)
@@ -146,19 +161,19 @@ class EdgeBackend:
     # --- collections ------------------------------------------------------------------------------
 
     def _service(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         return {"title": "qdrant-edge", "version": version("qdrant-edge-py")}
 
     def _list(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         return {"collections": [{"name": name} for name in self._database.names()]}
 
     def _exists(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         return {"exists": (request.collection or "") in self._database}
 
     def _info(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         with collection.engine() as shard:
             info = shard.info()
@@ -176,7 +191,7 @@ class EdgeBackend:
         }
 
     def _create(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         body = read_create(request.body)
         metadata = body.pop("metadata", {})
         check_json(metadata, lambda: "metadata")
@@ -185,7 +200,7 @@ class EdgeBackend:
         return True
 
     def _drop(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         name = request.collection or ""
         self._database.drop(name)
         self._readers.pop(name, None)
@@ -193,7 +208,7 @@ class EdgeBackend:
 
     def _alter(self, request: Request) -> Any:
         """Metadata is merged into what there is; an empty object removes it all (as on the server)."""
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         changes = mapping(request.body or {}, "the changes")
         metadata = changes.pop("metadata", None)
@@ -207,10 +222,65 @@ class EdgeBackend:
             collection.save()
         return True
 
+    # --- aliases ----------------------------------------------------------------------------------
+
+    def _change_aliases(self, request: Request) -> Any:
+        self._options(request)
+        self._database.aliases.change(request.body)
+        return True
+
+    def _aliases(self, request: Request) -> Any:
+        self._options(request)
+        return self._database.aliases.shown()
+
+    def _collection_aliases(self, request: Request) -> Any:
+        self._options(request)
+        name = self._own_name(request)
+        if name not in self._database:
+            raise self._database.unknown(name)
+        return self._database.aliases.shown(name)
+
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def _own_name(self, request: Request) -> str:
+        """The name of the collection that the path means, there or not."""
+        return self._database.aliases.collection_of(request.collection or "")
+
+    def _snapshots(self, request: Request) -> Any:
+        self._options(request)
+        return snapshots.list_snapshots(self._database, self._own_name(request))
+
+    def _create_snapshot(self, request: Request) -> Any:
+        self._options(request, writes=True)
+        read(request.body or {}, "the snapshot", {})
+        return snapshots.create_snapshot(self._database, self._collection(request))
+
+    def _delete_snapshot(self, request: Request) -> Any:
+        self._options(request, writes=True)
+        snapshots.delete_snapshot(self._database, self._own_name(request), self._name(request))
+        return True
+
+    def _recover_snapshot(self, request: Request) -> Any:
+        self._options(request, writes=True)
+        snapshots.recover_snapshot(self._database, self._own_name(request), request.body)
+        return True
+
+    # --- vectors ----------------------------------------------------------------------------------
+
+    def _add_vector(self, request: Request) -> Any:
+        self._options(request, writes=True)
+        self._collection(request).add_vector(self._name(request), request.body)
+        return _COMPLETED
+
+    def _drop_vector(self, request: Request) -> Any:
+        self._options(request, writes=True)
+        self._collection(request).drop_vector(self._name(request))
+        return _COMPLETED
+
     # --- indexes ----------------------------------------------------------------------------------
 
     def _create_index(self, request: Request) -> Any:
-        _query_options(request, writes=True)
+        self._options(request, writes=True)
         collection = self._collection(request)
         table = {"field_name": text, "field_schema": lambda value, where: value}
         given = read(request.body, "the index", table, ("field_name",))
@@ -220,11 +290,9 @@ class EdgeBackend:
         return _COMPLETED
 
     def _drop_index(self, request: Request) -> Any:
-        from urllib.parse import unquote
-
-        _query_options(request, writes=True)
+        self._options(request, writes=True)
         collection = self._collection(request)
-        field = unquote(request.route[1].removeprefix("index/"))
+        field = self._name(request)
         with collection.engine() as shard:
             known = sorted(shard.info().payload_schema)
             if field not in known:
@@ -240,13 +308,13 @@ class EdgeBackend:
     # --- points -----------------------------------------------------------------------------------
 
     def _change(self, operation: str, request: Request) -> Any:
-        _query_options(request, writes=True)
+        self._options(request, writes=True)
         collection = self._collection(request)
         points, _ = self._reader(collection)
         return self._apply(collection, [read_change(operation, collection, points, request.body)])
 
     def _batch(self, request: Request) -> Any:
-        _query_options(request, writes=True)
+        self._options(request, writes=True)
         collection = self._collection(request)
         points, _ = self._reader(collection)
         changes = read_batch(collection, points, request.body)
@@ -258,13 +326,13 @@ class EdgeBackend:
         return _COMPLETED
 
     def _retrieve(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         with collection.engine() as shard:
             return [record(found) for found in shard.retrieve(*retrieve_arguments(collection, request.body))]
 
     def _scroll(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         with collection.engine() as shard:
             found, after = shard.scroll(scroll_request(collection, request.body))
@@ -274,40 +342,49 @@ class EdgeBackend:
         }
 
     def _count(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         with self._collection(request).engine() as shard:
             return {"count": shard.count(count_request(request.body))}
 
     def _facet(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         with self._collection(request).engine() as shard:
             hits = shard.facet(facet_request(request.body)).hits
         return {"hits": [{"value": hit.value, "count": hit.count} for hit in hits]}
 
     def _query(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         _, queries = self._reader(collection)
         with collection.engine() as shard:
-            return {"points": [scored_point(found) for found in shard.query(queries.request(request.body))]}
+            answer = shard.query(queries.request(request.body))
+        return {"points": _scored(answer, request.body)}
 
     def _query_batch(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         _, queries = self._reader(collection)
         searches = read(request.body, "the batch", {"searches": items}, ("searches",))["searches"]
         with collection.engine() as shard:
             made = edge.QueryBatchRequest([queries.request(body) for body in searches])
             answers = shard.query_batch(made) if searches else []
-        return [{"points": [scored_point(found) for found in answer]} for answer in answers]
+        return [{"points": _scored(*pair)} for pair in zip(answers, searches, strict=True)]
 
     def _query_groups(self, request: Request) -> Any:
-        _query_options(request)
+        self._options(request)
         collection = self._collection(request)
         _, queries = self._reader(collection)
         return query_groups(collection, queries, request.body, self._database.get)
 
 
+def _scored(answer: list[Any], body: Any) -> list[dict[str, Any]]:
+    return [scored_point(found, body.get("with_vector")) for found in answer]
+
+
+_NOTED = {
+    "timeout": "`timeout` has no effect in the embedded engine: a statement runs until it is done",
+    "wait = false": "`wait = false` has no effect in the embedded engine: changes are made at once",
+}
 _COMPLETED = {"operation_id": None, "status": "completed"}
 """Every write of the embedded engine is carried out before it is answered."""
 
@@ -317,32 +394,6 @@ def _remove(directory: Path, process: int) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _query_options(request: Request, writes: bool = False) -> None:
-    """See to the URL's parameters. A wait is always over when a call returns, a timeout never reached."""
-    for key, value in request.query.items():
-        if value is None or key == "timeout" or (key == "wait" and writes):
-            continue
-        if key == "ordering" and writes and value == "weak":
-            continue
-        shown = f"{key} = {value}"
-        raise unsupported(
-            shown, "consistency, ordering and shard keys are a cluster's; they require a Qdrant server"
-        )
-
-
-_SERVER_ONLY = (
-    "aliases",
-    "snapshots",
-    "shards",
-    "cluster",
-    "matrix",
-    "telemetry",
-    "metrics",
-    "quotas",
-    "vectors",
-)
-
-
 def _write(operation: str) -> Callable[[EdgeBackend, Request], Any]:
     return lambda backend, request: backend._change(operation, request)
 
@@ -350,12 +401,22 @@ def _write(operation: str) -> Callable[[EdgeBackend, Request], Any]:
 _ROUTES: dict[tuple[str, str], Callable[[EdgeBackend, Request], Any]] = {
     ("GET", "/"): EdgeBackend._service,
     ("GET", "/collections"): EdgeBackend._list,
+    ("GET", "/aliases"): EdgeBackend._aliases,
+    ("POST", "/collections/aliases"): EdgeBackend._change_aliases,
     ("GET", ""): EdgeBackend._info,
+    ("GET", "aliases"): EdgeBackend._collection_aliases,
     ("GET", "exists"): EdgeBackend._exists,
     ("PUT", ""): EdgeBackend._create,
     ("PATCH", ""): EdgeBackend._alter,
     ("DELETE", ""): EdgeBackend._drop,
+    ("GET", "snapshots"): EdgeBackend._snapshots,
+    ("POST", "snapshots"): EdgeBackend._create_snapshot,
+    ("PUT", "snapshots/recover"): EdgeBackend._recover_snapshot,
+    ("DELETE", "snapshots/*"): EdgeBackend._delete_snapshot,
+    ("PUT", "vectors/*"): EdgeBackend._add_vector,
+    ("DELETE", "vectors/*"): EdgeBackend._drop_vector,
     ("PUT", "index"): EdgeBackend._create_index,
+    ("DELETE", "index/*"): EdgeBackend._drop_index,
     ("PUT", "points"): _write("upsert"),
     ("POST", "points/delete"): _write("delete"),
     ("POST", "points/payload"): _write("set_payload"),

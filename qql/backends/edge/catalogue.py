@@ -4,95 +4,51 @@
     lock              lock                           held while the database is open; the system frees it
     collection        collections/<name>/            an engine shard, and beside its files
                       collections/<name>/qql.json    what the engine does not keep: name, schema, metadata
+    aliases           aliases.json                   {alias: collection}, see `aliases`
+    snapshots         snapshots/<name>/…             archives of collections, see `snapshots`
 
 A collection is made under a temporary name and then renamed; to drop it, it is renamed and then
-deleted. So a crash leaves a whole collection or a leftover, and leftovers are removed when the database
-is opened.
+deleted; to replace it, it is renamed, its successor takes its name, and it is deleted. So a crash leaves a
+whole collection or a leftover, and leftovers are removed (or renamed back) when the database is opened.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, did_you_mean
 
+from .aliases import Aliases
 from .checks import refuse
-from .config import edge_config, vector_specs
+from .config import dense_vectors, edge_config, vector_specs, with_vector_name, without_vector_name
 from .engine import edge, failure, guarded, is_panic
-from .vectors import VectorSpec
+from .files import collection_name, directory_name, sync_directory, write_json
+from .vectors import VectorSpec, find_vector
 
 __all__ = ["Collection", "Database"]
 
 _FORMAT = "qql-edge"
 _VERSION = 1
 _MARKER = "qql.json"
+_ENGINE = "edge_config.json"  # the engine's own description of a shard
 _LOCK = "lock"
-_NEW, _DROPPED = ".new-", ".drop-"
+_ALIASES = "aliases.json"
+_NEW, _DROPPED, _REPLACED = ".new-", ".drop-", ".old-"
 _PATIENCE = 2.0  # seconds to wait for a collection that another process still holds
-_LONGEST = 180  # bytes of a file name that are spent on the collection's name
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
 
 
 def _cannot_open(code: str, message: str, hint: str | None = None) -> QQLConnectionError:
     error = QQLConnectionError.make(code, message, hint=hint)
     assert isinstance(error, QQLConnectionError)
     return error
-
-
-def directory_name(collection: str) -> str:
-    """A file name for a collection's name: distinct also where case is ignored, and not too long.
-
-    Lower-case ASCII letters, digits, ``-`` and ``_`` stand for themselves, every other byte is ``%xx``.
-    Too long a result is cut and ends with ``~`` and a hash of the whole name.
-    """
-    encoded = "".join(
-        chr(byte) if chr(byte) in "abcdefghijklmnopqrstuvwxyz0123456789-_" else f"%{byte:02x}"
-        for byte in collection.encode("utf-8", "surrogatepass")
-    )
-    if _RESERVED.match(encoded):
-        encoded = f"%{ord(encoded[0]):02x}{encoded[1:]}"
-    if len(encoded) <= _LONGEST:
-        return encoded
-    digest = hashlib.sha256(collection.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{encoded[: _LONGEST - 33]}~{digest}"
-
-
-def collection_name(directory: str) -> str:
-    """The collection's name, as far as its directory's name tells (a cut one ends with ``…``)."""
-    kept, cut, _ = directory.partition("~")
-    raw = re.sub(rb"%([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), kept.encode())
-    return raw.decode("utf-8", "replace") + ("…" if cut else "")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a file in one step that survives a crash: write beside it, sync, rename."""
-    beside = path.with_name(path.name + ".tmp")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=True)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames in a directory last through a loss of power (where directories can be synced)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Collection:
@@ -136,7 +92,17 @@ class Collection:
                 # An optimization that was killed leaves this behind, and the engine never looks at it
                 # again. Not before the load: until then it may be the work of one that still runs.
                 shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+                self._finish_vector_names(shard)
                 return shard
+
+    def _finish_vector_names(self, shard: Any) -> None:
+        """Remove the vectors that the schema does not have: adding or dropping one was cut short."""
+        kept = json.loads((self.path / _ENGINE).read_text(encoding="utf-8"))
+        stored = [*(kept.get("vectors") or {}), *(kept.get("sparse_vectors") or {})]
+        extra = [name for name in stored if name not in self.vectors]
+        if extra:
+            with guarded(self.name):
+                _drop_vectors(shard, extra)
 
     @contextlib.contextmanager
     def engine(self) -> Iterator[Any]:
@@ -169,14 +135,64 @@ class Collection:
             finally:
                 self.abandon()
 
+    def add_vector(self, name: str, given: Any) -> None:
+        """Add a vector, which no point has yet; ``given`` is REST's. The same vector again changes nothing.
+
+        The engine has it before the schema does: what a crash leaves half done is undone by the next load.
+        """
+        with guarded(self.name):
+            body, operation = with_vector_name(self.body, name, given)
+        if operation is not None:
+            with self.engine() as shard:
+                shard.update(operation)
+            self._keep(body)
+
+    def drop_vector(self, name: str) -> None:
+        """Drop a vector of every point. Raises ``unknown-vector``, and ``no-vectors`` for the only one.
+
+        The schema loses it before the engine does: what a crash leaves half done is done by the next load.
+        """
+        find_vector(self.vectors, name, self.name)
+        body = without_vector_name(self.body, name)
+        with self.engine():
+            pass  # see that it can be opened
+        self._keep(body)
+        with self.engine() as shard:
+            _drop_vectors(shard, [name])
+
+    def _keep(self, body: dict[str, Any]) -> None:
+        """Make a configuration the schema, on disk first."""
+        before = self.body
+        self.body = body
+        try:
+            self.save()
+        except BaseException:
+            self.body = before
+            raise
+        self.vectors = vector_specs(self.name, body)
+
     def reconfigure(self, body: dict[str, Any]) -> None:
         """Give the shard another configuration and remember it. Stored points follow at the next optimize."""
         config = edge_config(body)
         self.close()
+        self._forget_quantization(body)
         with guarded(self.name):
             self._shard = edge.EdgeShard.load(str(self.path), config)
         self.body, self.vectors, self.altered = body, vector_specs(self.name, body), True
         self.save()
+
+    def _forget_quantization(self, body: Mapping[str, Any]) -> None:
+        """Take what the new configuration lacks out of the engine's own, which only ever adds to it."""
+        kept = json.loads((self.path / _ENGINE).read_text(encoding="utf-8"))
+        pairs = [(kept, body)]
+        wanted = dense_vectors(body)
+        pairs += [(params, wanted[name]) for name, params in kept["vectors"].items() if name in wanted]
+        before = json.dumps(kept)
+        for stored, new in pairs:
+            if not new.get("quantization_config"):
+                stored.pop("quantization_config", None)
+        if json.dumps(kept) != before:
+            write_json(self.path / _ENGINE, kept)
 
     def save(self) -> None:
         """Write the schema file."""
@@ -195,14 +211,33 @@ class Collection:
     @classmethod
     def read(cls, path: Path) -> Collection:
         """The collection in a directory. Raises `QQLConnectionError` ``database-corrupt``."""
-        name = collection_name(path.name)
+        made = cls._described(path, collection_name(path.name))
+        if directory_name(made.name) != path.name:
+            why = f"the directory {path.name} holds a copy of collection `{made.name}`"
+            raise _corrupt(collection_name(path.name), f"{_MARKER}: {why}")
+        return made
+
+    @classmethod
+    def adopt(cls, path: Path, name: str) -> None:
+        """Give the collection in a directory another name, and see that the engine can open it.
+
+        Raises `QQLConnectionError` ``database-corrupt``.
+        """
+        made = cls._described(path, name)
+        made.name = name
+        made.save()
+        try:
+            with made.engine():
+                pass
+        finally:
+            made.close()
+
+    @classmethod
+    def _described(cls, path: Path, name: str) -> Collection:
         try:
             found = json.loads((path / _MARKER).read_text(encoding="utf-8"))
             _check_version(found, path)
-            made = cls(path, found["name"], found["config"], found["metadata"], found["altered"])
-            if directory_name(made.name) != path.name:
-                raise ValueError(f"the directory {path.name} holds a copy of collection `{made.name}`")
-            return made
+            return cls(path, found["name"], found["config"], found["metadata"], found["altered"])
         except QQLError:
             raise
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
@@ -225,6 +260,14 @@ class Collection:
         sync_directory(path.parent)
         made.path = path
         return made
+
+
+def _drop_vectors(shard: Any, names: list[str]) -> None:
+    """Drop vectors. What is in the log and not in a segment yet would not be read again without them."""
+    shard.flush()
+    for name in names:
+        shard.update(edge.UpdateOperation.delete_vector_name(name))
+    shard.flush()
 
 
 def _check_version(found: Any, path: Path) -> None:
@@ -257,6 +300,7 @@ class Database:
         try:
             self._prepare(create)
             self._scan()
+            self.aliases = self._read_aliases()
         except QQLError:
             self._unlock()
             raise
@@ -317,6 +361,9 @@ class Database:
             self._lock = None
 
     def _scan(self) -> None:
+        for entry in (self.path / "collections").glob(f"{_REPLACED}*"):
+            place = entry.with_name(entry.name.removeprefix(_REPLACED))
+            entry.rename(entry.with_name(f"{_DROPPED}{uuid.uuid4().hex}") if place.exists() else place)
         for entry in sorted((self.path / "collections").iterdir()):
             if entry.name.startswith((_NEW, _DROPPED)):
                 shutil.rmtree(entry, ignore_errors=True)
@@ -327,15 +374,27 @@ class Database:
                 except QQLError as exc:
                     self._broken[collection_name(entry.name)] = (entry, exc)
 
+    def _read_aliases(self) -> Aliases:
+        try:
+            return Aliases(self.path / _ALIASES, self.names)
+        except ValueError as exc:
+            raise _cannot_open(
+                "database-corrupt",
+                f"the aliases of {self.path} are damaged: {exc}",
+                f"without the file {_ALIASES} the database opens, and has no aliases",
+            ) from exc
+
     def __contains__(self, name: str) -> bool:
-        return name in self._open or name in self._broken
+        """Whether there is a collection, or an alias, of that name."""
+        return name in self._open or name in self._broken or name in self.aliases
 
     def names(self) -> list[str]:
         """The names of all collections, damaged ones too, sorted."""
         return sorted([*self._open, *self._broken])
 
     def get(self, name: str) -> Collection:
-        """The collection of that name. Raises ``unknown-collection`` or ``database-corrupt``."""
+        """The collection of that name or alias. Raises ``unknown-collection`` or ``database-corrupt``."""
+        name = self.aliases.collection_of(name)
         found = self._open.get(name)
         if found is not None:
             return found
@@ -345,7 +404,7 @@ class Database:
 
     def unknown(self, name: str) -> QQLExecutionError:
         """The error for a collection that there is not."""
-        names = self.names()
+        names = [*self.names(), *self.aliases]
         listed = (
             f"there are {', '.join(f'`{n}`' for n in names[:20])}" if names else "there are no collections"
         )
@@ -357,6 +416,12 @@ class Database:
         """Make a collection. Raises ``collection-exists``."""
         if not name:
             raise refuse("invalid-name", "a collection requires a name")
+        if name in self.aliases:
+            raise refuse(
+                "alias-exists",
+                f"`{name}` is an alias of collection `{self.aliases.collection_of(name)}`",
+                "a collection requires a name that is no alias",
+            )
         if name in self:
             raise refuse(
                 "collection-exists",
@@ -368,7 +433,16 @@ class Database:
         return made
 
     def drop(self, name: str) -> None:
-        """Remove a collection with all its points; a damaged one too."""
+        """Remove a collection with all its points and its aliases; a damaged one too.
+
+        Raises ``unknown-collection``, and ``not-a-collection`` for an alias, as a server drops none by that.
+        """
+        if name in self.aliases:
+            raise refuse(
+                "not-a-collection",
+                f"`{name}` is an alias of collection `{self.aliases.collection_of(name)}`",
+                "drop the alias, or name the collection itself",
+            )
         if name not in self:
             raise self.unknown(name)
         collection = self._open.get(name)
@@ -381,6 +455,27 @@ class Database:
         self._open.pop(name, None)
         self._broken.pop(name, None)
         shutil.rmtree(gone, ignore_errors=True)
+        self.aliases.forget(name)
+
+    def replace(self, name: str, fill: Callable[[Path], None]) -> None:
+        """Put a collection in the place of the one of that name, damaged or not, or where there is none.
+
+        ``fill`` makes the directory it is given, and a whole collection of that name in it.
+        """
+        if not name:
+            raise refuse("invalid-name", "a collection requires a name")
+        place = self.path / "collections" / directory_name(name)
+        new = place.with_name(f"{_NEW}{uuid.uuid4().hex}")
+        try:
+            fill(new)
+            if name in self._open:
+                self._open[name].abandon()
+            _take_place(new, place)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        self._broken.pop(name, None)
+        self._open[name] = Collection.read(place)
 
     def each_open(self, action: Callable[[Collection], None]) -> None:
         """Do something with every collection; the first failure is raised after the last was tried."""
@@ -399,6 +494,24 @@ class Database:
             self.each_open(Collection.close)
         finally:
             self._unlock()
+
+
+def _take_place(new: Path, place: Path) -> None:
+    """Rename a directory to where another one may be. What a crash leaves half done, `_scan` undoes."""
+    old = place.with_name(f"{_REPLACED}{place.name}")
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    sync_directory(place.parent)
+    if old.exists():
+        gone = old.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+        old.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _lock_file(file: BinaryIO) -> None:

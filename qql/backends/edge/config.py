@@ -6,17 +6,22 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from qql.errors import QQLExecutionError
+
 from .checks import Reader, boolean, integer, mapping, number, one_of, only, read, refuse, unsupported
 from .engine import edge
 from .vectors import VectorSpec
 
 __all__ = [
     "INDEXING_THRESHOLD",
+    "dense_vectors",
     "edge_config",
     "merged",
     "read_create",
     "shown_config",
     "vector_specs",
+    "with_vector_name",
+    "without_vector_name",
 ]
 
 INDEXING_THRESHOLD = 10_000
@@ -196,7 +201,7 @@ def _encodable(name: str) -> bool:
     return not any(0xD800 <= ord(char) < 0xE000 for char in name)
 
 
-def _dense_vectors(body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def dense_vectors(body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The dense vectors by name; the single unnamed form becomes the name ``""``."""
     vectors = mapping(body.get("vectors") or {}, "vectors")
     if "size" in vectors and not isinstance(vectors["size"], Mapping):
@@ -218,7 +223,7 @@ def edge_config(body: Mapping[str, Any]) -> Any:
     arguments = {_EDGE_NAMES[key]: value for key, value in given.items() if key in _EDGE_NAMES}
     if hnsw:
         arguments["hnsw_config"] = _hnsw({})(hnsw, "hnsw_config")
-    dense, sparse = _dense_vectors(body), given.get("sparse_vectors") or {}
+    dense, sparse = dense_vectors(body), given.get("sparse_vectors") or {}
     if not dense and not sparse:
         raise refuse("no-vectors", "a collection requires at least one vector")
     for name in [*dense, *sparse]:
@@ -243,7 +248,7 @@ def _where(part: str, name: str) -> str:
 def vector_specs(collection: str, body: Mapping[str, Any]) -> dict[str, VectorSpec]:
     """The vectors of a checked configuration, by name."""
     specs = {}
-    for name, params in _dense_vectors(body).items():
+    for name, params in dense_vectors(body).items():
         specs[name] = VectorSpec(
             collection,
             name,
@@ -294,10 +299,9 @@ def _merge_section(key: str) -> Callable[[dict[str, Any], Any], None]:
 
 def _merge_quantization(body: dict[str, Any], change: Any) -> None:
     if change == "Disabled":
-        raise unsupported(
-            "switching quantization off", "create the collection anew without it and copy the points"
-        )
-    body["quantization_config"] = change
+        body.pop("quantization_config", None)
+    else:
+        body["quantization_config"] = change
 
 
 def _merge_params(body: dict[str, Any], change: Any) -> None:
@@ -312,11 +316,10 @@ def _merge_params(body: dict[str, Any], change: Any) -> None:
 
 
 def _merge_vectors(body: dict[str, Any], change: Any) -> None:
-    vectors = {name: dict(params) for name, params in _dense_vectors(body).items()}
+    vectors = {name: dict(params) for name, params in dense_vectors(body).items()}
     for name, diff in mapping(change, "vectors").items():
         if name not in vectors:
-            listed = ", ".join(f"`{known}`" for known in vectors)
-            raise refuse("unknown-vector", f"the collection has no dense vector `{name}`", f"it has {listed}")
+            raise _no_such_vector("dense", name, vectors)
         _merge_vector(vectors[name], diff, _where("vectors", name))
     body["vectors"] = vectors[""] if list(vectors) == [""] else vectors
 
@@ -337,12 +340,45 @@ def _merge_vector(params: dict[str, Any], diff: Any, where: str) -> None:
             params[key] = value
 
 
+def _merge_sparse_vectors(body: dict[str, Any], change: Any) -> None:
+    """What an index is built with from now on; the modifier and the datatype of stored vectors stay."""
+    vectors = {name: dict(params or {}) for name, params in (body.get("sparse_vectors") or {}).items()}
+    for name, diff in mapping(change, "sparse_vectors").items():
+        if name not in vectors:
+            raise _no_such_vector("sparse", name, vectors)
+        where, params = _where("sparse_vectors", name), vectors[name]
+        given = read(diff, where, {"modifier": _keep, "index": mapping})
+        index = params.get("index") or {}
+        for key, now, new in (
+            ("modifier", params.get("modifier"), given.get("modifier")),
+            ("index.datatype", index.get("datatype"), given.get("index", {}).get("datatype")),
+        ):
+            if new is not None and new != (now or _SPARSE_DEFAULTS[key]):
+                raise unsupported(
+                    f"changing {where}.{key} from {now or _SPARSE_DEFAULTS[key]} to {new!s:.40}",
+                    f"ALTER COLLECTION can drop the vector `{name}` and add it again; "
+                    "its values must then be written anew",
+                )
+        if "index" in given:
+            params["index"] = {**index, **given["index"]}
+    body["sparse_vectors"] = vectors
+
+
+_SPARSE_DEFAULTS = {"modifier": "none", "index.datatype": "float32"}
+
+
+def _no_such_vector(kind: str, name: str, known: Mapping[str, Any]) -> Exception:
+    listed = ", ".join(f"`{one}`" for one in known) or "none"
+    return refuse("unknown-vector", f"the collection has no {kind} vector `{name}`", f"it has {listed}")
+
+
 _MERGES: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "hnsw_config": _merge_section("hnsw_config"),
     "optimizers_config": _merge_section("optimizers_config"),
     "quantization_config": _merge_quantization,
     "params": _merge_params,
     "vectors": _merge_vectors,
+    "sparse_vectors": _merge_sparse_vectors,
 }
 
 
@@ -362,3 +398,92 @@ def merged(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         merge(out, change)
     edge_config(out)
     return out
+
+
+# --- vectors that come and go ---------------------------------------------------------------------
+
+
+def with_vector_name(body: Mapping[str, Any], name: str, given: Any) -> tuple[dict[str, Any], Any]:
+    """A configuration with one more vector, and the operation that makes it.
+
+    ``given`` is the body of PUT /collections/{collection}/vectors/{name}: ``{"dense": {"size", "distance",
+    …}}`` or ``{"sparse": {"modifier", "datatype"}}``. Raises ``vector-exists`` where there is another vector
+    of that name; the operation is None where there is the same one.
+    """
+    _vector_name(name)
+    kinds = read(given, "the vector", {"dense": mapping, "sparse": mapping})
+    if len(kinds) != 1:
+        raise refuse("invalid-request", "a new vector requires either `dense` or `sparse`")
+    ((kind, params),) = kinds.items()
+    make, table, required = _NEW_VECTORS[kind]
+    try:
+        arguments = read(params, kind, table, required)
+    except QQLExecutionError as exc:
+        if exc.code == "unknown-option":
+            raise refuse(exc.code, exc.message, f"{_LATER}: {', '.join(table)} come first") from None
+        raise
+    entry = params
+    if kind == "sparse":
+        entry = {key: params[key] for key in ("modifier",) if key in params}
+        entry |= {"index": {"datatype": params["datatype"]}} if "datatype" in params else {}
+    out = dict(body)
+    dense, sparse = dense_vectors(body), dict(body.get("sparse_vectors") or {})
+    if name in dense or name in sparse:
+        now = ("dense", _identity(dense[name])) if name in dense else ("sparse", _identity(sparse[name]))
+        if now == (kind, _identity(entry)):
+            return out, None
+        raise refuse("vector-exists", f"there is another vector `{name or '(unnamed)'}`", _REPLACE)
+    if kind == "dense":
+        out["vectors"] = dense | {name: entry}
+    else:
+        out["sparse_vectors"] = sparse | {name: entry}
+    edge_config(out)
+    return out, getattr(edge.UpdateOperation, make)(name, **arguments)
+
+
+_LATER = "ALTER COLLECTION sets the rest of it afterwards"
+_REPLACE = "drop it first to replace it; its values go with it"
+_NEW_VECTORS: dict[str, tuple[str, dict[str, Reader], tuple[str, ...]]] = {
+    "dense": (
+        "create_dense_vector",
+        {
+            "size": integer(1, 65_536),
+            "distance": one_of("Distance"),
+            "multivector_config": _multivector,
+            "datatype": one_of("VectorStorageDatatype"),
+        },
+        ("size", "distance"),
+    ),
+    "sparse": (
+        "create_sparse_vector",
+        {"modifier": _modifier, "datatype": one_of("VectorStorageDatatype")},
+        (),
+    ),
+}
+
+
+def _identity(params: Any) -> tuple[Any, ...]:
+    """What of a vector cannot be altered."""
+    given = params or {}
+    index = given.get("index") or {}
+    return (
+        given.get("size"),
+        str(given.get("distance")).lower(),
+        bool(given.get("multivector_config")),
+        str(given.get("datatype") or index.get("datatype") or "float32").lower(),
+        str(given.get("modifier") or "none").lower(),
+    )
+
+
+def without_vector_name(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A configuration without a vector that it has."""
+    dense, sparse = dense_vectors(body), dict(body.get("sparse_vectors") or {})
+    dense.pop(name, None)
+    sparse.pop(name, None)
+    if not dense and not sparse:
+        raise refuse(
+            "no-vectors",
+            f"`{name or '(unnamed)'}` is the only vector, and a collection requires at least one",
+            "add another vector first, or drop the collection",
+        )
+    return dict(body) | {"vectors": dense, "sparse_vectors": sparse}

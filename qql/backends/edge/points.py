@@ -15,14 +15,12 @@ import orjson
 
 from .checks import items, mapping, point_id, read, refuse, strings
 from .engine import edge
-from .vectors import VectorSpec, find_vector, stored_vector_checker
+from .vectors import VectorSpec, find_vector, refuse_inference, stored_vector_checker
 
 __all__ = ["MAX_PAYLOAD_DEPTH", "PointReader", "check_json", "check_payload"]
 
 MAX_PAYLOAD_DEPTH = 100
 """How deeply a payload may nest: {"a": 1} has depth 1."""
-
-_CLUSTER = "shard keys require a Qdrant server"
 
 
 class PointReader:
@@ -89,6 +87,8 @@ class PointReader:
         for name, value in vector.items():
             checker = self._checkers.get(name)
             if checker is None:
+                if "model" in vector:
+                    refuse_inference(vector)
                 self._unknown_vector(name, who())
             else:
                 out[name] = checker(value, who)

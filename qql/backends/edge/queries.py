@@ -31,7 +31,8 @@ from .checks import (
 from .engine import edge
 from .filters import to_filter
 from .formulas import to_formula
-from .vectors import VectorSpec, find_vector, query_vector
+from .refusals import a_clusters
+from .vectors import VectorSpec, find_vector, query_vector, refuse_inference
 
 __all__ = [
     "MAX_PREFETCH_DEPTH",
@@ -48,13 +49,6 @@ MAX_PREFETCH_DEPTH = 64
 _U32 = 2**32 - 1
 _DEFAULT_LIMIT = 10
 _RRF_K = 2  # Qdrant's default
-
-_CONSISTENCY = "read consistency and shard keys require a Qdrant server"
-
-
-def no_shard_key(value: Any, where: str) -> Any:
-    """Refuse a shard key by name."""
-    raise unsupported("`shard_key`", _CONSISTENCY)
 
 
 def _as_it_is(value: Any, where: str) -> Any:
@@ -111,6 +105,8 @@ _PARAMS: dict[str, Reader] = {
     "indexed_only": boolean,
     "acorn": _acorn,
     "idf": _idf,
+    "consistency": a_clusters,
+    "timeout": a_clusters,
 }
 
 
@@ -141,8 +137,7 @@ class _Stage:
             raise refuse("invalid-request", f"a query on {spec.title} cannot be {value!r}")
         if isinstance(value, int | str):
             return query_vector(spec, self._stored(value), f"point {value} of `{self.lookup.name}`")
-        if isinstance(value, Mapping):
-            _refuse_inference(value)
+        refuse_inference(value)
         return query_vector(spec, value)
 
     def _stored(self, value: int | str) -> Any:
@@ -159,15 +154,6 @@ class _Stage:
         if self.lookup is self.collection:
             self.excluded.append(identity)
         return vector
-
-
-def _refuse_inference(value: Mapping[str, Any]) -> None:
-    kind = next((key for key in ("text", "image", "object") if key in value), None)
-    if kind is not None and "indices" not in value:
-        raise unsupported(
-            f"turning {kind} into a vector (model {value.get('model')!r})",
-            "the vector must be computed before",
-        )
 
 
 class QueryReader:
@@ -190,7 +176,7 @@ class QueryReader:
             "offset": integer(0, _U32),
             "with_payload": with_payload,
             "with_vector": with_vector(collection),
-            "shard_key": no_shard_key,
+            "shard_key": a_clusters,
         }
 
     def request(self, body: Any) -> Any:
@@ -203,7 +189,7 @@ class QueryReader:
         return edge.QueryRequest(**arguments)
 
     def _lookup(self, value: Any, where: str) -> tuple[Collection, str | None]:
-        table = {"collection": text, "vector": text, "shard_key": no_shard_key}
+        table = {"collection": text, "vector": text, "shard_key": a_clusters}
         given = read(value, where, table, ("collection",))
         return self._find(given["collection"]), given.get("vector")
 
@@ -253,7 +239,7 @@ def _query(value: Any, stage: _Stage, sources: int) -> Any:
         kind = next((key for key in _QUERIES if key in given), None)
         if kind is not None and not (kind == "text" and "model" in given):
             return _QUERIES[kind](given, stage, sources)
-        _refuse_inference(given)
+        refuse_inference(given)
         if given.keys() != {"indices", "values"}:
             known = [*_QUERIES, "indices"]
             name = next(iter(given), "")
@@ -264,8 +250,7 @@ def _query(value: Any, stage: _Stage, sources: int) -> Any:
 
 def _nearest(given: Mapping[str, Any], stage: _Stage, sources: int) -> Any:
     body = read(given, "query", {"nearest": _as_it_is, "mmr": mapping}, ("nearest",))
-    if isinstance(body["nearest"], Mapping):
-        _refuse_inference(body["nearest"])
+    refuse_inference(body["nearest"])
     vector = stage.vector(body["nearest"])
     if "mmr" not in body:
         return edge.Query.Nearest(vector, stage.using)
@@ -489,7 +474,7 @@ def scroll_request(collection: Collection, body: Any) -> Any:
         "with_payload": with_payload,
         "with_vector": with_vector(collection),
         "order_by": order_by,
-        "shard_key": no_shard_key,
+        "shard_key": a_clusters,
     }
     given = read(body or {}, "scroll", table)
     if "offset" in given and "order_by" in given:
@@ -507,7 +492,7 @@ def retrieve_arguments(collection: Collection, body: Any) -> tuple[list[int | st
         "ids": lambda value, where: [point_id(item, where) for item in items(value, where)],
         "with_payload": with_payload,
         "with_vector": with_vector(collection),
-        "shard_key": no_shard_key,
+        "shard_key": a_clusters,
     }
     given = read(body, "the points", table, ("ids",))
     return given["ids"], given.get("with_payload", True), given.get("with_vector", False)
@@ -515,7 +500,7 @@ def retrieve_arguments(collection: Collection, body: Any) -> tuple[list[int | st
 
 def count_request(body: Any) -> Any:
     """The engine's request for the body of POST …/points/count."""
-    table: dict[str, Reader] = {"filter": _filter, "exact": boolean, "shard_key": no_shard_key}
+    table: dict[str, Reader] = {"filter": _filter, "exact": boolean, "shard_key": a_clusters}
     return edge.CountRequest(**read(body or {}, "count", table))
 
 
@@ -526,6 +511,6 @@ def facet_request(body: Any) -> Any:
         "limit": integer(1, _U32),
         "filter": _filter,
         "exact": boolean,
-        "shard_key": no_shard_key,
+        "shard_key": a_clusters,
     }
     return edge.FacetRequest(**read(body, "facet", table, ("key",)))

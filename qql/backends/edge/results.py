@@ -27,10 +27,12 @@ def record(found: Any) -> dict[str, Any]:
     return out
 
 
-def scored_point(found: Any) -> dict[str, Any]:
+def scored_point(found: Any, with_vector: Any) -> dict[str, Any]:
     """One point as `/points/query` gives it."""
     out: dict[str, Any] = {"id": plain_id(found.id), "version": found.version, "score": found.score}
     _add_parts(out, found)
+    if not with_vector:  # MMR gives the vectors that it has compared
+        out.pop("vector", None)
     return out
 
 

@@ -15,7 +15,7 @@ from .checks import Reader, items, mapping, one_of, point_id, read, refuse, stri
 from .engine import edge, guarded
 from .filters import filter_depth, to_filter
 from .points import PointReader, check_json
-from .queries import no_shard_key
+from .refusals import a_clusters
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
 
@@ -71,7 +71,7 @@ def _ids(value: Any, where: str) -> list[int | str]:
     return [point_id(item, where) for item in items(value, where)]
 
 
-_SELECTOR: dict[str, Reader] = {"points": _ids, "filter": mapping, "shard_key": no_shard_key}
+_SELECTOR: dict[str, Reader] = {"points": _ids, "filter": mapping, "shard_key": a_clusters}
 
 
 def _selected(
@@ -124,7 +124,7 @@ def _upsert(reader: PointReader, body: Any) -> Change:
     table: dict[str, Reader] = {
         "points": items,
         "batch": lambda value, where: reader.batch(value),
-        "shard_key": no_shard_key,
+        "shard_key": a_clusters,
         "update_filter": _condition,
         "update_mode": one_of("UpdateMode"),
     }
@@ -188,7 +188,7 @@ def _clear_payload(reader: PointReader, body: Any) -> Change:
 
 
 def _update_vectors(reader: PointReader, body: Any) -> Change:
-    table: dict[str, Reader] = {"points": items, "shard_key": no_shard_key, "update_filter": _condition}
+    table: dict[str, Reader] = {"points": items, "shard_key": a_clusters, "update_filter": _condition}
     given = read(body, "update_vectors", table, ("points",))
     points, ids, size = reader.point_vectors(given["points"])
     operation = edge.UpdateOperation.update_vectors(points, given.get("update_filter"))

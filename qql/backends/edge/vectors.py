@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from qql.errors import did_you_mean
 
-from .checks import refuse
+from .checks import refuse, unsupported
 from .engine import edge
 
-__all__ = ["VectorSpec", "find_vector", "query_vector", "stored_vector_checker"]
+__all__ = ["VectorSpec", "find_vector", "query_vector", "refuse_inference", "stored_vector_checker"]
 
 _NUMBERS = {float, int}
 _FLOAT32_MAX = 3.4028234663852886e38
@@ -261,7 +261,20 @@ def _component(spec: VectorSpec, value: Any, where: str, smallest: float, larges
     return out
 
 
+def refuse_inference(value: Any) -> None:
+    """Raise for ``{"text": …, "model": …}`` and the like, in place of a vector."""
+    if not isinstance(value, Mapping) or "indices" in value:
+        return
+    kind = next((key for key in ("text", "image", "object") if key in value), None)
+    if kind is not None:
+        raise unsupported(
+            f"turning {kind} into a vector (model {value.get('model')!r})",
+            "the vector must be computed before",
+        )
+
+
 def _wrong_kind(spec: VectorSpec, value: Any, who: str) -> Exception:
+    refuse_inference(value)
     return refuse(
         "wrong-vector-kind",
         f"{spec.title} is {_ARTICLED[spec.kind]}, {who} has {_given(value)}",

@@ -1,0 +1,239 @@
+"""Writes docs/reference.md and docs/capabilities.md: `python docs/manual.py`.
+
+The words are those of `qql.reference`, the rest is derived from grammar and tables, and what an example
+gives is what the embedded engine gives while this runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import qql
+from qql import nodes
+from qql.backends.capabilities import FEATURES, YES
+from qql.backends.edge import EdgeBackend
+from qql.errors import QQLError, Source
+from qql.options import Table
+from qql.reference import ENTRIES, FILES, GROUPS, PARAMS, SETUP, Entry, option_lines, syntax
+from qql.render import Renderer
+from qql.syntax import parse_script
+
+REFERENCE, CAPABILITIES = "reference.md", "capabilities.md"
+_WIDTH = 100
+_HEAD = """\
+# QQL reference
+
+An entry for each statement, target, clause, filter, function and option. `qql help WORD` prints the same,
+and so does `\\h WORD` in the prompt. This page is generated (`python docs/manual.py`): syntax from the
+grammar, options from the tables of the compiler, and below each example stands what it gives on the
+embedded engine.
+
+In a syntax, `[x]` may be left out, `{a | b}` is one of several, `[, …]` is more of the same. A parameter
+may stand for any value. Keywords are written in any case, none is reserved, and clauses come in any order.
+
+[capabilities.md](capabilities.md) says which engine can do what.
+"""
+_CHANGES = "Each example finds what these statements make, and nothing that another example has changed.\n"
+
+
+# -------------------------------------------------------------------------------------------------- examples
+
+
+def params_of(text: str) -> dict[str, Any] | None:
+    """The parameters that an example uses."""
+    used = {param.key for one in parse_script(Source(text))[0] for param in one.params}
+    return {name: value for name, value in PARAMS.items() if name in used} or None
+
+
+def requests_of(text: str) -> list[qql.Request]:
+    """What an example is compiled to, behind the statements of the setup. Raises `QQLError`."""
+    before = "".join(SETUP.values())
+    return qql.compile(before + text, params_of(text))[len(qql.compile(before)) :]
+
+
+class Examples:
+    """Runs examples one after another on one engine, and repairs what they change."""
+
+    def __init__(self) -> None:
+        self._engine = EdgeBackend(None)
+        self._broken = set(SETUP)
+
+    def run(self, entry: Entry) -> str:
+        """What the statements of an entry give, as text; that of a refusal for one that takes a server."""
+        session = qql.connect(self._engine)
+        for name in self._broken:
+            session.run(f"DROP COLLECTION IF EXISTS {name}; {SETUP[name]}")
+        self._broken = {name for name in SETUP if _changes(entry.example) and name in entry.example}
+        out = io.StringIO()
+        renderer = Renderer(out, width=_WIDTH, timing=False)
+        try:
+            for result in session.run(entry.example, params_of(entry.example)):
+                renderer.show(result)
+        except QQLError as error:
+            if not entry.refused:
+                raise
+            return _refusal(error)
+        finally:
+            for row in session.execute("SHOW COLLECTIONS").rows:
+                if row["collection"] not in SETUP:
+                    session.execute(f"DROP COLLECTION {row['collection']}")
+        if entry.refused:
+            raise AssertionError(f"the example of {entry.name} is not refused")
+        return out.getvalue()
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+_READS = (nodes.Query, nodes.Count, nodes.Facet, nodes.Scroll, nodes.Explain)
+
+
+def _changes(text: str) -> bool:
+    return not all(isinstance(one.statement, _READS) for one in parse_script(Source(text))[0])
+
+
+def _refusal(error: QQLError) -> str:
+    hint = f"\n  = help: {error.hint}" if error.hint else ""
+    return f"error[{error.code}]: {error.diagnostic.message}{hint}\n"
+
+
+@contextlib.contextmanager
+def examples() -> Iterator[Examples]:
+    """An engine for examples, in a directory that holds the files they read."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in FILES.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        os.chdir(folder)
+        runs = Examples()
+        try:
+            yield runs
+        finally:
+            runs.close()
+            os.chdir(before)
+
+
+# ------------------------------------------------------------------------------------------------- reference
+
+
+def reference(run: Callable[[Entry], str]) -> str:
+    """The reference as one page; ``run`` gives what an example gives."""
+    parts = [_HEAD, _contents(), "## The data of the examples\n", _CHANGES]
+    parts.append(_block("sql", "\n".join(SETUP.values())))
+    parts += [f"`{name}` holds `{text.strip()}`.\n" for name, text in FILES.items()]
+    given = json.dumps(PARAMS)
+    parts.append(f"The values of parameters: `{given}`.\n")
+    for group, title in GROUPS.items():
+        parts.append(f"## {title}\n")
+        parts += [section(entry, run(entry)) for entry in ENTRIES if entry.group == group]
+    return "\n".join(parts)
+
+
+def anchor(name: str) -> str:
+    """The anchor that a heading has on GitHub and its like."""
+    return re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-")
+
+
+def _link(name: str) -> str:
+    return f"[{name}](#{anchor(name)})"
+
+
+def _contents() -> str:
+    lines = []
+    for group, title in GROUPS.items():
+        names = ", ".join(_link(entry.name) for entry in ENTRIES if entry.group == group)
+        lines.append(f"* {_link(title)}: {names}")
+    return "\n".join([*lines, ""])
+
+
+def section(entry: Entry, shown: str) -> str:
+    """An entry with what its example gives."""
+    parts = [f"### {entry.name}\n", f"{entry.text}\n"]
+    if form := syntax(entry):
+        parts.append(_block("text", form))
+    parts += [_options(entry, title, table) for title, table in entry.tables]
+    parts.append(_block("sql", entry.example))
+    if entry.refused:
+        parts += ["The embedded engine refuses it by name:\n", _block("text", shown), *_sent(entry)]
+    elif entry.varies:
+        parts.append("What it gives differs from run to run.\n")
+    else:
+        parts.append(_block("text", shown))
+    if entry.also:
+        parts += ["Written otherwise:\n", _block("sql", "\n".join(f"{text};" for text in entry.also))]
+    if entry.see:
+        parts.append(f"See also: {', '.join(map(_link, entry.see))}\n")
+    return "\n".join(parts)
+
+
+def _sent(entry: Entry) -> list[str]:
+    """The request that a server gets, where there is one."""
+    try:
+        request = requests_of(entry.example)[-1]
+    except QQLError:
+        return []
+    body = f"\n{json.dumps(request.body, ensure_ascii=False)}" if request.body is not None else ""
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    return ["A server gets:\n", _block("text", f"{request.method} {request.path}{query}{body}")]
+
+
+def _options(entry: Entry, title: str, table: Table) -> str:
+    rows = [f"| `{line.name}` | {line.takes} | {line.default} |" for line in option_lines(entry, table)]
+    return "\n".join([f"| {title} | takes | default |", "|---|---|---|", *rows, ""])
+
+
+def _block(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```\n"
+
+
+# ---------------------------------------------------------------------------------------------- capabilities
+
+_ABOUT = """\
+# What runs where
+
+For each feature: the embedded engine, the first version of a Qdrant server that has it, and qdrant-client's
+local mode (`QdrantClient(":memory:")`). A reason says why a statement is refused; a note says that it is
+carried out, and what has no effect. Generated from `qql/backends/capabilities.py` (`python
+docs/manual.py`); a test holds it to the engines.
+"""
+
+
+def capabilities() -> str:
+    """The table of what engines can do, by kind."""
+    parts = [_ABOUT]
+    for kind in dict.fromkeys(feature.id.partition(".")[0] for feature in FEATURES):
+        parts.append(f"## {kind.replace('-', ' ').capitalize()}\n")
+        parts.append("| | embedded engine | server | local mode |\n|---|---|---|---|")
+        for one in FEATURES:
+            if one.id.partition(".")[0] == kind:
+                cells = (f"`{one.title}`", _said(one.edge), one.server, _said(one.local))
+                parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _said(state: str) -> str:
+    if state == YES:
+        return YES
+    return f"yes; note: {state.removeprefix('noted: ')}" if state.startswith("noted: ") else f"no: {state}"
+
+
+def write_manual(directory: Path) -> None:
+    """Write both pages into a directory."""
+    with examples() as runs:
+        page = reference(runs.run)
+    (directory / REFERENCE).write_text(page, encoding="utf-8")
+    (directory / CAPABILITIES).write_text(capabilities(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_manual(Path(__file__).parent)

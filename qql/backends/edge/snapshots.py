@@ -1,0 +1,329 @@
+"""Snapshots: a collection as one tar archive below ``snapshots/<collection>/`` of the database.
+
+The archive holds a list of its members, and the files of a collection that was flushed and closed.
+Files of the engine end with room that is reserved and empty; of those zeros the archive keeps the number
+only, as GNU tar does for sparse files.
+
+An archive is written under another name and then renamed, and so is a collection that is recovered: it is
+opened once to see that it works before it takes the place of what there was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, did_you_mean
+
+from .catalogue import Collection, Database
+from .checks import only, read, refuse, text, unsupported
+from .files import directory_name, sync_directory
+from .refusals import ONE_COPY
+
+__all__ = ["create_snapshot", "delete_snapshot", "list_snapshots", "recover_snapshot"]
+
+_SUFFIX, _CHECKSUM, _PARTIAL = ".snapshot", ".checksum", ".partial"
+_BLOCK = 2**20
+_ZEROS = bytes(2**16)
+_MANIFEST, _FORMAT = "snapshot.json", "qql-edge-snapshot-1"
+
+
+def _place(database: Database, collection: str) -> Path:
+    return database.path / "snapshots" / directory_name(collection)
+
+
+# --- what there is --------------------------------------------------------------------------------
+
+
+def list_snapshots(database: Database, collection: str) -> list[dict[str, Any]]:
+    """The snapshots of a collection, the oldest first; also of one that was dropped."""
+    found = _archives(_place(database, collection))
+    if not found and collection not in database:
+        raise database.unknown(collection)
+    return [_description(path) for path in found]
+
+
+def _archives(place: Path) -> list[Path]:
+    return sorted(place.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _description(path: Path) -> dict[str, Any]:
+    """``{"name", "creation_time", "size", "checksum"}``: UTC, bytes, SHA-256 in hexadecimal."""
+    about = path.stat()
+    beside = path.with_name(path.name + _CHECKSUM)
+    made = datetime.fromtimestamp(about.st_mtime, UTC)
+    return {
+        "name": path.name,
+        "creation_time": made.strftime("%Y-%m-%dT%H:%M:%S"),
+        "size": about.st_size,
+        "checksum": beside.read_text("ascii") if beside.exists() else _digest(path),
+    }
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _find(database: Database, collection: str, name: str) -> Path:
+    """The archive of that name. Raises ``unknown-snapshot``, and ``invalid-name`` for a path."""
+    if not name or name in (".", "..") or any(char in name for char in "/\\\0") or name != Path(name).name:
+        raise refuse("invalid-name", f"a snapshot's name cannot be {name!r:.80}", "it is no path")
+    place = _place(database, collection)
+    path = place / name
+    if not name.endswith(_SUFFIX) or not path.is_file():
+        names = [found.name for found in _archives(place)]
+        listed = f"there are {', '.join(f'`{one}`' for one in names[-20:])}" if names else "it has none"
+        raise refuse(
+            "unknown-snapshot",
+            f"`{collection}` has no snapshot `{name}`",
+            did_you_mean(name, names) or listed,
+        )
+    return path
+
+
+def delete_snapshot(database: Database, collection: str, name: str) -> None:
+    """Remove an archive. Raises ``unknown-snapshot``."""
+    path = _find(database, collection, name)
+    path.unlink()
+    path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def create_snapshot(database: Database, collection: Collection) -> dict[str, Any]:
+    """Write an archive of all that a collection holds; gives its description."""
+    with collection.engine():
+        pass  # a damaged collection has nothing worth keeping
+    collection.close()
+    place = _place(database, collection.name)
+    place.mkdir(parents=True, exist_ok=True)
+    for leftover in place.glob(f"*{_PARTIAL}"):
+        leftover.unlink()
+    path = _free_path(place, collection.name)
+    partial = path.with_name(path.name + _PARTIAL)
+    try:
+        _write_archive(partial, collection.path)
+        path.with_name(path.name + _CHECKSUM).write_text(_digest(partial), "ascii")
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
+        raise
+    sync_directory(place)
+    sync_directory(place.parent)
+    return _description(path)
+
+
+def _free_path(place: Path, collection: str) -> Path:
+    base = f"{directory_name(collection)}-{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
+    paths = (place / f"{base}{f'-{at}' if at > 1 else ''}{_SUFFIX}" for at in count(1))
+    return next(path for path in paths if not path.exists())
+
+
+def _write_archive(path: Path, source: Path) -> None:
+    entries = {entry.relative_to(source).as_posix(): entry for entry in sorted(source.rglob("*"))}
+    files = {name: entry for name, entry in entries.items() if entry.is_file()}
+    listed = {"format": _FORMAT, "files": {name: entry.stat().st_size for name, entry in files.items()}}
+    content = json.dumps(listed).encode()
+    with path.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            manifest = tarfile.TarInfo(_MANIFEST)
+            manifest.size = len(content)
+            archive.addfile(manifest, io.BytesIO(content))
+            for name, entry in entries.items():
+                if entry.is_dir():  # an empty one can be part of a segment
+                    directory = tarfile.TarInfo(name)
+                    directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+                    archive.addfile(directory)
+            for name, entry in files.items():
+                _add(archive, entry, name)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        used = _without_trailing_zeros(file, size)
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = used, 0o644
+        member.mtime = int(path.stat().st_mtime)
+        if used < size:  # the form that GNU tar calls sparse format 0.1
+            member.pax_headers = {
+                "GNU.sparse.size": str(size),
+                "GNU.sparse.numblocks": "2",
+                "GNU.sparse.map": f"0,{used},{size},0",
+            }
+        file.seek(0)
+        archive.addfile(member, file)
+
+
+def _without_trailing_zeros(file: BinaryIO, size: int) -> int:
+    """How many bytes there are up to the last one that is not zero."""
+    end = size
+    while end:
+        start = max(0, end - len(_ZEROS))
+        file.seek(start)
+        block = file.read(end - start)
+        # Most blocks are empty, and comparing is many times faster than stripping.
+        if block != _ZEROS and (used := len(block.rstrip(b"\0"))):
+            return start + used
+        end = start
+    return 0
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _only_copy(value: Any, where: str) -> Any:
+    return only("snapshot", "no_sync", hint=ONE_COPY)(value, where)
+
+
+def _no_key(value: Any, where: str) -> Any:
+    raise unsupported(f"`{where}`", "a snapshot is read from a file, which takes no key")
+
+
+def recover_snapshot(database: Database, collection: str, body: Any) -> None:
+    """Make a collection what it was when a snapshot was taken, in one step; where it is missing, make it.
+
+    ``location`` is the name of one of its snapshots, a path, or a ``file://`` address. Raises
+    ``unknown-snapshot``, ``wrong-checksum``, and ``invalid-snapshot`` for a file that is none; whatever is
+    raised, the collection is as it was.
+    """
+    table = {"location": text, "checksum": text, "priority": _only_copy, "api_key": _no_key}
+    given = read(body, "recover", table, ("location",))
+    path = _located(database, collection, given["location"])
+    if "checksum" in given and _digest(path) != given["checksum"].strip().lower():
+        raise refuse(
+            "wrong-checksum",
+            f"the SHA-256 of {path.name} is {_digest(path)}, not {given['checksum']!s:.80}",
+            "the file might be damaged, or another one",
+        )
+
+    def fill(directory: Path) -> None:
+        with _reading(path):
+            _extract(path, directory)
+            Collection.adopt(directory, collection)
+
+    database.replace(collection, fill)
+
+
+def _located(database: Database, collection: str, location: str) -> Path:
+    address = urlsplit(location)
+    if address.scheme == "file":
+        if address.netloc not in ("", "localhost"):
+            raise unsupported(f"a snapshot on another machine ({location!r:.80})", "file:///… is one on this")
+        path = Path(url2pathname(address.path))
+    elif address.scheme in ("http", "https", "s3"):
+        raise unsupported(
+            f"downloading a snapshot ({location!r:.80})", "download it, and give the path of the file"
+        )
+    elif Path(location).name == location:
+        return _find(database, collection, location)
+    else:
+        path = Path(location)
+    if "\0" in str(path) or not path.is_file():
+        raise refuse("unknown-snapshot", f"there is no file {location!r:.200}")
+    return path
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a file that is no snapshot leads to into ``invalid-snapshot``."""
+    try:
+        yield
+    except QQLExecutionError:
+        raise
+    except QQLConnectionError as exc:
+        raise _invalid(path, exc.message) from exc
+    except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise _invalid(path, str(exc) or type(exc).__name__) from exc
+
+
+def _invalid(path: Path, why: str) -> QQLError:
+    first = why.splitlines()[0]
+    return refuse(
+        "invalid-snapshot",
+        f"{path.name} is no snapshot that the embedded engine can recover: {first}",
+        "a server's snapshots are of another form",
+    )
+
+
+def _extract(path: Path, target: Path) -> None:
+    """Write the members of an archive, all of those that it lists and no other."""
+    _see_that_it_is_whole(path)
+    target.mkdir()
+    with tarfile.open(path, "r:") as archive:
+        files = _listed(path, archive)
+        for member in archive:
+            if member.name == _MANIFEST:
+                continue
+            name = PurePosixPath(member.name)
+            if not _stays_inside(name):
+                raise _invalid(path, f"its member {member.name!r:.80} would be written elsewhere")
+            if member.isdir():
+                target.joinpath(*name.parts).mkdir(parents=True, exist_ok=True)
+            elif member.isfile() and files.pop(member.name, None) == member.size:
+                _write_member(archive, member, target.joinpath(*name.parts))
+            else:
+                raise _invalid(path, f"its member {member.name!r:.80} is not the file that it lists")
+    if files:
+        raise _invalid(path, f"it lacks {next(iter(files))!r:.80} and might be cut short")
+    for directory in [target, *(entry for entry in target.rglob("*") if entry.is_dir())]:
+        sync_directory(directory)
+
+
+def _stays_inside(name: PurePosixPath) -> bool:
+    """Whether a member's name, joined to a directory, is below it, on this system's terms."""
+    if name.is_absolute() or not name.parts or ".." in name.parts:
+        return False
+    return os.sep == "/" or all(PureWindowsPath(part).parts == (part,) for part in name.parts)
+
+
+def _see_that_it_is_whole(path: Path) -> None:
+    beside = path.with_name(path.name + _CHECKSUM)
+    if beside.exists() and beside.read_text("ascii", "replace").strip() != _digest(path):
+        raise _invalid(path, f"its SHA-256 is not the one in {beside.name}")
+
+
+def _listed(path: Path, archive: tarfile.TarFile) -> dict[str, int]:
+    first = archive.next()
+    content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
+    found = json.loads(content.read()) if content is not None else {}
+    if found.get("format") != _FORMAT:
+        raise _invalid(path, "it does not begin with a list of its members")
+    return dict(found["files"])
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = archive.extractfile(member)
+    assert source is not None
+    parts: list[tuple[int, int]] = getattr(member, "sparse", None) or [(0, member.size)]
+    with path.open("xb") as file:
+        for start, size in parts:
+            source.seek(start)
+            file.seek(start)
+            while size > 0 and (block := source.read(min(size, _BLOCK))):
+                file.write(block)
+                size -= len(block)
+        file.truncate(member.size)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,82 @@
+"""Which judged document a hit is: by its id, by ``UUID(id)``, or by a field of its payload."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from qql.bind import stable_uuid
+from qql.errors import QQLExecutionError
+from qql.evaluation.files import Scored
+from qql.nodes import is_uuid
+from qql.result import Hit
+
+__all__ = ["document_key", "ranking"]
+
+Key = Callable[[Hit], str]
+"""The document id of a hit."""
+
+
+def document_key(qrels: Mapping[str, Mapping[str, int]], field: str | None = None) -> Key:
+    """The function that gives the document id of a hit.
+
+    Without ``field``, a point is the judged document that has its id (``7`` is ``"7"``, UUIDs in any of their
+    spellings), or whose id became the point's by ``UUID(id)``, as COPY makes points of string ids. A point
+    that no judgement names keeps its own id.
+
+    With ``field``, the document's id is that key of the payload; a dot leads into objects (``meta.doc``)
+    where there is no key of the whole name. For a hit without it the function raises `QQLExecutionError`
+    ``no-document-id``.
+    """
+    if field is not None:
+        name = field
+        return lambda hit: _from_payload(hit, name)
+    by_id = {_as_point(doc): doc for judged in qrels.values() for doc in judged}
+    by_uuid: dict[str, str] = {}
+
+    def key(hit: Hit) -> str:
+        point = str(hit.id)
+        if point in by_id or not is_uuid(point):
+            return by_id.get(point, point)
+        if not by_uuid:
+            by_uuid.update((stable_uuid(doc), doc) for doc in by_id.values())
+        return by_uuid.get(point, point)
+
+    return key
+
+
+def ranking(hits: Iterable[Hit], key: Key) -> list[Scored]:
+    """The documents of hits in their order. One that several points belong to stands where its first does."""
+    found: dict[str, Scored] = {}
+    for hit in hits:
+        doc = key(hit)
+        found.setdefault(doc, Scored(doc, hit.score))
+    return list(found.values())
+
+
+def _as_point(doc: str) -> str:
+    return str(uuid.UUID(doc)) if is_uuid(doc) else doc
+
+
+def _from_payload(hit: Hit, field: str) -> str:
+    value = _value(hit.payload or {}, field)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value:
+        return value
+    raise QQLExecutionError.make(
+        "no-document-id",
+        f"the point {hit.id} has no document id: `{field}` of its payload is "
+        + ("not there" if value is None else "neither a string nor an integer"),
+        hint=f"WITH PAYLOAD ({field}) makes the pipeline return it" if hit.payload is None else None,
+    )
+
+
+def _value(payload: dict[str, Any], field: str) -> Any:
+    if field in payload:
+        return payload[field]
+    value: Any = payload
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,80 @@
+"""Settings to try, and which of them are worth having."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, TypeVar
+
+from qql.errors import QQLExecutionError
+
+__all__ = ["MOST_SETTINGS", "expand_grid", "pareto_front", "read_axis"]
+
+MOST_SETTINGS = 10_000
+"""Combinations of one grid, at most."""
+
+_T = TypeVar("_T")
+
+
+def read_axis(text: str) -> tuple[str, list[Any]]:
+    """``name=value,value,…`` as the name and its values.
+
+    Values are JSON (``limit=10,20``, ``weights=[1,2],[2,1]``); where they are not, what stands between commas
+    is a string (``fusion=rrf,dbsf``). Raises `QQLExecutionError` ``bad-grid``.
+    """
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip() or not values.strip():
+        raise QQLExecutionError.make(
+            "bad-grid",
+            f"`{text}` names no values to try",
+            hint="it reads `name=value,value`: `limit=10,20,50`",
+        )
+    try:
+        return name.strip(), json.loads(f"[{values}]")
+    except (ValueError, RecursionError):
+        return name.strip(), [_scalar(value.strip()) for value in values.split(",")]
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def expand_grid(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values; the last name's change fastest. An empty grid has one, which is empty.
+
+    Raises `QQLExecutionError` ``bad-grid`` for a name without values and for more than `MOST_SETTINGS`.
+    """
+    empty = next((name for name, values in grid.items() if not values), None)
+    if empty is not None:
+        raise QQLExecutionError.make("bad-grid", f"there are no values to try for `{empty}`")
+    count = math.prod(len(values) for values in grid.values())
+    if count > MOST_SETTINGS:
+        raise QQLExecutionError.make(
+            "bad-grid", f"the grid has {count:,} combinations, and {MOST_SETTINGS:,} is the most"
+        )
+    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+
+
+def pareto_front(
+    items: Iterable[_T], *, quality: Callable[[_T], float], latency: Callable[[_T], float]
+) -> list[_T]:
+    """The items that no other beats, from the fastest to the best.
+
+    One item beats another that has as much or more quality in as little or less time, and is not its equal in
+    both. Equals are all kept, in their order.
+
+    Raises `QQLExecutionError` ``bad-grid`` for a figure that is NaN.
+    """
+    scored = [(latency(item), -quality(item), at, item) for at, item in enumerate(items)]
+    if any(math.isnan(seconds) or math.isnan(worth) for seconds, worth, _, _ in scored):
+        raise QQLExecutionError.make("bad-grid", "a figure to compare by is not a number")
+    front: list[tuple[float, float, int, _T]] = []
+    for entry in sorted(scored, key=lambda entry: entry[:3]):
+        if not front or entry[1] < front[-1][1] or entry[:2] == front[-1][:2]:
+            front.append(entry)
+    return [item for _, _, _, item in front]

@@ -1,0 +1,311 @@
+"""The measures of a ranking, by the names of ir-measures and as trec_eval defines them, in plain Python.
+
+======================= ============================================================================
+``nDCG``, ``nDCG@k``    DCG of the ranking over that of the best one possible. A document at rank r
+                        adds gain / log₂(r + 1). The gain is the relevance, or 2^relevance - 1 with
+                        ``dcg='exp-log2'``; at or below 0 it is 0. (Järvelin, Kekäläinen: Cumulated gain-based
+                        evaluation of IR techniques, ACM TOIS 20(4), 2002; Burges et al., ICML 2005)
+``R@k``                 the share of the relevant documents that are among the first k
+``P@k``                 the share of the first k places that hold a relevant document
+``Success@k``           1 where a relevant document is among the first k, else 0
+``RR``, ``RR@k``        1 / rank of the first relevant document, 0 where there is none
+``AP``, ``AP@k``        the precision at the rank of each relevant document, summed, over the number of all
+                        relevant ones (Buckley, Voorhees: Retrieval system evaluation, TREC, 2005)
+``Rprec``               the precision at k = the number of relevant documents
+``Judged``, ``Judged@k`` the share of the returned documents, up to k, that are judged at all
+======================= ============================================================================
+
+``rel=n`` (default 1) is the least relevance that counts as relevant; ``judged_only=True`` takes documents
+without judgement out of the ranking first. ``Recall``, ``Precision``, ``MRR`` and ``MAP`` are other names.
+
+A ranking is a sequence of document ids, the best first, each once: the engine's order, ties included.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from qql.errors import Diagnostic, QQLExecutionError, did_you_mean
+
+__all__ = [
+    "DEFAULT_MEASURES",
+    "MEASURES",
+    "Evaluation",
+    "Measure",
+    "evaluate",
+    "parse_measure",
+    "parse_measures",
+]
+
+DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure with its parameters; its text is its name in ir-measures."""
+
+    name: str
+    cutoff: int | None = None
+    rel: int = 1
+    dcg: str = "log2"
+    judged_only: bool = False
+
+    def __str__(self) -> str:
+        given = {"rel": self.rel, "dcg": self.dcg, "judged_only": self.judged_only}
+        told = ",".join(f"{name}={value!r}" for name, value in given.items() if value != _DEFAULTS[name])
+        return self.name + (f"({told})" if told else "") + (f"@{self.cutoff}" if self.cutoff else "")
+
+    def __call__(self, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+        """The value for one query: 0 to 1. ``judged`` is document id → relevance."""
+        if self.judged_only:
+            ranking = [doc for doc in ranking if judged.get(doc, -1) >= 0]
+        return MEASURES[self.name].function(self, ranking, judged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    function: Callable[[Measure, Sequence[str], Mapping[str, int]], float]
+    cutoff: str  # "needed", "allowed" or "refused"
+    parameters: tuple[str, ...]
+
+
+def _hits(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> list[bool]:
+    return [judged.get(doc, 0) >= measure.rel for doc in ranking[: measure.cutoff]]
+
+
+def _relevant(measure: Measure, judged: Mapping[str, int]) -> int:
+    return sum(relevance >= measure.rel for relevance in judged.values())
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _ndcg(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    k = measure.cutoff
+    exponential = measure.dcg == "exp-log2"
+    gains = {doc: 2.0**rel - 1 if exponential else float(rel) for doc, rel in judged.items() if rel > 0}
+    best = sorted(gains.values(), reverse=True)[:k]
+    return _ratio(_dcg(gains.get(doc, 0.0) for doc in ranking[:k]), _dcg(best))
+
+
+def _dcg(gains: Iterable[float]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1) if gain)
+
+
+def _recall(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    return _ratio(sum(_hits(measure, ranking, judged)), _relevant(measure, judged))
+
+
+def _precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    return _ratio(sum(_hits(measure, ranking, judged)), measure.cutoff or len(ranking))
+
+
+def _success(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    return float(any(_hits(measure, ranking, judged)))
+
+
+def _reciprocal_rank(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    hits = _hits(measure, ranking, judged)
+    return 1 / (hits.index(True) + 1) if True in hits else 0.0
+
+
+def _average_precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    ranks = [rank for rank, hit in enumerate(_hits(measure, ranking, judged), 1) if hit]
+    return _ratio(sum(found / rank for found, rank in enumerate(ranks, 1)), _relevant(measure, judged))
+
+
+def _r_precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    relevant = _relevant(measure, judged)
+    return _ratio(sum(_hits(measure, ranking[:relevant], judged)), relevant)
+
+
+def _judged(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+    top = ranking[: measure.cutoff]
+    return _ratio(sum(doc in judged for doc in top), len(top))
+
+
+_BINARY = ("rel", "judged_only")
+MEASURES = {
+    "nDCG": _Kind(_ndcg, "allowed", ("dcg", "judged_only")),
+    "R": _Kind(_recall, "needed", _BINARY),
+    "P": _Kind(_precision, "needed", _BINARY),
+    "Success": _Kind(_success, "needed", _BINARY),
+    "RR": _Kind(_reciprocal_rank, "allowed", _BINARY),
+    "AP": _Kind(_average_precision, "allowed", _BINARY),
+    "Rprec": _Kind(_r_precision, "refused", _BINARY),
+    "Judged": _Kind(_judged, "allowed", ()),
+}
+"""Name → how it is computed, and what it takes."""
+_ALIASES = {"Recall": "R", "Precision": "P", "MRR": "RR", "MAP": "AP"}
+_NAMES = {name.lower(): _ALIASES.get(name, name) for name in [*MEASURES, *_ALIASES]}
+_DEFAULTS: dict[str, Any] = {"rel": 1, "dcg": "log2", "judged_only": False}
+_FITS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "rel": (lambda value: type(value) is int and value > 0, "an integer above 0"),
+    "dcg": (lambda value: value in ("log2", "exp-log2"), "'log2' or 'exp-log2'"),
+    "judged_only": (lambda value: type(value) is bool, "True or False"),
+}
+
+
+# -- names
+
+
+def parse_measures(texts: Iterable[str]) -> tuple[Measure, ...]:
+    """`parse_measure` of each, without repetitions."""
+    return tuple(dict.fromkeys(map(parse_measure, texts)))
+
+
+def parse_measure(text: str) -> Measure:
+    """The measure that a name of ir-measures means (``nDCG@10``, ``R(rel=2)@100``), in any case of letters.
+
+    Raises `QQLExecutionError`: ``unknown-measure``, ``bad-measure``.
+    """
+    try:
+        tree: ast.expr = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
+        raise _bad(text, "it does not read as `name(parameter=value)@k`") from exc
+    cutoff = None
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+        cutoff = _literal(text, tree.right)
+        tree = tree.left
+    given: dict[str, Any] = {}
+    if isinstance(tree, ast.Call):
+        if tree.args:
+            _refuse(text, "its parameters have to be named: `name(parameter=value)@k`")
+        given = {word.arg or "**": _literal(text, word.value) for word in tree.keywords}
+        tree = tree.func
+    if not isinstance(tree, ast.Name):
+        _refuse(text, "it does not read as `name(parameter=value)@k`")
+    name = _NAMES.get(tree.id.lower())
+    if name is None:
+        raise QQLExecutionError.make(
+            "unknown-measure",
+            f"there is no measure `{tree.id}`",
+            hint=did_you_mean(tree.id, [*MEASURES, *_ALIASES]) or f"the measures are {', '.join(MEASURES)}",
+        )
+    if "cutoff" in given and cutoff is None:
+        cutoff = given.pop("cutoff")
+    _check(text, name, cutoff, given)
+    return Measure(name, cutoff, **given)
+
+
+def _literal(text: str, tree: ast.expr) -> Any:
+    if not isinstance(tree, ast.Constant):
+        _refuse(text, "its values have to be numbers, strings, True or False")
+    return tree.value
+
+
+def _check(text: str, name: str, cutoff: Any, given: Mapping[str, Any]) -> None:
+    kind = MEASURES[name]
+    if cutoff is None and kind.cutoff == "needed":
+        _refuse(text, f"{name} requires a cutoff: `{name}@10`")
+    if cutoff is not None and kind.cutoff == "refused":
+        _refuse(text, f"{name} takes no cutoff")
+    if cutoff is not None and not (type(cutoff) is int and cutoff > 0):
+        _refuse(text, "its cutoff has to be an integer above 0")
+    for parameter, value in given.items():
+        if parameter not in kind.parameters:
+            takes = f"takes {', '.join(kind.parameters)}" if kind.parameters else "takes no parameters"
+            _refuse(text, f"{name} has no parameter `{parameter}`; it {takes}")
+        fits, what = _FITS[parameter]
+        if not fits(value):
+            _refuse(text, f"`{parameter}` has to be {what}")
+
+
+def _bad(text: str, why: str) -> QQLExecutionError:
+    return QQLExecutionError(Diagnostic("bad-measure", f"the measure `{text}` cannot be used: {why}"))
+
+
+def _refuse(text: str, why: str) -> NoReturn:
+    raise _bad(text, why)
+
+
+# -- runs
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` found for one pipeline.
+
+    ``values`` is measure → query id → value, for the queries that count: ``queries``, in the order in which
+    they were asked. ``unjudged`` are left out, since nothing is judged for them; ``missing`` count as 0,
+    since the run has no document for them; ``unasked`` are judged and were not asked. ``judged_hits`` is the
+    number of returned documents that have a judgement.
+    """
+
+    values: Mapping[Measure, Mapping[str, float]] = field(hash=False)
+    queries: tuple[str, ...]
+    unjudged: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+    judged_hits: int = 0
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures, in the order given."""
+        return tuple(self.values)
+
+    @property
+    def means(self) -> dict[Measure, float]:
+        """The arithmetic mean of each measure over `queries`."""
+        return {m: math.fsum(of.values()) / len(of) for m, of in self.values.items()}
+
+    def warnings(self) -> list[Diagnostic]:
+        """What makes the figures mean less than they seem to."""
+        said = []
+        if not self.judged_hits:
+            said.append(
+                Diagnostic(
+                    "no-judged-hits",
+                    "none of the documents found is among the judged ones",
+                    hint="the ids might differ: `--doc-id FIELD` takes them from the payload",
+                    severity="warning",
+                )
+            )
+        if self.unjudged:
+            count, most = len(self.unjudged), ", ".join(self.unjudged[:5])
+            said.append(
+                Diagnostic(
+                    "unjudged-queries",
+                    f"{count} {'query has' if count == 1 else 'queries have'} no judgements and"
+                    f" {'does' if count == 1 else 'do'} not count: {most}{', …' if count > 5 else ''}",
+                    severity="warning",
+                )
+            )
+        return said
+
+
+def evaluate(
+    run: Mapping[str, Sequence[str]],
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Iterable[Measure],
+    asked: Iterable[str] | None = None,
+) -> Evaluation:
+    """The measures of a run: query id → document ids, the best first, each once.
+
+    ``asked`` are the ids of the queries that were run; without it, those of ``qrels`` and ``run``. A query
+    without judgements does not count; a judged one without results counts as 0, as with ``trec_eval -c``, and
+    so does one whose judgements are all "not relevant". Raises `QQLExecutionError` ``no-judged-queries``
+    where none is left.
+    """
+    every = tuple(dict.fromkeys(asked if asked is not None else [*qrels, *run]))
+    queries = tuple(query for query in every if qrels.get(query))
+    if not queries:
+        raise QQLExecutionError.make(
+            "no-judged-queries",
+            "none of the queries has a judgement",
+            hint="the ids of queries and judgements might differ",
+        )
+    known = set(every)
+    return Evaluation(
+        values={m: {query: m(run.get(query, ()), qrels[query]) for query in queries} for m in measures},
+        queries=queries,
+        unjudged=tuple(query for query in every if not qrels.get(query)),
+        missing=tuple(query for query in queries if not run.get(query)),
+        unasked=tuple(query for query in qrels if query not in known),
+        judged_hits=sum(doc in qrels[query] for query in queries for doc in run.get(query, ())),
+    )

@@ -1,0 +1,152 @@
+"""Where a pipeline loses relevant documents.
+
+A pipeline is a DAG of stages, the last of which (the root) gives the result. For each query a stage has a
+ranking. Every relevant document has one of three fates: the result holds it; no stage found it; or stages
+found it and it was **lost at** a stage, one that read it from its inputs and did not pass it on. Where it
+was lost on several ways, the last of these stages counts, so the shares of a query add up to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from qql.errors import QQLExecutionError
+
+__all__ = ["StageShare", "StageTrace", "StagesReport", "fates", "stage_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageTrace:
+    """A stage's documents for one query, the best first, and the labels of the stages that it reads."""
+
+    docs: Sequence[str]
+    inputs: tuple[str, ...] = ()
+
+
+Trace = Mapping[str, StageTrace]
+"""Label → stage, in an order in which they can run: inputs before what reads them, the root last."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageShare:
+    """A stage's part in finding the relevant documents: means over queries of shares, 0 to 1.
+
+    ``found``: in the stage's documents. ``only``: in those and in no other stage's, apart from the stages
+    that it reads (directly or not) and that read it. ``entered``: in its inputs' documents; 1 for a stage
+    without inputs. ``lost``: lost at it. ``docs`` is the mean number of its documents.
+    """
+
+    label: str
+    found: float
+    only: float
+    entered: float
+    lost: float
+    docs: float
+
+
+@dataclass(frozen=True, slots=True)
+class StagesReport:
+    """``kept`` (in the result) + ``never`` (found by no stage) + the stages' ``lost`` = 1.
+
+    Means over the ``queries`` that have relevant documents, each query with the same weight, as in R.
+    """
+
+    stages: tuple[StageShare, ...]
+    kept: float
+    never: float
+    queries: int
+
+
+def fates(trace: Trace, relevant: Iterable[str]) -> dict[str, str | None]:
+    """For each relevant document that the result lacks: the stage that lost it, None where none found it."""
+    docs = {label: set(stage.docs) for label, stage in trace.items()}
+    result = docs[list(trace)[-1]] if trace else set()
+    return {doc: _lost_at(trace, docs, doc) for doc in relevant if doc not in result}
+
+
+def _lost_at(trace: Trace, docs: Mapping[str, set[str]], doc: str) -> str | None:
+    for label, stage in reversed(list(trace.items())):
+        if doc not in docs[label] and any(doc in docs[name] for name in stage.inputs):
+            return label
+    return None
+
+
+def stage_report(
+    traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, int]], rel: int = 1
+) -> StagesReport:
+    """The stages' shares over all queries; ``traces`` is query id → its stages, ``rel`` the least relevance.
+
+    Queries without relevant documents are left out. Raises `QQLExecutionError`: ``bad-trace`` (a stage reads
+    one that does not stand before it, nothing reads a stage that is not the last, or queries differ in their
+    stages), ``no-judged-queries``.
+    """
+    relevant = {
+        query: [doc for doc, relevance in qrels.get(query, {}).items() if relevance >= rel]
+        for query in traces
+    }
+    asked = [query for query in traces if relevant[query]]
+    if not asked:
+        raise QQLExecutionError.make("no-judged-queries", "none of the queries has a relevant document")
+    shape = {label: stage.inputs for label, stage in traces[asked[0]].items()}
+    _check(shape)
+    kin = _kin(shape)
+    ends, parts = [], []
+    for query in asked:
+        trace = traces[query]
+        if {label: stage.inputs for label, stage in trace.items()} != shape:
+            raise QQLExecutionError.make(
+                "bad-trace", f"the query {query!r} has other stages than {asked[0]!r}"
+            )
+        lost = list(fates(trace, relevant[query]).values())
+        total = len(relevant[query])
+        ends.append((1 - len(lost) / total, lost.count(None) / total))
+        parts.append(_shares(trace, relevant[query], lost, kin))
+    kept, never = _means(ends)
+    stages = [StageShare(label, *_means([query[label] for query in parts])) for label in shape]
+    return StagesReport(tuple(stages), kept, never, len(asked))
+
+
+def _means(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [math.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def _shares(
+    trace: Trace, relevant: Sequence[str], lost: Sequence[str | None], kin: Mapping[str, set[str]]
+) -> dict[str, tuple[float, ...]]:
+    """The fields of each stage's `StageShare` for one query."""
+    wanted = set(relevant)
+    found = {label: wanted.intersection(stage.docs) for label, stage in trace.items()}
+    out = {}
+    for label, stage in trace.items():
+        others = set().union(*(found[name] for name in trace if name not in kin[label]))
+        entered = set().union(*(found[name] for name in stage.inputs)) if stage.inputs else wanted
+        counts = (len(found[label]), len(found[label] - others), len(entered), lost.count(label))
+        out[label] = (*(count / len(wanted) for count in counts), float(len(stage.docs)))
+    return out
+
+
+def _kin(shape: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
+    """Each stage with all that it reads and all that reads it, directly or not."""
+    below: dict[str, set[str]] = {}
+    for label, inputs in shape.items():
+        below[label] = {label}.union(*(below[name] for name in inputs))
+    return {label: below[label] | {name for name in shape if label in below[name]} for label in shape}
+
+
+def _check(shape: Mapping[str, tuple[str, ...]]) -> None:
+    seen: set[str] = set()
+    for label, inputs in shape.items():
+        for name in inputs:
+            if name not in seen:
+                raise QQLExecutionError.make(
+                    "bad-trace", f"the stage `{label}` reads `{name}`, which does not stand before it"
+                )
+        seen.add(label)
+    read = {name for inputs in shape.values() for name in inputs}
+    idle = [label for label in list(shape)[:-1] if label not in read]
+    if idle:
+        raise QQLExecutionError.make(
+            "bad-trace", f"nothing reads the stage `{idle[0]}`, and it is not the last"
+        )
