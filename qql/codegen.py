@@ -97,22 +97,22 @@ def _emit_where(stage: Stage, given: Input) -> dict[str, Any] | None:
     Qdrant merges a filter into those of the prefetches below it key by key, and two lists of alternatives
     into one: `a OR b` above `c OR d` would become `a OR b OR c OR d`. Inside a ``must`` it keeps its meaning.
     """
-    where = all_of([stage.where, given.where])
-    found = emit_filter(where)
-    kind = type(where)
-    if kind in _MERGED and any(_stands_below(kind, one) for one in stage.inputs):
+    found = emit_filter(all_of([stage.where, given.where]))
+    merged = _merged(found)
+    if merged and any(_stands_below(merged, one) for one in stage.inputs):
         return {"must": [found]}
     return found
 
 
-_MERGED = (nodes.Or, nodes.MinShould)
-"""Conditions that Qdrant would merge with another of their kind above or below them."""
+def _merged(found: dict[str, Any] | None) -> str | None:
+    """The part of a filter that Qdrant would merge with another of its kind above or below."""
+    return next((key for key in ("should", "min_should") if found and key in found), None)
 
 
-def _stands_below(kind: type[nodes.Node], given: Input) -> bool:
-    """Whether a filter here or below has such a condition at its top."""
-    where = all_of([given.stage.where, given.where])
-    return isinstance(where, kind) or any(_stands_below(kind, one) for one in given.stage.inputs)
+def _stands_below(key: str, given: Input) -> bool:
+    """Whether a filter here or below has such a part at its top."""
+    found = emit_filter(all_of([given.stage.where, given.where]))
+    return _merged(found) == key or any(_stands_below(key, one) for one in given.stage.inputs)
 
 
 def _emit_target(stage: Stage) -> dict[str, Any]:

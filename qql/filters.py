@@ -121,6 +121,8 @@ def emit_condition(condition: nodes.Condition) -> dict[str, Any]:
             return {"key": _key(condition)} | _compare(condition)
         case nodes.Between():
             return {"key": _key(condition), "range": _between(condition)}
+        case nodes.In() if any(isinstance(scalar_value(one), (bool, float)) for one in _listed(condition)):
+            return _any_equal(condition)
         case nodes.In():
             return {"key": _key(condition), "match": {"any": _values(condition, "IN")}}
         case nodes.Match():
@@ -328,6 +330,21 @@ def _listed(condition: nodes.In | nodes.Match) -> tuple[nodes.Scalar, ...]:
     if not values:
         _fail("empty-list", "an empty list matches nothing", condition.span)
     return values
+
+
+def _any_equal(condition: nodes.In) -> dict[str, Any]:
+    """IN with decimals or booleans, which Qdrant matches one by one only."""
+    scalars = _listed(condition)
+    values = [scalar_value(scalar) for scalar in scalars]
+    truths = isinstance(values[0], bool)
+    for scalar, value in zip(scalars, values, strict=True):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) != truths:
+            hint = "two IN lists joined by OR, one for each kind"
+            message = "IN takes values of one kind: strings, numbers, or true and false"
+            _fail("mixed-list", message, scalar.span, hint)
+    equal = [nodes.Compare(condition.name, "=", scalar, span=scalar.span) for scalar in scalars]
+    found = [emit_condition(one) for one in equal]
+    return found[0] if len(found) == 1 else {"should": found}
 
 
 def _values(condition: nodes.In | nodes.Match, word: str) -> list[Any]:

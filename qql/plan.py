@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.filters import emit_filter, point_id, scalar_value
+from qql.functions import GUARDS
 from qql.options import (
     ACORN_OPTIONS,
     FUSION_OPTIONS,
@@ -455,11 +456,22 @@ class _Planner:
         if not inputs:
             message = "a formula rescores the hits of stages, and this one has none: Qdrant refuses it"
             self.context.warn("formula-without-prefetch", message, formula.span, "add PREFETCH (…)")
+        for call in nodes.walk(formula.expression):
+            if isinstance(call, nodes.Call) and call.default is not None and call.function in _GUARDED:
+                self.check_default(call, call.default)
         for option in formula.defaults:
             if option.name == "score":
                 message = "the default of `score` is that of a payload field; the score's is named `$score`"
                 hint = "write DEFAULTS ($score = …)"
                 self.context.warn("idle-default", message, option.span, hint)
+
+    def check_default(self, call: nodes.Call, default: nodes.Scalar) -> None:
+        """``LOG(x) [DEFAULT = n]`` keeps x where LOG is defined, as v1 has it: that gives one value only."""
+        least = _GUARDED[call.function]
+        if scalar_value(default) != least:
+            message = f"where x is too small, the function gives {least:g} here, whatever DEFAULT says"
+            hint = f"write [DEFAULT = {least:g}], or CASE WHEN x > 0 THEN … ELSE … END"
+            self.context.warn("idle-default", message, default.span, hint)
 
     def boosted(self, query: nodes.Query, label: str, is_root: bool) -> Stage:
         """A trailing FORMULA or BOOST: it rescores what the rest finds, more of it than asked for."""
@@ -642,6 +654,13 @@ _ALL_KINDS = {"dense", "sparse", "multi"}
 _WITHOUT_VECTOR = (nodes.Points, nodes.OrderBy, nodes.Sample, nodes.Formula)
 """Targets that search no vector."""
 _BM25 = "Qdrant/bm25"
+_GUARDED = {
+    "sqrt": math.sqrt(GUARDS["sqrt"]),
+    "acosh": math.acosh(GUARDS["acosh"]),
+    "log10": math.log10(GUARDS["log10"]),
+    "ln": math.log(GUARDS["ln"]),
+}
+"""The value of a function with DEFAULT at the least argument that it is given."""
 OVERSAMPLING = 10
 """How many candidates HYBRID and a trailing FORMULA take for each hit that is asked for (v1)."""
 

@@ -22,6 +22,7 @@ from qql.printer import show
 from qql.syntax import keywords
 
 __all__ = [
+    "KINDS",
     "conditions",
     "expressions",
     "inputs",
@@ -111,7 +112,7 @@ _numbers_or_params = st.one_of(_number, _param).map(Scalar)
 _ids = st.one_of(_number, _text, _uuids, _param).map(Scalar)
 
 
-def _sized(make: Callable[[int], Strategy]) -> Callable[[int], Strategy]:
+def _sized(make: Callable[..., Strategy]) -> Callable[..., Strategy]:
     """A strategy for each depth, made once."""
     return cache(make)
 
@@ -300,8 +301,25 @@ inputs = st.one_of(
     st.builds(nodes.Vector, st.one_of(_vectors, _sparse_vectors, _param)),
     _points,
     st.builds(nodes.AnyInput, _param),
+    # Of Qdrant's own objects, `{text: 5, model: …}`, which only the planner refuses.
+    st.builds(nodes.Text, _texts | _scalars, _maybe(_scalars), values(1)),
+    st.builds(nodes.Inference, values(1), _models, st.none()),
 )
-_examples = st.one_of(_tuples(inputs, 0), _tuples(_points, 0), _param)
+
+
+def _example(value: Any) -> Any:
+    """What `POSITIVE […]` makes of a value."""
+    if isinstance(value, (list, dict)):
+        return nodes.Vector(value)
+    return nodes.AnyInput(value) if isinstance(value, Param) else nodes.Point(Scalar(value))
+
+
+_examples = st.one_of(
+    _tuples(inputs, 0),
+    _tuples(_points, 0),
+    _tuples(values(1), 0, 2).map(lambda v: tuple(map(_example, v))),
+    _param,
+)
 _pairs = _tuples(st.builds(nodes.ContextPair, inputs, inputs), 1, 2)
 _orders = st.builds(nodes.OrderBy, names, st.sampled_from([None, "asc", "desc"]), _maybe(_scalars))
 _feedback = _tuples(st.builds(nodes.FeedbackItem, inputs, _scalars), 1, 2)
@@ -375,7 +393,7 @@ def queries(depth: int = 1, *, ctes: bool = True) -> Strategy:
         _maybe(_lookups),
     )
     own = st.just(()) if stages is None or not ctes else _tuples(st.builds(nodes.Cte, names, stages), 0, 2)
-    few = st.one_of(st.none(), st.none(), st.none())
+    few = st.one_of(st.none(), st.none(), st.none())  # seldom, since these make the largest trees
     return st.builds(
         Query,
         ctes=own,
@@ -465,7 +483,7 @@ def _altered(given: nodes.AlterCollection) -> nodes.AlterCollection:
     return given if given.blocks or given.changes else replace(given, blocks=(nodes.Block("hnsw", ()),))
 
 
-_MAKERS: dict[type[Node], Strategy] = {
+KINDS: dict[type[Node], Strategy] = {
     Query: queries(2),
     nodes.Count: st.builds(nodes.Count, **_source, params=_some_options, shard=_maybe(_shards)),
     nodes.Facet: st.builds(
@@ -558,49 +576,44 @@ _MAKERS: dict[type[Node], Strategy] = {
     nodes.ShowCollection: st.builds(nodes.ShowCollection, names),
     nodes.Explain: st.deferred(lambda: st.builds(nodes.Explain, _batched)),
 }
-"""A strategy for each kind of statement."""
+"""A strategy for the statements of each kind."""
 _HEAVY = (Query, nodes.Batch, nodes.Explain)
-_batched = st.one_of(queries(1), *(made for kind, made in _MAKERS.items() if kind not in _HEAVY))
+_batched: Strategy = st.one_of(queries(1), *(made for kind, made in KINDS.items() if kind not in _HEAVY))
 
 # ------------------------------------------------------------------------------------ parameters
 
 
-def rebuilt(value: Any, change: Callable[[Param], Any]) -> Any:
+def _rebuilt(value: Any, change: Callable[[Param], Any]) -> Any:
     """A tree with each parameter put through a function."""
     match value:
         case Param():
             return change(value)
         case Node():
             found = {
-                f.name: rebuilt(getattr(value, f.name), change) for f in fields(value) if f.name != "span"
+                f.name: _rebuilt(getattr(value, f.name), change) for f in fields(value) if f.name != "span"
             }
             return type(value)(**found, span=value.span)
         case tuple():
-            return tuple(rebuilt(item, change) for item in value)
+            return tuple(_rebuilt(item, change) for item in value)
         case list():
-            return [rebuilt(item, change) for item in value]
+            return [_rebuilt(item, change) for item in value]
         case dict():
-            return {key: rebuilt(item, change) for key, item in value.items()}
+            return {key: _rebuilt(item, change) for key, item in value.items()}
     return value
 
 
 def positional(statement: Any) -> Any:
     """The statement with ``?`` for its parameters, counted in the order of the canonical text."""
     counter = iter(range(1 << 30))
-    numbered = rebuilt(statement, lambda _: Param(f"__param_{next(counter)}__"))
+    numbered = _rebuilt(statement, lambda _: Param(f"__param_{next(counter)}__"))
     order = dict.fromkeys(re.findall(r"(?<!\w):(__param_[0-9]+__)", show(numbered)))
     places = {key: place for place, key in enumerate(order)}
-    return rebuilt(numbered, lambda param: Param(places[param.key]))
-
-
-def bound(statement: Any) -> Any:
-    """The statement with a name or a number in the place of each parameter of a name or a scalar."""
-    return rebuilt(statement, lambda param: str(param.key))
+    return _rebuilt(numbered, lambda param: Param(places[param.key]))
 
 
 def statements(kind: type[Node] | None = None, *, parameters: bool = True) -> Strategy:
     """Statements, of one kind or of any."""
-    made = st.one_of(*_MAKERS.values()) if kind is None else _MAKERS[kind]
+    made = st.one_of(*KINDS.values()) if kind is None else KINDS[kind]
     if not parameters:
         return made.filter(lambda one: not any(isinstance(node, Param) for node in nodes.walk(one)))
     return st.one_of(made, made, made.map(positional))

@@ -31,10 +31,9 @@ Outcome = tuple[str, str, Any]
 def theirs(text: str, params: Any = None) -> Outcome:
     route = pyqql.compile(text, params) if params is not None else pyqql.compile(text)
     body = route["payload"]
-    if isinstance(body, dict):
-        if "prefetch" in body:
-            # A reference's LOOKUP FROM is copied to the root, where nobody wrote it.
-            body = {key: value for key, value in body.items() if key != "lookup_from"}
+    if isinstance(body, dict) and "prefetch" in body:
+        # A reference's LOOKUP FROM is copied to the root, where nobody wrote it.
+        body = {key: value for key, value in body.items() if key != "lookup_from"}
     return route["method"], route["path"], normal(body)
 
 

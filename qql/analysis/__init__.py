@@ -1,0 +1,52 @@
+"""What each stage of a query did: EXPLAIN ANALYZE, WITH PROVENANCE, WHY and ABLATE.
+
+`stages` makes a request for each stage, `measure` runs them, `fusion` and `compare` recompute what the
+engine fused and `judging` says why it differs, `attribution` divides the scores of the hits among the stages,
+`ablation` leaves each out in turn, `why` follows one point, `report` tells it all.
+"""
+
+from qql.analysis.ablation import Ablation, Move
+from qql.analysis.asking import Call
+from qql.analysis.attribution import Provenance, StageShare, provenance
+from qql.analysis.compare import Difference, Verdict
+from qql.analysis.judging import Rescored
+from qql.analysis.measure import (
+    Analysis,
+    Overlap,
+    Reached,
+    Scores,
+    StageReport,
+    Timing,
+    analyse,
+)
+from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict
+from qql.analysis.stages import StageRun, stage_requests
+from qql.analysis.why import Explanation, FailedCondition, Standing, why
+
+__all__ = [
+    "Ablation",
+    "Analysis",
+    "Call",
+    "Difference",
+    "Explanation",
+    "FailedCondition",
+    "Move",
+    "Overlap",
+    "Provenance",
+    "Reached",
+    "Rescored",
+    "Scores",
+    "StageReport",
+    "StageRun",
+    "StageShare",
+    "Standing",
+    "Timing",
+    "Verdict",
+    "analyse",
+    "analysis_dict",
+    "analysis_lines",
+    "provenance",
+    "provenance_dict",
+    "stage_requests",
+    "why",
+]
