@@ -14,6 +14,7 @@ from qql.terminals import Token, number_value, string_value, syntax_error
 
 __all__ = ["Queries", "make_query"]
 
+_CANDIDATES = 4
 _ARITHMETIC = {"PLUS": "sum", "MINUS": "sum", "STAR": "mult"}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?", re.ASCII)
@@ -334,7 +335,12 @@ class Queries:
 
     def search(self, c: list[Any]) -> Any:
         target = nodes.Text(c[1], span=c[1].span)
-        return make_query(c[2:], {"target": target, "source": c[0]})
+        query = make_query(c[2:], {"target": target, "source": c[0]})
+        if query.rerank is None or query.limit is None or not isinstance(query.limit.value, int):
+            return query
+        # Its RERANK reads four times as many candidates as hits are asked for.
+        most = replace(query.limit, value=_CANDIDATES * query.limit.value)
+        return replace(query, limit=most, rerank=replace(query.rerank, top=query.limit))
 
     def recommend_from(self, c: list[Any]) -> Any:
         own = [part for part in c[1:] if part.name in ("positive", "negative")]

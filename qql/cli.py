@@ -133,6 +133,11 @@ _OPTIONS = {
     ),
     "embed_url": _option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
     "embed_key": _option("models", "--embed-key", metavar="KEY", help="its API key"),
+    "rerank_model": _option(
+        "models", "--rerank-model", metavar="MODEL", help="the model of a RERANK that names none"
+    ),
+    "rerank_url": _option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
+    "rerank_key": _option("models", "--rerank-key", metavar="KEY", help="its API key"),
     "cloud_inference": _option("models", "--cloud-inference", help="let the server embed texts", **_SWITCH),
     "format": _option("output", "--format", metavar="FORMAT", help="see below"),
     "output": _option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
@@ -313,6 +318,9 @@ def _connect(given: _Given, target: str, progress: ProgressBar | None) -> Sessio
         models=given.get("model"),
         embed_url=given.get("embed_url"),
         embed_key=given.get("embed_key"),
+        rerank_model=given.get("rerank_model"),
+        rerank_url=given.get("rerank_url"),
+        rerank_key=given.get("rerank_key"),
         on_progress=progress,
     )
 
@@ -657,7 +665,8 @@ def _guarded(argv: Sequence[str] | None, console: Renderer) -> int:
 
 def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     command, given = _given(argv)
-    keys = (given.get("api_key") or os.environ.get("QDRANT_API_KEY"), given.get("embed_key"))
+    keys = [given.get(name) for name in ("api_key", "embed_key", "rerank_key")]
+    keys.append(os.environ.get("QDRANT_API_KEY"))
     console.secrets = tuple(key for key in keys if key and len(key) >= _SECRET)
     console.quiet = given.get("quiet", False)
     console.err_color &= given.get("color", True)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from qql import nodes
 from qql.bind import resolved
+from qql.embeds import with_texts
 from qql.emit_collections import EMIT_COLLECTIONS
 from qql.emit_points import EMIT_POINTS, clean, emit_batch, order_of, selections
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
@@ -49,7 +50,8 @@ def emit_query(plan: QueryPlan) -> Request:
         route.append("groups")
     else:
         body |= clean({"offset": plan.offset})
-    body |= selections(plan.payload, plan.vectors) | clean({"shard_key": shard_key(plan.shard)})
+    loaded = with_texts(plan.payload, plan.second) if plan.second else plan.payload
+    body |= selections(loaded, plan.vectors) | clean({"shard_key": shard_key(plan.shard)})
     return Request("POST", collection_path(plan.collection, *route), dict(plan.request), body)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from qql import nodes
 from qql.embedders.models import BM25, known_kind
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean
-from qql.plan import Context, text_of
+from qql.plan import Context, SecondStage, text_of
 from qql.schema import Schema, VectorInfo
 
 __all__ = ["IMAGE_FIELDS", "TEXT_FIELDS", "Embed", "field_of", "resolve_embeds"]
@@ -152,3 +152,25 @@ def _check_model(given: nodes.Embedding, vector: VectorInfo, model: str) -> None
     if made is not None and made != vector.kind and given.kind != "image":
         message = f"the model `{model}` makes {made} vectors, but the vector `{vector.name}` is {vector.kind}"
         _fail("wrong-kind", message, given.span)
+
+
+# ------------------------------------------------------------------------------------ texts of candidates
+
+
+def fields_read(second: SecondStage) -> tuple[str, ...]:
+    """The payload fields that hold a candidate's text, or may hold it."""
+    return (second.name,) if second.name else TEXT_FIELDS
+
+
+def with_texts(selection: nodes.Selection | None, second: SecondStage) -> nodes.Selection | None:
+    """What has to be loaded of the payload, so that the texts are there."""
+    if selection is None or selection.mode == "all":
+        return selection
+    needed = {name: nodes.Name(name, span=selection.span) for name in fields_read(second)}
+    if selection.mode == "none":
+        return nodes.Selection("include", tuple(needed.values()), span=selection.span)
+    given = {str(name.text): name for name in selection.names}
+    if selection.mode == "include":
+        return replace(selection, names=tuple((given | needed).values()))
+    kept = tuple(name for text, name in given.items() if text not in needed)
+    return replace(selection, names=kept) if kept else nodes.Selection("all", span=selection.span)

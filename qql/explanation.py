@@ -12,7 +12,7 @@ from qql.bind import Params
 from qql.compiler import Compiled, SchemaSource, Stages, compile_script, make_context
 from qql.errors import Source
 from qql.filters import all_of
-from qql.plan import OVERSAMPLING, Input, QueryPlan, Stage
+from qql.plan import OVERSAMPLING, Input, QueryPlan, SecondStage, Stage
 from qql.printer import show
 from qql.request import Request
 
@@ -169,6 +169,13 @@ def _using(stage: Stage) -> str:
     return using + (f", embedded by {stage.model}" if stage.model else "")
 
 
+def _second_stage(second: SecondStage) -> str:
+    field = f" on {second.name}" if second.name else ""
+    top = f", top {second.top}" if second.top is not None else ""
+    skipped = f", the first {second.offset} left out" if second.offset else ""
+    return f"then reranked by {second.model}{field}: {show(second.text)}{top}{skipped}"
+
+
 def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:
     stage = given.stage
     if isinstance(stage.target, nodes.Hybrid):
@@ -204,6 +211,8 @@ def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:
         limit = f"limit: {stage.limit}" if stage.limit is not None else "limit: 10 (Qdrant's default)"
         yield limit + (f", offset: {plan.offset}" if stage is plan.root and plan.offset else "")
     if stage is plan.root:
+        if plan.second is not None:
+            yield _second_stage(plan.second)
         if plan.group is not None:
             yield f"group by: {show(plan.group).removeprefix('GROUP BY ')}"
         if plan.shard is not None:

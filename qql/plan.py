@@ -32,6 +32,7 @@ __all__ = [
     "Context",
     "Input",
     "QueryPlan",
+    "SecondStage",
     "Stage",
     "check_copy",
     "collection_of",
@@ -59,7 +60,7 @@ class Context:
 
     ``models`` gives the model of a vector by its name; ``"*"`` is the default. ``schema`` gives what is
     known of a collection: None where nothing is. ``collections`` lists all that there are; without it,
-    any collection may exist.
+    any collection may exist. ``reranker`` is the model of a RERANK that names none.
     """
 
     collection: str | None = None
@@ -68,6 +69,7 @@ class Context:
     schema: Callable[[str], Schema | None] = lambda _: None
     collections: Callable[[], Sequence[str]] | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
+    reranker: str | None = None
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Say something that stops nothing; what many rows of one statement have in common is said once."""
@@ -112,6 +114,22 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondStage:
+    """RERANK: what a session does with the candidates that the request brings.
+
+    ``name`` is the payload field with the text, None for the first of `TEXT_FIELDS` that a point has.
+    ``top`` hits are kept (None: all), the first ``offset`` of them left out.
+    """
+
+    text: str
+    model: str
+    span: Span = field(compare=False)
+    name: str | None = None
+    top: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """A query: the root stage, and what holds for the request as a whole.
 
@@ -131,6 +149,7 @@ class QueryPlan:
     request: Mapping[str, Any] = field(default_factory=dict)
     group: nodes.Group | None = None
     shard: nodes.Shard | None = None
+    second: SecondStage | None = None
 
 
 def _fail(
@@ -216,6 +235,9 @@ def _threshold(scalar: nodes.Scalar | None) -> float | None:
 
 def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
     """The plan of a bound query. Raises `QQLPlanError`."""
+    second = None
+    if query.rerank is not None:
+        query, second = _second_stage(query, query.rerank, context)
     planner = _Planner(query, context)
     root = planner.root()
     stages, uses, expanded, depth = _measure(root, query.span)
@@ -232,7 +254,67 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         planner.request,
         query.group,
         query.shard,
+        second,
     )
+
+
+_MOST_CANDIDATES = 10_000
+
+
+def _second_stage(
+    query: nodes.Query, rerank: nodes.Rerank, context: Context
+) -> tuple[nodes.Query, SecondStage]:
+    """The query that finds the candidates of a RERANK, and the second stage itself.
+
+    LIMIT is the number of candidates and TOP that of the hits; without TOP all candidates are hits. CROSS
+    RERANK has no search of its own: its candidates are all that its stages find, and LIMIT is the hits'.
+    """
+    if query.group is not None:
+        hint = "rerank without GROUP BY, or group without RERANK"
+        _fail("misplaced-clause", "RERANK reorders hits, not groups", query.group.span, hint)
+    text = rerank.text or getattr(query.target, "text", None)
+    if not isinstance(text, nodes.Scalar):
+        hint = "write RERANK 'what is asked' MODEL 'name'"
+        _fail("rerank-without-text", "RERANK needs a text to compare the hits with", rerank.span, hint)
+    model = text_of(rerank.model, "MODEL") if rerank.model else context.reranker
+    if model is None:
+        hint = "write RERANK MODEL 'name', or give --rerank-model; MODEL 'local/overlap' needs no files"
+        _fail("no-model", "no model is known that reranks", rerank.span, hint)
+    top = count_limit(rerank.top, "TOP", 1)
+    offset = count_limit(query.offset, "OFFSET", 0) or 0
+    limit = count_limit(query.limit, "LIMIT", 1) or 10
+    if query.target is None and query.fusion is None:
+        if not query.prefetch:
+            hint = "name the stages whose hits are rescored: PREFETCH (dense)"
+            _fail("rerank-without-prefetch", "CROSS RERANK needs a PREFETCH", rerank.span, hint)
+        top = limit if top is None else top
+        candidates = sum(_stage_limit(ref, query, context) for ref in query.prefetch)
+        query = replace(query, fusion=nodes.Fusion("rrf", span=rerank.span))
+    else:
+        candidates = limit + (offset if top is None else 0)
+        top = limit if top is None else top
+    if candidates < top + offset:
+        message = f"{candidates} candidates cannot give {top + offset} hits"
+        context.warn("few-candidates", message, rerank.span, "LIMIT is the number of candidates, TOP of hits")
+    if candidates > _MOST_CANDIDATES:
+        message = f"RERANK reads the text of {candidates:,} candidates; the limit is {_MOST_CANDIDATES:,}"
+        _fail("too-many-candidates", message, rerank.span, "a smaller LIMIT, or TOP n for the hits")
+    name = str(rerank.name.text) if rerank.name else None
+    second = SecondStage(text_of(text, "the text of RERANK"), model, rerank.span, name, top, offset)
+    most = nodes.Scalar(candidates, span=query.limit.span if query.limit else rerank.span)
+    return replace(query, rerank=None, limit=most, offset=None), second
+
+
+def _stage_limit(ref: nodes.Ref, query: nodes.Query, context: Context) -> int:
+    """How many hits a reference can bring, at most."""
+    stage = ref.stage
+    if isinstance(stage, nodes.Name):
+        known = {stage_key(cte.name): cte for cte in (*context.stages.values(), *query.ctes)}
+        cte = known.get(stage_key(stage))
+        if cte is None:
+            return 0  # that it is unknown is said when the stages are built
+        stage = cte.stage
+    return count_limit(stage.limit, "LIMIT", 1) or 10
 
 
 def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int], int, int]:
@@ -378,11 +460,9 @@ class _Planner:
 
     def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
         if query.rerank is not None:
-            hint = (
-                "QUERY RERANK TEXT '…' FROM c USING colbert PREFETCH (…) rescores by a multivector in Qdrant"
-            )
-            message = "a cross-encoder is no part of a Qdrant request"
-            _fail("no-request", message, query.rerank.span, hint)
+            hint = "it belongs to the query that FROM belongs to; RERANK TEXT … USING colbert is Qdrant's own"
+            message = "RERANK by a cross-encoder has no meaning in a stage"
+            _fail("misplaced-clause", message, query.rerank.span, hint)
         if query.formula is not None and (query.target is not None or query.fusion is not None):
             return self.boosted(query, label, is_root)
         target: nodes.Target | None = query.formula or query.target

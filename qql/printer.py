@@ -19,8 +19,24 @@ _KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*", re.ASCII)
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _QUOTED = frozenset(
-    {"AND", "AS", "BY", "COLLECTION", "ELSE", "END", "EXISTS", "FOR", "FROM", "IF", "IN", "INTO", "IS", "NOT"}
-    | {"ON", "OR", "THEN", "TO", "USING", "WHEN", "WHERE", "WITH"}
+    {
+        "AND",
+        "AS",
+        "BY",
+        "CASE",
+        "COLLECTION",
+        "ELSE",
+        "END",
+        "EXISTS",
+        "FOR",
+        "FROM",
+        "IF",
+        "IN",
+        "INTO",
+        "IS",
+        "NOT",
+    }
+    | {"ON", "OR", "SET", "THEN", "TO", "USING", "WHEN", "WHERE", "WITH"}
 )
 """Names that are quoted though they need not be: bare, they read as the words of the language."""
 
@@ -750,10 +766,14 @@ def _deleting(word: str) -> Callable[[Any], Doc]:
     return doc
 
 
+_ENDED_BY_A_NAME = ("BOOST", "EXACT", "FORMULA", "LOOKUP", "OVERWRITE", "RERANK", "STRATEGY")
+"""Clauses for which the clause behind a name of the same spelling could be taken."""
+
+
 def _facet(node: nodes.Facet) -> Doc:
     head: Doc = "FACET"
     if node.key is not None:
-        head = _at(node.key, f"FACET {_unlike(node.key, 'EXACT', 'LOOKUP', 'OVERWRITE', 'RERANK')}")
+        head = _at(node.key, f"FACET {_unlike(node.key, *_ENDED_BY_A_NAME)}")
     return _laid(head, node, "source", "where", "params", "shard", "limit")
 
 

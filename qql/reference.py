@@ -691,12 +691,11 @@ _TARGETS = (
     _target(
         "CROSS RERANK",
         "cross_rerank",
-        "Asks for the order of a cross-encoder, which reads the text of a field. No request of Qdrant "
-        "has one: it is refused, and the hint names what rescores instead.",
-        "QUERY CROSS RERANK 'urgent care' MODEL 'local/any' ON text FROM docs\n"
+        "Puts all that the stages found in the order of a cross-encoder, which reads the text of a field. "
+        "The session does it; LIMIT is the number of hits.",
+        "QUERY CROSS RERANK 'urgent care' MODEL 'local/overlap' ON text FROM docs\n"
         "PREFETCH (QUERY 'urgent care' USING dense LIMIT 3) LIMIT 2;",
         covers="on_field",
-        refused=True,
         see=("RERANK",),
         words=("ON FIELD",),
     ),
@@ -775,12 +774,13 @@ _CLAUSES = (
     _clause(
         "RERANK",
         "rerank",
-        "Asks for the order of a cross-encoder, which reads the text of a field; TOP is how many hits it "
-        "reads. No request of Qdrant has one: it is refused, and the hint names what rescores instead.",
-        "QUERY 'urgent care' FROM docs USING dense RERANK MODEL 'local/any' ON text TOP 4 LIMIT 2;",
+        "Puts the hits in the order of a cross-encoder, which reads their text: that of the field, or of "
+        "the first field that usually has it. LIMIT is the number of candidates, TOP that of the hits. The "
+        "session does it, so SCORE THRESHOLD is about the search. Models: local/overlap (shared words, no "
+        "files), cohere/…, jina/…, voyage/…, tei/… and addresses; any other name is fastembed's.",
+        "QUERY 'urgent care' FROM docs USING dense RERANK MODEL 'local/overlap' ON text TOP 2 LIMIT 4;",
         see=("CROSS RERANK", "RERANK target"),
         words=("TOP",),
-        refused=True,
     ),
     _clause(
         "STRATEGY",

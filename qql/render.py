@@ -131,7 +131,7 @@ def _plain(value: Any) -> str:
 
 def _shower(result: Result, name: str) -> Callable[[Any], str]:
     """How people are shown the values of a column: scores in 32 bits, as the engines compute them."""
-    if result.kind == "hits" and name == "score":
+    if result.kind == "hits" and name in ("score", "first_stage_score"):
         return lambda value: _single(value) if isinstance(value, float) else _plain(value)
     return _plain
 
@@ -150,7 +150,7 @@ def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list
     loaded = any(hit.payload is not None for hit in hits)
     before, behind = (
         [name for name in names if name == "id" or any(getattr(hit, name) is not None for hit in hits)]
-        for names in (("group", "id", "score"), ("vector", "lookup"))
+        for names in (("group", "id", "score", "first_stage_score"), ("vector", "lookup"))
     )
     keys = [] if packed else list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
     before += ["payload"] * (packed and loaded)

@@ -19,7 +19,8 @@ class Hit:
     ``id`` is an unsigned integer or a UUID as a string; ``score`` is None where nothing was scored
     (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
     a list for the unnamed dense vector, and a dict of name → vector for named ones. ``group`` is the
-    value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group.
+    value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group. Behind
+    RERANK, ``score`` is ``second_stage_score``, and ``first_stage_score`` that of the search.
     """
 
     id: int | str
@@ -28,12 +29,18 @@ class Hit:
     vector: Any = None
     group: Any = None
     lookup: dict[str, Any] | None = None
+    first_stage_score: float | None = None
+    second_stage_score: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as JSON data, without the parts that were not asked for."""
         out: dict[str, Any] = {"id": self.id} if self.group is None else {"group": self.group, "id": self.id}
         if self.score is not None:
             out["score"] = self.score
+        if self.first_stage_score is not None:
+            out["first_stage_score"] = self.first_stage_score
+        if self.second_stage_score is not None:
+            out["second_stage_score"] = self.second_stage_score
         if self.payload is not None:
             out["payload"] = self.payload
         if self.vector is not None:

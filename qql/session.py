@@ -37,9 +37,11 @@ from qql.plan import Context, copy_fields
 from qql.points import TEXT_FIELDS, make_point, missing_texts
 from qql.printer import show
 from qql.request import Request, collection_path
+from qql.rerankers import Rerankers
 from qql.result import Result
 from qql.results import many, message_of, name_of, result_of, written
 from qql.schema import Schema
+from qql.second_stage import rerank
 
 __all__ = ["Session", "connect"]
 
@@ -66,6 +68,10 @@ def connect(
     embedders: Mapping[str, Any] | None = None,
     embed_url: str | None = None,
     embed_key: str | None = None,
+    rerankers: Mapping[str, Any] | None = None,
+    rerank_model: str | None = None,
+    rerank_url: str | None = None,
+    rerank_key: str | None = None,
     on_progress: Progress | None = None,
 ) -> Session:
     """Open a session.
@@ -73,18 +79,21 @@ def connect(
     ``target`` is a directory (the embedded engine; made where it is missing), ``":memory:"`` (the same,
     thrown away at the end), ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
-    are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors).
+    are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
+    ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
+    model of a RERANK that names none.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
     """
-    context = make_context(collection, stages, models)
+    context = replace(make_context(collection, stages, models), reranker=rerank_model)
+    second = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
     known = Embedders(embedders, url=embed_url, api_key=embed_key)
     options = {"api_key": api_key or None, "timeout": timeout}
     options |= {"grpc": grpc or None, "cloud_inference": cloud_inference or None}
     backend = _backend(target, {name: value for name, value in options.items() if value is not None})
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
-    return Session(backend, context, known, target=shown, on_progress=on_progress)
+    return Session(backend, context, known, second, target=shown, on_progress=on_progress)
 
 
 def _backend(target: Any, options: Mapping[str, Any]) -> Backend:
@@ -128,12 +137,14 @@ class Session:
         backend: Backend,
         context: Context,
         embedders: Embedders,
+        rerankers: Rerankers | None = None,
         *,
         target: str = "",
         on_progress: Progress | None = None,
     ) -> None:
         self.backend = backend
         self.embedders = embedders
+        self.rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
         self.context = replace(context, schema=self.schema, collections=self.collections)
@@ -201,6 +212,7 @@ class Session:
         """Release the engine and the models. Closing twice is allowed."""
         try:
             self.embedders.close()
+            self.rerankers.close()
         finally:
             self.backend.close()
 
@@ -287,6 +299,9 @@ class Session:
         if isinstance(statement, _CHANGES_SCHEMA):
             self._schemas.clear()  # of the collection, and of the aliases that stand for it
         result = result_of(compiled, answers[0])
+        plan = compiled.plan
+        if plan is not None and plan.second is not None:
+            result = rerank(result, plan.second, plan.payload, self.rerankers)
         count = written(compiled)
         if count:
             result = replace(result, warnings=self._have_written(str(collection), count))

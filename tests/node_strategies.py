@@ -302,7 +302,7 @@ inputs = st.one_of(
     _points,
     st.builds(nodes.AnyInput, _param),
     # Of Qdrant's own objects, `{text: 5, model: …}`, which only the planner refuses.
-    st.builds(nodes.Text, _texts | _scalars, _maybe(_scalars), values(1)),
+    st.builds(nodes.Text, _texts | _scalars, _maybe(_number.map(Scalar)), values(1)),
     st.builds(nodes.Inference, values(1), _models, st.none()),
 )
 

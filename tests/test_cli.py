@@ -98,7 +98,8 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         *("--param", "a=1", "--model", "x=m1", "--collection", "early", "-q", "run", "-c", "ONE"),
         *("--param", "b=two", "--model", "y=m2", "--collection", "late", "--timeout", "2.5"),
         *("--url", "host:6333", "--api-key", "s3cr3t", "--grpc", "--cloud-inference"),
-        *("--embed-url", "http://e", "--embed-key", "k"),
+        *("--embed-url", "http://e", "--embed-key", "k", "--rerank-model", "r"),
+        *("--rerank-url", "http://r", "--rerank-key", "q"),
     )
     assert (code, err) == (0, "")
     assert sessions[0].asked == [("ONE", {"a": 1, "b": "two"}, "<command>")]
@@ -112,6 +113,9 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "models": {"x": "m1", "y": "m2"},
         "embed_url": "http://e",
         "embed_key": "k",
+        "rerank_model": "r",
+        "rerank_url": "http://r",
+        "rerank_key": "q",
         "on_progress": None,
     }
 

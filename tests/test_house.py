@@ -61,6 +61,7 @@ ORDER = [
     "embedders.options",
     "embedders",
     "rerankers",
+    "second_stage",
     "inference",
     "loader",
     "evaluation",

@@ -116,17 +116,17 @@ def test_nested_stages_come_back(query: Any) -> None:
 def test_the_strategies_make_every_node() -> None:
     made: set[type] = set()
 
-    @settings(SETTINGS, max_examples=30, derandomize=True, database=None)
-    @given(st.tuples(*KINDS.values()))
-    def collect(several: tuple[Any, ...]) -> None:
+    def collect(several: Any) -> None:
         made.update(type(node) for node in nodes.walk(several))
 
-    collect()
+    settled = settings(SETTINGS, derandomize=True, database=None)
+    settings(settled, max_examples=20)(given(st.tuples(*KINDS.values()))(collect))()
+    settings(settled, max_examples=150)(given(st.tuples(targets, expressions(2), expressions(2)))(collect))()
     every = {kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Node)}
     assert every - made == {nodes.Node}
 
 
-_SLOTS = {
+_SLOTS: dict[str, Callable[[Name], Any]] = {
     "a collection": lambda name: Count(name, Compare(Name("a"), "=", Scalar(1))),
     "a bare source": lambda name: Count(name),
     "a field": lambda name: Count(Name("c"), Compare(name, "=", Scalar(1))),
@@ -243,7 +243,7 @@ def test_trees_and_lists_of_trees() -> None:
     assert qql.format(trees("use a; use b")) == "USE a;\n\nUSE b;\n"
     assert qql.format([]) == qql.format("") == qql.format(" ;; ") == ""
     with pytest.raises(qql.QQLSyntaxError):
-        qql.format("QUERY FROM FROM")
+        qql.format("QUERY FROM docs LIMIT")
 
 
 # ------------------------------------------------------------------------------------ layout
@@ -348,7 +348,8 @@ def check_comments(text: str, places: list[tuple[float, str]]) -> None:
                 formatted
             )
     assert format_text(formatted) == formatted, f"{noted}\n{formatted}\n{format_text(formatted)}"
-    assert not re.search(r"[ \t]$", formatted, re.MULTILINE), formatted
+    if "?" not in text:  # what keeps the order of its parameters keeps its spaces too
+        assert not re.search(r"[ \t]$", formatted, re.MULTILINE), formatted
 
 
 _places = st.lists(
@@ -391,7 +392,8 @@ def alternating(depth: int) -> Any:
     one = Compare(Name("a"), "=", Scalar(1))
     condition: Any = one
     for level in range(depth - 1):
-        condition = [Not, lambda c: And((c, one)), lambda c: Or((one, c))][level % 3](condition)
+        around: list[Any] = [Not(condition), And((condition, one)), Or((one, condition))]
+        condition = around[level % 3]
     return condition
 
 
@@ -417,7 +419,9 @@ def test_trees_at_the_limits() -> None:
 def test_any_depth_prints() -> None:
     """What no text can hold is printed all the same."""
     condition = alternating(20_000)
-    assert show(Count(Name("c"), condition)).count("a = 1") == 1 + 2 * 20_000 // 3
+    assert show(Count(Name("c"), condition)).count("a = 1") == 1 + sum(
+        level % 3 > 0 for level in range(19_999)
+    )
     nested: Any = 1
     for _ in range(1500):
         nested = [nested]
@@ -519,13 +523,13 @@ def test_fmt_keeps_marks_line_ends_and_links(run: Run, file: Make, tmp_path: Pat
 
 
 def test_fmt_goes_on_after_errors(run: Run, file: Make) -> None:
-    bad, good = file("bad.qql", "use a;\nQUERY FROM FROM;"), file("good.qql", "use a")
+    bad, good = file("bad.qql", "use a;\nQUERY FROM docs LIMIT;"), file("good.qql", "use a")
     code, out, err = run(str(bad), str(good))
     assert (code, out) == (3, "USE a;\n")
     assert "error[syntax]" in err
     assert f"{bad}:2:" in err
     assert run("--write", str(bad), str(good))[0] == 3
-    assert bad.read_text() == "use a;\nQUERY FROM FROM;"
+    assert bad.read_text() == "use a;\nQUERY FROM docs LIMIT;"
     assert good.read_text() == "USE a;\n"
 
 

@@ -439,7 +439,7 @@ ADDED: dict[tuple[str, str], dict[str, Any]] = {
 """What qdrant-client's methods send where a request says nothing: the server's own defaults."""
 
 VARIANTS = {
-    "nearest", "recommend", "discover", "context", "order_by", "fusion", "rrf", "formula", "sample",
+    "nearest", "recommend", "discover", "context", "order_by", "fusion", "rrf", "formula", "sample", "text",
     "relevance_feedback",
 }  # fmt: skip
 

@@ -1,0 +1,70 @@
+"""RERANK: the hits of a first stage in the order of a model that reads their texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from qql import nodes
+from qql.embeds import fields_read
+from qql.errors import Diagnostic
+from qql.plan import SecondStage
+from qql.rerankers import Rerankers, hit_text
+from qql.result import Hit, Result
+
+__all__ = ["rerank"]
+
+
+def rerank(
+    result: Result, second: SecondStage, selection: nodes.Selection | None, rerankers: Rerankers
+) -> Result:
+    """The result with its hits in the order of the second stage, and both scores of each.
+
+    Hits without a text come last, in the order of the first stage. Raises `QQLModelError`.
+    """
+    texts = [hit_text(hit.payload or {}, second.name) for hit in result.hits]
+    scores = iter(rerankers.rerank(second.model, second.text, [text for text in texts if text is not None]))
+    judged = [
+        (hit, None if text is None else next(scores)) for hit, text in zip(result.hits, texts, strict=True)
+    ]
+    judged.sort(key=lambda one: (one[1] is None, -(one[1] or 0.0)))
+    last = None if second.top is None else second.offset + second.top
+    hits = [_scored(hit, score, selection, second) for hit, score in judged[second.offset : last]]
+    without = sum(text is None for text in texts)
+    return replace(result, hits=hits, warnings=result.warnings + _warnings(without, second))
+
+
+def _scored(hit: Hit, score: float | None, selection: nodes.Selection | None, second: SecondStage) -> Hit:
+    return replace(
+        hit,
+        score=hit.score if score is None else score,
+        first_stage_score=hit.score,
+        second_stage_score=score,
+        payload=_shown(hit.payload, selection, second),
+    )
+
+
+def _shown(
+    payload: dict[str, Any] | None, selection: nodes.Selection | None, second: SecondStage
+) -> dict[str, Any] | None:
+    """The payload without what was loaded for its text only."""
+    if payload is None or selection is None or selection.mode == "all":
+        return payload
+    if selection.mode == "none":
+        return None
+    names = [str(name.text) for name in selection.names]
+    added = {name.split(".")[0].removesuffix("[]") for name in fields_read(second)}
+    if selection.mode == "exclude":
+        gone = added & set(names)
+    else:
+        gone = added - {name.split(".")[0].removesuffix("[]") for name in names}
+    return {key: value for key, value in payload.items() if key not in gone}
+
+
+def _warnings(without: int, second: SecondStage) -> tuple[Diagnostic, ...]:
+    if not without:
+        return ()
+    points = "a candidate has" if without == 1 else f"{without} candidates have"
+    message = f"{points} no text in {' or '.join(fields_read(second))}, and stands behind the others"
+    hint = "RERANK … ON field names the field with the text"
+    return (Diagnostic("no-text", message, second.span, hint, severity="warning"),)
