@@ -258,7 +258,7 @@ class Statements:
 
     def vector_change(self, c: list[Any]) -> Any:
         kind = "sparse" if c[0].type == "SPARSE" else "dense"
-        return nodes.VectorChange(c[1], kind, tuple(c[2:]), span=span_now())
+        return nodes.VectorChange(c[1], kind, tuple(b for b in c[2:] if b), span=span_now())
 
     def add_vector(self, c: list[Any]) -> Any:
         return nodes.AddVector(_NOBODY, c[0], span=span_now())

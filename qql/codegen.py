@@ -248,7 +248,15 @@ def _emit_lookup(lookup: nodes.Lookup) -> dict[str, Any]:
 
 
 def _emit_batch(statement: nodes.Batch, context: Context) -> list[Request]:
-    return emit_batch(statement, context, lambda query, around: emit_query(plan_query(query, around)))
+    return emit_batch(statement, context, _batched)
+
+
+def _batched(query: nodes.Query, context: Context) -> Request:
+    """The request of a query in a BATCH, which brings hits only: there is no second stage."""
+    if query.rerank is not None:
+        hint = "write it as a statement of its own"
+        _fail("batch-member", "RERANK cannot go in a BATCH", query.rerank.span, hint)
+    return emit_query(plan_query(query, context))
 
 
 _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {

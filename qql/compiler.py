@@ -425,9 +425,13 @@ def compile_text(
     found = compile_script(Source(text, name), params, context, warnings)
     if warnings is not None:
         for one in found:
+            message = None
             if isinstance(one.statement, (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump)):
                 word = type(one.statement).__name__.upper()
                 message = f"{word} is carried out by a session; it is not one request"
+            elif one.plan is not None and one.plan.second is not None:
+                message = "RERANK is carried out by a session; this request brings its candidates"
+            if message is not None:
                 warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)
                 warnings.append(warning)
     return [

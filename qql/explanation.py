@@ -173,7 +173,7 @@ def _second_stage(second: SecondStage) -> str:
     field = f" on {second.name}" if second.name else ""
     top = f", top {second.top}" if second.top is not None else ""
     skipped = f", the first {second.offset} left out" if second.offset else ""
-    return f"then reranked by {second.model}{field}: {show(second.text)}{top}{skipped}"
+    return f"then reranked by {second.model or 'a model'}{field}: {show(second.text)}{top}{skipped}"
 
 
 def _details(plan: QueryPlan, given: Input, repeated: bool) -> Iterator[str]:

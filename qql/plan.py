@@ -118,11 +118,12 @@ class SecondStage:
     """RERANK: what a session does with the candidates that the request brings.
 
     ``name`` is the payload field with the text, None for the first of `TEXT_FIELDS` that a point has.
-    ``top`` hits are kept (None: all), the first ``offset`` of them left out.
+    ``model`` is None where a query is compiled without an engine and none is known. ``top`` hits are kept
+    (None: all), the first ``offset`` of them left out.
     """
 
     text: str
-    model: str
+    model: str | None
     span: Span = field(compare=False)
     name: str | None = None
     top: int | None = None
@@ -279,7 +280,10 @@ def _second_stage(
     model = text_of(rerank.model, "MODEL") if rerank.model else context.reranker
     if model is None:
         hint = "write RERANK MODEL 'name', or give --rerank-model; MODEL 'local/overlap' needs no files"
-        _fail("no-model", "no model is known that reranks", rerank.span, hint)
+        message = "no model is known that reranks"
+        if context.collections is not None:  # there is an engine, so it is to be carried out
+            _fail("no-model", message, rerank.span, hint)
+        context.warn("no-model", message, rerank.span, hint)
     top = count_limit(rerank.top, "TOP", 1)
     offset = count_limit(query.offset, "OFFSET", 0) or 0
     limit = count_limit(query.limit, "LIMIT", 1) or 10

@@ -22,6 +22,7 @@ def rerank(
 
     Hits without a text come last, in the order of the first stage. Raises `QQLModelError`.
     """
+    assert second.model is not None, "a session plans with a model"
     texts = [hit_text(hit.payload or {}, second.name) for hit in result.hits]
     scores = iter(rerankers.rerank(second.model, second.text, [text for text in texts if text is not None]))
     judged = [

@@ -52,6 +52,7 @@ ORDER = [
     "codegen",
     "compiler",
     "explanation",
+    "advice",
     "analysis",
     "synopsis",
     "reference",

@@ -150,6 +150,7 @@ def test_the_sessions_model_is_for_a_rerank_that_names_none(db: Session) -> None
         ("QUERY CROSS RERANK TEXT 'x' MODEL 'm' FROM docs", "rerank-without-prefetch"),
         ("QUERY 'x' FROM docs RERANK MODEL 'm' LIMIT 20000", "too-many-candidates"),
         ("QUERY 'x' FROM docs RERANK MODEL 'm' TOP 0", "bad-limit"),
+        ("BATCH { QUERY [1] FROM docs RERANK 'x' MODEL 'm' }", "batch-member"),
     ],
 )
 def test_what_cannot_be_reranked(text: str, code: str) -> None:
@@ -163,3 +164,9 @@ def test_too_few_candidates_are_a_warning() -> None:
     warnings: list[qql.Diagnostic] = []
     qql.compile("QUERY 'x' FROM docs RERANK MODEL 'm' TOP 20 LIMIT 10", warnings=warnings)
     assert "few-candidates" in [w.code for w in warnings]
+
+
+def test_compiling_says_what_the_request_leaves_out() -> None:
+    warnings: list[qql.Diagnostic] = []
+    qql.compile("QUERY 'x' MODEL 'm' FROM docs RERANK", warnings=warnings)
+    assert sorted(w.code for w in warnings) == ["no-model", "no-request"]

@@ -1,0 +1,21 @@
+"""Advice: what could be better about a statement that is not wrong.
+
+A rule (`RULES`) has a code, a reason and a fix. It reads the plan, the schema and the facts of the
+collection, and says nothing where it does not know enough.
+"""
+
+from qql.advice.advising import advise, advise_script
+from qql.advice.facts import CollectionFacts, facts_from_info
+from qql.advice.output import to_json, to_sarif
+from qql.advice.rules import RULES, Rule
+
+__all__ = [
+    "RULES",
+    "CollectionFacts",
+    "Rule",
+    "advise",
+    "advise_script",
+    "facts_from_info",
+    "to_json",
+    "to_sarif",
+]

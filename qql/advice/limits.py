@@ -1,0 +1,322 @@
+"""Rules about how many candidates a stage takes, and which stages there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from qql import nodes
+from qql.advice.rules import DEFAULT_LIMIT, Found, View, limit_of, listed, rescores, rule, searches
+from qql.errors import Span
+from qql.plan import Stage
+
+__all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits"]
+
+STAGE_LIMITS: tuple[tuple[float, int, int], ...] = (
+    (100_000, 500, 50),
+    (1_000_000, 1000, 100),
+    (10_000_000, 2000, 200),
+    (float("inf"), 5000, 500),
+)
+"""Collections below so many points; the LIMIT of the first stage; that of the second. The third has 10."""
+FACTOR = 10
+"""The rule of thumb: each stage keeps a tenth of the one below it."""
+MOST_REDUCTION = 50
+FEW_POINTS = 1000
+"""Below this, whatever is scanned is scanned at once."""
+PAGES = 10
+
+
+def stage_limits(points: int | None) -> tuple[int, int]:
+    """The rule of thumb for the limits of the first two stages; the widest where the size is not known."""
+    if points is None:
+        return STAGE_LIMITS[-1][1:]
+    return next((first, second) for most, first, second in STAGE_LIMITS if points < most)
+
+
+def _table(view: View) -> str:
+    points = view.facts.points
+    if points is None:
+        return "a rule of thumb is ten candidates for each hit that goes on"
+    first, second = stage_limits(points)
+    return f"for {points:,} points a rule of thumb is {first} → {second} → {DEFAULT_LIMIT}"
+
+
+def _given(view: View, stage: Stage) -> list[Stage]:
+    """The inputs, where somebody wrote all of their limits and the stage's own is one of candidates."""
+    inputs = [given.stage for given in stage.inputs]
+    if view.grouped(stage) or any(one.limit is None or one.origin is not None for one in inputs):
+        return []
+    return inputs
+
+
+@rule(
+    "stage-limit-short",
+    "A stage gives fewer candidates than are asked of it",
+    "A page can only show what the stages below it found.",
+    severity="warning",
+)
+def _short(view: View) -> Iterator[Found]:
+    """A stage works on what its PREFETCH gave it, so it cannot keep more than that.
+
+    OFFSET counts: it is applied at the end and is not handed down, so a query with LIMIT 10 OFFSET 90
+    takes its page from the first hundred candidates. Where the limits below are lower than LIMIT +
+    OFFSET, pages are short or empty, and no error says so. With several stages below, the largest of
+    them is compared, since they often find the same points. A stage without a LIMIT gives 10.
+    """
+    for stage in view.stages:
+        inputs = [given.stage for given in stage.inputs]
+        if not inputs or view.grouped(stage) or any(one.origin is not None for one in inputs):
+            continue
+        wanted = view.wanted(stage)
+        largest = max(inputs, key=limit_of)
+        total = sum(map(limit_of, inputs))
+        if limit_of(largest) >= wanted:
+            continue
+        offset = f" ({stage.limit or DEFAULT_LIMIT} behind OFFSET {wanted - limit_of(stage)})"
+        asked = f"{wanted} candidates{offset if wanted > limit_of(stage) else ''}"
+        if len(inputs) == 1:
+            gives = f"`{largest.label}` gives at most {limit_of(largest)}"
+        elif total < wanted:
+            gives = f"{listed(one.label for one in inputs)} give {total} together at most"
+        else:
+            gives = (
+                f"none of {listed(one.label for one in inputs)} gives more than {limit_of(largest)}, "
+                "and they might find the same points"
+            )
+        hint = f"LIMIT {wanted * FACTOR} in {f'`{largest.label}`' if len(inputs) == 1 else 'each of them'}"
+        above, below = view.at(stage, "limit", "offset"), view.at(largest, "limit")
+        related = ((above, "needs them"),) if stage.limit is not None else ()
+        yield Found(below, f"{view.title(stage)} needs {asked}, and {gives}", hint, related)
+
+
+@rule(
+    "stage-without-limit",
+    "A stage has no LIMIT",
+    "Qdrant takes 10 for a prefetch without a limit, which is rarely meant.",
+)
+def _without_limit(view: View) -> Iterator[Found]:
+    """A prefetch without a limit gives ten points, as a query does.
+
+    For a query that is a page; for a stage it means that whatever comes after it can only order those
+    ten. The stage should say how many candidates it takes: about ten for each one that the next stage
+    keeps.
+    """
+    for stage in view.stages:
+        if stage.limit is not None or stage.origin is not None or view.is_root(stage):
+            continue
+        parent = view.site(stage).uses[0].parent
+        wanted = max(view.wanted(use.parent) for use in view.site(stage).uses)
+        message = f"the stage `{stage.label}` has no LIMIT: Qdrant takes {DEFAULT_LIMIT} candidates"
+        kept = f"{view.title(parent)} keeps {wanted}"
+        yield Found(view.at(stage), message, f"add LIMIT {wanted * FACTOR} to it: {kept} of them")
+
+
+@rule(
+    "stage-keeps-most",
+    "A stage keeps more than half of what it is given",
+    "Where most candidates stay, the stage can change their order but not which they are.",
+)
+def _keeps_most(view: View) -> Iterator[Found]:
+    """A second stage is worth its cost where it can choose: it needs more candidates than it keeps.
+
+    The rule of thumb is that each stage keeps a tenth. This rule speaks where a stage keeps more than
+    half of all that the stages below it can give (the sum of their limits). It is silent about a
+    collection that is no larger than those stages, where nothing is cut at all.
+    """
+    for stage in view.stages:
+        inputs = _given(view, stage)
+        wanted, total = view.wanted(stage), sum(map(limit_of, inputs))
+        largest = max(map(limit_of, inputs), default=0)
+        if wanted > largest or wanted * 2 <= total or _holds_all(view, largest):
+            continue
+        below = listed(one.label for one in inputs)
+        message = f"{view.title(stage)} keeps {wanted} of the {total} candidates of {below}: more than half"
+        at = f"`{inputs[0].label}`" if len(inputs) == 1 else "each of them"
+        hint = f"LIMIT {wanted * FACTOR} in {at}; {_table(view)}"
+        related = tuple((view.at(one, "limit"), "its candidates") for one in inputs[:1])
+        yield Found(view.at(stage, "limit"), message, hint, related)
+
+
+@rule(
+    "stage-keeps-little",
+    "A stage keeps less than a fiftieth of what it is given",
+    "Where one stage cuts that much, most of the candidates were fetched for nothing.",
+)
+def _keeps_little(view: View) -> Iterator[Found]:
+    """A stage that keeps one of more than fifty candidates does the work of two stages at once.
+
+    A stage between them, which keeps about a tenth, costs less than scoring all of them by the last
+    stage's means; or the first stage may take fewer. The largest limit below is compared with LIMIT +
+    OFFSET. A query that shows fewer than ten hits is taken to show ten. A query right above a search
+    may take as many candidates as the rule of thumb has for the collection's size (500 below 100,000
+    points, 1000 below a million, 2000 below ten millions, else 5000; 5000 where the size is not known).
+    """
+    for stage in view.stages:
+        inputs = _given(view, stage)
+        if not inputs:
+            continue
+        largest = max(inputs, key=limit_of)
+        wanted = view.wanted(stage)
+        if view.is_root(stage):
+            wanted = max(wanted, DEFAULT_LIMIT)
+            if not largest.inputs and limit_of(largest) <= stage_limits(view.facts.points)[0]:
+                continue
+        if limit_of(largest) <= wanted * MOST_REDUCTION or _holds_all(view, limit_of(largest)):
+            continue
+        message = (
+            f"{view.title(stage)} keeps {view.wanted(stage)} of the {limit_of(largest)} candidates of "
+            f"`{largest.label}`: less than a fiftieth"
+        )
+        hint = f"LIMIT {wanted * FACTOR} in `{largest.label}`, or a stage between them; {_table(view)}"
+        related = ((view.at(largest, "limit"), "its candidates"),)
+        yield Found(view.at(stage, "limit"), message, hint, related)
+
+
+def _holds_all(view: View, limit: int) -> bool:
+    return view.facts.points is not None and view.facts.points <= limit
+
+
+@rule(
+    "first-stage-narrow",
+    "The first stage is narrow for the size of the collection",
+    "What the first stage misses, no later stage finds.",
+    needs=("points",),
+)
+def _narrow(view: View) -> Iterator[Found]:
+    """Recall is decided by the first stage: later ones only order what it found.
+
+    The rule of thumb by the collection's size: 500 candidates below 100,000 points, 1000 below a
+    million, 2000 below ten millions, else 5000. This rule speaks of a search whose hits are scored
+    again by another vector, and which takes less than a tenth of that.
+    """
+    points = view.facts.points
+    if points is None:
+        return
+    first = min(stage_limits(points)[0], points)
+    for stage in view.stages:
+        if not searches(stage) or stage.limit is None or stage.origin is not None:
+            continue
+        if not any(rescores(use.parent) for use in view.site(stage).uses) or stage.limit * FACTOR >= first:
+            continue
+        message = f"the first stage `{stage.label}` takes {stage.limit} of {points:,} points"
+        yield Found(view.at(stage, "limit"), message, f"LIMIT {first} in `{stage.label}`; {_table(view)}")
+
+
+@rule(
+    "limit-beyond-collection",
+    "A LIMIT is far above the size of the collection",
+    "A limit far above the number of points limits nothing.",
+    needs=("points",),
+)
+def _beyond(view: View) -> Iterator[Found]:
+    """A LIMIT above 1000 and above ten times the number of points was probably meant for another
+    collection.
+
+    It works, but the engine makes room for as many candidates as are asked for. An empty collection is
+    passed over: its points are still to come.
+    """
+    points = view.facts.points
+    if not points:
+        return
+    for stage in view.stages:
+        if stage.limit is None or stage.origin is not None or stage.limit <= max(points * 10, 1000):
+            continue
+        counted = f"{points:,} point{'s' if points > 1 else ''}"
+        message = (
+            f"LIMIT {stage.limit} in {view.title(stage)} is far above the {counted} of `{view.collection}`"
+        )
+        hint = f"LIMIT {points} takes all of them; SCROLL walks through a collection"
+        yield Found(view.at(stage, "limit"), message, hint)
+
+
+@rule(
+    "deep-offset",
+    "A large OFFSET behind prefetches",
+    "Every page runs all stages again, for candidates that OFFSET throws away.",
+)
+def _deep(view: View) -> Iterator[Found]:
+    """Paging by OFFSET through a query of several stages costs more with every page.
+
+    The stages have to take LIMIT + OFFSET candidates, all of them are scored, and all but a page are
+    dropped. This rule speaks of an OFFSET beyond ten pages. One query with a larger LIMIT, cut into
+    pages by the caller, runs the stages once, and its pages do not shift between calls.
+    """
+    if view.plan is None or not view.plan.root.inputs:
+        return
+    root, offset = view.plan.root, view.plan.offset or 0
+    if offset <= limit_of(root) * PAGES or view.grouped(root):
+        return
+    message = f"OFFSET {offset} drops {offset} of {view.wanted(root)} hits that all stages have worked for"
+    hint = "ask once for more hits and cut them into pages, or SCROLL where the order does not matter"
+    yield Found(view.at(root, "offset"), message, hint)
+
+
+# ------------------------------------------------------------------------------------ the same twice
+
+
+@rule(
+    "stage-run-twice",
+    "A stage is searched more than once",
+    "Qdrant shares no stages: each use of one is another search.",
+)
+def _twice(view: View) -> Iterator[Found]:
+    """A stage that two PREFETCH lists name is emitted twice, and Qdrant searches it twice.
+
+    The answer is right; the time is spent again. Where a lower stage feeds two upper ones, one upper
+    stage may do, or the search may be cheap enough. A stage named once by a stage that is itself named
+    twice is not reported: the upper one is.
+    """
+    for stage in view.stages:
+        uses = view.site(stage).uses
+        if len(uses) < 2:
+            continue
+        count = view.plan.uses[id(stage)] if view.plan else len(uses)
+        message = f"the stage `{stage.label}` is searched {count} times: Qdrant shares no stages"
+        related = tuple((use.ref.span, "used here") for use in uses if use.ref is not None)
+        yield Found(view.at(stage), message, "use it once, or take the repeated search into account", related)
+
+
+@rule(
+    "same-stage",
+    "Two stages are the same search",
+    "The same search under two names runs twice and counts twice in a fusion.",
+)
+def _same(view: View) -> Iterator[Found]:
+    """Two stages with the same target, vector, filter, limit and inputs find the same points.
+
+    In a fusion they count as two opinions, which doubles one search's weight without saying so;
+    `rrf_weights` says so. Often one of the two was meant to search another vector. Points drawn by
+    chance are never the same.
+    """
+    numbers: dict[int, int] = {}
+    seen: dict[Any, list[tuple[tuple[Any, ...], Stage]]] = {}
+    for stage in view.stages:
+        inputs = tuple((numbers[id(i.stage)], i.where, i.threshold, i.lookup) for i in stage.inputs)
+        key = (
+            *(stage.target, stage.rrf, stage.where, stage.threshold, stage.params, stage.lookup, stage.model),
+            inputs,
+        )
+        rough = (type(stage.target), stage.fusion, stage.using, stage.limit, tuple(n for n, *_ in inputs))
+        alike = seen.setdefault(rough, [])
+        twin = next((other for known, other in alike if known == key), None)
+        if twin is None or isinstance(stage.target, nodes.Sample):
+            alike.append((key, stage))
+            numbers[id(stage)] = id(stage)
+            continue
+        numbers[id(stage)] = numbers[id(twin)]
+        if stage.origin is not None or view.is_root(stage) or not _used_alike(view, twin, stage):
+            continue
+        message = f"the stages `{twin.label}` and `{stage.label}` are the same search"
+        hint = "leave one of them out; a weight says how much the other counts: WITH (rrf_weights = […])"
+        related: tuple[tuple[Span, str], ...] = ((view.at(twin), "the same search"),)
+        yield Found(view.at(stage), message, hint, related)
+
+
+def _used_alike(view: View, twin: Stage, stage: Stage) -> bool:
+    """Whether any two references to them add the same, so that the searches are the same in the end."""
+    added = [
+        [(use.given.where, use.given.threshold, use.given.lookup) for use in view.site(one).uses]
+        for one in (twin, stage)
+    ]
+    return any(one == other for one in added[0] for other in added[1])

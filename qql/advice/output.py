@@ -1,0 +1,114 @@
+"""Diagnostics for other programs: JSON, and SARIF 2.1.0 for code review and editors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+from urllib.parse import quote
+
+from qql.advice.rules import RULES
+from qql.errors import Diagnostic, Source, Span
+
+__all__ = ["to_json", "to_sarif"]
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS: Mapping[str, str] = {"error": "error", "warning": "warning"}
+"""By severity; what is not here is a note."""
+
+
+def to_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """``{"diagnostics": […], "count": {severity: n}}``, each as `Diagnostic.to_dict` gives it.
+
+    Lines and columns count from 1, in characters; the end of a place is behind its last character.
+    """
+    found = list(diagnostics)
+    return {
+        "diagnostics": [one.to_dict() for one in found],
+        "count": dict(sorted(Counter(one.severity for one in found).items())),
+    }
+
+
+def to_sarif(diagnostics: Iterable[Diagnostic], version: str | None = None) -> dict[str, Any]:
+    """A SARIF 2.1.0 log with one run: errors, warnings and advice (as notes).
+
+    Only the rules that are broken are described. ``version`` is that of the program that reports, if it
+    says.
+    """
+    found = list(diagnostics)
+    codes = list(dict.fromkeys(one.code for one in found))
+    driver: dict[str, Any] = {"name": "qql", "rules": [_rule(code) for code in codes]}
+    if version is not None:
+        driver["version"] = version
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(one, codes.index(one.code)) for one in found],
+            }
+        ],
+    }
+
+
+def _level(severity: str) -> str:
+    return _LEVELS.get(severity, "note")
+
+
+def _rule(code: str) -> dict[str, Any]:
+    """A rule's metadata; of a code that is no rule of advice (the compiler's) there is the code only."""
+    rule = RULES.get(code)
+    if rule is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.reason},
+        "help": {"text": rule.text},
+        "defaultConfiguration": {"level": _level(rule.severity)},
+    }
+
+
+def _result(one: Diagnostic, index: int) -> dict[str, Any]:
+    hint = f"\n{one.hint}" if one.hint else ""
+    result: dict[str, Any] = {
+        "ruleId": one.code,
+        "ruleIndex": index,
+        "level": _level(one.severity),
+        "message": {"text": one.message + hint},
+    }
+    if one.source is None:
+        return result
+    result["locations"] = [_location(one.source, one.span)]
+    if one.related:
+        result["relatedLocations"] = [
+            {"id": number, **_location(one.source, span), "message": {"text": label or "see here"}}
+            for number, (span, label) in enumerate(one.related, 1)
+        ]
+    return result
+
+
+def _location(source: Source, span: Span | None) -> dict[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(source.name)}}
+    if span is not None:
+        line, column = source.position(span.start)
+        end_line, end_column = source.position(span.end)
+        place["region"] = {
+            "startLine": line,
+            "startColumn": column,
+            "endLine": end_line,
+            "endColumn": end_column,
+            "snippet": {"text": source.text[span.start : span.end]},
+        }
+    return {"physicalLocation": place}
+
+
+def _uri(name: str) -> str:
+    """A file name as a URI: an absolute one as ``file:///…``, another as a relative one."""
+    for path in (PurePosixPath(name), PureWindowsPath(name)):
+        if path.is_absolute():
+            return path.as_uri()
+    return quote(name.replace("\\", "/"))

@@ -1,0 +1,475 @@
+"""Rules about what scores can be: of fusions, thresholds and formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from qql import nodes
+from qql.advice.rules import Found, View, limit_of, listed, rule
+from qql.errors import Span
+from qql.filters import scalar_value
+from qql.plan import Input, Stage
+
+__all__ = ["Bounds", "dbsf_bounds", "rrf_bounds"]
+
+_ROUNDING = 1e-5
+"""How far a 32-bit score may lie beyond its bounds, as a share of them."""
+_K = 2
+"""Qdrant's own k of RRF."""
+
+
+class Bounds(NamedTuple):
+    """The lowest and the highest score that a hit can have."""
+
+    low: float
+    high: float
+
+
+def _share(position: int, k: float, weight: float) -> float:
+    """What RRF gives for a position counted from 1: ``1 / (position/w + k − 1)``; 0 for a weight ≤ 0."""
+    if weight <= 0:
+        return 0.0
+    below = position / weight + k - 1
+    return 1 / below if below > 0 else math.inf
+
+
+def rrf_bounds(limits: list[int], k: float = _K, weights: list[float] | None = None) -> Bounds:
+    """Of the scores of RRF: first in every source, and last in the source where that counts least."""
+    given = weights or [1.0] * len(limits)
+    return Bounds(
+        min(_share(limit, k, weight) for limit, weight in zip(limits, given, strict=True)),
+        sum(_share(1, k, weight) for weight in given),
+    )
+
+
+def dbsf_bounds(limits: list[int]) -> Bounds:
+    """Of the scores of DBSF, whose sources map their scores s to (s − (mean − 3σ)) / 6σ, σ the sample's.
+
+    No value of n lies farther from their mean than (n − 1)/√n sample deviations (Samuelson), so a
+    source gives from 0.5 − d to 0.5 + d, d = (n − 1)/(6√n). Below 0 it is the lower the more sources a
+    point is in.
+    """
+    reach = [(limit - 1) / (6 * math.sqrt(limit)) for limit in limits]
+    lowest = [0.5 - d for d in reach]
+    below = sum(low for low in lowest if low < 0)
+    return Bounds(below if below < 0 else min(lowest), sum(0.5 + d for d in reach))
+
+
+def _fused_bounds(stage: Stage) -> Bounds | None:
+    limits = [limit_of(given.stage) for given in stage.inputs]
+    if stage.fusion == "dbsf":
+        return dbsf_bounds(limits)
+    if stage.fusion == "rrf":
+        return rrf_bounds(limits, *_settings(stage))
+    return None
+
+
+def _settings(stage: Stage) -> tuple[float, list[float] | None]:
+    rrf = stage.rrf or {}
+    k = rrf.get("k")
+    return (_K if k is None else k), rrf.get("weights")
+
+
+# ------------------------------------------------------------------------------------ thresholds
+
+_NEAREST = (nodes.Text, nodes.Image, nodes.Inference, nodes.Vector, nodes.Point)
+
+
+def _thresholds(view: View) -> Iterator[tuple[Stage, float, Span]]:
+    """Every threshold that counts: that of a reference replaces the stage's own."""
+    for stage in view.stages:
+        uses = view.site(stage).uses
+        for use in uses:
+            if use.given.threshold is not None:
+                written = use.ref.threshold if use.ref is not None else None
+                yield stage, use.given.threshold, written.span if written is not None else view.at(stage)
+        replaced = bool(uses) and all(use.given.threshold is not None for use in uses)
+        if stage.threshold is not None and stage.origin is None and not replaced:
+            yield stage, stage.threshold, view.at(stage, "threshold")
+
+
+def _bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
+    """The bounds of a stage's scores, and what they are of."""
+    if stage.fusion is not None:
+        if view.grouped(stage):
+            return None, ""  # groups are fused from lists of other lengths
+        k, weights = _settings(stage)
+        about = f"{len(stage.inputs)} source{'s' if len(stage.inputs) > 1 else ''}"
+        if stage.fusion == "rrf":
+            about += f", k = {k}" + (", as weighted" if weights else "")
+        return _fused_bounds(stage), f"{stage.fusion.upper()} scores ({about})"
+    cosine = view.kind(stage) == "dense" and stage.vector is not None and stage.vector.distance == "Cosine"
+    return (Bounds(-1.0, 1.0) if cosine and isinstance(stage.target, _NEAREST) else None), "Cosine scores"
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}"
+
+
+@rule(
+    "threshold-unreachable",
+    "A SCORE THRESHOLD above every possible score",
+    "A threshold above the best possible score lets nothing pass.",
+    severity="warning",
+)
+def _unreachable(view: View) -> Iterator[Found]:
+    """The threshold of a stage is compared with that stage's own scores, and fused scores are small.
+
+    RRF: a source gives 1 / (rank/w + k − 1), the rank counted from 1, so the best possible score is the
+    sum of 1 / (1/w + k − 1) over the sources: with k = 2 and no weights 0.5 for each. DBSF: a source of
+    n candidates gives at most 0.5 + (n − 1)/(6√n). Cosine: at most 1. A threshold for the similarity of
+    single hits belongs to the stages that are fused.
+    """
+    for stage, threshold, span in _thresholds(view):
+        bounds, what = _bounds(view, stage)
+        if bounds is None or threshold <= bounds.high + _ROUNDING * abs(bounds.high):
+            continue
+        message = f"no hit reaches {threshold}: {what} go up to {_shown(bounds.high)}"
+        belongs = (
+            "put a threshold for single hits into the stages that are fused, or " if stage.fusion else ""
+        )
+        yield Found(span, message, f"{belongs}lower it below {_shown(bounds.high)}")
+
+
+@rule(
+    "threshold-idle",
+    "A SCORE THRESHOLD below every possible score",
+    "A threshold below the worst possible score cuts nothing.",
+)
+def _idle(view: View) -> Iterator[Found]:
+    """A threshold that every candidate passes has no effect.
+
+    RRF: the worst possible score is that of the last candidate of the source where it counts least,
+    found by no other source: 1 / (limit/w + k − 1). DBSF: a source of n candidates gives at least 0.5 −
+    (n − 1)/(6√n), and where that is negative, the sum over the sources. Cosine: −1.
+    """
+    for stage, threshold, span in _thresholds(view):
+        bounds, what = _bounds(view, stage)
+        if bounds is None or threshold >= bounds.low - _ROUNDING * abs(bounds.low):
+            continue
+        message = f"every hit passes {threshold}: {what} go down to {_shown(bounds.low)}"
+        yield Found(span, message, f"raise it above {_shown(bounds.low)}, or leave it out")
+
+
+@rule(
+    "threshold-unlike-metric",
+    "A SCORE THRESHOLD that reads like a cosine on other scores",
+    "Dot products have no fixed range, so 0.7 means nothing in particular.",
+)
+def _unlike(view: View) -> Iterator[Found]:
+    """A threshold between 0 and 1 fits Cosine, whose scores lie between −1 and 1.
+
+    Sparse vectors are compared by their dot product, and so are dense ones with the distance Dot. BM25
+    scores often lie between 1 and 30, so a threshold of 0.7 lets nearly all of them pass. Of Dot this
+    rule speaks only where the vector searched for is written out and is not of length 1: between
+    vectors of length 1 it is the cosine.
+    """
+    for stage, threshold, span in _thresholds(view):
+        if not 0 < threshold < 1 or stage.fusion or not isinstance(stage.target, _NEAREST):
+            continue
+        kind = view.kind(stage)
+        if kind == "sparse":
+            what = "sparse scores are dot products"
+        elif kind == "dense" and _long_dot(stage):
+            what = "its distance is Dot, and the vector searched for is not of length 1"
+        else:
+            continue
+        message = f"a threshold of {threshold} in {view.title(stage)} reads like a cosine, but {what}"
+        hint = "look at the scores that the stage gives before choosing one; a LIMIT cuts by rank"
+        yield Found(span, message, hint)
+
+
+def _long_dot(stage: Stage) -> bool:
+    if stage.vector is None or stage.vector.distance != "Dot" or not isinstance(stage.target, nodes.Vector):
+        return False
+    value = stage.target.value
+    numbers = [one for one in value if isinstance(one, (int, float))] if isinstance(value, list) else []
+    return bool(numbers) and abs(math.hypot(*numbers) - 1) > 0.01
+
+
+# ------------------------------------------------------------------------------------ fusions
+
+
+@rule(
+    "fusion-of-one",
+    "A fusion of one stage",
+    "A fusion of one source keeps its order and replaces its scores.",
+)
+def _of_one(view: View) -> Iterator[Found]:
+    """RRF and DBSF join rankings. With one source there is nothing to join.
+
+    The order stays as it was; RRF's scores then say only the rank. A stage is missing, or the fusion is
+    not needed.
+    """
+    for stage in view.stages:
+        if stage.fusion is not None and len(stage.inputs) == 1:
+            message = (
+                f"{stage.fusion.upper()} fuses one stage, `{stage.inputs[0].stage.label}`: its order stays"
+            )
+            yield Found(
+                view.at(stage, "fusion"), message, "add another stage to PREFETCH, or search without a fusion"
+            )
+
+
+@rule(
+    "idle-weight",
+    "A source of a fusion has a weight of 0 or less",
+    "The stage is searched and counts nothing.",
+)
+def _idle_weight(view: View) -> Iterator[Found]:
+    """A source whose weight is 0 (or negative) adds nothing to any score.
+
+    Its hits still come among the candidates, at the end, with what other sources give them. To leave a
+    source out, leave it out of PREFETCH.
+    """
+    for stage in view.stages:
+        weights = _settings(stage)[1] or []
+        for given, weight in zip(stage.inputs, weights, strict=False):
+            if weight <= 0:
+                message = f"`{given.stage.label}` has the weight {weight}: it is searched and counts nothing"
+                hint = "leave it out of PREFETCH, or give it a weight above 0"
+                yield Found(view.option(stage, "rrf_weights"), message, hint)
+
+
+_FLAT = 1.1
+
+
+@rule(
+    "rrf-flat",
+    "k of RRF is so large that ranks hardly count",
+    "The first and the last candidate of a source count nearly the same.",
+)
+def _flat(view: View) -> Iterator[Found]:
+    """RRF gives 1 / (rank/w + k − 1), so k says how fast the value of a rank falls.
+
+    Qdrant's own k is 2; 60 (61 by Qdrant's count) is usual for lists of a thousand. Where k is so much
+    larger than the lists are long that the first candidate of no source counts 10 % more than the last,
+    the fusion only counts in how many sources a point stands.
+    """
+    for stage in view.stages:
+        k, weights = _settings(stage)
+        if stage.fusion != "rrf" or "k" not in (stage.rrf or {}):
+            continue
+        limits = [limit_of(given.stage) for given in stage.inputs]
+        pairs = zip(limits, weights or [1.0] * len(limits), strict=True)
+        ratios = [_share(1, k, w) / _share(limit, k, w) for limit, w in pairs if limit > 1 and w > 0]
+        if not ratios or max(ratios) >= _FLAT:
+            continue
+        message = (
+            f"with k = {k} the first of {max(limits)} candidates counts {(max(ratios) - 1) * 100:.2g} % "
+            "more than the last: ranks hardly matter"
+        )
+        hint = "a smaller rrf_k (Qdrant's own is 2), or longer lists: a higher LIMIT in the stages"
+        yield Found(view.option(stage, "rrf_k", "k"), message, hint)
+
+
+@rule(
+    "fusion-per-shard",
+    "A fusion below another stage of a sharded collection",
+    "Only the fusion at the root sees the hits of all shards.",
+    needs=("shards",),
+)
+def _per_shard(view: View) -> Iterator[Found]:
+    """Prefetches run inside each shard, and so does a fusion that is one of them.
+
+    Ranks and score distributions are then those of a shard's own hits: the second-best shard's best hit
+    is its first. The result depends on how the points are spread. The fusion at the root is computed
+    over all shards.
+    """
+    shards = view.facts.shards
+    if shards is None or shards < 2 or view.plan is None or view.plan.shard is not None:
+        return
+    for stage in view.stages:
+        if stage.fusion is not None and not view.is_root(stage):
+            message = (
+                f"the fusion in `{stage.label}`, below another stage, is computed in each of {shards} shards"
+            )
+            hint = "make the fusion the query itself, and rescore its hits by a second query"
+            yield Found(view.at(stage, "fusion"), message, hint)
+
+
+@rule(
+    "grouped-fusion",
+    "GROUP BY over a fusion",
+    "Groups are fused from other lists than hits are, so their order and scores differ.",
+)
+def _grouped(view: View) -> Iterator[Found]:
+    """Qdrant runs a grouped query with other limits than the same query without GROUP BY.
+
+    The lists that are fused then differ, and so do ranks, fused scores and the order of the groups.
+    """
+    if view.plan is None or view.plan.group is None or view.plan.root.fusion is None:
+        return
+    method = view.plan.root.fusion.upper()
+    message = f"{method} under GROUP BY fuses other lists than without it: scores and order differ"
+    hint = "where the order matters, group the hits of the ungrouped query"
+    yield Found(view.plan.group.span, message, hint)
+
+
+# ------------------------------------------------------------------------------------ formulas
+
+
+def _score_index(name: nodes.Name) -> int | None:
+    """Which prefetch's score a variable is: 0 for ``$score``; None for a field."""
+    text = str(name.text)
+    if text in ("score", "$score"):
+        return 0
+    inside = text.removeprefix("$score[").removesuffix("]")
+    return int(inside) if text == f"$score[{inside}]" and inside.isascii() and inside.isdigit() else None
+
+
+def _score_names(formula: nodes.Formula) -> list[tuple[int, nodes.Name]]:
+    named = [one for one in nodes.walk(formula.expression) if isinstance(one, nodes.Name)]
+    return [(index, name) for name in named if (index := _score_index(name)) is not None]
+
+
+@rule(
+    "score-index",
+    "A formula names the score of a prefetch that is not there",
+    "$score[n] counts the prefetches from 0.",
+    severity="warning",
+)
+def _index(view: View) -> Iterator[Found]:
+    """`$score[0]` is the score of the first stage in PREFETCH, `$score[1]` of the second.
+
+    A number beyond the last stage has no score, so its default (0) is taken for every point.
+    """
+    for stage in view.stages:
+        if not isinstance(stage.target, nodes.Formula) or not stage.inputs:
+            continue
+        for index, name in _score_names(stage.target):
+            if index >= len(stage.inputs):
+                last = len(stage.inputs) - 1
+                message = f"there is no prefetch {index} (counted from 0): the last is $score[{last}]"
+                span = name.span if view.site(stage).query is not None else view.at(stage)
+                yield Found(span, message, "the scores are numbered in the order of PREFETCH")
+
+
+@rule(
+    "first-score-only",
+    "A formula over several stages reads the score of the first only",
+    "$score is $score[0]: what only the other stages found has no score.",
+)
+def _first_only(view: View) -> Iterator[Found]:
+    """`$score` is the score that the first stage of PREFETCH gave, not the best or a joint one.
+
+    Points that only another stage found take the default, 0. The other stages then add candidates that
+    the formula cannot tell apart by their scores. `$score[1]` is the second stage's score; a FUSION
+    below gives one for all.
+    """
+    for stage in view.stages:
+        if not isinstance(stage.target, nodes.Formula) or len(stage.inputs) < 2:
+            continue
+        found = _score_names(stage.target)
+        defaulted = any(option.name.startswith("$score") for option in stage.target.defaults)
+        if not found or defaulted or any(index for index, _ in found):
+            continue
+        first, *others = (given.stage.label for given in stage.inputs)
+        message = f"$score is the score of `{first}` alone; what only {listed(others)} found counts 0"
+        hint = "add $score[1] and so on, or fuse the stages and put the formula above the fusion"
+        span = found[0][1].span if view.site(stage).query is not None else view.at(stage)
+        yield Found(span, message, hint)
+
+
+@rule(
+    "mixed-scores",
+    "Scores of different metrics are added up",
+    "Scores of different kinds have different scales, so the larger scale decides.",
+)
+def _mixed(view: View) -> Iterator[Found]:
+    """A cosine lies between −1 and 1, a BM25 score often between 1 and 30, an RRF score near 0.
+
+    Their sum is ordered by whichever has the larger numbers. This rule speaks of sums of bare scores,
+    and of weighted ones whose weights add up to 1, which treat the scores as being of one scale. FUSION
+    RRF and DBSF bring them to one scale; a decay function or another factor for each score does too.
+    """
+    for stage in view.stages:
+        if not isinstance(stage.target, nodes.Formula) or len(stage.inputs) < 2:
+            continue
+        for call in nodes.walk(stage.target.expression):
+            if not isinstance(call, nodes.Call) or call.function != "sum":
+                continue
+            terms = [found for arg in _terms(call) if (found := _raw(arg)) is not None]
+            factors = [factor for _, factor in terms]
+            used = sorted({index for index, _ in terms if index < len(stage.inputs)})
+            bare = len(set(factors)) == 1 or math.isclose(sum(factors), 1)
+            metrics = [(index, _metric(view, stage.inputs[index])) for index in used]
+            pair = _unlike_pair(metrics)
+            if not bare or pair is None:
+                continue
+            (one, first), (other, second) = pair
+            labels = [stage.inputs[index].stage.label for index in (one, other)]
+            message = (
+                f"the scores of `{labels[0]}` ({_named(first)}) and `{labels[1]}` ({_named(second)}) are "
+                "added up, and their scales differ"
+            )
+            hint = "FUSION RRF or DBSF brings them to one scale; or give each a factor for its own range"
+            yield Found(call.span if view.site(stage).query else view.at(stage), message, hint)
+            break
+
+
+def _terms(call: nodes.Call) -> Iterator[nodes.Expression]:
+    """What a sum of sums adds up."""
+    todo: list[nodes.Expression] = list(reversed(call.args))
+    while todo:
+        one = todo.pop()
+        if isinstance(one, nodes.Call) and one.function == "sum":
+            todo += reversed(one.args)
+        else:
+            yield one
+
+
+def _raw(term: nodes.Expression) -> tuple[int, float] | None:
+    """The prefetch of a score and its constant factor; None for anything else."""
+    if isinstance(term, nodes.Name):
+        index = _score_index(term)
+        return None if index is None else (index, 1.0)
+    if not isinstance(term, nodes.Call) or term.function != "mult":
+        return None
+    factor, score = 1.0, None
+    for arg in term.args:
+        if isinstance(arg, nodes.Scalar):
+            value = scalar_value(arg)
+            if not isinstance(value, (int, float)):
+                return None
+            factor *= value
+            continue
+        found = _raw(arg)
+        if found is None or score is not None:
+            return None
+        score, factor = found[0], factor * found[1]
+    return None if score is None else (score, factor)
+
+
+_Metric = tuple[str, str | None]
+
+
+def _metric(view: View, given: Input) -> _Metric | None:
+    """The kind of a stage's scores, and the distance where it is known; None where neither is."""
+    stage = given.stage
+    if stage.fusion is not None:
+        return stage.fusion.upper(), None
+    if not isinstance(stage.target, _NEAREST):
+        return None
+    kind = view.kind(stage)
+    if kind is None:
+        return None
+    return kind, stage.vector.distance if stage.vector is not None else None
+
+
+def _unlike_pair(
+    metrics: list[tuple[int, _Metric | None]],
+) -> tuple[tuple[int, _Metric], tuple[int, _Metric]] | None:
+    known = [(index, metric) for index, metric in metrics if metric is not None]
+    for at, one in enumerate(known):
+        for other in known[at + 1 :]:
+            if one[1][0] != other[1][0] or (one[1][1] and other[1][1] and one[1][1] != other[1][1]):
+                return one, other
+    return None
+
+
+def _named(metric: _Metric) -> str:
+    kind, distance = metric
+    return f"{kind}, {distance}" if distance else kind

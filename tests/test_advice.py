@@ -1,0 +1,609 @@
+"""Advice: each rule on a text that breaks it and on one that just does not, and what is never said.
+
+``tests/golden_advice/<code>.qql`` breaks the rule of that code; the rendered advice stands beside it
+(``pytest --update`` rewrites it). ``<code>.good.qql`` has what comes closest without breaking it. The
+collections that they use are in ``collections.json``, as ``GET /collections/{name}`` describes them; of
+others nothing is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from hypothesis import given as generated
+from hypothesis import strategies as st
+from test_golden import settings
+
+import qql
+from qql.advice import RULES, CollectionFacts, advise, advise_script, facts_from_info, to_json, to_sarif
+from qql.advice.limits import stage_limits
+from qql.advice.scores import dbsf_bounds, rrf_bounds
+from qql.compiler import Compiled, compile_script, make_context
+from qql.errors import Diagnostic, Source, Span
+from qql.schema import Schema
+
+GOLDEN = Path(__file__).parent / "golden_advice"
+INFOS: dict[str, Any] = json.loads((GOLDEN / "collections.json").read_text(encoding="utf-8"))
+
+
+def compiled(text: str, name: str = "<string>", **given: Any) -> list[Compiled]:
+    schemas = {key: Schema.from_info(info) for key, info in INFOS.items()}
+    context = make_context(
+        given.get("collection"), given.get("stages"), given.get("models"), given.get("schema", schemas)
+    )
+    return compile_script(Source(text, name), given.get("params"), context)
+
+
+def advice(text: str, infos: Mapping[str, Any] = INFOS, name: str = "<string>") -> list[Diagnostic]:
+    schemas = {key: Schema.from_info(info) for key, info in infos.items()}
+    facts = {key: facts_from_info(info) for key, info in infos.items()}
+    found = []
+    for one in compiled(text, name, schema=schemas):
+        found += advise(one, schemas.get, facts.get(one.collection or ""))
+    return found
+
+
+def codes(text: str, infos: Mapping[str, Any] = INFOS) -> set[str]:
+    return {one.code for one in advice(text, infos)}
+
+
+# ------------------------------------------------------------------------------------ every rule
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_text_breaks_the_rule(code: str, update: bool) -> None:
+    case = GOLDEN / f"{code}.qql"
+    found = advice(case.read_text(encoding="utf-8"), name=case.name)
+    text = "\n\n".join(one.render() for one in found) + "\n"
+    expected = case.with_suffix(".txt")
+    if update:
+        expected.write_text(text, encoding="utf-8")
+    assert text == expected.read_text(encoding="utf-8")
+    broken = [one for one in found if one.code == code]
+    count = len(compiled(case.read_text(encoding="utf-8")))
+    assert len({one.line for one in broken}) >= count, "a statement does not break the rule"
+    for one in broken:
+        assert one.severity == RULES[code].severity
+        assert one.span is not None
+        assert one.hint is not None
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_text_just_does_not_break_the_rule(code: str) -> None:
+    found = advice((GOLDEN / f"{code}.good.qql").read_text(encoding="utf-8"))
+    assert [one.render() for one in found if one.code == code] == []
+
+
+def test_every_golden_belongs_to_a_rule() -> None:
+    assert {path.name.split(".")[0] for path in GOLDEN.glob("*.*")} == {*RULES, "collections"}
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_is_documented(code: str) -> None:
+    rule = RULES[code]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", code) and rule.code == code
+    assert rule.severity in ("advice", "warning")
+    assert len(rule.text.splitlines()) >= 2 and rule.title and rule.reason.endswith(".")
+    fields = {*CollectionFacts.__dataclass_fields__, "schema"}
+    assert fields.issuperset(rule.needs)
+    for words in (rule.title, rule.reason, rule.text):
+        assert not re.search(r"\byou\b", words, re.I)
+
+
+@pytest.mark.parametrize("code", [code for code, rule in RULES.items() if rule.needs])
+def test_a_rule_says_nothing_where_what_it_needs_is_unknown(code: str) -> None:
+    """Each fact in turn is taken away; a vector's own kind stands in the plan, whatever the facts say."""
+    text = (GOLDEN / f"{code}.qql").read_text(encoding="utf-8")
+    schemas = {key: Schema.from_info(info) for key, info in INFOS.items()}
+    for one in compiled(text):
+        bare = compiled(one.text, schema={}) if RULES[code].needs == ("schema",) else [one]
+        known = None if RULES[code].needs == ("schema",) else CollectionFacts()
+        nothing = {key: Schema(schema.vectors) for key, schema in schemas.items()}
+        for statement in bare:
+            found = advise(statement, nothing.get if known else lambda _: None, known)
+            assert code not in {one.code for one in found}
+
+
+# ------------------------------------------------------------------------------------ no false alarms
+
+VECTOR = [0.25, 0.5, 0.125]
+PARAMS: dict[str, dict[str, Any]] = {
+    "oversampling.qql": {"vector": VECTOR},
+    "two-stage.qql": {"vector": VECTOR},
+    "three-stage.qql": {"vector": VECTOR, "tokens": [VECTOR]},
+    "hybrid.qql": {"dense": VECTOR, "sparse": {"indices": [3], "values": [1.5]}},
+    "stdlib.qql": {"docs": "stdlib.jsonl"},
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.qql")), ids=lambda path: path.name)
+def test_the_examples_are_good(path: Path) -> None:
+    given = {"params": PARAMS.get(path.name), "schema": {}}
+    found = advise_script(compiled(path.read_text(encoding="utf-8"), path.name, **given), lambda _: None)
+    assert [one.render() for one in found] == []
+
+
+@pytest.mark.parametrize("name", ["two-stage.qql", "three-stage.qql", "oversampling.qql"])
+@pytest.mark.parametrize("points", [None, 100_000, 999_999])
+def test_the_examples_are_good_on_the_collection_made_for_them(name: str, points: int | None) -> None:
+    (made,) = qql.compile((ROOT / "examples" / "multi-vector-collection.qql").read_text(encoding="utf-8"))
+    info = {**(made.body or {}), "points_count": points, "payload_schema": {}}
+    long = [0.5] * 1536
+    params = {"vector": long} | ({"tokens": [long[:128]]} if name == "three-stage.qql" else {})
+    text = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    schema = {"photos": Schema.from_info(info)}
+    (one,) = compiled(text, params=params, schema=schema)
+    assert [d.render() for d in advise(one, schema.get, facts_from_info(info))] == []
+
+
+def test_the_readme_is_good() -> None:
+    """One stage is shared on purpose there; nothing else is said."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = "\n".join(re.findall(r"^```sql\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
+    found = advise_script(compiled(text, schema={}), lambda _: None)
+    assert {one.code for one in found} <= {"stage-run-twice"}
+
+
+# What the compiler's own goldens break: they are about forms, and not about good pipelines. Stages without
+# a LIMIT are too many to list.
+BROKEN = {
+    "fusion/newlines": {"fusion-of-one", "stage-limit-short"},
+    "fusion/with-shadows-define": {"fusion-of-one", "stage-limit-short"},
+    "query/batch": {"fusion-of-one"},
+    "query/boost": {"fusion-of-one"},
+    "query/cli-dialect": {"idle-hnsw-ef"},
+    "query/groups": {"grouped-fusion"},
+    "query/inputs": {"multivector-first"},
+    "query/multivector-literal": {"multivector-first"},
+    "query/options-in-braces": {"hnsw-ef-below-limit"},
+    "query/shards": {"fusion-of-one"},
+    "query/soft-keywords": {"stage-limit-short"},
+    "query/spellings": {"fusion-of-one"},
+}
+
+
+def test_the_compilers_goldens_break_what_they_break() -> None:
+    found: dict[str, set[str]] = {}
+    for path in [*(ROOT / "tests/golden/query").glob("*.qql"), *(ROOT / "tests/golden/fusion").glob("*.qql")]:
+        text = path.read_text(encoding="utf-8")
+        said = advise_script(compiled(text, schema={}, **settings(text)), lambda _: None)
+        broken = {one.code for one in said if one.code != "stage-without-limit"}
+        if broken:
+            found[f"{path.parent.name}/{path.stem}"] = broken
+    assert found == BROKEN
+
+
+# ------------------------------------------------------------------------------------ bounds
+
+
+@pytest.mark.parametrize(
+    ("points", "limits"),
+    [
+        (0, (500, 50)),
+        (99_999, (500, 50)),
+        (100_000, (1000, 100)),
+        (999_999, (1000, 100)),
+        (1_000_000, (2000, 200)),
+        (9_999_999, (2000, 200)),
+        (10_000_000, (5000, 500)),
+        (None, (5000, 500)),
+    ],
+)
+def test_the_rule_of_thumb(points: int | None, limits: tuple[int, int]) -> None:
+    assert stage_limits(points) == limits
+
+
+HYBRID = "WITH a AS (QUERY [1] USING x LIMIT {a}), b AS (QUERY [2] USING y LIMIT {b}) QUERY FUSION {rest};"
+
+
+def hybrid(rest: str, a: int = 100, b: int = 100) -> set[str]:
+    return codes(HYBRID.format(a=a, b=b, rest=rest))
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 60])
+@pytest.mark.parametrize("weights", [None, [1, 1], [0.6, 0.4], [3, 0.5], [1, 0]])
+def test_thresholds_at_the_bounds_of_rrf(k: int, weights: list[float] | None) -> None:
+    given = f", rrf_weights = {weights}" if weights else ""
+    high = sum(1 / (1 / w + k - 1) for w in weights or [1, 1] if w > 0)
+    low = min(
+        0 if w <= 0 else 1 / (limit / w + k - 1) for w, limit in zip(weights or [1, 1], (80, 50), strict=True)
+    )
+    query = f"RRF FROM trails PREFETCH (a, b) WITH (rrf_k = {k}{given}) LIMIT 10 SCORE THRESHOLD "
+    said = {"threshold-unreachable", "threshold-idle"}
+    assert not hybrid(f"{query}{high}", 80, 50) & said
+    assert hybrid(f"{query}{high * 1.0001}", 80, 50) & said == {"threshold-unreachable"}
+    assert not hybrid(f"{query}{low}", 80, 50) & said
+    below = low * 0.9999 if low else -0.0001
+    assert hybrid(f"{query}{below:.12f}", 80, 50) & said == {"threshold-idle"}
+
+
+def test_thresholds_at_the_bounds_of_dbsf() -> None:
+    said = {"threshold-unreachable", "threshold-idle"}
+    high = 0.5 + 8 / (6 * 3) + 0.5 + 99 / 60
+    low = 0.5 - 99 / 60  # the other source cannot go below 0
+    query = "DBSF FROM trails PREFETCH (a, b) LIMIT 10 SCORE THRESHOLD "
+    assert not hybrid(f"{query}{high:.9f}", 9) & said
+    assert hybrid(f"{query}{high + 0.001}", 9) & said == {"threshold-unreachable"}
+    assert not hybrid(f"{query}{low:.9f}", 9) & said
+    assert hybrid(f"{query}{low - 0.001}", 9) & said == {"threshold-idle"}
+
+
+def test_a_threshold_below_zero_sums_up_over_the_sources_of_dbsf() -> None:
+    low, high = dbsf_bounds([100, 100])
+    assert (low, high) == (pytest.approx(1 - 99 / 30), pytest.approx(1 + 99 / 30))
+    assert dbsf_bounds([1]) == (0.5, 0.5)
+
+
+@generated(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40))
+def test_no_scores_lie_beyond_the_bounds_of_dbsf(scores: list[float]) -> None:
+    mean, deviation = statistics.mean(scores), statistics.stdev(scores)
+    if deviation < 1e-6:
+        return
+    low, high = dbsf_bounds([len(scores)])
+    for score in scores:
+        assert low - 1e-6 <= (score - (mean - 3 * deviation)) / (6 * deviation) <= high + 1e-6
+
+
+def test_the_engine_reaches_the_bounds() -> None:
+    """Ten points: the first is the best of both vectors by far, and only the last is found by one of them."""
+    rows = [{"id": n, "vector": {"a": [100.0 if n == 1 else 1.0 - n / 1e6], "b": [100.0 if n == 1 else 1.0]}}
+            for n in range(1, 11)]  # fmt: skip
+    with qql.connect() as db:
+        db.run("CREATE COLLECTION c (a VECTOR(1, DOT), b VECTOR(1, DOT));")
+        db.run("UPSERT INTO c VALUES :rows", {"rows": rows})
+
+        def scores(how: str, a: int = 10, b: int = 10) -> list[float]:
+            text = f"WITH a AS (QUERY [1] USING a LIMIT {a}), b AS (QUERY [1] USING b LIMIT {b}) "
+            text += f"QUERY {how} LIMIT 20"
+            (found,) = db.run(text)
+            return [hit.score or 0.0 for hit in found.hits]
+
+        rrf = "FUSION RRF FROM c PREFETCH (a, b) WITH (rrf_k = 7, rrf_weights = [0.6, 2])"
+        found = scores(rrf, 10, 1)
+        bounds = rrf_bounds([10, 1], 7, [0.6, 2])
+        assert found[0] == pytest.approx(bounds.high, rel=1e-5)
+        assert found[-1] == pytest.approx(bounds.low, rel=1e-5)
+        assert scores("FUSION RRF FROM c PREFETCH (a, b)")[0] == pytest.approx(rrf_bounds([10, 10]).high)
+        dbsf = scores("FUSION DBSF FROM c PREFETCH (a, b)")
+        assert dbsf[0] == pytest.approx(dbsf_bounds([10, 10]).high, rel=1e-4)
+
+
+def test_our_formula_is_that_of_the_analysis() -> None:
+    from qql.analysis.fusion import rrf_score
+
+    for k, weight, limit in [(2, 1.0, 10), (61, 0.3, 1000), (1, 4.0, 7)]:
+        low, high = rrf_bounds([limit], k, [weight])
+        assert high == pytest.approx(rrf_score(0, k, weight), rel=1e-6)
+        assert low == pytest.approx(rrf_score(limit - 1, k, weight), rel=1e-6)
+
+
+@pytest.mark.parametrize(("limit", "offset", "short"), [(10, 90, False), (10, 91, True), (101, 0, True)])
+def test_limit_and_offset_against_the_stage_below(limit: int, offset: int, short: bool) -> None:
+    text = (
+        f"QUERY [1] FROM trails USING x PREFETCH (QUERY [1] USING y LIMIT 100) LIMIT {limit} OFFSET {offset};"
+    )
+    assert ("stage-limit-short" in codes(text)) == short
+
+
+@pytest.mark.parametrize(
+    ("below", "said"), [(20, False), (19, True), (1000, False), (5000, False), (5001, True)]
+)
+def test_the_factor_between_stages(below: int, said: bool) -> None:
+    text = f"QUERY [1] FROM trails USING x PREFETCH (QUERY [1] USING y LIMIT {below}) LIMIT 10;"
+    assert bool(codes(text) & {"stage-keeps-most", "stage-keeps-little"}) == said
+
+
+@pytest.mark.parametrize(
+    ("points", "limit", "said"),
+    [
+        (99_999, 500, False),
+        (99_999, 501, True),
+        (100_000, 1000, False),
+        (100_000, 1001, True),
+        (501, 501, False),
+    ],
+)
+def test_the_widest_first_stage_by_the_size_of_the_collection(points: int, limit: int, said: bool) -> None:
+    infos = {"docs": INFOS["docs"] | {"points_count": points}}
+    text = f"QUERY [1, 0, 0, 0] FROM docs USING dense PREFETCH (QUERY [1, 0, 0, 0] USING fast LIMIT {limit});"
+    assert ("stage-keeps-little" in codes(text, infos)) == said
+
+
+@pytest.mark.parametrize(
+    ("points", "limit", "said"), [(50_000, 50, False), (50_000, 49, True), (30, 3, False)]
+)
+def test_the_narrowest_first_stage(points: int, limit: int, said: bool) -> None:
+    infos = {"docs": INFOS["docs"] | {"points_count": points}}
+    text = f"QUERY [1, 0, 0, 0] FROM docs USING dense PREFETCH (QUERY [1, 0, 0, 0] USING fast LIMIT {limit})"
+    text += " LIMIT 3;"
+    assert ("first-stage-narrow" in codes(text, infos)) == said
+
+
+# ------------------------------------------------------------------------------------ statements and scripts
+
+
+def test_a_stage_of_another_statement_is_placed_where_it_is_named() -> None:
+    stages = {"far": "QUERY [1] USING x"}
+    text = "QUERY [1] FROM trails USING y\nPREFETCH (far) LIMIT 3;"
+    (one,) = compiled(text, stages=stages)
+    (found,) = advise(one, lambda _: None)
+    assert (found.code, found.line, found.column) == ("stage-without-limit", 2, 11)
+
+
+def test_explain_is_advised_as_what_it_explains() -> None:
+    text = "QUERY [1] FROM trails USING x PREFETCH (QUERY [1] USING y) LIMIT 3;"
+    plain, explained = (codes(f"{word}{text}") for word in ("", "EXPLAIN "))
+    assert plain == explained == {"stage-without-limit"}
+
+
+def test_the_members_of_a_batch_are_advised() -> None:
+    text = "BATCH { QUERY [1, 0, 0, 0] FROM docs USING fast; QUERY [1, 0, 0, 0] FROM docs USING dense; };"
+    (found,) = advice(text)
+    assert (found.code, found.column) == ("quantized-without-rescore", 9)
+    assert codes("BATCH { DELETE FROM trails WHERE SLICE(1, 0); };") == {"constant-where"}
+
+
+def test_what_the_compiler_warns_of_is_not_said_again() -> None:
+    text = "WITH a AS (QUERY [1] LIMIT 10) QUERY [1] FROM trails LIMIT 3;"
+    (one,) = compiled(text)
+    assert [warning.code for warning in one.warnings] == ["unused-stage"]
+    assert advise(one, lambda _: None) == []
+
+
+def test_statements_without_a_collection_are_passed_over() -> None:
+    for text in ("SHOW COLLECTIONS;", "DEFINE a AS (QUERY [1]);", "UNDEFINE a;"):
+        (one,) = compiled(text, stages={"a": "QUERY [1]"})
+        assert advise(one, lambda _: None) == []
+
+
+def test_advice_stands_in_the_order_of_the_text() -> None:
+    text = (GOLDEN / "filter-without-index.qql").read_text(encoding="utf-8")
+    for one in compiled(text):
+        info = INFOS[one.collection or ""]
+        starts = [d.span.start for d in advise(one, lambda _: None, facts_from_info(info)) if d.span]
+        assert starts and starts == sorted(starts)
+
+
+SCRIPT = """CREATE COLLECTION c (v VECTOR(2, COSINE));
+{between}
+SCROLL FROM c WHERE lang = 'de';"""
+
+
+@pytest.mark.parametrize(
+    ("between", "said"),
+    [
+        ("", True),
+        ("CREATE INDEX ON c FOR lang TYPE keyword;", False),
+        ("CREATE INDEX ON c FOR lang TYPE keyword; DROP INDEX ON c FOR lang;", True),
+        ("UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}};", False),
+        ("BATCH { UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}}; };", False),
+        ("UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}}; COPY c FROM 'rows.jsonl';", True),
+        ("DROP COLLECTION c;", False),
+        ("RESTORE SNAPSHOT 's' ON c;", False),
+    ],
+)
+def test_a_script_is_followed(between: str, said: bool) -> None:
+    found = advise_script(compiled(SCRIPT.format(between=between)), lambda _: None)
+    assert ("filter-without-index" in {one.code for one in found}) == said
+
+
+def test_a_script_starts_with_what_is_known_before_it() -> None:
+    schemas = {key: Schema.from_info(info) for key, info in INFOS.items()}
+    facts = {key: facts_from_info(info) for key, info in INFOS.items()}
+    read = "SCROLL FROM docs WHERE grade = 1;"
+    text = f"{read} CREATE INDEX ON docs FOR grade TYPE integer; {read}"
+    found = advise_script(compiled(text), schemas.get, facts.get)
+    assert [(one.code, one.span) for one in found] == [("filter-without-index", Span(23, 32))]
+
+
+def test_the_embedded_engines_answer_gives_facts() -> None:
+    from qql.request import Request
+
+    with qql.connect() as db:
+        db.run(
+            "CREATE COLLECTION c (v VECTOR(2, COSINE) WITH QUANTIZATION (type = binary), s SPARSE)"
+            " WITH HNSW (m = 8);"
+            "CREATE INDEX ON c FOR tenant TYPE keyword WITH (is_tenant = true);"
+            "UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}, tenant: 'a'};"
+        )
+        facts = facts_from_info(db.backend.call(Request("GET", "/collections/c")))
+    assert facts == CollectionFacts(
+        points=1,
+        indexed_vectors=facts.indexed_vectors,
+        shards=1,
+        indexes={"tenant": {"type": "keyword", "is_tenant": True}},
+        quantization={"v": {"binary": {}}},
+        modifiers={"s": "idf"},
+        links={"v": 8},
+    )
+
+
+def test_facts_of_the_unnamed_vector_and_of_what_a_collection_has_in_common() -> None:
+    info = {
+        "config": {
+            "params": {"vectors": {"size": 4, "distance": "Dot", "hnsw_config": {"m": 0}}, "shard_number": 2},
+            "hnsw_config": {"m": 16},
+            "quantization_config": {"scalar": {"type": "int8"}},
+        },
+        "payload_schema": {"a": {"data_type": "Keyword", "points": 3}},
+    }
+    facts = facts_from_info(info)
+    assert facts.quantization == {"": {"scalar": {"type": "int8"}}}
+    assert (facts.links, facts.shards, facts.points) == ({"": 0}, 2, None)
+    assert facts.indexes == {"a": {"type": "keyword"}}
+    assert facts_from_info({"vectors": {"v": {"size": 2}}}) == CollectionFacts(
+        quantization={"v": None}, modifiers={}, links={}
+    )
+
+
+def test_a_schema_written_by_hand_says_nothing_of_indexes() -> None:
+    (one,) = compiled("SCROLL FROM c WHERE lang = 'de';")
+    schema = Schema()
+    assert advise(one, lambda _: schema) == []
+    known = Schema(points=5000)
+    assert [found.code for found in advise(one, lambda _: known)] == ["filter-without-index"]
+
+
+def test_advice_imports_no_engine() -> None:
+    heavy = ("qdrant_client", "qdrant_edge", "numpy", "rich", "lark", "fastembed")
+    code = f"import sys, qql.advice; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_thousand_stages_are_advised() -> None:
+    """Stages that differ in one number only are compared pairwise, as many as a query may have."""
+    stages = ", ".join(f"(QUERY [{n}] USING x LIMIT 10)" for n in range(1000))
+    found = advice(f"QUERY FUSION RRF FROM trails PREFETCH ({stages}) LIMIT 10;")
+    assert found == []
+
+
+TARGETS = [
+    "[1, 0, 0, 0] USING dense",
+    "[0, 9, 0, 0] USING dot",
+    "[1, 0, 0, 0] USING fast PARAMS (hnsw_ef = 5, exact = true)",
+    "[[1, 0, 0, 0]] USING tokens",
+    "{indices: [1], values: [1]} USING words PARAMS (hnsw_ef = 500)",
+    "TEXT 'ridge' MODEL 'local/hash-8' USING dot",
+    "RECOMMEND POSITIVE (1) USING bits",
+    "ORDER BY price",
+    "SAMPLE",
+    "MATCH 'ridge' ON title",
+    "HYBRID 'ridge' DENSE dense SPARSE words",
+]
+JOINS = [
+    "FUSION RRF",
+    "FUSION DBSF",
+    "FORMULA $score + $score[1] * 2 + price",
+    "FORMULA 0.5 * score + 0.5 * $score[7]",
+    "[1, 0, 0, 0] USING dense",
+    "HYBRID 'ridge' DENSE dense SPARSE words",
+]
+CLAUSES = [
+    "WHERE lang = 3 AND NESTED('a', b MATCH 'c')",
+    "WHERE tenant = 'x' OR NOT tenant IN ('y', 'z')",
+    "SCORE THRESHOLD 7",
+    "SCORE THRESHOLD -9",
+    "LIMIT 3",
+    "LIMIT 7000",
+]
+ROOTS = ["OFFSET 500", "GROUP BY region", "SHARD 'x'"]
+
+
+@st.composite
+def pipelines(draw: st.DrawFn, depth: int = 3, most: int = 3) -> str:
+    """A stage with stages below it, as text without FROM."""
+    kinds = draw(st.lists(st.sampled_from(CLAUSES), max_size=most, unique_by=lambda clause: clause[:5]))
+    if depth == 0 or draw(st.booleans()):
+        return " ".join(["QUERY", draw(st.sampled_from(TARGETS)), *kinds])
+    below = draw(st.lists(pipelines(depth - 1), min_size=1, max_size=3))
+    inside = ", ".join(f"({one})" for one in below)
+    boost = draw(st.sampled_from(["", "", "BOOST $score * price"]))
+    join = draw(st.sampled_from(JOINS))
+    return " ".join(["QUERY", join, f"PREFETCH ({inside})", *kinds, "" if "FORMULA" in join else boost])
+
+
+@generated(pipelines(), st.sampled_from([*INFOS, "trails"]), st.lists(st.sampled_from(ROOTS), unique=True))
+def test_no_pipeline_makes_a_rule_fail(pipeline: str, collection: str, roots: list[str]) -> None:
+    text = f"{pipeline} FROM {collection} {' '.join(roots)};"
+    found = advice(text)
+    for one in found:
+        assert RULES[one.code].severity == one.severity
+        assert one.span is not None and 0 <= one.span.start < one.span.end <= len(text)
+        assert one.render()
+
+
+# ------------------------------------------------------------------------------------ for other programs
+
+
+def findings() -> list[Diagnostic]:
+    text = (GOLDEN / "stage-limit-short.qql").read_text(encoding="utf-8")
+    source = Source("QUERY 'é'\r\n  FROM", "my docs/ä.qql")
+    return [
+        *advice(text, name="short.qql"),
+        *advice(text, name="short.qql")[:1],
+        *advice((GOLDEN / "exact-scan.qql").read_text(encoding="utf-8"), name="exact.qql"),
+        Diagnostic("syntax", "unexpected end", Span(13, 17), source=source),
+        Diagnostic("unknown-parameter", "a value is given for :x", source=None),
+    ]
+
+
+def test_sarif_has_what_the_standard_requires() -> None:
+    """SARIF 2.1.0: the required properties of each object, by hand, and the values that it allows."""
+    found = findings()
+    log = to_sarif(found, "1.2.3")
+    assert json.loads(json.dumps(log)) == log
+    assert set(log) == {"$schema", "version", "runs"} and log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "qql" and driver["version"] == "1.2.3"
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert ids == ["stage-limit-short", "exact-scan", "syntax", "unknown-parameter"]
+    assert run["columnKind"] == "unicodeCodePoints"
+    assert len(run["results"]) == len(found)
+    for result, one in zip(run["results"], found, strict=True):
+        assert result["message"]["text"].startswith(one.message)
+        assert result["ruleId"] == one.code == ids[result["ruleIndex"]]
+        assert result["level"] in ("none", "note", "warning", "error")
+        for place in [*result.get("locations", []), *result.get("relatedLocations", [])]:
+            physical = place["physicalLocation"]
+            assert re.fullmatch(r"[A-Za-z0-9._~/%-]+", physical["artifactLocation"]["uri"])
+            region = physical["region"]
+            assert region["startLine"] >= 1 and region["startColumn"] >= 1
+            assert (region["endLine"], region["endColumn"]) > (region["startLine"], region["startColumn"])
+    for rule in driver["rules"][:2]:
+        for key in ("shortDescription", "fullDescription", "help"):
+            assert rule[key]["text"]
+        assert rule["defaultConfiguration"]["level"] in ("note", "warning")
+
+
+def test_sarif_places_and_levels() -> None:
+    results = to_sarif(findings())["runs"][0]["results"]
+    assert [result["level"] for result in results] == ["warning"] * 4 + ["note", "error", "error"]
+    place = results[0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {"uri": "short.qql"}
+    assert place["region"] == {
+        "startLine": 1,
+        "startColumn": 48,
+        "endLine": 1,
+        "endColumn": 50,
+        "snippet": {"text": "99"},
+    }
+    assert results[0]["relatedLocations"][0]["message"] == {"text": "needs them"}
+    syntax = results[5]["locations"][0]["physicalLocation"]
+    assert syntax["artifactLocation"]["uri"] == "my%20docs/%C3%A4.qql"
+    assert (syntax["region"]["startLine"], syntax["region"]["startColumn"]) == (2, 3)
+    assert "locations" not in results[6]
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        ("/srv/a b.qql", "file:///srv/a%20b.qql"),
+        ("C:\\q\\a.qql", "file:///C:/q/a.qql"),
+        ("q\\a.qql", "q/a.qql"),
+        ("<string>", "%3Cstring%3E"),
+    ],
+)
+def test_sarif_names_files_by_uri(name: str, uri: str) -> None:
+    one = Diagnostic("syntax", "x", Span(0, 1), source=Source("ab", name))
+    (result,) = to_sarif([one])["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
+
+
+def test_json() -> None:
+    found = to_json(findings())
+    assert found["count"] == {"advice": 1, "error": 2, "warning": 4}
+    expected = {"code": "stage-limit-short", "severity": "warning", "line": 1, "column": 48}
+    expected |= {"file": "short.qql", "hint": "LIMIT 1000 in `a`"}
+    assert found["diagnostics"][0].items() >= expected.items()
+    assert to_json([]) == {"diagnostics": [], "count": {}}
