@@ -13,8 +13,9 @@ from typing import Any, cast
 from qql import nodes
 from qql.bind import Params, bind
 from qql.codegen import emit_query, emit_statement
+from qql.copying import check_copy
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
-from qql.plan import Context, QueryPlan, check_copy, collection_of, plan_query, stage_key, text_of
+from qql.plan import Context, QueryPlan, collection_of, plan_query, stage_key, text_of
 from qql.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax import Parsed, parse_script, parse_stage, raise_all

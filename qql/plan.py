@@ -24,6 +24,7 @@ from qql.options import (
     read_options,
 )
 from qql.schema import Schema, VectorInfo
+from qql.vectors import check_vector, comparable, vector_kind
 
 __all__ = [
     "MAX_DEPTH",
@@ -34,9 +35,7 @@ __all__ = [
     "QueryPlan",
     "SecondStage",
     "Stage",
-    "check_copy",
     "collection_of",
-    "copy_fields",
     "count_limit",
     "inputs_of",
     "number_of",
@@ -651,7 +650,7 @@ class _Planner:
         written, kind = str(query.using.name.text), query.using.kind
         if kind and isinstance(target, nodes.Vector):
             given = vector_kind(target.value)
-            if not _comparable(given, kind):
+            if not comparable(given, kind):
                 message = f"AS {kind.upper()} says {kind}, but the vector to search for is {given}"
                 _fail("wrong-kind", message, query.using.span)
         if self.schema is None:
@@ -895,115 +894,8 @@ def _weights_by_name(
     return found
 
 
-# ------------------------------------------------------------------------------------ COPY
-
-COPY_FORMATS = ("jsonl", "csv", "tsv")
-
-
-def check_copy(statement: nodes.Copy) -> None:
-    """Checks what can be checked of COPY without its file. Raises `QQLPlanError`."""
-    count_limit(statement.batch, "BATCH", 1)
-    text_of(statement.path, "the path of COPY")
-    copy_fields(statement)
-    if statement.format and str(statement.format.text).lower() not in COPY_FORMATS:
-        name = str(statement.format.text)
-        hint = did_you_mean(name, COPY_FORMATS) or f"the formats are {', '.join(COPY_FORMATS)}"
-        _fail("file-format", f"there is no file format `{name}`", statement.format.span, hint)
-
-
-def copy_fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool]:
-    """What MAP says: target → column or columns, and whether ids are UUIDs made of the column."""
-    fields: dict[str, str | list[str]] = {}
-    id_uuid = False
-    for mapping in statement.map:
-        target, source = str(mapping.target.text), mapping.source
-        names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
-        if target in fields:
-            _fail("bad-mapping", f"`{target}` is mapped twice", mapping.span)
-        if isinstance(names, list) and target != "payload":
-            hint = "a list of fields is given as payload = (title, body)"
-            _fail("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
-        if mapping.uuid and target != "id":
-            _fail("bad-mapping", "UUID(…) makes ids only", mapping.span)
-        fields[target] = names
-        id_uuid = id_uuid or mapping.uuid
-    return fields, id_uuid
-
-
-# ------------------------------------------------------------------------------------ vectors
-
-
 def _kinds(target: nodes.Input) -> set[str]:
     """The kinds of vector that an input can be compared with."""
     if isinstance(target, nodes.Vector):
         return {vector_kind(target.value)}
     return _ALL_KINDS
-
-
-def vector_kind(value: Any) -> str:
-    """dense, sparse or multi, by the shape of a literal."""
-    if isinstance(value, dict):
-        return "sparse"
-    return "multi" if isinstance(value, list) and value and isinstance(value[0], list) else "dense"
-
-
-def _comparable(given: str, kind: str) -> bool:
-    """Whether a vector of one kind can search one of the other; one vector is a multivector of one row."""
-    return given == kind or (given, kind) == ("dense", "multi")
-
-
-def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> None:
-    """Checks a vector's form, and its kind and dimension where the vector is known."""
-    kind = vector_kind(value)
-    if kind == "sparse":
-        _check_sparse(value, span)
-    else:
-        rows = value if kind == "multi" else [value]
-        lengths = {_check_dense(row, span) for row in rows}
-        if len(lengths) > 1:
-            message = f"the rows of this multivector differ in length: {', '.join(map(str, sorted(lengths)))}"
-            _fail("malformed-vector", message, span)
-    if vector is None:
-        return
-    if not _comparable(kind, vector.kind):
-        message = f"the vector `{vector.name}` {of} is {vector.kind}; this one is {kind}"
-        _fail("wrong-kind", message, span)
-    if vector.size is not None and lengths != {vector.size}:
-        message = (
-            f"the vector `{vector.name}` {of} has {vector.size} dimensions; this one has {lengths.pop()}"
-        )
-        _fail("wrong-dimension", message, span)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _check_dense(row: Any, span: Span) -> int:
-    if not isinstance(row, list):
-        _fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
-    if not row:
-        _fail("malformed-vector", "a vector has at least one number", span)
-    if not {*map(type, row)} <= {int, float}:
-        wrong = next((value for value in row if not _is_number(value)), None)
-        _fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
-    # The largest finite float32; what is beyond it would become infinite in the engine. No comparison
-    # finds a NaN behind a number, but a sum with a NaN in it is one.
-    if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38 and math.isfinite(sum(row))):
-        _fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
-    return len(row)
-
-
-def _check_sparse(value: Mapping[str, Any], span: Span) -> None:
-    indices, values = value.get("indices"), value.get("values")
-    if set(value) != {"indices", "values"} or not isinstance(indices, list) or not isinstance(values, list):
-        _fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
-    if len(indices) != len(values):
-        message = f"this sparse vector has {len(indices)} indices and {len(values)} values"
-        _fail("malformed-vector", message, span)
-    if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= _U32 for i in indices):
-        _fail("malformed-vector", f"the indices of a sparse vector are whole numbers from 0 to {_U32}", span)
-    if len(set(indices)) != len(indices):
-        _fail("malformed-vector", "an index stands twice in this sparse vector", span)
-    if values:
-        _check_dense(values, span)

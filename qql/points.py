@@ -11,8 +11,8 @@ from qql.bind import resolved
 from qql.embeds import TEXT_FIELDS, Embed, field_of
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.filters import point_id
-from qql.plan import check_vector
 from qql.schema import Schema
+from qql.vectors import check_vector
 
 __all__ = [
     "TEXT_FIELDS",

@@ -15,6 +15,7 @@ from qql import nodes
 from qql.backends.base import Backend, Progress
 from qql.bind import Params
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
+from qql.copying import copy_fields
 from qql.dump import dump_collection, reason_of
 from qql.embedders import Embedders
 from qql.errors import (
@@ -33,7 +34,7 @@ from qql.explanation import explain_compiled
 from qql.filters import scalar_value
 from qql.inference import embed_request
 from qql.loader import BadRow, Row, Rows, batches, read_rows
-from qql.plan import Context, copy_fields
+from qql.plan import Context
 from qql.points import TEXT_FIELDS, make_point, missing_texts
 from qql.printer import show
 from qql.request import Request, collection_path

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from qql import loader
 from qql.bind import stable_uuid
+from qql.copying import COPY_FORMATS
 from qql.errors import QQLExecutionError
 from qql.loader import FORMATS, BadRow, Row, batches, content_uuid, read_rows
-from qql.plan import COPY_FORMATS
 
 Write = Callable[..., Path]
 

@@ -11,8 +11,9 @@ from qql import nodes
 from qql.advice.facts import CollectionFacts
 from qql.embedders.models import known_kind
 from qql.errors import Span
-from qql.plan import Input, QueryPlan, Stage, inputs_of, stage_key, vector_kind
+from qql.plan import Input, QueryPlan, Stage, inputs_of, stage_key
 from qql.schema import Schema
+from qql.vectors import vector_kind
 
 __all__ = [
     "DEFAULT_LIMIT",
