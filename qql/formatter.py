@@ -312,9 +312,6 @@ class _Places:
         for place in reversed(self.all):
             if place.anchor.bracketed:
                 place.end = _closed(text, place.end)
-            if place.around >= 0:
-                around = self.all[place.around]
-                around.end = max(around.end, place.end)
         self.starts = [place.start for place in self.all]
 
     def of(self, comment: Comment) -> tuple[Anchor | None, Comment]:

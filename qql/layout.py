@@ -326,8 +326,7 @@ def _fits(doc: Doc, room: int, rest: _Rest, comments: Comments) -> bool:
                 room -= len(one)
                 begun = True
             case _Cat():
-                # No more than the room can hold: a list may be long, and is looked at by every group around.
-                todo += [(flat, part) for part in reversed(one.parts[: 2 * room + 2])]
+                todo += [(flat, part) for part in reversed(one.parts)]
             case _Line() if flat:
                 if ending or one.hard:
                     return False

@@ -126,11 +126,12 @@ class OnnxModel:
         )
 
 
-def import_fastembed(which: str, without: str) -> None:
+def import_fastembed(which: str, others: str) -> None:
     """Import the package and switch off its log messages.
 
-    ``which`` stands behind the package's name in a message, ``without`` in its hint: the models that do
-    without. Raises `QQLModelError`: ``model-package-missing``, ``model-failed`` (it is there and broken).
+    ``which`` stands behind the package's name in a message, ``others`` in its hint: ``X works`` or ``X and Y
+    work``, of models that do without the package. Raises `QQLModelError`: ``model-package-missing``,
+    ``model-failed`` (it is there and broken).
     """
     try:
         import fastembed  # noqa: F401
@@ -141,7 +142,7 @@ def import_fastembed(which: str, without: str) -> None:
             "model-package-missing" if missing else "model-failed",
             f"the package `fastembed`{which} "
             f"{'is not installed' if missing else f'cannot be imported: {exc}'}",
-            hint=f"pip install 'qql-lang[fastembed]'; {without} without it",
+            hint=f"pip install 'qql-lang[fastembed]'; {others} without it",
         ) from exc
     logger.disable("fastembed")
 

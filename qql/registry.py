@@ -45,4 +45,6 @@ def failures_named(model: str) -> Iterator[None]:
     except QQLError:
         raise
     except Exception as exc:
-        raise QQLModelError.make("model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}") from exc
+        raise QQLModelError.make(
+            "model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}"
+        ) from exc

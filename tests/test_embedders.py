@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from qql.embedders import Embedders, known_kind, known_size
 from qql.embedders.bm25 import OPTIONS as BM25_OPTIONS
 from qql.embedders.hash import HashEmbedder
-from qql.embedders.http import TRIES, HttpEmbedder
+from qql.embedders.http import HttpEmbedder
 from qql.embedders.models import MODELS
 from qql.embedders.vectors import checked
 from qql.errors import QQLModelError
+from qql.services import TRIES
 
 
 def fails(code: str, call: Callable[[], Any]) -> QQLModelError:

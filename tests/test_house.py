@@ -59,6 +59,9 @@ ORDER = [
     "synopsis",
     "reference",
     "converting",
+    "services",
+    "onnx_models",
+    "registry",
     "embedders.base",
     "embedders.vectors",
     "embedders.options",
@@ -81,7 +84,7 @@ ORDER = [
 ENGINES = {
     "qdrant_client": "backends/client, snippets",
     "qdrant_edge": "backends/edge, embedders/bm25",
-    "fastembed": "embedders/fastembed, rerankers/fastembed",
+    "fastembed": "onnx_models, embedders/fastembed, rerankers/fastembed",
     "prompt_toolkit": "repl",
     "rich": "render, cli, repl",
     "lark": "tables",

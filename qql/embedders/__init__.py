@@ -15,7 +15,6 @@ Names are matched without regard to case, except those of ``custom``, of servers
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from qql.embedders.base import Embedder, Kind, Purpose, Vector
 from qql.embedders.models import BM25, FASTEMBED, OPENAI, is_url, known_kind, known_size
 from qql.embedders.options import read_options
 from qql.embedders.vectors import checked, kind_of, plain
-from qql.errors import QQLError, QQLModelError
+from qql.registry import Registry, failures_named
 
 __all__ = ["Embedder", "Embedders", "Kind", "Purpose", "Vector", "known_kind", "known_size"]
 
@@ -51,8 +50,7 @@ class Embedders:
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
-        self._made: dict[tuple[str, str], Embedder] = {}
-        self._lock = threading.RLock()
+        self._registry: Registry[Embedder] = Registry()
 
     def get(self, model: str, options: Mapping[str, Any] | None = None) -> Embedder:
         """The model of this name with these options; no files are read before it embeds.
@@ -66,18 +64,11 @@ class Embedders:
         given = {name: value for name, value in (options or {}).items() if value is not None}
         name = model if is_url(model) or model.lower().startswith((OPENAI, FASTEMBED)) else model.lower()
         key = name, json.dumps(given, sort_keys=True, default=repr)
-        with self._lock:
-            if key not in self._made:
-                self._made[key] = self._make(model, given)
-            return self._made[key]
+        return self._registry.get(key, lambda: self._make(model, given))
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
-        with self._lock:
-            for embedder in self._made.values():
-                if hasattr(embedder, "close"):
-                    embedder.close()
-            self._made.clear()
+        self._registry.close()
 
     def _make(self, model: str, options: Mapping[str, Any]) -> Embedder:
         name = model.lower()
@@ -125,15 +116,9 @@ class _Custom:
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
         """The answer of the function or `Embedder` in plain lists, checked."""
         made: Any = self._made
-        try:
+        with failures_named(self.model):
             answer = made.embed(texts, purpose) if hasattr(made, "embed") else made(list(texts))
             vectors = [plain(vector) for vector in answer]
-        except QQLError:
-            raise
-        except Exception as exc:
-            raise QQLModelError.make(
-                "model-failed", f"model `{self.model}` failed: {type(exc).__name__}: {exc}"
-            ) from exc
         checked(vectors, count=len(texts), model=self.model, kind=self._kind, size=self.size)
         if vectors and self._kind is None:
             self._kind = kind_of(vectors[0])

@@ -1,7 +1,7 @@
 """Models of the fastembed package (the extra ``fastembed``): ONNX files that run in the process.
 
 ``fastembed:NAME`` is the model NAME of fastembed's own lists, ``fastembed:DIR`` a dense model in a local
-folder: ``tokenizer.json``, ``tokenizer_config.json``, ``config.json`` and one of `_MODEL_FILES`, as
+folder: ``tokenizer.json``, ``tokenizer_config.json``, ``config.json`` and one of `MODEL_FILES`, as
 ``optimum-cli export onnx`` and Sentence Transformers write them. Without the prefix, any name that no other
 provider claims is looked up here, so models that the application itself registered by
 ``TextEmbedding.add_custom_model`` are found as well.
@@ -12,15 +12,8 @@ fastembed's log messages (``loguru.logger.enable("fastembed")`` brings them back
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
-import logging
-import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +22,20 @@ from qql.embedders.models import FASTEMBED
 from qql.embedders.options import Table, count, flag, number, positive, read_options, text
 from qql.embedders.vectors import plain
 from qql.errors import QQLError, QQLModelError, did_you_mean
+from qql.onnx_models import (
+    LOCK,
+    OnnxModel,
+    bare_name,
+    import_fastembed,
+    model_file,
+    model_folder,
+    model_output,
+    one_line,
+)
 
 __all__ = ["FastembedEmbedder"]
 
 _BATCH = 64  # texts of one run of the model; each is padded to the longest of them
-_MODEL_FILES = (
-    "model_optimized.onnx",
-    "model.onnx",
-    "onnx/model.onnx",
-    "model_quantized.onnx",
-    "onnx/model_quantized.onnx",
-)
 _CLASSES: dict[str, Kind] = {
     "TextEmbedding": "dense",
     "SparseTextEmbedding": "sparse",
@@ -69,8 +65,6 @@ _OPTIONS: dict[str, Table] = {
 }
 """Options of single models; any other sparse or multi model takes `_LOADING`, a dense one `_PREFIXES` too."""
 
-_lock = threading.RLock()
-
 
 class FastembedEmbedder:
     """One model of fastembed; its files are read (and downloaded, if they must be) at the first `embed`.
@@ -85,23 +79,23 @@ class FastembedEmbedder:
         self, model: str, options: Mapping[str, Any] | None = None, *, cache_dir: str | None = None
     ) -> None:
         self.model = model
-        name = model[len(FASTEMBED) :] if model.lower().startswith(FASTEMBED) else model
-        with _lock:
-            _import()
-            folder = _folder(name) if name != model else None
+        with LOCK:
+            import_fastembed("", "`local/hash-N` and `qdrant/bm25` work")
+            folder = model_folder(model)
             if folder:
                 class_name, self._name, self._size = "TextEmbedding", *_register(model, folder)
             else:
-                class_name, self._name, self._size = _look_up(model, name)
+                class_name, self._name, self._size = _look_up(model)
         self.kind: Kind = _CLASSES[class_name]
         dense = {**_LOADING, **_PREFIXES} if self.kind == "dense" else _LOADING
         given = read_options(model, options, _OPTIONS.get(self._name.lower(), dense))
         self._prefixes = {name: given.pop(name) for name in _PREFIXES if name in given}
-        self._arguments = {"cache_dir": cache_dir, **given}
+        arguments = {"cache_dir": cache_dir, **given}
         if folder:
-            self._arguments["specific_model_path"] = str(folder)
-        self._class_name = class_name
-        self._loaded: Any = None
+            arguments["specific_model_path"] = str(folder)
+        self._onnx = OnnxModel(
+            model, self._name, lambda: _class(class_name), arguments, instead="local/hash-256"
+        )
 
     @property
     def size(self) -> int | None:
@@ -112,97 +106,27 @@ class FastembedEmbedder:
         """``query_embed`` or ``passage_embed`` of the model."""
         prefix = self._prefixes.get(f"{purpose}_prefix", "")
         inputs = [prefix + item for item in texts]
-        loaded = self._load()
+        loaded = self._onnx.load()
         try:
             if purpose == "query":
                 return [plain(vector) for vector in loaded.query_embed(inputs)]
             return [plain(vector) for vector in loaded.passage_embed(inputs, batch_size=_BATCH)]
         except Exception as exc:
-            raise QQLModelError.make("model-failed", f"model `{self.model}` failed: {_line(exc)}") from exc
-
-    def _load(self) -> Any:
-        with _lock:
-            if self._loaded is None:
-                with _quiet():
-                    self._loaded = self._cached() or self._downloaded()
-        return self._loaded
-
-    def _make(self, **more: Any) -> Any:
-        import fastembed
-
-        return getattr(fastembed, self._class_name)(self._name, **{**self._arguments, **more})
-
-    def _cached(self) -> Any:
-        """The model from files that are there already, without a look at the network; None if that fails."""
-        if "specific_model_path" in self._arguments:
-            return None
-        try:
-            return self._make(local_files_only=True)
-        except Exception:  # whatever is wrong with the files, the next step repairs or reports it
-            return None
-
-    def _downloaded(self) -> Any:
-        """The model after a download. fastembed waits 39 s between tries: see first if there is a network."""
-        local = "specific_model_path" in self._arguments
-        try:
-            if not local and not self._arguments.get("local_files_only") and not _offline():
-                self._reach_hub()
-            return self._make()
-        except QQLError:
-            raise
-        except Exception as exc:
-            if local or "from any source" not in str(exc):
-                raise QQLModelError.make(
-                    "model-failed", f"model `{self.model}` could not be loaded: {_line(exc)}"
-                ) from exc
-            raise self._unavailable(exc) from exc
-
-    def _reach_hub(self) -> None:
-        import fastembed
-        import huggingface_hub
-
-        listed = getattr(fastembed, self._class_name).list_supported_models()
-        source = next(m["sources"]["hf"] for m in listed if m["model"] == self._name)
-        if source is None:
-            return
-        try:
-            huggingface_hub.model_info(source, timeout=10)
-        except Exception as exc:
-            raise self._unavailable(exc) from exc
-
-    def _unavailable(self, cause: Exception) -> QQLError:
-        from fastembed.common.utils import define_cache_dir
-
-        folder = define_cache_dir(self._arguments["cache_dir"])
-        return QQLModelError.make(
-            "model-unavailable",
-            f"the files of model `{self.model}` are not in {folder} and cannot be downloaded: {_line(cause)}",
-            hint="a cache directory filled on another machine serves offline use: FASTEMBED_CACHE_PATH names "
-            f"it; `{FASTEMBED}/path/to/folder` loads a model's folder, `local/hash-256` needs no files",
-        )
+            raise QQLModelError.make("model-failed", f"model `{self.model}` failed: {one_line(exc)}") from exc
 
 
-def _import() -> None:
-    try:
-        import fastembed  # noqa: F401
-        from loguru import logger
-    except ImportError as exc:
-        missing = exc.name in ("fastembed", "loguru")
-        raise QQLModelError.make(
-            "model-package-missing" if missing else "model-failed",
-            f"the package `fastembed` {'is not installed' if missing else f'cannot be imported: {exc}'}",
-            hint="pip install 'qql-lang[fastembed]'; `local/hash-N` and `qdrant/bm25` work without it",
-        ) from exc
-    logger.disable("fastembed")
-
-
-def _look_up(model: str, name: str) -> tuple[str, str, int | None]:
-    """Class, name as fastembed spells it, dimensions."""
+def _class(name: str) -> Any:
     import fastembed
 
+    return getattr(fastembed, name)
+
+
+def _look_up(model: str) -> tuple[str, str, int | None]:
+    """Class, name as fastembed spells it, dimensions."""
+    name = bare_name(model)
     known: dict[str, tuple[str, str, int | None]] = {}
     for class_name in _CLASSES:
-        for entry in getattr(fastembed, class_name).list_supported_models():
+        for entry in _class(class_name).list_supported_models():
             known.setdefault(entry["model"].lower(), (class_name, entry["model"], entry.get("dim")))
     found = known.get(name.lower())
     if found is None:
@@ -219,15 +143,6 @@ def _look_up(model: str, name: str) -> tuple[str, str, int | None]:
 # -- a model in a local folder
 
 
-def _folder(name: str) -> Path | None:
-    """The folder that the rest of ``fastembed:…`` names, or None where it is a model's name."""
-    with contextlib.suppress(RuntimeError):  # `~nobody`
-        name = str(Path(name).expanduser())
-    path = Path(name)
-    looks_like_a_path = name.startswith(("/", "./", "../", "~")) or path.is_absolute()
-    return path.absolute() if looks_like_a_path or path.is_dir() else None
-
-
 def _register(model: str, folder: Path) -> tuple[str, int | None]:
     """Make a folder known to fastembed, once; the name it has there, and its dimensions.
 
@@ -238,19 +153,12 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
     from fastembed import TextEmbedding
     from fastembed.common.model_description import ModelSource, PoolingType
 
-    file = next((file for file in _MODEL_FILES if (folder / file).is_file()), None)
-    if file is None:
-        raise QQLModelError.make(
-            "unknown-model",
-            f"the folder {folder} of model `{model}` "
-            f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
-            hint=f"it requires one of {', '.join(_MODEL_FILES)}",
-        )
+    file = model_file(model, folder)
     name = f"{FASTEMBED}{folder}"
     for entry in TextEmbedding.list_supported_models():
         if entry["model"] == name:
             return name, entry["dim"] or None
-    output, pooled, size = _output(model, folder / file)
+    output, pooled, size = model_output(model, folder / file)
     size = size or _json(folder / "config.json", {}).get("hidden_size")
     listed = [module for module in _json(folder / "modules.json", []) if isinstance(module, dict)]
     modules = {str(module.get("type")).rpartition(".")[2] for module in listed}
@@ -267,26 +175,6 @@ def _register(model: str, folder: Path) -> tuple[str, int | None]:
         output_name=output,
     )
     return name, size
-
-
-def _output(model: str, file: Path) -> tuple[str, bool, int | None]:
-    """The output of an ONNX file to use: its name, whether it is one vector for each text, its dimensions."""
-    onnxruntime: Any = importlib.import_module("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            str(file), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as exc:
-        raise QQLModelError.make(
-            "model-failed", f"model `{model}` could not be loaded: {_line(exc)}"
-        ) from exc
-    outputs = session.get_outputs()
-    chosen = next((output for output in outputs if output.name == "sentence_embedding"), outputs[0])
-    size = chosen.shape[-1] if chosen.shape else None
-    return chosen.name, len(chosen.shape) == 2, size if isinstance(size, int) else None
 
 
 _MODULES = {"Transformer", "Pooling", "Normalize"}
@@ -321,35 +209,3 @@ def _json(path: Path, default: Any) -> Any:
     except (OSError, ValueError, RecursionError):
         return default
     return content if isinstance(content, type(default)) else default
-
-
-# -- keeping the terminal clean
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars, warnings or messages of the libraries below while a model is loaded."""
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
-    hub.setLevel(logging.CRITICAL)
-    sink = io.StringIO()
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(sink),
-            contextlib.redirect_stderr(sink),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        hub.setLevel(level)
-
-
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "TRUE", "YES", "ON"}
-
-
-def _line(exc: Exception) -> str:
-    """An exception's text on one short line."""
-    said = " ".join(str(exc).split()) or type(exc).__name__
-    return said[:300] + ("…" if len(said) > 300 else "")

@@ -38,7 +38,7 @@ from qql.embedders.base import Kind, Purpose
 from qql.embedders.models import hash_size
 from qql.errors import QQLModelError
 
-__all__ = ["HashEmbedder"]
+__all__ = ["HashEmbedder", "terms"]
 
 _SIZES = (3, 4, 5)
 _NGRAM_SHARE = 1.5
@@ -86,7 +86,7 @@ class HashEmbedder:
 
     def _vector(self, text: str) -> list[float]:
         vector = [0.0] * self._size
-        for term, count in Counter(_terms(text)).items():
+        for term, count in Counter(terms(text)).items():
             features = self._features if len(term) <= _LONGEST_CACHED else self._hash_features
             dimensions, amounts = features(term)
             if count == 1:
@@ -122,7 +122,8 @@ class HashEmbedder:
         return (number >> 1) % self._size, 1 if number & 1 else -1
 
 
-def _terms(text: str) -> Iterator[str]:
+def terms(text: str) -> Iterator[str]:
+    """The terms of a text in order, as the head of this module says; none where it has none."""
     for match in _TERM.finditer(unicodedata.normalize("NFKC", text).casefold()):
         run = match[0]
         if match[1] and len(run) > 1:

@@ -17,12 +17,11 @@ Names are matched without regard to case, except those of ``functions``, of serv
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qql.embedders.models import FASTEMBED
-from qql.errors import QQLError, QQLModelError
+from qql.registry import Registry, failures_named
 from qql.rerankers.base import Reranker
 from qql.rerankers.models import OVERLAP, is_remote, unknown
 from qql.rerankers.scores import checked
@@ -53,8 +52,7 @@ class Rerankers:
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
-        self._made: dict[str, Reranker] = {}
-        self._lock = threading.RLock()
+        self._registry: Registry[Reranker] = Registry()
 
     def rerank(self, model: str, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text, in order; the higher, the better.
@@ -78,18 +76,11 @@ class Rerankers:
         if model in self._functions:
             return self._functions[model]
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
-        with self._lock:
-            if name not in self._made:
-                self._made[name] = self._make(model)
-            return self._made[name]
+        return self._registry.get(name, lambda: self._make(model))
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
-        with self._lock:
-            for reranker in self._made.values():
-                if hasattr(reranker, "close"):
-                    reranker.close()
-            self._made.clear()
+        self._registry.close()
 
     def _make(self, model: str) -> Reranker:
         if model.lower() == OVERLAP:
@@ -116,11 +107,5 @@ class _Custom:
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """What the function or `Reranker` gives, as floats."""
-        try:
+        with failures_named(self.model):
             return checked(self._call(query, list(texts)), count=len(texts), model=self.model)
-        except QQLError:
-            raise
-        except Exception as exc:
-            raise QQLModelError.make(
-                "model-failed", f"model `{self.model}` failed: {type(exc).__name__}: {exc}"
-            ) from exc

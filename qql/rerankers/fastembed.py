@@ -15,9 +15,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qql.embedders.fastembed import _MODEL_FILES, _folder, _line, _lock, _offline, _output, _quiet
 from qql.embedders.models import FASTEMBED
-from qql.errors import QQLError, QQLModelError
+from qql.errors import QQLModelError
+from qql.onnx_models import (
+    LOCK,
+    OnnxModel,
+    bare_name,
+    import_fastembed,
+    model_file,
+    model_folder,
+    model_output,
+    one_line,
+)
 from qql.rerankers.models import CROSS_ENCODERS, OVERLAP, unknown
 from qql.rerankers.scores import checked
 
@@ -40,89 +49,27 @@ class FastembedReranker:
 
     def __init__(self, model: str, *, cache_dir: str | None = None, others: Iterable[str] = ()) -> None:
         self.model = model
-        prefixed = model.lower().startswith(FASTEMBED)
-        name = model[len(FASTEMBED) :] if prefixed else model
-        self._arguments: dict[str, Any] = {"cache_dir": cache_dir}
-        with _lock:
-            _import(model, name, prefixed, others)
-            folder = _folder(name) if prefixed else None
+        arguments: dict[str, Any] = {"cache_dir": cache_dir}
+        with LOCK:
+            _import(model, others)
+            folder = model_folder(model)
             if folder:
-                self._name = _register(model, folder)
-                self._arguments["specific_model_path"] = str(folder)
+                name = _register(model, folder)
+                arguments["specific_model_path"] = str(folder)
             else:
-                self._name = _look_up(model, name, others)
-        self._loaded: Any = None
+                name = _look_up(model, others)
+        self._onnx = OnnxModel(model, name, _encoder, arguments, instead=OVERLAP)
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """The logit of each pair of query and text."""
-        loaded = self._load()
+        loaded = self._onnx.load()
         try:
             scores = list(loaded.rerank(query, list(texts), batch_size=BATCH))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as exc:  # a panic of the tokenizer is no `Exception`
-            raise self._failed("failed", exc) from exc
+            raise QQLModelError.make("model-failed", f"model `{self.model}` failed: {one_line(exc)}") from exc
         return checked(scores, count=len(texts), model=self.model)
-
-    def _load(self) -> Any:
-        with _lock:
-            if self._loaded is None:
-                with _quiet():
-                    self._loaded = self._cached() or self._downloaded()
-        return self._loaded
-
-    def _make(self, **more: Any) -> Any:
-        return _encoder()(self._name, **{**self._arguments, **more})
-
-    def _cached(self) -> Any:
-        """The model from files that are there already, without a look at the network; None if that fails."""
-        if "specific_model_path" in self._arguments:
-            return None
-        try:
-            return self._make(local_files_only=True)
-        except Exception:  # whatever is wrong with the files, the next step repairs or reports it
-            return None
-
-    def _downloaded(self) -> Any:
-        """The model after a download. fastembed waits 39 s between tries: see first if there is a network."""
-        local = "specific_model_path" in self._arguments
-        try:
-            if not local and not _offline():
-                self._reach_hub()
-            return self._make()
-        except QQLError:
-            raise
-        except Exception as exc:
-            if local or "from any source" not in str(exc):
-                raise self._failed("could not be loaded", exc) from exc
-            raise self._unavailable(exc) from exc
-
-    def _reach_hub(self) -> None:
-        import huggingface_hub
-
-        listed = _encoder().list_supported_models()
-        source = next(entry["sources"]["hf"] for entry in listed if entry["model"] == self._name)
-        if source is None:
-            return
-        try:
-            huggingface_hub.model_info(source, timeout=10)
-        except Exception as exc:
-            raise self._unavailable(exc) from exc
-
-    def _failed(self, how: str, cause: BaseException) -> QQLError:
-        said = cause if isinstance(cause, Exception) else RuntimeError(cause)
-        return QQLModelError.make("model-failed", f"model `{self.model}` {how}: {_line(said)}")
-
-    def _unavailable(self, cause: Exception) -> QQLError:
-        from fastembed.common.utils import define_cache_dir
-
-        folder = define_cache_dir(self._arguments["cache_dir"])
-        return QQLModelError.make(
-            "model-unavailable",
-            f"the files of model `{self.model}` are not in {folder} and cannot be downloaded: {_line(cause)}",
-            hint="a cache directory filled on another machine serves offline use: FASTEMBED_CACHE_PATH names "
-            f"it; `{FASTEMBED}/path/to/folder` loads a model's folder, `{OVERLAP}` needs no files",
-        )
 
 
 def _encoder() -> Any:
@@ -131,28 +78,21 @@ def _encoder() -> Any:
     return TextCrossEncoder
 
 
-def _import(model: str, name: str, prefixed: bool, others: Iterable[str]) -> None:
+def _import(model: str, others: Iterable[str]) -> None:
     try:
-        import fastembed  # noqa: F401
-        from loguru import logger
-    except ImportError as exc:
-        missing = exc.name in ("fastembed", "loguru")
-        listed = name.lower() in (known.lower() for known in CROSS_ENCODERS)
-        if missing and not prefixed and not listed:
-            raise unknown(model, others) from exc
-        raise QQLModelError.make(
-            "model-package-missing" if missing else "model-failed",
-            f"the package `fastembed` of model `{model}` "
-            f"{'is not installed' if missing else f'cannot be imported: {exc}'}",
-            hint=f"pip install 'qql-lang[fastembed]'; `{OVERLAP}` works without it",
-        ) from exc
-    logger.disable("fastembed")
+        import_fastembed(f" of model `{model}`", f"`{OVERLAP}` works")
+    except QQLModelError as exc:
+        name = bare_name(model)
+        listed = name != model or name.lower() in (known.lower() for known in CROSS_ENCODERS)
+        if exc.code == "model-package-missing" and not listed:
+            raise unknown(model, others) from exc.__cause__
+        raise
 
 
-def _look_up(model: str, name: str, others: Iterable[str]) -> str:
+def _look_up(model: str, others: Iterable[str]) -> str:
     """The name as fastembed spells it."""
     known = {entry["model"].lower(): entry["model"] for entry in _encoder().list_supported_models()}
-    found: str | None = known.get(name.lower())
+    found: str | None = known.get(bare_name(model).lower())
     if found is None:
         raise unknown(model, {*others, *known.values()})
     return found
@@ -160,17 +100,10 @@ def _look_up(model: str, name: str, others: Iterable[str]) -> str:
 
 def _register(model: str, folder: Path) -> str:
     """Make a folder known to fastembed, once; the name it has there."""
-    file = next((file for file in _MODEL_FILES if (folder / file).is_file()), None)
-    if file is None:
-        raise QQLModelError.make(
-            "unknown-model",
-            f"the folder {folder} of model `{model}` "
-            f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
-            hint=f"it requires one of {', '.join(_MODEL_FILES)}",
-        )
+    file = model_file(model, folder)
     name = f"{FASTEMBED}{folder}"
     if all(entry["model"].lower() != name.lower() for entry in _encoder().list_supported_models()):
-        _, table, columns = _output(model, folder / file)
+        _, table, columns = model_output(model, folder / file)
         if not table or columns not in (1, None):  # fastembed reads the first column, whatever it means
             raise QQLModelError.make(
                 "unknown-model",

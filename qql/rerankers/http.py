@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import os
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlunsplit
 
-from qql.embedders.http import _host, _origin, _retried, _retry_after, _server_text, _waits
 from qql.errors import QQLError, QQLModelError
 from qql.rerankers.models import remote, unknown
 from qql.rerankers.scores import checked
+from qql.services import Service, parse_address, same_origin, usable_key, without_secrets
 
 __all__ = ["CHARACTERS", "SERVERS", "HttpReranker", "Server"]
 
@@ -33,7 +32,7 @@ READ_TIMEOUT = 120.0
 """Seconds without a sign of the answer before it is given up."""
 _TIMEOUTS = {"connect": 10.0, "write": 30.0, "pool": 30.0}
 _LONGEST_ASKED = 60.0  # seconds, for a wait that the server asks for
-_EXCERPT = 500  # characters of a server's answer that a message shows
+_LISTED = 100  # characters of the places of scores that a message shows
 
 
 class Server(NamedTuple):
@@ -125,22 +124,29 @@ class HttpReranker:
                 "unknown-model", f"`{said.shape}/` names no model", hint=f"`{said.shape}/NAME`, `…/v1#NAME`"
             )
         configured = url or next(filter(None, map(os.environ.get, _URLS)), None) or self._server.url
-        address = _address(said.url or configured)
+        address = _address(said.url or configured)._replace(fragment="")
         path = address.path.rstrip("/")
         self._endpoint = urlunsplit(
-            address._replace(path=path if path.endswith("/rerank") else f"{path}/rerank", fragment="")
+            address._replace(path=path if path.endswith("/rerank") else f"{path}/rerank")
         )
-        self._shown = urlunsplit(address._replace(netloc=_host(address), query="", fragment=""))
-        self._at_home = _same_origin(address, self._server.url)
-        self._trusted = not said.url or _same_origin(address, configured)
-        self._key = self._find_key(api_key)
-        self._secrets = [secret for secret in (self._key, address.password) if secret]
+        at_home = _same_origin(address, self._server.url)
+        trusted = not said.url or _same_origin(address, configured)
+        self._key = _find_key(api_key, self._server, trusted, at_home)
+        key_hint = _key_hint(self._server, trusted, at_home)
+        self._service = Service(
+            f"reranker `{self._name}`",
+            without_secrets(address),
+            key=self._key,
+            timeouts={**_TIMEOUTS, "read": read_timeout},
+            longest_asked=_LONGEST_ASKED,
+            hints={401: key_hint, 403: key_hint, **_HINTS},
+            address_hint=_ADDRESS_HINT,
+            secrets=(address.password or "",),
+            final=_final,
+            sleep=sleep,
+        )
         self._documents = documents or self._server.documents
         self._characters = characters
-        self._read_timeout = read_timeout
-        self._sleep = sleep
-        self._client: Any = None
-        self._answered = False
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text, by as many requests as it takes."""
@@ -153,67 +159,13 @@ class HttpReranker:
 
     def close(self) -> None:
         """Close the connection; a later `score` opens another."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._service.close()
 
     # -- one request
 
     def _one_batch(self, query: str, texts: list[str]) -> list[float]:
-        response = self._post(self._server.body(self._name, query, texts))
+        response = self._service.post(self._endpoint, self._server.body(self._name, query, texts))
         return checked(self._read(response, len(texts)), count=len(texts), model=self._name)
-
-    def _post(self, body: dict[str, Any]) -> Any:
-        """The server's 2xx answer, after as many tries as it takes."""
-        import httpx
-
-        waits = _waits()
-        while True:
-            response, cause = None, None
-            try:
-                response = self._opened().post(self._endpoint, json=body)
-            except httpx.TimeoutException as exc:
-                # What was too slow is too slow again, and somebody waits for the result of a query.
-                raise self._unavailable(f"nothing came in time ({type(exc).__name__})") from exc
-            except httpx.TransportError as exc:
-                cause = exc
-                failure = self._unavailable(f"{type(exc).__name__}: {exc}")
-            except UnicodeEncodeError as exc:
-                raise QQLModelError.make(
-                    "model-failed", f"reranker `{self._name}` cannot read a text with a lone surrogate"
-                ) from exc
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
-                raise self._unavailable(str(exc)) from exc
-            if response is not None:
-                if response.is_success:
-                    self._answered = True
-                    return response
-                failure = self._refusal(response)
-            wait = next(waits, None)
-            asked = _retry_after(response)
-            if wait is None or not self._worth_a_try(response, cause) or (asked or 0) > _LONGEST_ASKED:
-                raise failure from cause
-            self._sleep(wait if asked is None else asked)
-
-    def _worth_a_try(self, response: Any, cause: Exception | None) -> bool:
-        if response is not None:
-            return _retried(response)
-        import httpx
-
-        # A server that was never there is most likely not started; one that was might be restarting.
-        return self._answered or not isinstance(cause, httpx.ConnectError | httpx.UnsupportedProtocol)
-
-    def _opened(self) -> Any:
-        if self._client is None:
-            import httpx
-
-            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-            # Redirects are not followed: they would take the key and the texts to another host.
-            timeout = httpx.Timeout(read=self._read_timeout, **_TIMEOUTS)
-            client = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)
-            weakref.finalize(self, client.close)
-            self._client = client
-        return self._client
 
     def _read(self, response: Any, count: int) -> list[Any]:
         """The scores of an answer in the order of the texts, which ``index`` gives."""
@@ -228,64 +180,17 @@ class HttpReranker:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise QQLModelError.make(
                 "model-answer",
-                f"{self._shown} did not answer with scores of reranker `{self._name}`: "
-                f"{self._clean(response.text)}",
+                f"{self._service.shown} did not answer with scores of {self._service.label}: "
+                f"{self._service.clean(response.text)}",
                 hint="`cohere/`, `jina/`, `voyage/` or `tei/` before the name says what the server speaks",
             ) from exc
         if not whole or len(rows) != count or scores.keys() != set(range(count)):
             raise QQLModelError.make(
                 "model-answer",
-                f"{self._shown} did not give one score for each text: {len(rows)} for {count}, "
-                f"of the texts {self._clean(', '.join(map(str, scores)), 100)}",
+                f"{self._service.shown} did not give one score for each text: {len(rows)} for {count}, "
+                f"of the texts {self._service.clean(', '.join(map(str, scores)), _LISTED)}",
             )
         return [scores[i] for i in range(count)]
-
-    # -- keys and errors
-
-    def _find_key(self, given: str | None) -> str | None:
-        own = (given or os.environ.get(_KEY) or "") if self._trusted else ""
-        provided = [os.environ.get(name) or "" for name in self._server.keys if self._at_home]
-        key = next((key.strip() for key in (own, *provided) if key.strip()), None)
-        if key and not (key.isascii() and key.isprintable()):
-            raise QQLModelError.make(
-                "model-key", "the key of the reranking server requires printable ASCII characters"
-            )
-        return key
-
-    def _key_hint(self) -> str:
-        if not self._trusted and not self._at_home:
-            return f"no key was sent, as the configured address ({_URLS[0]}) is not of this host"
-        names = [_KEY, *(self._server.keys if self._at_home else ())]
-        return f"the key is taken from the configuration or {' or '.join(names)}"
-
-    def _refusal(self, response: Any) -> QQLError:
-        status = response.status_code
-        said = self._clean(_server_text(response))
-        if _retried(response):
-            asked = _retry_after(response)
-            later = f" (the server asks to wait {asked:.0f} s)" if asked else ""
-            return self._unavailable(f"HTTP {status}: {said}{later}")
-        to = response.headers["location"] if response.has_redirect_location else ""
-        where = f" (a redirect to {self._clean(to)})" if to else ""
-        return QQLModelError.make(
-            "model-refused",
-            f"{self._shown} refused reranker `{self._name}`: HTTP {status}{where}: {said}",
-            hint=self._key_hint() if status in (401, 403) else _HINTS.get(status),
-        )
-
-    def _unavailable(self, what: str) -> QQLError:
-        return QQLModelError.make(
-            "model-unavailable",
-            f"reranker `{self._name}` at {self._shown} did not answer: {self._clean(what)}",
-            hint=_ADDRESS_HINT,
-        )
-
-    def _clean(self, said: str, most: int = _EXCERPT) -> str:
-        """Text of a server or library, on one line, short, and without the key."""
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
-        said = " ".join("".join(c if c.isprintable() else " " for c in said[: 4 * most]).split())
-        return said[:most] + ("…" if len(said) > most else "")
 
 
 def _batches(query: str, texts: list[str], documents: int, characters: int) -> Iterator[list[str]]:
@@ -303,8 +208,32 @@ def _batches(query: str, texts: list[str], documents: int, characters: int) -> I
         yield batch
 
 
+def _final(service: Service, exc: Exception) -> QQLError | None:
+    import httpx
+
+    if isinstance(exc, httpx.TimeoutException):
+        # What was too slow is too slow again, and somebody waits for the result of a query.
+        return service.unavailable(f"nothing came in time ({type(exc).__name__})")
+    if isinstance(exc, UnicodeEncodeError):
+        return QQLModelError.make("model-failed", f"{service.label} cannot read a text with a lone surrogate")
+    return None
+
+
+def _find_key(given: str | None, server: Server, trusted: bool, at_home: bool) -> str | None:
+    own = (given or os.environ.get(_KEY) or "") if trusted else ""
+    provided = [os.environ.get(name) or "" for name in server.keys if at_home]
+    return usable_key(next((key for key in (own, *provided) if key.strip()), ""), "reranking")
+
+
+def _key_hint(server: Server, trusted: bool, at_home: bool) -> str:
+    if not trusted and not at_home:
+        return f"no key was sent, as the configured address ({_URLS[0]}) is not of this host"
+    names = [_KEY, *(server.keys if at_home else ())]
+    return f"the key is taken from the configuration or {' or '.join(names)}"
+
+
 def _same_origin(address: SplitResult, url: str | None) -> bool:
-    return url is not None and _origin(address) == _origin(_address(url))
+    return url is not None and same_origin(address, _address(url))
 
 
 def _address(url: str | None) -> SplitResult:
@@ -312,15 +241,4 @@ def _address(url: str | None) -> SplitResult:
         raise QQLModelError.make(
             "unknown-model", "a model of `tei/` requires the address of its server", hint=_ADDRESS_HINT
         )
-    try:
-        parts = urlsplit(url)
-        legal = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        legal = False
-    if not legal:
-        raise QQLModelError.make(
-            "unknown-model",
-            "the address of the reranking server requires the form http(s)://host/v1",
-            hint=_ADDRESS_HINT,
-        )
-    return parts
+    return parse_address(url, "reranking", _ADDRESS_HINT)

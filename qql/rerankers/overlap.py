@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import fsum
 
-from qql.embedders.hash import _terms
+from qql.embedders.hash import terms
 from qql.rerankers.models import OVERLAP
 
 __all__ = ["OverlapReranker"]
@@ -44,17 +44,17 @@ class OverlapReranker:
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score in [0, 1) for each text."""
-        asked = list(_terms(query))
-        terms, pairs = dict.fromkeys(asked), set(pairwise(asked))
-        return [_score(terms, pairs, list(_terms(text))) for text in texts]
+        asked = list(terms(query))
+        distinct, pairs = dict.fromkeys(asked), set(pairwise(asked))
+        return [_score(distinct, pairs, list(terms(text))) for text in texts]
 
 
-def _score(terms: dict[str, None], pairs: set[tuple[str, str]], text: list[str]) -> float:
-    if not terms:
+def _score(asked: dict[str, None], pairs: set[tuple[str, str]], text: list[str]) -> float:
+    if not asked:
         return 0.0
     counts = Counter(text)
     saturation = _K * (1 - _B + _B * len(text) / _LENGTH)
-    found = fsum(counts[term] / (counts[term] + saturation) for term in terms) / len(terms)
+    found = fsum(counts[term] / (counts[term] + saturation) for term in asked) / len(asked)
     if not pairs:
         return found
     return (1 - _PAIRS) * found + _PAIRS * len(pairs & set(pairwise(text))) / len(pairs)
