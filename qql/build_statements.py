@@ -139,6 +139,19 @@ class Statements:
         clauses = [one for one in c if isinstance(one, Clause)]
         return with_clauses(nodes.Batch, "BATCH", clauses, {"statements": statements})
 
+    def explain(self, c: list[Any]) -> Any:
+        *options, statement = c
+        return with_clauses(nodes.Explain, "EXPLAIN", options, {"statement": statement})
+
+    def analyze(self, _: list[Any]) -> Any:
+        return Clause("analyze", True, span_now())
+
+    def runs(self, c: list[Any]) -> Any:
+        return Clause("runs", c[0], span_now())
+
+    def ablate(self, _: list[Any]) -> Any:
+        return Clause("ablate", True, span_now())
+
     # -- COPY
 
     def copy(self, c: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from qql.bind import Params, bind
 from qql.codegen import emit_query, emit_statement
 from qql.copying import check_copy
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
-from qql.plan import Context, QueryPlan, collection_of, plan_query, stage_key, text_of
+from qql.plan import Context, QueryPlan, collection_of, count_limit, plan_query, stage_key, text_of
 from qql.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax import Parsed, parse_script, parse_stage, raise_all
@@ -265,6 +265,8 @@ def _compile_one(
     inner = statement
     while isinstance(inner, nodes.Explain):
         inner = inner.statement
+    if isinstance(statement, nodes.Explain):
+        _check_explain(statement)
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)
     if collection is not None:
@@ -314,6 +316,32 @@ def _of_member(statement: nodes.Statement, context: Context) -> str | None:
     if isinstance(statement, nodes.Query):
         return collection_of(statement.source, context, statement.span)
     return _collection(statement, context)
+
+
+_EXPLAIN_FORMATS = ("text", "json")
+
+
+def _check_explain(statement: nodes.Explain) -> None:
+    """Checks the options of EXPLAIN. Raises `QQLPlanError`."""
+    for name in ("runs", "ablate"):
+        value = getattr(statement, name)
+        if value and not statement.analyze:
+            span = value.span if isinstance(value, nodes.Node) else statement.span
+            message = f"{name.upper()} has no meaning without ANALYZE"
+            raise QQLPlanError(Diagnostic("idle-clause", message, span, "write EXPLAIN ANALYZE …"))
+    count_limit(statement.runs, "RUNS", 1)
+    if statement.format is not None and str(statement.format.text).lower() not in _EXPLAIN_FORMATS:
+        name = str(statement.format.text)
+        hint = did_you_mean(name, _EXPLAIN_FORMATS) or "the formats are text and json"
+        message = f"EXPLAIN has no format `{name}`"
+        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
+    inner = statement.statement
+    if not statement.analyze:
+        return
+    if not isinstance(inner, nodes.Query) or isinstance(inner.target, nodes.Points):
+        hint = "EXPLAIN without ANALYZE shows any statement, and sends nothing"
+        message = "EXPLAIN ANALYZE carries a search out: it takes queries only"
+        raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
 
 
 def _named_at(statement: Any) -> Span:

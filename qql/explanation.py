@@ -16,7 +16,7 @@ from qql.plan import OVERSAMPLING, Input, QueryPlan, SecondStage, Stage
 from qql.printer import show
 from qql.request import Request
 
-__all__ = ["explain_compiled", "explain_text", "plan_lines"]
+__all__ = ["explain_compiled", "explain_dict", "explain_text", "plan_lines"]
 
 _SHOWN_NUMBERS = 4
 
@@ -49,6 +49,63 @@ def explain_compiled(compiled: Compiled) -> str:
         words = " ".join(re.findall("[A-Z][a-z]*", type(inner).__name__)).upper()
         parts.append(f"{words}: carried out by the session; no request")
     return "\n\n".join(parts)
+
+
+def explain_dict(compiled: Compiled) -> dict[str, Any]:
+    """What `explain_compiled` says, as JSON data. Keys are added in later versions, never renamed or removed.
+
+    ``{"version": 1, "collection", "plan", "requests"}``; ``plan`` is null for what is no query, and else
+    ``{"stages", "expanded", "depth", "offset"}``. ``stages`` are in the order in which they can run, the root
+    last: ``{"label", "target", "fusion", "rrf", "using", "kind", "size", "distance", "model", "where",
+    "threshold", "params", "limit", "emitted", "inputs"}``, what is missing being null; texts are QQL.
+    ``inputs``: ``[{"stage", "where", "threshold", "lookup"}]``, the stages by their labels, with what the
+    reference adds.
+    """
+    plan = compiled.plan
+    return {
+        "version": 1,
+        "collection": compiled.collection,
+        "plan": None if plan is None else _plan_dict(plan),
+        "requests": [request.to_dict() for request in compiled.requests],
+    }
+
+
+def _plan_dict(plan: QueryPlan) -> dict[str, Any]:
+    return {
+        "stages": [_stage_dict(stage, plan.uses[id(stage)]) for stage in plan.stages],
+        "expanded": plan.expanded,
+        "depth": plan.depth,
+        "offset": plan.offset,
+    }
+
+
+def _stage_dict(stage: Stage, emitted: int) -> dict[str, Any]:
+    known = stage.vector
+    return {
+        "label": stage.label,
+        "target": None if stage.target is None else show(stage.target),
+        "fusion": stage.fusion,
+        "rrf": None if stage.rrf is None else dict(stage.rrf),
+        "using": stage.using,
+        "kind": known.kind if known else None,
+        "size": known.size if known else None,
+        "distance": known.distance if known else None,
+        "model": stage.model,
+        "where": None if stage.where is None else show(stage.where),
+        "threshold": stage.threshold,
+        "params": dict(stage.params),
+        "limit": stage.limit,
+        "emitted": emitted,
+        "inputs": [
+            {
+                "stage": given.stage.label,
+                "where": None if given.where is None else show(given.where),
+                "threshold": given.threshold,
+                "lookup": None if given.lookup is None else show(given.lookup),
+            }
+            for given in stage.inputs
+        ],
+    }
 
 
 def _request(request: Request) -> str:

@@ -347,6 +347,8 @@ class _Places:
             found = number
         elif opening:
             found = brackets[-opening]
+            if not self.all[found].anchor.bare:
+                return self.first(found)
         else:
             found = min(brackets[-1] + 1, stop - 1) if brackets else number
         if self.all[found].anchor.bare:

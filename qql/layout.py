@@ -336,13 +336,17 @@ def _fits(doc: Doc, room: int, rest: _Rest, comments: Comments) -> bool:
             case _Nest() | _Group():
                 todo.append((flat, one.doc))
             case Anchor():
-                for comment in comments.get(id(one), ()):
-                    if comment.place == "own" and begun:
-                        return False
-                    if comment.place in ("inline", "behind"):
-                        room -= len(comment.text) + 1
-                    elif comment.place == "trailing":
+                held = comments.get(id(one), ())
+                lines = any(comment.place == "own" for comment in held)
+                if lines and begun:
+                    return False
+                for comment in held:
+                    if comment.place == "trailing":
                         todo.append((flat, _Trail(())))
+                    elif (
+                        comment.place == "behind" or not lines
+                    ):  # beside one of its own line, so is the other
+                        room -= len(comment.text) + 1
                 todo.append((flat, one.doc))
             case Later():
                 todo.append((flat, one.doc()))

@@ -1171,9 +1171,13 @@ class ShowCollection(Node):
 
 @dataclass(frozen=True, slots=True)
 class Explain(Node):
-    """``EXPLAIN statement``."""
+    """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT json] statement``."""
 
     statement: Statement
+    analyze: bool = False
+    runs: Scalar | None = None
+    ablate: bool = False
+    format: Name | None = None
 
 
 Statement = (

@@ -554,6 +554,9 @@ _CLAUSES: dict[str, Callable[[Any], Doc]] = {
     "limit": _simple("LIMIT"),
     "offset": _simple("OFFSET"),
     "wait": _simple("WAIT"),
+    "analyze": lambda _: "ANALYZE",
+    "runs": _simple("RUNS"),
+    "ablate": lambda _: "ABLATE",
     "format": _simple("FORMAT"),
     "map": lambda mappings: cat("MAP ", _bracketed("(", [_mapping(m) for m in mappings], ")")),
     "batch": _simple("BATCH"),
@@ -965,7 +968,11 @@ _DOCUMENTS: dict[type, Callable[[Any], Doc]] = {
     nodes.ShowStages: lambda _: "SHOW STAGES",
     nodes.ShowCollections: lambda _: "SHOW COLLECTIONS",
     nodes.ShowCollection: _of("SHOW COLLECTION"),
-    nodes.Explain: lambda n: cat("EXPLAIN ", Later(document, n.statement)),
+    nodes.Explain: lambda n: cat(
+        join(["EXPLAIN", *_clauses(n, "analyze", "runs", "ablate", "format")], " "),
+        " ",
+        Later(document, n.statement),
+    ),
 }
 _DOCUMENTS |= dict.fromkeys(nodes.Condition.__args__, _condition)
 _DOCUMENTS |= dict.fromkeys(

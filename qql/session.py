@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -30,7 +31,7 @@ from qql.errors import (
     Span,
     did_you_mean,
 )
-from qql.explanation import explain_compiled
+from qql.explanation import explain_compiled, explain_dict
 from qql.filters import scalar_value
 from qql.inference import embed_request
 from qql.loader import BadRow, Row, Rows, batches, read_rows
@@ -262,7 +263,7 @@ class Session:
         statement, collection = compiled.statement, compiled.collection
         match statement:
             case nodes.Explain():
-                return Result("text", message=explain_compiled(compiled))
+                return self._explained(statement, compiled)
             case nodes.Use():
                 apply(statement, self.context)
                 return message_of(f"using {collection}")
@@ -307,6 +308,23 @@ class Session:
         if count:
             result = replace(result, warnings=self._have_written(str(collection), count))
         return replace(result, data=answers[0])
+
+    def _explained(self, statement: nodes.Explain, compiled: Compiled) -> Result:
+        as_json = statement.format is not None and str(statement.format.text).lower() == "json"
+        if not statement.analyze or compiled.plan is None:
+            data = explain_dict(compiled) if as_json else None
+            text = (
+                explain_compiled(compiled) if data is None else json.dumps(data, indent=2, ensure_ascii=False)
+            )
+            return Result("text", message=text, data=data)
+        from qql.analysis import analyse, analysis_lines
+
+        runs = int(scalar_value(statement.runs)) if statement.runs else 1
+        request = self._embedded(compiled.requests[0])
+        found = analyse(compiled.plan, request, self.backend.call, runs=runs, ablate=statement.ablate)
+        data = found.to_dict()
+        text = json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(analysis_lines(found))
+        return Result("text", message=text, data=data)
 
     def _check(self, statement: nodes.Statement, collection: str) -> None:
         """Raises `QQLExecutionError` for what an engine would take without a word, though it is a mistake."""

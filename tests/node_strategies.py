@@ -574,7 +574,11 @@ KINDS: dict[type[Node], Strategy] = {
     nodes.ShowStages: st.just(nodes.ShowStages()),
     nodes.ShowCollections: st.just(nodes.ShowCollections()),
     nodes.ShowCollection: st.builds(nodes.ShowCollection, names),
-    nodes.Explain: st.deferred(lambda: st.builds(nodes.Explain, _batched)),
+    nodes.Explain: st.deferred(
+        lambda: st.builds(
+            *(nodes.Explain, _batched, st.booleans(), _maybe(_scalars), st.booleans(), _maybe(names))
+        )
+    ),
 }
 """A strategy for the statements of each kind."""
 _HEAVY = (Query, nodes.Batch, nodes.Explain)
