@@ -360,6 +360,8 @@ class Queries:
                 hint = "SCROLL FROM docs WHERE … walks through the points that satisfy a condition"
                 message = "SELECT fetches points by id: WHERE id = 1, or WHERE id IN (1, 2)"
                 syntax_error("select-by-id", message, where.span, hint)
+        if isinstance(ids, tuple) and not (ids and all(_may_be_id(one.value) for one in ids)):
+            syntax_error("invalid-point-id", "ids are unsigned integers or UUIDs", where.span)
         target = nodes.Points(ids, span=where.span)
         return make_query(rest, {"target": target, "source": c[1]})
 
@@ -404,6 +406,8 @@ class Queries:
         left, _, right, default = c
         if isinstance(right, nodes.Call) and right.default and right.function not in GUARDS:
             # The brackets stood behind a function that has no use for them: they are the division's.
+            if default is not None:
+                _stands_twice("DEFAULT", default.span, right.default.span)
             right, default = replace(right, default=None), right.default
         return nodes.Divide(left, right, default, span=span_now())
 
@@ -456,6 +460,10 @@ def listed(value: Any) -> Any:
     return value.value if isinstance(value, nodes.Scalar) else value
 
 
+def _may_be_id(value: Any) -> bool:
+    return isinstance(value, (int, str, nodes.Param, nodes.Uuid)) and not isinstance(value, bool)
+
+
 def _date(value: Any) -> Any:
     """A quoted date as a point in time; everything else as it is (a quoted name is a variable)."""
     if isinstance(value, nodes.Name) and isinstance(value.text, str) and _DATE.fullmatch(value.text):
@@ -475,6 +483,10 @@ def _inference(value: dict[str, Any]) -> Any:
         message = "a sparse vector is written {indices: […], values: […]}"
         syntax_error("malformed-vector", message, span_now(), hint)
     model = value.get("model")
+    texts = {"model": model} if kind == "object" else {"model": model, kind: value[kind]}
+    for key, text in texts.items():
+        if not (isinstance(text, (str, nodes.Param)) or (key == "model" and text is None)):
+            syntax_error("malformed-vector", f"`{key}` of this object takes a text", span_now())
     given = value[kind] if kind == "object" else nodes.Scalar(value[kind], span=span_now())
     named = None if model is None else nodes.Scalar(model, span=span_now())
     return kinds[kind](given, named, value.get("options"), span=span_now())
@@ -602,6 +614,8 @@ def make_query(clauses: list[Clause], fixed: dict[str, Any]) -> Any:
     if isinstance(using, _Tail):
         span = next(clause.span for clause in clauses if clause.name == "using")
         query = _hybrid(query, using, span) if using.hybrid else _with_parts(query, using, span)
+    if isinstance(query.target, nodes.Formula) and query.formula is not None:
+        _stands_twice("FORMULA", query.formula.span, query.target.span)
     if query.target is None and query.fusion is None and query.formula is not None:
         query = replace(query, target=query.formula, formula=None)
     return _diverse(query)
@@ -669,7 +683,12 @@ def _grouped(clauses: list[Clause]) -> list[Clause]:
     rest, lookup = [], None
     for number, clause in enumerate(clauses):
         before = clauses[number - 1].name if number else ""
-        direct = clause.name == "lookup" and before == "group" and clause.value.vector is None
+        direct = (
+            clause.name == "lookup"
+            and before == "group"
+            and clause.value.vector is None
+            and clause.value.shard is None
+        )
         if clause.name == "group_lookup" or direct:
             if lookup is not None:
                 _stands_twice("LOOKUP", clause.span, lookup.span)
@@ -741,6 +760,8 @@ def _diverse(query: Any) -> Any:
         word = _MMR[option.name]
         if word in given:
             _stands_twice(option.name, option.span, given[word].span)
+        if isinstance(option.value, (list, dict, tuple, nodes.Condition)):
+            syntax_error("bad-option", f"`{option.name}` takes a number", option.span)
         given[word] = nodes.Scalar(option.value, span=option.span)
     rest = tuple(option for option in query.params if option.name not in _MMR)
     return replace(query, params=rest, target=nodes.Mmr(query.target, **given, span=query.target.span))

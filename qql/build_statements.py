@@ -125,6 +125,9 @@ class Statements:
         value = assignment.value
         if clauses and not isinstance(clauses[-1], Clause):
             *clauses, value = clauses
+            if assignment.payload and not isinstance(value, dict):
+                hint = "write SET PAYLOAD = {field: value}"
+                syntax_error("bad-payload", "SET PAYLOAD takes an object", span_now(), hint)
         if assignment.payload:
             fixed = {"collection": collection, "value": value}
             return with_clauses(nodes.UpdatePayload, "UPDATE … SET PAYLOAD", clauses, fixed)

@@ -247,8 +247,13 @@ _INFINITE = (math.inf, -math.inf)
 _json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
 
 
+_JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""")
+
+
 def read_json(text: str, pos: int) -> tuple[Any, int] | None:
     """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
+    if not _JSON.match(text, pos):  # to be told so by the decoder would cost a count of all lines so far
+        return None
     try:
         value, end = _json.raw_decode(text, pos)
         if text.find("\\u", pos, end) >= 0:
