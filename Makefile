@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(BIN)/qql run examples/stdlib.qql --db build/demo --param docs=build/stdlib.jsonl --format table
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
 
 # `make soak ROUNDS=25` for a long one; CI takes a short one.
 ROUNDS ?= 2

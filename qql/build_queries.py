@@ -483,10 +483,6 @@ def _inference(value: dict[str, Any]) -> Any:
         message = "a sparse vector is written {indices: […], values: […]}"
         syntax_error("malformed-vector", message, span_now(), hint)
     model = value.get("model")
-    texts = {"model": model} if kind == "object" else {"model": model, kind: value[kind]}
-    for key, text in texts.items():
-        if not (isinstance(text, (str, nodes.Param)) or (key == "model" and text is None)):
-            syntax_error("malformed-vector", f"`{key}` of this object takes a text", span_now())
     given = value[kind] if kind == "object" else nodes.Scalar(value[kind], span=span_now())
     named = None if model is None else nodes.Scalar(model, span=span_now())
     return kinds[kind](given, named, value.get("options"), span=span_now())
@@ -614,8 +610,6 @@ def make_query(clauses: list[Clause], fixed: dict[str, Any]) -> Any:
     if isinstance(using, _Tail):
         span = next(clause.span for clause in clauses if clause.name == "using")
         query = _hybrid(query, using, span) if using.hybrid else _with_parts(query, using, span)
-    if isinstance(query.target, nodes.Formula) and query.formula is not None:
-        _stands_twice("FORMULA", query.formula.span, query.target.span)
     if query.target is None and query.fusion is None and query.formula is not None:
         query = replace(query, target=query.formula, formula=None)
     return _diverse(query)
@@ -711,7 +705,7 @@ def _grouped(clauses: list[Clause]) -> list[Clause]:
 
 def _hybrid(query: Any, tail: _Tail, span: Span) -> Any:
     target = query.target
-    if not isinstance(target, nodes.Text):
+    if not isinstance(target, nodes.Text) or not isinstance(target.text.value, (str, nodes.Param)):
         hint = "PREFETCH (a, b) FUSION RRF fuses searches of any kind"
         where = target.span if target is not None else span
         syntax_error("hybrid-without-text", "USING HYBRID searches for a text", where, hint)
