@@ -12,17 +12,13 @@ from qql.errors import Diagnostic, QQLSyntaxError, Span, did_you_mean
 from qql.functions import FUNCTIONS, GUARDS, SPELLINGS
 from qql.terminals import Token, number_value, string_value, syntax_error
 
-__all__ = ["Queries", "make_query"]
+__all__ = ["Queries", "listed", "make_query", "parts_of", "sides_of"]
 
 _CANDIDATES = 4
 _ARITHMETIC = {"PLUS": "sum", "MINUS": "sum", "STAR": "mult"}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?", re.ASCII)
 _DECAYS = {"X": "x", "TARGET": "target", "SCALE": "scale", "MIDPOINT": "midpoint", "DECAY": "midpoint"}
-
-
-def _texts(value: Any) -> Any:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
 def _without(included: list[str], excluded: list[str]) -> list[str]:
@@ -35,6 +31,10 @@ def _without(included: list[str], excluded: list[str]) -> list[str]:
         hint = "Qdrant takes either the fields to include or the fields to exclude"
         syntax_error("malformed-selection", what, span_now(), hint)
     return left
+
+
+def _texts(value: Any) -> Any:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
 def _stands_twice(word: str, span: Span, first: Span) -> NoReturn:
@@ -138,7 +138,7 @@ class Queries:
         return nodes.RelevanceFeedback(c[0], tuple(c[1:]), span=span_now())
 
     def hybrid(self, c: list[Any]) -> Any:
-        return nodes.Hybrid(c[0], c[1], **_sides(c[2:]), span=span_now())
+        return nodes.Hybrid(c[0], c[1], **sides_of(c[2:]), span=span_now())
 
     def full_text(self, c: list[Any]) -> Any:
         return nodes.FullText(c[0], c[1], c[2] or (), span=span_now())
@@ -159,12 +159,12 @@ class Queries:
         fusions = [part.value for part in c if isinstance(part, Clause)]
         if len(fusions) > 1:
             _stands_twice("FUSION", fusions[1].span, fusions[0].span)
-        sides = _sides([part for part in c if not isinstance(part, Clause)])
+        sides = sides_of([part for part in c if not isinstance(part, Clause)])
         return Clause("using", _Tail(True, sides, fusion=fusions[0] if fusions else None), span_now())
 
     def using_parts(self, c: list[Any]) -> Any:
         kind = c[0].type.lower() if c[0] else None
-        return Clause("using", _Tail(False, _parts(c[1:]), kind), span_now())
+        return Clause("using", _Tail(False, parts_of(c[1:]), kind), span_now())
 
     def using_role(self, c: list[Any]) -> Any:
         name = nodes.Name(c[1].value, span=c[1].span)
@@ -172,7 +172,7 @@ class Queries:
 
     def hybrid_part(self, c: list[Any]) -> Any:
         side = c[0].type.lower()
-        given = {"vector": c[1]} if isinstance(c[1], nodes.Name) else _parts(c[1:])
+        given = {"vector": c[1]} if isinstance(c[1], nodes.Name) else parts_of(c[1:])
         return side, given, span_now()
 
     def with_model(self, c: list[Any]) -> Any:
@@ -529,7 +529,7 @@ class _Tail:
         self.fusion = fusion
 
 
-def _parts(parts: list[tuple[str, Any, Span]]) -> dict[str, Any]:
+def parts_of(parts: list[tuple[str, Any, Span]]) -> dict[str, Any]:
     """``MODEL 'm' VECTOR 'v'`` in any order, each once."""
     found: dict[str, Any] = {}
     places: dict[str, Span] = {}
@@ -540,10 +540,7 @@ def _parts(parts: list[tuple[str, Any, Span]]) -> dict[str, Any]:
     return found
 
 
-parts_of = _parts
-
-
-def _sides(parts: list[tuple[str, dict[str, Any], Span]]) -> dict[str, Any]:
+def sides_of(parts: list[tuple[str, dict[str, Any], Span]]) -> dict[str, Any]:
     """The parts behind HYBRID as fields of `nodes.Hybrid`."""
     found: dict[str, Any] = {}
     places: dict[str, Span] = {}
@@ -554,9 +551,6 @@ def _sides(parts: list[tuple[str, dict[str, Any], Span]]) -> dict[str, Any]:
                 _stands_twice(f"{side.upper()} {word.upper()}", span, places[field])
             found[field], places[field] = value, span
     return found
-
-
-sides_of = _sides
 
 
 def _from_head(children: list[Any], fixed: dict[str, Any]) -> Any:

@@ -14,7 +14,18 @@ from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.filters import all_of, emit_filter, point_id
 from qql.formulas import emit_formula
 from qql.options import BM25_OPTIONS, FEEDBACK_OPTIONS, read_options
-from qql.plan import Context, Embedded, Input, QueryPlan, Stage, count_limit, number_of, plan_query, text_of
+from qql.plan import (
+    DEFAULT_LIMIT,
+    Context,
+    Embedded,
+    Input,
+    QueryPlan,
+    Stage,
+    count_limit,
+    number_of,
+    plan_query,
+    text_of,
+)
 from qql.request import Request, collection_path
 from qql.shards import shard_key
 
@@ -46,7 +57,7 @@ def emit_query(plan: QueryPlan) -> Request:
     if plan.group is not None:
         body |= _emit_group(plan.group)
         # Groups know no offset: the first of them are fetched too, and left out of what is shown.
-        body["limit"] = (10 if root.limit is None else root.limit) + (plan.offset or 0)
+        body["limit"] = (DEFAULT_LIMIT if root.limit is None else root.limit) + (plan.offset or 0)
         route.append("groups")
     else:
         body |= clean({"offset": plan.offset})

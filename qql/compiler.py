@@ -174,10 +174,6 @@ class _Script:
             self.open.pop()
 
 
-def _start(exc: QQLCompileError) -> int:
-    return exc.diagnostic.span.start if exc.diagnostic.span else 0
-
-
 def _unused_params(used: set[str | int], params: Params, source: Source) -> list[QQLCompileError]:
     if isinstance(params, Mapping):
         extra = [key for key in params if key not in used]

@@ -27,6 +27,7 @@ from qql.schema import Schema, VectorInfo
 from qql.vectors import check_vector, comparable, vector_kind
 
 __all__ = [
+    "DEFAULT_LIMIT",
     "MAX_DEPTH",
     "MAX_STAGES",
     "OVERSAMPLING",
@@ -45,6 +46,8 @@ __all__ = [
     "wait_of",
 ]
 
+DEFAULT_LIMIT = 10
+"""Qdrant's own, where LIMIT is missing."""
 MAX_DEPTH = 64
 MAX_STAGES = 1024
 _MOST_SHOWN = 12  # stages of a circle
@@ -285,7 +288,7 @@ def _second_stage(
         context.warn("no-model", message, rerank.span, hint)
     top = count_limit(rerank.top, "TOP", 1)
     offset = count_limit(query.offset, "OFFSET", 0) or 0
-    limit = count_limit(query.limit, "LIMIT", 1) or 10
+    limit = count_limit(query.limit, "LIMIT", 1) or DEFAULT_LIMIT
     if query.target is None and query.fusion is None:
         if not query.prefetch:
             hint = "name the stages whose hits are rescored: PREFETCH (dense)"
@@ -317,7 +320,7 @@ def _stage_limit(ref: nodes.Ref, query: nodes.Query, context: Context) -> int:
         if cte is None:
             return 0  # that it is unknown is said when the stages are built
         stage = cte.stage
-    return count_limit(stage.limit, "LIMIT", 1) or 10
+    return count_limit(stage.limit, "LIMIT", 1) or DEFAULT_LIMIT
 
 
 def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int], int, int]:
@@ -749,7 +752,7 @@ OVERSAMPLING = 10
 
 
 def _oversampled(limit: int | None, offset: int) -> int:
-    return min(((10 if limit is None else limit) + offset) * OVERSAMPLING, _U32)
+    return min(((DEFAULT_LIMIT if limit is None else limit) + offset) * OVERSAMPLING, _U32)
 
 
 def inputs_of(target: nodes.Target) -> list[nodes.Input]:

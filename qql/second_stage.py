@@ -54,12 +54,14 @@ def _shown(
     if selection.mode == "none":
         return None
     names = [str(name.text) for name in selection.names]
-    added = {name.split(".")[0].removesuffix("[]") for name in fields_read(second)}
-    if selection.mode == "exclude":
-        gone = added & set(names)
-    else:
-        gone = added - {name.split(".")[0].removesuffix("[]") for name in names}
+    added = {_top(name) for name in fields_read(second)}
+    gone = added & set(names) if selection.mode == "exclude" else added - {_top(name) for name in names}
     return {key: value for key, value in payload.items() if key not in gone}
+
+
+def _top(path: str) -> str:
+    """The payload key that a path begins with."""
+    return path.split(".")[0].removesuffix("[]")
 
 
 def _warnings(without: int, second: SecondStage) -> tuple[Diagnostic, ...]:
