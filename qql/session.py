@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Progress
@@ -44,6 +44,9 @@ from qql.result import Result
 from qql.results import many, message_of, name_of, result_of, written
 from qql.schema import Schema
 from qql.second_stage import rerank
+
+if TYPE_CHECKING:
+    from qql.analysis import Analysis
 
 __all__ = ["Session", "connect"]
 
@@ -170,8 +173,8 @@ class Session:
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
         for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
-            self._carry_out(one)
-        return self._carry_out(compiled[-1])
+            self.carry_out(one)
+        return self.carry_out(compiled[-1])
 
     def run(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
@@ -183,7 +186,19 @@ class Session:
     def stream(self, script: str, params: Params = None, *, name: str = "<string>") -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
         compiled = self._compile(Source(script, name), params)
-        return (self._carry_out(one) for one in compiled)
+        return (self.carry_out(one) for one in compiled)
+
+    def compile(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Compiled]:
+        """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`."""
+        return self._compile(Source(script, name), params)
+
+    def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
+        """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
+        from qql.analysis import analyse
+
+        assert compiled.plan is not None, "only a query has stages"
+        request = self._embedded(compiled.requests[0])
+        return analyse(compiled.plan, request, self.backend.call, runs=runs, ablate=ablate)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
         """The plans and requests of a text, by what is known of the collections. Nothing is carried out."""
@@ -240,7 +255,8 @@ class Session:
                 self._schemas.clear()
         return compiled
 
-    def _carry_out(self, compiled: Compiled) -> Result:
+    def carry_out(self, compiled: Compiled) -> Result:
+        """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         try:
             result = self._result(compiled)
@@ -317,11 +333,10 @@ class Session:
                 explain_compiled(compiled) if data is None else json.dumps(data, indent=2, ensure_ascii=False)
             )
             return Result("text", message=text, data=data)
-        from qql.analysis import analyse, analysis_lines
+        from qql.analysis import analysis_lines
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
-        request = self._embedded(compiled.requests[0])
-        found = analyse(compiled.plan, request, self.backend.call, runs=runs, ablate=statement.ablate)
+        found = self.analyse(compiled, runs=runs, ablate=statement.ablate)
         data = found.to_dict()
         text = json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(analysis_lines(found))
         return Result("text", message=text, data=data)

@@ -76,8 +76,10 @@ ORDER = [
     "dump",
     "results",
     "session",
+    "pipelines",
     "render",
     "repl",
+    "commands",
     "cli",
     "__main__",
 ]
@@ -86,7 +88,7 @@ ENGINES = {
     "qdrant_edge": "backends/edge, embedders/bm25",
     "fastembed": "onnx_models, embedders/fastembed, rerankers/fastembed",
     "prompt_toolkit": "repl",
-    "rich": "render, cli, repl",
+    "rich": "render, repl",
     "lark": "tables",
 }
 
