@@ -247,6 +247,9 @@ class Queries:
     def vectors(self, c: list[Any]) -> Any:
         return Clause("vectors", c[0] or nodes.Selection("all", span=span_now()), span_now())
 
+    def provenance(self, _: list[Any]) -> Any:
+        return Clause("provenance", nodes.Provenance(span=span_now()), span_now())
+
     def lookup(self, c: list[Any]) -> Any:
         return Clause("lookup", nodes.Lookup(c[0], c[1], c[2] and c[2].value, span=span_now()), span_now())
 

@@ -146,6 +146,11 @@ class Statements:
         *options, statement = c
         return with_clauses(nodes.Explain, "EXPLAIN", options, {"statement": statement})
 
+    def why(self, c: list[Any]) -> Any:
+        negated, point, *options, statement = c
+        fixed = {"id": point, "statement": statement, "negated": negated is not None}
+        return with_clauses(nodes.Why, "WHY", options, fixed)
+
     def analyze(self, _: list[Any]) -> Any:
         return Clause("analyze", True, span_now())
 

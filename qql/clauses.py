@@ -54,6 +54,7 @@ _CLAUSE_WORDS = {
     "group_lookup": "WITH LOOKUP",
     "payload": "WITH PAYLOAD",
     "vectors": "WITH VECTOR",
+    "provenance": "WITH PROVENANCE",
     "lookup": "LOOKUP FROM",
     "embeds": "USING",
     "mode": "UPDATE MODE",

@@ -15,6 +15,7 @@ from qql.bind import Params, bind
 from qql.codegen import emit_query, emit_statement
 from qql.copying import check_copy
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
+from qql.filters import point_id
 from qql.plan import Context, QueryPlan, collection_of, count_limit, plan_query, stage_key, text_of
 from qql.request import Request
 from qql.schema import METADATA_KEY, Schema
@@ -45,7 +46,7 @@ class Compiled:
     """One statement of a script, ready to be carried out.
 
     ``statement`` has its parameters bound. ``collection`` is the one it works on. ``requests`` is empty
-    for what a session does by itself. ``plan`` is there for queries, and for EXPLAIN of one.
+    for what a session does by itself. ``plan`` is there for queries, and for EXPLAIN and WHY of one.
     """
 
     statement: nodes.Statement
@@ -259,10 +260,9 @@ def _compile_one(
         params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
     statement = bind(parsed.statement, parsed.params, params, whole=single)
     inner = statement
-    while isinstance(inner, nodes.Explain):
+    while isinstance(inner, (nodes.Explain, nodes.Why)):
+        _check_told(inner)
         inner = inner.statement
-    if isinstance(statement, nodes.Explain):
-        _check_explain(statement)
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)
     if collection is not None:
@@ -314,11 +314,27 @@ def _of_member(statement: nodes.Statement, context: Context) -> str | None:
     return _collection(statement, context)
 
 
-_EXPLAIN_FORMATS = ("text", "json")
+_TOLD_FORMATS = ("text", "json")
+
+
+def _check_told(statement: nodes.Explain | nodes.Why) -> None:
+    """Checks the options of EXPLAIN and WHY. Raises `QQLPlanError`."""
+    if isinstance(statement, nodes.Explain):
+        _check_explain(statement)
+    else:
+        point_id(statement.id)
+        if not isinstance(statement.statement, nodes.Query):
+            hint = "write WHY id QUERY …, or WHY NOT id QUERY …"
+            message = "WHY follows a point through a query"
+            raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
+    if statement.format is not None and str(statement.format.text).lower() not in _TOLD_FORMATS:
+        word, name = type(statement).__name__.upper(), str(statement.format.text)
+        hint = did_you_mean(name, _TOLD_FORMATS) or "the formats are text and json"
+        message = f"{word} has no format `{name}`"
+        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
 
 
 def _check_explain(statement: nodes.Explain) -> None:
-    """Checks the options of EXPLAIN. Raises `QQLPlanError`."""
     for name in ("runs", "ablate"):
         value = getattr(statement, name)
         if value and not statement.analyze:
@@ -326,11 +342,6 @@ def _check_explain(statement: nodes.Explain) -> None:
             message = f"{name.upper()} has no meaning without ANALYZE"
             raise QQLPlanError(Diagnostic("idle-clause", message, span, "write EXPLAIN ANALYZE …"))
     count_limit(statement.runs, "RUNS", 1)
-    if statement.format is not None and str(statement.format.text).lower() not in _EXPLAIN_FORMATS:
-        name = str(statement.format.text)
-        hint = did_you_mean(name, _EXPLAIN_FORMATS) or "the formats are text and json"
-        message = f"EXPLAIN has no format `{name}`"
-        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
     inner = statement.statement
     if not statement.analyze:
         return
@@ -423,6 +434,9 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
     overlay.change(collection, replace(schema, indexes=indexes))
 
 
+_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
+
+
 def compile_text(
     text: str,
     params: Params = None,
@@ -442,7 +456,7 @@ def compile_text(
     to ``GET /collections/{name}``. Warnings are added to ``warnings``.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP) a warning says so.
+    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
@@ -451,16 +465,21 @@ def compile_text(
     if warnings is not None:
         for one in found:
             message = None
-            if isinstance(one.statement, (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump)):
+            if isinstance(one.statement, _WITHOUT_REQUEST):
                 word = type(one.statement).__name__.upper()
                 message = f"{word} is carried out by a session; it is not one request"
+            elif isinstance(one.statement, nodes.Query) and one.statement.provenance is not None:
+                message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
             elif one.plan is not None and one.plan.second is not None:
                 message = "RERANK is carried out by a session; this request brings its candidates"
             if message is not None:
                 warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)
                 warnings.append(warning)
     return [
-        request for one in found if not isinstance(one.statement, nodes.Explain) for request in one.requests
+        request
+        for one in found
+        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
+        for request in one.requests
     ]
 
 

@@ -425,6 +425,9 @@ def _member(
     """The collection of a statement in a BATCH, and its part of the body."""
     words = words_of(statement)
     if isinstance(statement, nodes.Query):
+        if statement.provenance is not None:
+            hint = "write it as a statement of its own"
+            _fail("batch-member", "WITH PROVENANCE cannot go in a BATCH", statement.provenance.span, hint)
         request = query(statement, context)
         if request.route != ("POST", "points/query"):
             hint = "write it as a statement of its own"

@@ -424,7 +424,7 @@ def _row_spans(statement: nodes.Statement, text: str) -> dict[int, Span]:
     todo: list[Any] = [statement]
     while todo:
         match todo.pop():
-            case nodes.Explain(statement=inner):
+            case nodes.Explain(statement=inner) | nodes.Why(statement=inner):
                 todo.append(inner)
             case nodes.Batch(statements=several):
                 todo += several

@@ -12,7 +12,7 @@ from qql.terminals import SIGNS, STARTERS, Token
 __all__ = ["PHRASES", "Place", "either", "unexpected"]
 
 _END = "the end of the statement"
-_MOST_LABELS = 7
+_MOST_LABELS = 8
 PHRASES = {
     "_statement": "a statement",
     "clause": "a clause",

@@ -89,6 +89,7 @@ __all__ = [
     "Param",
     "Point",
     "Points",
+    "Provenance",
     "Query",
     "Range",
     "Recommend",
@@ -129,7 +130,9 @@ __all__ = [
     "VectorChange",
     "VectorDef",
     "When",
+    "Why",
     "is_uuid",
+    "told",
     "walk",
 ]
 
@@ -696,6 +699,11 @@ class Cte(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance(Node):
+    """``WITH PROVENANCE``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Query(Node):
     """``[WITH …] QUERY target FROM c USING v WHERE f PREFETCH (…) FUSION RRF … LIMIT n``; also a stage."""
 
@@ -713,6 +721,7 @@ class Query(Node):
     group: Group | None = None
     payload: Selection | None = None
     vectors: Selection | None = None
+    provenance: Provenance | None = None
     lookup: Lookup | None = None
     shard: Shard | None = None
     limit: Scalar | None = None
@@ -1180,6 +1189,16 @@ class Explain(Node):
     format: Name | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Why(Node):
+    """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query."""
+
+    id: Scalar
+    statement: Statement
+    negated: bool = False
+    format: Name | None = None
+
+
 Statement = (
     Query
     | Count
@@ -1226,6 +1245,7 @@ Statement = (
     | ShowCollections
     | ShowCollection
     | Explain
+    | Why
 )
 
 
@@ -1234,6 +1254,13 @@ _UUID = re.compile(
     r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
     re.ASCII | re.IGNORECASE,
 )
+
+
+def told(statement: Statement) -> Statement:
+    """The statement that EXPLAIN or WHY tells of, itself where it is neither."""
+    while isinstance(statement, (Explain, Why)):
+        statement = statement.statement
+    return statement
 
 
 def is_uuid(text: str) -> bool:

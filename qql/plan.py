@@ -802,6 +802,7 @@ _NOT_IN_STAGES = {
     "shard": "SHARD",
     "payload": "WITH PAYLOAD",
     "vectors": "WITH VECTOR",
+    "provenance": "WITH PROVENANCE",
 }
 
 
@@ -832,6 +833,7 @@ def _check_points(query: nodes.Query) -> None:
         "fusion": "FUSION",
         "formula": "FORMULA",
         "group": "GROUP BY",
+        "provenance": "WITH PROVENANCE",
     }.items():
         clause = getattr(query, name)
         if clause is not None:

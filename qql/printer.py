@@ -427,10 +427,10 @@ def _query(query: nodes.Query) -> Doc:
 def _shown(query: nodes.Query) -> tuple[str, ...]:
     """The order in which a LOOKUP takes none of the clauses behind it for its own."""
     if query.group is not None and query.group.lookup is not None:
-        return ("payload", "vectors", "shard", "lookup", "group")
+        return ("payload", "vectors", "provenance", "shard", "lookup", "group")
     if query.lookup is not None:
-        return ("payload", "vectors", "shard", "lookup", "group")
-    return ("group", "payload", "vectors", "lookup", "shard")
+        return ("payload", "vectors", "provenance", "shard", "lookup", "group")
+    return ("group", "payload", "vectors", "provenance", "lookup", "shard")
 
 
 def _head(query: nodes.Query) -> Doc:
@@ -542,6 +542,7 @@ _CLAUSES: dict[str, Callable[[Any], Doc]] = {
     "group": _group,
     "payload": _selection("PAYLOAD"),
     "vectors": _selection("VECTOR"),
+    "provenance": lambda _: "WITH PROVENANCE",
     "lookup": _lookup,
     "after": _simple("AFTER"),
     "order_by": _order_by,
@@ -970,6 +971,12 @@ _DOCUMENTS: dict[type, Callable[[Any], Doc]] = {
     nodes.ShowCollection: _of("SHOW COLLECTION"),
     nodes.Explain: lambda n: cat(
         join(["EXPLAIN", *_clauses(n, "analyze", "runs", "ablate", "format")], " "),
+        " ",
+        Later(document, n.statement),
+    ),
+    nodes.Why: lambda n: cat(
+        "WHY NOT " if n.negated else "WHY ",
+        join([_value(n.id), *_clauses(n, "format")], " "),
         " ",
         Later(document, n.statement),
     ),

@@ -512,8 +512,20 @@ _STATEMENTS = (
         "the times, ABLATE leaves each stage out in turn. FORMAT json is for programs.",
         "EXPLAIN QUERY 'burns' FROM docs USING dense PREFETCH (QUERY 'burns' USING sparse LIMIT 3) LIMIT 1;",
         covers="explain_option analyze runs ablate",
-        see=("QUERY",),
+        see=("QUERY", "WHY", "WITH PROVENANCE"),
         words=("ANALYZE", "RUNS", "ABLATE"),
+    ),
+    _statement(
+        "WHY",
+        "why",
+        "Follows one point through a query: where it stood in every stage, which condition of which filter "
+        "it fails, or which limit or threshold cuts it off and at which rank it would have stood. WHY and "
+        "WHY NOT ask the same: the first of a hit, the second of a point that is missed. FORMAT json is for "
+        "programs.",
+        "WHY NOT 3 QUERY 'burns' FROM docs USING sparse WHERE year > 2022 LIMIT 1;",
+        covers="why_option",
+        see=("EXPLAIN", "WITH PROVENANCE"),
+        words=("WHY NOT",),
     ),
 )
 
@@ -836,6 +848,17 @@ _CLAUSES = (
             "QUERY 'burns' FROM docs USING dense WITH PAYLOAD (include = ['topic']) LIMIT 1",
         ),
         words=("INCLUDE", "EXCLUDE"),
+    ),
+    _clause(
+        "WITH PROVENANCE",
+        "provenance",
+        "Each hit says at which rank and with which score each stage gave it, and its share of the fused "
+        "score; the shares add up to the score. The query runs twice for it, the second time stage by stage. "
+        "With RERANK it is about the search that finds the candidates.",
+        "QUERY 'burns' FROM docs\n"
+        "PREFETCH (QUERY 'burns' USING dense LIMIT 3, QUERY 'burns' USING sparse LIMIT 3)\n"
+        "FUSION RRF WITH PROVENANCE LIMIT 2;",
+        see=("EXPLAIN", "WHY"),
     ),
     _clause(
         "WITH VECTOR",

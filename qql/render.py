@@ -104,7 +104,7 @@ def _finite(value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------ cells
 
 _MISSING: Any = object()
-_RESERVED = frozenset({"group", "id", "score", "payload", "vector", "lookup"})
+_RESERVED = frozenset({"group", "id", "score", "payload", "vector", "lookup", "stages"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -133,14 +133,28 @@ def _shower(result: Result, name: str) -> Callable[[Any], str]:
     """How people are shown the values of a column: scores in 32 bits, as the engines compute them."""
     if result.kind == "hits" and name in ("score", "first_stage_score"):
         return lambda value: _single(value) if isinstance(value, float) else _plain(value)
+    if result.kind == "hits" and name == "stages":
+        return _stages
     return _plain
+
+
+def _stages(shares: Any) -> str:
+    """Where a hit stood in the stages that have it, and the share of its score: ``dense #3 (62%)``."""
+    if shares is _MISSING:
+        return ""
+    return ", ".join(
+        f"{one['stage']} #{one['rank']}" + (f" ({one['share']:.0%})" if one["share"] is not None else "")
+        for one in shares
+        if one["rank"] is not None
+    )
 
 
 def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list[Any]]]:
     """Column names, and rows of values in that order (`_MISSING` where a point has no such key).
 
-    Hits give group, id, score, a column for each payload key (or one ``payload`` column when packed), vector
-    and lookup, of these what some hit has; a payload key that is called like one is shown as ``payload.id``.
+    Hits give group, id, score, a column for each payload key (or one ``payload`` column when packed), vector,
+    lookup and stages, of these what some hit has; a payload key that is called like one is shown as
+    ``payload.id``.
     """
     if result.kind != "hits":
         rows = result.to_dicts()
@@ -149,8 +163,8 @@ def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list
     hits = result.hits
     loaded = any(hit.payload is not None for hit in hits)
     before, behind = (
-        [name for name in names if name == "id" or any(getattr(hit, name) is not None for hit in hits)]
-        for names in (("group", "id", "score", "first_stage_score"), ("vector", "lookup"))
+        [name for name in names if name == "id" or any(_present(hit, name) is not _MISSING for hit in hits)]
+        for names in (("group", "id", "score", "first_stage_score"), ("vector", "lookup", "stages"))
     )
     keys = [] if packed else list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
     before += ["payload"] * (packed and loaded)
@@ -166,6 +180,8 @@ def _flat(result: Result, *, packed: bool = False) -> tuple[list[str], list[list
 
 def _present(hit: Hit, name: str) -> Any:
     value = getattr(hit, name)
+    if name == "stages":
+        return [share.to_dict() for share in value] or _MISSING
     return _MISSING if value is None else value
 
 

@@ -9,7 +9,42 @@ from typing import Any
 from qql.errors import Diagnostic
 from qql.request import Request
 
-__all__ = ["Hit", "Result"]
+__all__ = ["Hit", "Result", "StageShare"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageShare:
+    """What one emission of a stage has to do with a hit.
+
+    ``path`` is its place in the request. ``rank`` (from 1) and ``score`` are the point's in the stage, None
+    where the stage did not give it. ``contribution`` is the part of the hit's score that came through the
+    stage, in the unit of the score, and ``share`` that part of the whole; both are None below a stage that
+    rescores: there it counts that a stage found the point, not how. DBSF's contributions may be
+    negative.
+    """
+
+    label: str
+    path: tuple[int, ...]
+    rank: int | None
+    score: float | None
+    contribution: float | None
+    share: float | None
+
+    @property
+    def depth(self) -> int:
+        """How far below the root; its direct inputs are at 1."""
+        return len(self.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"stage", "path", "rank", "score", "contribution", "share"}``."""
+        return {
+            "stage": self.label,
+            "path": list(self.path),
+            "rank": self.rank,
+            "score": self.score,
+            "contribution": self.contribution,
+            "share": self.share,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +55,8 @@ class Hit:
     (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
     a list for the unnamed dense vector, and a dict of name → vector for named ones. ``group`` is the
     value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group. Behind
-    RERANK, ``score`` is ``second_stage_score``, and ``first_stage_score`` that of the search.
+    RERANK, ``score`` is ``second_stage_score``, and ``first_stage_score`` that of the search. ``stages`` is
+    what each stage has to do with the hit, where the query says WITH PROVENANCE; it is about the search.
     """
 
     id: int | str
@@ -31,6 +67,7 @@ class Hit:
     lookup: dict[str, Any] | None = None
     first_stage_score: float | None = None
     second_stage_score: float | None = None
+    stages: tuple[StageShare, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as JSON data, without the parts that were not asked for."""
@@ -47,6 +84,8 @@ class Hit:
             out["vector"] = self.vector
         if self.lookup is not None:
             out["lookup"] = self.lookup
+        if self.stages:
+            out["stages"] = [share.to_dict() for share in self.stages]
         return out
 
 

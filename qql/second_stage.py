@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,10 @@ from qql.plan import SecondStage
 from qql.rerankers import Rerankers, hit_text
 from qql.result import Hit, Result
 
-__all__ = ["rerank"]
+__all__ = ["judged", "page_of", "rerank"]
+
+Judged = tuple[Hit, float | None]
+"""A candidate and its score in the second stage; None where it has no text."""
 
 
 def rerank(
@@ -22,17 +26,25 @@ def rerank(
 
     Hits without a text come last, in the order of the first stage. Raises `QQLModelError`.
     """
-    assert second.model is not None, "a session plans with a model"
-    texts = [hit_text(hit.payload or {}, second.name) for hit in result.hits]
-    scores = iter(rerankers.rerank(second.model, second.text, [text for text in texts if text is not None]))
-    judged = [
-        (hit, None if text is None else next(scores)) for hit, text in zip(result.hits, texts, strict=True)
-    ]
-    judged.sort(key=lambda one: (one[1] is None, -(one[1] or 0.0)))
-    last = None if second.top is None else second.offset + second.top
-    hits = [_scored(hit, score, selection, second) for hit, score in judged[second.offset : last]]
-    without = sum(text is None for text in texts)
+    found = judged(result.hits, second, rerankers)
+    hits = [_scored(hit, score, selection, second) for hit, score in found[page_of(second)]]
+    without = sum(score is None for _, score in found)
     return replace(result, hits=hits, warnings=result.warnings + _warnings(without, second))
+
+
+def judged(hits: Sequence[Hit], second: SecondStage, rerankers: Rerankers) -> list[Judged]:
+    """All candidates in the order of the second stage, each with its score there. Raises `QQLModelError`."""
+    assert second.model is not None, "a session plans with a model"
+    texts = [hit_text(hit.payload or {}, second.name) for hit in hits]
+    scores = iter(rerankers.rerank(second.model, second.text, [text for text in texts if text is not None]))
+    found = [(hit, None if text is None else next(scores)) for hit, text in zip(hits, texts, strict=True)]
+    found.sort(key=lambda one: (one[1] is None, -(one[1] or 0.0)))
+    return found
+
+
+def page_of(second: SecondStage) -> slice:
+    """The part of the reranked candidates that is answered."""
+    return slice(second.offset, None if second.top is None else second.offset + second.top)
 
 
 def _scored(hit: Hit, score: float | None, selection: nodes.Selection | None, second: SecondStage) -> Hit:

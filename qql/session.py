@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -44,6 +43,7 @@ from qql.result import Result
 from qql.results import many, message_of, name_of, result_of, written
 from qql.schema import Schema
 from qql.second_stage import rerank
+from qql.telling import Telling, told_as
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis
@@ -194,11 +194,7 @@ class Session:
 
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
-        from qql.analysis import analyse
-
-        assert compiled.plan is not None, "only a query has stages"
-        request = self._embedded(compiled.requests[0])
-        return analyse(compiled.plan, request, self.backend.call, runs=runs, ablate=ablate)
+        return self._telling(compiled).analysis(runs=runs, ablate=ablate)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
         """The plans and requests of a text, by what is known of the collections. Nothing is carried out."""
@@ -280,6 +276,8 @@ class Session:
         match statement:
             case nodes.Explain():
                 return self._explained(statement, compiled)
+            case nodes.Why():
+                return self._telling(compiled).why(statement)
             case nodes.Use():
                 apply(statement, self.context)
                 return message_of(f"using {collection}")
@@ -304,7 +302,8 @@ class Session:
                 return self._dump(statement, str(collection))
         try:
             self._check(statement, str(collection))
-            answers = [self.backend.call(self._embedded(request)) for request in compiled.requests]
+            requests = [self._embedded(request) for request in compiled.requests]
+            answers = [self.backend.call(request) for request in requests]
             if answers[0] is False and isinstance(statement, nodes.DropCollection):
                 # A server says so where there was none.
                 message = f"there is no collection `{collection}`"
@@ -320,26 +319,20 @@ class Session:
         plan = compiled.plan
         if plan is not None and plan.second is not None:
             result = rerank(result, plan.second, plan.payload, self.rerankers)
+        if isinstance(statement, nodes.Query) and statement.provenance is not None:
+            result = Telling(compiled, requests[0], self.backend, self.rerankers).with_provenance(result)
         count = written(compiled)
         if count:
             result = replace(result, warnings=self._have_written(str(collection), count))
         return replace(result, data=answers[0])
 
     def _explained(self, statement: nodes.Explain, compiled: Compiled) -> Result:
-        as_json = statement.format is not None and str(statement.format.text).lower() == "json"
-        if not statement.analyze or compiled.plan is None:
-            data = explain_dict(compiled) if as_json else None
-            text = (
-                explain_compiled(compiled) if data is None else json.dumps(data, indent=2, ensure_ascii=False)
-            )
-            return Result("text", message=text, data=data)
-        from qql.analysis import analysis_lines
+        if statement.analyze:
+            return self._telling(compiled).explained(statement)
+        return told_as([explain_compiled(compiled)], explain_dict(compiled), statement)
 
-        runs = int(scalar_value(statement.runs)) if statement.runs else 1
-        found = self.analyse(compiled, runs=runs, ablate=statement.ablate)
-        data = found.to_dict()
-        text = json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(analysis_lines(found))
-        return Result("text", message=text, data=data)
+    def _telling(self, compiled: Compiled) -> Telling:
+        return Telling(compiled, self._embedded(compiled.requests[0]), self.backend, self.rerankers)
 
     def _check(self, statement: nodes.Statement, collection: str) -> None:
         """Raises `QQLExecutionError` for what an engine would take without a word, though it is a mistake."""

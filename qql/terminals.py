@@ -92,7 +92,7 @@ BLANK = " \t\r\f\v\ufeff"
 STARTERS = frozenset(
     {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
     | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL", "FACET", "UPDATE", "CLEAR", "BATCH"}
-    | {"ALTER", "SET", "RESTORE", "SEARCH", "RECOMMEND", "SELECT", "EXECUTE", "DUMP"}
+    | {"ALTER", "SET", "RESTORE", "SEARCH", "RECOMMEND", "SELECT", "EXECUTE", "DUMP", "WHY"}
 )
 
 

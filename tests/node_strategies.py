@@ -410,6 +410,7 @@ def queries(depth: int = 1, *, ctes: bool = True) -> Strategy:
         group=_maybe(_groups),
         payload=_maybe(_selections),
         vectors=_maybe(_selections),
+        provenance=_maybe(st.just(nodes.Provenance())),
         lookup=_maybe(_lookups),
         shard=_maybe(_shards),
         limit=_maybe(_scalars),
@@ -579,9 +580,10 @@ KINDS: dict[type[Node], Strategy] = {
             *(nodes.Explain, _batched, st.booleans(), _maybe(_scalars), st.booleans(), _maybe(names))
         )
     ),
+    nodes.Why: st.deferred(lambda: st.builds(nodes.Why, _ids, _batched, st.booleans(), _maybe(names))),
 }
 """A strategy for the statements of each kind."""
-_HEAVY = (Query, nodes.Batch, nodes.Explain)
+_HEAVY = (Query, nodes.Batch, nodes.Explain, nodes.Why)
 _batched: Strategy = st.one_of(queries(1), *(made for kind, made in KINDS.items() if kind not in _HEAVY))
 
 # ------------------------------------------------------------------------------------ parameters

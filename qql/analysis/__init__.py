@@ -2,7 +2,7 @@
 
 `stages` makes a request for each stage, `measure` runs them, `fusion` and `compare` recompute what the
 engine fused and `judging` says why it differs, `attribution` divides the scores of the hits among the stages,
-`ablation` leaves each out in turn, `why` follows one point, `report` tells it all.
+`ablation` leaves each out in turn, `second` is about RERANK, `why` follows one point, `report` tells it all.
 """
 
 from qql.analysis.ablation import Ablation, Move
@@ -19,7 +19,8 @@ from qql.analysis.measure import (
     Timing,
     analyse,
 )
-from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict
+from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict, provenance_lines
+from qql.analysis.second import Reranked, ScoreRange, SecondStageReport, second_stage
 from qql.analysis.stages import StageRun, stage_requests
 from qql.analysis.why import Explanation, FailedCondition, Standing, why
 
@@ -34,8 +35,11 @@ __all__ = [
     "Overlap",
     "Provenance",
     "Reached",
+    "Reranked",
     "Rescored",
+    "ScoreRange",
     "Scores",
+    "SecondStageReport",
     "StageReport",
     "StageRun",
     "StageShare",
@@ -47,6 +51,8 @@ __all__ = [
     "analysis_lines",
     "provenance",
     "provenance_dict",
+    "provenance_lines",
+    "second_stage",
     "stage_requests",
     "why",
 ]

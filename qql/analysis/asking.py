@@ -10,10 +10,13 @@ from qql.analysis.fusion import Candidate
 from qql.plan import QueryPlan
 from qql.request import Request, collection_path
 
-__all__ = ["Asker", "Call"]
+__all__ = ["Asker", "Call", "Took"]
 
 Call = Callable[[Request], Any]
 """A backend's `call`: one request whose texts are embedded → the ``result`` of the answer."""
+
+Took = Callable[[], float | None]
+"""A backend's `took`: the seconds of the last call by the engine's own account, None where it tells none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,32 +8,9 @@ from dataclasses import dataclass
 from qql.analysis.fusion import Candidate, Fused, Fusion, Id, fuse
 from qql.analysis.measure import Analysis
 from qql.analysis.stages import Path
+from qql.result import StageShare
 
 __all__ = ["Provenance", "StageShare", "provenance"]
-
-
-@dataclass(frozen=True, slots=True)
-class StageShare:
-    """What one emission of a stage has to do with a hit.
-
-    ``path`` is its place in the request. ``rank`` (from 1) and ``score`` are the point's in the stage, None
-    where the stage did not give it. ``contribution`` is the part of the hit's score that came through the
-    stage, in the unit of the score, and ``share`` that part of the whole; both are None below a stage that
-    rescores: there it counts that a stage found the point, not how. DBSF's contributions may be
-    negative.
-    """
-
-    label: str
-    path: Path
-    rank: int | None
-    score: float | None
-    contribution: float | None
-    share: float | None
-
-    @property
-    def depth(self) -> int:
-        """How far below the root; its direct inputs are at 1."""
-        return len(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,19 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qql.analysis.ablation import Ablation, ablations
-from qql.analysis.asking import Asker, Call
+from qql.analysis.asking import Asker, Call, Took
 from qql.analysis.compare import Verdict
 from qql.analysis.fusion import Candidate, Fusion, Id
 from qql.analysis.judging import Judge, Rescored
 from qql.analysis.stages import StageRun, grouped_by, stage_requests
 from qql.plan import QueryPlan
 from qql.request import Request
+
+if TYPE_CHECKING:
+    from qql.analysis.second import SecondStageReport
 
 __all__ = [
     "Analysis",
@@ -64,6 +67,13 @@ class Timing:
     p50: float
     p95: float
     server: float | None = None
+
+    @classmethod
+    def of(cls, times: Sequence[float], server: Sequence[float] = ()) -> Timing:
+        """Of one or more measured times."""
+        p95 = sorted(times)[math.ceil(0.95 * len(times)) - 1]
+        told = statistics.median(server) if server else None
+        return cls(len(times), statistics.median(times), p95, told)
 
 
 class Reached(NamedTuple):
@@ -132,6 +142,7 @@ class Analysis:
 
     ``hits`` are what the query answers: of GROUP BY those of one group after the other. Their ranks count
     from ``offset`` + 1 (groups: from 1). ``timing`` is the whole query's, None where nothing was timed.
+    ``second`` is what RERANK did, whose hits they are then.
     """
 
     plan: QueryPlan
@@ -142,6 +153,7 @@ class Analysis:
     timing: Timing | None = None
     ablation: tuple[Ablation, ...] = ()
     notes: tuple[str, ...] = ()
+    second: SecondStageReport | None = None
 
     @property
     def root(self) -> StageReport | None:
@@ -152,6 +164,18 @@ class Analysis:
     def grouped(self) -> bool:
         """Whether GROUP BY made the hits."""
         return grouped_by(self.request.body or {}) is not None
+
+    def reranked(self, second: SecondStageReport) -> Analysis:
+        """The same, with RERANK behind it: the hits, and what of each stage reaches them, are its own."""
+        scores = (
+            (one.id, one.first_score if one.second_score is None else one.second_score) for one in second.hits
+        )
+        hits = tuple(Candidate(key, score) for key, score in scores)
+        first = second.hits[0].rank - 1 if second.hits else 0
+        stages = tuple(
+            replace(stage, reached=_reached(stage.candidates, hits, first)) for stage in self.stages
+        )
+        return replace(self, stages=stages, hits=hits, offset=first, second=second)
 
     def inputs_of(self, report: StageReport) -> tuple[StageReport, ...]:
         """The reports of the stages that feed one, in the order of its PREFETCH."""
@@ -168,18 +192,25 @@ class Analysis:
 
 
 def analyse(
-    plan: QueryPlan, request: Request, call: Call, *, runs: int = 1, ablate: bool = False
+    plan: QueryPlan,
+    request: Request,
+    call: Call,
+    *,
+    runs: int = 1,
+    ablate: bool = False,
+    took: Took = lambda: None,
 ) -> Analysis:
     """Run a query and its stages, and look at what each did.
 
     ``request`` is the plan's with its texts embedded. The query and its distinct stages are sent in one batch
     (GROUP BY: its query beside it), without payload; then each is sent ``runs`` times by itself, for the
-    times; 0 leaves them out. Raises what ``call`` raises.
+    times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account.
+    Raises what ``call`` raises.
     """
     stages = stage_requests(plan, request)
     if not stages:
         hits = tuple(Candidate(point["id"], 0.0) for point in call(request))
-        return Analysis(plan, request, (), hits, timing=_timed(request, call, runs))
+        return Analysis(plan, request, (), hits, timing=_timed(request, call, runs, took))
     asker = Asker(plan, request, call)
     offset = plan.offset or 0
     if grouped_by(request.body or {}) is None:
@@ -200,7 +231,7 @@ def analyse(
                 _reached(lists[at], hits, offset),
                 _exclusive(at, judge),
                 _overlaps(at, stages, lists),
-                _timed(single, call, runs),
+                _timed(single, call, runs, took),
                 judge.verdict(at),
                 judge.rescored(at),
             )
@@ -214,21 +245,19 @@ def _group_hits(answer: Mapping[str, Any], offset: int) -> tuple[Candidate, ...]
     return tuple(Candidate.of(hit) for group in answer["groups"][offset:] for hit in group["hits"])
 
 
-def _timed(request: Request, call: Call, runs: int) -> Timing | None:
+def _timed(request: Request, call: Call, runs: int, took: Took) -> Timing | None:
     """One request, sent ``runs`` times."""
     if runs < 1:
         return None
     times, server = [], []
     for _ in range(runs):
         started = time.perf_counter()
-        answer = call(request)
+        call(request)
         times.append((time.perf_counter() - started) * 1000)
-        told = answer.get("time") if isinstance(answer, dict) else None
-        if isinstance(told, (int, float)):
+        told = took()
+        if told is not None:
             server.append(told * 1000)
-    times.sort()
-    p95 = times[math.ceil(0.95 * len(times)) - 1]
-    return Timing(runs, statistics.median(times), p95, statistics.median(server) if server else None)
+    return Timing.of(times, server)
 
 
 # ------------------------------------------------------------------------------------ looking

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qql import nodes
 from qql.analysis.ablation import Ablation
-from qql.analysis.attribution import Provenance, StageShare
+from qql.analysis.attribution import Provenance
 from qql.analysis.compare import EXPLAINED, Verdict
 from qql.analysis.fusion import Candidate
 from qql.analysis.measure import Analysis, Reached, Scores, StageReport, Timing
-from qql.plan import Stage
-from qql.printer import show
+from qql.analysis.second import SecondStageReport
+from qql.explanation import Branch, stage_details, stage_does, tree_lines
+from qql.merged import Filters
+from qql.schema import Schema
 
-__all__ = ["analysis_dict", "analysis_lines", "provenance_dict"]
+__all__ = ["analysis_dict", "analysis_lines", "provenance_dict", "provenance_lines"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_RANKS = 12
+_BAR = 20
 _SHOWN_DIFFERENCES = 3
 _SHOWN_OVERLAPS = 4
 
@@ -29,7 +31,8 @@ _SHOWN_OVERLAPS = 4
 def analysis_dict(analysis: Analysis) -> dict[str, Any]:
     """An analysis as JSON data. Keys are added in later versions, never renamed or removed.
 
-    ``{"version": 1, "collection", "offset", "grouped", "timing", "hits", "stages", "ablation", "notes"}``
+    ``{"version": 1, "collection", "offset", "grouped", "timing", "hits", "stages", "ablation", "second",
+    "notes"}``
 
     * ``timing``: ``{"runs", "p50_ms", "p95_ms", "server_ms"}`` or null.
     * ``hits``: ``[{"id", "rank", "score"}]``, the query's answer; ranks from offset + 1.
@@ -44,6 +47,10 @@ def analysis_dict(analysis: Analysis) -> dict[str, Any]:
       [id], "reason"}``; ``candidates``: ``[{"id", "score"[, "order_value"]}]``.
     * ``ablation``: ``[{"without", "overlap", "entered": [id], "left": [id], "moved": [{"id", "before",
       "after"}], "hits": [{"id", "score"}]}]``, empty unless it was asked for.
+    * ``second``: null, or what RERANK did, whose answer ``hits`` are then: ``{"model", "candidates", "texts",
+      "timing", "hits": [{"id", "rank", "first_rank", "first_score", "second_score"}], "ranges": [{"low",
+      "high", "candidates", "hits", "share"}]}``; ``texts`` counts the candidates that have a text,
+      ``timing`` is the model's, ``ranges`` are first-stage scores, the best first, with the hits' share.
     * ``notes``: sentences about what the engine does otherwise than the text says.
     """
     return {
@@ -58,6 +65,7 @@ def analysis_dict(analysis: Analysis) -> dict[str, Any]:
         ],
         "stages": [_stage(analysis, stage) for stage in analysis.stages],
         "ablation": [_ablation(one) for one in analysis.ablation],
+        "second": analysis.second and _second(analysis.second),
         "notes": list(analysis.notes),
     }
 
@@ -135,6 +143,17 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _second(second: SecondStageReport) -> dict[str, Any]:
+    return {
+        "model": second.model,
+        "candidates": len(second.order),
+        "texts": second.texts,
+        "timing": _timing(second.timing),
+        "hits": [one._asdict() for one in second.hits],
+        "ranges": [one._asdict() for one in second.ranges],
+    }
+
+
 def _ablation(one: Ablation) -> dict[str, Any]:
     return {
         "without": one.label,
@@ -156,87 +175,48 @@ def provenance_dict(found: Provenance) -> dict[str, Any]:
         "rank": found.rank,
         "score": found.score,
         "recomposed": found.recomposed,
-        "stages": [_share(share) for share in found.shares],
-    }
-
-
-def _share(share: StageShare) -> dict[str, Any]:
-    return {
-        "stage": share.label,
-        "path": list(share.path),
-        "rank": share.rank,
-        "score": share.score,
-        "contribution": share.contribution,
-        "share": share.share,
+        "stages": [share.to_dict() for share in found.shares],
     }
 
 
 # ------------------------------------------------------------------------------------ text
 
 
-def analysis_lines(analysis: Analysis, width: int = 100) -> list[str]:
-    """The stages as a tree, the root first, each with what it did; lines are cut to ``width`` characters."""
+def analysis_lines(analysis: Analysis, width: int = 100, schema: Schema | None = None) -> list[str]:
+    """The stages as a tree, the root first, each with what it did; lines are cut to ``width`` characters.
+
+    By the schema, the fields of filters are said to be indexed or not.
+    """
     count = len(analysis.hits)
     took = f" in {_took(analysis.timing)}" if analysis.timing else ""
     lines = [f"Query on {analysis.plan.collection}: {count} hit{'' if count == 1 else 's'}{took}"]
     if analysis.stages:
-        lines += _tree(analysis, 0, "", "", set())
+        lines += tree_lines(_branch(analysis, 0, Filters(schema), set()))
+    if analysis.second is not None:
+        lines += _second_lines(analysis.second)
     for one in analysis.ablation:
-        lines += _ablation_lines(one, count)
+        lines += _ablation_lines(one, count if analysis.second is None else len(analysis.second.order))
     for note in analysis.notes:
         lines += textwrap.wrap(f"note: {note}", width, subsequent_indent="    ")
     return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
 
 
-def _tree(analysis: Analysis, at: int, lead: str, below: str, shown: set[int]) -> Iterator[str]:
-    report = analysis.stages[at]
-    run = report.run
-    title = f"{lead}{run.label}: {_what(run.stage)}"
-    yield title + (f"  [emitted {len(run.paths)} times, run once]" if len(run.paths) > 1 else "")
-    again = at in shown
+def _branch(analysis: Analysis, at: int, told: Filters, shown: set[int]) -> Branch:
+    """A stage as EXPLAIN shows it, and below that what it did."""
+    run = analysis.stages[at].run
+    title = f"{run.label}: {stage_does(run.stage)}"
+    title += f"  [emitted {len(run.paths)} times, run once]" if len(run.paths) > 1 else ""
+    if at in shown:
+        return Branch(title, ("as above",))
     shown.add(at)
-    inputs = () if again else run.inputs
-    bar = below + ("│   " if inputs else "    ")
-    if again:
-        yield f"{bar}as above"
-        return
-    yield from (f"{bar}{detail}" for detail in _details(analysis, at))
-    for number, one in enumerate(inputs, 1):
-        last = number == len(inputs)
-        yield from _tree(
-            analysis,
-            one,
-            below + ("└── " if last else "├── "),
-            below + ("    " if last else "│   "),
-            shown,
-        )
-
-
-_MOST = 60
-
-
-def _what(stage: Stage) -> str:
-    """What a stage does, in a few words."""
-    if stage.fusion:
-        return f"fuse by {stage.fusion.upper()}"
-    target = stage.target
-    verb = "rescore by" if stage.inputs else "search for"
-    if isinstance(target, nodes.Vector):
-        verb += " a vector"
-    elif isinstance(target, nodes.OrderBy):
-        verb = show(target)
-    elif isinstance(target, nodes.Sample):
-        verb = "points drawn by chance"
-    else:
-        text = show(target)
-        verb += f" {text if len(text) <= _MOST else text[: _MOST - 1] + '…'}"
-    return verb + (f" on {stage.using}" if stage.using else "")
+    details = (*stage_details(analysis.plan, run.chain, told), *_details(analysis, at))
+    return Branch(title, details, tuple(_branch(analysis, one, told, shown) for one in run.inputs))
 
 
 def _details(analysis: Analysis, at: int) -> Iterator[str]:
     report = analysis.stages[at]
     yield _returned(report, analysis.grouped and at == 0)
-    if at:
+    if at or analysis.second is not None:
         yield _reached(report, len(analysis.hits))
         shared = sorted((one for one in report.overlaps if one.count), key=lambda one: -one.jaccard)
         if shared:
@@ -307,6 +287,42 @@ def _ranks(reached: tuple[Reached, ...]) -> str:
     ranks = sorted(one.stage_rank for one in reached)
     shown = ", ".join(map(str, ranks[:_SHOWN_RANKS]))
     return shown + (f" … {ranks[-1]}" if len(ranks) > _SHOWN_RANKS else "")
+
+
+def _second_lines(second: SecondStageReport) -> Iterator[str]:
+    count = len(second.hits)
+    cost = ""
+    if second.timing is not None:
+        each = f", {second.timing.p50 / second.texts:.2f} ms a text" if second.texts else ""
+        cost = f" · {_took(second.timing)}{each}"
+    yield f"then reranked by {second.model}: {count} of {len(second.order)} candidates{cost}"
+    without = len(second.order) - second.texts
+    if without:
+        yield f"    {without} of them without a text, behind the others"
+    if count:
+        yield "    where the final hits stood among the first stage's scores:"
+        bounds = [(_number(one.low), _number(one.high)) for one in second.ranges]
+        low, high = (max(len(pair[side]) for pair in bounds) for side in (0, 1))
+        for one, pair in zip(second.ranges, bounds, strict=True):
+            bar = "█" * round(one.share * _BAR)
+            some = f"{one.hits} of {one.candidates} candidate{'' if one.candidates == 1 else 's'}"
+            line = f"      {pair[0]:>{low}} … {pair[1]:>{high}}: {one.share:4.0%} ({some}) {bar}"
+            yield line.rstrip()
+        moved = ", ".join(f"{one.id} {one.first_rank}→{one.rank}" for one in second.hits[:_SHOWN_RANKS])
+        yield f"    ranks before and after: {moved}" + (" …" if count > _SHOWN_RANKS else "")
+
+
+def provenance_lines(found: Sequence[Provenance]) -> list[str]:
+    """The hits, each with the stages that have it and their shares of its score."""
+    lines = ["provenance:"] if found else []
+    for hit in found:
+        lines.append(f"  {hit.rank}. {hit.id}, score {_number(hit.score)}")
+        for one in hit.shares:
+            if one.rank is not None and one.path:
+                part = "" if one.share is None else f", {one.share:.0%} of the score"
+                place = f"rank {one.rank}, score {_number(one.score)}"
+                lines.append(f"{'  ' * one.depth}    {one.label}: {place}{part}")
+    return lines
 
 
 def _ablation_lines(one: Ablation, hits: int) -> Iterator[str]:

@@ -19,6 +19,11 @@ class Backend(Protocol):
     name: str
     """``edge``, ``server``, ``local`` or ``recording``: the word that messages use."""
 
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last `call` took by the engine's own account; None where it says nothing."""
+        ...
+
     def infers(self, model: str) -> bool:
         """Whether the engine itself turns ``{"text", "model"}`` objects of this model into vectors."""
         ...

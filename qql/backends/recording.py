@@ -28,6 +28,7 @@ class RecordingBackend:
     """
 
     name = "recording"
+    took: float | None = None
 
     def __init__(
         self,

@@ -145,6 +145,11 @@ class ClientBackend:
             raise QQLConnectionError.make("connection-closed", f"the connection to {self._address} is closed")
         return self._engine.call(request)
 
+    @property
+    def took(self) -> float | None:
+        """The server's own time for the last call, in seconds; gRPC and local mode tell none."""
+        return self._engine.took
+
     def server_version(self) -> str | None:
         """The server's version, e.g. ``"1.19.0"``, asked for once; None in local mode and where unknown."""
         if self._version is None and self.name == "server" and not self._closed:

@@ -18,12 +18,16 @@ class Rest:
     def __init__(self, http: Any, faults: Faults) -> None:
         self._http = http
         self._faults = faults
+        self.took: float | None = None
 
     def call(self, request: Request) -> Any:
-        """The ``result`` of the answer."""
+        """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
+        self.took = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
             self._faults.fail_answer(answer)
+        told = answer.get("time")
+        self.took = told if isinstance(told, (int, float)) else None
         return answer["result"]
 
     def version(self) -> Any:

@@ -27,6 +27,8 @@ __all__ = ["Typed"]
 class Typed:
     """The methods of a client, which take and give objects; ``infers`` is that of the backend."""
 
+    took: float | None = None  # the methods leave the server's time out
+
     def __init__(
         self,
         client: QdrantClient,

@@ -46,6 +46,7 @@ class EdgeBackend:
     """
 
     name = "edge"
+    took: float | None = None
 
     def __init__(self, path: str | os.PathLike[str] | None, *, create: bool = True) -> None:
         self._lock = threading.RLock()

@@ -1,0 +1,105 @@
+"""RERANK in EXPLAIN ANALYZE: what the second stage costs, and from which first-stage scores its hits come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from qql.analysis.fusion import Id
+from qql.analysis.measure import Timing
+
+__all__ = ["Reranked", "ScoreRange", "SecondStageReport", "second_stage"]
+
+_RANGES = 5
+
+
+class Reranked(NamedTuple):
+    """A candidate behind the second stage: its rank there and in the first (both from 1), and both scores.
+
+    ``second_score`` is None for a candidate without a text; those stand last.
+    """
+
+    id: Id
+    rank: int
+    first_rank: int
+    first_score: float
+    second_score: float | None
+
+
+class ScoreRange(NamedTuple):
+    """First-stage scores from ``low`` to ``high``: how many candidates have such a one, and how many hits.
+
+    ``share`` is these hits' of all hits, from 0 to 1.
+    """
+
+    low: float
+    high: float
+    candidates: int
+    hits: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStageReport:
+    """What RERANK did. ``order`` are all candidates in its order, ``hits`` those of them that are answered.
+
+    ``ranges`` divide the first stage's scores into equal steps, the best first. ``timing`` is the
+    model's alone, in milliseconds for all texts at once; None where nothing was timed.
+    """
+
+    model: str
+    order: tuple[Reranked, ...]
+    hits: tuple[Reranked, ...]
+    ranges: tuple[ScoreRange, ...]
+    timing: Timing | None = None
+
+    @property
+    def texts(self) -> int:
+        """How many candidates the model has read."""
+        return sum(one.second_score is not None for one in self.order)
+
+
+def second_stage(
+    model: str,
+    candidates: Sequence[tuple[Id, float]],
+    order: Sequence[tuple[Id, float | None]],
+    page: slice,
+    times: Sequence[float] = (),
+) -> SecondStageReport:
+    """The report of a RERANK.
+
+    ``candidates`` are the first stage's points and scores in its order, ``order`` the same points with the
+    scores of the second stage, in the order of that. ``page`` cuts the hits as OFFSET and TOP do. ``times``
+    are the model's, in milliseconds, one of each run.
+    """
+    first = {key: (rank, score) for rank, (key, score) in enumerate(candidates, 1)}
+    every = tuple(Reranked(key, rank, *first[key], score) for rank, (key, score) in enumerate(order, 1))
+    hits = every[page]
+    ranges = _ranges([score for _, score in candidates], [one.first_score for one in hits])
+    return SecondStageReport(model, every, hits, ranges, Timing.of(times) if times else None)
+
+
+def _ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange, ...]:
+    if not scores:
+        return ()
+    low, high = min(scores), max(scores)
+    steps = _RANGES if high > low else 1
+    width = (high - low) / steps
+
+    def step(score: float) -> int:
+        return min(steps - 1, int((score - low) / width)) if width else 0
+
+    of_all, of_hits = ([*map(step, some)] for some in (scores, hits))
+    found = [
+        ScoreRange(
+            low + at * width,
+            high if at == steps - 1 else low + (at + 1) * width,
+            of_all.count(at),
+            of_hits.count(at),
+            of_hits.count(at) / len(hits) if hits else 0.0,
+        )
+        for at in range(steps)
+    ]
+    # A stage whose smaller scores are better (Euclid, Manhattan) has its first candidate at the low end.
+    return tuple(found) if scores[0] < scores[-1] else tuple(reversed(found))

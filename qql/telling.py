@@ -1,0 +1,125 @@
+"""What is told of a query that is carried out: EXPLAIN ANALYZE, WHY and WITH PROVENANCE."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from qql import nodes
+from qql.backends.base import Backend
+from qql.compiler import Compiled
+from qql.errors import Diagnostic
+from qql.filters import point_id, scalar_value
+from qql.plan import QueryPlan
+from qql.request import Request
+from qql.rerankers import Rerankers
+from qql.result import Hit, Result
+from qql.results import result_of
+from qql.second_stage import Judged, judged, page_of
+
+if TYPE_CHECKING:
+    from qql.analysis import Analysis, SecondStageReport
+
+__all__ = ["Telling", "told_as"]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Tells of a compiled query; ``request`` is its own, with its texts embedded.
+
+    All raise what ``backend`` and ``rerankers`` raise.
+    """
+
+    compiled: Compiled
+    request: Request
+    backend: Backend
+    rerankers: Rerankers
+
+    @property
+    def plan(self) -> QueryPlan:
+        """The query's plan."""
+        assert self.compiled.plan is not None, "only a query has stages"
+        return self.compiled.plan
+
+    def analysis(self, *, runs: int = 0, ablate: bool = False) -> Analysis:
+        """What each stage does, each timed ``runs`` times; with that of RERANK where there is one."""
+        from qql.analysis import analyse
+
+        call, took = self.backend.call, lambda: self.backend.took
+        found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took)
+        return found if self.plan.second is None else found.reranked(self.second(runs))
+
+    def second(self, runs: int) -> SecondStageReport:
+        """What RERANK does with its candidates; its model is timed ``runs`` times, and called once for 0."""
+        from qql.analysis import second_stage
+
+        second = self.plan.second
+        assert second is not None
+        candidates, times = self.candidates(), []
+        for _ in range(max(runs, 1)):
+            started = time.perf_counter()
+            order = judged(candidates, second, self.rerankers)
+            times.append((time.perf_counter() - started) * 1000)
+        return second_stage(
+            str(second.model),
+            [(hit.id, hit.score or 0.0) for hit in candidates],
+            [(hit.id, score) for hit, score in order],
+            page_of(second),
+            times if runs else (),
+        )
+
+    def candidates(self) -> list[Hit]:
+        """The hits of the query without its RERANK, with the texts that it reads."""
+        query = nodes.told(self.compiled.statement)
+        return result_of(replace(self.compiled, statement=query), self.backend.call(self.request)).hits
+
+    def judged(self) -> list[Judged] | None:
+        """All candidates of RERANK in its order; None where there is none."""
+        second = self.plan.second
+        return None if second is None else judged(self.candidates(), second, self.rerankers)
+
+    def explained(self, statement: nodes.Explain) -> Result:
+        """EXPLAIN ANALYZE."""
+        from qql.analysis import analysis_lines, provenance, provenance_dict, provenance_lines
+
+        runs = int(scalar_value(statement.runs)) if statement.runs else 1
+        found = self.analysis(runs=runs, ablate=statement.ablate)
+        data, lines = found.to_dict(), analysis_lines(found)
+        query = statement.statement
+        if isinstance(query, nodes.Query) and query.provenance is not None:
+            shares = provenance(found)
+            data["provenance"] = [provenance_dict(one) for one in shares]
+            lines += provenance_lines(shares)
+        return told_as(lines, data, statement)
+
+    def why(self, statement: nodes.Why) -> Result:
+        """WHY [NOT] id."""
+        from qql.analysis import why
+
+        found = why(self.plan, self.request, self.backend.call, point_id(statement.id))
+        return told_as(found.lines(), found.to_dict(), statement)
+
+    def with_provenance(self, result: Result) -> Result:
+        """The query's result with the stages of each hit; for them the query runs once more."""
+        from qql.analysis import analyse, provenance
+
+        analysis = analyse(self.plan, self.request, self.backend.call, runs=0)
+        found = {one.id: one.shares for one in provenance(analysis)}
+        hits = [replace(hit, stages=found.get(hit.id, ())) for hit in result.hits]
+        lost = [str(hit.id) for hit in hits if not hit.stages]
+        if not lost:
+            return replace(result, hits=hits)
+        message = f"run again with its stages, the query did not give {', '.join(lost)}"
+        hint = "among equal scores and in a SAMPLE, chance decides; others may have written meanwhile"
+        warning = Diagnostic("no-provenance", message, None, hint, severity="warning")
+        return replace(result, hits=hits, warnings=(*result.warnings, warning))
+
+
+def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:
+    """Lines as a text, or the data as JSON where FORMAT json is said."""
+    as_json = statement.format is not None and str(statement.format.text).lower() == "json"
+    text = json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines)
+    return Result("text", message=text, data=data)
