@@ -69,7 +69,7 @@ class Examples:
 
     def run(self, entry: Entry) -> str:
         """What the statements of an entry give, as text; that of a refusal for one that takes a server."""
-        session = qql.connect(self._engine)
+        session = qql.connect(self._engine, advice=False)
         for name in self._broken:
             session.run(f"DROP COLLECTION IF EXISTS {name}; {SETUP[name]}")
         self._broken = {name for name in SETUP if _changes(entry.example) and name in entry.example}

@@ -1,8 +1,9 @@
 """The command line. Results go to standard output, everything else to standard error.
 
-Exit codes: 0 done; 1 a statement failed, or `fmt --check` found a script to change; 2 wrong usage, or a file
-that cannot be read; 3 the text is at fault and nothing was sent; 4 no connection; 70 a fault of qql itself;
-130 Ctrl-C; 141 nobody reads the output.
+Exit codes: 0 done; 1 a statement failed, `fmt --check` found a script to change, `lint --fail-on` something
+to say, or `diff --exit-code` a difference; 2 wrong usage, or a file that cannot be read; 3 the text is at
+fault and nothing was sent; 4 no connection; 70 a fault of qql itself; 130 Ctrl-C; 141 nobody reads the
+output.
 
 Rich, prompt_toolkit and the engines are imported where a command needs them, so that ``--help`` is quick.
 """
@@ -18,19 +19,27 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 import qql
-from qql.commands import formatting, running, texts
+from qql.commands import abouts, formatting, running, texts
 from qql.commands.options import (
     BODIES,
+    COMPARISON,
+    CONNECTED,
+    LINTING,
     MANY,
+    MEASURING,
+    MODELS,
     OFFLINE,
     OPTIONS,
+    REPORTS,
     REWRITING,
     RUNNING,
+    SEARCH,
     TARGET,
     Command,
     Given,
     Option,
     Parser,
+    later,
 )
 from qql.errors import QQLError, did_you_mean
 from qql.render import FORMATS, Renderer, wants_color
@@ -56,12 +65,12 @@ def _parser() -> Parser:
     top.add_argument("--version", action="version", version=f"qql {qql.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, command in _COMMANDS.items():
-        formats = f"formats: {', '.join(command.formats)}" if command.formats else None
+        formats = f"formats: {', '.join(command.formats)}" if command.formats else ""
         own = commands.add_parser(
             name,
             help=command.help,
             description=command.help,
-            epilog=formats,
+            epilog="\n".join(filter(None, (command.about, formats))) or None,
             parents=[parents[option] for option in command.options],
             **settings,
         )
@@ -136,6 +145,14 @@ _COMMANDS = {
         ("text", "json", "jsonl"),
         MANY,
     ),
+    "lint": Command(
+        later("linting", "lint"),
+        "show the errors and warnings of scripts, and what could be better about them",
+        (*OFFLINE, *TARGET, *LINTING, "format", "output"),
+        ("text", "json", "sarif"),
+        MANY,
+        about=abouts.LINT,
+    ),
     "fmt": Command(
         formatting.fmt,
         "show scripts in the canonical spelling and layout, or rewrite them so",
@@ -148,6 +165,56 @@ _COMMANDS = {
         ("text", "collection", *BODIES, "color", "quiet", "format", "output"),
         ("script", "line"),
         takes=("FILE", "a file of requests; `-` is standard input"),
+    ),
+    "query": Command(
+        later("asking", "query"),
+        "search with one text, in one or two stages; --show prints the QQL that it stands for",
+        (*SEARCH, *TARGET, *MODELS, "output", "format", "color", "quiet", "advice"),
+        tuple(FORMATS),
+        takes=("TEXT", "what to search for; a JSON array is a vector, `-` is standard input"),
+        about=abouts.QUERY,
+    ),
+    "diff": Command(
+        later("comparing", "diff"),
+        "show the results of two pipelines, or of one on two databases, side by side",
+        (*COMPARISON, "queries", "limit_queries", "setup", *CONNECTED),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query; `-` is standard input"),
+        abouts.DIFF,
+    ),
+    "eval": Command(
+        later("evaluating", "eval_"),
+        "measure how good pipelines are on queries with judgements, and compare them",
+        (
+            *MEASURING,
+            *("qrels", "measures", "baseline", "stages", "per_query", "run_dir", "on_error"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query, or a TREC run file"),
+        abouts.EVAL,
+    ),
+    "bench": Command(
+        later("benching", "bench"),
+        "measure how fast pipelines are, and how much of the exact result they find",
+        (*MEASURING, "repeat", "seconds", "warmup", "concurrency", "recall"),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        abouts.BENCH,
+    ),
+    "tune": Command(
+        later("tuning", "tune"),
+        "try settings of a pipeline, and show those worth having for their quality and time",
+        (
+            *MEASURING,
+            *("qrels", "measures", "grid", "latency", "repeat", "sample", "max_settings", "holdout", "seed"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        abouts.TUNE,
     ),
     "help": Command(
         texts.help_,

@@ -45,8 +45,9 @@ SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Sche
 class Compiled:
     """One statement of a script, ready to be carried out.
 
-    ``statement`` has its parameters bound. ``collection`` is the one it works on. ``requests`` is empty
-    for what a session does by itself. ``plan`` is there for queries, and for EXPLAIN and WHY of one.
+    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
+    that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
+    there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
     """
 
     statement: nodes.Statement
@@ -56,6 +57,8 @@ class Compiled:
     plan: QueryPlan | None = None
     collection: str | None = None
     warnings: tuple[Diagnostic, ...] = ()
+    schema: Schema | None = None
+    advice: tuple[Diagnostic, ...] = ()
 
     @property
     def text(self) -> str:
@@ -267,12 +270,15 @@ def _compile_one(
     collection = plan.collection if plan else _collection(inner, context)
     if collection is not None:
         overlay.require(inner, collection, context)
+    schema = None
+    if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
+        schema = overlay.get(collection)
     requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement:
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
-    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings)
+    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
 _ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots)

@@ -75,9 +75,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing that is wrong (or worth saying, when ``severity`` is ``"warning"``).
+    """One thing that is wrong, or worth saying.
 
-    ``code`` is words joined by hyphens. ``related`` are other places that matter, each with a label.
+    ``code`` is words joined by hyphens. ``severity`` is ``"error"``, ``"warning"`` (it stops nothing) or
+    ``"advice"`` (it works, and could be better). ``related`` are other places that matter, each with a label.
     """
 
     code: str

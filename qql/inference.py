@@ -1,22 +1,18 @@
-"""Texts of a request → vectors.
-
-Qdrant's inference objects ``{"text": …, "model": …, "options": …}`` may stand wherever a vector may. They
-are looked for at exactly those places (`_SHAPES`), so a payload or filter that looks like one is left alone.
-"""
+"""Texts of a request → vectors."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from qql.embedders.base import Embedder, Purpose, Vector
 from qql.embedders.vectors import checked
 from qql.errors import QQLError, QQLModelError
+from qql.inferred import Path, is_text, places_of
 from qql.request import Request
 
-__all__ = ["Models", "embed_request", "texts_of"]
+__all__ = ["Models", "embed_request"]
 
 
 class Models(Protocol):
@@ -44,16 +40,16 @@ def embed_request(
     the engine does not infer; ``model-answer`` for an answer that is not one legal vector of the model's
     kind and size for each text; and whatever the model raises.
     """
-    edits: list[tuple[_Path, Any]] = []
+    edits: list[tuple[Path, Any]] = []
     wanted: dict[tuple[int, Purpose], _Call] = {}
-    for place in _places(request):
+    for place in places_of(request):
         found = place.object
         model = _model_of(found) or default_model
         if model and infers(model):
             if not found.get("model"):
                 edits.append((place.path, {**found, "model": model}))
             continue
-        if not _is_text(found):
+        if not is_text(found):
             raise _not_inferred(found, model)
         if not model:
             raise _no_model(found["text"])
@@ -70,28 +66,14 @@ def embed_request(
     return replace(request, body=_edited(request.body, edits)) if edits else request
 
 
-def texts_of(request: Request) -> list[tuple[str, str, int]]:
-    """Model, purpose and number of distinct texts, for EXPLAIN; the model is ``""`` where none is named."""
-    texts: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for place in _places(request):
-        if _is_text(place.object):
-            key = place.object.get("model") or "", place.purpose
-            options = json.dumps(place.object.get("options"), sort_keys=True, default=repr)
-            texts.setdefault(key, set()).add((place.object["text"], options))
-    return [(model, purpose, len(distinct)) for (model, purpose), distinct in texts.items()]
-
-
 # -- calling the models
-
-_Path = tuple[Any, ...]
-"""Keys and indices that lead from the body to a place."""
 
 
 class _Call(NamedTuple):
     model: str
     embedder: Embedder
     purpose: Purpose
-    places: dict[str, list[_Path]]
+    places: dict[str, list[Path]]
 
 
 def _embed(call: _Call) -> list[Vector]:
@@ -105,10 +87,6 @@ def _embed(call: _Call) -> list[Vector]:
             "model-failed", f"model `{call.model}` failed: {type(exc).__name__}: {exc}"
         ) from exc
     return checked(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
-
-
-def _is_text(found: Mapping[str, Any]) -> bool:
-    return isinstance(found.get("text"), str)
 
 
 def _model_of(found: Mapping[str, Any]) -> str | None:
@@ -141,98 +119,10 @@ def _not_inferred(found: Mapping[str, Any], model: str | None) -> QQLError:
     )
 
 
-# -- finding the places
-
-
-class _Place(NamedTuple):
-    path: _Path
-    object: dict[str, Any]
-    purpose: Purpose
-
-
-_VECTOR = "vector"
-"""One vector: a literal, a point id or an inference object."""
-_NAMED = "named"
-"""The vectors of a point: one vector, or a dict of name → vector."""
-_COLUMNS = "columns"
-"""The vectors of a batch: a list of vectors, or a dict of name → list of vectors."""
-_VECTORS = "vectors"
-"""A list of vectors."""
-
-_SHAPES: dict[str, dict[str, str]] = {
-    "searches": {"searches": "search"},
-    "search": {"query": "query", "prefetch": "search"},
-    "query": {
-        "nearest": _VECTOR,
-        "recommend": "examples",
-        "discover": "discovery",
-        "context": "pair",
-        "relevance_feedback": "feedback",
-    },
-    "examples": {"positive": _VECTORS, "negative": _VECTORS},
-    "discovery": {"target": _VECTOR, "context": "pair"},
-    "pair": {"positive": _VECTOR, "negative": _VECTOR},
-    "feedback": {"target": _VECTOR, "feedback": "feedback item"},
-    "feedback item": {"example": _VECTOR},
-    "upsert": {"points": "point", "batch": "batch"},
-    "point": {"vector": _NAMED},
-    "batch": {"vectors": _COLUMNS},
-    "operations": {"operations": "operation"},
-    "operation": {"upsert": "upsert", "update_vectors": "upsert"},
-}
-"""Shape of a JSON object → its keys that lead to vectors, and the shape found there (or in each item)."""
-
-_ROUTES: dict[tuple[str, str], tuple[str, Purpose]] = {
-    ("POST", "points/query"): ("search", "query"),
-    ("POST", "points/query/batch"): ("searches", "query"),
-    ("POST", "points/query/groups"): ("search", "query"),
-    ("PUT", "points"): ("upsert", "document"),
-    ("PUT", "points/vectors"): ("upsert", "document"),
-    ("POST", "points/batch"): ("operations", "document"),
-}
-
-
-def _places(request: Request) -> Iterator[_Place]:
-    """Every inference object of a request. A loop, not recursion: prefetches nest deeply."""
-    if request.route not in _ROUTES:
-        return
-    root, purpose = _ROUTES[request.route]
-    pending: list[tuple[_Path, Any, str]] = [((), request.body, root)]
-    while pending:
-        path, value, shape = pending.pop()
-        if isinstance(value, list):
-            if shape not in (_VECTOR, _NAMED):
-                item = _VECTOR if shape in (_VECTORS, _COLUMNS) else shape
-                pending += [((*path, i), value[i], item) for i in reversed(range(len(value)))]
-        elif isinstance(value, dict):
-            if _is_inference(value, shape):
-                yield _Place(path, value, purpose)
-            else:
-                pending += [((*path, key), value[key], inner) for key, inner in _inside(value, shape)]
-
-
-def _inside(value: dict[str, Any], shape: str) -> list[tuple[str, str]]:
-    if shape in (_NAMED, _COLUMNS):
-        return [(name, _VECTOR if shape == _NAMED else _VECTORS) for name in reversed(value)]
-    known = _SHAPES.get(shape, {})
-    return [(key, known[key]) for key in reversed(value) if key in known]
-
-
-def _is_inference(value: dict[str, Any], shape: str) -> bool:
-    text, other = _is_text(value), "image" in value or "object" in value
-    if shape == "query":
-        # `{"text": "…"}` alone is Qdrant's full-text query there, which no model is asked for.
-        return (text or other) and "model" in value
-    if shape == _NAMED:
-        # A vector may be called `image` or `object`.
-        return text or (other and isinstance(value.get("model"), str))
-    return shape == _VECTOR and (text or other)
-
-
 # -- putting the vectors in
 
 
-def _edited(body: Any, edits: list[tuple[_Path, Any]]) -> Any:
+def _edited(body: Any, edits: list[tuple[Path, Any]]) -> Any:
     """The body with another value at each path; every dict and list on the way is copied once."""
     root = [body]
     copied: set[int] = set()

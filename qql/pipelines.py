@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from qql import nodes
 from qql.bind import Params
 from qql.compiler import Compiled
-from qql.errors import QQLPlanError
+from qql.errors import QQLPlanError, Source
+from qql.evaluation.speed import exact_request
+from qql.inference import embed_request
 from qql.result import Result
+from qql.second_stage import rerank
 from qql.session import Session
+from qql.syntax import parse_script, raise_all
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "Steps"]
 
 _BESIDE = (nodes.Use, nodes.Define, nodes.Undefine)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The seconds of one call, by what took them.
+
+    ``compile``: text → request; ``embed``: texts → vectors, here and not in the engine; ``engine``: the
+    request and its answer; ``rerank``: the second stage.
+    """
+
+    compile: float
+    embed: float
+    engine: float
+    rerank: float
 
 
 class Pipeline:
@@ -30,6 +51,22 @@ class Pipeline:
         self.session = session
         self.text = text
         self.name = name
+
+    @property
+    def parameters(self) -> tuple[str | int, ...]:
+        """The keys of its parameters in the order of the text, each once: names, or the positions of ``?``.
+
+        Raises `QQLSyntaxError` (of several statements: `QQLScriptError`).
+        """
+        parsed, errors = parse_script(Source(self.text, self.name))
+        raise_all(errors)
+        return tuple(dict.fromkeys(param.key for one in parsed for param in one.params))
+
+    def taken(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that are its parameters: `:place.lat` is found inside `place`, too."""
+        names = {str(key) for key in self.parameters}
+        names |= {name.partition(".")[0] for name in names}
+        return {name: value for name, value in values.items() if name in names}
 
     def compiled(self, params: Params = None) -> Compiled:
         """The query with its parameters. Raises `QQLCompileError`; ``no-pipeline``: it is not one query."""
@@ -51,6 +88,34 @@ class Pipeline:
     def ask(self, params: Params = None) -> Result:
         """The query's result. Raises as `Session.execute` does."""
         return self.session.carry_out(self.compiled(params))
+
+    def ask_exactly(self, params: Params = None, more: int = 0) -> Result:
+        """What it would give without approximation, as `exact_request` asks; ``more`` hits than LIMIT says.
+
+        A second stage and groups work on as many candidates as ever. Raises as `Session.execute` does.
+        """
+        compiled = self.compiled(params)
+        assert compiled.plan is not None, "a pipeline's statement is a query"
+        whole = compiled.plan.second is None and compiled.plan.group is None
+        request = exact_request(compiled.requests[0], more if whole else 0)
+        return self.session.carry_out(replace(compiled, requests=(request,)))
+
+    def timed(self, params: Params = None) -> tuple[Result, Steps]:
+        """The query's result, and what took how long. Raises as `Session.execute` does."""
+        session, clock = self.session, time.perf_counter
+        start = clock()
+        compiled = self.compiled(params)
+        plan = compiled.plan
+        assert plan is not None, "a pipeline's statement is a query"
+        planned = clock()
+        request = embed_request(compiled.requests[0], session.embedders, session.backend.infers)
+        embedded = clock()
+        first = replace(compiled, requests=(request,), plan=replace(plan, second=None))
+        result = session.carry_out(first)
+        found = clock()
+        if plan.second is not None:
+            result = rerank(result, plan.second, plan.payload, session.rerankers)
+        return result, Steps(planned - start, embedded - planned, found - embedded, clock() - found)
 
     def analyse(self, params: Params = None) -> Analysis:
         """What each of its stages gave. Raises as `Session.execute` does."""

@@ -343,7 +343,9 @@ def _made_expression(node: nodes.Expression) -> Doc:
             return _name(node)
         case nodes.Scalar():
             return _value(node)
-        case nodes.Call(function="sum", args=(left, nodes.Call(function="neg", default=None) as right)):
+        case nodes.Call(
+            function="sum", args=(left, nodes.Call(function="neg", default=None) as right), default=None
+        ):
             return cat(_term(left, _ADDING), LINE, _term(right.args[0], _MULTIPLYING, "- "))
         case nodes.Call(function="sum", args=(left, right), default=None):
             return cat(_term(left, _ADDING), LINE, _term(right, _MULTIPLYING, "+ "))

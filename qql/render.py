@@ -282,7 +282,7 @@ def _format(name: str) -> Callable[[Format], Format]:
     return register
 
 
-_STYLES = {"error": "1;31", "warning": "1;33", "help": "36", "faint": "2", "bold": "1"}
+_STYLES = {"error": "1;31", "warning": "1;33", "advice": "1;35", "help": "36", "faint": "2", "bold": "1"}
 
 
 def _paint(text: str, style: str, color: bool) -> str:
@@ -544,7 +544,7 @@ def wants_color(file: TextIO) -> bool:
 
 # ----------------------------------------------------------------------------------------------------- errors
 
-_HEAD = re.compile(r"(error|warning)\[[^\]]*\]")
+_HEAD = re.compile(r"(error|warning|advice)\[[^\]]*\]")
 _CARET = re.compile(r"( *\| )( *\^.*)")
 
 

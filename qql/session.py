@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Progress
@@ -46,6 +46,7 @@ from qql.second_stage import rerank
 from qql.telling import Telling, told_as
 
 if TYPE_CHECKING:
+    from qql.advice import CollectionFacts
     from qql.analysis import Analysis
 
 __all__ = ["Session", "connect"]
@@ -78,6 +79,7 @@ def connect(
     rerank_url: str | None = None,
     rerank_key: str | None = None,
     on_progress: Progress | None = None,
+    advice: bool = True,
 ) -> Session:
     """Open a session.
 
@@ -86,7 +88,8 @@ def connect(
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
     are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
     ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
-    model of a RERANK that names none.
+    model of a RERANK that names none. ``advice`` puts what could be better about a statement among the
+    warnings of its result, each advice once.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -98,7 +101,7 @@ def connect(
     options |= {"grpc": grpc or None, "cloud_inference": cloud_inference or None}
     backend = _backend(target, {name: value for name, value in options.items() if value is not None})
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
-    return Session(backend, context, known, second, target=shown, on_progress=on_progress)
+    return Session(backend, context, known, second, target=shown, on_progress=on_progress, advice=advice)
 
 
 def _backend(target: Any, options: Mapping[str, Any]) -> Backend:
@@ -131,6 +134,14 @@ def _refuse_idle(options: Mapping[str, Any], known: tuple[str, ...], why: str) -
             raise QQLConnectionError(Diagnostic("idle-option", f"{name} has no use here: {why}", hint=hint))
 
 
+class _Seen(NamedTuple):
+    """A collection as it was last seen: when, the engine's answer, and the schema in it."""
+
+    at: float
+    info: dict[str, Any]
+    schema: Schema
+
+
 class Session:
     """Carries out statements on one engine. Not for use by several threads at once.
 
@@ -146,14 +157,17 @@ class Session:
         *,
         target: str = "",
         on_progress: Progress | None = None,
+        advice: bool = True,
     ) -> None:
         self.backend = backend
+        self.advice = advice
         self.embedders = embedders
         self.rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
         self.context = replace(context, schema=self.schema, collections=self.collections)
-        self._schemas: dict[str, tuple[float, Schema]] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._said: set[tuple[str, str]] = set()
         self._unlooked: dict[str, int] = {}
 
     # -- the public face
@@ -197,8 +211,11 @@ class Session:
         return self._telling(compiled).analysis(runs=runs, ablate=ablate)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
-        """The plans and requests of a text, by what is known of the collections. Nothing is carried out."""
-        return "\n\n".join(explain_compiled(one) for one in self._compile(Source(text, name), params))
+        """Plans, requests and advice for a text, by what is known of the collections; nothing is sent."""
+        from qql.advice import advised
+
+        done = advised(self._compile(Source(text, name), params), self.schema, self.facts)
+        return "\n\n".join(map(explain_compiled, done))
 
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
@@ -208,18 +225,23 @@ class Session:
     def schema(self, collection: str) -> Schema | None:
         """What is known of a collection, at most half a minute old; None where it does not exist."""
         now = time.monotonic()
-        seen, found = self._schemas.get(collection, (-_BELIEVED, None))
-        if found is None or now - seen >= _BELIEVED:
-            self._schemas.pop(collection, None)
+        found = self._seen.get(collection)
+        if found is None or now - found.at >= _BELIEVED:
+            self._seen.pop(collection, None)
             try:
                 info = self.backend.call(Request("GET", collection_path(collection)))
             except QQLExecutionError as exc:
                 if exc.code != "unknown-collection":
                     raise
                 return None
-            found = Schema.from_info(info)
-            self._schemas[collection] = now, found
-        return found
+            found = self._seen[collection] = _Seen(now, info, Schema.from_info(info))
+        return found.schema
+
+    def facts(self, collection: str) -> CollectionFacts | None:
+        """What advice goes by beside the schema, of the same age; None where there is no such collection."""
+        from qql.advice import facts_from_info
+
+        return None if self.schema(collection) is None else facts_from_info(self._seen[collection].info)
 
     def close(self) -> None:
         """Release the engine and the models. Closing twice is allowed."""
@@ -241,23 +263,24 @@ class Session:
 
     def _compile(self, source: Source, params: Params) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
-        for believed in (bool(self._schemas), False):
+        for believed in (bool(self._seen), False):
             try:
                 compiled = compile_script(source, params, self.context, files=_read_script)
                 break
             except QQLCompileError as exc:
                 if not believed or isinstance(exc, QQLSyntaxError):
                     raise
-                self._schemas.clear()
+                self._seen.clear()
         return compiled
 
     def carry_out(self, compiled: Compiled) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         try:
+            compiled = self._advised(compiled)
             result = self._result(compiled)
         except QQLError as exc:
-            self._schemas.clear()  # what was known may be what misled
+            self._seen.clear()  # what was known may be what misled
             located = exc.at(compiled.source, compiled.span)
             raise located from exc.__cause__
         notes = tuple(
@@ -268,8 +291,27 @@ class Session:
             statement=compiled.text,
             requests=compiled.requests,
             seconds=time.perf_counter() - started,
-            warnings=compiled.warnings + result.warnings + notes,
+            warnings=compiled.warnings + result.warnings + notes + self._advice(compiled),
         )
+
+    def _advised(self, compiled: Compiled) -> Compiled:
+        if not self.advice:
+            return compiled
+        from qql.advice import advised, unsilenced
+
+        try:
+            (found,) = advised([compiled], self.schema, self.facts)
+        except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
+            return compiled
+        return replace(found, advice=tuple(unsilenced(found.advice, found.source)))
+
+    def _advice(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
+        """The advice that was not given before; EXPLAIN shows its own."""
+        if isinstance(compiled.statement, nodes.Explain):
+            return ()
+        fresh = [one for one in compiled.advice if (one.code, one.message) not in self._said]
+        self._said |= {(one.code, one.message) for one in fresh}
+        return tuple(fresh)
 
     def _result(self, compiled: Compiled) -> Result:
         statement, collection = compiled.statement, compiled.collection
@@ -314,7 +356,7 @@ class Session:
                 raise
             return message_of(message.format(collection=collection, name=name_of(statement)))
         if isinstance(statement, _CHANGES_SCHEMA):
-            self._schemas.clear()  # of the collection, and of the aliases that stand for it
+            self._seen.clear()  # of the collection, and of the aliases that stand for it
         result = result_of(compiled, answers[0])
         plan = compiled.plan
         if plan is not None and plan.second is not None:
@@ -354,7 +396,7 @@ class Session:
                     _refuse("bad-location", "a server takes the address of a snapshot, not its name", hint)
 
     def _fresh(self, collection: str) -> Schema:
-        self._schemas.pop(collection, None)
+        self._seen.pop(collection, None)
         return self.schema(collection) or Schema()
 
     def _check_alias(self, statement: nodes.CreateAlias | nodes.DropAlias | nodes.RenameAlias) -> None:
@@ -391,7 +433,7 @@ class Session:
     # -- COPY
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
-        self._schemas.pop(collection, None)  # a whole file is worth another look
+        self._seen.pop(collection, None)  # a whole file is worth another look
         copy = _Copy(self, statement, collection)
         if not copy.skip:
             copy.check()  # so that a bad row stops the load before anything is written

@@ -6,7 +6,7 @@ state, and so that JSON values can be read whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from threading import Lock
 from typing import Any, NoReturn, cast
@@ -325,8 +325,40 @@ _HEADS: dict[str, type[Node]] = {
 # ------------------------------------------------------------------------------------ the public face
 
 
+_KEPT: dict[str, tuple[Parsed, ...]] = {}
+"""Scripts that were parsed before: a program asks the same queries again, with other parameters."""
+_MOST_KEPT = 256
+_LONGEST_KEPT = 8192  # characters
+
+
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     """Every statement of a script that parses, and the first error of each that does not."""
+    kept = _KEPT.get(source.text)
+    if kept is not None:
+        return list(kept), []
+    done, errors = _parse_script(source)
+    if len(source.text) <= _LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[source.text] = tuple(done)
+    return done, errors
+
+
+def _unchanging(value: Any) -> bool:
+    """Whether a tree holds no list and no object, which a request would share with the next one."""
+    todo = [value]
+    while todo:
+        match todo.pop():
+            case list() | dict():
+                return False
+            case tuple() as items:
+                todo += items
+            case Node() as node:
+                todo += (getattr(node, f.name) for f in fields(node))
+    return True
+
+
+def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     done: list[Parsed] = []
     errors: list[QQLCompileError] = []
     text = source.text

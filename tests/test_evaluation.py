@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import math
 import random
 import shutil
@@ -22,7 +23,8 @@ from qql.errors import QQLError
 from qql.evaluation import files
 from qql.evaluation.measures import MEASURES
 from qql.evaluation.significance import _incomplete_beta
-from qql.result import Hit, Result
+from qql.request import Request
+from qql.result import Hit
 
 
 def written(tmp_path: Path, text: str | bytes, name: str = "file") -> Path:
@@ -763,6 +765,45 @@ def test_what_cannot_be_compared() -> None:
     fault("unpaired-runs", ev.compare, runs | {"other": ev.evaluate({}, {"0": {"x": 1}}, [measure])})
 
 
+# ------------------------------------------------------------------------------------ stages of many queries
+
+
+def found(label: str, docs: str, *places: tuple[int, ...], name: str = "") -> ev.StageFound:
+    return ev.StageFound(label, name or label, places, docs)
+
+
+def test_stages_are_the_same_for_every_query() -> None:
+    traces = ev.traces(
+        {
+            # Two places hold one stage here …
+            "1": [found("root", "a", ()), found("dense WHERE x = 1", "ab", (0,), (1, 0), name="dense"),
+                  found("fused", "ba", (1,))],
+            # … and two there, and the label holds a parameter's value.
+            "2": [found("root", "c", ()), found("dense WHERE x = 2", "c", (0,), name="dense"),
+                  found("other", "d", (1, 0)), found("fused", "cd", (1,))],
+        }
+    )  # fmt: skip
+    assert list(traces) == ["1", "2"]
+    shape = {label: stage.inputs for label, stage in traces["1"].items()}
+    assert shape == {label: stage.inputs for label, stage in traces["2"].items()}
+    assert shape == {"dense": (), "dense #2": (), "fused": ("dense #2",), "root": ("dense", "fused")}
+    assert list(shape)[-1] == "root"
+    assert traces["1"]["dense"].docs == traces["1"]["dense #2"].docs == "ab"
+    assert (traces["2"]["dense"].docs, traces["2"]["dense #2"].docs) == ("c", "d")
+    assert ev.stage_report(traces, {"1": {"a": 1, "b": 1}, "2": {"d": 1}}).kept == 0.25
+
+
+def test_a_shared_stage_stands_once_and_before_its_readers() -> None:
+    stages = [found("root", "a", ()), found("left", "b", (0,)), found("shared", "abc", (0, 0), (1,))]
+    (trace,) = ev.traces({"1": stages}).values()
+    assert {label: stage.inputs for label, stage in trace.items()} == {
+        "shared": (),
+        "left": ("shared",),
+        "root": ("left", "shared"),
+    }
+    assert list(trace) == ["shared", "left", "root"]
+
+
 # ------------------------------------------------------------------------------------------------------ speed
 
 
@@ -808,6 +849,23 @@ def test_calls_are_measured_by_several_workers() -> None:
     assert len(timing.seconds) == 6 and timing.wall > 0
 
 
+def test_calls_are_measured_for_a_time() -> None:
+    now = itertools.count()
+    calls: list[str] = []
+    seen: list[tuple[int, int]] = []
+    timing = ev.measure_calls(
+        calls.append, "ab", seconds=10, clock=lambda: float(next(now)), progress=lambda *at: seen.append(at)
+    )
+    assert len(timing.seconds) == len(calls) > 2
+    assert calls[:3] == ["a", "b", "a"]
+    assert seen[-1][1] == 10 and [at for at, _ in seen] == sorted(at for at, _ in seen)
+    assert ev.measure_calls(print, [], seconds=10).seconds == ()
+
+
+def test_an_item_may_be_none() -> None:
+    assert len(ev.measure_calls(lambda item: item, [None, None]).seconds) == 2
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_error_stops_the_measurement(workers: int) -> None:
     def call(item: int) -> None:
@@ -820,6 +878,47 @@ def test_an_error_stops_the_measurement(workers: int) -> None:
 
 def test_nothing_to_measure() -> None:
     assert ev.measure_calls(print, [], warmup=3).seconds == ()
+
+
+def test_exact_search_is_asked_for_at_every_level() -> None:
+    body = {
+        "prefetch": [
+            {"query": {"nearest": [1.0]}, "params": {"hnsw_ef": 9, "idf": "global"}, "limit": 5},
+            {
+                "query": {"fusion": "rrf"},
+                "prefetch": [{"query": {"recommend": {"positive": [1]}}}],
+                "limit": 7,
+            },
+        ],
+        "query": {"rrf": {"k": 3}},
+        "limit": 10,
+    }
+    before = json.dumps(body)
+    request = Request("POST", "/collections/docs/points/query", {"timeout": 3}, body)
+    exact = ev.exact_request(request, 50)
+    assert json.dumps(body) == before
+    assert (exact.path, exact.query) == (request.path, request.query)
+    assert exact.body == {
+        "prefetch": [
+            {"query": {"nearest": [1.0]}, "params": {"idf": "global", "exact": True}, "limit": 5},
+            {
+                "query": {"fusion": "rrf"},
+                "prefetch": [{"query": {"recommend": {"positive": [1]}}, "params": {"exact": True}}],
+                "limit": 7,
+            },
+        ],
+        "query": {"rrf": {"k": 3}},
+        "limit": 60,
+    }
+
+
+def test_exact_search_of_what_is_not_searched() -> None:
+    points = Request("POST", "/collections/docs/points", {}, {"ids": [1]})
+    assert ev.exact_request(points, 5) is points
+    mmr = Request("POST", "/x", {}, {"query": {"nearest": [1.0], "mmr": {}}, "limit": 4})
+    assert (ev.exact_request(mmr, 5).body or {})["limit"] == 4
+    plain = Request("POST", "/x", {}, {"query": {"nearest": [1.0]}})
+    assert (ev.exact_request(plain, 5).body or {})["limit"] == 15
 
 
 EXACT = [ev.Scored(*pair) for pair in zip("abcdef", (0.9, 0.8, 0.5, 0.5, 0.5, 0.1), strict=True)]
@@ -915,24 +1014,89 @@ def test_the_pareto_front_against_its_definition(points: list[tuple[int, int]]) 
 # ---------------------------------------------------------------------------------------------------- reports
 
 
-def test_rows_of_the_reports_have_the_same_keys() -> None:
+def test_rows_of_the_reports() -> None:
     runs = three_pipelines()
     stages = ev.stage_report({"1": pipeline("ab", "c", "a", "a")}, {"1": dict.fromkeys("abcd", 1)})
-    tables = [
-        ev.measure_rows(runs),
-        ev.query_rows(runs),
-        ev.comparison_rows(ev.compare(runs)),
-        ev.stage_rows(stages),
-    ]
-    for rows in tables:
-        assert len({tuple(row) for row in rows}) == 1
-        assert Result("rows", rows=rows).to_dicts() == rows
-    assert tables[0][1] == {"pipeline": "better", "RR": 1.0, "P@1": 1.0, "queries": 40}
-    assert tables[1][0] == {"pipeline": "first", "query": "0", "RR": 0.5, "P@1": 0.0}
-    better, same = tables[2][0], tables[2][2]
-    assert (better["difference"], better["verdict"], better["wins"]) == ("+0.5000", "better", 40)
+    assert ev.query_rows(runs)[0] == {"pipeline": "first", "query": "0", "RR": 0.5, "P@1": 0.0}
+    rows = ev.comparison_rows(ev.compare(runs))
+    assert len({tuple(row) for row in rows}) == 1
+    better, same = rows[0], rows[2]
+    assert (better["difference"], better["verdict"], better["better on"]) == ("+0.5000", "better", 40)
     assert (same["p (Holm)"], same["verdict"]) == ("1.0000", "not told apart")
-    assert [row["lost at it"] for row in tables[3]] == [0.0, 0.0, 0.25, 0.25, 0.25]
+    rows = ev.stage_rows(stages)
+    assert [row.get("lost at it") for row in rows] == [None, None, "25.0%", "25.0%", "25.0%"]
+    assert [row.get("by it only") for row in rows] == ["50.0%", "25.0%", None, None, None]
+    assert rows[2]["reads"] == ", ".join(stages.stages[2].inputs)
+    assert [stage["lost"] for stage in ev.stages_dict(stages)["stages"]] == [0, 0, 0.25, 0.25]
+
+
+def test_the_best_of_a_column_is_marked() -> None:
+    rows = [
+        {"name": "a", "x": 0.5, "n": 2},
+        {"name": "b", "x": 0.25, "n": 9},
+        {"name": "c", "x": 0.5, "n": 1},
+    ]
+    assert [row["x"] for row in ev.marked(rows, {"x"})] == ["0.5000 *", "0.2500", "0.5000 *"]
+    assert [row["n"] for row in ev.marked(rows, {"x"})] == [2, 9, 1]
+    assert ev.marked(rows[:1], {"x"}) == [{"name": "a", "x": "0.5000", "n": 2}]
+
+
+def measured(name: str, run: dict[str, str], **given: Any) -> ev.Measured:
+    return ev.Measured(
+        name, f"{name}.qql", {q: [ev.Scored(d) for d in docs] for q, docs in run.items()}, **given
+    )
+
+
+def test_the_outcome_of_an_evaluation() -> None:
+    qrels = {"1": {"a": 2, "b": 0}, "2": {"c": 1}, "3": {"d": 1}, "9": {"a": 1}}
+    one = measured("one", {"1": "ab", "2": "xc"}, seconds=[0.001, 0.003], skipped={"3": "no"})
+    two = measured("two", {"1": "ba", "2": "", "3": "d", "4": "a"})
+    found = ev.outcome_of(
+        {"one": one, "two": two}, qrels, ev.parse_measures(["RR", "P@1"]), ["1", "2", "3", "4"], "two"
+    )
+    assert found.rows() == [
+        {"pipeline": "one", "RR": 0.5, "P@1": 0.3333, "p50 ms": 1.0, "p95 ms": 3.0},
+        {"pipeline": "two", "RR": 0.5, "P@1": 0.3333},
+    ]
+    data = found.to_dict(qrels)
+    assert (data["version"], data["measures"], data["baseline"]) == (1, ["RR", "P@1"], "two")
+    first, second = data["pipelines"]
+    assert first["per_query"] == {
+        "1": {"RR": 1, "P@1": 1},
+        "2": {"RR": 0.5, "P@1": 0},
+        "3": {"RR": 0, "P@1": 0},
+    }
+    assert (first["skipped"], first["empty"], first["times"]["calls"]) == ({"3": "no"}, ["3"], 2)
+    assert (second["empty"], second["times"], second["stages"]) == (["2"], None, None)
+    assert [(c["pipeline"], c["baseline"], c["measure"]) for c in data["comparisons"]] == [
+        ("one", "two", "RR"),
+        ("one", "two", "P@1"),
+    ]
+    said = {warning.code: warning.message for warning in found.warnings()}
+    assert said == {
+        "unjudged-queries": "1 query has no judgements and does not count: 4",
+        "unasked-queries": "there are judgements of 1 query that were not asked: 9",
+        "skipped-queries": "one: 1 query failed and so found nothing (no): 3",
+        "empty-results": "two: 1 query found nothing: 2",
+    }
+    assert "unasked-queries" not in {warning.code for warning in found.warnings(partly=True)}
+
+
+def test_an_outcome_says_that_ids_differ() -> None:
+    found = ev.outcome_of({"one": measured("one", {"1": "xy"})}, {"1": {"a": 1}}, [ev.Measure("RR")], ["1"])
+    (warning,) = found.warnings()
+    assert warning.code == "no-judged-hits" and "--doc-id" in str(warning.hint)
+    assert (found.baseline, found.comparisons) == (None, ())
+
+
+def test_the_lost_documents_are_in_the_data() -> None:
+    trace = {"1": pipeline("ab", "c", "a", "a")}
+    one = measured("one", {"1": "a"}, traces=trace)
+    qrels = {"1": {**dict.fromkeys("abcd", 1), "e": 0}}
+    found = ev.outcome_of({"one": one}, qrels, [ev.Measure("RR")], ["1"])
+    stages = found.to_dict(qrels)["pipelines"][0]["stages"]
+    assert stages["lost"] == {"1": ev.fates(trace["1"], "bcd")}
+    assert stages["kept"] == 0.25
 
 
 def test_cells_of_latency() -> None:
@@ -943,6 +1107,9 @@ def test_cells_of_latency() -> None:
         "p50 ms": 1.0,
         "p95 ms": 2.5,
         "p99 ms": 2.5,
-        "most ms": 2.5,
+        "min ms": 1.0,
+        "max ms": 2.5,
         "queries/s": 500.0,
     }
+    data = ev.latency_dict(ev.latency(ev.Timing((0.001, 0.0025), wall=0.004)))
+    assert (data["min_ms"], data["p95_ms"], data["queries_per_second"]) == (1.0, 2.5, 500.0)

@@ -10,7 +10,8 @@ import pytest
 
 from qql.embedders import Embedders
 from qql.errors import QQLModelError
-from qql.inference import embed_request, texts_of
+from qql.inference import embed_request
+from qql.inferred import inferred_of
 from qql.request import Request, collection_path
 
 
@@ -185,7 +186,7 @@ def test_points_in_every_form() -> None:
 )
 def test_nothing_to_do_gives_the_same_object(given: Request) -> None:
     assert embedded(given) is given
-    assert texts_of(given) == []
+    assert inferred_of(given) == []
 
 
 def test_what_is_not_changed_is_shared() -> None:
@@ -227,13 +228,18 @@ def test_one_call_for_each_model_purpose_and_options() -> None:
     ]
 
 
-def test_texts_of_counts_distinct_texts() -> None:
+def test_distinct_inputs_and_their_places_are_counted() -> None:
     stages = [{"query": {"nearest": text(w, m)}} for w, m in [("a", "m"), ("b", "m"), ("a", "n"), ("a", "m")]]
     given = query({"prefetch": stages, "query": {"nearest": text("x", None)}})
-    assert texts_of(given) == [("m", "query", 2), ("n", "query", 1), ("", "query", 1)]
+    assert inferred_of(given) == [
+        ("m", "text", "query", 2, 3),
+        ("n", "text", "query", 1, 1),
+        (None, "text", "query", 1, 1),
+    ]
     upsert = request("PUT", "points", {"points": [{"id": i, "vector": text("same")} for i in range(9)]})
-    assert texts_of(upsert) == [("m", "document", 1)]
-    assert texts_of(query({"query": {"nearest": {"image": "u", "model": "clip"}}})) == []
+    assert inferred_of(upsert) == [("m", "text", "document", 1, 9)]
+    picture = {"query": {"nearest": {"image": "u", "model": "clip"}}}
+    assert inferred_of(query(picture)) == [("clip", "image", "query", 1, 1)]
 
 
 def test_what_the_engine_infers_stays() -> None:

@@ -787,9 +787,7 @@ def test_what_a_result_tells_of_its_statement(db: qql.Session) -> None:
 
 
 def test_warnings_of_the_compiler_and_notes_of_the_engine_come_with_the_result(db: qql.Session) -> None:
-    unused = (
-        "WITH a AS (QUERY 'x' USING dense), b AS (QUERY 'y' USING dense) FUSION RRF FROM docs PREFETCH (a)"
-    )
+    unused = "WITH a AS (QUERY 'x' USING dense) QUERY 'y' FROM docs USING dense"
     results = db.run(f"COUNT FROM docs;\n{unused}", name="w.qql")
     assert [len(result.warnings) for result in results] == [0, 1]
     (warning,) = results[1].warnings
@@ -1014,3 +1012,63 @@ def test_models_that_connect_names_embed_rows_too() -> None:
         db.execute("CREATE COLLECTION t (v VECTOR(16, DOT))")
         db.execute("UPSERT INTO t VALUES {id: 1, text: 'rain'}, {id: 2, text: 'tax'}")
         assert db.execute("QUERY 'rain' FROM t LIMIT 1").ids == [1]
+
+
+# ------------------------------------------------------------------------------------ advice
+
+SHORT = "QUERY 'x' FROM docs USING dense PREFETCH (QUERY 'x' USING sparse LIMIT 3) LIMIT 5"
+
+
+def said(result: qql.Result) -> list[tuple[str, str]]:
+    return [(one.code, one.severity) for one in result.warnings]
+
+
+def test_advice_comes_with_the_result_once(db: qql.Session) -> None:
+    first, again = db.run(f"{SHORT};\n{SHORT}", name="s.qql")
+    assert ("stage-limit-short", "warning") in said(first)
+    assert "s.qql:1:" in first.warnings[0].render()
+    assert said(again) == []
+    assert said(db.execute(SHORT.replace("LIMIT 5", "LIMIT 6"))) != []  # another one
+
+
+def test_advice_can_be_left_out() -> None:
+    with qql.connect(advice=False) as session:
+        session.run(CREATE)
+        assert said(session.execute(SHORT)) == []
+
+
+def test_a_comment_silences_advice(db: qql.Session) -> None:
+    found = said(db.execute(f"-- qql: ignore stage-limit-short\n{SHORT}"))
+    assert "stage-limit-short" not in [code for code, _ in found]
+
+
+def test_explain_shows_its_advice_itself(db: qql.Session) -> None:
+    result = db.execute(f"EXPLAIN {SHORT}")
+    assert "warning[stage-limit-short] at 1:" in result.message
+    assert said(result) == []
+    told = db.execute(f"EXPLAIN FORMAT json {SHORT}").data
+    assert "stage-limit-short" in [one["code"] for one in told["advice"]]
+    assert "stage-limit-short" in db.explain(SHORT)
+
+
+def test_what_an_answer_tells_of_a_collection_is_advised_by(db: qql.Session) -> None:
+    info = {
+        "points_count": 50_000,
+        "config": {"params": {"vectors": {"dense": {"size": 2, "distance": "Dot"}}}},
+        "payload_schema": {
+            "team": {"data_type": "keyword", "params": {"type": "keyword", "is_tenant": True}}
+        },
+    }
+    text = "QUERY [1, 2] FROM shop USING dense LIMIT 3"
+    assert "tenant-missing" in qql.explain(text, schema={"shop": info})
+    assert "tenant-missing" not in qql.explain(f"{text} WHERE team = 'a'", schema={"shop": info})
+
+
+def test_a_collection_that_cannot_be_seen_is_no_fault_of_advice(
+    db: qql.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(collection: str) -> None:
+        raise qql.QQLConnectionError.make("no-answer", "nobody is there")
+
+    monkeypatch.setattr(db, "facts", refuse)
+    assert db.execute("COUNT FROM docs").rows

@@ -4,18 +4,24 @@ A rule (`RULES`) has a code, a reason and a fix. It reads the plan, the schema a
 collection, and says nothing where it does not know enough.
 """
 
-from qql.advice.advising import advise, advise_script
-from qql.advice.facts import CollectionFacts, facts_from_info
+from qql.advice.advising import advise, advise_script, advised
+from qql.advice.facts import CollectionFacts, facts_from_info, facts_of
+from qql.advice.linting import Linted, lint_script, unsilenced
 from qql.advice.output import to_json, to_sarif
 from qql.advice.rules import RULES, Rule
 
 __all__ = [
     "RULES",
     "CollectionFacts",
+    "Linted",
     "Rule",
     "advise",
     "advise_script",
+    "advised",
     "facts_from_info",
+    "facts_of",
+    "lint_script",
     "to_json",
     "to_sarif",
+    "unsilenced",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qql.compiler import SchemaSource
 from qql.schema import Schema
 
-__all__ = ["CollectionFacts", "facts_from_info", "with_schema"]
+__all__ = ["CollectionFacts", "facts_from_info", "facts_of", "with_schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,13 @@ def facts_from_info(info: Mapping[str, Any]) -> CollectionFacts:
         },
         {name: found for name, found in links.items() if found is not None},
     )
+
+
+def facts_of(schema: SchemaSource) -> Callable[[str], CollectionFacts | None]:
+    """What the schemas that a caller gives tell beyond themselves: those that are answers or bodies."""
+    bodies = {} if schema is None or callable(schema) else schema
+    found = {name: facts_from_info(info) for name, info in bodies.items() if not isinstance(info, Schema)}
+    return found.get
 
 
 def _index(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Need(NamedTuple):
 
 
 _TEXT = Need("full-text MATCH", ("text",))
+_PART = Need("MATCH PREFIX and SUBSTRING", ("keyword",))
 _ANY = Need("this condition", ("keyword", "integer", "float", "bool", "geo", "datetime", "text", "uuid"))
 _MATCH: dict[type, Need] = {
     bool: Need("a match of true or false", ("bool",)),
@@ -64,8 +65,8 @@ def _tests(condition: nodes.Condition) -> Iterator[_Test]:
                 todo += [(child, path) for child in reversed(one.conditions)]
             case nodes.Nested():
                 todo.append((one.condition, f"{path}{one.name.text}[]."))
-            case nodes.Slice() | nodes.HasVector():
-                pass
+            case nodes.Slice() | nodes.HasVector() | nodes.ValuesCount():
+                pass  # no index answers these
             case _:
                 if path or one.name.text != _ID:
                     yield _Test(f"{path}{one.name.text}", _need(one), one.span)
@@ -86,7 +87,7 @@ def _need(condition: Any) -> Need:
         case nodes.Match() if condition.kind in _WORDS:
             return _TEXT
         case nodes.Match():
-            return Need(f"MATCH {condition.kind.upper()}", ("text", "keyword"))
+            return _PART
         case nodes.Range():
             return _ranged([nodes.Scalar(bound.value) for bound in condition.bounds])
         case nodes.Geo():
@@ -111,17 +112,26 @@ def _ranged(scalars: list[nodes.Scalar]) -> Need:
     return _WHOLE if all(isinstance(value, int) for value in values) else _NUMBERS
 
 
-def _bare(key: str) -> str:
-    """A path without the brackets of lists, which an index may be made with or without."""
+def _index_type(view: View, key: str) -> str | None:
+    """The type of a field's index, ``""`` where it has none; None where indexes are not known.
+
+    An index is found by its exact path: one on `a.b` does not serve `a[].b`, nor NESTED('a', b …).
+    """
+    if view.facts.indexes is None:
+        return None
+    index = view.facts.indexes.get(key)
+    return str(index.get("type", "")) if index is not None else ""
+
+
+def _unbracketed(key: str) -> str:
     return key.replace("[]", "")
 
 
-def _index_type(view: View, key: str) -> str | None:
-    """The type of a field's index, ``""`` where it has none; None where indexes are not known."""
-    if view.facts.indexes is None:
-        return None
-    types = {_bare(name): str(index.get("type", "")) for name, index in view.facts.indexes.items()}
-    return types.get(_bare(key), "")
+def _switched_off(view: View, test: _Test) -> str | None:
+    """The option of an integer index that is false and that the condition would need."""
+    index = (view.facts.indexes or {}).get(test.key) or {}
+    option = {_WHOLE: "range", _NUMBERS: "range", _MATCH[int]: "lookup"}.get(test.need)
+    return option if option is not None and index.get(option) is False else None
 
 
 def _create(view: View, key: str, kind: str) -> str:
@@ -136,8 +146,8 @@ def _used(view: View) -> Iterator[tuple[_Test, str]]:
     for condition in view.conditions():
         for test in _tests(condition):
             kind = _index_type(view, test.key)
-            if kind is not None and (_bare(test.key), test.need) not in seen:
-                seen.add((_bare(test.key), test.need))
+            if kind is not None and (test.key, test.need) not in seen:
+                seen.add((test.key, test.need))
                 yield test, kind
 
 
@@ -159,19 +169,31 @@ def _unindexed(view: View) -> Iterator[Found]:
     With one, the engine also knows how many points the filter leaves, and plans the search by that. The
     index is best made before the points are loaded: the HNSW graph is built along with it, and recall
     of filtered searches is better for it. Fewer than 1000 points are passed over. GROUP BY filters by
-    its field, too.
+    its field, too. An index counts for its own path: for the objects of a list that is `list[].field`.
     """
     told: set[str] = set()
     for test, kind in _used(view):
-        if kind == "" and test.need is not _TEXT and _bare(test.key) not in told:
-            told.add(_bare(test.key))
+        if kind == "" and test.need is not _TEXT and test.key not in told:
+            told.add(test.key)
             message = f"the field `{test.key}` has no payload index in `{view.collection}`"
-            yield Found(_place(view, test.span), message, _create(view, test.key, test.need.types[0]))
+            hint = _create(view, test.key, test.need.types[0])
+            other = _other_path(view, test.key)
+            if other is not None:
+                message += f": the one on `{other}` is for another path"
+            if other is not None and len(other) > len(test.key):
+                hint = f"a field of the objects in a list is {other}; else {hint}"
+            yield Found(_place(view, test.span), message, hint)
     group = view.plan.group if view.plan else None
     few = view.facts.points is not None and view.facts.points < FEW_POINTS
     if group is not None and not few and _index_type(view, str(group.name.text)) == "":
         message = f"the field `{group.name.text}` that groups are made by has no payload index"
         yield Found(group.name.span, message, _create(view, str(group.name.text), "keyword"))
+
+
+def _other_path(view: View, key: str) -> str | None:
+    """An indexed field whose path differs from this one by the brackets of lists only."""
+    known = view.facts.indexes or {}
+    return next((name for name in known if _unbracketed(name) == _unbracketed(key)), None)
 
 
 @rule(
@@ -183,19 +205,29 @@ def _unindexed(view: View) -> Iterator[Found]:
 def _wrong_type(view: View) -> Iterator[Found]:
     """Each type of index answers its own conditions.
 
-    keyword and uuid: `=` and IN of texts; integer: `=`, IN and ranges of whole numbers; float: ranges
-    of numbers; bool: true and false; datetime: ranges of dates; geo: GEO conditions; text: MATCH. A
-    condition of another type finds what the payload holds, but reads it point by point. Fewer than 1000
-    points are passed over.
+    keyword and uuid: `=` and IN of texts; keyword also MATCH PREFIX and SUBSTRING; integer: `=` and IN of
+    whole numbers unless it has `lookup = false`, ranges of numbers unless it has `range = false`; float:
+    ranges of numbers; bool: true and false; datetime: ranges of dates; geo: GEO conditions; text: MATCH;
+    all of them: IS NULL and IS EMPTY. A condition of another type finds what the payload holds, but reads
+    it point by point. Fewer than 1000 points are passed over.
     """
     for test, kind in _used(view):
-        if kind and kind not in test.need.types and test.need is not _TEXT:
+        if not kind or test.need is _TEXT:
+            continue
+        option = _switched_off(view, test) if kind == "integer" else None
+        if kind in test.need.types and option is None:
+            continue
+        if option is not None:
+            message = f"the integer index on `{test.key}` has {option} = false: it does not answer"
+            message += f" {test.need.use}"
+            hint = _create(view, test.key, "integer")
+        else:
             wanted = " or ".join(test.need.types)
-            message = (
-                f"the {kind} index on `{test.key}` does not answer {test.need.use}, which takes {wanted}"
-            )
+            message = f"the {kind} index on `{test.key}` does not answer {test.need.use}: that takes {wanted}"
             hint = f"compare with what the field holds, or {_create(view, test.key, test.need.types[0])}"
-            yield Found(_place(view, test.span), message, hint)
+            if kind == "datetime" and test.need in (_MATCH[str], _UUIDS):
+                hint = f"a range of dates: {_name(test.key)} BETWEEN '…' AND '…'"
+        yield Found(_place(view, test.span), message, hint)
 
 
 @rule(
@@ -214,9 +246,9 @@ def _text(view: View) -> Iterator[Found]:
     for condition in view.conditions():
         for test in _tests(condition):
             kind = _index_type(view, test.key)
-            if test.need is not _TEXT or kind in (None, "text") or _bare(test.key) in told:
+            if test.need is not _TEXT or kind in (None, "text") or test.key in told:
                 continue
-            told.add(_bare(test.key))
+            told.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
             message = f"the field `{test.key}` {has}: MATCH looks for characters, not for words"
             yield Found(_place(view, test.span), message, _create(view, test.key, "text"))
@@ -277,13 +309,13 @@ def _tenant(view: View) -> Iterator[Found]:
     A statement that names no tenant reads those of all: it is slow, and it may show one tenant what
     belongs to another. The tenant counts where it has to hold: as `=` or IN, alone, behind AND, or in
     every branch of OR; in a query's own WHERE, or in that of every stage. A SHARD clause or named ids
-    are as good.
+    are as good. GROUP BY and FACET by the tenant itself are meant for all of them.
     """
     indexes = view.facts.indexes or {}
     tenants = [name for name, index in indexes.items() if index.get("is_tenant") is True]
-    if not tenants or getattr(view.statement, "shard", None) is not None:
+    if not tenants or getattr(view.statement, "shard", None) is not None or _by_field(view) in tenants:
         return
-    known = {_bare(name) for name in tenants} | {_ID}
+    known = {*tenants, _ID}
     hint = f"WHERE {_name(tenants[0])} = …"
 
     def restricts(condition: nodes.Condition) -> bool:
@@ -317,6 +349,14 @@ _OF_A_TENANT = (
 )
 
 
+def _by_field(view: View) -> str | None:
+    """The field of GROUP BY or FACET."""
+    if view.plan is not None and view.plan.group is not None:
+        return str(view.plan.group.name.text)
+    key = view.statement.key if isinstance(view.statement, nodes.Facet) else None
+    return str(key.text) if key is not None else None
+
+
 def _name(text: str) -> str:
     """A name as QQL writes it."""
     return show(nodes.Name(text))
@@ -335,8 +375,11 @@ def _restricts(condition: nodes.Condition, known: Iterable[str]) -> bool:
             return any(_restricts(child, known) for child in condition.children)
         case nodes.Or():
             return all(_restricts(child, known) for child in condition.children)
+        case nodes.MinShould():
+            free = sum(not _restricts(child, known) for child in condition.conditions)
+            return free < int(scalar_value(condition.count))
         case nodes.Compare(op="=") | nodes.In() | nodes.Match(kind="any"):
-            return _bare(str(condition.name.text)) in known
+            return str(condition.name.text) in known
     return False
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from qql import nodes
-from qql.advice.rules import DEFAULT_LIMIT, Found, View, limit_of, listed, rescores, rule, searches
+from qql.advice.rules import Found, Use, View, limit_of, listed, rescores, rule, searches
 from qql.errors import Span
-from qql.plan import Stage
+from qql.plan import DEFAULT_LIMIT, Stage
 
-__all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits"]
+__all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits", "thumb_limit"]
 
 STAGE_LIMITS: tuple[tuple[float, int, int], ...] = (
     (100_000, 500, 50),
@@ -25,6 +25,9 @@ MOST_REDUCTION = 50
 FEW_POINTS = 1000
 """Below this, whatever is scanned is scanned at once."""
 PAGES = 10
+_OVERLAP = "local/overlap"
+MANY_TEXTS = 1000
+"""The most texts that the services which rerank take in one request (Cohere's advice, Voyage's limit)."""
 
 
 def stage_limits(points: int | None) -> tuple[int, int]:
@@ -32,6 +35,35 @@ def stage_limits(points: int | None) -> tuple[int, int]:
     if points is None:
         return STAGE_LIMITS[-1][1:]
     return next((first, second) for most, first, second in STAGE_LIMITS if points < most)
+
+
+def thumb_limit(view: View, kept: int, *, first: bool) -> int:
+    """The LIMIT of a stage of whose candidates ``kept`` go on, by the rule of thumb.
+
+    Ten for each of them, but no more than the table has where that is still twice as many; ``first`` is for
+    a stage that searches the collection for another vector to score again.
+    """
+    points = view.facts.points
+    widest = stage_limits(points)[0]
+    narrowest = -(-min(widest, points) // FACTOR) if first and points is not None else 0
+    return max(2 * kept, min(FACTOR * kept, widest), narrowest)
+
+
+def _advised(view: View, stage: Stage) -> int:
+    """The LIMIT that a stage should have, by what uses it."""
+    uses = view.site(stage).uses
+    first = searches(stage) and any(rescores(use.parent) for use in uses)
+    return thumb_limit(view, max(_kept(view, use.parent) for use in uses), first=first)
+
+
+def _kept(view: View, stage: Stage) -> int:
+    """How many candidates a stage keeps, or should where it does not say."""
+    if view.gathers(stage):
+        assert view.plan is not None and view.plan.second is not None
+        return (view.plan.second.top or DEFAULT_LIMIT) + view.plan.second.offset
+    if stage.limit is None and not view.is_root(stage):
+        return _advised(view, stage)
+    return view.wanted(stage)
 
 
 def _table(view: View) -> str:
@@ -45,9 +77,9 @@ def _table(view: View) -> str:
 def _given(view: View, stage: Stage) -> list[Stage]:
     """The inputs, where somebody wrote all of their limits and the stage's own is one of candidates."""
     inputs = [given.stage for given in stage.inputs]
-    if view.grouped(stage) or any(one.limit is None or one.origin is not None for one in inputs):
+    if view.grouped(stage) or view.gathers(stage):
         return []
-    return inputs
+    return [] if any(one.limit is None or one.origin is not None for one in inputs) else inputs
 
 
 @rule(
@@ -62,32 +94,41 @@ def _short(view: View) -> Iterator[Found]:
     OFFSET counts: it is applied at the end and is not handed down, so a query with LIMIT 10 OFFSET 90
     takes its page from the first hundred candidates. Where the limits below are lower than LIMIT +
     OFFSET, pages are short or empty, and no error says so. With several stages below, the largest of
-    them is compared, since they often find the same points. A stage without a LIMIT gives 10.
+    them is compared, since they often find the same points. A stage without a LIMIT gives 10. Under
+    GROUP BY, LIMIT counts groups, each has a hit at least, and the limits of all stages count for every
+    hit of a group.
     """
     for stage in view.stages:
+        if not _is_short(view, stage):
+            continue
         inputs = [given.stage for given in stage.inputs]
-        if not inputs or view.grouped(stage) or any(one.origin is not None for one in inputs):
-            continue
-        wanted = view.wanted(stage)
-        largest = max(inputs, key=limit_of)
-        total = sum(map(limit_of, inputs))
-        if limit_of(largest) >= wanted:
-            continue
+        wanted, largest = view.wanted(stage), max(inputs, key=limit_of)
+        most, total = limit_of(largest) * view.widening, sum(map(limit_of, inputs)) * view.widening
         offset = f" ({stage.limit or DEFAULT_LIMIT} behind OFFSET {wanted - limit_of(stage)})"
-        asked = f"{wanted} candidates{offset if wanted > limit_of(stage) else ''}"
+        asked = f"{wanted} {'groups' if view.grouped(stage) else 'candidates'}"
+        asked += offset if wanted > limit_of(stage) else ""
         if len(inputs) == 1:
-            gives = f"`{largest.label}` gives at most {limit_of(largest)}"
+            why = "" if largest.limit else ", since it has no LIMIT"
+            gives = f"`{largest.label}` gives at most {most}{why}"
         elif total < wanted:
             gives = f"{listed(one.label for one in inputs)} give {total} together at most"
         else:
             gives = (
-                f"none of {listed(one.label for one in inputs)} gives more than {limit_of(largest)}, "
+                f"none of {listed(one.label for one in inputs)} gives more than {most}, "
                 "and they might find the same points"
             )
-        hint = f"LIMIT {wanted * FACTOR} in {f'`{largest.label}`' if len(inputs) == 1 else 'each of them'}"
+        at = f"`{largest.label}`" if len(inputs) == 1 else "each of them"
+        hint = f"LIMIT {_advised(view, largest)} in {at}"
         above, below = view.at(stage, "limit", "offset"), view.at(largest, "limit")
         related = ((above, "needs them"),) if stage.limit is not None else ()
         yield Found(below, f"{view.title(stage)} needs {asked}, and {gives}", hint, related)
+
+
+def _is_short(view: View, stage: Stage) -> bool:
+    inputs = [given.stage for given in stage.inputs]
+    if not inputs or view.gathers(stage) or any(one.origin is not None for one in inputs):
+        return False
+    return max(map(limit_of, inputs)) * view.widening < view.wanted(stage)
 
 
 @rule(
@@ -105,11 +146,11 @@ def _without_limit(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if stage.limit is not None or stage.origin is not None or view.is_root(stage):
             continue
-        parent = view.site(stage).uses[0].parent
-        wanted = max(view.wanted(use.parent) for use in view.site(stage).uses)
+        parent = max((use.parent for use in view.site(stage).uses), key=lambda one: _kept(view, one))
         message = f"the stage `{stage.label}` has no LIMIT: Qdrant takes {DEFAULT_LIMIT} candidates"
-        kept = f"{view.title(parent)} keeps {wanted}"
-        yield Found(view.at(stage), message, f"add LIMIT {wanted * FACTOR} to it: {kept} of them")
+        keeps = "keeps" if parent.limit is not None or view.is_root(parent) else "should keep"
+        hint = f"add LIMIT {_advised(view, stage)} to it: {view.title(parent)} {keeps} {_kept(view, parent)}"
+        yield Found(view.at(stage), message, f"{hint} of them")
 
 
 @rule(
@@ -133,7 +174,7 @@ def _keeps_most(view: View) -> Iterator[Found]:
         below = listed(one.label for one in inputs)
         message = f"{view.title(stage)} keeps {wanted} of the {total} candidates of {below}: more than half"
         at = f"`{inputs[0].label}`" if len(inputs) == 1 else "each of them"
-        hint = f"LIMIT {wanted * FACTOR} in {at}; {_table(view)}"
+        hint = f"LIMIT {_advised(view, inputs[0])} in {at}; {_table(view)}"
         related = tuple((view.at(one, "limit"), "its candidates") for one in inputs[:1])
         yield Found(view.at(stage, "limit"), message, hint, related)
 
@@ -168,7 +209,9 @@ def _keeps_little(view: View) -> Iterator[Found]:
             f"{view.title(stage)} keeps {view.wanted(stage)} of the {limit_of(largest)} candidates of "
             f"`{largest.label}`: less than a fiftieth"
         )
-        hint = f"LIMIT {wanted * FACTOR} in `{largest.label}`, or a stage between them; {_table(view)}"
+        hint = (
+            f"LIMIT {_advised(view, largest)} in `{largest.label}`, or a stage between them; {_table(view)}"
+        )
         related = ((view.at(largest, "limit"), "its candidates"),)
         yield Found(view.at(stage, "limit"), message, hint, related)
 
@@ -188,7 +231,8 @@ def _narrow(view: View) -> Iterator[Found]:
 
     The rule of thumb by the collection's size: 500 candidates below 100,000 points, 1000 below a
     million, 2000 below ten millions, else 5000. This rule speaks of a search whose hits are scored
-    again by another vector, and which takes less than a tenth of that.
+    again by another vector, and which takes less than a tenth of that. A search that WHERE restricts is
+    passed over: how many points are left is not known.
     """
     points = view.facts.points
     if points is None:
@@ -197,7 +241,11 @@ def _narrow(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if not searches(stage) or stage.limit is None or stage.origin is not None:
             continue
-        if not any(rescores(use.parent) for use in view.site(stage).uses) or stage.limit * FACTOR >= first:
+        if stage.limit * view.widening * FACTOR >= first:
+            continue
+        if not any(rescores(use.parent) for use in view.site(stage).uses):
+            continue
+        if view.everywhere(stage, lambda _: True):
             continue
         message = f"the first stage `{stage.label}` takes {stage.limit} of {points:,} points"
         yield Found(view.at(stage, "limit"), message, f"LIMIT {first} in `{stage.label}`; {_table(view)}")
@@ -252,6 +300,58 @@ def _deep(view: View) -> Iterator[Found]:
     yield Found(view.at(root, "offset"), message, hint)
 
 
+# ------------------------------------------------------------------------------------ RERANK
+
+
+@rule(
+    "rerank-keeps-most",
+    "RERANK keeps more than half of its candidates",
+    "Where most candidates stay, the reranker can change their order but not which they are.",
+)
+def _rerank_keeps_most(view: View) -> Iterator[Found]:
+    """A cross-encoder is worth its cost where it can choose.
+
+    LIMIT is the number of candidates that it reads, TOP that of the hits that stay; without TOP all
+    candidates are hits. For CROSS RERANK, the candidates are those of all its stages, and LIMIT counts
+    hits. Usual are 50 to 200 candidates for ten hits.
+    """
+    second = view.plan.second if view.plan else None
+    if view.plan is None or second is None or second.top is None:
+        return
+    candidates, kept = limit_of(view.plan.root), second.top + second.offset
+    if candidates < kept or 2 * kept <= candidates or _holds_all(view, candidates):
+        return  # of fewer candidates than hits the compiler warns
+    message = f"RERANK keeps {kept} of its {candidates} candidates: more than half"
+    enough = max(2 * kept, min(FACTOR * kept, MANY_TEXTS))
+    hint = f"LIMIT {enough}, and TOP {second.top} for the hits"
+    if view.gathers(view.plan.root):
+        hint = "a higher LIMIT in the stages: their candidates are what it reads"
+    yield Found(second.span, message, hint)
+
+
+@rule(
+    "rerank-many",
+    "RERANK reads very many texts",
+    "A cross-encoder reads every candidate, one by one.",
+)
+def _rerank_many(view: View) -> Iterator[Found]:
+    """A reranker's time grows with its candidates: 50 to 200 are usual.
+
+    This rule speaks above 1000, which is also the most that the services take in one request.
+    `local/overlap`, which only counts words, is passed over.
+    """
+    second = view.plan.second if view.plan else None
+    if view.plan is None or second is None or (second.model or "").lower() == _OVERLAP:
+        return
+    candidates = limit_of(view.plan.root)
+    if candidates <= MANY_TEXTS or (view.facts.points is not None and view.facts.points <= MANY_TEXTS):
+        return
+    hint = "LIMIT 100 is a usual number; a stage between them may choose these by another vector"
+    if view.gathers(view.plan.root):
+        hint = "a lower LIMIT in the stages: their candidates are what it reads"
+    yield Found(second.span, f"RERANK reads the texts of {candidates:,} candidates", hint)
+
+
 # ------------------------------------------------------------------------------------ the same twice
 
 
@@ -265,11 +365,12 @@ def _twice(view: View) -> Iterator[Found]:
 
     The answer is right; the time is spent again. Where a lower stage feeds two upper ones, one upper
     stage may do, or the search may be cheap enough. A stage named once by a stage that is itself named
-    twice is not reported: the upper one is.
+    twice is not reported: the upper one is. References that add a WHERE or a SCORE THRESHOLD of their own
+    make different searches of one stage, which could not be shared anyway.
     """
     for stage in view.stages:
         uses = view.site(stage).uses
-        if len(uses) < 2:
+        if len(uses) < 2 or not any(_alike(a, b) for n, a in enumerate(uses) for b in uses[n + 1 :]):
             continue
         count = view.plan.uses[id(stage)] if view.plan else len(uses)
         message = f"the stage `{stage.label}` is searched {count} times: Qdrant shares no stages"
@@ -315,8 +416,10 @@ def _same(view: View) -> Iterator[Found]:
 
 def _used_alike(view: View, twin: Stage, stage: Stage) -> bool:
     """Whether any two references to them add the same, so that the searches are the same in the end."""
-    added = [
-        [(use.given.where, use.given.threshold, use.given.lookup) for use in view.site(one).uses]
-        for one in (twin, stage)
-    ]
-    return any(one == other for one in added[0] for other in added[1])
+    return any(_alike(one, other) for one in view.site(twin).uses for other in view.site(stage).uses)
+
+
+def _alike(one: Use, other: Use) -> bool:
+    """Whether two references add the same to what they refer to."""
+    a, b = one.given, other.given
+    return (a.where, a.threshold, a.lookup) == (b.where, b.threshold, b.lookup)

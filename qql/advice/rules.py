@@ -11,12 +11,11 @@ from qql import nodes
 from qql.advice.facts import CollectionFacts
 from qql.embedders.models import known_kind
 from qql.errors import Span
-from qql.plan import Input, QueryPlan, Stage, inputs_of, stage_key
+from qql.plan import DEFAULT_LIMIT, Input, QueryPlan, Stage, count_limit, inputs_of, stage_key
 from qql.schema import Schema
 from qql.vectors import vector_kind
 
 __all__ = [
-    "DEFAULT_LIMIT",
     "RULES",
     "Found",
     "Rule",
@@ -32,8 +31,8 @@ __all__ = [
     "view_of",
 ]
 
-DEFAULT_LIMIT = 10
-"""What Qdrant takes for a missing LIMIT, at the root and in a prefetch."""
+_GROUP_SIZE = 3
+"""The hits of a group where SIZE is missing."""
 
 
 class Found(NamedTuple):
@@ -129,7 +128,22 @@ class View:
 
     def grouped(self, stage: Stage) -> bool:
         """Whether the stage's hits are put into groups: then LIMIT counts these, and not candidates."""
+        if stage.origin == "FORMULA":
+            return self.grouped(self.site(stage).uses[0].parent)
         return self.is_root(stage) and self.plan is not None and self.plan.group is not None
+
+    @property
+    def widening(self) -> int:
+        """What the limits of all stages are multiplied by: under GROUP BY the size of a group, else 1."""
+        group = self.plan.group if self.plan else None
+        return (count_limit(group.size, "SIZE", 1) or _GROUP_SIZE) if group else 1
+
+    def gathers(self, stage: Stage) -> bool:
+        """Whether nobody wrote the stage: it hands the candidates of all stages on to CROSS RERANK."""
+        if self.plan is None or self.plan.second is None or not self.is_root(stage):
+            return False
+        assert isinstance(self.statement, nodes.Query)
+        return self.statement.target is None and self.statement.fusion is None
 
     def site(self, stage: Stage) -> Site:
         """Where a stage was written and where it is used."""

@@ -57,8 +57,8 @@ def dbsf_bounds(limits: list[int]) -> Bounds:
     return Bounds(below if below < 0 else min(lowest), sum(0.5 + d for d in reach))
 
 
-def _fused_bounds(stage: Stage) -> Bounds | None:
-    limits = [limit_of(given.stage) for given in stage.inputs]
+def _fused_bounds(view: View, stage: Stage) -> Bounds | None:
+    limits = [limit_of(given.stage) * view.widening for given in stage.inputs]
     if stage.fusion == "dbsf":
         return dbsf_bounds(limits)
     if stage.fusion == "rrf":
@@ -90,6 +90,14 @@ def _thresholds(view: View) -> Iterator[tuple[Stage, float, Span]]:
             yield stage, stage.threshold, view.at(stage, "threshold")
 
 
+def _of_searches(view: View) -> Iterator[tuple[Stage, float, Span]]:
+    """The same, and the threshold of a HYBRID for each of the searches that it stands for."""
+    yield from _thresholds(view)
+    for stage in view.stages:
+        if stage.origin == "HYBRID" and stage.threshold is not None:
+            yield stage, stage.threshold, view.at(stage, "threshold")
+
+
 def _bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
     """The bounds of a stage's scores, and what they are of."""
     if stage.fusion is not None:
@@ -99,9 +107,15 @@ def _bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
         about = f"{len(stage.inputs)} source{'s' if len(stage.inputs) > 1 else ''}"
         if stage.fusion == "rrf":
             about += f", k = {k}" + (", as weighted" if weights else "")
-        return _fused_bounds(stage), f"{stage.fusion.upper()} scores ({about})"
-    cosine = view.kind(stage) == "dense" and stage.vector is not None and stage.vector.distance == "Cosine"
-    return (Bounds(-1.0, 1.0) if cosine and isinstance(stage.target, _NEAREST) else None), "Cosine scores"
+        return _fused_bounds(view, stage), f"{stage.fusion.upper()} scores ({about})"
+    return (Bounds(-1.0, 1.0) if _compared_by(stage) == "Cosine" else None), "Cosine scores"
+
+
+def _compared_by(stage: Stage) -> str | None:
+    """The distance of the single dense vector that a stage compares with, where it is known."""
+    if stage.vector is None or stage.vector.kind != "dense" or not isinstance(stage.target, _NEAREST):
+        return None
+    return stage.vector.distance
 
 
 def _shown(value: float) -> str:
@@ -120,10 +134,15 @@ def _unreachable(view: View) -> Iterator[Found]:
     RRF: a source gives 1 / (rank/w + k − 1), the rank counted from 1, so the best possible score is the
     sum of 1 / (1/w + k − 1) over the sources: with k = 2 and no weights 0.5 for each. DBSF: a source of
     n candidates gives at most 0.5 + (n − 1)/(6√n). Cosine: at most 1. A threshold for the similarity of
-    single hits belongs to the stages that are fused.
+    single hits belongs to the stages that are fused. Euclid and Manhattan are distances: a threshold is
+    the largest that passes, and none is below 0.
     """
     for stage, threshold, span in _thresholds(view):
         bounds, what = _bounds(view, stage)
+        distance = _compared_by(stage)
+        if distance in ("Euclid", "Manhattan") and threshold <= 0:
+            message = f"no hit is nearer than {threshold}: {distance} scores are distances, from 0 up"
+            yield Found(span, message, "raise it above 0: hits that are nearer than the threshold pass")
         if bounds is None or threshold <= bounds.high + _ROUNDING * abs(bounds.high):
             continue
         message = f"no hit reaches {threshold}: {what} go up to {_shown(bounds.high)}"
@@ -164,21 +183,30 @@ def _unlike(view: View) -> Iterator[Found]:
     Sparse vectors are compared by their dot product, and so are dense ones with the distance Dot. BM25
     scores often lie between 1 and 30, so a threshold of 0.7 lets nearly all of them pass. Of Dot this
     rule speaks only where the vector searched for is written out and is not of length 1: between
-    vectors of length 1 it is the cosine.
+    vectors of length 1 it is the cosine. A multivector's score is a sum over the rows of the vector
+    searched for. The threshold of HYBRID is that of its two searches, and of their fusion besides.
     """
-    for stage, threshold, span in _thresholds(view):
+    for stage, threshold, span in _of_searches(view):
         if not 0 < threshold < 1 or stage.fusion or not isinstance(stage.target, _NEAREST):
             continue
         kind = view.kind(stage)
         if kind == "sparse":
             what = "sparse scores are dot products"
+        elif kind == "multi" and not _one_row(stage):
+            what = "a multivector's score is a sum over rows"
         elif kind == "dense" and _long_dot(stage):
             what = "its distance is Dot, and the vector searched for is not of length 1"
         else:
             continue
         message = f"a threshold of {threshold} in {view.title(stage)} reads like a cosine, but {what}"
         hint = "look at the scores that the stage gives before choosing one; a LIMIT cuts by rank"
+        if stage.origin == "HYBRID":
+            hint = "write the two stages out, each with a threshold for its own scores, and FUSION RRF"
         yield Found(span, message, hint)
+
+
+def _one_row(stage: Stage) -> bool:
+    return isinstance(stage.target, nodes.Vector) and len(stage.target.value) == 1
 
 
 def _long_dot(stage: Stage) -> bool:
@@ -201,10 +229,15 @@ def _of_one(view: View) -> Iterator[Found]:
     """RRF and DBSF join rankings. With one source there is nothing to join.
 
     The order stays as it was; RRF's scores then say only the rank. A stage is missing, or the fusion is
-    not needed.
+    not needed. Below a FORMULA a fusion of one stage brings its scores to a common scale, which is passed
+    over.
     """
     for stage in view.stages:
-        if stage.fusion is not None and len(stage.inputs) == 1:
+        if stage.fusion is not None and len(stage.inputs) == 1 and not view.gathers(stage):
+            uses = view.site(stage).uses
+            scaled = stage.origin is None and all(isinstance(u.parent.target, nodes.Formula) for u in uses)
+            if uses and scaled:
+                continue
             message = (
                 f"{stage.fusion.upper()} fuses one stage, `{stage.inputs[0].stage.label}`: its order stays"
             )
@@ -298,11 +331,13 @@ def _per_shard(view: View) -> Iterator[Found]:
 def _grouped(view: View) -> Iterator[Found]:
     """Qdrant runs a grouped query with other limits than the same query without GROUP BY.
 
-    The lists that are fused then differ, and so do ranks, fused scores and the order of the groups.
+    All limits are multiplied by the size of a group. The lists that are fused then differ, and so do
+    ranks, fused scores and the order of the groups.
     """
-    if view.plan is None or view.plan.group is None or view.plan.root.fusion is None:
+    fused = next((stage for stage in reversed(view.stages) if stage.fusion is not None), None)
+    if view.plan is None or view.plan.group is None or fused is None:
         return
-    method = view.plan.root.fusion.upper()
+    method = (fused.fusion or "").upper()
     message = f"{method} under GROUP BY fuses other lists than without it: scores and order differ"
     hint = "where the order matters, group the hits of the ungrouped query"
     yield Found(view.plan.group.span, message, hint)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qql import nodes
-from qql.advice.limits import FEW_POINTS, stage_limits
-from qql.advice.rules import Found, View, rescores, rule, searches, vector_name
+from qql.advice.limits import FEW_POINTS, thumb_limit
+from qql.advice.rules import Found, View, limit_of, rescores, rule, searches, vector_name
 from qql.embedders.models import BM25, known_kind, known_size
+from qql.embeds import resolve_embeds
+from qql.errors import QQLPlanError, Span
 from qql.filters import scalar_value
-from qql.plan import Stage, inputs_of
+from qql.plan import Context, Stage, count_limit, inputs_of
+from qql.schema import VectorInfo
 
 __all__ = ["MANY_POINTS"]
 
@@ -39,7 +43,7 @@ def _multivector(view: View) -> Iterator[Found]:
         on = f" `{name}`" if name else ""
         scan = (view.facts.links or {}).get(name) == 0
         how = "compares every point: it has no HNSW graph" if scan else "searches the whole collection"
-        limit = stage_limits(view.facts.points)[1] if view.facts.points is not None else 100
+        limit = thumb_limit(view, view.wanted(stage), first=True)
         hint = f"find candidates first: PREFETCH (QUERY … USING a dense vector LIMIT {limit})"
         yield Found(view.at(stage, "using", "target"), f"the multivector{on} {how}", hint)
 
@@ -60,8 +64,8 @@ def _quantized(view: View) -> Iterator[Found]:
 
     Binary and 1-bit turbo quantization are scored again by the full vectors by default, but only as
     many as LIMIT says: oversampling takes more. Scalar, product and other turbo quantization are not
-    scored again unless `rescore` is true, and oversampling without it does nothing. A stage whose hits
-    another vector scores again needs neither, and is passed over.
+    scored again unless `rescore` is true; oversampling without it keeps the best by the same rough
+    scores. A stage whose hits another stage scores again needs neither, and is passed over.
     """
     configs = view.facts.quantization
     if configs is None:
@@ -73,6 +77,8 @@ def _quantized(view: View) -> Iterator[Found]:
             continue
         if uses and all(rescores(use.parent) for use in uses):
             continue
+        if view.is_root(stage) and view.plan and view.plan.second:
+            continue
         given = stage.params.get("quantization") or {}
         if given.get("ignore") or "rescore" in given:
             continue
@@ -82,7 +88,7 @@ def _quantized(view: View) -> Iterator[Found]:
         quantized = f"`{vector_name(stage) or '(unnamed)'}` is quantized ({next(iter(config))})"
         what = "only as many hits as LIMIT says are scored again" if default else "its hits keep rough scores"
         if "oversampling" in given:
-            what = "oversampling does nothing unless rescore is true"
+            what = "oversampling without rescore keeps the best by rough scores"
         hint = "PARAMS (quantization = {rescore: true, oversampling: 2.0})"
         yield Found(view.option(stage, "quantization"), f"{quantized}, and {what}", hint)
 
@@ -180,6 +186,98 @@ def _unindexed(view: View) -> Iterator[Found]:
         return
 
 
+@rule(
+    "rescored-alike",
+    "A stage scores its candidates by the search that found them",
+    "The same vector gives the same scores: the order stays as it was.",
+)
+def _rescored_alike(view: View) -> Iterator[Found]:
+    """A second stage is worth its cost by another vector, or by a finer copy of the same one.
+
+    This rule speaks where a stage compares with the same vector and the same target as the only stage below
+    it, and neither says anything of quantization or IDF.
+    """
+    for stage in view.stages:
+        if not rescores(stage) or len(stage.inputs) != 1:
+            continue
+        below = stage.inputs[0].stage
+        same = (below.target, below.using, below.model, below.lookup, below.fusion)
+        if same != (stage.target, stage.using, stage.model, stage.lookup, stage.fusion):
+            continue
+        lookup = stage.inputs[0].lookup
+        otherwise = {"quantization", "idf"} & {*stage.params, *below.params}
+        if lookup is not None or otherwise or (view.facts.quantization or {}).get(vector_name(stage)):
+            continue
+        message = (
+            f"{view.title(stage)} scores the hits of `{below.label}` by the same vector and target again"
+        )
+        hint = "search without the stage, or score by another vector"
+        yield Found(view.at(stage, "target"), message, hint)
+
+
+# ------------------------------------------------------------------------------------ MMR
+
+
+@rule(
+    "mmr-in-stage",
+    "MMR in a stage without a PREFETCH of its own",
+    "Below another stage, Qdrant reads such an MMR as a plain search for its CANDIDATES.",
+    severity="warning",
+)
+def _mmr_in_stage(view: View) -> Iterator[Found]:
+    """A search of the collection that stands below another stage brings its candidates; which of them are
+    different enough would be chosen afterwards, and that step is left out: DIVERSITY and LIMIT have no
+    effect.
+
+    With a PREFETCH that finds the candidates, MMR is a step of its own and chooses among all of them. The
+    MMR options of HYBRID and an MMR with a trailing FORMULA stand below another stage, too.
+    """
+    for stage in view.stages:
+        if view.is_root(stage) or stage.inputs or not isinstance(stage.target, nodes.Mmr):
+            continue
+        candidates = _candidates(stage)
+        message = f"MMR in a stage is a plain search for {candidates} candidates: DIVERSITY has no effect"
+        hint = f"give the MMR a PREFETCH (QUERY … LIMIT {candidates}) to choose from, or make it the query"
+        if stage.origin == "HYBRID":
+            hint = f"write the stages out, the MMR with a PREFETCH (QUERY … LIMIT {candidates}) of its own"
+            place = view.option(stage, "mmr_diversity", "mmr_candidates")
+        else:
+            place = view.at(stage, "target")
+        yield Found(place, message, hint)
+
+
+def _candidates(stage: Stage) -> int:
+    """CANDIDATES, or LIMIT where it is missing."""
+    assert isinstance(stage.target, nodes.Mmr)
+    return count_limit(stage.target.candidates, "CANDIDATES", 1) or limit_of(stage)
+
+
+@rule(
+    "mmr-without-choice",
+    "MMR chooses among as many candidates as it shows",
+    "Without more CANDIDATES than hits, MMR changes their order but not which they are.",
+)
+def _mmr_choice(view: View) -> Iterator[Found]:
+    """MMR picks hits that are relevant and differ from one another, out of CANDIDATES; where that is not
+    given, there are as many as LIMIT says, and all of them are picked.
+
+    About ten candidates for each hit leave it a choice.
+    """
+    if view.plan is None or view.plan.group is not None:
+        return
+    stage = view.plan.root
+    if not isinstance(stage.target, nodes.Mmr) or _candidates(stage) > view.wanted(stage):
+        return
+    candidates, wanted = _candidates(stage), view.wanted(stage)
+    if view.facts.points is not None and view.facts.points <= candidates:
+        return
+    message = f"MMR chooses {wanted} hits among {candidates} candidates: it can change their order only"
+    if candidates < wanted:
+        message = f"MMR has {candidates} candidates, and cannot give {wanted} hits"
+    place = stage.target.candidates.span if stage.target.candidates else view.at(stage, "target")
+    yield Found(place, message, f"CANDIDATES {thumb_limit(view, wanted, first=False)} behind DIVERSITY")
+
+
 # ------------------------------------------------------------------------------------ models
 
 
@@ -205,28 +303,44 @@ def _dimension(view: View) -> Iterator[Found]:
     Of many models the size and the kind (dense, sparse, multi) are known by name. OPTIONS may change a
     model's size, so a text with OPTIONS is passed over.
     """
+    for place, vector, model, plain in _embedded(view):
+        message = _misfit(model, vector) if plain else None
+        if message is not None:
+            vectors = view.schema.describe_vectors() if view.schema else vector.describe()
+            yield Found(place, message, f"another MODEL or USING; its vectors: {vectors}")
+
+
+def _misfit(model: str, vector: VectorInfo) -> str | None:
+    kind, size = known_kind(model), known_size(model)
+    if kind is not None and kind != vector.kind:
+        return f"{model} makes {kind} vectors, and {vector.describe()} is {vector.kind}"
+    if size is not None and vector.size is not None and size != vector.size:
+        name = vector.name or "(unnamed)"
+        return f"{model} makes vectors of {size} dimensions, and `{name}` has {vector.size}"
+    return None
+
+
+def _embedded(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
+    """What is embedded for which vector by which model, and whether without OPTIONS; once for a stage.
+
+    Of UPSERT, the models that it names for vectors that the collection has.
+    """
+    if isinstance(view.statement, nodes.Upsert) and view.schema is not None:
+        for given in view.statement.embeds:
+            with contextlib.suppress(QQLPlanError):  # what it names is unclear without the session's models
+                [embed] = resolve_embeds([given], view.schema, view.collection, Context())
+                vector = view.schema.vectors.get(embed.vector)
+                if vector is not None and given.model is not None and embed.model:
+                    yield given.span, vector, embed.model, True
     for stage in view.stages:
         if stage.vector is None:
             continue
+        told: set[str] = set()
         for one, model in _models(stage):
-            if one.options:
-                continue
-            kind, size = known_kind(model), known_size(model)
-            if kind is not None and kind != stage.vector.kind:
-                message = (
-                    f"{model} makes {kind} vectors, and {stage.vector.describe()} is {stage.vector.kind}"
-                )
-            elif size is not None and stage.vector.size is not None and size != stage.vector.size:
-                message = (
-                    f"{model} makes vectors of {size} dimensions, and `{stage.vector.name or '(unnamed)'}` "
-                    f"has {stage.vector.size}"
-                )
-            else:
-                continue
-            vectors = view.schema.describe_vectors() if view.schema else stage.vector.describe()
-            place = one.span if view.site(stage).query is not None else view.at(stage)
-            yield Found(place, message, f"another MODEL or USING; its vectors: {vectors}")
-            break
+            if model not in told:
+                told.add(model)
+                here = view.site(stage).query is not None
+                yield one.span if here else view.at(stage), stage.vector, model, not one.options
 
 
 @rule(
@@ -239,20 +353,16 @@ def _other_model(view: View) -> Iterator[Found]:
     """A collection records the model of each vector; the texts of its points were embedded by it.
 
     A query embedded by another model is compared all the same, and its scores mean nothing. Some models
-    have a twin for queries; for those the advice can be passed over.
+    have a twin for queries; for those the advice can be passed over. The same holds for an UPSERT that
+    names another model.
     """
-    for stage in view.stages:
-        if stage.vector is None or stage.vector.model is None:
+    what = "these points" if isinstance(view.statement, nodes.Upsert) else "the query"
+    for place, vector, model, _ in _embedded(view):
+        if vector.model is None or model.lower() == vector.model.lower() or _misfit(model, vector):
             continue
-        for one, model in _models(stage):
-            if model.lower() == stage.vector.model.lower():
-                continue
-            message = (
-                f"the points' `{stage.vector.name}` is made by {stage.vector.model}, and the query by {model}"
-            )
-            place = one.span if view.site(stage).query is not None else view.at(stage)
-            yield Found(place, message, "leave out MODEL: the collection records the model")
-            break
+        name = vector.name or "(unnamed)"
+        message = f"the points' `{name}` is made by {vector.model}, and {what} by {model}"
+        yield Found(place, message, "leave out MODEL: the collection records the model")
 
 
 @rule(

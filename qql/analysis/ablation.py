@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from qql.analysis.compare import recompose
 from qql.analysis.fusion import Candidate, Fused, Fusion, Id
 
-__all__ = ["Ablation", "Move", "ablations"]
+__all__ = ["Ablation", "Move", "ablation", "ablations", "without"]
 
 
 class Move(NamedTuple):
@@ -29,7 +29,7 @@ class Ablation:
     """
 
     label: str
-    order: tuple[Fused, ...]
+    order: tuple[Candidate | Fused, ...]
     entered: tuple[Id, ...]
     left: tuple[Id, ...]
     moved: tuple[Move, ...]
@@ -57,21 +57,41 @@ def ablations(
         rest = replace(fusion, weights=weights)
         return recompose(rest, lists, threshold, by_direction=by_direction)[page]
 
-    first = page.start or 0
-    before = {one.id: rank for rank, one in enumerate(hits(None), first + 1)}
-    out = []
-    for at, (label, _) in enumerate(inputs):
-        order = hits(at)
-        after = {one.id: rank for rank, one in enumerate(order, first + 1)}
-        stayed = [key for key in before if key in after]
-        out.append(
-            Ablation(
-                label,
-                tuple(order),
-                tuple(key for key in after if key not in before),
-                tuple(key for key in before if key not in after),
-                tuple(Move(key, before[key], after[key]) for key in stayed if before[key] != after[key]),
-                len(stayed) / len(before) if before else 1.0,
-            )
-        )
-    return tuple(out)
+    before, first = hits(None), page.start or 0
+    return tuple(ablation(label, before, hits(at), first) for at, (label, _) in enumerate(inputs))
+
+
+def ablation(
+    label: str, before: Sequence[Candidate | Fused], after: Sequence[Candidate | Fused], first: int = 0
+) -> Ablation:
+    """What changes from the hits with an input to those without it; ``first`` others stand before both."""
+    old, new = _ranks(before, first), _ranks(after, first)
+    stayed = [key for key in old if key in new]
+    return Ablation(
+        label,
+        tuple(after),
+        tuple(key for key in new if key not in old),
+        tuple(key for key in old if key not in new),
+        tuple(Move(key, old[key], new[key]) for key in stayed if old[key] != new[key]),
+        len(stayed) / len(old) if old else 1.0,
+    )
+
+
+def _ranks(hits: Sequence[Candidate | Fused], first: int) -> dict[Id, int]:
+    """The first rank of each point: in groups it may have several."""
+    ranks: dict[Id, int] = {}
+    for rank, one in enumerate(hits, first + 1):
+        ranks.setdefault(one.id, rank)
+    return ranks
+
+
+def without(body: Mapping[str, Any], at: int) -> dict[str, Any] | None:
+    """The body of a fusion without one of its inputs; None where it has no other."""
+    prefetch = [one for number, one in enumerate(body["prefetch"]) if number != at]
+    if not prefetch:
+        return None
+    query, fusion = body["query"], Fusion.of(body)
+    if fusion is not None and fusion.weights is not None:
+        kept = [weight for number, weight in enumerate(fusion.weights) if number != at]
+        query = {**query, "rrf": {**query["rrf"], "weights": kept}}
+    return {**body, "prefetch": prefetch, "query": query}

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from qql.analysis.fusion import (
-    Candidate,
-    Fused,
-    Fusion,
-    Id,
-    close,
-    contributions,
-    fuse,
-    tie_groups,
-)
+from qql.analysis.fusion import Candidate, Fused, Fusion, Id, close, f32, fuse, rank_in
 
-__all__ = ["EXPLAINED", "Difference", "Source", "Verdict", "compare", "recompose"]
-
-
-class Source(NamedTuple):
-    """One input of a fusion.
-
-    ``full`` says that it used all of its slots, so that a tie may have been cut in two; ``ordered`` that it
-    goes by order values.
-    """
-
-    candidates: Sequence[Candidate]
-    full: bool
-    ordered: bool = False
+__all__ = ["EXPLAINED", "Difference", "Verdict", "compare", "recompose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +16,8 @@ class Difference:
 
     ``rank`` is its place (from 1) in the engine's list, ``score`` its score there, both None where the engine
     left it out; ``expected`` is the recomputed score, None where no input has the point. ``reason`` is
-    ``ties``, ``rounding``, ``groups``, ``sample``, ``shards``, ``nondeterminism`` or ``unexplained``.
+    ``ties``, ``rounding``, ``sample``, ``groups``, ``shards``, ``nondeterminism``, ``malformed`` or
+    ``unexplained``.
     """
 
     id: Id
@@ -68,7 +47,7 @@ class Verdict:
     @property
     def unexplained(self) -> int:
         """How many points differ for no known reason."""
-        return sum(one.reason == "unexplained" for one in self.differences)
+        return sum(one.reason in _WRONG for one in self.differences)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -90,11 +69,13 @@ class Verdict:
 
 
 _HARMLESS = {"ties", "rounding"}
+_WRONG = {"malformed", "unexplained"}
 EXPLAINED = {
     "groups": "GROUP BY asks several times, with other limits and filters, and each time fuses anew",
     "sample": "a stage draws points by chance, others each time",
-    "shards": "a fusion below another stage is computed by each shard for itself",
+    "shards": "each shard fuses and rescores for itself what it has, but for a fusion at the root",
     "nondeterminism": "the engine answered a stage differently when it was asked again",
+    "malformed": "the engine's list is out of order, too long, or below its SCORE THRESHOLD",
     "unexplained": "no reason is known",
 }
 
@@ -110,114 +91,88 @@ def recompose(
     *,
     by_direction: bool = False,
 ) -> list[Fused]:
-    """The fused list before its limit: Qdrant stops at the first point below the threshold."""
+    """The fused list before its limit: Qdrant stops at the first point below the (32-bit) threshold."""
     fused = fuse(fusion, lists, by_direction=by_direction)
     if threshold is None:
         return fused
-    below = (at for at, one in enumerate(fused) if not one.score >= threshold)
+    least = f32(threshold)
+    below = (at for at, one in enumerate(fused) if not one.score >= least)
     return fused[: next(below, len(fused))]
 
 
 def compare(
     fusion: Fusion,
-    inputs: Sequence[Source],
+    lists: Sequence[Sequence[Candidate]],
     engine: Sequence[Candidate],
-    limit: int,
+    limit: int | None,
     threshold: float | None = None,
+    *,
+    by_direction: bool = False,
 ) -> Verdict:
-    """Compare the engine's fused list with the one recomputed from its inputs.
+    """Compare the engine's fused list with the one recomputed from its inputs, taken as they are.
 
-    Differences that neither rounding nor ties within the inputs explain are ``unexplained`` here.
+    ``limit`` None: the list is one of groups, whose points are neither the best nor in one order, so that
+    only their scores are compared. What neither rounding nor a tie at the limit explains is ``unexplained``.
     """
-    verdict = _compared(fusion, inputs, engine, limit, threshold, False)
-    if verdict.same or fusion.method != "dbsf":
-        return verdict
-    turned = _compared(fusion, inputs, engine, limit, threshold, True)
-    return min(verdict, turned, key=lambda one: one.unexplained)
-
-
-def _compared(
-    fusion: Fusion,
-    inputs: Sequence[Source],
-    engine: Sequence[Candidate],
-    limit: int,
-    threshold: float | None,
-    by_direction: bool,
-) -> Verdict:
-    lists = [one.candidates for one in inputs]
+    every = fuse(fusion, lists, by_direction=by_direction)
     wanted = recompose(fusion, lists, threshold, by_direction=by_direction)[:limit]
-    expected = {one.id: one.score for one in fuse(fusion, lists, by_direction=by_direction)}
-    bounds = _Bounds(fusion, inputs, by_direction)
-    worst = wanted[-1].score if wanted else 0.0
+    expected = {one.id: one for one in every}
+    wrong = set() if limit is None else _malformed(fusion, engine, limit, threshold)
     differences = []
     for rank, one in enumerate(engine, 1):
-        score = expected.get(one.id)
-        if score == one.score:
+        score = expected[one.id].score if one.id in expected else None
+        if rank in wrong:
+            reason = "malformed"
+        elif score == one.score:
             continue
-        if score is not None and close(score, one.score):
-            reason = "rounding"
         else:
-            reason = "ties" if bounds.allow(one.id, one.score) else "unexplained"
+            reason = "rounding" if score is not None and close(score, one.score) else "unexplained"
         differences.append(Difference(one.id, rank, one.score, score, reason))
-    given = {one.id for one in engine}
-    last = engine[-1].score if engine and len(engine) == limit else threshold
-    for missing in wanted:
-        if missing.id not in given:
-            low = last is not None and bounds.reach(missing.id, last)
-            tied = low or close(missing.score, worst) or bounds.lose(missing.id)
-            reason = "ties" if tied else "unexplained"
-            differences.append(Difference(missing.id, None, None, missing.score, reason))
+    if limit is not None:
+        differences += _missing(fusion, wanted, engine, limit, threshold)
     return Verdict(tuple(wanted), len(engine), tuple(differences), by_direction)
 
 
-class _Bounds:
-    """Between which scores ties leave a point: the order of equals is free, and who of them is cut."""
+def _malformed(fusion: Fusion, engine: Sequence[Candidate], limit: int, threshold: float | None) -> set[int]:
+    """The ranks of what cannot stand where it stands, whatever was fused."""
+    ordered = fusion.method == "dbsf"
+    wrong = set(range(limit + 1, len(engine) + 1))
+    seen: set[Id] = set()
+    for rank, one in enumerate(engine, 1):
+        low = threshold is not None and one.score < f32(threshold) and not close(one.score, threshold)
+        if low or one.id in seen or (rank > 1 and _rises(engine[rank - 2], one, ordered)):
+            wrong.add(rank)
+        seen.add(one.id)
+    return wrong
 
-    def __init__(self, fusion: Fusion, inputs: Sequence[Source], by_direction: bool) -> None:
-        self.kept: list[set[Id]] = []  # those of a list that no tie can cut
-        self.low: list[dict[Id, float]] = []
-        self.high: list[dict[Id, float]] = []
-        self.other: list[tuple[float, float]] = []  # what a point that a list lacks may have had from it
-        lists = [one.candidates for one in inputs]
-        for source, values in zip(
-            inputs, contributions(fusion, lists, by_direction=by_direction), strict=True
-        ):
-            found = source.candidates
-            worths = [values[one.id] for one in found]
-            groups = tie_groups(found, source.ordered)
-            low = {one.id: worths[last] for one, (_, last) in zip(found, groups, strict=True)}
-            high = {one.id: worths[first] for one, (first, _) in zip(found, groups, strict=True)}
-            other = (0.0, 0.0)
-            cut: set[Id] = set()
-            if source.full and found:
-                first, last = groups[-1]
-                cut = {one.id for one in found[first:]}
-                for one in found[first:]:
-                    low[one.id], high[one.id] = min(0.0, low[one.id]), max(0.0, high[one.id])
-                other = min(0.0, worths[last]), max(0.0, worths[first])
-            self.kept.append(low.keys() - cut)
-            self.low.append(low)
-            self.high.append(high)
-            self.other.append(other)
 
-    def of(self, key: Id) -> tuple[float, float]:
-        """The least and the greatest score of a point."""
-        pairs = [
-            (low.get(key, other[0]), high.get(key, other[1]))
-            for low, high, other in zip(self.low, self.high, self.other, strict=True)
-        ]
-        return sum(low for low, _ in pairs), sum(high for _, high in pairs)
+def _rises(above: Candidate, one: Candidate, ordered: bool) -> bool:
+    """Whether a point ranks before the one that stands above it."""
+    first, second = rank_in(above, ordered), rank_in(one, ordered)
+    return first < second and (second[0] or not close(above.score, one.score))
 
-    def allow(self, key: Id, score: float) -> bool:
-        """Whether ties can give the point this score."""
-        low, high = self.of(key)
-        return low < score < high or close(low, score) or close(high, score)
 
-    def lose(self, key: Id) -> bool:
-        """Whether ties can cut the point from every list."""
-        return not any(key in kept for kept in self.kept)
-
-    def reach(self, key: Id, score: float) -> bool:
-        """Whether ties can bring the point down to this score or below it."""
-        low, _ = self.of(key)
-        return low < score or close(low, score)
+def _missing(
+    fusion: Fusion,
+    wanted: Sequence[Fused],
+    engine: Sequence[Candidate],
+    limit: int,
+    threshold: float | None,
+) -> list[Difference]:
+    """The points that the engine's list should have and has not."""
+    given = {one.id for one in engine}
+    ordered = fusion.method == "dbsf"
+    differences = []
+    for one in wanted:
+        if one.id in given:
+            continue
+        reason = "unexplained"
+        if len(engine) >= limit:
+            if rank_in(one, ordered) == rank_in(engine[-1], ordered):
+                reason = "ties"
+            elif close(one.score, engine[-1].score):
+                reason = "rounding"
+        elif threshold is not None and close(one.score, threshold):
+            reason = "rounding"
+        differences.append(Difference(one.id, None, None, one.score, reason))
+    return differences

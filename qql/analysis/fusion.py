@@ -22,7 +22,10 @@ __all__ = [
     "contributions",
     "f32",
     "fuse",
+    "rank_in",
+    "rank_key",
     "rrf_score",
+    "slack",
     "tie_groups",
 ]
 
@@ -45,11 +48,15 @@ class Candidate(NamedTuple):
 
 
 class Fused(NamedTuple):
-    """A point of a recomputed fusion. ``parts``: what each list gave to it, None where it lacks the point."""
+    """A point of a recomputed fusion. ``parts``: what each list gave to it, None where it lacks the point.
+
+    ``order_value`` is there where the fusion goes by it: DBSF of points that a field has ordered.
+    """
 
     id: Id
     score: float
     parts: tuple[float | None, ...]
+    order_value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +99,14 @@ def _div(one: float, other: float) -> float:
     return f32(one / other)
 
 
+def slack(score: float) -> float:
+    """How much of a score rounding may account for: 1e-5 of it, and 1e-7 of one below 0.01."""
+    return _TOLERANCE * max(abs(score), 1e-2)
+
+
 def close(one: float, other: float) -> bool:
     """Whether two scores differ by no more than rounding explains."""
-    return one == other or abs(one - other) <= _TOLERANCE * max(abs(one), abs(other), 1e-2)
+    return one == other or abs(one - other) <= max(slack(one), slack(other))
 
 
 # ------------------------------------------------------------------------------------ contributions
@@ -164,8 +176,8 @@ def fuse(fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: 
                 parts[one.id] = [None] * len(lists)
                 order[one.id] = one.order_value if fusion.method == "dbsf" else None
             parts[one.id][at] = value
-    fused = [Fused(key, score, tuple(parts[key])) for key, score in scores.items()]
-    return sorted(fused, key=lambda one: rank_key(one, order[one.id]), reverse=True)
+    fused = [Fused(key, score, tuple(parts[key]), order[key]) for key, score in scores.items()]
+    return sorted(fused, key=lambda one: rank_in(one, True), reverse=True)
 
 
 # ------------------------------------------------------------------------------------ lists
@@ -182,12 +194,17 @@ def rank_key(one: Candidate | Fused, order_value: Any = None) -> tuple[bool, Any
     return (False, score) if order_value is None else (True, order_value)
 
 
+def rank_in(one: Candidate | Fused, ordered: bool) -> tuple[bool, Any]:
+    """The `rank_key` of a point in a list that goes by order values (``ordered``) or by scores alone."""
+    return rank_key(one, one.order_value if ordered else None)
+
+
 def tie_groups(found: Sequence[Candidate], ordered: bool = False) -> list[tuple[int, int]]:
     """For each candidate, the first and last position (from 0) of those that rank as high as it.
 
     ``ordered`` says that the list goes by order values: that of ORDER BY, and that of DBSF above it.
     """
-    keys = [rank_key(one, one.order_value if ordered else None) for one in found]
+    keys = [rank_in(one, ordered) for one in found]
     out: list[tuple[int, int]] = []
     start = 0
     for at in range(1, len(keys) + 1):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qql.analysis.ablation import Ablation, ablations
+from qql.analysis.ablation import Ablation, ablation, ablations, without
 from qql.analysis.asking import Asker, Call, Took
 from qql.analysis.compare import Verdict
 from qql.analysis.fusion import Candidate, Fusion, Id
@@ -48,14 +48,14 @@ class Scores:
 
     @classmethod
     def of(cls, values: Sequence[float], bins: int = _BINS) -> Scores | None:
-        """Of no scores: None. Equal scores all stand in the first step."""
+        """Of no scores: None. Equal scores all stand in the first step, and where one is infinite all."""
         if not values:
             return None
         low, high = min(values), max(values)
         counts = [0] * bins
         width = (high - low) / bins
         for value in values:
-            counts[min(bins - 1, int((value - low) / width)) if width > 0 else 0] += 1
+            counts[min(bins - 1, int((value - low) / width)) if 0 < width < math.inf else 0] += 1
         return cls(low, statistics.median(values), high, tuple(counts))
 
 
@@ -221,6 +221,7 @@ def analyse(
         lists = [hits, *asker.batch([run.body for run in stages[1:]])]
         offset = 0
     judge = Judge(asker, stages, lists)
+    lists = judge.lists
     reports = []
     for at, run in enumerate(stages):
         single = request if at == 0 else asker.single(run.body)
@@ -238,7 +239,7 @@ def analyse(
         )
     notes = tuple(f"{run.label}: {note}" for run in stages for note in run.notes)
     found = Analysis(plan, request, tuple(reports), hits, offset, reports[0].timing, (), notes)
-    return _ablated(found, lists) if ablate else found
+    return _ablated(found, lists, call) if ablate else found
 
 
 def _group_hits(answer: Mapping[str, Any], offset: int) -> tuple[Candidate, ...]:
@@ -295,14 +296,24 @@ def _overlaps(
     return tuple(out)
 
 
-def _ablated(found: Analysis, lists: Sequence[Sequence[Candidate]]) -> Analysis:
+def _ablated(found: Analysis, lists: Sequence[Sequence[Candidate]], call: Call) -> Analysis:
     root = found.stages[0].run
     fusion = Fusion.of(root.body)
     if fusion is None:
         note = "ABLATE leaves the inputs of a fusion out in turn, and the root of this query fuses nothing"
         return replace(found, notes=(*found.notes, note))
+    if found.grouped:
+        return replace(found, ablation=tuple(_regrouped(found, call)))
     inputs = [(found.stages[one].label, lists[one]) for one in root.inputs]
-    page = slice(found.offset, found.offset + len(found.hits))
+    page = slice(found.offset, root.limit)
     threshold = root.body.get("score_threshold")
     turned = found.stages[0].verdict is not None and found.stages[0].verdict.by_direction
     return replace(found, ablation=ablations(fusion, inputs, page, threshold, by_direction=turned))
+
+
+def _regrouped(found: Analysis, call: Call) -> Iterator[Ablation]:
+    """Of GROUP BY, which is asked again: the lists do not say what groups their points are in."""
+    for at, number in enumerate(found.stages[0].run.inputs):
+        body = without(found.request.body or {}, at)
+        answer = {"groups": []} if body is None else call(replace(found.request, body=body))
+        yield ablation(found.stages[number].label, found.hits, _group_hits(answer, found.plan.offset or 0))

@@ -179,7 +179,8 @@ class _Runs:
             every = sum(inner.get("limit", DEFAULT_LIMIT) * self.factor for inner in out["prefetch"])
             out["query"] = {**out["query"], "mmr": {**mmr, "candidates_limit": min(every, _U32)}}
             dropped = out.pop("score_threshold", None)
-            note = "below another stage, MMR selects from all that its prefetches found: CANDIDATES"
+            note = "below another stage, MMR selects from all that its prefetches found, and leaves them the"
+            note += " scores that they gave: CANDIDATES"
             note += " is not applied" if dropped is None else " and SCORE THRESHOLD are not applied"
             return limit, (note,)
         out["query"] = {"nearest": out["query"]["nearest"]}

@@ -43,7 +43,7 @@ def target_of(given: Given) -> str:
     return db or MEMORY
 
 
-def open_session(given: Given, target: str, progress: ProgressBar | None) -> Session:
+def open_session(given: Given, target: str, progress: ProgressBar | None, *, advice: bool = True) -> Session:
     return qql.connect(
         target,
         api_key=given.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
@@ -58,6 +58,7 @@ def open_session(given: Given, target: str, progress: ProgressBar | None) -> Ses
         rerank_url=given.get("rerank_url"),
         rerank_key=given.get("rerank_key"),
         on_progress=progress,
+        advice=given.get("advice", advice),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+from qql.inferred import Purpose
+
 __all__ = ["Embedder", "Kind", "Purpose", "Vector"]
 
 Vector = Any
 """Dense: ``list[float]``; multi: ``list[list[float]]``; sparse: ``{"indices": …, "values": …}``."""
 Kind = Literal["dense", "sparse", "multi"]
-Purpose = Literal["query", "document"]
 
 
 class Embedder(Protocol):

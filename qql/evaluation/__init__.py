@@ -1,6 +1,8 @@
 """Measuring pipelines: how good (`measures`), where it is lost (`stages`), whether it matters
-(`significance`), how fast (`speed`), and which settings are worth having (`grid`). Files are read and written
-in `files`; `documents` leads from a point to a judged document, `report` from figures to tables.
+(`significance`), how fast (`speed`), which settings there are (`settings`), which are worth having (`grid`).
+
+Files are read and written in `files`; `documents` leads from a point to a judged document, `report` from
+figures to tables, `outcome` holds all figures of an evaluation.
 
 Nothing here runs a pipeline or knows an engine.
 """
@@ -28,7 +30,19 @@ from qql.evaluation.measures import (
     parse_measure,
     parse_measures,
 )
-from qql.evaluation.report import comparison_rows, latency_cells, measure_rows, query_rows, stage_rows
+from qql.evaluation.outcome import Measured, Outcome, outcome_of
+from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
+from qql.evaluation.report import (
+    comparison_dict,
+    comparison_rows,
+    latency_cells,
+    latency_dict,
+    marked,
+    query_rows,
+    stage_rows,
+    stages_dict,
+)
+from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
     Comparison,
     bootstrap_interval,
@@ -37,8 +51,16 @@ from qql.evaluation.significance import (
     paired_t_test,
     randomization_test,
 )
-from qql.evaluation.speed import Latency, Timing, latency, measure_calls, percentile, recall_at
-from qql.evaluation.stages import StageShare, StagesReport, StageTrace, fates, stage_report
+from qql.evaluation.speed import Latency, Timing, exact_request, latency, measure_calls, percentile, recall_at
+from qql.evaluation.stages import (
+    StageFound,
+    StageShare,
+    StagesReport,
+    StageTrace,
+    fates,
+    stage_report,
+    traces,
+)
 
 __all__ = [
     "DEFAULT_MEASURES",
@@ -46,26 +68,37 @@ __all__ = [
     "Evaluation",
     "Latency",
     "Measure",
+    "Measured",
+    "Outcome",
     "Qrels",
     "Query",
     "Run",
     "Scored",
+    "Settable",
+    "StageFound",
     "StageShare",
     "StageTrace",
     "StagesReport",
     "Timing",
     "bootstrap_interval",
     "compare",
+    "comparison_dict",
     "comparison_rows",
     "document_key",
     "evaluate",
+    "exact_request",
     "expand_grid",
     "fates",
     "holm",
+    "jaccard",
+    "kendall_tau",
     "latency",
     "latency_cells",
+    "latency_dict",
+    "marked",
     "measure_calls",
-    "measure_rows",
+    "outcome_of",
+    "overlap_at",
     "paired_t_test",
     "pareto_front",
     "parse_measure",
@@ -73,6 +106,7 @@ __all__ = [
     "percentile",
     "query_rows",
     "randomization_test",
+    "rank_biased_overlap",
     "ranking",
     "read_axis",
     "read_qrels",
@@ -82,5 +116,7 @@ __all__ = [
     "run_lines",
     "stage_report",
     "stage_rows",
+    "stages_dict",
+    "traces",
     "write_run",
 ]

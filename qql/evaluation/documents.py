@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,8 +13,9 @@ from qql.evaluation.files import Scored
 from qql.nodes import is_uuid
 from qql.result import Hit
 
-__all__ = ["document_key", "ranking"]
+__all__ = ["Key", "document_key", "point_ids", "ranking"]
 
+_NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]
 """The document id of a hit."""
 
@@ -44,6 +46,13 @@ def document_key(qrels: Mapping[str, Mapping[str, int]], field: str | None = Non
         return by_uuid.get(point, point)
 
     return key
+
+
+def point_ids(doc: str) -> list[int | str]:
+    """The ids that a document's point may have, as `document_key` reads them without a field."""
+    if _NUMBER.fullmatch(doc) and int(doc) < 1 << 64:
+        return [int(doc), stable_uuid(doc)]
+    return [_as_point(doc) if is_uuid(doc) else stable_uuid(doc)]
 
 
 def ranking(hits: Iterable[Hit], key: Key) -> list[Scored]:

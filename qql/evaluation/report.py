@@ -1,11 +1,11 @@
-"""Figures as rows for a table, each row a dict with the same keys (`qql.result.Result.rows`).
+"""Figures as rows for a table (`qql.result.Result.rows`), and as JSON data.
 
 Shares and measures have four decimals, times are in milliseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from qql.evaluation.measures import Evaluation
@@ -13,21 +13,33 @@ from qql.evaluation.significance import Comparison
 from qql.evaluation.speed import Latency
 from qql.evaluation.stages import StagesReport
 
-__all__ = ["comparison_rows", "latency_cells", "measure_rows", "query_rows", "stage_rows"]
+__all__ = [
+    "comparison_dict",
+    "comparison_rows",
+    "latency_cells",
+    "latency_dict",
+    "marked",
+    "query_rows",
+    "stage_rows",
+    "stages_dict",
+]
 
 Rows = list[dict[str, Any]]
 
 
-def measure_rows(evaluations: Mapping[str, Evaluation]) -> Rows:
-    """A row a pipeline: its name, the mean of each measure, the number of queries."""
-    return [
-        {
-            "pipeline": name,
-            **{str(measure): round(mean, 4) for measure, mean in evaluation.means.items()},
-            "queries": len(evaluation.queries),
-        }
-        for name, evaluation in evaluations.items()
-    ]
+def marked(rows: Rows, names: Collection[str], mark: str = " *") -> Rows:
+    """The rows with four decimals in the columns ``names``, and a mark behind the best of each column.
+
+    One row has nothing to be better than.
+    """
+    best = {name: max(row[name] for row in rows) for name in names} if len(rows) > 1 else {}
+
+    def cell(name: str, value: Any) -> Any:
+        if name not in names:
+            return value
+        return f"{value:.4f}{mark if best.get(name) == value else ''}"
+
+    return [{name: cell(name, value) for name, value in row.items()} for row in rows]
 
 
 def query_rows(evaluations: Mapping[str, Evaluation]) -> Rows:
@@ -48,15 +60,12 @@ def comparison_rows(comparisons: Sequence[Comparison], alpha: float = 0.05) -> R
     return [
         {
             "pipeline": c.name,
-            "against": c.baseline,
             "measure": str(c.measure),
             "difference": f"{c.difference:+.4f}",
             "95 % interval": f"{c.low:+.4f} … {c.high:+.4f}",
-            "wins": c.wins,
-            "losses": c.losses,
-            "p": _p(c.p),
-            "p (t-test)": _p(c.p_t),
-            "p (Holm)": _p(c.p_holm),
+            "better on": c.wins,
+            "worse on": c.losses,
+            "p (Holm)": f"{c.p_holm:.4f}" if c.p_holm >= 0.0001 else "<0.0001",
             "verdict": ("better" if c.difference > 0 else "worse")
             if c.significant(alpha)
             else "not told apart",
@@ -65,39 +74,92 @@ def comparison_rows(comparisons: Sequence[Comparison], alpha: float = 0.05) -> R
     ]
 
 
-def _p(value: float) -> str:
-    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+def comparison_dict(c: Comparison) -> dict[str, Any]:
+    """A comparison as JSON data; see `Comparison` for what its fields are."""
+    return {
+        "pipeline": c.name,
+        "baseline": c.baseline,
+        "measure": str(c.measure),
+        "mean": c.mean,
+        "baseline_mean": c.base_mean,
+        "difference": c.difference,
+        "interval": [c.low, c.high],
+        "wins": c.wins,
+        "losses": c.losses,
+        "p": c.p,
+        "p_t": c.p_t,
+        "p_holm": c.p_holm,
+    }
 
 
 def stage_rows(report: StagesReport) -> Rows:
-    """A row a stage, and one for the documents that no stage found."""
-    rows: Rows = [
-        {
-            "stage": stage.label,
-            "documents": round(stage.docs, 1),
-            "relevant found": round(stage.found, 4),
-            "by it only": round(stage.only, 4),
-            "lost at it": round(stage.lost, 4),
-        }
-        for stage in report.stages
-    ]
-    rows.append(
-        {
-            "stage": "(no stage)",
-            "documents": None,
-            "relevant found": None,
-            "by it only": None,
-            "lost at it": round(report.never, 4),
-        }
-    )
-    return rows
+    """A row a stage, and one for the documents that no stage found. What has no meaning is left out.
+
+    A stage that reads others finds nothing by itself.
+    """
+    rows: Rows = []
+    for stage in report.stages:
+        row = {"stage": stage.label, "documents": round(stage.docs, 1), "relevant found": _share(stage.found)}
+        if stage.inputs:
+            row |= {"reads": ", ".join(stage.inputs), "lost at it": _share(stage.lost)}
+        else:
+            row["by it only"] = _share(stage.only)
+        rows.append(row)
+    return [*rows, {"stage": "(no stage)", "lost at it": _share(report.never)}]
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def stages_dict(report: StagesReport) -> dict[str, Any]:
+    """``{"queries", "kept", "never", "stages": [stage]}``, the stages in the order in which they run.
+
+    Each is ``{"stage", "found", "only", "entered", "lost", "documents", "inputs"}``; see `StageShare`.
+    """
+    return {
+        "queries": report.queries,
+        "kept": report.kept,
+        "never": report.never,
+        "stages": [
+            {
+                "stage": stage.label,
+                "found": stage.found,
+                "only": stage.only,
+                "entered": stage.entered,
+                "lost": stage.lost,
+                "documents": stage.docs,
+                "inputs": list(stage.inputs),
+            }
+            for stage in report.stages
+        ],
+    }
+
+
+def latency_dict(times: Latency) -> dict[str, Any]:
+    """``{"calls", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms", "queries_per_second"}``."""
+    return {
+        "calls": times.count,
+        **{f"{name}_ms": seconds * 1000 for name, seconds in _named(times).items()},
+        "queries_per_second": times.qps,
+    }
+
+
+def _named(times: Latency) -> dict[str, float]:
+    return {
+        "mean": times.mean,
+        "p50": times.p50,
+        "p95": times.p95,
+        "p99": times.p99,
+        "min": times.least,
+        "max": times.most,
+    }
 
 
 def latency_cells(times: Latency) -> dict[str, Any]:
-    """The cells of a row: calls, mean, p50, p95, p99 and the longest in milliseconds, queries per second."""
-    named = {"mean": times.mean, "p50": times.p50, "p95": times.p95, "p99": times.p99, "most": times.most}
+    """The cells of a row: calls, milliseconds, queries per second."""
     return {
         "calls": times.count,
-        **{f"{name} ms": round(seconds * 1000, 3) for name, seconds in named.items()},
+        **{f"{name} ms": round(seconds * 1000, 3) for name, seconds in _named(times).items()},
         "queries/s": round(times.qps, 1),
     }

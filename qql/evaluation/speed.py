@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import cycle
+from threading import Lock
+from typing import Any, TypeVar
 
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
+from qql.request import Request
 
-__all__ = ["Latency", "Timing", "latency", "measure_calls", "percentile", "recall_at"]
+__all__ = ["Latency", "Timing", "exact_request", "latency", "measure_calls", "percentile", "recall_at"]
 
 _T = TypeVar("_T")
+_TOLD_AFTER = 0.1
+"""Seconds between two reports of progress: to draw them takes time that is no call's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """``seconds`` of each call, in the calls' order; ``wall`` from the first's start to the last's end."""
+    """``seconds`` of each call, in the order in which they ended; ``wall`` is that of all."""
 
     seconds: tuple[float, ...]
     wall: float
@@ -75,38 +80,74 @@ def measure_calls(
     *,
     workers: int = 1,
     warmup: int = 0,
+    seconds: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[int, int], None] | None = None,
 ) -> Timing:
     """The time of ``call(item)`` for each item, by ``workers`` threads at a time.
 
     The first ``warmup`` items (from the start again where there are fewer) are called beforehand and not
-    counted. ``progress`` gets the calls done and all calls. An error of a call stops the measurement and is
-    raised as it is.
+    counted. With ``seconds``, the items are called again and again until so much time has passed; a call that
+    has begun is ended. ``progress`` gets the calls done and all calls (with ``seconds``: the seconds passed
+    and all). An error of a call stops the measurement and is raised as it is.
     """
     todo = list(items)
     for at in range(warmup if todo else 0):
         call(todo[at % len(todo)])
+    times: list[float] = []
+    lock = Lock()
+    start = told = clock()
+    source = iter(todo) if seconds is None or not todo else _until(cycle(todo), start + seconds, clock)
 
-    def timed(item: _T) -> float:
-        start = clock()
-        call(item)
-        return clock() - start
+    def tell(now: float) -> None:
+        nonlocal told
+        last = seconds is None and len(times) == len(todo)
+        if progress is None or not (last or now - told >= _TOLD_AFTER):
+            return
+        told = now
+        if seconds is None:
+            progress(len(times), len(todo))
+        else:
+            progress(min(round(now - start), round(seconds)), round(seconds))
 
-    seconds: list[float] = []
-    start = clock()
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        # One worker is this thread, so that nothing but the call is measured.
-        results = map(timed, todo) if workers <= 1 else pool.map(timed, todo)
-        try:
-            for taken in results:
-                seconds.append(taken)
+    def work() -> None:
+        while True:
+            with lock:
+                item = next(source, _END)
+            if isinstance(item, _End):
+                return
+            began = clock()
+            call(item)
+            taken = clock() - began
+            with lock:
+                times.append(taken)
                 if progress is not None:
-                    progress(len(seconds), len(todo))
+                    tell(began + taken)
+
+    if workers <= 1:  # this thread, so that nothing but the call is measured
+        work()
+        return Timing(tuple(times), clock() - start)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            done = [pool.submit(work) for _ in range(workers)]
+            for one in wait(done, return_when=FIRST_EXCEPTION).done:
+                one.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            source = iter(())  # the other threads end with the calls that they have begun
             raise
-    return Timing(tuple(seconds), clock() - start)
+    return Timing(tuple(times), clock() - start)
+
+
+class _End:
+    """What stands for "no more items": None might be one."""
+
+
+_END = _End()
+
+
+def _until(items: Iterator[_T], end: float, clock: Callable[[], float]) -> Iterator[_T]:
+    while clock() < end:
+        yield next(items)
 
 
 def recall_at(found: Sequence[str], exact: Sequence[Scored], k: int, *, tolerance: float = 1e-6) -> float:
@@ -129,3 +170,37 @@ def recall_at(found: Sequence[str], exact: Sequence[Scored], k: int, *, toleranc
 
 def _equal(score: float | None, last: float, tolerance: float) -> bool:
     return score is not None and math.isclose(score, last, rel_tol=tolerance)
+
+
+_UNSEARCHED = frozenset({"fusion", "rrf", "formula", "order_by", "sample", "text"})
+"""Queries that compare no vectors, so that nothing about them is approximate."""
+_APPROXIMATE = frozenset({"hnsw_ef", "acorn", "indexed_only"})
+"""Search parameters of the approximate search alone."""
+
+
+def exact_request(request: Request, more: int = 0) -> Request:
+    """The request of a query with ``exact`` in each search by vector, at the root and in all prefetches.
+
+    Exact search compares every vector, and unquantized ones. ``more`` is added to the root's limit (but not
+    to that of an MMR, which chooses among as many candidates): see `recall_at`.
+    """
+    body = request.body
+    if body is None or "query" not in body:
+        return request
+    exact = _exact(body)
+    if more and "mmr" not in exact["query"]:
+        exact["limit"] = exact.get("limit", _DEFAULT_LIMIT) + more
+    return replace(request, body=exact)
+
+
+_DEFAULT_LIMIT = 10  # Qdrant's
+
+
+def _exact(body: dict[str, Any]) -> dict[str, Any]:
+    out = dict(body)
+    if body.get("prefetch"):
+        out["prefetch"] = [_exact(inner) for inner in body["prefetch"]]
+    if isinstance(body.get("query"), dict) and not _UNSEARCHED & body["query"].keys():
+        kept = {key: value for key, value in (body.get("params") or {}).items() if key not in _APPROXIMATE}
+        out["params"] = {**kept, "exact": True}
+    return out

@@ -11,10 +11,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import chain, count
 
 from qql.errors import QQLExecutionError
 
-__all__ = ["StageShare", "StageTrace", "StagesReport", "fates", "stage_report"]
+__all__ = ["StageFound", "StageShare", "StageTrace", "StagesReport", "fates", "stage_report", "traces"]
+
+Place = tuple[int, ...]
+"""The positions in the lists of prefetches that lead from the root to a stage; the root's is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageFound:
+    """What a stage found for one query, with the places at which it stands in it.
+
+    ``label`` may hold values of parameters (``dense WHERE lang = 'de'``), ``name`` is the stage's own.
+    """
+
+    label: str
+    name: str
+    places: Sequence[Place]
+    docs: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,8 @@ class StageShare:
 
     ``found``: in the stage's documents. ``only``: in those and in no other stage's, apart from the stages
     that it reads (directly or not) and that read it. ``entered``: in its inputs' documents; 1 for a stage
-    without inputs. ``lost``: lost at it. ``docs`` is the mean number of its documents.
+    without inputs. ``lost``: lost at it. ``docs`` is the mean number of its documents, ``inputs`` are the
+    labels of the stages that it reads.
     """
 
     label: str
@@ -44,6 +63,7 @@ class StageShare:
     entered: float
     lost: float
     docs: float
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,41 @@ class StagesReport:
     kept: float
     never: float
     queries: int
+
+
+def traces(found: Mapping[str, Sequence[StageFound]]) -> dict[str, dict[str, StageTrace]]:
+    """The stages of a pipeline that was asked for several queries, alike for all of them.
+
+    Two places that hold one and the same stage for one query (``:query`` and ``:title`` were equal) may hold
+    two for another. Here they are one where they are one for every query. A stage is called by its label if
+    that is the same for every query, else by its name; a second one of that name is ``name #2``.
+    """
+    at = {
+        query: {place: stage for stage in stages for place in stage.places} for query, stages in found.items()
+    }
+    groups: dict[tuple[int, ...], list[Place]] = {}
+    for place in sorted(next(iter(at.values()), ())):
+        groups.setdefault(tuple(id(stages[place]) for stages in at.values()), []).append(place)
+    firsts = {place: places[0] for places in groups.values() for place in places}
+    labels: dict[Place, str] = {}
+    for first in dict.fromkeys(firsts.values()):
+        said = {stages[first].label for stages in at.values()}
+        labels[first] = _free(said.pop() if len(said) == 1 else next(iter(at.values()))[first].name, labels)
+    inputs: dict[Place, dict[Place, None]] = {first: {} for first in labels}
+    for place, first in firsts.items():
+        if place:
+            inputs[firsts[place[:-1]]][first] = None
+    order = TopologicalSorter(inputs).static_order()
+    shape = {place: tuple(labels[below] for below in inputs[place]) for place in order}
+    return {
+        query: {labels[place]: StageTrace(stages[place].docs, below) for place, below in shape.items()}
+        for query, stages in at.items()
+    }
+
+
+def _free(label: str, taken: Mapping[Place, str]) -> str:
+    names = chain([label], (f"{label} #{number}" for number in count(2)))
+    return next(name for name in names if name not in taken.values())
 
 
 def fates(trace: Trace, relevant: Iterable[str]) -> dict[str, str | None]:
@@ -104,7 +159,10 @@ def stage_report(
         ends.append((1 - len(lost) / total, lost.count(None) / total))
         parts.append(_shares(trace, relevant[query], lost, kin))
     kept, never = _means(ends)
-    stages = [StageShare(label, *_means([query[label] for query in parts])) for label in shape]
+    stages = []
+    for label, reads in shape.items():
+        found, only, entered, lost_at, docs = _means([query[label] for query in parts])
+        stages.append(StageShare(label, found, only, entered, lost_at, docs, reads))
     return StagesReport(tuple(stages), kept, never, len(asked))
 
 

@@ -1,0 +1,53 @@
+"""What `qql COMMAND --help` says of a command beside its options.
+
+Apart from the commands themselves, which load what they work with.
+"""
+
+__all__ = ["BENCH", "DIFF", "EVAL", "LINT", "QUERY", "TUNE"]
+
+EVAL = """\
+The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
+same for all. A hit is the judged document that has its id, or whose id became its UUID; --doc-id names a
+field of the payload instead. GROUP BY ranks the hits of one group after the other. Hits with equal scores, of
+which RRF makes many, come in any order: figures can move a little between two runs.
+
+  qql eval bm25.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --stages
+  qql eval bm25.run hybrid.run --queries queries.jsonl --qrels qrels.tsv --measures "nDCG@10 AP P(rel=2)@5"
+
+-o FILE writes there: .md, .csv, .json and .jsonl are formats. json has everything, jsonl and csv the table
+of means (with --per-query: of queries). Measures: nDCG, R, P, Success, RR, AP, Rprec, Judged."""
+BENCH = """\
+Times are the client's, from the text of the pipeline to its hits. Without --repeat and --seconds, the queries
+are asked until there are 100 calls. Recall compares the first K hits with those of the same pipeline with
+`exact = true` in every search. --queries, --param and --doc-id are as for `qql eval`; without --queries the
+pipeline is asked with what --param gives.
+
+  qql bench dense.qql hybrid.qql --db ./data --queries queries.jsonl
+  qql bench hybrid.qql --url localhost:6333 --queries queries.jsonl --concurrency 8 --seconds 30"""
+LINT = """\
+Without --url or --db, collections are known as far as the scripts create them. Of a parameter without a
+value, what is said holds for many values. A comment `-- qql: ignore CODE, …` in front of a statement, in it,
+or behind it on the same line silences the advice and warnings of these codes.
+Exit codes: 0; 1 with --fail-on, where something was found; 3 where there are errors.
+
+  qql lint *.qql --fail-on warning
+  qql lint search.qql --db ./data --format sarif -o found.sarif
+  qql lint --rule stage-keeps-most"""
+TUNE = """\
+A --grid is a parameter of the pipeline (k=2,20,60) or a setting of one of its stages, which are called as in
+EXPLAIN: root is the query, `inline 1` the first stage without a name. Settings: limit, threshold, fusion,
+rrf_k, rrf_weights (a list, or rrf_weights.dense for one), top (of RERANK), diversity, candidates (of MMR),
+and every search parameter (hnsw_ef, exact, quantization.oversampling). Values are JSON, or words;
+null leaves a clause out. All combinations are tried; those that no other beats in both quality and time are
+shown, fastest first.
+
+  qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --measure nDCG@10 \\
+    --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
+QUERY = """\
+--rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
+the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT."""
+DIFF = """\
+A move is how many ranks higher (↑) or lower (↓) a hit stands in B; a tie is a swap among equal scores,
+whose order is chance, and no difference. With --queries, each query is asked: its text is :query, its
+other fields are parameters by their names. --api-key goes to --url alone, QDRANT_API_KEY to both servers.
+json has everything, jsonl and csv have a row for each hit, or for each query."""
