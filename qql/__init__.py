@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qql.advice import lint_text as lint
     from qql.compiler import check
     from qql.compiler import compile_text as compile
     from qql.converting import from_request
@@ -60,6 +61,7 @@ __all__ = [
     "explain",
     "format",
     "from_request",
+    "lint",
     "parse",
     "split",
 ]
@@ -77,6 +79,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "explain": ("qql.explanation", "explain_text"),
     "format": ("qql.formatter", "format_text"),
     "from_request": ("qql.converting", "from_request"),
+    "lint": ("qql.advice", "lint_text"),
     "parse": ("qql.syntax", "parse"),
     "split": ("qql.syntax", "split"),
 }

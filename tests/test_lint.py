@@ -371,3 +371,16 @@ def test_a_parameter_that_no_value_fits_is_missing() -> None:
     create = "CREATE COLLECTION c (d VECTOR(2, DOT));"
     found = lint(f"{create} QUERY [1, 2] FROM c USING IDENTIFIER(:which) LIMIT 5;").found
     assert [(one.code, one.severity) for one in found] == [("missing-parameter", "error")]
+
+
+# ------------------------------------------------------------------------------------ the library
+
+
+def test_the_library_lints() -> None:
+    info = {"points_count": 90_000, "config": {"params": {"vectors": {"size": 2, "distance": "Dot"}}}}
+    text = "QUERY [1, 2] FROM shop WHERE team = :team LIMIT 3"
+    found = qql.lint(text, schema={"shop": info | {"payload_schema": {}}}, name="s.qql")
+    assert [(one.code, one.column) for one in found] == [("filter-without-index", 30)]
+    assert "s.qql:1:30" in found[0].render()
+    assert qql.lint(text, schema={"shop": info | {"payload_schema": {}}}, disabled=[found[0].code]) == []
+    assert [one.severity for one in qql.lint("QUERY FORM x")] == ["error"]

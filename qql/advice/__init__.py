@@ -6,7 +6,7 @@ collection, and says nothing where it does not know enough.
 
 from qql.advice.advising import advise, advise_script, advised
 from qql.advice.facts import CollectionFacts, facts_from_info, facts_of
-from qql.advice.linting import Linted, lint_script, unsilenced
+from qql.advice.linting import Linted, lint_script, lint_text, unsilenced
 from qql.advice.output import to_json, to_sarif
 from qql.advice.rules import RULES, Rule
 
@@ -21,6 +21,7 @@ __all__ = [
     "facts_from_info",
     "facts_of",
     "lint_script",
+    "lint_text",
     "to_json",
     "to_sarif",
     "unsilenced",

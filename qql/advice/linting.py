@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qql.advice.advising import FactsOf, advise_script
+from qql.advice.facts import facts_of
 from qql.advice.rules import RULES
 from qql.advice.standins import StandIns, open_params, sizes_of
 from qql.bind import Params
-from qql.compiler import compile_script
+from qql.compiler import SchemaSource, Stages, compile_script, make_context
 from qql.errors import Diagnostic, QQLCompileError, QQLSyntaxError, Source, Span, did_you_mean
 from qql.plan import Context
 from qql.syntax import parse_script
 from qql.terminals import cut, skip_space
 
-__all__ = ["CODES", "WARNINGS", "Linted", "lint_script"]
+__all__ = ["CODES", "WARNINGS", "Linted", "lint_script", "lint_text"]
 
 WARNINGS = frozenset(
     {"bare-word", "duplicate-id", "few-candidates", "formula-without-prefetch", "id-in-payload"}
@@ -74,6 +75,28 @@ def lint_script(
     kept.sort(key=lambda one: one.span.start if one.span else 0)
     names = dict.fromkeys(f":{one.key}" if isinstance(one.key, str) else "?" for one in unbound)
     return Linted(tuple(kept), silenced, tuple(names))
+
+
+def lint_text(
+    text: str,
+    params: Params = None,
+    *,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+    name: str = "<string>",
+    disabled: Collection[str] = (),
+) -> list[Diagnostic]:
+    """The errors, warnings and advice of a text, in its order. Nothing is raised for a bad text.
+
+    The arguments are those of `compile_text`; what ``schema`` gives as an engine's answer to ``GET
+    /collections/{name}`` tells advice more than vectors alone. Parameters need no values: what is said then
+    holds for many. ``disabled`` are codes.
+    """
+    context = make_context(collection, stages, models, schema)
+    source = Source(text, name)
+    return list(lint_script(source, params, context, facts_of(schema), disabled=disabled).found)
 
 
 def unsilenced(found: Sequence[Diagnostic], source: Source) -> list[Diagnostic]:
