@@ -25,7 +25,15 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QDRANT_URL", "QDRANT_API_KEY", "QQL_DB", "QQL_DEBUG", "NO_COLOR", "FORCE_COLOR"):
+    for name in (
+        "QDRANT_URL",
+        "QDRANT_API_KEY",
+        "QQL_DB",
+        "QQL_DEBUG",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "QQL_RERANK_MODEL",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QQL_HISTORY", "")
 
@@ -514,6 +522,23 @@ def test_version_and_help_import_nothing_heavy() -> None:
 
 def test_version(run: Run) -> None:
     assert run("--version") == (0, f"qql {qql.__version__}\n", "")
+
+
+@pytest.mark.parametrize(("argv", "model"), [([], "m"), (["--rerank-model", "other"], "other")])
+def test_the_environment_names_a_reranker(
+    run: Run, sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch, argv: list[str], model: str
+) -> None:
+    monkeypatch.setenv("QQL_RERANK_MODEL", "m")
+    assert run("-c", "ONE", *argv)[0] == 0
+    assert sessions[0].options["rerank_model"] == model
+
+
+@pytest.mark.parametrize(("argv", "given"), [([], True), (["--no-advice"], False)])
+def test_advice_can_be_turned_off(
+    run: Run, sessions: list[FakeSession], argv: list[str], given: bool
+) -> None:
+    assert run("-c", "ONE", *argv)[0] == 0
+    assert sessions[0].options["advice"] is given
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["compile"], ["explain"], ["check"]])

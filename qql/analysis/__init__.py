@@ -2,7 +2,8 @@
 
 `stages` makes a request for each stage, `measure` runs them, `fusion` and `compare` recompute what the
 engine fused and `judging` says why it differs, `attribution` divides the scores of the hits among the stages,
-`ablation` leaves each out in turn, `second` is about RERANK, `why` follows one point, `report` tells it all.
+`ablation` leaves each out in turn, `second` is about RERANK, `why` follows one point (`standing` is its
+answer, `asked` asks the engine, `slots` counts places), `report` tells it all.
 """
 
 from qql.analysis.ablation import Ablation, Move
@@ -22,12 +23,14 @@ from qql.analysis.measure import (
 from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict, provenance_lines
 from qql.analysis.second import Reranked, ScoreRange, SecondStageReport, second_stage
 from qql.analysis.stages import StageRun, stage_requests
-from qql.analysis.why import Explanation, FailedCondition, Standing, why
+from qql.analysis.standing import Change, Explanation, FailedCondition, Standing
+from qql.analysis.why import why
 
 __all__ = [
     "Ablation",
     "Analysis",
     "Call",
+    "Change",
     "Difference",
     "Explanation",
     "FailedCondition",

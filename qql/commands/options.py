@@ -212,7 +212,10 @@ OPTIONS = {
     "embed_url": _option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
     "embed_key": _option("models", "--embed-key", metavar="KEY", help="its API key"),
     "rerank_model": _option(
-        "models", "--rerank-model", metavar="MODEL", help="the model of a RERANK that names none"
+        "models",
+        "--rerank-model",
+        metavar="MODEL",
+        help="the model of a RERANK that names none [QQL_RERANK_MODEL]",
     ),
     "rerank_url": _option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
     "rerank_key": _option("models", "--rerank-key", metavar="KEY", help="its API key"),

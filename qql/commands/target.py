@@ -54,7 +54,7 @@ def open_session(given: Given, target: str, progress: ProgressBar | None, *, adv
         models=given.get("model"),
         embed_url=given.get("embed_url"),
         embed_key=given.get("embed_key"),
-        rerank_model=given.get("rerank_model"),
+        rerank_model=given.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None,
         rerank_url=given.get("rerank_url"),
         rerank_key=given.get("rerank_key"),
         on_progress=progress,
