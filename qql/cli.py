@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 import qql
-from qql.commands import abouts, formatting, running, texts
+from qql.commands import abouts, running
 from qql.commands.options import (
     BODIES,
     COMPARISON,
@@ -96,12 +96,19 @@ def _given(argv: Sequence[str] | None) -> tuple[Command | None, Given]:
     name = given.pop("command", None)
     command = _COMMANDS[name or "run"]
     flags = [word.partition("=")[0] for word in unknown]
-    misplaced = [option.flags[-1] for option in OPTIONS.values() if {*option.flags} & {*flags}]
+    misplaced = [
+        option.flags[-1]
+        for key, option in OPTIONS.items()
+        if key not in command.options and {*option.flags} & {*flags}
+    ]
     misplaced += [given.flag(option) for option in given if option not in (*command.options, "files")]
     if misplaced:
         raise UsageError.make("usage", f"{misplaced[0]} has no meaning for `qql {name or 'run'}`")
     if unknown:
-        parser.error(f"unrecognized argument {unknown[0]}")
+        hint = f"`qql {name or 'run'} --help` shows what there is; what has spaces needs quotes"
+        if unknown[0].startswith("-"):
+            hint = "options stand in front of `--`"
+        raise UsageError.make("usage", f"unrecognized argument {unknown[0]}", hint=hint)
     if "format" in given and given["format"] not in command.formats:
         known = ", ".join(command.formats)
         hint = did_you_mean(given["format"], command.formats) or f"the formats are {known}"
@@ -128,18 +135,19 @@ def _refuse_unknown(argv: Sequence[str]) -> None:
 _COMMANDS = {
     "run": Command(running.run, "run a script, and show each result", RUNNING, tuple(FORMATS)),
     "compile": Command(
-        texts.compile_,
+        later("texts", "compile_"),
         "show the requests of a script, and send nothing",
         (*OFFLINE, "format", "output"),
         ("json", "jsonl"),
     ),
     "explain": Command(
-        texts.explain,
+        later("texts", "explain"),
         "show the plan of a script; with --url or --db, by the collections there",
-        (*OFFLINE, *TARGET),
+        (*OFFLINE, *TARGET, "format", "output"),
+        ("text", "json"),
     ),
     "check": Command(
-        texts.check,
+        later("texts", "check"),
         "show the errors and warnings of scripts, and send nothing",
         (*OFFLINE, "format"),
         ("text", "json", "jsonl"),
@@ -154,13 +162,13 @@ _COMMANDS = {
         about=abouts.LINT,
     ),
     "fmt": Command(
-        formatting.fmt,
+        later("formatting", "fmt"),
         "show scripts in the canonical spelling and layout, or rewrite them so",
         (*REWRITING, "color", "quiet"),
         files=MANY,
     ),
     "convert": Command(
-        texts.convert,
+        later("texts", "convert"),
         "show the QQL of requests: JSON, curl commands, or POST /path with JSON below it",
         ("text", "collection", *BODIES, "color", "quiet", "format", "output"),
         ("script", "line"),
@@ -217,7 +225,7 @@ _COMMANDS = {
         abouts.TUNE,
     ),
     "help": Command(
-        texts.help_,
+        later("texts", "help_"),
         "show what the manual says of a word; without one, its contents",
         (),
         files=MANY,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from qql.analysis.fusion import close
 from qql.errors import QQLExecutionError
+from qql.evaluation.documents import in_order, worth
 from qql.evaluation.files import Query
 from qql.evaluation.rankings import (
     DEFAULT_PERSISTENCE,
@@ -157,9 +158,9 @@ def compare_results(
 ) -> Comparison:
     """Compare the hits of two results, of each at most the first ``depth`` (from 1); ``p`` is RBO's.
 
-    A hit is known again by its id, and by its group too where both results have groups; a point that several
-    groups of one result hold counts where it stands first. Raises `QQLExecutionError`: ``no-hits`` for a
-    result of another kind, ``bad-depth``, ``bad-persistence``.
+    Equal hits stand `in_order`. A hit is known again by its id, and by its group too where both results have
+    groups; a point that several groups of one result hold counts where it stands first. Raises
+    `QQLExecutionError`: ``no-hits`` for a result of another kind, ``bad-depth``, ``bad-persistence``.
     """
     if depth is not None and depth < 1:
         raise QQLExecutionError.make(
@@ -167,8 +168,8 @@ def compare_results(
         )
     found_a, found_b = _hits(a)[:depth], _hits(b)[:depth]
     grouped = all(hit.group is not None for hit in (*found_a, *found_b))
-    side_a = _Side.of(found_a, _order_values(a), grouped)
-    side_b = _Side.of(found_b, _order_values(b), grouped)
+    side_a = _Side.of(found_a, worth(a), grouped)
+    side_b = _Side.of(found_b, worth(b), grouped)
     common = [key for key in side_a.hits if key in side_b.hits]
     keys = [*side_a.hits, *(key for key in side_b.hits if key not in side_a.hits)]
     return Comparison(
@@ -191,38 +192,21 @@ class _Side:
     ties: dict[Key, range]
 
     @classmethod
-    def of(cls, found: Sequence[Hit], order: Mapping[int | str, Any], grouped: bool) -> _Side:
+    def of(cls, found: Sequence[Hit], worth: Callable[[Hit], Any], grouped: bool) -> _Side:
         hits: dict[Key, Hit] = {}
         for hit in found:
             hits.setdefault((hit.group if grouped else None, hit.id), hit)
-
-        def worth(item: tuple[Key, Hit]) -> Any:
-            (group, id_), hit = item
-            value = order.get(id_, hit.score)
-            return (group, value) if value is not None else item[0]
-
         ties: dict[Key, range] = {}
-        for _, equals in groupby(hits.items(), worth):
+        for _, equals in groupby(hits.items(), lambda item: worth(item[1])):
             keys = [key for key, _ in equals]
             ties |= dict.fromkeys(keys, range(len(ties) + 1, len(ties) + len(keys) + 1))
         return cls(hits, {key: rank for rank, key in enumerate(hits, 1)}, ties)
 
 
 def _hits(found: Result | Sequence[Hit]) -> Sequence[Hit]:
-    if not isinstance(found, Result):
-        return found
-    if found.kind != "hits":
+    if isinstance(found, Result) and found.kind != "hits":
         raise QQLExecutionError.make("no-hits", "this result has no hits to compare", hint="compare queries")
-    return found.hits
-
-
-def _order_values(found: Result | Sequence[Hit]) -> dict[int | str, Any]:
-    """What ORDER BY ordered each hit by; all of these have the same score, and yet they do not tie."""
-    data = found.data if isinstance(found, Result) else None
-    points = data.get("points", ()) if isinstance(data, dict) else ()
-    if any(hit.second_stage_score is not None for hit in _hits(found)):
-        return {}  # the second stage has its own order
-    return {point["id"]: point["order_value"] for point in points if "order_value" in point}
+    return in_order(found)
 
 
 def _moved(key: Key, a: _Side, b: _Side) -> Moved:

@@ -14,9 +14,12 @@ QQLError                     everything this package raises on purpose
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 __all__ = [
@@ -58,19 +61,24 @@ class Source:
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character offset, both counted from 1; a line ends with LF or CRLF."""
         offset = min(max(offset, 0), len(self.text))
-        before = self.text.rfind("\n", 0, offset)
-        column = offset - before
-        if self.text.startswith("\ufeff") and before < 0 and offset:
+        starts = _line_starts(self.text)
+        line = bisect_right(starts, offset)
+        column = offset - starts[line - 1] + 1
+        if self.text.startswith("\ufeff") and line == 1 and offset:
             column -= 1  # editors do not count a byte-order mark
-        return self.text.count("\n", 0, offset) + 1, column
+        return line, column
 
     def line(self, number: int) -> str:
         """The text of a line (counted from 1), without its line end."""
-        start = 0
-        for _ in range(number - 1):
-            start = self.text.find("\n", start) + 1
-        end = self.text.find("\n", start)
-        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r").lstrip("\ufeff")
+        starts = _line_starts(self.text)
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r").lstrip("\ufeff")
+
+
+@lru_cache(maxsize=4)
+def _line_starts(text: str) -> list[int]:
+    """Where the lines of a text begin; many diagnostics may speak of one long text."""
+    return [0, *(match.end() for match in re.finditer("\n", text))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from qql import nodes
 from qql.advice import advised, facts_of
+from qql.advice.rules import GROUP_SIZE
 from qql.bind import Params
 from qql.compiler import Compiled, SchemaSource, Stages, compile_script, make_context
 from qql.embedders.models import known_kind, known_size
@@ -17,7 +19,16 @@ from qql.embeds import fields_read
 from qql.errors import Diagnostic, Source
 from qql.inferred import Inferred, inferred_of
 from qql.merged import Filters, Part, statement_parts
-from qql.plan import DEFAULT_LIMIT, OVERSAMPLING, Input, QueryPlan, SecondStage, Stage, inputs_of
+from qql.plan import (
+    DEFAULT_LIMIT,
+    OVERSAMPLING,
+    Input,
+    QueryPlan,
+    SecondStage,
+    Stage,
+    count_limit,
+    inputs_of,
+)
 from qql.printer import show
 from qql.request import Request
 from qql.schema import Schema
@@ -25,6 +36,7 @@ from qql.vectors import vector_kind
 
 __all__ = [
     "Branch",
+    "advice_lines",
     "explain_compiled",
     "explain_dict",
     "explain_text",
@@ -32,11 +44,13 @@ __all__ = [
     "stage_details",
     "stage_does",
     "tree_lines",
+    "wrapped",
 ]
 
 _SHOWN_NUMBERS = 4
 _IN_TITLE = 60  # characters of a target
 _IN_DETAIL = 400
+_LEAST = 50  # columns of a text in a tree
 
 
 def explain_text(
@@ -63,7 +77,7 @@ def explain_compiled(compiled: Compiled) -> str:
 
     What the compiler warns of is in ``compiled.warnings``, and not said here.
     """
-    parts, advice = [], compiled.advice
+    parts = []
     if compiled.plan is not None:
         parts.append("\n".join(plan_lines(compiled.plan, compiled.schema)))
     else:
@@ -72,17 +86,18 @@ def explain_compiled(compiled: Compiled) -> str:
     if not compiled.requests:
         words = " ".join(re.findall("[A-Z][a-z]*", type(nodes.told(compiled.statement)).__name__)).upper()
         parts.append(f"{words}: carried out by the session; no request")
-    if advice:
-        parts.append("\n".join(["advice:", *(line for one in advice for line in _advice_lines(one))]))
+    if compiled.advice:
+        parts.append("\n".join(advice_lines(compiled.advice)))
     return "\n\n".join(part for part in parts if part)
 
 
 def explain_dict(compiled: Compiled) -> dict[str, Any]:
     """What `explain_compiled` says, as JSON data. Keys are added in later versions, never renamed or removed.
 
-    ``{"version": 1, "collection", "plan", "filter", "requests", "warnings", "advice"}``. What is missing is
-    null, texts are QQL, and stages are named by their label and by their number.
+    ``{"version": 1, "statement", "collection", "plan", "filter", "requests", "warnings", "advice"}``. What is
+    missing is null, texts are QQL, and stages are named by their label and by their number.
 
+    * ``statement``: as it was written.
     * ``plan``: null for what is no query, else ``{"stages", "expanded", "depth", "offset", "group", "shard",
       "options", "second"}``. ``expanded`` counts the prefetches of the request, ``options`` are those of the
       request as a whole (timeout, consistency).
@@ -117,6 +132,7 @@ def explain_dict(compiled: Compiled) -> dict[str, Any]:
     statement = statement_parts(nodes.told(compiled.statement)) if plan is None else []
     return {
         "version": 1,
+        "statement": compiled.text,
         "collection": compiled.collection,
         "plan": None if plan is None else _plan_dict(plan, told),
         "filter": [told.data(part) for part in statement],
@@ -126,11 +142,15 @@ def explain_dict(compiled: Compiled) -> dict[str, Any]:
     }
 
 
-def _advice_lines(one: Diagnostic) -> Iterator[str]:
-    place = f" at {one.line}:{one.column}" if one.line is not None else ""
-    yield _line(f"  {one.severity}[{one.code}]{place}: {one.message}")
-    if one.hint:
-        yield _line(f"    help: {one.hint}")
+def advice_lines(advice: Iterable[Diagnostic]) -> Iterator[str]:
+    """Advice with its places, below a heading; nothing where there is none."""
+    for number, one in enumerate(advice):
+        if not number:
+            yield "advice:"
+        place = f" at {one.line}:{one.column}" if one.line is not None else ""
+        yield _line(f"  {one.severity}[{one.code}]{place}: {one.message}")
+        if one.hint:
+            yield _line(f"    help: {one.hint}")
 
 
 # ------------------------------------------------------------------------------------ JSON
@@ -325,14 +345,34 @@ class Branch:
     inputs: tuple[Branch, ...] = ()
 
 
-def tree_lines(branch: Branch, lead: str = "", below: str = "") -> Iterator[str]:
-    """A tree drawn with lines, the root first."""
-    yield lead + _line(branch.title)
+def tree_lines(branch: Branch, lead: str = "", below: str = "", *, width: int | None = None) -> Iterator[str]:
+    """A tree drawn with lines, the root first.
+
+    What is longer than ``width`` goes on in the next line, though a deep tree leaves 50 columns to each text.
+    """
     bar = below + ("│   " if branch.inputs else "    ")
-    yield from (bar + _line(detail) for detail in branch.details)
+    room = None if width is None else max(width - len(bar), _LEAST)
+    title, *more = wrapped([_line(branch.title)], room)
+    yield lead + title
+    yield from (bar + line for line in (*more, *wrapped(map(_line, branch.details), room)))
     for number, one in enumerate(branch.inputs, 1):
         last = number == len(branch.inputs)
-        yield from tree_lines(one, below + ("└── " if last else "├── "), below + ("    " if last else "│   "))
+        lead, inner = ("└── ", "    ") if last else ("├── ", "│   ")
+        yield from tree_lines(one, below + lead, below + inner, width=width)
+
+
+def wrapped(lines: Iterable[str], width: int | None) -> list[str]:
+    """Lines of which the long ones go on, indented, in the next; None leaves all as they are."""
+    if width is None:
+        return list(lines)
+    out = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        short = len(line) <= width
+        out += (
+            [line] if short else textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
+        )
+    return out
 
 
 def plan_lines(plan: QueryPlan, schema: Schema | None = None) -> list[str]:
@@ -422,9 +462,7 @@ def stage_details(plan: QueryPlan, chain: Sequence[Input], told: Filters) -> Ite
     if lookup:
         yield f"vector of the point from: {show(lookup).removeprefix('LOOKUP FROM ')}"
     if not isinstance(stage.target, nodes.Points):
-        default = "" if stage.limit is not None else " (Qdrant's default)"
-        offset = f", offset: {plan.offset}" if stage is plan.root and plan.offset else ""
-        yield f"limit: {_limit(stage)}{default}{offset}"
+        yield f"limit: {_limit(stage)}{_limited(plan, stage)}"
     if stage is plan.root:
         if plan.group is not None:
             yield f"group by: {show(plan.group).removeprefix('GROUP BY ')}"
@@ -432,6 +470,16 @@ def stage_details(plan: QueryPlan, chain: Sequence[Input], told: Filters) -> Ite
             yield f"shard: {show(plan.shard).removeprefix('SHARD ')}"
         if plan.request:
             yield "options: " + ", ".join(f"{key} = {show(value)}" for key, value in plan.request.items())
+
+
+def _limited(plan: QueryPlan, stage: Stage) -> str:
+    """Of a limit: whether it is Qdrant's, OFFSET, and what GROUP BY makes of it."""
+    default = "" if stage.limit is not None else " (Qdrant's default)"
+    if stage is plan.root:
+        counted = " groups" if plan.group is not None else ""
+        return counted + default + (f", offset: {plan.offset}" if plan.offset else "")
+    size = None if plan.group is None else count_limit(plan.group.size, "SIZE", 1) or GROUP_SIZE
+    return default + (f", times {size} for the hits of a group" if size else "")
 
 
 def _target_lines(stage: Stage) -> Iterator[str]:
@@ -491,7 +539,7 @@ def _second_lines(plan: QueryPlan) -> Iterator[str]:
     if second is None:
         return
     kept = "all" if second.top is None else f"the best {second.top}"
-    skipped = f", but for the first {second.offset}" if second.offset else ""
+    skipped = f" behind the first {second.offset}" if second.offset else ""
     model = second.model or "a model that is not known"
     yield f"then reranked by {model}: {kept} of {_limit(plan.root)} candidates{skipped}"
     yield f"    compared with: {_cut(show(nodes.Scalar(second.text)), _IN_DETAIL)}"

@@ -64,7 +64,7 @@ class Filters:
         self.indexes: Mapping[str, str] | None = None
         # A schema without indexes tells of none only where an engine made it, which counts the points too.
         if schema is not None and (schema.indexes or schema.points is not None):
-            self.indexes = {_bare(name): kind for name, kind in schema.indexes.items()}
+            self.indexes = schema.indexes
         self.made: dict[tuple[int, bool], nodes.Condition | None] = {}
         self.texts: dict[int, tuple[str, tuple[str, ...]]] = {}
         self.said: set[int] = set()
@@ -120,7 +120,7 @@ class Filters:
 
     def index(self, field: str) -> str | None:
         """The type of a field's index, ``""`` where its type is not known; None where it has none."""
-        return (self.indexes or {}).get(_bare(field))
+        return (self.indexes or {}).get(field)
 
     def stage_lines(self, plan: QueryPlan, chain: Sequence[Input]) -> Iterator[str]:
         """``where: a = 1  (of the stage; a: keyword index)``, a line for each part of a stage's filter."""
@@ -173,7 +173,8 @@ class Filters:
 def tested_fields(condition: nodes.Condition) -> Iterator[tuple[str, nodes.Condition]]:
     """Every payload field that a condition tests, with the test; inside NESTED, with the path of the field.
 
-    The id of a point is no field. Depth is not limited.
+    The path is that of the index which answers the test: NESTED('a', b …) and NESTED('a[]', b …) take the
+    one on ``a[].b``. The id of a point is no field. Depth is not limited.
     """
     todo: list[tuple[nodes.Condition, str]] = [(condition, "")]
     while todo:
@@ -186,17 +187,12 @@ def tested_fields(condition: nodes.Condition) -> Iterator[tuple[str, nodes.Condi
             case nodes.MinShould():
                 todo += [(child, path) for child in reversed(one.conditions)]
             case nodes.Nested():
-                todo.append((one.condition, f"{path}{one.name.text}[]."))
+                todo.append((one.condition, f"{path}{str(one.name.text).removesuffix('[]')}[]."))
             case nodes.Slice() | nodes.HasVector():
                 pass
             case _:
                 if path or one.name.text != "id":
                     yield f"{path}{one.name.text}", one
-
-
-def _bare(field: str) -> str:
-    """A path without the brackets of lists, which an index may be made with or without."""
-    return field.replace("[]", "")
 
 
 def _shortened(text: str) -> str:

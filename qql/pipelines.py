@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qql import nodes
 from qql.bind import Params
@@ -16,13 +16,14 @@ from qql.inference import embed_request
 from qql.result import Result
 from qql.second_stage import rerank
 from qql.session import Session
-from qql.syntax import parse_script, raise_all
+from qql.syntax import Parsed, parse_script, raise_all
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis
 
 __all__ = ["Pipeline", "Steps"]
 
+_T = TypeVar("_T", Parsed, Compiled)
 _BESIDE = (nodes.Use, nodes.Define, nodes.Undefine)
 
 
@@ -58,9 +59,11 @@ class Pipeline:
 
         Raises `QQLSyntaxError` (of several statements: `QQLScriptError`).
         """
-        parsed, errors = parse_script(Source(self.text, self.name))
-        raise_all(errors)
-        return tuple(dict.fromkeys(param.key for one in parsed for param in one.params))
+        return tuple(dict.fromkeys(param.key for one in self._parsed() for param in one.params))
+
+    def check(self) -> None:
+        """See whether it is one query. Raises as `parameters`, and `QQLPlanError` ``no-pipeline``."""
+        self._query(self._parsed())
 
     def taken(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the values that are its parameters: `:place.lat` is found inside `place`, too."""
@@ -70,19 +73,26 @@ class Pipeline:
 
     def compiled(self, params: Params = None) -> Compiled:
         """The query with its parameters. Raises `QQLCompileError`; ``no-pipeline``: it is not one query."""
-        found = self.session.compile(self.text, params, name=self.name)
-        queries = [one for one in found if isinstance(one.statement, nodes.Query)]
+        return self._query(self.session.compile(self.text, params, name=self.name))
+
+    def _parsed(self) -> list[Parsed]:
+        parsed, errors = parse_script(Source(self.text, self.name))
+        raise_all(errors)
+        return parsed
+
+    def _query(self, found: Sequence[_T]) -> _T:
+        """The one that is a query. Raises `QQLPlanError`."""
+        source = Source(self.text, self.name)
         for one in found:
             if not isinstance(one.statement, (nodes.Query, *_BESIDE)):
                 hint = "a pipeline holds one QUERY, and beside it at most USE, DEFINE and UNDEFINE"
                 raise QQLPlanError.make(
                     "no-pipeline", "this statement is no part of a pipeline", one.span, hint
-                ).at(one.source)
+                ).at(source)
+        queries = [one for one in found if isinstance(one.statement, nodes.Query)]
         if len(queries) != 1:
             message = f"a pipeline is one QUERY, and {self.name} holds {len(queries) or 'none'}"
-            raise QQLPlanError.make("no-pipeline", message, queries[1].span if queries else None).at(
-                queries[1].source if queries else None
-            )
+            raise QQLPlanError.make("no-pipeline", message, queries[1].span if queries else None).at(source)
         return queries[0]
 
     def ask(self, params: Params = None) -> Result:

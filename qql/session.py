@@ -16,7 +16,7 @@ from qql.backends.base import Backend, Progress
 from qql.bind import Params
 from qql.compiler import Compiled, Stages, apply, compile_script, make_context
 from qql.copying import copy_fields
-from qql.dump import dump_collection, reason_of
+from qql.dump import dump_collection
 from qql.embedders import Embedders
 from qql.errors import (
     Diagnostic,
@@ -30,6 +30,7 @@ from qql.errors import (
     Span,
     did_you_mean,
 )
+from qql.executing import read_executed
 from qql.explanation import explain_compiled, explain_dict
 from qql.filters import scalar_value
 from qql.inference import embed_request
@@ -265,7 +266,7 @@ class Session:
         """Compiles all of a script. What was known of the collections is not held against it."""
         for believed in (bool(self._seen), False):
             try:
-                compiled = compile_script(source, params, self.context, files=_read_script)
+                compiled = compile_script(source, params, self.context, files=read_executed)
                 break
             except QQLCompileError as exc:
                 if not believed or isinstance(exc, QQLSyntaxError):
@@ -297,13 +298,13 @@ class Session:
     def _advised(self, compiled: Compiled) -> Compiled:
         if not self.advice:
             return compiled
-        from qql.advice import advised, unsilenced
+        from qql.advice import advised
 
         try:
             (found,) = advised([compiled], self.schema, self.facts)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled
-        return replace(found, advice=tuple(unsilenced(found.advice, found.source)))
+        return found
 
     def _advice(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""
@@ -458,23 +459,6 @@ class Session:
 
 def _refuse(code: str, message: str, hint: str | None = None) -> NoReturn:
     raise QQLExecutionError(Diagnostic(code, message, hint=hint))
-
-
-def _read_script(statement: nodes.Execute) -> Source:
-    """The file that EXECUTE names; its path is relative to the current directory."""
-    path = str(scalar_value(statement.path))
-    try:
-        text = Path(path).expanduser().read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        message = f"the file {path} is not UTF-8 text: byte {exc.start} is none of its"
-        raise QQLPlanError(
-            Diagnostic("file-unreadable", message, statement.path.span, "save it as UTF-8")
-        ) from exc
-    except (OSError, ValueError, RuntimeError) as exc:  # a NUL in the path; `~nobody`
-        hint = "a path is relative to the folder that the program was started in"
-        message = f"the file {path} cannot be read: {reason_of(exc)}"
-        raise QQLPlanError(Diagnostic("file-unreadable", message, statement.path.span, hint)) from exc
-    return Source(text, path)
 
 
 _CHANGES_SCHEMA = (

@@ -12,16 +12,17 @@ from qql import nodes
 from qql.backends.base import Backend
 from qql.compiler import Compiled
 from qql.errors import Diagnostic
+from qql.explanation import advice_lines
 from qql.filters import point_id, scalar_value
 from qql.plan import QueryPlan
 from qql.request import Request
 from qql.rerankers import Rerankers
 from qql.result import Hit, Result
 from qql.results import result_of
-from qql.second_stage import Judged, judged, page_of
+from qql.second_stage import judged, page_of
 
 if TYPE_CHECKING:
-    from qql.analysis import Analysis, SecondStageReport
+    from qql.analysis import Analysis, Provenance, SecondStageReport
 
 __all__ = ["Telling", "told_as"]
 
@@ -76,30 +77,35 @@ class Telling:
         query = nodes.told(self.compiled.statement)
         return result_of(replace(self.compiled, statement=query), self.backend.call(self.request)).hits
 
-    def judged(self) -> list[Judged] | None:
-        """All candidates of RERANK in its order; None where there is none."""
-        second = self.plan.second
-        return None if second is None else judged(self.candidates(), second, self.rerankers)
+    def reranked(self) -> list[tuple[int | str, float, float | None]]:
+        """All candidates of RERANK in its order: the id, and both scores."""
+        assert self.plan.second is not None
+        found = judged(self.candidates(), self.plan.second, self.rerankers)
+        return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
     def explained(self, statement: nodes.Explain) -> Result:
-        """EXPLAIN ANALYZE."""
-        from qql.analysis import analysis_lines, provenance, provenance_dict, provenance_lines
+        """EXPLAIN ANALYZE, with the advice; its data are those of `analysis_dict`, and ``provenance``."""
+        from qql.analysis import analysis_lines, provenance_dict, provenance_lines
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
         found = self.analysis(runs=runs, ablate=statement.ablate)
-        data, lines = found.to_dict(), analysis_lines(found)
+        data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema)
         query = statement.statement
         if isinstance(query, nodes.Query) and query.provenance is not None:
-            shares = provenance(found)
+            shares = _provenance(found)
             data["provenance"] = [provenance_dict(one) for one in shares]
             lines += provenance_lines(shares)
+        lines += advice_lines(self.compiled.advice)
+        data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
+        data["advice"] = [one.to_dict() for one in self.compiled.advice]
         return told_as(lines, data, statement)
 
     def why(self, statement: nodes.Why) -> Result:
         """WHY [NOT] id."""
         from qql.analysis import why
 
-        found = why(self.plan, self.request, self.backend.call, point_id(statement.id))
+        second = None if self.plan.second is None else self.reranked
+        found = why(self.plan, self.request, self.backend.call, point_id(statement.id), second=second)
         return told_as(found.lines(), found.to_dict(), statement)
 
     def with_provenance(self, result: Result) -> Result:
@@ -116,6 +122,17 @@ class Telling:
         hint = "among equal scores and in a SAMPLE, chance decides; others may have written meanwhile"
         warning = Diagnostic("no-provenance", message, None, hint, severity="warning")
         return replace(result, hits=hits, warnings=(*result.warnings, warning))
+
+
+def _provenance(found: Analysis) -> list[Provenance]:
+    """Of each hit; behind RERANK about the search, whose scores the stages have shares of."""
+    from qql.analysis import provenance
+
+    if found.second is None:
+        return provenance(found)
+    searched = provenance(replace(found, hits=found.stages[0].candidates, offset=0))
+    known = {one.id: one for one in searched}
+    return [replace(known[hit.id], rank=hit.rank) for hit in found.second.hits if hit.id in known]
 
 
 def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:

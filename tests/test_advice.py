@@ -39,8 +39,11 @@ from qql.advice import (
 from qql.advice.limits import stage_limits
 from qql.advice.scores import dbsf_bounds, rrf_bounds
 from qql.compiler import Compiled, compile_script, make_context
-from qql.errors import Diagnostic, Source, Span
+from qql.errors import Diagnostic, QQLCompileError, Source, Span
+from qql.reference import ENTRIES, SETUP
+from qql.reference import PARAMS as PARAMETERS
 from qql.schema import Schema
+from qql.syntax import parse_script
 
 GOLDEN = Path(__file__).parent / "golden_advice"
 INFOS: dict[str, Any] = json.loads((GOLDEN / "collections.json").read_text(encoding="utf-8"))
@@ -161,6 +164,27 @@ def test_the_readme_is_good() -> None:
     text = "\n".join(re.findall(r"^```sql\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
     found = advise_script(compiled(text, schema={}), lambda _: None)
     assert [one.render() for one in found] == []
+
+
+def test_the_manual_is_good() -> None:
+    """Its examples, behind the statements that make their collections of three and four points."""
+    setup = "".join(SETUP.values())
+    found: dict[str, set[str]] = {}
+    for entry in ENTRIES:
+        used = {param.key for one in parse_script(Source(entry.example))[0] for param in one.params}
+        params = {name: value for name, value in PARAMETERS.items() if name in used}
+        try:
+            done = compiled(setup + entry.example, schema={}, collection="docs", params=params or None)
+        except QQLCompileError:  # it goes on from what another example has made
+            continue
+        said = advised(done, lambda _: None)[len(compiled(setup, schema={})) :]
+        broken = {advice.code for one in said for advice in one.advice}
+        if broken:
+            found[entry.name] = broken
+    assert found == {
+        "PARAMS": {"idle-hnsw-ef"},  # it shows both of them
+        "Depth, size and number": {"limit-beyond-collection"},  # it shows the highest limit
+    }
 
 
 # What the compiler's own goldens break: they are about forms, and not about good pipelines. Stages without
@@ -547,13 +571,57 @@ def test_the_widest_first_stage_by_the_size_of_the_collection(points: int, limit
 
 
 @pytest.mark.parametrize(
-    ("points", "limit", "said"), [(50_000, 50, False), (50_000, 49, True), (30, 3, False)]
+    ("points", "limit", "said"),
+    [(50_000, 50, False), (50_000, 49, True), (1000, 49, True), (999, 49, False), (30, 3, False)],
 )
 def test_the_narrowest_first_stage(points: int, limit: int, said: bool) -> None:
     infos = {"docs": INFOS["docs"] | {"points_count": points}}
     text = f"QUERY [1, 0, 0, 0] FROM docs USING dense PREFETCH (QUERY [1, 0, 0, 0] USING fast LIMIT {limit})"
     text += " LIMIT 3;"
     assert ("first-stage-narrow" in codes(text, infos)) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (
+            "stage-keeps-most",
+            "QUERY {v} FROM docs USING dense PREFETCH (QUERY {v} USING fast LIMIT 30) LIMIT 20;",
+        ),
+        (
+            "stage-keeps-little",
+            "QUERY {v} FROM docs USING dense PREFETCH (QUERY {v} USING fast LIMIT 900) LIMIT 10;",
+        ),
+        (
+            "rerank-keeps-most",
+            "QUERY {v} FROM docs USING dense RERANK 'a' MODEL 'jina/x' TOP 9 LIMIT 10;",
+        ),
+    ],
+)
+def test_rules_of_thumb_are_not_for_small_collections(code: str, text: str) -> None:
+    text = text.format(v="[1, 0, 0, 0]")
+
+    def said(points: int) -> bool:
+        return code in codes(text, {"docs": INFOS["docs"] | {"points_count": points}})
+
+    assert said(1000) and not said(999) and not said(4)
+
+
+def test_ten_points_need_no_limit() -> None:
+    text = "QUERY [1, 0, 0, 0] FROM docs USING dense PREFETCH (QUERY [1, 0, 0, 0] USING fast);"
+    for points, said in ((10, False), (11, True)):
+        infos = {"docs": INFOS["docs"] | {"points_count": points}}
+        assert ("stage-without-limit" in codes(text, infos)) == said
+
+
+def test_no_limit_is_advised_above_the_number_of_points() -> None:
+    text = (
+        "QUERY [1, 0, 0, 0] FROM docs USING dense PREFETCH (QUERY [1, 0, 0, 0] USING fast LIMIT 8) LIMIT {};"
+    )
+    for limit, advised_limit in ((20, 50), (70, 70)):
+        found = advice(text.format(limit), {"docs": INFOS["docs"] | {"points_count": 50}})
+        [hint] = [one.hint for one in found if one.code == "stage-limit-short"]
+        assert hint == f"LIMIT {advised_limit} in `inline 1`"
 
 
 # ------------------------------------------------------------------------------------ statements and scripts

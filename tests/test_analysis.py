@@ -328,6 +328,37 @@ def test_a_difference_is_told(db: Database) -> None:
     assert wrong.expected is not None and wrong.score == pytest.approx(wrong.expected + 0.25)
 
 
+def test_the_order_of_a_field_is_judged_by_the_field(db: Database) -> None:
+    """DBSF of points that a field has ordered goes by the field, whatever the scores; here all are 0.5."""
+
+    def doctor(request: Request, answer: Any) -> Any:
+        if len(answer) == 2:  # the end of the list instead of its beginning
+            answer[0]["points"] = [{**point, "score": 0.5} for point in reversed(answer[1]["points"][:4])]
+        return answer
+
+    text = "QUERY FUSION DBSF FROM docs PREFETCH ((QUERY ORDER BY price LIMIT 150)) LIMIT 4"
+    assert _reasons(db.analyse(text)) == ()
+    assert _reasons(db.analyse(text, doctored(db, doctor))) == ("unexplained",)
+
+
+def test_a_threshold_ends_a_list_at_the_first_point_below_it(db: Database) -> None:
+    """DBSF puts the ordered points first; one of them has 0.5, so that none of the others is reached."""
+    prefetch = f"(QUERY ORDER BY price LIMIT 3), (QUERY {DENSE} USING dot LIMIT 20)"
+    text = f"QUERY FUSION DBSF FROM docs PREFETCH ({prefetch}) LIMIT 30"
+    cut = text + " SCORE THRESHOLD 0.55"
+    every = db.analyse(text).hits
+    passing = [{"id": one.id, "score": one.score} for one in every if one.score >= 0.55]
+    assert len(db.ids(cut)) < 3 < len(passing)
+
+    def doctor(request: Request, answer: Any) -> Any:
+        if len(answer) == 3:
+            answer[0]["points"] = passing
+        return answer
+
+    assert _reasons(db.analyse(cut)) == ()
+    assert _reasons(db.analyse(cut, doctored(db, doctor))) == ("unexplained",)
+
+
 def test_a_list_out_of_order_is_told(db: Database) -> None:
     def doctor(request: Request, answer: Any) -> Any:
         if len(answer) == 3:
@@ -481,6 +512,25 @@ def test_a_threshold_is_a_32_bit_float(db: Database) -> None:
     assert ids(verdict.order) == ids(found.hits)
 
 
+def test_mmr_above_mmr(db: Database) -> None:
+    """The lower one gives all its CANDIDATES, and the upper one selects from them."""
+    lower = f"QUERY MMR {DENSE} CANDIDATES 40 USING dense LIMIT 5"
+    upper = f"QUERY MMR {DENSE} DIVERSITY 0.9 USING far PREFETCH (({lower})) LIMIT 20"
+    found = db.analyse(f"QUERY FUSION RRF FROM docs PREFETCH (({upper})) LIMIT 50")
+    assert [report.returned for report in found.stages] == [20, 20, 40]
+    assert ids(found.hits) == ids(found.stages[1].candidates)
+
+
+def test_dbsf_of_scores_that_hardly_differ(db: Database) -> None:
+    """An engine that computes in 64 bits differs by more than usual, and that is rounding."""
+    near: Pairs = [(1, 1.0001), (2, 1.00005), (3, 1.0)]
+    deviation = 0.00005
+    root = [(key, 0.5 + (score - 1.00005) / (6 * deviation)) for key, score in near]
+    for by, reason in ((0.0, "rounding"), (0.01, "unexplained")):
+        call = telling([(key, score + by) for key, score in root], near)
+        assert _reasons(db.analyse(one_list(10).replace("RRF", "DBSF"), call)) == (reason,)
+
+
 def test_mmr_leaves_the_scores_of_its_prefetches(db: Database) -> None:
     mmr = f"QUERY MMR {DENSE} DIVERSITY 0.5 USING dense PREFETCH ((QUERY {DENSE} USING far LIMIT 8)) LIMIT 6"
     found = db.analyse(f"QUERY FUSION DBSF FROM docs PREFETCH (({mmr}), (QUERY {DENSE} USING dot))")
@@ -516,6 +566,7 @@ def test_distances_turned_round_by_newer_servers(db: Database) -> None:
     found = db.analyse(text, doctored(db, doctor), ablate=True)
     assert found.stages[0].verdict is not None
     assert found.stages[0].verdict.by_direction and found.stages[0].verdict.same
+    assert found.stages[0].verdict.text == "recomposed = engine, with distances turned round"
     assert all(hit.recomposed == hit.score for hit in provenance(found))
     assert ids(found.ablation[1].order)[0] == found.stages[1].candidates[0].id
 
@@ -958,18 +1009,18 @@ def test_the_lines_of_why(db: Database) -> None:
 def test_the_tree(db: Database) -> None:
     found = db.analyse(HYBRID + " LIMIT 10", ablate=True)
     lines = analysis_lines(found)
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
     assert lines[0] == "Query on docs: 10 hits"
     assert lines[1] == "root: fuse by RRF"
     text = "\n".join(lines)
     assert "│   recomposed = engine" in text
     assert "├── dense: search for a vector on dense" in text
     words = found.stages[2]
-    assert f"returned {words.returned} of 300 ({words.unused} slots unused) · scores " in text
+    assert f"used {words.returned} of 300 slots, {words.unused} unused" in text
     reached = found.stages[1].reached
     assert f"{len(reached)} of 10 final hits, from ranks " in text
     assert "without dense: " in text and "    entered: " in text
-    assert max(map(len, analysis_lines(found, 60))) == 60
+    assert max(map(len, analysis_lines(found, 60))) <= 60
 
 
 def test_a_stage_shown_twice(db: Database) -> None:

@@ -17,7 +17,7 @@ from test_repl import UUID, FakeSession
 
 import qql
 from qql.cli import main
-from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError, Source, Span
+from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError
 from qql.request import Request
 
 Run = Callable[..., tuple[int, str, str]]
@@ -396,19 +396,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         warnings.append(warning)
         return [Request("GET", "/collections"), Request("POST", "/x", {"wait": True}, {"text": "Größe"})]
 
-    def explain(text: str, params: Any = None, **options: Any) -> str:
-        known.asked.append((text, params, options))
-        return "plan \x1b[31m\n  step\n"
-
-    def check(text: str, params: Any, **options: Any) -> list[Diagnostic]:
-        known.asked.append((text, params, options))
-        source = Source(text, options["name"])
-        bad = Diagnostic("syntax", "expected a statement", Span(0, 3), source=source)
-        return {"BAD": [bad, warning], "OLD": [warning]}.get(text, [])
-
     monkeypatch.setitem(vars(qql), "compile", compile)
-    monkeypatch.setitem(vars(qql), "explain", explain)
-    monkeypatch.setitem(vars(qql), "check", check)
     return known
 
 
@@ -434,39 +422,71 @@ def test_compile_error(run: Run, compiler: SimpleNamespace) -> None:
     assert run("compile", "-", stdin="BAD") == (3, "", "error[syntax]: expected a statement\n")
 
 
-def test_explain(run: Run, compiler: SimpleNamespace, sessions: list[FakeSession], tmp_path: Path) -> None:
-    file = script(tmp_path / "a.qql", "ONE")
-    assert run("explain", file) == (0, "plan \\x1b[31m\n  step\n", "")
-    assert compiler.asked == [("ONE", None, {"collection": None, "models": None, "name": file})]
+def test_explain(run: Run, sessions: list[FakeSession], tmp_path: Path) -> None:
+    file = script(tmp_path / "a.qql", "QUERY 'a\x1b[31mb' MODEL 'm' FROM docs USING dense")
+    code, out, err = run("explain", file)
+    assert (code, err) == (0, "")
+    assert out.startswith("Query on docs: one search\nroot: search for 'a\\u001b[31mb' MODEL 'm' on dense\n")
     assert sessions == []
+    text = "WITH a AS (QUERY [1]) QUERY [2] FROM docs PREFETCH (QUERY [3] LIMIT 5)"
+    code, out, err = run("explain", "-c", text)
+    assert "warning[stage-limit-short] at 1:69: " in out and "--" not in out
+    assert err.startswith("warning[unused-stage]: the stage `a` is never used\n")
+    code, out, _ = run("explain", "-c", f"COUNT FROM docs; {text}", "--format", "json")
+    told = json.loads(out)
+    assert code == 0 and [one["plan"] is None for one in told] == [True, False]
+    assert [one["code"] for one in told[1]["warnings"]] == ["unused-stage"]
+    assert run("explain", "-c", "QUERY 'a' FORM docs")[0] == 3
 
 
-def test_explain_by_a_database(run: Run, compiler: SimpleNamespace, sessions: list[FakeSession]) -> None:
-    assert run("explain", "-c", "ONE", "--db", "dir") == (0, "plan of ONE at dir\n", "")
-    assert sessions[0].closed
+def test_explain_names_the_statements_of_a_script(run: Run, tmp_path: Path) -> None:
+    stages = script(tmp_path / "stages.qql", "DEFINE a AS (QUERY [1] LIMIT 90);\n\nCOUNT\n  FROM docs;")
+    file = script(tmp_path / "a.qql", f"EXECUTE '{stages}';\nQUERY [2] FROM docs PREFETCH (a) LIMIT 9")
+    code, out, err = run("explain", file)
+    assert (code, err) == (0, "")
+    words = f"EXECUTE '{stages}'"
+    assert [line for line in out.splitlines() if line.startswith("--")] == [
+        f"-- {stages}:1  DEFINE a AS (QUERY [1] LIMIT 90)",
+        f"-- {stages}:3  COUNT FROM docs",
+        f"-- {file}:1  {words if len(words) <= 60 else words[:59] + '…'}",
+        f"-- {file}:2  QUERY [2] FROM docs PREFETCH (a) LIMIT 9",
+    ]
 
 
-def test_check(run: Run, compiler: SimpleNamespace, tmp_path: Path) -> None:
-    good, old, bad = (script(tmp_path / name, name) for name in ("FINE", "OLD", "BAD"))
-    assert run("check", good) == (0, "", "1 script: 0 errors, 0 warnings\n")
-    code, out, err = run("check", good, old)
-    assert (code, err) == (0, "2 scripts: 0 errors, 1 warning\n")
-    assert out == "warning[unused-stage]: the stage is not used\n"
-    code, out, err = run("check", good, old, bad)
-    assert (code, err) == (3, "3 scripts: 1 error, 2 warnings\n")
+def test_explain_by_a_database(run: Run, tmp_path: Path) -> None:
+    db = str(tmp_path / "db")
+    assert run("-c", "CREATE COLLECTION docs (dense VECTOR(4, DOT))", "--db", db)[0] == 0
+    out = run("explain", "-c", "QUERY [1, 2, 3, 4] FROM docs", "--db", db)[1]
+    assert "vector: dense (dense, 4 × Dot)" in out
+
+
+def test_check(run: Run, tmp_path: Path) -> None:
+    good = script(tmp_path / "good.qql", "QUERY :v FROM docs")
+    old = script(tmp_path / "old.qql", "WITH a AS (QUERY [1]) QUERY [2] FROM docs")
+    bad = script(tmp_path / "bad.qql", "FINE")
+    given = ("--param", "v=[1]")
+    assert run("check", good, *given) == (0, "", "1 script: 0 errors, 0 warnings\n")
+    code, out, err = run("check", old)
+    assert (code, err) == (0, "1 script: 0 errors, 1 warning\n")
+    assert out.startswith("warning[unused-stage]: the stage `a` is never used\n")
+    code, out, err = run("check", old, bad)
+    assert (code, err) == (3, "2 scripts: 1 error, 1 warning\n")
     assert f"--> {bad}:1:1" in out
-    code, out, _ = run("check", "-c", "BAD", "--format", "json")
+    code, out, _ = run("check", old, bad, "--format", "json")
     assert code == 3
-    assert [item["code"] for item in json.loads(out)] == ["syntax", "unused-stage"]
-    assert json.loads(out)[0] | {"file": "<command>", "line": 1, "column": 1} == json.loads(out)[0]
-    assert run("check", "-c", "FINE", "--format", "json")[1] == "[]\n"
-    argv = ("check", "-q", "-c", "BAD", "--format", "jsonl", "--param", "a=1", "--collection", "docs")
-    assert len(run(*argv)[1].splitlines()) == 2
-    assert compiler.asked[-1] == (
-        "BAD",
-        {"a": 1},
-        {"collection": "docs", "models": None, "name": "<command>"},
-    )
+    assert [item["code"] for item in json.loads(out)] == ["unused-stage", "syntax"]
+    assert json.loads(out)[1] | {"file": bad, "line": 1, "column": 1} == json.loads(out)[1]
+    assert run("check", "-c", "QUERY [1]", "--collection", "docs", "--format", "json")[1] == "[]\n"
+    assert len(run("check", "-q", old, bad, "--format", "jsonl")[1].splitlines()) == 2
+
+
+def test_check_knows_what_execute_defines(run: Run, tmp_path: Path) -> None:
+    stages = script(tmp_path / "stages.qql", "DEFINE a AS (QUERY [1] LIMIT 90)")
+    text = f"EXECUTE '{stages}'; QUERY [2] FROM docs PREFETCH (a) LIMIT 9"
+    assert run("check", "-c", text)[:2] == (0, "")
+    script(tmp_path / "stages.qql", "DEFINE a AS")
+    code, out, _ = run("check", "-c", text)
+    assert code == 3 and f"--> {stages}:1:" in out
 
 
 def test_alone_on_a_terminal_it_is_a_prompt(

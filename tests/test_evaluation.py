@@ -24,7 +24,7 @@ from qql.evaluation import files
 from qql.evaluation.measures import MEASURES
 from qql.evaluation.significance import _incomplete_beta
 from qql.request import Request
-from qql.result import Hit
+from qql.result import Hit, Result
 
 
 def written(tmp_path: Path, text: str | bytes, name: str = "file") -> Path:
@@ -293,11 +293,59 @@ def test_hits_are_documents_by_a_field() -> None:
     assert "neither a string" in fault("no-document-id", key, Hit(1, payload={"meta": {"doc": [1]}})).message
 
 
+def test_the_field_that_an_id_was_made_of() -> None:
+    payload = {"title": "MED", "flag": True, "_id": "MED-10", "text": "MED-10"}
+    assert ev.source_of(Hit(stable_uuid("MED-10"), payload=payload)) == "_id"
+    assert ev.source_of(Hit(stable_uuid("7"), payload={"n": [7], "key": 7})) == "key"
+    assert ev.source_of(Hit(stable_uuid("True"), payload=payload)) is None
+    assert ev.source_of(Hit(stable_uuid("MED-10"))) is None
+    assert ev.source_of(Hit(7, payload={"key": 7})) is None
+
+
+def test_equal_hits_stand_in_the_order_of_their_ids() -> None:
+    key = ev.document_key({})
+    hits = [Hit(9, 2.0), Hit(5, 1.0), Hit(stable_uuid("a"), 1.0), Hit(2, 1.0), Hit(3, 0.5)]
+    ids = [9, 2, 5, stable_uuid("a"), 3]
+    for _ in range(3):
+        random.shuffle(tied := hits[1:4])
+        assert [one.doc for one in ev.ranking([hits[0], *tied, hits[4]], key)] == [str(id_) for id_ in ids]
+    judged = ev.document_key({"q": {"zzz": 1}})
+    pair = [Hit(stable_uuid(name), 1.0) for name in ("zzz", "other")]
+    both = [ev.ranking(order, judged) for order in (pair, pair[::-1])]
+    assert both[0] == both[1]  # whether or not the one is judged
+    assert [one.doc == "zzz" for one in both[0]] == [id_ == pair[0].id for id_ in sorted(h.id for h in pair)]
+
+
+@pytest.mark.parametrize(
+    "hits",
+    [
+        [Hit(2), Hit(1)],  # POINTS
+        [Hit(2, 1.0, group="a"), Hit(1, 1.0, group="b")],
+        [
+            Hit(2, 0.5, first_stage_score=0.9, second_stage_score=0.5),
+            Hit(1, 0.5, first_stage_score=0.8, second_stage_score=0.5),
+        ],
+    ],
+    ids=["no scores", "groups", "both stages"],
+)
+def test_hits_that_something_tells_apart_stay_in_their_order(hits: list[Hit]) -> None:
+    assert [one.doc for one in ev.ranking(hits, ev.document_key({}))] == ["2", "1"]
+
+
+def test_hits_of_order_by_stay_in_their_order() -> None:
+    hits = [Hit(3, 0.0), Hit(1, 0.0), Hit(2, 0.0)]
+    points = [{"id": 3, "order_value": 1}, {"id": 1, "order_value": 2}, {"id": 2, "order_value": 2}]
+    found = Result("hits", hits=[hits[0], hits[2], hits[1]], data={"points": points})
+    assert [one.doc for one in ev.ranking(found, ev.document_key({}))] == ["3", "1", "2"]
+
+
 def test_a_document_of_several_points_stands_where_its_first_does() -> None:
     hits = [
         Hit(at, score, {"doc": doc}) for at, (doc, score) in enumerate([("a", 3.0), ("b", 2.0), ("a", 1.0)])
     ]
     assert ev.ranking(hits, ev.document_key({}, "doc")) == [("a", 3.0), ("b", 2.0)]
+    found = Result("hits", hits=hits)
+    assert ev.ranking(found, ev.document_key({}, "doc")) == [("a", 3.0), ("b", 2.0)]
 
 
 # -------------------------------------------------------------------------------------------- measures' names
@@ -967,12 +1015,26 @@ def test_a_grid_is_expanded_in_order() -> None:
     assert "`k`" in fault("bad-grid", ev.expand_grid, {"limit": [1], "k": []}).message
     too_many = {name: range(100) for name in "abcd"}
     assert "100,000,000" in fault("bad-grid", ev.expand_grid, too_many).message
+    fault("bad-grid", ev.expand_grid, too_many, 10_001)
+
+
+def test_a_grid_is_sampled_without_being_expanded() -> None:
+    huge = {name: range(1000) for name in "abcdef"}
+    assert ev.grid_size(huge) == 10**18
+    found = ev.expand_grid(huge, 50)
+    assert len({tuple(one.items()) for one in found}) == 50 and all(list(one) == list(huge) for one in found)
+    assert found == ev.expand_grid(huge, 50) != ev.expand_grid(huge, 50, seed=1)
+    small = {"limit": [10, 20], "k": [1, 2, 3]}
+    every = ev.expand_grid(small)
+    drawn = ev.expand_grid(small, 4)
+    assert drawn == [one for one in every if one in drawn] and len(drawn) == 4
+    assert ev.expand_grid(small, 6) == ev.expand_grid(small, 7) == every
 
 
 @pytest.mark.parametrize(
     ("text", "axis"),
     [
-        ("limit=10,20", ("limit", [10, 20])),
+        ("limit=10,20,10", ("limit", [10, 20])),
         (" k = 60 ", ("k", [60])),
         ("weights=[0.3,0.7],[0.5,0.5]", ("weights", [[0.3, 0.7], [0.5, 0.5]])),
         ("fusion=rrf, dbsf", ("fusion", ["rrf", "dbsf"])),
@@ -1021,8 +1083,8 @@ def test_rows_of_the_reports() -> None:
     rows = ev.comparison_rows(ev.compare(runs))
     assert len({tuple(row) for row in rows}) == 1
     better, same = rows[0], rows[2]
-    assert (better["difference"], better["verdict"], better["better on"]) == ("+0.5000", "better", 40)
-    assert (same["p (Holm)"], same["verdict"]) == ("1.0000", "not told apart")
+    assert (better["change"], better["verdict"], better["queries"]) == ("+0.5000", "better", "+40 -0")
+    assert (same["p"], same["verdict"]) == ("1.0000", "chance?")
     rows = ev.stage_rows(stages)
     assert [row.get("lost at it") for row in rows] == [None, None, "25.0%", "25.0%", "25.0%"]
     assert [row.get("by it only") for row in rows] == ["50.0%", "25.0%", None, None, None]
@@ -1085,7 +1147,7 @@ def test_the_outcome_of_an_evaluation() -> None:
 def test_an_outcome_says_that_ids_differ() -> None:
     found = ev.outcome_of({"one": measured("one", {"1": "xy"})}, {"1": {"a": 1}}, [ev.Measure("RR")], ["1"])
     (warning,) = found.warnings()
-    assert warning.code == "no-judged-hits" and "--doc-id" in str(warning.hint)
+    assert warning.code == "no-judged-hits" and warning.message.endswith(": x, y")
     assert (found.baseline, found.comparisons) == (None, ())
 
 
@@ -1111,5 +1173,31 @@ def test_cells_of_latency() -> None:
         "max ms": 2.5,
         "queries/s": 500.0,
     }
+    assert ev.short_cells(ev.latency(ev.Timing((0.001, 0.0025), wall=0.004))) == {
+        "calls": 2,
+        "mean": 1.75,
+        "p50": 1.0,
+        "p95": 2.5,
+        "p99": 2.5,
+        "min": 1.0,
+        "max": 2.5,
+        "calls/s": 500,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, 0.0),
+        (0.00031, 0.0),
+        (0.0561, 0.056),
+        (1.2345, 1.23),
+        (99.96, 100.0),
+        (123.4, 123),
+        (45678.9, 45679),
+    ],
+)
+def test_three_digits(value: float, shown: float) -> None:
+    assert ev.three_digits(value) == shown
     data = ev.latency_dict(ev.latency(ev.Timing((0.001, 0.0025), wall=0.004)))
     assert (data["min_ms"], data["p95_ms"], data["queries_per_second"]) == (1.0, 2.5, 500.0)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import qql
+from qql.analysis import Difference, Move, analysis_dict, provenance_dict
+from qql.analysis.report import _ms
 from qql.analysis.stages import stage_requests
 from qql.compiler import Compiled, compile_script, make_context
 from qql.errors import Source, Span
@@ -53,7 +55,7 @@ def test_analyze_tells_what_each_stage_did(db: Session) -> None:
     assert [stage["returned"] for stage in stages] == [len(alone["dense"]), len(alone["sparse"])]
     assert stages[1]["unused"] == 30 - len(alone["sparse"])
     assert "recomposed = engine" in result.message
-    assert f"returned {len(alone['sparse'])} of 30" in result.message
+    assert f"used {len(alone['sparse'])} of 30 slots" in result.message
 
 
 def test_runs_are_counted_and_ablation_leaves_each_out(db: Session) -> None:
@@ -100,6 +102,136 @@ def test_what_explain_refuses(text: str, code: str) -> None:
     with pytest.raises(qql.QQLCompileError) as caught:
         qql.compile(text)
     assert caught.value.code == code
+
+
+def test_the_keys_of_an_analysis_are_those_that_are_documented(db: Session) -> None:
+    db.execute("CREATE INDEX ON docs FOR n TYPE integer")
+    made: set[str] = set()
+    for text in (
+        f"{PIPELINE} RERANK MODEL 'local/overlap' TOP 1",
+        "QUERY 'care' FROM docs USING dense PREFETCH (QUERY ORDER BY n LIMIT 3) LIMIT 2",
+    ):
+        [one] = db.compile(text)
+        found = db.analyse(one, runs=1, ablate=True)
+        if found.stages[0].verdict is not None:
+            wrong = replace(
+                found.stages[0].verdict, differences=(Difference(1, 1, 0.5, 0.25, "unexplained"),)
+            )
+            root = replace(found.stages[0], verdict=wrong)
+            moved = replace(found.ablation[0], moved=(Move(1, 2, 1),))
+            found = replace(found, stages=(root, *found.stages[1:]), ablation=(moved,))
+        data = analysis_dict(found)
+        assert json.loads(json.dumps(data)) == data
+        made |= set(keys_of(data))
+    assert made == set(re.findall(r'"(\w+)"', analysis_dict.__doc__ or ""))
+    told = db.execute(f"EXPLAIN ANALYZE {PIPELINE} WITH PROVENANCE").data
+    added = told.keys() - analysis_dict(found).keys()
+    assert added == {"provenance", "warnings", "advice"}
+    assert added <= set(re.findall(r"``(\w+)``", analysis_dict.__doc__ or ""))
+    assert told["provenance"][0].keys() == set(re.findall(r'"(\w+)"', provenance_dict.__doc__ or "")) - {
+        *told["provenance"][0]["stages"][0].keys() - {"rank", "score"}
+    }
+
+
+# ------------------------------------------------------------------------------------ its lines
+
+
+def lines_of(db: Session, text: str) -> list[str]:
+    return [line.strip(" │├└─") for line in db.execute(text).message.splitlines()]
+
+
+def test_no_line_is_cut_and_no_histogram_broken(db: Session) -> None:
+    long = " OR ".join(f"topic = 'a word that is rather long, number {number}'" for number in range(9))
+    text = f"""WITH
+      a_stage_with_a_long_name AS (QUERY 'care of wounds and of burns in an emergency' USING dense LIMIT 30),
+      inner AS (QUERY FUSION RRF PREFETCH (a_stage_with_a_long_name WHERE {long} OR n > 0,
+                a_stage_with_a_long_name SCORE THRESHOLD 0.01) LIMIT 20)
+    QUERY FUSION DBSF FROM docs
+    PREFETCH (inner, a_stage_with_a_long_name, (QUERY 'care' USING sparse LIMIT 9)) LIMIT 3"""
+    shown = db.execute(f"EXPLAIN ANALYZE RUNS 50 ABLATE {text}").message
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown.replace(" … ", "")
+    scores = [line for line in shown.splitlines() if " scores " in line]
+    assert len(scores) == 6
+    for line in scores:
+        low, high, bars = re.fullmatch(r"[ │]+scores (\S+) … (\S+) (.*)", line).groups()  # type: ignore[union-attr]
+        assert float(low) < float(high) and len(bars) == 10 and set(bars) <= set(" ▁▂▃▄▅▆▇█")
+    assert "p50" in shown and "(50 runs)" in shown.splitlines()[0]
+    flat = re.sub(r"\s+", " ", re.sub("[│├└─]", " ", shown))
+    assert all(f"number {number}'" in flat for number in range(9))
+    assert "each stage was run by itself, so its time contains those below it" in flat
+
+
+def test_a_deep_tree_leaves_room_for_its_texts(db: Session) -> None:
+    text = "QUERY 'care' USING dense LIMIT 3"
+    for _ in range(30):
+        text = f"QUERY 'care' USING sparse PREFETCH ({text}) LIMIT 3"
+    shown = lines_of(db, f"EXPLAIN ANALYZE {text} FROM docs")
+    assert sum(line.startswith("scores ") for line in shown) == 31
+    assert sum(line.startswith(("returned ", "used ")) for line in shown) == 31
+
+
+def test_what_only_one_stage_can_find_is_no_merit(db: Session) -> None:
+    one = lines_of(
+        db, "EXPLAIN ANALYZE QUERY 'care' FROM docs USING dense PREFETCH (QUERY 'care' USING sparse)"
+    )
+    assert "2 of 2 final hits, from ranks 1, 2" in one
+    two = "QUERY FUSION RRF FROM docs PREFETCH (QUERY 'burns' USING sparse, QUERY 'wounds' USING sparse)"
+    shown = lines_of(db, f"EXPLAIN ANALYZE {two}")
+    assert shown.count("1 of 2 final hits, from rank 1; 1 found by no other stage") == 2
+    assert "nothing in common with inline 2" in shown and "nothing in common with inline 1" in shown
+
+
+def test_the_overlap_of_stages_beside_one_another(db: Session) -> None:
+    text = (
+        "WITH a AS (QUERY 'care' USING dense LIMIT 3), b AS (QUERY 'care' USING sparse PREFETCH (a) LIMIT 3)"
+    )
+    text += " QUERY FUSION RRF FROM docs PREFETCH (b, (QUERY 'care' USING dense LIMIT 2))"
+    _, b, _, inline = db.execute(f"EXPLAIN ANALYZE {text}").data["stages"]
+    both = {one["id"] for one in b["candidates"]} & {one["id"] for one in inline["candidates"]}
+    [other] = [one for one in b["overlaps"] if one["stage"] == inline["label"]]
+    assert other["count"] == len(both)
+    shown = lines_of(db, f"EXPLAIN ANALYZE {text}")
+    named = f"{inline['label']}: {len(both)} (Jaccard {other['jaccard']:.2f})"
+    assert f"in common with {named}" in shown  # and not with `a`, which feeds it
+
+
+def test_an_empty_collection(db: Session) -> None:
+    db.execute(
+        "CREATE COLLECTION none (dense VECTOR MODEL 'local/hash-64', sparse SPARSE MODEL 'qdrant/bm25')"
+    )
+    text = PIPELINE.replace("docs", "none")
+    shown = lines_of(db, f"EXPLAIN ANALYZE ABLATE {text} RERANK MODEL 'local/overlap' TOP 1")
+    assert shown[0].startswith("Query on none: 0 hits in ")
+    assert sum(line.startswith("used 0 of ") for line in shown) == 3
+    assert not any("final hit" in line or "in common" in line or line.startswith("scores") for line in shown)
+    assert any(line.startswith("then reranked by local/overlap: 0 of 0 candidates") for line in shown)
+
+
+def test_what_order_by_goes_by_is_shown(db: Session) -> None:
+    db.execute("CREATE INDEX ON docs FOR n TYPE integer")
+    shown = lines_of(db, "EXPLAIN ANALYZE QUERY ORDER BY n DESC FROM docs LIMIT 2")
+    assert "values 3 … 2" in shown and not any(line.startswith("scores") for line in shown)
+
+
+def test_short_times_are_no_nothing() -> None:
+    assert [_ms(time) for time in (0.004, 0.25, 0.999, 1, 12.34)] == [
+        *("0.00 ms", "0.25 ms", "1.00 ms", "1.0 ms", "12.3 ms")
+    ]
+
+
+def test_indexes_are_told_beside_what_was_measured(db: Session) -> None:
+    db.execute("CREATE INDEX ON docs FOR n TYPE integer")
+    shown = lines_of(db, f"EXPLAIN ANALYZE {PIPELINE}")
+    assert "where: n > 0  (of the reference; n: integer index)" in shown
+
+
+def test_group_by_multiplies_the_limits_below_it(db: Session) -> None:
+    text = "QUERY 'care' FROM docs USING dense PREFETCH (QUERY 'care' USING sparse LIMIT 4) GROUP BY n"
+    shown = lines_of(db, f"EXPLAIN ANALYZE {text} SIZE 2 LIMIT 3")
+    assert "limit: 3 groups" in shown and "limit: 4, times 2 for the hits of a group" in shown
+    assert any(line.startswith("used ") and " of 8 slots" in line for line in shown)
+    assert "limit: 4, times 3 for the hits of a group" in lines_of(db, f"EXPLAIN {text}")
 
 
 def test_nothing_is_written_by_a_refused_analyze(db: Session) -> None:
@@ -363,7 +495,7 @@ def test_groups_and_lookups() -> None:
     assert told[2:] == [
         "where: tag IS NOT EMPTY  (of GROUP BY; tag: keyword index)",
         "vector of the point from: other VECTOR v",
-        DEFAULT,
+        "limit: 10 groups (Qdrant's default)",
         "group by: tag SIZE 2",
     ]
 
@@ -490,9 +622,10 @@ def test_where_indexes_are_not_known_nothing_is_said_of_them(schema: Schema | No
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("parts.size = 1", "parts.size: float index"),  # with or without the brackets of a list
+        ("parts.size = 1", "parts.size: no index"),  # an index counts for its own path
         ("parts[].size = 1", "parts[].size: float index"),
         ("NESTED('parts', size = 1 AND NOT o = 2)", "parts[].size: float index, parts[].o: no index"),
+        ("NESTED('parts[]', size = 1)", "parts[].size: float index"),
         ("tag IS NOT NULL AND (n = 1 OR n = 2)", "tag: keyword index, n: integer index"),
         ("MIN SHOULD 1 (words MATCH 'a', o IS EMPTY)", "words: text index, o: no index"),
         ("'my field' = 1", "'my field': no index"),
@@ -655,7 +788,7 @@ def test_the_queries_of_a_batch_are_counted_together() -> None:
         (
             "RERANK MODEL 'local/overlap' ON body TOP 3 LIMIT 50 OFFSET 2",
             [
-                "then reranked by local/overlap: the best 3 of 50 candidates, but for the first 2",
+                "then reranked by local/overlap: the best 3 of 50 candidates behind the first 2",
                 "    compared with: 'a'",
             ],
             {
@@ -861,7 +994,7 @@ def test_analyze_shows_what_explain_shows_and_measures(db: Session) -> None:
         QUERY FUSION RRF FROM docs PREFETCH (a, b) WHERE n > 0 LIMIT 2"""
     [one] = compile_script(Source(text), None, db.context)
     assert one.plan is not None
-    plan = [line.strip(" │├└─") for line in plan_lines(one.plan)[1:]]
+    plan = [line.strip(" │├└─") for line in plan_lines(one.plan, one.schema)[1:]]
     analysed = [line.strip(" │├└─") for line in db.execute(f"EXPLAIN ANALYZE {text}").message.splitlines()]
     rest = iter(analysed)
     assert all(line in rest for line in plan)  # all of it, in this order

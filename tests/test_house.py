@@ -76,6 +76,7 @@ ORDER = [
     "backends.base",
     "backends",
     "dump",
+    "executing",
     "results",
     "telling",
     "session",

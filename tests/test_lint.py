@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 import qql
-from qql.advice import RULES, Linted, lint_script
+from qql.advice import RULES, Linted, lint_script, to_sarif
 from qql.advice.linting import CODES, WARNINGS
 from qql.cli import main
 from qql.compiler import make_context
@@ -186,6 +186,41 @@ def test_sarif(run: Run, tmp_path: Path) -> None:
         assert place["physicalLocation"]["region"]["startLine"] == number + 1
 
 
+def test_sarif_has_what_code_scanning_requires(run: Run, tmp_path: Path) -> None:
+    """A line for each result, relative names without `./`, texts for each rule, and no long snippets."""
+    long = " OR ".join(f"a != {number}" for number in range(200))
+    bad = f"WITH a AS (QUERY [1]) {GOOD}\nDELETE FROM c WHERE a = 0 OR NOT a = 0 OR {long};"
+    log = to_sarif(lint(bad).found)
+    assert [one["ruleId"] for one in log["runs"][0]["results"]] == ["unused-stage", "constant-where"]
+    lost = Diagnostic("unknown-parameter", "a value too many", source=Source("COUNT FROM c", "./sub/a:b.qql"))
+    log["runs"] += to_sarif([lost])["runs"]
+    for one in log["runs"]:
+        for rule in one["tool"]["driver"]["rules"]:
+            assert all(rule[key]["text"] for key in ("shortDescription", "fullDescription", "help"))
+        for result in one["results"]:
+            region = result["locations"][0]["physicalLocation"]["region"]
+            assert region["startLine"] >= 1
+            assert len(region.get("snippet", {"text": ""})["text"]) <= 1000
+    uri = log["runs"][1]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "sub/a%3Ab.qql"
+
+
+def test_what_execute_defines_is_known(run: Run, tmp_path: Path) -> None:
+    stages = tmp_path / "stages.qql"
+    stages.write_text(f"DEFINE a AS (QUERY [1] USING y LIMIT 9);\n{MOST}", encoding="utf-8")
+    text = f"EXECUTE '{stages}';\nQUERY [1] FROM c USING x PREFETCH (a) LIMIT 10;"
+    code, out, err = run("-c", text)
+    assert code == 0 and re.findall(r"^(\w+\[.*?\]).*\n.*?<command>:(\d)", out, re.M) == [
+        ("warning[stage-limit-short]", "2")
+    ]
+    assert err == "1 script: 0 errors, 1 warning, 0 pieces of advice\n"  # that of the file is its own
+    stages.write_text(BAD, encoding="utf-8")
+    code, out, _ = run("-c", text)
+    assert code == 3 and f"--> {stages}:1:11" in out
+    code, out, _ = run("-c", "EXECUTE 'nowhere.qql';")
+    assert code == 3 and "error[file-unreadable]" in out
+
+
 def test_advice_has_a_colour_of_its_own() -> None:
     found = [Diagnostic("x-y", "said", Span(0, 1), severity=severity, source=Source("a"))
              for severity in ("error", "warning", "advice")]  # fmt: skip
@@ -263,6 +298,8 @@ def test_what_the_compiler_warns_of_can_be_named() -> None:
         (f"-- qql: ignore\n{GOOD}", ["bad-ignore"]),
         (f"-- qql: ignore unused-stage\nWITH a AS (QUERY [1] LIMIT 5) {GOOD}", []),
         (f"-- see qql: ignore nothing\n{MOST}", ["stage-keeps-most"]),
+        (f"-- QQL: Ignore stage-keeps-most\n{MOST}", []),
+        (f"-- QQL: the query language\n{MOST}", ["stage-keeps-most"]),
         ("COUNT FROM c WHERE a = '-- qql: ignore x' AND b = \"/* qql: y */\";", []),
         (f"-- qql: ignore syntax\n{BAD}", ["bad-ignore", "syntax"]),
         (f"-- qql: ignore stage-keeps-most\n{MOST} {BAD}", ["syntax"]),

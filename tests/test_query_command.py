@@ -169,6 +169,9 @@ def test_a_bad_condition_has_its_own_place(run: Run, condition: str, code: int, 
         (["[1]", "--from", "docs", "--hybrid"], "--hybrid requires a text"),
         (["[1]", "--from", "docs", "--rerank-model", "m"], "a second stage requires a text"),
         ([TEXT, "--from", "docs", "--payload", ","], "--payload requires the names of fields"),
+        (["-heart", "--from", "docs"], "stands behind `--`: qql query … -- -text"),
+        (["--", "-heart", "--from", "docs"], "options stand in front of `--`"),
+        (["emergency", "care", "--from", "docs"], "what has spaces needs quotes"),
         ([TEXT, "--from", "docs", "--collection", "docs"], "--collection has no meaning for `qql query`"),
     ],
 )
@@ -230,7 +233,7 @@ def test_two_stages_show_ranks_and_scores_of_both(run: Run, db: str) -> None:
     ]
     _, out, _ = run(*argv, "--rerank-model", "local/overlap", "--format", "table")
     head, *rows = cells(out)
-    assert head == ["rank", "first_stage_rank", "id", "first_stage_score", "second_stage_score", "title"]
+    assert head == ["rank", "first rank", "id", "first score", "second score", "title"]
     for rank, (row, hit) in enumerate(zip(rows, both.hits, strict=True), 1):
         assert row[:3] == [str(rank), str(first.ids.index(hit.id) + 1), str(hit.id)]
         assert float(row[3]) == pytest.approx(hit.first_stage_score, rel=1e-5)
@@ -242,7 +245,7 @@ def test_the_ranges_of_first_stage_scores_hold_all_candidates_and_hits(run: Run,
     argv = (TEXT, "--from", "docs", "--db", db, "--using", "dense", "--limit", "5", "--top-k", "2")
     _, out, _ = run(*argv, "--rerank-model", "local/overlap", "--format", "table")
     head, *rows = cells(out.split("┘", 1)[1])
-    assert head == ["first_stage_score", "candidates", "hits", "share"]
+    assert head == ["first score", "candidates", "hits", "share"]
     assert sum(int(row[1]) for row in rows) == 5
     assert sum(int(row[2]) for row in rows) == 2
     assert sum(float(row[3].rstrip("%")) for row in rows) == 100
@@ -261,7 +264,7 @@ def test_explain_and_analyze(run: Run, db: str) -> None:
     assert "POST /collections/docs/points/query" in run(*argv, "--explain")[1].splitlines()
     code, out, _ = run(*argv, "--rerank-model", "local/overlap", "--analyze")
     assert code == 0
-    assert "returned 5 of 50" in out
+    assert "5 of 50" in out
 
 
 def test_several_vectors_ask_for_a_choice(run: Run, db: str) -> None:

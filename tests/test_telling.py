@@ -13,6 +13,7 @@ from http_recorder import HttpRecorder, Received, Reply, ok
 from test_explain import PIPELINE
 
 import qql
+from qql.analysis import second_stage
 from qql.errors import QQLCompileError, QQLModelError
 from qql.inference import embed_request
 from qql.render import render
@@ -157,6 +158,19 @@ def test_why_begins_a_statement_of_its_own(db: Session) -> None:
     assert (first.kind, second.kind) == ("hits", "text")
 
 
+def test_why_speaks_of_the_second_stage(db: Session) -> None:
+    reranked = f"{PIPELINE} RERANK MODEL 'local/overlap' TOP 1"
+    (first,) = db.execute(reranked).hits
+    every = db.execute(reranked.replace("TOP 1", "TOP 2")).hits
+    assert db.execute(f"WHY {first.id} {reranked}").data["outcome"] == "hit"
+    told = db.execute(f"WHY NOT {every[1].id} {reranked}").data
+    assert told["outcome"] == "reranked"
+    rerank, *below = told["standings"]
+    assert (rerank["label"], rerank["rank"], rerank["score"]) == ("RERANK", 2, every[1].second_stage_score)
+    assert rerank["changes"] == [{"word": "TOP", "value": 2}]
+    assert [one["label"] for one in below] == ["root", "dense WHERE n > 0", "sparse"]
+
+
 def test_explain_shows_the_plan_of_why(db: Session) -> None:
     assert "POST /collections/docs/points/query" in db.execute(f"EXPLAIN WHY 1 {PIPELINE}").message
 
@@ -181,7 +195,9 @@ def test_the_second_stage_is_analysed(db: Session) -> None:
     assert sum(one["candidates"] for one in told["ranges"]) == told["candidates"]
     for stage in result.data["stages"]:
         assert [one["id"] for one in stage["in_hits"]] == answer.ids
-    assert "then reranked by local/overlap: 1 of 2 candidates" in result.message
+    assert "then reranked by local/overlap: 1 of 2 candidates · p50 " in result.message
+    assert " (2 runs) + RERANK " in result.message.splitlines()[0]
+    assert "% of the candidates of RERANK remain" in result.message
 
 
 def test_where_the_hits_stood_before(db: Session) -> None:
@@ -211,6 +227,15 @@ def test_candidates_without_a_text_are_counted(db: Session) -> None:
     assert "without a text, behind the others" in result.message
 
 
+@pytest.mark.parametrize("scores", [[math.inf, 1.0, 0.5], [2.0, 2.0], [1e-320, 0.0]])
+def test_scores_that_cannot_be_divided_are_one_range(scores: list[float]) -> None:
+    found = second_stage("m", list(enumerate(scores)), [(0, 0.5)], slice(None))
+    assert sum(one.candidates for one in found.ranges) == len(scores)
+    assert sum(one.share for one in found.ranges) == 1
+    assert (found.ranges[0].high, found.ranges[-1].low) == (max(scores), min(scores))
+    assert not any(math.isnan(bound) for one in found.ranges for bound in (one.low, one.high))
+
+
 def test_a_reranker_that_fails_is_an_error(db: Session) -> None:
     with pytest.raises(QQLModelError):
         db.execute(f"EXPLAIN ANALYZE {PIPELINE} RERANK MODEL 'local/nothing'")
@@ -224,6 +249,26 @@ def test_provenance_beside_the_analysis(db: Session) -> None:
         [share.to_dict() for share in hit.stages] for hit in hits
     ]
     assert "% of the score" in result.message
+
+
+def test_provenance_beside_the_analysis_of_a_reranked_query(db: Session) -> None:
+    """The shares are those of the search's score, not of the reranker's."""
+    reranked = f"{PIPELINE} RERANK MODEL 'local/overlap' TOP 1 OFFSET 1 WITH PROVENANCE"
+    (hit,) = db.execute(reranked).hits
+    (told,) = db.execute(f"EXPLAIN ANALYZE {reranked}").data["provenance"]
+    assert (told["id"], told["rank"], told["score"]) == (hit.id, 2, hit.first_stage_score)
+    assert told["stages"] == [share.to_dict() for share in hit.stages]
+
+
+def test_the_advice_stands_in_analyze(db: Session) -> None:
+    short = "QUERY 'care' FROM docs USING sparse PREFETCH (QUERY 'care' USING dense LIMIT 3) LIMIT 4"
+    result = db.execute(f"EXPLAIN ANALYZE {short}")
+    [advice] = result.data["advice"]
+    assert advice["code"] == "stage-limit-short"
+    assert f"warning[stage-limit-short] at 1:{advice['column']}: " in result.message
+    assert result.warnings == () and result.data["warnings"] == []
+    quiet = db.execute(f"EXPLAIN ANALYZE {short} -- qql: ignore stage-limit-short")
+    assert quiet.data["advice"] == [] and "advice" not in quiet.message
 
 
 # ------------------------------------------------------------------------------------ servers

@@ -4,9 +4,9 @@ A rule (`RULES`) has a code, a reason and a fix. It reads the plan, the schema a
 collection, and says nothing where it does not know enough.
 """
 
-from qql.advice.advising import advise, advise_script, advised
+from qql.advice.advising import advise, advise_script
 from qql.advice.facts import CollectionFacts, facts_from_info, facts_of
-from qql.advice.linting import Linted, lint_script, lint_text, unsilenced
+from qql.advice.linting import Linted, advised, lint_script, lint_text, unsilenced
 from qql.advice.output import to_json, to_sarif
 from qql.advice.rules import RULES, Rule
 

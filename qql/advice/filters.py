@@ -10,6 +10,7 @@ from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, View, listed, rule, searches
 from qql.errors import Span
 from qql.filters import is_date, scalar_value
+from qql.merged import tested_fields
 from qql.plan import Stage
 from qql.printer import show
 
@@ -52,24 +53,10 @@ class _Test(NamedTuple):
 
 
 def _tests(condition: nodes.Condition) -> Iterator[_Test]:
-    """Every test of a payload field in a condition; inside NESTED, with the path of the field."""
-    todo: list[tuple[nodes.Condition, str]] = [(condition, "")]
-    while todo:
-        one, path = todo.pop()
-        match one:
-            case nodes.And() | nodes.Or():
-                todo += [(child, path) for child in reversed(one.children)]
-            case nodes.Not():
-                todo.append((one.child, path))
-            case nodes.MinShould():
-                todo += [(child, path) for child in reversed(one.conditions)]
-            case nodes.Nested():
-                todo.append((one.condition, f"{path}{one.name.text}[]."))
-            case nodes.Slice() | nodes.HasVector() | nodes.ValuesCount():
-                pass  # no index answers these
-            case _:
-                if path or one.name.text != _ID:
-                    yield _Test(f"{path}{one.name.text}", _need(one), one.span)
+    """Every test of a payload field that an index may answer; inside NESTED, with the path of the field."""
+    for key, one in tested_fields(condition):
+        if not isinstance(one, nodes.ValuesCount):
+            yield _Test(key, _need(one), one.span)
 
 
 def _need(condition: Any) -> Need:
@@ -162,6 +149,7 @@ def _place(view: View, span: Span) -> Span:
     "A filter on a field without a payload index",
     "The engine reads the field of every point that the filter might hold for.",
     needs=("indexes",),
+    beyond=True,
 )
 def _unindexed(view: View) -> Iterator[Found]:
     """Without a payload index, a filter reads payloads: 93 ms instead of 0.12 ms on 100,000 points.
@@ -201,6 +189,7 @@ def _other_path(view: View, key: str) -> str | None:
     "A field's payload index does not answer the condition",
     "An index of another type is passed over, and the filter reads payloads.",
     needs=("indexes",),
+    beyond=True,
 )
 def _wrong_type(view: View) -> Iterator[Found]:
     """Each type of index answers its own conditions.
@@ -235,6 +224,7 @@ def _wrong_type(view: View) -> Iterator[Found]:
     "MATCH on a field without a text index",
     "Without a text index, MATCH looks for the words as parts of the text, point by point.",
     needs=("indexes",),
+    beyond=True,
 )
 def _text(view: View) -> Iterator[Found]:
     """A text index cuts the field into words, so `MATCH 'care'` finds the word and not `careless`.
@@ -260,6 +250,7 @@ def _text(view: View) -> Iterator[Found]:
     "The engine refuses these without an index of a fitting type.",
     needs=("indexes",),
     severity="warning",
+    beyond=True,
 )
 def _required(view: View) -> Iterator[Found]:
     """ORDER BY takes an index of numbers or dates, FACET one of keywords, whole numbers, UUIDs or truth
@@ -301,6 +292,7 @@ def _indexed_by(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
     "A search without its tenant",
     "An index with is_tenant says that every search is one tenant's.",
     needs=("indexes",),
+    beyond=True,
 )
 def _tenant(view: View) -> Iterator[Found]:
     """A payload index with `is_tenant = true` keeps each tenant's points together, since they are read
@@ -388,6 +380,7 @@ def _restricts(condition: nodes.Condition, known: Iterable[str]) -> bool:
     "A WHERE that holds for every point, or for none",
     "A write whose WHERE always holds changes the whole collection.",
     severity="warning",
+    beyond=True,
 )
 def _constant(view: View) -> Iterator[Found]:
     """DELETE and UPDATE need a WHERE; one that holds for every point is as good as none.

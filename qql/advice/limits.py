@@ -23,7 +23,7 @@ FACTOR = 10
 """The rule of thumb: each stage keeps a tenth of the one below it."""
 MOST_REDUCTION = 50
 FEW_POINTS = 1000
-"""Below this, whatever is scanned is scanned at once."""
+"""Below this, whatever is scanned is scanned at once, and rules of thumb say nothing."""
 PAGES = 10
 _OVERLAP = "local/overlap"
 MANY_TEXTS = 1000
@@ -40,13 +40,14 @@ def stage_limits(points: int | None) -> tuple[int, int]:
 def thumb_limit(view: View, kept: int, *, first: bool) -> int:
     """The LIMIT of a stage of whose candidates ``kept`` go on, by the rule of thumb.
 
-    Ten for each of them, but no more than the table has where that is still twice as many; ``first`` is for
-    a stage that searches the collection for another vector to score again.
+    Ten for each of them, but no more than the table has where that is still twice as many, and no more than
+    there are points; ``first`` is for a stage that searches the collection for another vector to score again.
     """
     points = view.facts.points
     widest = stage_limits(points)[0]
     narrowest = -(-min(widest, points) // FACTOR) if first and points is not None else 0
-    return max(2 * kept, min(FACTOR * kept, widest), narrowest)
+    advised = max(2 * kept, min(FACTOR * kept, widest), narrowest)
+    return min(advised, max(kept, points)) if points else advised
 
 
 def _advised(view: View, stage: Stage) -> int:
@@ -141,8 +142,10 @@ def _without_limit(view: View) -> Iterator[Found]:
 
     For a query that is a page; for a stage it means that whatever comes after it can only order those
     ten. The stage should say how many candidates it takes: about ten for each one that the next stage
-    keeps.
+    keeps. A collection of up to ten points is passed over.
     """
+    if view.facts.points is not None and view.facts.points <= DEFAULT_LIMIT:
+        return
     for stage in view.stages:
         if stage.limit is not None or stage.origin is not None or view.is_root(stage):
             continue
@@ -163,13 +166,14 @@ def _keeps_most(view: View) -> Iterator[Found]:
 
     The rule of thumb is that each stage keeps a tenth. This rule speaks where a stage keeps more than
     half of all that the stages below it can give (the sum of their limits). It is silent about a
-    collection that is no larger than those stages, where nothing is cut at all.
+    collection that is no larger than those stages, where nothing is cut at all, and about one of fewer than
+    1000 points.
     """
     for stage in view.stages:
         inputs = _given(view, stage)
         wanted, total = view.wanted(stage), sum(map(limit_of, inputs))
         largest = max(map(limit_of, inputs), default=0)
-        if wanted > largest or wanted * 2 <= total or _holds_all(view, largest):
+        if wanted > largest or wanted * 2 <= total or _no_matter(view, largest):
             continue
         below = listed(one.label for one in inputs)
         message = f"{view.title(stage)} keeps {wanted} of the {total} candidates of {below}: more than half"
@@ -192,6 +196,7 @@ def _keeps_little(view: View) -> Iterator[Found]:
     OFFSET. A query that shows fewer than ten hits is taken to show ten. A query right above a search
     may take as many candidates as the rule of thumb has for the collection's size (500 below 100,000
     points, 1000 below a million, 2000 below ten millions, else 5000; 5000 where the size is not known).
+    Fewer than 1000 points are passed over.
     """
     for stage in view.stages:
         inputs = _given(view, stage)
@@ -203,7 +208,7 @@ def _keeps_little(view: View) -> Iterator[Found]:
             wanted = max(wanted, DEFAULT_LIMIT)
             if not largest.inputs and limit_of(largest) <= stage_limits(view.facts.points)[0]:
                 continue
-        if limit_of(largest) <= wanted * MOST_REDUCTION or _holds_all(view, limit_of(largest)):
+        if limit_of(largest) <= wanted * MOST_REDUCTION or _no_matter(view, limit_of(largest)):
             continue
         message = (
             f"{view.title(stage)} keeps {view.wanted(stage)} of the {limit_of(largest)} candidates of "
@@ -216,8 +221,10 @@ def _keeps_little(view: View) -> Iterator[Found]:
         yield Found(view.at(stage, "limit"), message, hint, related)
 
 
-def _holds_all(view: View, limit: int) -> bool:
-    return view.facts.points is not None and view.facts.points <= limit
+def _no_matter(view: View, limit: int) -> bool:
+    """Whether a stage takes all points, or all are so few that neither cost nor recall is a question."""
+    points = view.facts.points
+    return points is not None and (points <= limit or points < FEW_POINTS)
 
 
 @rule(
@@ -232,12 +239,12 @@ def _narrow(view: View) -> Iterator[Found]:
     The rule of thumb by the collection's size: 500 candidates below 100,000 points, 1000 below a
     million, 2000 below ten millions, else 5000. This rule speaks of a search whose hits are scored
     again by another vector, and which takes less than a tenth of that. A search that WHERE restricts is
-    passed over: how many points are left is not known.
+    passed over: how many points are left is not known. So are fewer than 1000 points.
     """
     points = view.facts.points
-    if points is None:
+    if points is None or points < FEW_POINTS:
         return
-    first = min(stage_limits(points)[0], points)
+    first = stage_limits(points)[0]
     for stage in view.stages:
         if not searches(stage) or stage.limit is None or stage.origin is not None:
             continue
@@ -313,13 +320,13 @@ def _rerank_keeps_most(view: View) -> Iterator[Found]:
 
     LIMIT is the number of candidates that it reads, TOP that of the hits that stay; without TOP all
     candidates are hits. For CROSS RERANK, the candidates are those of all its stages, and LIMIT counts
-    hits. Usual are 50 to 200 candidates for ten hits.
+    hits. Usual are 50 to 200 candidates for ten hits. Fewer than 1000 points are passed over.
     """
     second = view.plan.second if view.plan else None
     if view.plan is None or second is None or second.top is None:
         return
     candidates, kept = limit_of(view.plan.root), second.top + second.offset
-    if candidates < kept or 2 * kept <= candidates or _holds_all(view, candidates):
+    if candidates < kept or 2 * kept <= candidates or _no_matter(view, candidates):
         return  # of fewer candidates than hits the compiler warns
     message = f"RERANK keeps {kept} of its {candidates} candidates: more than half"
     enough = max(2 * kept, min(FACTOR * kept, MANY_TEXTS))

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from qql.advice.advising import FactsOf, advise_script
+from qql.advice.advising import FactsOf, SchemaOf, advise_all, advise_script
 from qql.advice.facts import facts_of
 from qql.advice.rules import RULES
 from qql.advice.standins import StandIns, open_params, sizes_of
 from qql.bind import Params
-from qql.compiler import SchemaSource, Stages, compile_script, make_context
+from qql.compiler import Compiled, Files, SchemaSource, Stages, compile_script, make_context
 from qql.errors import Diagnostic, QQLCompileError, QQLSyntaxError, Source, Span, did_you_mean
 from qql.plan import Context
 from qql.syntax import parse_script
 from qql.terminals import cut, skip_space
 
-__all__ = ["CODES", "WARNINGS", "Linted", "lint_script", "lint_text"]
+__all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text", "unsilenced"]
 
 WARNINGS = frozenset(
     {"bare-word", "duplicate-id", "few-candidates", "formula-without-prefetch", "id-in-payload"}
@@ -53,20 +54,23 @@ def lint_script(
     facts_of: FactsOf = lambda _: None,
     *,
     disabled: Collection[str] = (),
+    files: Files | None = None,
 ) -> Linted:
     """The errors, warnings and advice of a script; nothing is raised for a bad text, and nothing is sent.
 
     ``facts_of`` gives what is known of a collection before the script runs, beside ``context.schema``.
-    What has a code of ``disabled`` is left out. Where there are errors, there is no advice.
+    What has a code of ``disabled`` is left out. Where there are errors, there is no advice. ``files`` reads
+    what EXECUTE names; of that, only the errors are told here.
     """
+    known = _Known(context, facts_of, files)
     parsed, _ = parse_script(source)
     unbound = open_params([one.params for one in parsed], params)
     if unbound:
         sizes = sizes_of([one.statement for one in parsed], context)
-        values = StandIns(unbound, params, sizes, lambda tried: _errors(source, tried, context))
-        found, sound = _unbound(source, values, context, facts_of)
+        values = StandIns(unbound, params, sizes, lambda tried: known.errors(source, tried))
+        found, sound = known.unbound(source, values)
     else:
-        found, sound = _bound(source, params, context, facts_of)
+        found, sound = known.bound(source, params)
     ignores = _ignores(source, [one.span for one in parsed])
     starts = [one.span.start for one in parsed]
     kept, silenced = _silence([one for one in found if one.code not in disabled], ignores, starts)
@@ -99,45 +103,68 @@ def lint_text(
     return list(lint_script(source, params, context, facts_of(schema), disabled=disabled).found)
 
 
+def advised(
+    statements: Iterable[Compiled], schema_of: SchemaOf, facts_of: FactsOf = lambda _: None
+) -> list[Compiled]:
+    """The statements of a script with their advice (`advise_all`), less what comments silence."""
+    return [
+        replace(compiled, advice=tuple(unsilenced(advice, compiled.source)))
+        for compiled, advice in advise_all(statements, schema_of, facts_of)
+    ]
+
+
 def unsilenced(found: Sequence[Diagnostic], source: Source) -> list[Diagnostic]:
     """What the comments of the source do not silence."""
-    if "qql:" not in source.text:
-        return list(found)
+    if not found:
+        return []
+    ignores, starts = _heard(source)
+    return _silence(found, ignores, starts)[0]
+
+
+@lru_cache(maxsize=2)
+def _heard(source: Source) -> tuple[list[_Ignore], list[int]]:
+    """The comments of a source that speak to us, and where its statements start."""
+    if not _MARKED.search(source.text):
+        return [], []
     spans = [one.span for one in parse_script(source)[0]]
-    return _silence(found, _ignores(source, spans), [span.start for span in spans])[0]
+    return _ignores(source, spans), [span.start for span in spans]
 
 
 # ------------------------------------------------------------------------------------ what is found
 
 
-def _errors(source: Source, params: Params, context: Context) -> Sequence[Diagnostic]:
-    try:
-        compile_script(source, params, context)
-    except QQLCompileError as exc:
-        return exc.diagnostics
-    return ()
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known before a script runs."""
 
+    context: Context
+    facts_of: FactsOf
+    files: Files | None
 
-def _unbound(
-    source: Source, values: StandIns, context: Context, facts_of: FactsOf
-) -> tuple[list[Diagnostic], bool]:
-    """What there is to say whatever the open parameters are, and whether the script compiles."""
-    found, sound = _bound(source, values.base, context, facts_of)
-    if not sound:
-        return found, False
-    return _common(found, [_bound(source, other, context, facts_of)[0] for other in values.others()]), True
+    def errors(self, source: Source, params: Params) -> Sequence[Diagnostic]:
+        """Why the script does not compile with these values."""
+        try:
+            compile_script(source, params, self.context, files=self.files)
+        except QQLCompileError as exc:
+            return exc.diagnostics
+        return ()
 
+    def unbound(self, source: Source, values: StandIns) -> tuple[list[Diagnostic], bool]:
+        """What there is to say whatever the open parameters are, and whether the script compiles."""
+        found, sound = self.bound(source, values.base)
+        if not sound:
+            return found, False
+        return _common(found, [self.bound(source, other)[0] for other in values.others()]), True
 
-def _bound(
-    source: Source, params: Params, context: Context, facts_of: FactsOf
-) -> tuple[list[Diagnostic], bool]:
-    """What there is to say with values for all parameters, and whether the script compiles."""
-    warnings: list[Diagnostic] = []
-    try:
-        done = compile_script(source, params, context, warnings)
-    except QQLCompileError as exc:
-        return [*exc.diagnostics, *warnings], False
-    return [*warnings, *advise_script(done, context.schema, facts_of)], True
+    def bound(self, source: Source, params: Params) -> tuple[list[Diagnostic], bool]:
+        """What there is to say with values for all parameters, and whether the script compiles."""
+        warnings: list[Diagnostic] = []
+        try:
+            done = compile_script(source, params, self.context, warnings, self.files)
+        except QQLCompileError as exc:
+            return [*exc.diagnostics, *warnings], False
+        found = [*warnings, *advise_script(done, self.context.schema, self.facts_of)]
+        return [one for one in found if one.source is source], True
 
 
 def _common(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Diagnostic]:
@@ -160,7 +187,8 @@ def _common(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Dia
 # ------------------------------------------------------------------------------------ comments
 
 _COMMENT = re.compile(r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/")
-_OURS = re.compile(r"(?:--|/\*)\s*qql:\s*(?P<said>.*?)\s*(?:\*/)?", re.DOTALL)
+_MARKED = re.compile("qql:", re.IGNORECASE)
+_OURS = re.compile(r"(?:--|/\*)\s*(?P<word>qql):\s*(?P<said>.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
 _IGNORE = re.compile(r"ignore\b[\s:]*(?P<codes>.*)", re.DOTALL | re.IGNORECASE)
 
 
@@ -176,7 +204,7 @@ class _Ignore:
 
 def _ignores(source: Source, statements: Sequence[Span]) -> list[_Ignore]:
     """The comments that speak to us."""
-    if "qql:" not in source.text:
+    if not _MARKED.search(source.text):
         return []
     found = []
     for match in _comments(source.text):
@@ -184,6 +212,8 @@ def _ignores(source: Source, statements: Sequence[Span]) -> list[_Ignore]:
         if ours is None:
             continue
         asked = _IGNORE.fullmatch(ours["said"])
+        if asked is None and ours["word"] != "qql":  # the language is spoken of
+            continue
         codes = tuple(re.findall(r"[\w-]+", asked["codes"])) if asked else ()
         at = _statement_of(source.text, match.start(), statements)
         found.append(_Ignore(Span(match.start(), match.end()), ours["said"], at, codes))

@@ -14,6 +14,8 @@ from qql.errors import Diagnostic, Source, Span
 __all__ = ["to_json", "to_sarif"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_SNIPPET = 1000
+"""Characters of a text that are repeated in the log."""
 _LEVELS: Mapping[str, str] = {"error": "error", "warning": "warning"}
 """By severity; what is not here is a note."""
 
@@ -59,10 +61,12 @@ def _level(severity: str) -> str:
 
 
 def _rule(code: str) -> dict[str, Any]:
-    """A rule's metadata; of a code that is no rule of advice (the compiler's) there is the code only."""
+    """A rule's metadata. Of a code that is no rule of advice (the compiler's) there are its words only, in
+    all texts that code scanning requires."""
     rule = RULES.get(code)
     if rule is None:
-        return {"id": code}
+        words = {"text": code.replace("-", " ")}
+        return {"id": code, "shortDescription": words, "fullDescription": words, "help": words}
     return {
         "id": code,
         "shortDescription": {"text": rule.title},
@@ -93,22 +97,21 @@ def _result(one: Diagnostic, index: int) -> dict[str, Any]:
 
 def _location(source: Source, span: Span | None) -> dict[str, Any]:
     place: dict[str, Any] = {"artifactLocation": {"uri": _uri(source.name)}}
-    if span is not None:
-        line, column = source.position(span.start)
-        end_line, end_column = source.position(span.end)
-        place["region"] = {
-            "startLine": line,
-            "startColumn": column,
-            "endLine": end_line,
-            "endColumn": end_column,
-            "snippet": {"text": source.text[span.start : span.end]},
-        }
+    place["region"] = {"startLine": 1} if span is None else _region(source, span)
     return {"physicalLocation": place}
 
 
+def _region(source: Source, span: Span) -> dict[str, Any]:
+    line, column = source.position(span.start)
+    end_line, end_column = source.position(span.end)
+    region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
+    text = source.text[span.start : span.end]
+    return region | {"snippet": {"text": text}} if len(text) <= _SNIPPET else region
+
+
 def _uri(name: str) -> str:
-    """A file name as a URI: an absolute one as ``file:///…``, another as a relative one."""
+    """A file name as a URI: an absolute one as ``file:///…``, another as a relative one without ``./``."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if path.is_absolute():
             return path.as_uri()
-    return quote(name.replace("\\", "/"))
+    return quote(name.replace("\\", "/").removeprefix("./"))

@@ -16,6 +16,7 @@ from qql.schema import Schema
 from qql.vectors import vector_kind
 
 __all__ = [
+    "GROUP_SIZE",
     "RULES",
     "Found",
     "Rule",
@@ -31,7 +32,7 @@ __all__ = [
     "view_of",
 ]
 
-_GROUP_SIZE = 3
+GROUP_SIZE = 3
 """The hits of a group where SIZE is missing."""
 
 
@@ -49,7 +50,8 @@ class Rule:
     """A rule. ``severity`` is ``"warning"`` where what is written cannot work as it reads, else ``"advice"``.
 
     ``needs`` names the fields of `CollectionFacts`, or ``"schema"``, without which the rule says nothing.
-    ``reason`` is one sentence; ``text`` is the documentation.
+    ``beyond``: it speaks of other statements than queries, too. ``reason`` is one sentence; ``text`` is the
+    documentation.
     """
 
     code: str
@@ -59,6 +61,7 @@ class Rule:
     needs: tuple[str, ...]
     text: str
     check: Callable[[View], Iterable[Found]] = field(repr=False, compare=False)
+    beyond: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -68,14 +71,20 @@ Check = Callable[["View"], Iterable[Found]]
 
 
 def rule(
-    code: str, title: str, reason: str, *, needs: tuple[str, ...] = (), severity: str = "advice"
+    code: str,
+    title: str,
+    reason: str,
+    *,
+    needs: tuple[str, ...] = (),
+    severity: str = "advice",
+    beyond: bool = False,
 ) -> Callable[[Check], Check]:
     """Puts a function into the table of rules; its docstring is the rule's documentation."""
 
     def register(check: Check) -> Check:
         assert code not in RULES, f"two rules have the code {code}"
         text = inspect.cleandoc(check.__doc__ or "")
-        RULES[code] = Rule(code, title, reason, severity, needs, text, check)
+        RULES[code] = Rule(code, title, reason, severity, needs, text, check, beyond)
         return check
 
     return register
@@ -136,7 +145,7 @@ class View:
     def widening(self) -> int:
         """What the limits of all stages are multiplied by: under GROUP BY the size of a group, else 1."""
         group = self.plan.group if self.plan else None
-        return (count_limit(group.size, "SIZE", 1) or _GROUP_SIZE) if group else 1
+        return (count_limit(group.size, "SIZE", 1) or GROUP_SIZE) if group else 1
 
     def gathers(self, stage: Stage) -> bool:
         """Whether nobody wrote the stage: it hands the candidates of all stages on to CROSS RERANK."""

@@ -134,8 +134,8 @@ def _unreachable(view: View) -> Iterator[Found]:
     RRF: a source gives 1 / (rank/w + k − 1), the rank counted from 1, so the best possible score is the
     sum of 1 / (1/w + k − 1) over the sources: with k = 2 and no weights 0.5 for each. DBSF: a source of
     n candidates gives at most 0.5 + (n − 1)/(6√n). Cosine: at most 1. A threshold for the similarity of
-    single hits belongs to the stages that are fused. Euclid and Manhattan are distances: a threshold is
-    the largest that passes, and none is below 0.
+    single hits belongs to the stages that are fused. Hits of a fusion pass with the threshold itself, those
+    of a search have to be better. Euclid and Manhattan are distances: nearer hits pass, and none is below 0.
     """
     for stage, threshold, span in _thresholds(view):
         bounds, what = _bounds(view, stage)
@@ -143,6 +143,9 @@ def _unreachable(view: View) -> Iterator[Found]:
         if distance in ("Euclid", "Manhattan") and threshold <= 0:
             message = f"no hit is nearer than {threshold}: {distance} scores are distances, from 0 up"
             yield Found(span, message, "raise it above 0: hits that are nearer than the threshold pass")
+        if bounds is not None and threshold == bounds.high and not stage.inputs:
+            message = f"only hits above {threshold} pass, and {what} go up to {_shown(bounds.high)}"
+            yield Found(span, message, f"lower it below {_shown(bounds.high)}")
         if bounds is None or threshold <= bounds.high + _ROUNDING * abs(bounds.high):
             continue
         message = f"no hit reaches {threshold}: {what} go up to {_shown(bounds.high)}"

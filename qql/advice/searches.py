@@ -296,6 +296,7 @@ def _models(stage: Stage) -> Iterator[tuple[nodes.Text | nodes.Image | nodes.Inf
     "A vector can only be compared with one of the same kind and number of dimensions.",
     needs=("schema",),
     severity="warning",
+    beyond=True,
 )
 def _dimension(view: View) -> Iterator[Found]:
     """The engine refuses a vector of another number of dimensions, after the text was embedded for it.
@@ -348,6 +349,7 @@ def _embedded(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
     "A query is embedded by another model than the points",
     "Vectors of two models have nothing in common, even of the same size.",
     needs=("schema",),
+    beyond=True,
 )
 def _other_model(view: View) -> Iterator[Found]:
     """A collection records the model of each vector; the texts of its points were embedded by it.
@@ -369,6 +371,7 @@ def _other_model(view: View) -> Iterator[Found]:
     "bm25-without-idf",
     "A BM25 vector has no IDF modifier",
     "Without it, rare words count no more than common ones.",
+    beyond=True,
 )
 def _idf(view: View) -> Iterator[Found]:
     """BM25's vectors hold how often a word stands in a text; how rare it is in the collection comes from

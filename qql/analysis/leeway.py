@@ -180,11 +180,11 @@ class Fusing:
     def may_rank_below(self, key: Id, one: Candidate) -> bool:
         """Whether the point may stand as low as a given one, or lower."""
         low, _ = self._keys(key)
-        return bool(_lowered(low) <= rank_in(one, self._ordered))
+        return bool(low <= rank_in(one, self._ordered))
 
     def may_score_below(self, key: Id, threshold: float) -> bool:
         """Whether a threshold may cut the point off."""
-        return bool(_lowered((False, self._sum(key).low))[1] <= threshold)
+        return self._sum(key).low < f32(threshold)
 
     def leeway(self, found: Sequence[Candidate], limit: int, threshold: float | None) -> Leeway:
         """What is open in the fusion's own list, of which ``found`` is what was given once."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from qql.analysis.ablation import Ablation
@@ -12,14 +12,15 @@ from qql.analysis.compare import EXPLAINED, Verdict
 from qql.analysis.fusion import Candidate
 from qql.analysis.measure import Analysis, Reached, Scores, StageReport, Timing
 from qql.analysis.second import SecondStageReport
-from qql.explanation import Branch, stage_details, stage_does, tree_lines
+from qql.explanation import Branch, stage_details, stage_does, tree_lines, wrapped
 from qql.merged import Filters
 from qql.schema import Schema
 
 __all__ = ["analysis_dict", "analysis_lines", "provenance_dict", "provenance_lines"]
 
 _BARS = "▁▂▃▄▅▆▇█"
-_SHOWN_RANKS = 12
+_SHOWN = 12
+_IN_LIST = 250  # characters
 _BAR = 20
 _SHOWN_DIFFERENCES = 3
 _SHOWN_OVERLAPS = 4
@@ -52,6 +53,9 @@ def analysis_dict(analysis: Analysis) -> dict[str, Any]:
       "high", "candidates", "hits", "share"}]}``; ``texts`` counts the candidates that have a text,
       ``timing`` is the model's, ``ranges`` are first-stage scores, the best first, with the hits' share.
     * ``notes``: sentences about what the engine does otherwise than the text says.
+
+    EXPLAIN ANALYZE adds ``warnings`` and ``advice``, as `explain_dict` has them, and for WITH PROVENANCE
+    ``provenance``: for each hit what `provenance_dict` gives.
     """
     return {
         "version": 1,
@@ -182,23 +186,32 @@ def provenance_dict(found: Provenance) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------ text
 
 
-def analysis_lines(analysis: Analysis, width: int = 100, schema: Schema | None = None) -> list[str]:
-    """The stages as a tree, the root first, each with what it did; lines are cut to ``width`` characters.
+def analysis_lines(analysis: Analysis, width: int = 80, schema: Schema | None = None) -> list[str]:
+    """The stages as a tree, the root first, each with what it did; what is longer than ``width`` goes on
+    in the next line.
 
     By the schema, the fields of filters are said to be indexed or not.
     """
     count = len(analysis.hits)
     took = f" in {_took(analysis.timing)}" if analysis.timing else ""
-    lines = [f"Query on {analysis.plan.collection}: {count} hit{'' if count == 1 else 's'}{took}"]
-    if analysis.stages:
-        lines += tree_lines(_branch(analysis, 0, Filters(schema), set()))
-    if analysis.second is not None:
-        lines += _second_lines(analysis.second)
+    if analysis.timing is not None and analysis.second is not None and analysis.second.timing is not None:
+        took += f" + RERANK {_ms(analysis.second.timing.p50)}"
+    head = f"Query on {analysis.plan.collection}: {count} hit{'' if count == 1 else 's'}{took}"
+    tree = _branch(analysis, 0, Filters(schema), set()) if analysis.stages else None
+    below = [] if analysis.second is None else [*_second_lines(analysis.second)]
     for one in analysis.ablation:
-        lines += _ablation_lines(one, count if analysis.second is None else len(analysis.second.order))
-    for note in analysis.notes:
-        lines += textwrap.wrap(f"note: {note}", width, subsequent_indent="    ")
-    return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
+        below += _ablation_lines(one, analysis)
+    below += (f"note: {note}" for note in (*analysis.notes, *_about_times(analysis)))
+    return [
+        *wrapped([head], width),
+        *(tree_lines(tree, width=width) if tree is not None else ()),
+        *wrapped(below, width),
+    ]
+
+
+def _about_times(analysis: Analysis) -> Iterator[str]:
+    if analysis.timing is not None and any(stage.run.inputs for stage in analysis.stages):
+        yield "each stage was run by itself, so its time contains those below it"
 
 
 def _branch(analysis: Analysis, at: int, told: Filters, shown: set[int]) -> Branch:
@@ -216,16 +229,14 @@ def _branch(analysis: Analysis, at: int, told: Filters, shown: set[int]) -> Bran
 def _details(analysis: Analysis, at: int) -> Iterator[str]:
     report = analysis.stages[at]
     yield _returned(report, analysis.grouped and at == 0)
-    if at or analysis.second is not None:
-        yield _reached(report, len(analysis.hits))
-        shared = sorted((one for one in report.overlaps if one.count), key=lambda one: -one.jaccard)
-        if shared:
-            named = (f"{one.label} {one.count} ({one.jaccard:.0%})" for one in shared[:_SHOWN_OVERLAPS])
-            more = len(shared) - _SHOWN_OVERLAPS
-            yield f"in common with {', '.join(named)}" + (f" and {more} more" if more > 0 else "")
+    yield from _values(report)
+    if (at or analysis.second is not None) and analysis.hits:
+        yield _reached(report, len(analysis.hits), alone=not _others(analysis, at))
+    if report.returned:
+        yield from _common(report, _others(analysis, at))
     if report.rescored is not None:
         rescored = report.rescored
-        line = f"kept {rescored.kept} of the {rescored.union} points of its inputs"
+        line = f"kept {rescored.kept} of the {_points(rescored.union)} of its inputs"
         if rescored.strangers:
             because = EXPLAINED.get(str(rescored.reason), str(rescored.reason))
             line += f"; {len(rescored.strangers)} of its points are in none of them: {because}"
@@ -239,25 +250,65 @@ def _details(analysis: Analysis, at: int) -> Iterator[str]:
             yield f"  … and {len(wrong) - _SHOWN_DIFFERENCES} more"
 
 
+def _others(analysis: Analysis, at: int) -> set[str]:
+    """The stages that stand neither above nor below one: what they have in common is no matter of course."""
+    paths = analysis.stages[at].run.paths
+    return {
+        other.label
+        for other in analysis.stages
+        if not any(a[: len(b)] == b[: len(a)] for a in other.run.paths for b in paths)
+    }
+
+
+def _points(count: int) -> str:
+    return f"{count} point{'' if count == 1 else 's'}"
+
+
 def _returned(report: StageReport, grouped: bool) -> str:
+    text = f"returned {report.returned} of {report.run.limit}"
     if grouped:
-        parts = [f"returned {report.returned} points in groups"]
-    else:
-        parts = [f"returned {report.returned} of {report.run.limit}"]
-        if report.unused:
-            parts[0] += f" ({report.unused} slot{'' if report.unused == 1 else 's'} unused)"
-    if report.timing is not None:
-        parts.append(_took(report.timing))
-    if report.scores is not None:
-        parts.append(_scores(report.scores))
-    return " · ".join(parts)
+        text = f"returned {_points(report.returned)} in groups"
+    elif report.unused:
+        text = f"used {report.returned} of {report.run.limit} slots, {report.unused} unused"
+    return text if report.timing is None else f"{text} · {_times(report.timing)}"
+
+
+def _common(report: StageReport, others: set[str]) -> Iterator[str]:
+    """What a stage shares with those beside it, the most alike first."""
+    beside = sorted((one for one in report.overlaps if one.label in others), key=lambda one: -one.jaccard)
+    shared = [one for one in beside if one.count]
+    if shared:
+        named = [f"{one.label}: {one.count} (Jaccard {one.jaccard:.2f})" for one in shared[:_SHOWN_OVERLAPS]]
+        more = len(shared) - _SHOWN_OVERLAPS
+        yield f"in common with {', '.join(named)}" + (f" and {more} more" if more > 0 else "")
+    if len(shared) < len(beside):
+        rest = [one.label for one in beside if not one.count]
+        names = ", ".join(rest) if len(rest) <= _SHOWN_OVERLAPS else f"{len(rest)} stages"
+        yield f"nothing in common with {names}"
 
 
 def _took(timing: Timing) -> str:
-    text = f"{timing.p50:.1f} ms"
+    return _times(timing) + (f" ({timing.runs} runs)" if timing.runs > 1 else "")
+
+
+def _times(timing: Timing) -> str:
+    text = _ms(timing.p50)
     if timing.runs > 1:
-        text = f"p50 {timing.p50:.1f} ms, p95 {timing.p95:.1f} ms ({timing.runs} runs)"
-    return text + (f", server {timing.server:.1f} ms" if timing.server is not None else "")
+        text = f"p50 {text}, p95 {_ms(timing.p95)}"
+    return text + (f", server {_ms(timing.server)}" if timing.server is not None else "")
+
+
+def _ms(time: float) -> str:
+    return f"{time:.{1 if time >= 1 else 2}f} ms"
+
+
+def _values(report: StageReport) -> Iterator[str]:
+    """The scores; of ORDER BY, under which all scores are the same, what it orders by."""
+    ordered = [one.order_value for one in report.candidates if one.order_value is not None]
+    if ordered and len(ordered) == report.returned:
+        yield f"values {ordered[0]} … {ordered[-1]}"
+    elif report.scores is not None:
+        yield _scores(report.scores)
 
 
 def _scores(scores: Scores) -> str:
@@ -274,42 +325,47 @@ def _number(value: float | None) -> str:
     return "nothing" if value is None else f"{value:.4g}"
 
 
-def _reached(report: StageReport, hits: int) -> str:
+def _reached(report: StageReport, hits: int, *, alone: bool) -> str:
+    """``alone``: there is no other stage that could find what this one does."""
     count = len(report.reached)
     text = f"{count} of {hits} final hit{'' if hits == 1 else 's'}"
     if count:
         text += f", from rank{'' if count == 1 else 's'} {_ranks(report.reached)}"
-    only = len(report.exclusive_hits)
+    only = 0 if alone else len(report.exclusive_hits)
     return text + (f"; {only} found by no other stage" if only else "")
 
 
 def _ranks(reached: tuple[Reached, ...]) -> str:
     ranks = sorted(one.stage_rank for one in reached)
-    shown = ", ".join(map(str, ranks[:_SHOWN_RANKS]))
-    return shown + (f" … {ranks[-1]}" if len(ranks) > _SHOWN_RANKS else "")
+    shown = ", ".join(map(str, ranks[:_SHOWN]))
+    return shown + (f" … {ranks[-1]}" if len(ranks) > _SHOWN else "")
 
 
 def _second_lines(second: SecondStageReport) -> Iterator[str]:
     count = len(second.hits)
     cost = ""
     if second.timing is not None:
-        each = f", {second.timing.p50 / second.texts:.2f} ms a text" if second.texts else ""
-        cost = f" · {_took(second.timing)}{each}"
-    yield f"then reranked by {second.model}: {count} of {len(second.order)} candidates{cost}"
+        each = f", {second.timing.p50 / second.texts:.2g} ms a text" if second.texts else ""
+        cost = f" · {_times(second.timing)}{each}"
+    yield f"then reranked by {second.model}: {count} of {_candidates(len(second.order))}{cost}"
     without = len(second.order) - second.texts
     if without:
         yield f"    {without} of them without a text, behind the others"
     if count:
-        yield "    where the final hits stood among the first stage's scores:"
+        yield "    share of the final hits by their score in the first stage:"
         bounds = [(_number(one.low), _number(one.high)) for one in second.ranges]
         low, high = (max(len(pair[side]) for pair in bounds) for side in (0, 1))
         for one, pair in zip(second.ranges, bounds, strict=True):
             bar = "█" * round(one.share * _BAR)
-            some = f"{one.hits} of {one.candidates} candidate{'' if one.candidates == 1 else 's'}"
+            some = f"{one.hits} of {_candidates(one.candidates)}"
             line = f"      {pair[0]:>{low}} … {pair[1]:>{high}}: {one.share:4.0%} ({some}) {bar}"
             yield line.rstrip()
-        moved = ", ".join(f"{one.id} {one.first_rank}→{one.rank}" for one in second.hits[:_SHOWN_RANKS])
-        yield f"    ranks before and after: {moved}" + (" …" if count > _SHOWN_RANKS else "")
+        moves = [f"{one.id}: {one.first_rank}→{one.rank}" for one in second.hits]
+        yield f"    ranks before and after: {_some(moves)}"
+
+
+def _candidates(count: int) -> str:
+    return f"{count} candidate{'' if count == 1 else 's'}"
 
 
 def provenance_lines(found: Sequence[Provenance]) -> list[str]:
@@ -325,13 +381,24 @@ def provenance_lines(found: Sequence[Provenance]) -> list[str]:
     return lines
 
 
-def _ablation_lines(one: Ablation, hits: int) -> Iterator[str]:
-    stayed = hits - len(one.left)
-    yield f"without {one.label}: {one.overlap:.0%} of the hits remain ({stayed} of {hits})"
+def _ablation_lines(one: Ablation, analysis: Analysis) -> Iterator[str]:
+    second = analysis.second
+    what = "hits" if second is None else "candidates of RERANK"
+    count = len(analysis.hits if second is None else second.order)
+    stayed = count - len(one.left)
+    yield f"without {one.label}: {one.overlap:.0%} of the {what} remain ({stayed} of {count})"
     if one.left:
-        yield f"    left: {', '.join(map(str, one.left))}"
+        yield f"    left: {_some(one.left)}"
     if one.entered:
-        yield f"    entered: {', '.join(map(str, one.entered))}"
+        yield f"    entered: {_some(one.entered)}"
     if one.moved:
-        moves = (f"{move.id} {move.before}→{move.after}" for move in one.moved)
-        yield f"    moved: {', '.join(moves)}"
+        yield f"    moved: {_some([f'{move.id}: {move.before}→{move.after}' for move in one.moved])}"
+
+
+def _some(items: Sequence[Any]) -> str:
+    """As many of them as a few lines hold, and how many more there are."""
+    words = [str(item) for item in items]
+    ends = accumulate(len(word) + 2 for word in words)
+    shown = sum(end <= _IN_LIST for end in ends)
+    more = len(words) - shown
+    return ", ".join(words[:shown]) + (f" … and {more} more" if more else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -84,8 +85,8 @@ def _ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange,
     if not scores:
         return ()
     low, high = min(scores), max(scores)
-    steps = _RANGES if high > low else 1
-    width = (high - low) / steps
+    apart = math.isfinite(high - low) and high > low
+    steps, width = (_RANGES, (high - low) / _RANGES) if apart else (1, 0.0)
 
     def step(score: float) -> int:
         return min(steps - 1, int((score - low) / width)) if width else 0
@@ -93,7 +94,7 @@ def _ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange,
     of_all, of_hits = ([*map(step, some)] for some in (scores, hits))
     found = [
         ScoreRange(
-            low + at * width,
+            low + at * width if at else low,
             high if at == steps - 1 else low + (at + 1) * width,
             of_all.count(at),
             of_hits.count(at),

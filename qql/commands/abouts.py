@@ -9,7 +9,9 @@ EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
 same for all. A hit is the judged document that has its id, or whose id became its UUID; --doc-id names a
 field of the payload instead. GROUP BY ranks the hits of one group after the other. Hits with equal scores, of
-which RRF makes many, come in any order: figures can move a little between two runs.
+which RRF makes many, are ranked by the points' ids, so that figures are the same in each run; which of them
+a LIMIT keeps is the engine's chance. Run files have this order (equal scores are written a little lower one
+by one, so trec_eval and ir-measures give the same figures), and documents by their names, judged or not.
 
   qql eval bm25.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --stages
   qql eval bm25.run hybrid.run --queries queries.jsonl --qrels qrels.tsv --measures "nDCG@10 AP P(rel=2)@5"
@@ -45,9 +47,14 @@ shown, fastest first.
     --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
 QUERY = """\
 --rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
-the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT."""
+the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT.
+A text that begins with `-` stands at the end, behind `--`.
+
+  qql query "emergency: acute chest pain" --from docs --db ./data --using dense --where "lang = 'en'"
+  qql query 'How do I configure replica sets?' --from docs --limit 50 --top-k 10 --rerank-model M --show"""
 DIFF = """\
-A move is how many ranks higher (↑) or lower (↓) a hit stands in B; a tie is a swap among equal scores,
-whose order is chance, and no difference. With --queries, each query is asked: its text is :query, its
-other fields are parameters by their names. --api-key goes to --url alone, QDRANT_API_KEY to both servers.
+A move is how many ranks higher (↑) or lower (↓) a hit stands in B. Equal scores, whose order is the engine's
+chance, are ranked by the points' ids; a tie is a swap that they allow, and no difference. With --queries,
+each query is asked: its text is :query, its other fields are parameters by their names. --api-key goes to
+--url alone, QDRANT_API_KEY to both servers.
 json has everything, jsonl and csv have a row for each hit, or for each query."""

@@ -25,7 +25,7 @@ _HITS = 10
 _CANDIDATES = 50
 """What is shown, and what a second stage reads, where nothing says how much."""
 _BEFORE_CONDITION = "QUERY 1 WHERE "
-_COLUMNS = ("rank", "first_stage_rank", "id", "first_stage_score", "second_stage_score", "vector")
+_COLUMNS = ("rank", "first rank", "id", "first score", "second score", "vector")
 _EXCLUSIVE = (
     *(("no_rerank", other) for other in ("rerank_model", "rerank_url", "rerank_key", "rerank_field")),
     ("hybrid", "using"),
@@ -190,8 +190,9 @@ def _show_stages(result: Result, asked: nodes.Query, console: Renderer) -> None:
     candidates = [(point["id"], point["score"]) for point in result.data["points"]]
     order = [(hit.id, hit.second_stage_score) for hit in result.hits]
     report = second_stage("", candidates, order, slice(None))
-    ranks = [{"rank": one.rank, "first_stage_rank": one.first_rank} for one in report.hits]
     for_people = console.format in ("table", "markdown")
+    was = "first rank" if for_people else "first_stage_rank"
+    ranks = [{"rank": one.rank, was: one.first_rank} for one in report.hits]
     rows = [
         {**rank, **(_short_row(hit, asked) if for_people else hit.to_dict())}
         for rank, hit in zip(ranks, result.hits, strict=True)
@@ -201,7 +202,7 @@ def _show_stages(result: Result, asked: nodes.Query, console: Renderer) -> None:
         return
     ranges = [
         {
-            "first_stage_score": f"{one.low:.4g} to {one.high:.4g}",
+            "first score": f"{one.low:.4g} to {one.high:.4g}",
             "candidates": one.candidates,
             "hits": one.hits,
             "share": f"{one.share:.0%}",
@@ -217,8 +218,8 @@ def _short_row(hit: Hit, asked: nodes.Query) -> dict[str, Any]:
     """A hit for people: both scores, and a title, or the payload where its fields were chosen."""
     row = {
         "id": hit.id,
-        "first_stage_score": short(hit.first_stage_score),
-        "second_stage_score": short(hit.second_stage_score),
+        "first score": short(hit.first_stage_score),
+        "second score": short(hit.second_stage_score),
     }
     if asked.payload is None:
         row["title"] = title_of(hit)

@@ -27,7 +27,7 @@ from qql.commands.target import open_session, target_of
 from qql.errors import QQLError
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Query
-from qql.evaluation.report import latency_cells, latency_dict
+from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
 from qql.evaluation.speed import Latency, latency, measure_calls, percentile, recall_at
 from qql.pipelines import Pipeline, Steps
 from qql.plan import DEFAULT_LIMIT
@@ -69,7 +69,7 @@ def bench(given: Given, console: Renderer) -> int:
             found[name] = _Bench(given, name, pipeline, progress).figures(asked[name])
     data = {"version": 1, "pipelines": [_to_dict(name, files[name], one) for name, one in found.items()]}
     rows = [{"pipeline": name, **latency_cells(one.times)} for name, one in found.items()]
-    show(given, console, _sections(given, rows, found), data, rows)
+    show(given, console, _sections(given, found), data, rows)
     few = [name for name, one in found.items() if one.times.count < _CALLS]
     if few:
         console.note(f"note: with fewer than {_CALLS} calls, p99 is the slowest of them: {', '.join(few)}")
@@ -172,20 +172,24 @@ class _Bench:
                 exact = self.pipeline.ask_exactly(question.params, _BEYOND)
             except QQLError as exc:
                 raise located(exc, self.name, question, self.given) from exc
-            docs = [scored.doc for scored in ranking(found.hits, key)]
-            out.append(recall_at(docs, ranking(exact.hits, key), k))
+            docs = [scored.doc for scored in ranking(found, key)]
+            out.append(recall_at(docs, ranking(exact, key), k))
             self.progress(f"{self.name}, exactly", done, len(questions))
         return out
 
 
-def _sections(given: Given, rows: list[dict[str, Any]], found: Mapping[str, Figures]) -> list[Section]:
+def _sections(given: Given, found: Mapping[str, Figures]) -> list[Section]:
     workers = given.get("concurrency", 1)
     calls = f", {workers} calls at a time" if workers > 1 else ""
+    times = [{"pipeline": name, **short_cells(one.times)} for name, one in found.items()]
     steps = [
-        {"pipeline": name, **{f"{step} ms": round(one.steps[step] * 1000, 3) for step in _STEPS}}
+        {"pipeline": name, **{step: three_digits(one.steps[step] * 1000) for step in _STEPS}}
         for name, one in found.items()
     ]
-    sections = [Section(f"Time of a call{calls}", rows), Section("What it goes to (medians)", steps)]
+    sections = [
+        Section(f"Milliseconds of a call{calls}", times),
+        Section("What they go to (medians)", steps),
+    ]
     recalls = [
         {
             "pipeline": name,

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diff", "short"]
 
+_TOP = 10
+"""The k of the overlap that is shown for each of many queries, where results are as long."""
 _SECOND = {"url_b": "url", "db_b": "db"}
 _OF_ONE_SERVER = ("url", "db", "api_key", "timeout", "grpc", "cloud_inference")
 
@@ -155,7 +157,9 @@ def _sections(found: Comparison | Survey, changes: list[str], console: Renderer)
     if isinstance(found, Comparison):
         rows = [{**row, "move": _arrow(row["move"], console)} for row in found.rows()]
         return [*sections, Section("the hits", _table(rows), _measured(found))]
-    most = [{name: value for name, value in row.items() if name != "same"} for row in found.most_different()]
+    k = max((k for k in found.cutoffs if k <= _TOP), default=_TOP)
+    shown = ("query", "text", "gone", "new", f"overlap@{k}", "rbo", "tau")
+    most = [{name: row[name] for name in shown if name in row} for row in found.most_different()]
     sections.append(Section("over all queries", _table(found.means()), (found.verdict,)))
     return [*sections, Section("the queries that differ most", _table(most))] if most else sections
 

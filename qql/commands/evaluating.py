@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qql import nodes
 from qql.backends.base import Progress
 from qql.commands.inputs import counted
+from qql.commands.judged import absent, points_of, sources_of
 from qql.commands.measuring import (
     Question,
     Section,
+    as_usage,
     check_output,
     located,
     named,
@@ -28,26 +31,21 @@ from qql.commands.measuring import (
 )
 from qql.commands.options import Given
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
-from qql.evaluation.documents import document_key, point_ids, ranking
-from qql.evaluation.files import Qrels, Query, read_qrels, read_run, write_run
+from qql.evaluation.documents import document_key, ranking
+from qql.evaluation.files import Qrels, Query, Run, read_qrels, read_run, run_lines, write_run
 from qql.evaluation.measures import DEFAULT_MEASURES, Measure, parse_measures
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
+from qql.nodes import is_uuid
 from qql.pipelines import Pipeline
 from qql.plan import DEFAULT_LIMIT, QueryPlan
 from qql.render import Renderer
 from qql.repl import UsageError, decode_script, reason
-from qql.request import Request, collection_path
 from qql.result import Hit
 
-if TYPE_CHECKING:
-    from qql.session import Session
+__all__ = ["eval_", "judgements_of", "measures_of"]
 
-__all__ = ["eval_", "measures_of"]
-
-_PAGE = 1000  # ids in one request
-_NAMED = 5  # ids that a message names
 _RUN_LINE = re.compile(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
 
 
@@ -55,7 +53,7 @@ def eval_(given: Given, console: Renderer) -> int:
     needed(given, "queries", "qrels")
     measures, files = measures_of(given), named(given["files"])
     baseline = _baseline(given, files)
-    queries, qrels = read_questions(given), read_qrels(given["qrels"])
+    queries, qrels = read_questions(given), judgements_of(given)
     runs = {name: file for name, file in files.items() if _is_run(file)}
     scripts = {name: file for name, file in files.items() if name not in runs}
     _check(given, scripts)
@@ -69,12 +67,13 @@ def eval_(given: Given, console: Renderer) -> int:
             plans = {name: _plan(one, asked[name]) for name, one in pipelines.items()}
             warnings += _short(plans, measures)
             if "doc_id" not in given:
-                warnings += _absent(session, plans, queries, qrels)
+                collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
+                warnings += absent(session, collections, queries, qrels)
             for name, pipeline in pipelines.items():
                 asking = _Asking(given, name, pipeline, qrels, progress, warnings)
                 found[name] = asking.all(asked[name])
                 if name in paths:
-                    write_run(paths[name], found[name].run, re.sub(r"\s+", "_", name))
+                    write_run(paths[name], asking.run(plans[name]), re.sub(r"\s+", "_", name))
                     found[name].written = str(paths[name])
     measured = {name: found[name] for name in files}
     outcome = outcome_of(measured, qrels, measures, [query.id for query in queries], baseline)
@@ -94,10 +93,18 @@ def eval_(given: Given, console: Renderer) -> int:
 
 def measures_of(given: Given) -> tuple[Measure, ...]:
     """The measures of ``--measures``, which are separated by spaces or commas outside of parentheses."""
-    texts = [
-        name for text in given.get("measures", ()) for name in re.findall(r"(?:\([^)]*\)|[^\s,(])+", text)
-    ]
-    return parse_measures(texts or DEFAULT_MEASURES)
+    wanted = given.get("measures", DEFAULT_MEASURES)
+    texts = [name for text in wanted for name in re.findall(r"(?:\([^)]*\)|[^\s,(])+", text)]
+    if not texts:
+        raise UsageError.make("usage", f"{given.flag('measures')} requires a value, found an empty one")
+    with as_usage():
+        return parse_measures(texts)
+
+
+def judgements_of(given: Given) -> Qrels:
+    """The judgements of ``--qrels``."""
+    with as_usage():
+        return read_qrels(given["qrels"])
 
 
 def _baseline(given: Given, files: Mapping[str, str]) -> str | None:
@@ -158,7 +165,8 @@ def _is_run(file: str) -> bool:
 
 
 def _read(file: str, queries: Sequence[Query]) -> dict[str, Any]:
-    run = read_run(file)
+    with as_usage():
+        run = read_run(file)
     return {query.id: run[query.id] for query in queries if query.id in run}
 
 
@@ -178,7 +186,7 @@ class _Asking:
         warnings: list[Diagnostic],
     ) -> None:
         self.given, self.name, self.pipeline, self.progress = given, name, pipeline, progress
-        self.key = document_key(qrels, given.get("doc_id"))
+        self.qrels, self.key = qrels, document_key(qrels, given.get("doc_id"))
         self.skips = given.get("on_error") == "skip"
         self.warnings = warnings
         self.found = Measured(name, pipeline.name)
@@ -214,11 +222,26 @@ class _Asking:
         self.found.seconds.append(time.perf_counter() - start)
         self.said += result.warnings
         query = question.query.id
-        self.found.run[query] = ranking(result.hits, self.key)
+        self.found.run[query] = ranking(result, self.key)
+        if "run_dir" in self.given:
+            deque(run_lines({query: self.found.run[query]}), 0)  # says now what cannot be written later
         if "stages" in self.given:
             self.known |= {hit.id: self.key(hit) for hit in result.hits}
             docs = [scored.doc for scored in self.found.run[query]]
             self.stages[query] = self.looked_at(question, docs)
+
+    def run(self, plan: QueryPlan | None) -> Run:
+        """The rankings as they are written: ids that were made of names are those names again."""
+        judged = {doc for docs in self.qrels.values() for doc in docs}
+        docs = {hit.doc for hits in self.found.run.values() for hit in hits} - judged
+        made = [doc for doc in sorted(docs) if is_uuid(doc)]
+        if plan is None or "doc_id" in self.given or not made:
+            return self.found.run
+        names = sources_of(self.pipeline.session, plan.collection, made)
+        return {
+            query: [hit._replace(doc=names.get(hit.doc, hit.doc)) for hit in hits]
+            for query, hits in self.found.run.items()
+        }
 
     def looked_at(self, question: Question, docs: Sequence[str]) -> list[StageFound]:
         """What each stage found; a second stage stands above the root of the first."""
@@ -244,20 +267,11 @@ class _Asking:
         if field is None:
             return {one: self.key(Hit(one)) for one in ids}
         unknown = [one for one in ids if one not in self.known]
-        for point in _points(self.pipeline.session, collection, unknown, [field.partition(".")[0], field]):
+        fields = [field.partition(".")[0], field]
+        for point in points_of(self.pipeline.session, collection, unknown, fields):
             hit = Hit(point["id"], payload=point.get("payload") or {})
             self.known[hit.id] = self.key(hit)
         return self.known
-
-
-def _points(
-    session: Session, collection: str, ids: Sequence[int | str], fields: Sequence[str] = ()
-) -> Iterator[dict[str, Any]]:
-    """Those of the points that there are."""
-    for start in range(0, len(ids), _PAGE):
-        body = {"ids": list(ids[start : start + _PAGE]), "with_payload": list(fields) or False}
-        request = Request("POST", collection_path(collection, "points"), {}, {**body, "with_vector": False})
-        yield from session.backend.call(request)
 
 
 def _plan(pipeline: Pipeline, questions: Sequence[Question]) -> QueryPlan | None:
@@ -280,28 +294,6 @@ def _short(plans: Mapping[str, QueryPlan | None], measures: Sequence[Measure]) -
             yield Diagnostic("short-ranking", message, severity="warning")
 
 
-def _absent(
-    session: Session, plans: Mapping[str, QueryPlan | None], queries: Sequence[Query], qrels: Qrels
-) -> Iterator[Diagnostic]:
-    """What is to be said of relevant documents that a collection has not, so that nothing can find them."""
-    collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
-    relevant = {doc for query in queries for doc, rel in qrels.get(query.id, {}).items() if rel > 0}
-    forms = {doc: point_ids(doc) for doc in sorted(relevant)}
-    for collection in collections:
-        wanted = list(dict.fromkeys(form for every in forms.values() for form in every))
-        there = {point["id"] for point in _points(session, collection, wanted)}
-        absent = [doc for doc, every in forms.items() if not there.intersection(every)]
-        if absent:
-            shown = ", ".join(absent[:_NAMED]) + (", …" if len(absent) > _NAMED else "")
-            share = f"{len(absent)} of {counted(len(forms), 'relevant document')}"
-            yield Diagnostic(
-                "absent-documents",
-                f"`{collection}` lacks {share}, so that no query finds them: {shown}",
-                hint="the ids might differ: `--doc-id FIELD` takes them from the payload",
-                severity="warning",
-            )
-
-
 # ------------------------------------------------------------------------------------------- showing
 
 
@@ -313,8 +305,11 @@ def _sections(given: Given, outcome: Outcome) -> Iterator[Section]:
     notes = ("* the best",) if several else ()
     yield Section(f"Quality over {count} judged queries", marked(outcome.rows(), measures), notes)
     if several:
-        text = "better, worse: p below 0.05 by a paired randomization test, corrected for all of these tests"
-        yield Section(f"Against {outcome.baseline}", comparison_rows(outcome.comparisons), (text,))
+        tests = (
+            "p: of a paired randomization test, corrected for all of these tests (Holm);",
+            "better, worse: it is below 0.05; queries: on how many it is better and worse",
+        )
+        yield Section(f"Against {outcome.baseline}", comparison_rows(outcome.comparisons), tests)
     nested = {name: report for name, report in outcome.stages.items() if len(report.stages) > 1}
     for name, report in (nested or outcome.stages).items():  # one stage can lose nothing to another
         kept = f"{report.kept:.1%} of the relevant documents reach the result"

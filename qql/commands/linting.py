@@ -5,30 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qql
-from qql.advice import (
-    RULES,
-    Linted,
-    Rule,
-    lint_script,
-    to_json,
-    to_sarif,
-)
+from qql.advice import RULES, Linted, Rule, lint_script, to_json, to_sarif
 from qql.advice.linting import CODES
 from qql.commands.inputs import counted, opened_output, params_of, scripts_of
 from qql.commands.options import TARGET, Given
 from qql.commands.target import open_session, target_of
 from qql.compiler import make_context
 from qql.errors import Diagnostic, Source, did_you_mean
+from qql.executing import read_executed
 from qql.plan import Context
 from qql.render import Renderer, json_text, render_diagnostics, wants_color
 from qql.repl import UsageError
 from qql.result import Result
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["lint"]
 
@@ -48,12 +39,15 @@ def lint(given: Given, console: Renderer) -> int:
         session = open_session(given, target_of(given), None)
         try:
             context, facts = session.context, session.facts
-            done = [lint_script(one, params, context, facts, disabled=disabled) for one in scripts]
+            done = [
+                lint_script(one, params, context, facts, disabled=disabled, files=read_executed)
+                for one in scripts
+            ]
         finally:
             session.close()
     else:
         context = _offline(given)
-        done = [lint_script(one, params, context, disabled=disabled) for one in scripts]
+        done = [lint_script(one, params, context, disabled=disabled, files=read_executed) for one in scripts]
     found = [one for linted in done for one in linted.found]
     _show(found, given, console)
     console.note(_summary(done, found))

@@ -14,7 +14,7 @@ from qql.backends.base import Progress
 from qql.commands.inputs import opened_output, params_of
 from qql.commands.options import REPORTS, Given
 from qql.commands.target import MEMORY, open_session, target_of
-from qql.errors import Diagnostic, QQLError, did_you_mean
+from qql.errors import Diagnostic, QQLError, QQLExecutionError, did_you_mean
 from qql.evaluation.files import Query, read_queries
 from qql.pipelines import Pipeline
 from qql.render import ProgressBar, Renderer, json_text, sanitize, wants_color
@@ -28,6 +28,7 @@ __all__ = [
     "FORMATS",
     "Question",
     "Section",
+    "as_usage",
     "check_output",
     "constants_of",
     "located",
@@ -55,6 +56,15 @@ def needed(given: Given, *names: str) -> None:
     for name in names:
         if name not in given:
             raise UsageError.make("usage", f"this command requires {given.flag(name)}")
+
+
+@contextlib.contextmanager
+def as_usage() -> Iterator[None]:
+    """What is wrong with an argument, or with a file of figures that it names, is wrong usage."""
+    try:
+        yield
+    except QQLExecutionError as exc:
+        raise UsageError(*exc.diagnostics) from exc
 
 
 def named(files: Sequence[str]) -> dict[str, str]:
@@ -109,7 +119,8 @@ def pipelines_of(
 ) -> dict[str, Pipeline]:
     """The pipelines by their names; ``tried`` are parameters that get their values elsewhere.
 
-    Raises `UsageError` for ``?``, and for a ``--param`` that neither a pipeline nor ``--setup`` has.
+    Raises `QQLCompileError` for a script that is no pipeline, and `UsageError` for ``?`` and for a
+    ``--param`` that neither a pipeline nor ``--setup`` has.
     """
     found = {
         name: Pipeline(session, read_script(file), "<stdin>" if file == "-" else file)
@@ -118,6 +129,7 @@ def pipelines_of(
     constants = constants_of(given)
     used = set(tried)
     for pipeline in found.values():
+        pipeline.check()
         if any(isinstance(key, int) for key in pipeline.parameters):
             hint = "write :query for the text of a query, and :name for the field `name` of its row"
             raise UsageError.make(
@@ -156,7 +168,8 @@ class Question:
 
 def read_questions(given: Given) -> list[Query]:
     """The queries of ``--queries``, as many of them as are wanted."""
-    return read_queries(given["queries"])[: given.get("limit_queries")]
+    with as_usage():
+        return read_queries(given["queries"])[: given.get("limit_queries")]
 
 
 def questions_of(

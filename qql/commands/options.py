@@ -50,7 +50,10 @@ class Parser(argparse.ArgumentParser):
         if word := re.match(r"argument COMMAND: invalid choice: '(.*)' \(", message):
             hint = did_you_mean(word[1], self.commands) or f"`qql run {word[1]}` runs a file"
             raise UsageError.make("usage", f"there is no command {word[1]}", hint=hint)
-        raise UsageError.make("usage", message, hint=f"`{self.prog} --help` shows what there is")
+        hint = f"`{self.prog} --help` shows what there is"
+        if "ignored explicit argument" in message:  # as in -heart, of which -h is an option
+            hint = f"what begins with `-` and is no option stands behind `--`: {self.prog} … -- -text"
+        raise UsageError.make("usage", message, hint=hint)
 
 
 class _Pairs(argparse.Action):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import qql
+from qql.advice import advised
+from qql.bind import Params
 from qql.commands.inputs import counted, opened_output, params_of, script_of, scripts_of
 from qql.commands.options import TARGET, Given
 from qql.commands.target import open_session, target_of
-from qql.errors import Diagnostic
+from qql.compiler import Compiled, compile_script, make_context
+from qql.errors import Diagnostic, QQLCompileError, Source
+from qql.executing import read_executed
+from qql.explanation import explain_compiled, explain_dict
 from qql.render import Renderer, json_text, render_diagnostics, sanitize, wants_color
 from qql.repl import UsageError, manual_lines
 
 __all__ = ["check", "compile_", "convert", "explain", "help_"]
+
+_HEADING = 60
 
 
 def compile_(given: Given, console: Renderer) -> int:
@@ -40,22 +48,47 @@ def compile_(given: Given, console: Renderer) -> int:
 
 
 def explain(given: Given, console: Renderer) -> int:
+    done = _advised(given)
+    console.warn([warning for one in done for warning in one.warnings])
+    with opened_output(given) as file:
+        console.file = file
+        if given.get("format") == "json":
+            plans = [explain_dict(one) for one in done]
+            console.put(json_text(plans, ascii_only=console.ascii_only, indent=2))
+        elif done:
+            console.put(sanitize("\n\n".join(_explained(done)), newline="\n"))
+    return 0
+
+
+def _advised(given: Given) -> list[Compiled]:
+    """The statements of a script with their advice, by the collections of a target where one is named."""
     text, name = script_of(given)
     params = params_of(given) or None
     if {"url", "db"} & given.keys():
         session = open_session(given, target_of(given), None)
         try:
-            plan = session.explain(text, params, name=name)
+            return advised(session.compile(text, params, name=name), session.schema, session.facts)
         finally:
             session.close()
-    else:
-        for option in set(TARGET) & given.keys():
+    for option in TARGET:
+        if option in given:
             raise UsageError.make("usage", f"{given.flag(option)} requires --url or --db")
-        plan = qql.explain(
-            text, params, collection=given.get("collection"), models=given.get("model"), name=name
-        )
-    console.put(sanitize(plan.rstrip("\n"), newline="\n"))
-    return 0
+    context = make_context(given.get("collection"), models=given.get("model"))
+    done = compile_script(Source(text, name), params, context, files=read_executed)
+    return advised(done, context.schema)
+
+
+def _explained(done: Sequence[Compiled]) -> Iterator[str]:
+    """The statements one by one; where there are several, each below its place and its first words."""
+    reached = {one.source.name: (1, 0) for one in done}
+    for one in done:
+        line, at = reached[one.source.name]
+        line, at = line + one.source.text.count("\n", at, one.span.start), one.span.start
+        reached[one.source.name] = line, at
+        words = " ".join(one.text[: 2 * _HEADING].split())
+        shown = words if len(words) <= _HEADING else words[: _HEADING - 1] + "…"
+        heading = f"-- {one.source.name}:{line}  {shown}\n" if len(done) > 1 else ""
+        yield heading + explain_compiled(one)
 
 
 def check(given: Given, console: Renderer) -> int:
@@ -63,9 +96,7 @@ def check(given: Given, console: Renderer) -> int:
     params = params_of(given) or None
     scripts = scripts_of(given)
     for text, name in scripts:
-        found += qql.check(
-            text, params, collection=given.get("collection"), models=given.get("model"), name=name
-        )
+        found += _faults(Source(text, name), params, given)
     match given.get("format", "text"):
         case "json":
             console.put(
@@ -82,6 +113,17 @@ def check(given: Given, console: Renderer) -> int:
         f"{counted(count['warning'], 'warning')}"
     )
     return 3 if count["error"] else 0
+
+
+def _faults(source: Source, params: Params, given: Given) -> list[Diagnostic]:
+    """The errors and warnings of a script, in the order of its text, and those of the files it executes."""
+    warnings: list[Diagnostic] = []
+    context = make_context(given.get("collection"), models=given.get("model"))
+    try:
+        compile_script(source, params, context, warnings, read_executed)
+    except QQLCompileError as exc:
+        return sorted([*exc.diagnostics, *warnings], key=lambda one: one.span.start if one.span else 0)
+    return warnings
 
 
 def convert(given: Given, console: Renderer) -> int:

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qql.commands.evaluating import measures_of
+from qql.commands.evaluating import judgements_of, measures_of
 from qql.commands.inputs import counted
+from qql.commands.judged import absent
 from qql.commands.measuring import (
     Question,
     Section,
+    as_usage,
     check_output,
     constants_of,
     located,
@@ -26,11 +28,12 @@ from qql.commands.measuring import (
     show,
 )
 from qql.commands.options import Given
-from qql.errors import QQLError
+from qql.errors import Diagnostic, QQLError
 from qql.evaluation.documents import Key, document_key, ranking
-from qql.evaluation.files import Qrels, Query, read_qrels
-from qql.evaluation.grid import expand_grid, pareto_front, read_axis
+from qql.evaluation.files import Qrels, Query
+from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size, pareto_front, read_axis
 from qql.evaluation.measures import Measure, evaluate
+from qql.evaluation.report import three_digits
 from qql.evaluation.settings import Settable
 from qql.evaluation.speed import percentile
 from qql.pipelines import Pipeline
@@ -79,14 +82,17 @@ def tune(given: Given, console: Renderer) -> int:
         raise UsageError.make("usage", f"--latency takes p50 or p95, not {given['latency']}")
     measures, axes = measures_of(given), _axes(given)
     check_output(given)
-    queries, qrels = read_questions(given), read_qrels(given["qrels"])
+    queries, qrels = read_questions(given), judgements_of(given)
     chosen, kept = _split(given, queries, qrels)
+    warnings: list[Diagnostic] = []
     with opened_session(given, console) as (session, progress):
         script = _Script(given, session, axes, queries)
         variants = script.variants(_settings(given, script.axes))
         current = script.current()
         if current is not None:
             variants = [current, *(one for one in variants if one.values != current.values)]
+        if "doc_id" not in given:
+            warnings += absent(session, [script.plan.collection], queries, qrels)
         task = _Task(given, qrels, measures, chosen, kept, progress)
         tried = task.all(variants, current)
     first = measures[0]
@@ -100,6 +106,7 @@ def tune(given: Given, console: Renderer) -> int:
         "tried": [_to_dict(one, front, script) for one in tried],
     }
     show(given, console, list(_sections(given, tried, front, script, first)), data, rows)
+    console.warn(warnings)
     if not kept:
         flattered = f"note: the queries that chose these settings ({len(chosen)}) flatter them"
         console.note(f"{flattered}; --holdout 0.3 keeps some apart, and measures with those too")
@@ -112,7 +119,8 @@ def tune(given: Given, console: Renderer) -> int:
 def _axes(given: Given) -> dict[str, list[Any]]:
     axes: dict[str, list[Any]] = {}
     for text in given["grid"]:
-        name, values = read_axis(text)
+        with as_usage():
+            name, values = read_axis(text)
         if name in axes:
             raise UsageError.make("usage", f"--grid {name} is given twice", hint="name=value,value,…")
         axes[name] = values
@@ -121,16 +129,14 @@ def _axes(given: Given) -> dict[str, list[Any]]:
 
 def _settings(given: Given, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """The combinations to try."""
-    every = expand_grid(axes)
-    if "sample" in given:
-        count = min(given["sample"], len(every))
-        places = sorted(random.Random(given.get("seed", 0)).sample(range(len(every)), count))
-        return [every[place] for place in places]
+    count = grid_size(axes)
     most = given.get("max_settings", _MOST)
-    if len(every) > most:
-        hint = f"--sample N tries N of them, drawn by chance; --max-settings {len(every)} tries them all"
-        raise UsageError.make("bad-grid", f"the grid has {counted(len(every), 'combination')}", hint=hint)
-    return every
+    if "sample" not in given and count > most:
+        more = f"; --max-settings {count} tries them all" if count <= MOST_SETTINGS else ""
+        hint = f"--sample N tries N of them, drawn by chance{more}"
+        raise UsageError.make("bad-grid", f"the grid has {count:,} combinations", hint=hint)
+    with as_usage():
+        return expand_grid(axes, given.get("sample"), given.get("seed", 0))
 
 
 class _Script:
@@ -151,10 +157,12 @@ class _Script:
         some = {**self.questions[0].params, **{name: axes[name][0] for name in self.params}}
         plan = self.pipeline.compiled(some).plan
         assert plan is not None, "a pipeline's statement is a query"
+        self.plan = plan
         self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
         self.axes: dict[str, list[Any]] = {}
         for name, values in axes.items():
-            known = name if name in self.params else self.settable.find(name)
+            with as_usage():
+                known = name if name in self.params else self.settable.find(name)
             if known in self.axes:
                 raise UsageError.make("usage", f"--grid {name} is given twice, as {known}")
             self.axes[known] = values
@@ -261,22 +269,32 @@ class _Task:
 
     def ask(self, variant: Variant, question: Question) -> list[str]:
         try:
-            hits = variant.pipeline.ask(question.params).hits
+            found = variant.pipeline.ask(question.params)
         except QQLError as exc:
             raise located(exc, _said(variant.values), question, self.given) from exc
-        return [scored.doc for scored in ranking(hits, self.key)]
+        return [scored.doc for scored in ranking(found, self.key)]
 
 
 # ------------------------------------------------------------------------------------------- showing
 
 
 def _row(given: Given, one: Tried, front: Sequence[Tried]) -> dict[str, Any]:
-    row: dict[str, Any] = {name: _cell(value) for name, value in one.variant.values.items()}
-    row |= {str(measure): f"{mean:.4f}" for measure, mean in one.means.items()}
-    row |= {f"{measure} held out": f"{mean:.4f}" for measure, mean in one.kept.items()}
+    row = dict(one.variant.values)
+    row |= {str(measure): round(mean, 4) for measure, mean in one.means.items()}
+    row |= {f"{measure} held out": round(mean, 4) for measure, mean in one.kept.items()}
     row[f"{given.get('latency', 'p50')} ms"] = round(one.seconds * 1000, 2)
     said = ["not beaten" if _is_in(front, one) else "", "current" if one.current else ""]
-    return row | {"": ", ".join(filter(None, said))}
+    return row | {"verdict": ", ".join(filter(None, said))}
+
+
+def _short_row(one: Tried) -> dict[str, Any]:
+    """The same for people, in eighty columns: of what was held out, the measure that chooses."""
+    row: dict[str, Any] = {name: _cell(value) for name, value in one.variant.values.items()}
+    for measure, mean in one.means.items():
+        row[str(measure)] = f"{mean:.4f}"
+        if one.kept and "held out" not in row:
+            row["held out"] = f"{one.kept[measure]:.4f}"
+    return row | {"ms": three_digits(one.seconds * 1000), "": "now" if one.current else ""}
 
 
 def _is_in(front: Sequence[Tried], one: Tried) -> bool:
@@ -289,7 +307,9 @@ def _sections(
     rows = [*front, *(one for one in tried if one.current and not _is_in(front, one))]
     count = counted(len(tried), "setting")
     title = f"The best of {count}, by {measure} and {given.get('latency', 'p50')}"
-    yield Section(title, [_row(given, one, front) for one in rows])
+    beaten = "" if len(rows) == len(front) else ", and others beat it"
+    notes = (f"now: the pipeline as it is{beaten}",) if any(one.current for one in rows) else ()
+    yield Section(title, [_short_row(one) for one in rows], notes)
     best = [one for one in reversed(front) if not one.current][:_SHOWN]
     for one in best:
         params = [

@@ -9,7 +9,7 @@ Nothing here runs a pipeline or knows an engine.
 
 from __future__ import annotations
 
-from qql.evaluation.documents import document_key, ranking
+from qql.evaluation.documents import document_key, in_order, ranking, source_of, worth
 from qql.evaluation.files import (
     Qrels,
     Query,
@@ -21,7 +21,7 @@ from qql.evaluation.files import (
     run_lines,
     write_run,
 )
-from qql.evaluation.grid import expand_grid, pareto_front, read_axis
+from qql.evaluation.grid import expand_grid, grid_size, pareto_front, read_axis
 from qql.evaluation.measures import (
     DEFAULT_MEASURES,
     Evaluation,
@@ -39,8 +39,10 @@ from qql.evaluation.report import (
     latency_dict,
     marked,
     query_rows,
+    short_cells,
     stage_rows,
     stages_dict,
+    three_digits,
 )
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
@@ -89,7 +91,9 @@ __all__ = [
     "exact_request",
     "expand_grid",
     "fates",
+    "grid_size",
     "holm",
+    "in_order",
     "jaccard",
     "kendall_tau",
     "latency",
@@ -114,9 +118,13 @@ __all__ = [
     "read_run",
     "recall_at",
     "run_lines",
+    "short_cells",
+    "source_of",
     "stage_report",
     "stage_rows",
     "stages_dict",
+    "three_digits",
     "traces",
+    "worth",
     "write_run",
 ]

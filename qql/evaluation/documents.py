@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from qql.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
 from qql.nodes import is_uuid
-from qql.result import Hit
+from qql.result import Hit, Result
 
-__all__ = ["Key", "document_key", "point_ids", "ranking"]
+__all__ = ["Key", "document_key", "in_order", "point_ids", "ranking", "source_of", "worth"]
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]
@@ -55,13 +56,55 @@ def point_ids(doc: str) -> list[int | str]:
     return [_as_point(doc) if is_uuid(doc) else stable_uuid(doc)]
 
 
-def ranking(hits: Iterable[Hit], key: Key) -> list[Scored]:
-    """The documents of hits in their order. One that several points belong to stands where its first does."""
-    found: dict[str, Scored] = {}
-    for hit in hits:
+def source_of(hit: Hit) -> str | None:
+    """The payload field that the point's id was made of by ``UUID(field)``; None where there is none."""
+    return next((name for name, value in (hit.payload or {}).items() if _made_of(value, hit.id)), None)
+
+
+def _made_of(value: Any, point: int | str) -> bool:
+    return isinstance(value, (int, str)) and value is not True and stable_uuid(str(value)) == point
+
+
+def ranking(found: Result | Sequence[Hit], key: Key) -> list[Scored]:
+    """The documents of hits `in_order`. One that several points belong to stands where its first does."""
+    docs: dict[str, Scored] = {}
+    for hit in in_order(found):
         doc = key(hit)
-        found.setdefault(doc, Scored(doc, hit.score))
-    return list(found.values())
+        docs.setdefault(doc, Scored(doc, hit.score))
+    return list(docs.values())
+
+
+def in_order(found: Result | Sequence[Hit]) -> list[Hit]:
+    """The hits of a result, those that are equal (see `worth`) in the order of their ids.
+
+    Engines give equal hits in any order, and so the same hits are always the same ranking. It is the ids of
+    the points that count, since those of documents could prefer judged ones to others.
+    """
+    groups = groupby(found.hits if isinstance(found, Result) else found, worth(found))
+    return [hit for _, equals in groups for hit in sorted(equals, key=_by_id)]
+
+
+def _by_id(hit: Hit) -> tuple[bool, int | str]:
+    return isinstance(hit.id, str), hit.id
+
+
+def worth(found: Result | Sequence[Hit]) -> Callable[[Hit], Any]:
+    """What the hits of a result are ordered by; the order of those for which it is equal is chance.
+
+    The score (behind RERANK, those of both stages) or the value of ORDER BY, within the hit's group. A hit
+    that has neither is equal to no other.
+    """
+    data = found.data if isinstance(found, Result) else None
+    points = data.get("points", ()) if isinstance(data, dict) else ()
+    values = {point["id"]: point["order_value"] for point in points if "order_value" in point}
+
+    def of(hit: Hit) -> Any:
+        if hit.second_stage_score is not None:
+            return hit.group, hit.second_stage_score, hit.first_stage_score
+        value = values.get(hit.id, hit.score)
+        return (hit.group, value) if value is not None else (hit.group, hit.id, None)
+
+    return of
 
 
 def _as_point(doc: str) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
 from typing import Any, TypeVar
 
 from qql.errors import QQLExecutionError
 
-__all__ = ["MOST_SETTINGS", "expand_grid", "pareto_front", "read_axis"]
+__all__ = ["MOST_SETTINGS", "expand_grid", "grid_size", "pareto_front", "read_axis"]
 
 MOST_SETTINGS = 10_000
-"""Combinations of one grid, at most."""
+"""Combinations that are tried, at most."""
 
 _T = TypeVar("_T")
 
 
 def read_axis(text: str) -> tuple[str, list[Any]]:
-    """``name=value,value,…`` as the name and its values.
+    """``name=value,value,…`` as the name and its values, each once.
 
     Values are JSON (``limit=10,20``, ``weights=[1,2],[2,1]``); where they are not, what stands between commas
     is a string (``fusion=rrf,dbsf``). Raises `QQLExecutionError` ``bad-grid``.
@@ -32,9 +32,10 @@ def read_axis(text: str) -> tuple[str, list[Any]]:
             hint="it reads `name=value,value`: `limit=10,20,50`",
         )
     try:
-        return name.strip(), json.loads(f"[{values}]")
+        found = json.loads(f"[{values}]")
     except (ValueError, RecursionError):
-        return name.strip(), [_scalar(value.strip()) for value in values.split(",")]
+        found = [_scalar(value.strip()) for value in values.split(",")]
+    return name.strip(), list({json.dumps(value): value for value in found}.values())
 
 
 def _scalar(text: str) -> Any:
@@ -44,20 +45,39 @@ def _scalar(text: str) -> Any:
         return text
 
 
-def expand_grid(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every combination of the values; the last name's change fastest. An empty grid has one, which is empty.
+def grid_size(grid: Mapping[str, Sequence[Any]]) -> int:
+    """The number of its combinations: 1 for an empty grid, 0 where a name has no values."""
+    return math.prod(len(values) for values in grid.values())
+
+
+def expand_grid(
+    grid: Mapping[str, Sequence[Any]], sample: int | None = None, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Every combination of the values, or at most ``sample`` of them, drawn by chance.
+
+    The last name's values change fastest. An empty grid has one combination, which is empty.
 
     Raises `QQLExecutionError` ``bad-grid`` for a name without values and for more than `MOST_SETTINGS`.
     """
     empty = next((name for name, values in grid.items() if not values), None)
     if empty is not None:
         raise QQLExecutionError.make("bad-grid", f"there are no values to try for `{empty}`")
-    count = math.prod(len(values) for values in grid.values())
+    total = grid_size(grid)
+    count = total if sample is None else min(sample, total)
     if count > MOST_SETTINGS:
         raise QQLExecutionError.make(
-            "bad-grid", f"the grid has {count:,} combinations, and {MOST_SETTINGS:,} is the most"
+            "bad-grid", f"{count:,} combinations are too many, {MOST_SETTINGS:,} is the most"
         )
-    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    places = range(total) if count == total else sorted(random.Random(seed).sample(range(total), count))
+    return [_combination(grid, place) for place in places]
+
+
+def _combination(grid: Mapping[str, Sequence[Any]], place: int) -> dict[str, Any]:
+    found = {}
+    for name, values in reversed(list(grid.items())):
+        place, at = divmod(place, len(values))
+        found[name] = values[at]
+    return {name: found[name] for name in grid}
 
 
 def pareto_front(

@@ -185,7 +185,8 @@ def parse_measure(text: str) -> Measure:
         raise QQLExecutionError.make(
             "unknown-measure",
             f"there is no measure `{tree.id}`",
-            hint=did_you_mean(tree.id, [*MEASURES, *_ALIASES]) or f"the measures are {', '.join(MEASURES)}",
+            hint=did_you_mean(tree.id, [*MEASURES, *_ALIASES])
+            or f"the measures are {', '.join(MEASURES)}, as in nDCG@10",
         )
     if "cutoff" in given and cutoff is None:
         cutoff = given.pop("cutoff")
@@ -262,7 +263,7 @@ class Evaluation:
                 Diagnostic(
                     "no-judged-hits",
                     "none of the documents found is among the judged ones",
-                    hint="the ids might differ: `--doc-id FIELD` takes them from the payload",
+                    hint="the ids of documents might not be those of the judgements",
                     severity="warning",
                 )
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qql.errors import Diagnostic
@@ -114,10 +114,11 @@ class Outcome:
             empty = [query for query in found.missing if query not in skipped]
             if empty:
                 said.append(_warning("empty-results", f"{name}: {{}} found nothing", empty, "query"))
+            docs = dict.fromkeys(hit.doc for hits in self.measured[name].run.values() for hit in hits)
             said += [
-                Diagnostic(one.code, f"{name}: {one.message}", hint=one.hint, severity="warning")
+                replace(one, message=f"{name}: {one.message}: {_listed([*docs])}")
                 for one in found.warnings()
-                if one.code == "no-judged-hits" and len(empty) + len(skipped) < len(found.queries)
+                if one.code == "no-judged-hits" and docs
             ]
         return said
 
@@ -169,6 +170,8 @@ def _lost(found: Mapping[str, Mapping[str, StageTrace]], qrels: Qrels) -> dict[s
 
 def _warning(code: str, text: str, ids: Sequence[str], noun: str) -> Diagnostic:
     number = f"1 {noun}" if len(ids) == 1 else f"{len(ids)} {noun.removesuffix('y')}ies"
-    more = ", …" if len(ids) > _NAMED else ""
-    message = f"{text.format(number)}: {', '.join(ids[:_NAMED])}{more}"
-    return Diagnostic(code, message, severity="warning")
+    return Diagnostic(code, f"{text.format(number)}: {_listed(ids)}", severity="warning")
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")

@@ -1,10 +1,11 @@
 """Figures as rows for a table (`qql.result.Result.rows`), and as JSON data.
 
-Shares and measures have four decimals, times are in milliseconds.
+Measures have four decimals, times are in milliseconds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,10 @@ __all__ = [
     "latency_dict",
     "marked",
     "query_rows",
+    "short_cells",
     "stage_rows",
     "stages_dict",
+    "three_digits",
 ]
 
 Rows = list[dict[str, Any]]
@@ -56,19 +59,19 @@ def query_rows(evaluations: Mapping[str, Evaluation]) -> Rows:
 
 
 def comparison_rows(comparisons: Sequence[Comparison], alpha: float = 0.05) -> Rows:
-    """A row a comparison; the verdict is better, worse, or not told apart: ``alpha`` or more after Holm."""
+    """A row a comparison, for people; ``chance?`` where the p-value is ``alpha`` or more after Holm.
+
+    ``queries``: on how many the pipeline is better and worse. Eighty columns hold it.
+    """
     return [
         {
             "pipeline": c.name,
             "measure": str(c.measure),
-            "difference": f"{c.difference:+.4f}",
-            "95 % interval": f"{c.low:+.4f} … {c.high:+.4f}",
-            "better on": c.wins,
-            "worse on": c.losses,
-            "p (Holm)": f"{c.p_holm:.4f}" if c.p_holm >= 0.0001 else "<0.0001",
-            "verdict": ("better" if c.difference > 0 else "worse")
-            if c.significant(alpha)
-            else "not told apart",
+            "change": f"{c.difference:+.4f}",
+            "95 % interval": f"{c.low:+.3f} … {c.high:+.3f}",
+            "queries": f"+{c.wins} -{c.losses}",
+            "p": f"{c.p_holm:.4f}" if c.p_holm >= 0.0001 else "<0.0001",
+            "verdict": ("better" if c.difference > 0 else "worse") if c.significant(alpha) else "chance?",
         }
         for c in comparisons
     ]
@@ -163,3 +166,17 @@ def latency_cells(times: Latency) -> dict[str, Any]:
         **{f"{name} ms": round(seconds * 1000, 3) for name, seconds in _named(times).items()},
         "queries/s": round(times.qps, 1),
     }
+
+
+def short_cells(times: Latency) -> dict[str, Any]:
+    """The same for people, with three digits and the unit left out: eighty columns hold them."""
+    cells = {name: three_digits(seconds * 1000) for name, seconds in _named(times).items()}
+    return {"calls": times.count, **cells, "calls/s": three_digits(times.qps)}
+
+
+def three_digits(value: float) -> float:
+    """The number with three significant digits and those before the point, but at most three decimals."""
+    if not value or not math.isfinite(value):
+        return value
+    places = min(3, 2 - math.floor(math.log10(abs(value))))
+    return round(value, places) if places > 0 else round(value)
