@@ -31,6 +31,19 @@ def test_statements_run_in_one_session() -> None:
                     assert result.hits, f"nothing found by:\n{result.statement}"
 
 
+def test_what_is_told_is_what_is_shown() -> None:
+    """A block of text shows what the last statement of the block before it gives."""
+    pairs = re.findall(r"^```(sql|text)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    shown = 0
+    with qql.connect() as db:
+        for (kind, block), (following, text) in zip(pairs, [*pairs[1:], ("", "")], strict=True):
+            result = db.run(block)[-1] if kind == "sql" else None
+            if result is not None and following == "text":
+                shown += 1
+                assert timeless(result.message) == timeless(text)
+    assert shown >= 2
+
+
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python_runs(block: str) -> None:
     exec(compile(block, "README.md", "exec"), {})
@@ -49,7 +62,7 @@ def test_commands_print_what_is_shown(block: str, tmp_path: Path) -> None:
 
 
 def timeless(text: str) -> str:
-    return re.sub(r"[\d.]+ (ms|s)\)", "T)", text).strip()
+    return re.sub(r"[\d.]+ (ms|s)\b", "T", text).strip()
 
 
 def test_make_has_the_two_commands() -> None:
