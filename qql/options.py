@@ -131,9 +131,12 @@ def _by_name(check: Check) -> Check:
     return read
 
 
+_F32_MAX = 3.4028234663852886e38  # scores are 32-bit floats
+
+
 def _weights(value: Any) -> Any:
     """A list in the order of the references, or an object by stage name."""
-    number = _number(0)
+    number = _number(0, _F32_MAX)
     if isinstance(value, tuple):
         value = {option.name: option.value for option in value}
     if isinstance(value, dict) and value:

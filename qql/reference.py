@@ -853,8 +853,8 @@ _CLAUSES = (
         "WITH PROVENANCE",
         "provenance",
         "Each hit says at which rank and with which score each stage gave it, and its share of the fused "
-        "score; the shares add up to the score. The query runs twice for it, the second time stage by stage. "
-        "With RERANK it is about the search that finds the candidates.",
+        "score; the shares add up to the score. The stages run beside the query for it. With RERANK it is "
+        "about the search that finds the candidates.",
         "QUERY 'burns' FROM docs\n"
         "PREFETCH (QUERY 'burns' USING dense LIMIT 3, QUERY 'burns' USING sparse LIMIT 3)\n"
         "FUSION RRF WITH PROVENANCE LIMIT 2;",

@@ -40,7 +40,7 @@ from qql.points import TEXT_FIELDS, make_point, missing_texts
 from qql.printer import show
 from qql.request import Request, collection_path
 from qql.rerankers import Rerankers
-from qql.result import Result
+from qql.result import Result, StageShare
 from qql.results import many, message_of, name_of, result_of, written
 from qql.schema import Schema
 from qql.second_stage import rerank
@@ -346,7 +346,13 @@ class Session:
         try:
             self._check(statement, str(collection))
             requests = [self._embedded(request) for request in compiled.requests]
-            answers = [self.backend.call(request) for request in requests]
+            shares: Mapping[int | str, tuple[StageShare, ...]] = {}
+            if isinstance(statement, nodes.Query) and statement.provenance is not None:
+                telling = Telling(compiled, requests[0], self.backend, self.rerankers)
+                answer, shares = telling.answered()
+                answers = [answer]
+            else:
+                answers = [self.backend.call(request) for request in requests]
             if answers[0] is False and isinstance(statement, nodes.DropCollection):
                 # A server says so where there was none.
                 message = f"there is no collection `{collection}`"
@@ -362,8 +368,10 @@ class Session:
         plan = compiled.plan
         if plan is not None and plan.second is not None:
             result = rerank(result, plan.second, plan.payload, self.rerankers)
-        if isinstance(statement, nodes.Query) and statement.provenance is not None:
-            result = Telling(compiled, requests[0], self.backend, self.rerankers).with_provenance(result)
+        if shares:
+            result = replace(
+                result, hits=[replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits]
+            )
         count = written(compiled)
         if count:
             result = replace(result, warnings=self._have_written(str(collection), count))

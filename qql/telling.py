@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from qql import nodes
 from qql.backends.base import Backend
 from qql.compiler import Compiled
-from qql.errors import Diagnostic
 from qql.explanation import advice_lines
 from qql.filters import point_id, scalar_value
 from qql.plan import QueryPlan
@@ -23,6 +22,7 @@ from qql.second_stage import judged, page_of
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Provenance, SecondStageReport
+    from qql.result import StageShare
 
 __all__ = ["Telling", "told_as"]
 
@@ -108,20 +108,31 @@ class Telling:
         found = why(self.plan, self.request, self.backend.call, point_id(statement.id), second=second)
         return told_as(found.lines(), found.to_dict(), statement)
 
-    def with_provenance(self, result: Result) -> Result:
-        """The query's result with the stages of each hit; for them the query runs once more."""
+    def answered(self) -> tuple[Any, dict[int | str, tuple[StageShare, ...]]]:
+        """The query's answer, and what each stage has to do with each of its hits, by their ids.
+
+        The query and its stages run together: run again, equals might come in another order.
+        """
         from qql.analysis import analyse, provenance
 
-        analysis = analyse(self.plan, self.request, self.backend.call, runs=0)
-        found = {one.id: one.shares for one in provenance(analysis)}
-        hits = [replace(hit, stages=found.get(hit.id, ())) for hit in result.hits]
-        lost = [str(hit.id) for hit in hits if not hit.stages]
-        if not lost:
-            return replace(result, hits=hits)
-        message = f"run again with its stages, the query did not give {', '.join(lost)}"
-        hint = "among equal scores and in a SAMPLE, chance decides; others may have written meanwhile"
-        warning = Diagnostic("no-provenance", message, None, hint, severity="warning")
-        return replace(result, hits=hits, warnings=(*result.warnings, warning))
+        answers: list[Any] = []
+
+        def call(request: Request) -> Any:
+            if request is self.request:  # GROUP BY, beside the batch
+                answers.append(self.backend.call(request))
+                return answers[0]
+            if answers:
+                return self.backend.call(request)
+            body = self.request.body or {}
+            searches = (request.body or {})["searches"]
+            shown = {key: body[key] for key in ("with_payload", "with_vector") if key in body}
+            whole = {"searches": [{**searches[0], **shown}, *searches[1:]]}
+            found = self.backend.call(replace(request, body=whole))
+            answers.append({"points": found[0]["points"][self.plan.offset or 0 :]})
+            return found
+
+        analysis = analyse(self.plan, self.request, call, runs=0)
+        return answers[0], {one.id: one.shares for one in provenance(analysis)}
 
 
 def _provenance(found: Analysis) -> list[Provenance]:

@@ -1,7 +1,8 @@
 """What each stage of a query did: EXPLAIN ANALYZE, WITH PROVENANCE, WHY and ABLATE.
 
 `stages` makes a request for each stage, `measure` runs them, `fusion` and `compare` recompute what the
-engine fused and `judging` says why it differs, `attribution` divides the scores of the hits among the stages,
+engine fused, `judging` says why it differs (`leeway`: what ties leave open), `attribution` divides the
+scores of the hits among the stages,
 `ablation` leaves each out in turn, `second` is about RERANK, `why` follows one point (`standing` is its
 answer, `asked` asks the engine, `slots` counts places), `report` tells it all.
 """

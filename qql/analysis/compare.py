@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qql.analysis.fusion import Candidate, Fused, Fusion, Id, close, f32, fuse, rank_in
+from qql.analysis.fusion import Candidate, Fused, Fusion, Id, close, f32, fuse, rank_in, wobble
 
 __all__ = ["EXPLAINED", "Difference", "Verdict", "compare", "recompose"]
 
@@ -58,10 +58,11 @@ class Verdict:
     @property
     def text(self) -> str:
         """``recomposed = engine``, or in how many points they differ and why."""
+        equal = "recomposed = engine" + (", with distances turned round" if self.by_direction else "")
         if not self.differences:
-            return "recomposed = engine"
+            return equal
         if self.same:
-            return f"recomposed = engine, but for {_and(self.reasons)}"
+            return f"{equal}, but for {_and(self.reasons)}"
         count = sum(one.reason not in _HARMLESS for one in self.differences)
         points = f"{count} point{'' if count == 1 else 's'}"
         reasons = [EXPLAINED[reason] for reason in self.reasons if reason not in _HARMLESS]
@@ -118,15 +119,20 @@ def compare(
     wanted = recompose(fusion, lists, threshold, by_direction=by_direction)[:limit]
     expected = {one.id: one for one in every}
     wrong = set() if limit is None else _malformed(fusion, engine, limit, threshold)
+    beyond = set() if limit is None else _beyond(fusion, every, threshold)
+    rounding = wobble(fusion, lists)
     differences = []
     for rank, one in enumerate(engine, 1):
         score = expected[one.id].score if one.id in expected else None
         if rank in wrong:
             reason = "malformed"
+        elif one.id in beyond:
+            reason = "unexplained"
         elif score == one.score:
             continue
         else:
-            reason = "rounding" if score is not None and close(score, one.score) else "unexplained"
+            near = score is not None and (close(score, one.score) or abs(score - one.score) <= rounding)
+            reason = "rounding" if near else "unexplained"
         differences.append(Difference(one.id, rank, one.score, score, reason))
     if limit is not None:
         differences += _missing(fusion, wanted, engine, limit, threshold)
@@ -144,6 +150,18 @@ def _malformed(fusion: Fusion, engine: Sequence[Candidate], limit: int, threshol
             wrong.add(rank)
         seen.add(one.id)
     return wrong
+
+
+def _beyond(fusion: Fusion, every: Sequence[Fused], threshold: float | None) -> set[Id]:
+    """The points behind the first that is below the threshold, where Qdrant stops, though they pass it."""
+    if threshold is None:
+        return set()
+    ordered, least = fusion.method == "dbsf", f32(threshold)
+    below = (one for one in every if one.score < least and not close(one.score, least))
+    stop = next(below, None)
+    if stop is None:
+        return set()
+    return {one.id for one in every if rank_in(one, ordered) < rank_in(stop, ordered)}
 
 
 def _rises(above: Candidate, one: Candidate, ordered: bool) -> bool:
@@ -168,9 +186,10 @@ def _missing(
             continue
         reason = "unexplained"
         if len(engine) >= limit:
-            if rank_in(one, ordered) == rank_in(engine[-1], ordered):
+            own, last = rank_in(one, ordered), rank_in(engine[-1], ordered)
+            if own == last:
                 reason = "ties"
-            elif close(one.score, engine[-1].score):
+            elif not (own[0] or last[0]) and close(one.score, engine[-1].score):
                 reason = "rounding"
         elif threshold is not None and close(one.score, threshold):
             reason = "rounding"

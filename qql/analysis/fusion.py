@@ -7,6 +7,7 @@ The formulas are those of Qdrant 1.19: ``reciprocal_rank_fusion.rs`` and ``score
 from __future__ import annotations
 
 import math
+import statistics
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "rrf_score",
     "slack",
     "tie_groups",
+    "wobble",
 ]
 
 Id = int | str
@@ -107,6 +109,21 @@ def slack(score: float) -> float:
 def close(one: float, other: float) -> bool:
     """Whether two scores differ by no more than rounding explains."""
     return one == other or abs(one - other) <= max(slack(one), slack(other))
+
+
+def wobble(fusion: Fusion, lists: Sequence[Sequence[Candidate]]) -> float:
+    """How far rounding may put a fused score wrong, beyond `slack`, where DBSF spreads what hardly differs.
+
+    A score is off by 2⁻²⁴ of itself, its mean and deviation by a few times that, and all is divided by 6σ.
+    """
+    if fusion.method != "dbsf":
+        return 0.0
+    total = 0.0
+    for found in lists:
+        scores = [one.score for one in found]
+        if len(set(scores)) > 1 and all(map(math.isfinite, scores)):
+            total += 8 * 2**-24 * max(map(abs, scores)) / (6 * statistics.stdev(scores))
+    return total
 
 
 # ------------------------------------------------------------------------------------ contributions

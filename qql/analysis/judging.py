@@ -95,12 +95,15 @@ class Judge:
         run = self.stages[at]
         if not run.inputs:
             return None
-        verdict = self._one_way(at, fusion, False)
-        if verdict.unexplained and fusion.method == "dbsf":
-            turned = self._one_way(at, fusion, True)
-            if not turned.unexplained or not (turned := self._explained(at, fusion, turned)).unexplained:
-                return turned
-        return self._explained(at, fusion, verdict)
+        plain = self._one_way(at, fusion, False)
+        if fusion.method != "dbsf" or not plain.unexplained:
+            return self._explained(at, fusion, plain)
+        turned = self._one_way(at, fusion, True)
+        if not turned.unexplained and any(one.rank is not None for one in plain.differences):
+            return turned  # the scores themselves say so
+        plain = self._explained(at, fusion, plain)
+        turned = self._explained(at, fusion, turned) if plain.unexplained else turned
+        return turned if plain.unexplained and not turned.unexplained else plain
 
     def _one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
         run, found = self.stages[at], self.lists[at]
@@ -129,6 +132,8 @@ class Judge:
         """Whether the order of equals can bring a difference about."""
         run, found = self.stages[at], self.lists[at]
         if one.score is not None:
+            if one.expected is not None and close(one.score, one.expected):  # so it is not where it should be
+                return not all(leeway.settled for leeway in fusing.inputs)
             return fusing.allows(one.id, one.score)
         threshold = run.body.get("score_threshold")
         if threshold is None and len(found) < fusing.fewest(run.limit):

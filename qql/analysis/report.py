@@ -245,7 +245,8 @@ def _details(analysis: Analysis, at: int) -> Iterator[str]:
         yield report.verdict.text
         wrong = [one for one in report.verdict.differences if one.reason in EXPLAINED]
         for one in wrong[:_SHOWN_DIFFERENCES]:
-            yield f"  {one.id}: engine {_number(one.score)}, recomposed {_number(one.expected)}"
+            place = f"rank {one.rank}, " if one.rank is not None else ""
+            yield f"  {one.id}: {place}engine {_number(one.score)}, recomposed {_number(one.expected)}"
         if len(wrong) > _SHOWN_DIFFERENCES:
             yield f"  … and {len(wrong) - _SHOWN_DIFFERENCES} more"
 

@@ -157,6 +157,12 @@ class _Runs:
         mmr = _mmr_of(out)
         if mmr is not None and not is_root:
             limit, notes = self.nested_mmr(out, mmr, limit)
+        elif mmr is not None and "candidates_limit" not in mmr:
+            # What OFFSET adds to the limit is not among the candidates that Qdrant takes by itself.
+            out["query"] = {
+                **out["query"],
+                "mmr": {**mmr, "candidates_limit": body.get("limit", DEFAULT_LIMIT)},
+            }
         out["limit"] = limit
         if "prefetch" in out and self.factor > 1:
             out["prefetch"] = [_wider(inner, self.factor) for inner in out["prefetch"]]
@@ -176,8 +182,8 @@ class _Runs:
         found, whatever the number of its candidates and its threshold.
         """
         if out.get("prefetch"):
-            every = sum(inner.get("limit", DEFAULT_LIMIT) * self.factor for inner in out["prefetch"])
-            out["query"] = {**out["query"], "mmr": {**mmr, "candidates_limit": min(every, _U32)}}
+            every = min(sum(map(self.slots, out["prefetch"])), _U32)
+            out["query"] = {**out["query"], "mmr": {**mmr, "candidates_limit": every}}
             dropped = out.pop("score_threshold", None)
             note = "below another stage, MMR selects from all that its prefetches found, and leaves them the"
             note += " scores that they gave: CANDIDATES"
@@ -186,6 +192,13 @@ class _Runs:
         out["query"] = {"nearest": out["query"]["nearest"]}
         note = "below another stage, MMR without prefetches is a plain search for its CANDIDATES:"
         return mmr.get("candidates_limit", limit), (note + " DIVERSITY and LIMIT are not applied",)
+
+    def slots(self, body: Mapping[str, Any]) -> int:
+        """How many points a prefetch can give."""
+        limit: int = body.get("limit", DEFAULT_LIMIT) * self.factor
+        mmr = _mmr_of(body)
+        candidates: int = limit if mmr is None or body.get("prefetch") else mmr.get("candidates_limit", limit)
+        return candidates
 
 
 _STAGE_KEYS = ("prefetch", "query", "using", "params", "score_threshold", "lookup_from")
