@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from qql import nodes
 from qql.backends.base import Backend
@@ -147,7 +148,7 @@ def _provenance(found: Analysis) -> list[Provenance]:
 
 
 def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:
-    """Lines as a text, or the data as JSON where FORMAT json is said."""
+    """Lines as a text, or the data as JSON where FORMAT json is said; what is not finite is null there."""
     as_json = statement.format is not None and str(statement.format.text).lower() == "json"
-    text = json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines)
+    text = orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(lines)
     return Result("text", message=text, data=data)

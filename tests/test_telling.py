@@ -161,6 +161,13 @@ def test_why_follows_a_point(db: Session) -> None:
     assert hit.data["rank"] == db.execute(PIPELINE).ids.index(1) + 1
 
 
+def test_scores_without_bounds_are_json(db: Session) -> None:
+    text = PIPELINE.replace("FUSION RRF", "FUSION RRF WITH (rrf_k = 1, rrf_weights = [3e38, 1])")
+    told = json.loads(db.execute(f"EXPLAIN ANALYZE FORMAT json {text}").message)
+    assert told["hits"][0]["score"] is None
+    assert db.execute(text).hits[0].score == math.inf
+
+
 def test_why_begins_a_statement_of_its_own(db: Session) -> None:
     first, second = db.run(
         "QUERY 'care' FROM docs USING sparse\nWHY NOT 2 QUERY 'care' FROM docs USING sparse"
