@@ -97,7 +97,7 @@ class Result:
     ``rows`` for other tables (each row a dict with the same keys in the same order), ``message`` for
     statements that only do something (``"created collection docs"``). ``kind`` says which:
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
-    is (EXPLAIN). ``data`` is the engine's answer unchanged.
+    is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
     """
 
     kind: str
@@ -125,4 +125,4 @@ class Result:
         """Hits or rows (or the message) as a list of JSON objects."""
         if self.kind == "hits":
             return [hit.to_dict() for hit in self.hits]
-        return self.rows if self.kind == "rows" else [{"message": self.message}]
+        return self.rows if self.kind == "rows" or self.rows else [{"message": self.message}]

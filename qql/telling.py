@@ -150,5 +150,7 @@ def _provenance(found: Analysis) -> list[Provenance]:
 def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:
     """Lines as a text, or the data as JSON where FORMAT json is said; what is not finite is null there."""
     as_json = statement.format is not None and str(statement.format.text).lower() == "json"
-    text = orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(lines)
-    return Result("text", message=text, data=data)
+    if not as_json:
+        return Result("text", message="\n".join(lines), data=data)
+    text = orjson.dumps(data, option=orjson.OPT_INDENT_2)
+    return Result("text", rows=[orjson.loads(text)], message=text.decode(), data=data)

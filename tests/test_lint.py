@@ -328,7 +328,7 @@ def test_a_disabled_rule_leaves_no_idle_comment() -> None:
 # ------------------------------------------------------------------------------------ open parameters
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.qql")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.qql")), ids=lambda path: path.name)
 def test_the_examples_are_good_whatever_their_parameters_are(run: Run, path: Path) -> None:
     code, out, _ = run("--fail-on", "advice", str(path))
     assert (code, out) == (0, "")
@@ -421,3 +421,11 @@ def test_the_library_lints() -> None:
     assert "s.qql:1:30" in found[0].render()
     assert qql.lint(text, schema={"shop": info | {"payload_schema": {}}}, disabled=[found[0].code]) == []
     assert [one.severity for one in qql.lint("QUERY FORM x")] == ["error"]
+
+
+def test_what_lint_has_not_seen_it_does_not_miss() -> None:
+    """Offline, a collection may well have a model for its vectors; of one that is known, lint tells."""
+    text = "QUERY 'a' FROM docs USING dense LIMIT 3"
+    assert qql.lint(text) == []
+    known = {"docs": {"vectors": {"dense": {"size": 2, "distance": "Dot"}}}}
+    assert [one.code for one in qql.lint(text, schema=known)] == ["no-model"]

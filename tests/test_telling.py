@@ -188,6 +188,14 @@ def test_why_speaks_of_the_second_stage(db: Session) -> None:
     assert [one["label"] for one in below] == ["root", "dense WHERE n > 0", "sparse"]
 
 
+def test_json_is_not_written_into_json(db: Session) -> None:
+    for text in (f"WHY 1 FORMAT json {PIPELINE}", f"EXPLAIN FORMAT json {PIPELINE}"):
+        result = db.execute(text)
+        assert json.loads(shown(result, "jsonl")) == json.loads(result.message)
+        assert json.loads(shown(result, "table")) == json.loads(result.message)
+    assert list(json.loads(shown(db.execute(f"WHY 1 {PIPELINE}"), "jsonl"))) == ["message"]
+
+
 def test_explain_shows_the_plan_of_why(db: Session) -> None:
     assert "POST /collections/docs/points/query" in db.execute(f"EXPLAIN WHY 1 {PIPELINE}").message
 

@@ -30,6 +30,7 @@ WARNINGS = frozenset(
     | {"no-schema", "no-text", "replaced-vector", "unknown-collection", "unused-stage", "vector-in-payload"}
 )
 """The codes of what the compiler warns of."""
+_UNSEEN = frozenset({"no-model", "no-schema"})
 CODES = frozenset({*RULES, *WARNINGS, "bad-ignore", "unused-ignore"})
 """All that is said of a script and is no error: it can be silenced."""
 
@@ -163,7 +164,14 @@ class _Known:
             done = compile_script(source, params, self.context, warnings, self.files)
         except QQLCompileError as exc:
             return [*exc.diagnostics, *warnings], False
-        found = [*warnings, *advise_script(done, self.context.schema, self.facts_of)]
+        # Of a collection that lint has not seen, a server or a session may know more.
+        said = [
+            warning
+            for one in done
+            for warning in one.warnings
+            if one.schema is not None or warning.code not in _UNSEEN
+        ]
+        found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
         return [one for one in found if one.source is source], True
 
 
