@@ -351,6 +351,8 @@ def _unchanging(value: Any) -> bool:
         match todo.pop():
             case list() | dict():
                 return False
+            case nodes.Option(name=name) if name.lower() == "rrf_weights":
+                pass  # every request has a list of its own
             case tuple() as items:
                 todo += items
             case Node() as node:

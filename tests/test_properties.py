@@ -792,3 +792,47 @@ def test_compiling_in_many_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         for text, found in zip(jobs, pool.map(outcome, jobs), strict=True):
             assert found == alone[text]
+
+
+# ------------------------------------------------------------------------------------ compiled again
+
+AGAIN = [
+    "QUERY [0.1, 0.2] FROM docs WHERE tag IN ('a', 'b') LIMIT 3",
+    "QUERY {indices: [1], values: [2]} FROM docs USING s PARAMS (quantization = {rescore: true})",
+    "WITH a AS (QUERY [[1, 2]] USING m LIMIT 9) FUSION RRF FROM docs PREFETCH (a) WITH (rrf_weights = [2])",
+    "UPSERT INTO docs VALUES {id: 1, vector: [1, 2], tags: ['a', {b: [1]}]}",
+    "SCROLL FROM docs WHERE place GEO_RADIUS {center: {lat: 1, lon: 2}, radius: 3}",
+]
+
+
+def spoil(value: object) -> None:
+    """Change all that can be changed about a request's body."""
+    if isinstance(value, dict):
+        for item in value.values():
+            spoil(item)
+        value["spoiled"] = True
+    elif isinstance(value, list):
+        for item in value:
+            spoil(item)
+        value.append("spoiled")
+
+
+@pytest.mark.parametrize("text", AGAIN)
+def test_a_request_shares_nothing_with_the_next_of_its_text(text: str) -> None:
+    first = [request.to_dict() for request in qql.compile(text)]
+    wanted = json.dumps(first)
+    for _ in range(2):
+        for request in qql.compile(text):
+            spoil(request.body)
+        assert json.dumps([request.to_dict() for request in qql.compile(text)]) == wanted
+
+
+def test_a_text_that_is_kept_takes_new_parameters_and_names() -> None:
+    text = "QUERY [1] FROM docs WHERE a = :a AND b = :b"
+    (one,) = qql.compile(text, {"a": 1, "b": "x"})
+    (other,) = qql.compile(text, {"a": 2, "b": "y"})
+    assert one.body != other.body
+    for name in ("one.qql", "two.qql"):
+        with pytest.raises(qql.QQLError) as caught:
+            qql.compile("QUERY [1] FROM docs WHERE a = :a", {"a": None}, name=name)
+        assert f"{name}:1:" in caught.value.render()
