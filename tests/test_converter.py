@@ -1604,6 +1604,7 @@ def test_inputs_that_are_refused(given: Any, rest: dict[str, Any], message: str)
         (f"curl -X POST localhost{URL} -d", "the option -d of curl lacks its value", 1),
         (f"curl -d $'{{}}' localhost{URL}", "quotes of the form", 9),
         (f"curl -d '{{}} localhost{URL}", "this quote is never closed", 1),
+        (f"curl localhost{URL} \\", "nothing follows this backslash", None),
         (f"curl localhost{URL} | jq", "without pipes", 46),
         (f"curl localhost{URL} -d '{{}}x'", "behind the JSON", 1),
         (f"curl localhost{URL} -d 'a=b'", "is no JSON", 1),

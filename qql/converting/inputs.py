@@ -284,6 +284,8 @@ class _Text:
             char = text[at]
             if char == "\\" and quote != "'":
                 pair = text[at : at + 2]
+                if len(pair) < 2:
+                    raise self.fail("nothing follows this backslash", at)
                 out.append("" if pair == "\\\n" else pair)
                 at += 2
                 continue
