@@ -121,7 +121,8 @@ def _decay(node: nodes.Decay) -> dict[str, Any]:
         parts["target"] = _emit(node.target)
         dated = isinstance(parts["target"], dict) and "datetime" in parts["target"]
         if dated and isinstance(node.x, nodes.Name) and isinstance(parts["x"], str):
-            parts["x"] = {"datetime_key": parts["x"]}
+            # By its own name: the `score` that has a date is a field, and not the query's score.
+            parts["x"] = {"datetime_key": str(node.x.text)}
     for word in ("scale", "midpoint"):
         value = getattr(node, word)
         if value is None:

@@ -464,6 +464,7 @@ SAME: list[str | tuple[str, Any]] = [
     f"QUERY FUSION RRF {X} GROUP BY a LIMIT 3",
     "QUERY RECOMMEND POSITIVE (1) FROM docs GROUP BY a SIZE 2",
     f"QUERY FORMULA $score {X} GROUP BY a",
+    f"QUERY FORMULA GAUSS_DECAY(score, DATETIME('2024-01-01'), 1, 0.25) {X}",
     f"{Q} PARAMS (timeout = 3) GROUP BY a",
     # shards and params
     f"{Q} SHARD 'k'",
