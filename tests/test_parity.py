@@ -1236,6 +1236,13 @@ def laid_out(texts: Texts) -> Texts:
     return st.builds(lambda text, frame: frame.replace("{}", text), recased, around)
 
 
+def _beyond_u32(value: Any) -> bool:
+    """Whether a request has a limit that is no 32-bit number."""
+    if isinstance(value, dict):
+        return value.get("limit", 0) > 2**32 - 1 or any(map(_beyond_u32, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_beyond_u32, value))
+
+
 @pytest.mark.parametrize(
     ("texts", "count"),
     [
@@ -1265,5 +1272,7 @@ def _compare(text: str) -> None:
     except qql.QQLPlanError as exc:
         # Names are drawn, and may be drawn twice.
         assert exc.code in ("duplicate-vector", "duplicate-name")
+        reject()
+    if _beyond_u32(expected):  # ten times a LIMIT: ours stops where Qdrant's numbers do
         reject()
     assert found == expected
