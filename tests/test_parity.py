@@ -1239,7 +1239,9 @@ def laid_out(texts: Texts) -> Texts:
 def _beyond_u32(value: Any) -> bool:
     """Whether a request has a limit that is no 32-bit number."""
     if isinstance(value, dict):
-        return value.get("limit", 0) > 2**32 - 1 or any(map(_beyond_u32, value.values()))
+        limit = value.get("limit")
+        beyond = isinstance(limit, (int, float)) and limit > 2**32 - 1
+        return beyond or any(map(_beyond_u32, value.values()))
     return isinstance(value, (list, tuple)) and any(map(_beyond_u32, value))
 
 
