@@ -39,7 +39,7 @@ wheel: .venv/ready
 	build/wheel/env/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/dist/*.whl
 	cp examples/first-steps.qql build/wheel/
 	cd build/wheel && env/bin/qql run first-steps.qql --format table
-	cd build/wheel && env/bin/python -c "from qql.tables import load; import sys; import qql; qql.parse('COUNT'); assert 'lark' not in sys.modules, 'the wheel lacks its tables'"
+	cd build/wheel && env/bin/python -c "from qql.syntax.lalr import load; import sys; import qql; qql.parse('COUNT'); assert 'lark' not in sys.modules, 'the wheel lacks its tables'"
 	cd build/wheel && env/bin/qql compile -c "QUERY [0.1, 0.2] FROM docs LIMIT 3"
 
 bench: .venv/ready

@@ -19,7 +19,7 @@ class TablesHook(BuildHookInterface):
             return
         sys.path.insert(0, self.root)
         try:
-            from qql.tables import build
+            from qql.syntax.lalr import build
         finally:
             sys.path.remove(self.root)
         grammar = (Path(self.root) / "grammar" / "qql.lark").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import qql
-from qql import syntax
+from qql.syntax import parser as syntax
 
 SIMPLE = "QUERY [0.1, 0.2, 0.3, 0.4] FROM docs USING dense WHERE kind = 'a' LIMIT 10"
 HYBRID = """

@@ -21,11 +21,11 @@ import qql
 from qql import nodes
 from qql.backends.capabilities import FEATURES, YES
 from qql.backends.edge import EdgeBackend
+from qql.cli.render import Renderer
+from qql.compiler.options import Table
 from qql.errors import QQLError, Source
-from qql.options import Table
-from qql.reference import ENTRIES, FILES, GROUPS, PARAMS, SETUP, Entry, option_lines, syntax
-from qql.render import Renderer
-from qql.syntax import parse_script
+from qql.manual.entries import ENTRIES, FILES, GROUPS, PARAMS, SETUP, Entry, option_lines, syntax
+from qql.syntax.parser import parse_script
 
 REFERENCE, CAPABILITIES = "reference.md", "capabilities.md"
 _WIDTH = 100

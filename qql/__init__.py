@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qql.advice import lint_text as lint
-    from qql.compiler import check
-    from qql.compiler import compile_text as compile
-    from qql.converting import from_request
+    from qql.analysis.explain import explain_text as explain
+    from qql.compiler.script import check
+    from qql.compiler.script import compile_text as compile
+    from qql.convert import from_request
     from qql.errors import (
         Diagnostic,
         QQLCompileError,
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
         QQLSyntaxError,
         QQLUnsupportedError,
     )
-    from qql.explanation import explain_text as explain
-    from qql.formatter import format_text as format
-    from qql.request import Request
+    from qql.rest.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
-    from qql.session import Session, connect
-    from qql.syntax import parse, split
+    from qql.session.session import Session, connect
+    from qql.syntax.formatter import format_text as format
+    from qql.syntax.parser import parse, split
 
 __version__ = "0.1.0"
 
@@ -69,19 +69,19 @@ __all__ = [
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Hit": ("qql.result", "Hit"),
-    "Request": ("qql.request", "Request"),
+    "Request": ("qql.rest.request", "Request"),
     "Result": ("qql.result", "Result"),
     "Schema": ("qql.schema", "Schema"),
-    "Session": ("qql.session", "Session"),
-    "check": ("qql.compiler", "check"),
-    "compile": ("qql.compiler", "compile_text"),
-    "connect": ("qql.session", "connect"),
-    "explain": ("qql.explanation", "explain_text"),
-    "format": ("qql.formatter", "format_text"),
-    "from_request": ("qql.converting", "from_request"),
+    "Session": ("qql.session.session", "Session"),
+    "check": ("qql.compiler.script", "check"),
+    "compile": ("qql.compiler.script", "compile_text"),
+    "connect": ("qql.session.session", "connect"),
+    "explain": ("qql.analysis.explain", "explain_text"),
+    "format": ("qql.syntax.formatter", "format_text"),
+    "from_request": ("qql.convert", "from_request"),
     "lint": ("qql.advice", "lint_text"),
-    "parse": ("qql.syntax", "parse"),
-    "split": ("qql.syntax", "split"),
+    "parse": ("qql.syntax.parser", "parse"),
+    "split": ("qql.syntax.parser", "split"),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qql.errors import Diagnostic
-from qql.request import Request
+from qql.rest.request import Request
 
 __all__ = ["Hit", "Result", "StageShare"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from qql.backends.edge import EdgeBackend
 from qql.errors import QQLError
-from qql.request import Request, collection_path
+from qql.rest.request import Request, collection_path
 
 DIMENSIONS = 6
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from qql import nodes
-from qql.functions import FUNCTIONS, GUARDS
 from qql.nodes import Call, Divide, Formula, Mmr, Name, Node, Option, Param, Query, Rerank, Scalar
-from qql.printer import show
-from qql.syntax import keywords
+from qql.syntax.functions import FUNCTIONS, GUARDS
+from qql.syntax.parser import keywords
+from qql.syntax.printer import show
 
 __all__ = [
     "KINDS",

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_helpers import payload, sparse, vector
 
-from qql.session import Session
+from qql.session.session import Session
 
 __all__ = ["COLLECTIONS", "Drawn", "Piece", "create", "draw"]
 

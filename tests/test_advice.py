@@ -38,12 +38,12 @@ from qql.advice import (
 )
 from qql.advice.limits import stage_limits
 from qql.advice.scores import dbsf_bounds, rrf_bounds
-from qql.compiler import Compiled, compile_script, make_context
+from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Diagnostic, QQLCompileError, Source, Span
-from qql.reference import ENTRIES, SETUP
-from qql.reference import PARAMS as PARAMETERS
+from qql.manual.entries import ENTRIES, SETUP
+from qql.manual.entries import PARAMS as PARAMETERS
 from qql.schema import Schema
-from qql.syntax import parse_script
+from qql.syntax.parser import parse_script
 
 GOLDEN = Path(__file__).parent / "golden_advice"
 INFOS: dict[str, Any] = json.loads((GOLDEN / "collections.json").read_text(encoding="utf-8"))
@@ -720,7 +720,7 @@ def test_a_script_starts_with_what_is_known_before_it() -> None:
 
 
 def test_the_embedded_engines_answer_gives_facts() -> None:
-    from qql.request import Request
+    from qql.rest.request import Request
 
     with qql.connect() as db:
         db.run(

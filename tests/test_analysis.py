@@ -22,12 +22,12 @@ from qql.analysis import (
     why,
 )
 from qql.analysis.fusion import Candidate, Fusion, contributions, f32, fuse, rrf_score
-from qql.compiler import Compiled, compile_script, make_context
+from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Source
-from qql.inference import embed_request
-from qql.request import Request
+from qql.models.embed_request import embed_request
+from qql.rest.request import Request
 from qql.schema import Schema
-from qql.session import Session, connect
+from qql.session.session import Session, connect
 
 COUNT = 150
 INDEXES = {"number": "integer", "price": "float"}

@@ -17,7 +17,7 @@ from qql.backends.capabilities import FEATURES, YES, Feature
 from qql.backends.edge import EdgeBackend
 from qql.backends.probes import DENSE, PROBES, ROWS, SPARSE
 from qql.errors import QQLUnsupportedError
-from qql.request import Request, collection_path
+from qql.rest.request import Request, collection_path
 
 DOCS: dict[str, Any] = {
     "vectors": {

@@ -16,9 +16,9 @@ import pytest
 from test_repl import UUID, FakeSession
 
 import qql
-from qql.cli import main
+from qql.cli.main import main
 from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError
-from qql.request import Request
+from qql.rest.request import Request
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -503,7 +503,7 @@ def test_alone_on_a_terminal_it_is_a_prompt(
         seen.append(shell.renderer.format)
         return 0
 
-    monkeypatch.setattr("qql.commands.running.interact", interact)
+    monkeypatch.setattr("qql.cli.commands.run.interact", interact)
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["--url", "http://first", "--api-key", "s3cr3t", "--collection", "docs"]) == 0
     assert seen == ["table"]
@@ -574,7 +574,7 @@ sys.path.insert(0, {tests!r})
 import qql
 from test_repl import FakeSession
 qql.connect = lambda target, **options: FakeSession(target, **options)
-from qql.cli import main
+from qql.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

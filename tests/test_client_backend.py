@@ -23,7 +23,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 from qql.backends.client import ClientBackend
 from qql.backends.client.routes import ROUTES
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
-from qql.request import BODY_MODELS, Request, collection_path
+from qql.rest.request import BODY_MODELS, Request, collection_path
 
 KEY = "s3cret-key"
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"

@@ -19,10 +19,10 @@ from qdrant_client import models
 
 import qql
 from qql import nodes
-from qql.converting import normal_form, to_tree
-from qql.converting.statements import difference
+from qql.convert import normal_form, to_tree
+from qql.convert.statements import difference
 from qql.errors import QQLPlanError, QQLSyntaxError
-from qql.request import BODY_MODELS, Request, body_adapter
+from qql.rest.request import BODY_MODELS, Request, body_adapter
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
@@ -1714,7 +1714,7 @@ def test_every_model_of_a_body_has_a_route() -> None:
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from qql.cli import main
+    from qql.cli.main import main
 
     file = tmp_path / "requests.http"
     file.write_text(f"POST {URL}\n" + '{"exact": true}\n\nGET /collections\n', encoding="utf-8")
@@ -1729,7 +1729,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_command_refuses(capsys: pytest.CaptureFixture[str]) -> None:
-    from qql.cli import main
+    from qql.cli.main import main
 
     assert main(["convert", "-c", '{"query": 1, "limt": 2}', "--collection", "docs"]) == 3
     assert "error[cannot-convert]: limt: QQL has no word for this key" in capsys.readouterr().err

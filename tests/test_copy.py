@@ -16,9 +16,9 @@ from http_recorder import HttpRecorder, Received, Reply, ok, refused
 import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
-from qql.bind import stable_uuid
+from qql.compiler.bind import stable_uuid
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLModelError, QQLPlanError
-from qql.request import Request
+from qql.rest.request import Request
 
 CREATE = "CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-8', words SPARSE MODEL 'qdrant/bm25');"
 GIVEN = "CREATE COLLECTION docs (v VECTOR(2, DOT));"

@@ -11,7 +11,7 @@ import pytest
 from edge_helpers import Engine, Oracle
 
 from qql.errors import QQLConnectionError, QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 SMALL: dict[str, Any] = {"vectors": {"size": 2, "distance": "Dot"}}
 

@@ -16,7 +16,7 @@ from edge_helpers import Engine, python
 
 from qql.backends.edge.files import collection_name, directory_name
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 SMALL = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -41,7 +41,7 @@ def test_create_list_exists_drop(engine: Engine) -> None:
     assert engine("GET", to="docs", route="exists") == {"exists": False}
     assert engine("PUT", "", SMALL, to="docs") is True
     engine("PUT", "", SMALL, to="a")
-    from qql.request import Request
+    from qql.rest.request import Request
 
     assert engine.backend.call(Request("GET", "/collections")) == {
         "collections": [{"name": "a"}, {"name": "docs"}]
@@ -289,7 +289,7 @@ def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
 
 CREATE_FOREVER = """
 from qql.backends.edge import EdgeBackend
-from qql.request import Request
+from qql.rest.request import Request
 backend = EdgeBackend(sys.argv[1])
 body = {"vectors": {"size": 2, "distance": "Dot"}}
 for at in range(10_000):

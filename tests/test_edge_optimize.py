@@ -179,7 +179,7 @@ def test_a_child_that_cannot_work_is_reported(
 
 PROGRAM = """
 from qql.backends.edge import EdgeBackend
-from qql.request import Request
+from qql.rest.request import Request
 backend = EdgeBackend(sys.argv[1])
 print(backend.optimize("docs"))
 print(backend.call(Request("GET", "/collections/docs"))["indexed_vectors_count"])

@@ -476,7 +476,7 @@ def test_the_log_is_flushed_from_time_to_time(engine: Engine, monkeypatch: pytes
 
 LOAD = """
 from qql.backends.edge import EdgeBackend
-from qql.request import Request
+from qql.rest.request import Request
 backend = EdgeBackend(sys.argv[1])
 backend.call(Request("PUT", "/collections/docs", {}, {"vectors": {"size": 8, "distance": "Dot"}}))
 for start in range(0, 10**9, 50):
@@ -506,7 +506,7 @@ def test_a_kill_loses_no_acknowledged_point(tmp_path: Path) -> None:
 
 DEEP = """
 from qql.backends.edge import EdgeBackend
-from qql.request import Request
+from qql.rest.request import Request
 import json
 backend = EdgeBackend(sys.argv[1])
 for method, path, body in json.loads(sys.stdin.readline()):

@@ -18,7 +18,7 @@ import pytest
 from edge_helpers import CONFIG, Engine, points, python
 
 from qql.errors import QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 SMALL: dict[str, Any] = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -313,7 +313,7 @@ DIES = """
 import os, shutil, signal, sys
 from pathlib import Path
 from qql.backends.edge import EdgeBackend
-from qql.request import Request
+from qql.rest.request import Request
 home, steps, method, path, location = sys.argv[1:]
 backend = EdgeBackend(home)
 backend.call(Request("POST", "/collections/docs/points/count", {}, {}))

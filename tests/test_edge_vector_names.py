@@ -208,7 +208,7 @@ def test_added_vectors_rank_as_in_local_mode(tmp_path: Path, optimized: bool) ->
 DIES = """
 import os, signal, sys
 from qql.backends.edge import EdgeBackend, catalogue
-from qql.request import Request
+from qql.rest.request import Request
 home, when, method, path, body = sys.argv[1:]
 backend = EdgeBackend(home)
 backend.call(Request("POST", "/collections/docs/points/count", {}, {}))

@@ -19,14 +19,14 @@ import tiny_onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qql.embedders import Embedders, known_kind, known_size
-from qql.embedders.bm25 import OPTIONS as BM25_OPTIONS
-from qql.embedders.hash import HashEmbedder
-from qql.embedders.http import HttpEmbedder
-from qql.embedders.models import MODELS
-from qql.embedders.vectors import checked
+from qql.compiler.model_names import MODELS
 from qql.errors import QQLModelError
-from qql.services import TRIES
+from qql.models.embedders import Embedders, known_kind, known_size
+from qql.models.embedders.bm25 import OPTIONS as BM25_OPTIONS
+from qql.models.embedders.hash import HashEmbedder
+from qql.models.embedders.http import HttpEmbedder
+from qql.models.embedders.vectors import checked
+from qql.models.http_service import TRIES
 
 
 def fails(code: str, call: Callable[[], Any]) -> QQLModelError:
@@ -72,7 +72,7 @@ def test_hash_sizes_beyond_the_limits_are_no_models(name: str) -> None:
 def test_hash_vectors_never_change(hashed: Callable[[str], list[float]]) -> None:
     # Stored vectors have to match those of later versions, processes and platforms.
     code = (
-        "from qql.embedders.hash import HashEmbedder;"
+        "from qql.models.embedders.hash import HashEmbedder;"
         "print([x.hex() for x in HashEmbedder('local/hash-6').embed(['Größe and 東京 42'], 'query')[0]])"
     )
     run = subprocess.run(
@@ -352,8 +352,8 @@ def test_names_tell_kind_and_size(name: str, kind: str | None, size: int | None)
 
 def test_nothing_heavy_is_imported_to_know_a_model() -> None:
     code = (
-        "import sys, qql.inference, qql.embedders.models as m, qql.embedders;"
-        "m.known_size('BAAI/bge-small-en-v1.5'); qql.embedders.Embedders().get('local/hash-4');"
+        "import sys, qql.models.embed_request, qql.compiler.model_names as m, qql.models.embedders;"
+        "m.known_size('BAAI/bge-small-en-v1.5'); qql.models.embedders.Embedders().get('local/hash-4');"
         "print([n for n in ('numpy', 'fastembed', 'qdrant_edge', 'httpx', 'qdrant_client', 'onnxruntime')"
         " if n in sys.modules])"
     )

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qql import evaluation as ev
-from qql.bind import stable_uuid
+from qql.compiler.bind import stable_uuid
 from qql.errors import QQLError
 from qql.evaluation import files
 from qql.evaluation.measures import MEASURES
 from qql.evaluation.significance import _incomplete_beta
-from qql.request import Request
+from qql.rest.request import Request
 from qql.result import Hit, Result
 
 

@@ -12,15 +12,15 @@ import pytest
 
 import qql
 from qql.analysis import Difference, Move, analysis_dict, provenance_dict
+from qql.analysis.explain import explain_compiled, explain_dict, plan_lines
 from qql.analysis.report import _ms
-from qql.analysis.stages import stage_requests
-from qql.compiler import Compiled, compile_script, make_context
+from qql.analysis.stage_requests import stage_requests
+from qql.compiler.effective_filters import Filters
+from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Source, Span
-from qql.explanation import explain_compiled, explain_dict, plan_lines
-from qql.merged import Filters
-from qql.request import collection_path
+from qql.rest.request import collection_path
 from qql.schema import Schema, VectorInfo
-from qql.session import Session
+from qql.session.session import Session
 
 PIPELINE = """
 WITH

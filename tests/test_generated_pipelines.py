@@ -15,10 +15,10 @@ import pytest
 from pipelines import Drawn, Piece, create, draw
 
 from qql.analysis import Analysis, Verdict, analyse, provenance, stage_requests
-from qql.compiler import Compiled, compile_script
+from qql.compiler.script import Compiled, compile_script
 from qql.errors import QQLExecutionError, Source
-from qql.request import Request
-from qql.session import Session, connect
+from qql.rest.request import Request
+from qql.session.session import Session, connect
 
 ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "2"))  # of the slow tests; a real soak gives more
 CHANCE = {"ties", "sample"}

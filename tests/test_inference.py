@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from qql.embedders import Embedders
 from qql.errors import QQLModelError
-from qql.inference import embed_request
-from qql.inferred import inferred_of
-from qql.request import Request, collection_path
+from qql.models.embed_request import embed_request
+from qql.models.embedders import Embedders
+from qql.rest.inference_objects import inferred_of
+from qql.rest.request import Request, collection_path
 
 
 class Recorder:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import qql
-from qql import nodes, plan, syntax
+from qql import nodes
+from qql.compiler import plan
 from qql.errors import Source
+from qql.syntax import parser as syntax
 
 U32 = 2**32 - 1
 

@@ -15,11 +15,11 @@ from conftest import ROOT
 
 import qql
 from qql.advice import RULES, Linted, lint_script, to_sarif
-from qql.advice.linting import CODES, WARNINGS
-from qql.cli import main
-from qql.compiler import make_context
+from qql.advice.lint import CODES, WARNINGS
+from qql.cli.main import main
+from qql.cli.render import render_diagnostics
+from qql.compiler.script import make_context
 from qql.errors import Diagnostic, Source, Span
-from qql.render import render_diagnostics
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -270,7 +270,8 @@ def test_collections_are_known_as_the_database_has_them(run: Run, tmp_path: Path
 def test_what_the_compiler_warns_of_can_be_named() -> None:
     """The table has the codes of all calls of ``warn`` in the compiler half."""
     said: set[str] = set()
-    for path in (ROOT / "qql").glob("*.py"):
+    half = [path for room in ("syntax", "compiler") for path in (ROOT / "qql" / room).rglob("*.py")]
+    for path in half:
         said |= set(re.findall(r"\bwarn\(\s*\"([a-z-]+)\"", path.read_text(encoding="utf-8")))
     assert said == WARNINGS
     assert WARNINGS | set(RULES) <= CODES

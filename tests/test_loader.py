@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qql import loader
-from qql.bind import stable_uuid
-from qql.copying import COPY_FORMATS
+from qql.compiler.bind import stable_uuid
+from qql.compiler.copy_mapping import COPY_FORMATS
 from qql.errors import QQLExecutionError
-from qql.loader import FORMATS, BadRow, Row, batches, content_uuid, read_rows
+from qql.session import row_files as loader
+from qql.session.row_files import FORMATS, BadRow, Row, batches, content_uuid, read_rows
 
 Write = Callable[..., Path]
 

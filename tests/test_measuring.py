@@ -19,14 +19,14 @@ from http_recorder import HttpRecorder, Received, Reply, ok
 
 import qql
 from qql import nodes
-from qql.cli import main
+from qql.cli.main import main
+from qql.cli.render import Renderer
 from qql.errors import QQLError
 from qql.evaluation import Settable, read_qrels, read_queries, read_run
-from qql.inference import embed_request
-from qql.pipelines import Pipeline
-from qql.render import Renderer
-from qql.request import Request
-from qql.session import Session
+from qql.evaluation.pipelines import Pipeline
+from qql.models.embed_request import embed_request
+from qql.rest.request import Request
+from qql.session.session import Session
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EVALUATION = EXAMPLES / "evaluation"
@@ -642,7 +642,7 @@ def server(received: Received) -> Reply:
 def test_calls_at_the_same_time_have_sessions_of_their_own(
     here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import qql.commands.benching as benching
+    import qql.cli.commands.bench as benching
 
     made: list[Session] = []
     real = benching.open_session

@@ -19,13 +19,13 @@ from node_strategies import KINDS, conditions, expressions, inputs, queries, sta
 
 import qql
 from qql import nodes
-from qql.cli import main
+from qql.cli.main import main
 from qql.errors import QQLError, QQLPlanError, Source
-from qql.formatter import WIDTH, format_script, format_text, format_tree, same
 from qql.nodes import And, Call, Compare, Count, Formula, Name, Not, Option, Or, Param, Query, Ref, Scalar
-from qql.printer import show
-from qql.syntax import Parsed, keywords, parse_script
-from qql.terminals import cut, skip_space
+from qql.syntax.formatter import WIDTH, format_script, format_text, format_tree, same
+from qql.syntax.lexer import cut, skip_space
+from qql.syntax.parser import Parsed, keywords, parse_script
+from qql.syntax.printer import show
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -568,9 +568,9 @@ def test_fmt_options_belong_to_fmt() -> None:
 def test_fmt_proves_what_it_writes(run: Run, file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the printer never reaches a file."""
     first, second = file("first.qql", "use a"), file("second.qql", "show stages -- x")
-    honest = qql.formatter.document  # type: ignore[attr-defined]
+    honest = qql.syntax.formatter.document  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        "qql.formatter.document",
+        "qql.syntax.formatter.document",
         lambda one: honest(nodes.Use(Name("b")) if isinstance(one, nodes.Use) else one),
     )
     code, _, err = run("--write", str(first), str(second))

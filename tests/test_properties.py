@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import qql
-from qql import nodes, syntax
+from qql import nodes
+from qql.compiler.emit_filters import emit_filter
 from qql.errors import Diagnostic, QQLCompileError, Source
-from qql.filters import emit_filter
-from qql.printer import show
+from qql.syntax import parser as syntax
+from qql.syntax.printer import show
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -744,7 +745,7 @@ def test_a_value_stays_a_value(attack: str) -> None:
         with pytest.raises(qql.QQLPlanError):
             qql.compile(text, values)
     # The printed form of a bound tree is one statement that means the same.
-    from qql.bind import bind
+    from qql.compiler.bind import bind
 
     statement = qql.parse("QUERY TEXT :value FROM c WHERE a = :value")[0]
     params = [node for node in nodes.walk(statement) if isinstance(node, nodes.Param)]

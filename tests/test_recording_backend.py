@@ -8,7 +8,7 @@ import pytest
 
 from qql.backends.recording import RecordingBackend
 from qql.errors import QQLExecutionError
-from qql.request import Request, collection_path
+from qql.rest.request import Request, collection_path
 
 
 class Inner:

@@ -15,16 +15,18 @@ from conftest import ROOT
 from test_repl import shell, typed  # noqa: F401
 
 import qql
-from qql import nodes, options, reference
-from qql import synopsis as synopses
-from qql.cli import main
+from qql import nodes
+from qql.cli.main import main
+from qql.cli.repl import Shell, submits
+from qql.compiler import options
 from qql.errors import QQLError, Source
-from qql.functions import FUNCTIONS, SPELLINGS
-from qql.reference import ENTRIES, GROUPS, Entry, entry_text, find, option_lines, syntax
-from qql.repl import Shell, submits
-from qql.synopsis import alternatives, rules, synopsis
-from qql.syntax import parse_script
-from qql.tables import grammar_text
+from qql.manual import entries as reference
+from qql.manual import synopsis as synopses
+from qql.manual.entries import ENTRIES, GROUPS, Entry, entry_text, find, option_lines, syntax
+from qql.manual.synopsis import alternatives, rules, synopsis
+from qql.syntax.functions import FUNCTIONS, SPELLINGS
+from qql.syntax.lalr import grammar_text
+from qql.syntax.parser import parse_script
 
 DOCS = ROOT / "docs"
 IDS = [f"{entry.group}-{entry.name}" for entry in ENTRIES]
@@ -139,7 +141,7 @@ def test_each_rule_is_in_an_entry_and_each_entry_about_rules() -> None:
     known = set(rules()) | aliases
     said = {rule for e in ENTRIES for rule in f"{e.rules} {e.where} {e.covers}".split()}
     assert said <= known
-    assert known - said <= set(PLUMBING.split()), "an entry of qql/reference.py has to cover these"
+    assert known - said <= set(PLUMBING.split()), "an entry of qql/manual has to cover these"
 
 
 def test_each_node_of_a_statement_target_and_filter_is_covered() -> None:

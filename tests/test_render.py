@@ -10,8 +10,7 @@ import math
 import pytest
 from rich.cells import cell_len
 
-from qql.errors import Diagnostic, QQLExecutionError, QQLSyntaxError, Source, Span
-from qql.render import (
+from qql.cli.render import (
     FORMATS,
     ProgressBar,
     Renderer,
@@ -21,6 +20,7 @@ from qql.render import (
     sanitize,
     wants_color,
 )
+from qql.errors import Diagnostic, QQLExecutionError, QQLSyntaxError, Source, Span
 from qql.result import Hit, Result
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"

@@ -15,9 +15,9 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import qql
+from qql.cli.render import Renderer
+from qql.cli.repl import Shell, UsageError, interact, open_history, parse_value, read_script, submits
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
-from qql.render import Renderer
-from qql.repl import Shell, UsageError, interact, open_history, parse_value, read_script, submits
 from qql.result import Hit, Result
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"

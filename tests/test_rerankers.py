@@ -17,12 +17,12 @@ from http_recorder import HttpRecorder, Received, Reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qql.compiler.rows import TEXT_FIELDS
 from qql.errors import QQLModelError
-from qql.points import TEXT_FIELDS
-from qql.rerankers import Rerankers, hit_text, is_remote
-from qql.rerankers.http import SERVERS, HttpReranker
-from qql.rerankers.models import CROSS_ENCODERS, SHAPES, Remote, remote
-from qql.rerankers.overlap import OverlapReranker
+from qql.models.rerankers import Rerankers, hit_text, is_remote
+from qql.models.rerankers.http import SERVERS, HttpReranker
+from qql.models.rerankers.models import CROSS_ENCODERS, SHAPES, Remote, remote
+from qql.models.rerankers.overlap import OverlapReranker
 
 
 def fails(code: str, call: Callable[[], Any]) -> QQLModelError:
@@ -261,7 +261,7 @@ def test_an_unknown_model_names_the_nearest(
 
 def test_nothing_heavy_is_imported_to_know_a_model() -> None:
     code = (
-        "import sys, qql.rerankers as r, qql.rerankers.http, qql.rerankers.fastembed;"
+        "import sys, qql.models.rerankers as r, qql.models.rerankers.http, qql.models.rerankers.fastembed;"
         "m = r.Rerankers(url='http://127.0.0.1:1'); m.rerank('local/overlap', 'a', ['a']); m.get('tei/m');"
         "print([n for n in ('numpy', 'fastembed', 'qdrant_edge', 'httpx', 'qdrant_client', 'onnxruntime')"
         " if n in sys.modules])"

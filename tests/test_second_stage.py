@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import qql
-from qql.session import Session
+from qql.session.session import Session
 
 SETUP = """
 CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-64', sparse SPARSE MODEL 'qdrant/bm25');

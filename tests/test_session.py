@@ -17,7 +17,6 @@ from http_recorder import HttpRecorder, Received, Reply, ok, refused
 import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
-from qql.embedders.hash import HashEmbedder
 from qql.errors import (
     QQLCompileError,
     QQLConnectionError,
@@ -27,7 +26,8 @@ from qql.errors import (
     QQLScriptError,
     QQLSyntaxError,
 )
-from qql.request import Request
+from qql.models.embedders.hash import HashEmbedder
+from qql.rest.request import Request
 from qql.schema import Schema
 
 CREATE = "CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-64', words SPARSE MODEL 'qdrant/bm25');"
@@ -515,7 +515,7 @@ def test_a_refusal_makes_the_session_look_again() -> None:
 def test_a_schema_is_believed_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another model of the same size would give no error, only wrong answers."""
     now = 1000.0
-    monkeypatch.setattr("qql.session.time.monotonic", lambda: now)
+    monkeypatch.setattr("qql.session.session.time.monotonic", lambda: now)
     answers: dict[tuple[str, str], Any] = {
         ("GET", "/collections/docs"): ok(info(dense=(4, "old"))),
         ("POST", "/collections/docs/points/query"): ok({"points": []}),

@@ -21,9 +21,9 @@ from pydantic import TypeAdapter
 from qdrant_client import models
 from qdrant_client.qdrant_remote import QdrantRemote
 
-from qql import snippets
 from qql.errors import QQLConnectionError, QQLError, QQLPlanError
-from qql.request import BODY_MODELS, Request, collection_path
+from qql.rest import snippets
+from qql.rest.request import BODY_MODELS, Request, collection_path
 
 GOLDEN = Path(__file__).parent / "golden"
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
@@ -753,7 +753,7 @@ def test_the_examples_are_true() -> None:
 
 def test_a_command_needs_no_library_of_qdrants() -> None:
     statement = (
-        "import sys; from qql.request import Request; Request('GET', '/collections').curl();"
+        "import sys; from qql.rest.request import Request; Request('GET', '/collections').curl();"
         "print({'qdrant_client', 'pydantic', 'httpx'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 import qql
 from qql.backends.recording import RecordingBackend
 from qql.errors import QQLExecutionError, QQLPlanError, QQLScriptError, QQLSyntaxError
-from qql.request import Request
+from qql.rest.request import Request
 
 CREATE = "CREATE COLLECTION docs (dense VECTOR(2, DOT), words SPARSE MODEL 'qdrant/bm25');"
 ROWS = """

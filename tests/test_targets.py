@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import qql
 from qql.errors import QQLError
 from qql.result import Hit
-from qql.session import Session
+from qql.session.session import Session
 
 Row = dict[str, Any]
 COUNT = 30

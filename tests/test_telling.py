@@ -14,12 +14,12 @@ from test_explain import PIPELINE
 
 import qql
 from qql.analysis import second_stage
+from qql.cli.render import render
 from qql.errors import QQLCompileError, QQLModelError
-from qql.inference import embed_request
-from qql.render import render
-from qql.request import Request
+from qql.models.embed_request import embed_request
+from qql.rest.request import Request
 from qql.result import Result
-from qql.session import Session
+from qql.session.session import Session
 
 SETUP = """
 CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-64', sparse SPARSE MODEL 'qdrant/bm25');

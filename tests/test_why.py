@@ -19,15 +19,15 @@ from edge_helpers import sparse, vector
 
 from qql import nodes
 from qql.analysis import Change, Explanation, FailedCondition, StageRun, Standing, stage_requests, why
-from qql.analysis.compare import EXPLAINED
-from qql.compiler import Compiled
+from qql.analysis.recomposition import EXPLAINED
+from qql.compiler.plan import QueryPlan
+from qql.compiler.script import Compiled
 from qql.errors import QQLError, Source
-from qql.plan import QueryPlan
-from qql.printer import show
-from qql.request import Request
-from qql.results import result_of
-from qql.second_stage import rerank
-from qql.session import connect
+from qql.models.rerank_hits import rerank
+from qql.rest.request import Request
+from qql.session.answers import result_of
+from qql.session.session import connect
+from qql.syntax.printer import show
 
 ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "2"))  # of the slow tests; a real soak gives more
 COUNT = 80

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from qql import nodes
 from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, View, listed, rule, searches
+from qql.compiler.effective_filters import tested_fields
+from qql.compiler.emit_filters import is_date, scalar_value
+from qql.compiler.plan import Stage
 from qql.errors import Span
-from qql.filters import is_date, scalar_value
-from qql.merged import tested_fields
-from qql.plan import Stage
-from qql.printer import show
+from qql.syntax.printer import show
 
 __all__ = ["Need"]
 

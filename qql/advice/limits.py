@@ -7,8 +7,8 @@ from typing import Any
 
 from qql import nodes
 from qql.advice.rules import Found, Use, View, limit_of, listed, rescores, rule, searches
+from qql.compiler.plan import DEFAULT_LIMIT, Stage
 from qql.errors import Span
-from qql.plan import DEFAULT_LIMIT, Stage
 
 __all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits", "thumb_limit"]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from qql import nodes
-from qql.advice.facts import CollectionFacts
-from qql.embedders.models import known_kind
+from qql.advice.collection_facts import CollectionFacts
+from qql.compiler.model_names import known_kind
+from qql.compiler.plan import DEFAULT_LIMIT, Input, QueryPlan, Stage, count_limit, inputs_of, stage_key
+from qql.compiler.vectors import vector_kind
 from qql.errors import Span
-from qql.plan import DEFAULT_LIMIT, Input, QueryPlan, Stage, count_limit, inputs_of, stage_key
 from qql.schema import Schema
-from qql.vectors import vector_kind
 
 __all__ = [
     "GROUP_SIZE",

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.rules import Found, View, limit_of, listed, rule
+from qql.compiler.emit_filters import scalar_value
+from qql.compiler.plan import Input, Stage
 from qql.errors import Span
-from qql.filters import scalar_value
-from qql.plan import Input, Stage
 
 __all__ = ["Bounds", "dbsf_bounds", "rrf_bounds"]
 

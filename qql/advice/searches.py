@@ -9,11 +9,11 @@ from typing import Any
 from qql import nodes
 from qql.advice.limits import FEW_POINTS, thumb_limit
 from qql.advice.rules import Found, View, limit_of, rescores, rule, searches, vector_name
-from qql.embedders.models import BM25, known_kind, known_size
-from qql.embeds import resolve_embeds
+from qql.compiler.embed_clauses import resolve_embeds
+from qql.compiler.emit_filters import scalar_value
+from qql.compiler.model_names import BM25, known_kind, known_size
+from qql.compiler.plan import Context, Stage, count_limit, inputs_of
 from qql.errors import QQLPlanError, Span
-from qql.filters import scalar_value
-from qql.plan import Context, Stage, count_limit, inputs_of
 from qql.schema import VectorInfo
 
 __all__ = ["MANY_POINTS"]

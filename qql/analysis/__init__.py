@@ -8,10 +8,7 @@ answer, `asked` asks the engine, `slots` counts places), `report` tells it all.
 """
 
 from qql.analysis.ablation import Ablation, Move
-from qql.analysis.asking import Call
 from qql.analysis.attribution import Provenance, StageShare, provenance
-from qql.analysis.compare import Difference, Verdict
-from qql.analysis.judging import Rescored
 from qql.analysis.measure import (
     Analysis,
     Overlap,
@@ -21,11 +18,14 @@ from qql.analysis.measure import (
     Timing,
     analyse,
 )
+from qql.analysis.probe import Call
+from qql.analysis.recomposition import Difference, Verdict
 from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict, provenance_lines
-from qql.analysis.second import Reranked, ScoreRange, SecondStageReport, second_stage
-from qql.analysis.stages import StageRun, stage_requests
-from qql.analysis.standing import Change, Explanation, FailedCondition, Standing
+from qql.analysis.rerank_report import Reranked, ScoreRange, SecondStageReport, second_stage
+from qql.analysis.stage_requests import StageRun, stage_requests
+from qql.analysis.verdicts import Rescored
 from qql.analysis.why import why
+from qql.analysis.why_result import Change, Explanation, FailedCondition, Standing
 
 __all__ = [
     "Ablation",

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from qql.analysis.compare import recompose
 from qql.analysis.fusion import Candidate, Fused, Fusion, Id
+from qql.analysis.recomposition import recompose
 
 __all__ = ["Ablation", "Move", "ablation", "ablations", "without"]
 

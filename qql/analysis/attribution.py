@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qql.analysis.fusion import Candidate, Fused, Fusion, Id, fuse
 from qql.analysis.measure import Analysis
-from qql.analysis.stages import Path
+from qql.analysis.stage_requests import Path
 from qql.result import StageShare
 
 __all__ = ["Provenance", "StageShare", "provenance"]

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qql.analysis.ablation import Ablation, ablation, ablations, without
-from qql.analysis.asking import Asker, Call, Took
-from qql.analysis.compare import Verdict
 from qql.analysis.fusion import Candidate, Fusion, Id
-from qql.analysis.judging import Judge, Rescored
-from qql.analysis.stages import StageRun, grouped_by, stage_requests
-from qql.plan import QueryPlan
-from qql.request import Request
+from qql.analysis.probe import Asker, Call, Took
+from qql.analysis.recomposition import Verdict
+from qql.analysis.stage_requests import StageRun, grouped_by, stage_requests
+from qql.analysis.verdicts import Judge, Rescored
+from qql.compiler.plan import QueryPlan
+from qql.rest.request import Request
 
 if TYPE_CHECKING:
-    from qql.analysis.second import SecondStageReport
+    from qql.analysis.rerank_report import SecondStageReport
 
 __all__ = [
     "Analysis",

@@ -8,12 +8,12 @@ from typing import Any
 
 from qql.analysis.ablation import Ablation
 from qql.analysis.attribution import Provenance
-from qql.analysis.compare import EXPLAINED, Verdict
+from qql.analysis.explain import Branch, stage_details, stage_does, tree_lines, wrapped
 from qql.analysis.fusion import Candidate
 from qql.analysis.measure import Analysis, Reached, Scores, StageReport, Timing
-from qql.analysis.second import SecondStageReport
-from qql.explanation import Branch, stage_details, stage_does, tree_lines, wrapped
-from qql.merged import Filters
+from qql.analysis.recomposition import EXPLAINED, Verdict
+from qql.analysis.rerank_report import SecondStageReport
+from qql.compiler.effective_filters import Filters
 from qql.schema import Schema
 
 __all__ = ["analysis_dict", "analysis_lines", "provenance_dict", "provenance_lines"]

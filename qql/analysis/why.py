@@ -15,17 +15,17 @@ from itertools import count
 from typing import Any
 
 from qql import nodes
-from qql.analysis.asked import DEEPEST, Asked, place_of
-from qql.analysis.asking import Asker, Call
-from qql.analysis.compare import EXPLAINED
 from qql.analysis.fusion import Candidate, Fused, Fusion, Id, f32, fuse, rank_key
+from qql.analysis.limits import Slots, Stood, slots_of
 from qql.analysis.measure import Analysis, analyse
-from qql.analysis.slots import Slots, Stood, slots_of
-from qql.analysis.stages import StageRun
-from qql.analysis.standing import Change, Explanation, Standing
-from qql.plan import QueryPlan, SecondStage
-from qql.printer import show
-from qql.request import Request
+from qql.analysis.point_probe import DEEPEST, Asked, place_of
+from qql.analysis.probe import Asker, Call
+from qql.analysis.recomposition import EXPLAINED
+from qql.analysis.stage_requests import StageRun
+from qql.analysis.why_result import Change, Explanation, Standing
+from qql.compiler.plan import QueryPlan, SecondStage
+from qql.rest.request import Request
+from qql.syntax.printer import show
 
 __all__ = ["Reranking", "why"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from qql.request import Request
+from qql.rest.request import Request
 
 __all__ = ["Backend", "Progress"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qql.request import Request
+from qql.rest.request import Request
 
 from .probes import PROBES
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qql.request import Request, collection_path
+from qql.rest.request import Request, collection_path
 
 __all__ = ["DENSE", "PROBES", "ROWS", "SPARSE"]
 

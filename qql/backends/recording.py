@@ -8,7 +8,7 @@ from typing import Any
 
 from qql.backends.base import Backend, Progress
 from qql.errors import QQLError
-from qql.request import Request
+from qql.rest.request import Request
 
 __all__ = ["Answers", "RecordingBackend"]
 

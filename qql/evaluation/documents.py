@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from qql.bind import stable_uuid
+from qql.compiler.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
 from qql.nodes import is_uuid

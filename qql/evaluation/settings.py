@@ -23,12 +23,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from qql import nodes
+from qql.compiler.options import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
+from qql.compiler.plan import QueryPlan, stage_key
 from qql.errors import QQLExecutionError, Source, Span, did_you_mean, shown
-from qql.formatter import format_script
-from qql.options import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
-from qql.plan import QueryPlan, stage_key
-from qql.printer import show
-from qql.syntax import Parsed, parse_script, raise_all
+from qql.syntax.formatter import format_script
+from qql.syntax.parser import Parsed, parse_script, raise_all
+from qql.syntax.printer import show
 
 __all__ = ["Settable"]
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
-from qql.request import Request
+from qql.rest.request import Request
 
 __all__ = ["Latency", "Timing", "exact_request", "latency", "measure_calls", "percentile", "recall_at"]
 

@@ -19,7 +19,7 @@ from qdrant_client import QdrantClient
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 from .address import address_of, endpoint, is_loopback, require_headers, shown_url
 from .faults import Faults

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from qdrant_client.http import models
 
 from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
-from qql.request import Request, body_adapter
+from qql.rest.request import Request, body_adapter
 
 from .faults import SERVER, TOO_DEEP
 from .routes import Route

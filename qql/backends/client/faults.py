@@ -17,7 +17,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 from .address import shown_url
 from .redact import Secrets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qql.request import Request
+from qql.rest.request import Request
 
 from .encoding import canonical, encode
 from .faults import Faults

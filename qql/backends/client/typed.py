@@ -10,7 +10,7 @@ from warnings import WarningMessage
 from qdrant_client import QdrantClient
 
 from qql.errors import QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 from .arguments import GRPC, LOCAL, arguments_for
 from .bodies import require_inference, require_sound

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError, did_you_mean
-from qql.request import Request
+from qql.rest.request import Request
 
 from . import optimize as optimizer
 from . import snapshots

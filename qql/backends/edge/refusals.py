@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from qql.errors import QQLUnsupportedError
-from qql.request import Request
+from qql.rest.request import Request
 
 from .checks import unsupported
 

@@ -1,0 +1,60 @@
+"""What is asked of the engine about a query, beside the query itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qql.analysis.fusion import Candidate
+from qql.compiler.plan import QueryPlan
+from qql.rest.request import Request, collection_path
+
+__all__ = ["Asker", "Call", "Took"]
+
+Call = Callable[[Request], Any]
+"""A backend's `call`: one request whose texts are embedded → the ``result`` of the answer."""
+
+Took = Callable[[], float | None]
+"""A backend's `took`: the seconds of the last call by the engine's own account, None where it tells none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks as a query's request asks: of the same collection, with the same options in the URL."""
+
+    plan: QueryPlan
+    request: Request
+    call: Call
+
+    def single(self, body: Mapping[str, Any]) -> Request:
+        """The request for one query body."""
+        path = collection_path(self.plan.collection, "points", "query")
+        return Request("POST", path, self.request.query, dict(body))
+
+    def batch(self, bodies: Sequence[Mapping[str, Any]]) -> list[tuple[Candidate, ...]]:
+        """The answers to several query bodies, asked for at once."""
+        if not bodies:
+            return []
+        path = collection_path(self.plan.collection, "points", "query", "batch")
+        searches = {"searches": [dict(body) for body in bodies]}
+        answers = self.call(Request("POST", path, self.request.query, searches))
+        return [tuple(Candidate.of(point) for point in answer["points"]) for answer in answers]
+
+    def points(self, ids: Sequence[int | str]) -> list[dict[str, Any]]:
+        """Those of the points that exist, without payload and vectors."""
+        path = collection_path(self.plan.collection, "points")
+        body = {"ids": list(ids), "with_payload": False, "with_vector": False} | self.shared
+        found: list[dict[str, Any]] = self.call(Request("POST", path, self.request.query, body))
+        return found
+
+    def shards(self) -> int:
+        """The number of shards of the collection; 1 where the engine knows none."""
+        info = self.call(Request("GET", collection_path(self.plan.collection)))
+        return int(info.get("config", {}).get("params", {}).get("shard_number") or 1)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What of the query's body holds for whatever is asked beside it."""
+        body = self.request.body or {}
+        return {"shard_key": body["shard_key"]} if "shard_key" in body else {}

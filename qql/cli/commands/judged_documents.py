@@ -1,0 +1,100 @@
+"""The documents that judgements and run files speak of, as points of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from qql.cli.commands.inputs import counted
+from qql.errors import Diagnostic, QQLExecutionError
+from qql.evaluation.documents import point_ids, source_of
+from qql.evaluation.files import DOC_IDS, Qrels, Query
+from qql.rest.request import Request, collection_path
+from qql.result import Hit
+
+if TYPE_CHECKING:
+    from qql.session.session import Session
+
+__all__ = ["absent", "points_of", "sources_of"]
+
+_PAGE = 1000  # ids in one request
+_SOME = 10  # points that are looked at whole
+_NAMED = 5  # ids that a message names
+_FIELDS = ("_id", "id", *DOC_IDS, "docno")
+
+
+def points_of(
+    session: Session, collection: str, ids: Sequence[int | str], payload: bool | Sequence[str] = False
+) -> Iterator[dict[str, Any]]:
+    """Those of the points that there are, with these fields of their payload."""
+    for start in range(0, len(ids), _PAGE):
+        body = {"ids": list(ids[start : start + _PAGE]), "with_payload": payload, "with_vector": False}
+        yield from session.backend.call(Request("POST", collection_path(collection, "points"), {}, body))
+
+
+def sources_of(session: Session, collection: str, ids: Collection[str]) -> dict[str, str]:
+    """The names that ids were made of by ``UUID(name)``, where a field of the payload still has them.
+
+    It is looked for in a few points. Names with spaces, which no run file can have, are left out.
+    """
+    some = points_of(session, collection, [*islice(ids, _SOME)], payload=True)
+    fields = {source_of(Hit(point["id"], payload=point.get("payload"))) for point in some} - {None}
+    found = {}
+    for point in points_of(session, collection, [*ids], [str(name) for name in fields]) if fields else ():
+        hit = Hit(point["id"], payload=point.get("payload"))
+        name = str((hit.payload or {}).get(source_of(hit) or "", ""))
+        if name.split() == [name]:
+            found[str(hit.id)] = name
+    return found
+
+
+def absent(
+    session: Session, collections: Collection[str], queries: Sequence[Query], qrels: Qrels
+) -> Iterator[Diagnostic]:
+    """What is to be said of relevant documents that a collection has not, so that nothing can find them.
+
+    Raises `QQLExecutionError` ``absent-documents`` where it has no judged document at all: the ids differ,
+    and all figures would be 0.
+    """
+    relevant = {doc for query in queries for doc, rel in qrels.get(query.id, {}).items() if rel > 0}
+    forms = {doc: point_ids(doc) for doc in sorted(relevant)}
+    for collection in collections:
+        wanted = list(dict.fromkeys(form for every in forms.values() for form in every))
+        there = {point["id"] for point in points_of(session, collection, wanted)}
+        lacks = [doc for doc, every in forms.items() if not there.intersection(every)]
+        if not lacks:
+            continue
+        shown = ", ".join(lacks[:_NAMED]) + (", …" if len(lacks) > _NAMED else "")
+        if len(lacks) == len(forms) and not _has_any(session, collection, qrels):
+            raise QQLExecutionError.make(
+                "absent-documents",
+                f"no point of `{collection}` has the id of a judged document: {shown}",
+                hint=_field_hint(session, collection),
+            )
+        yield Diagnostic(
+            "absent-documents",
+            f"`{collection}` lacks {len(lacks)} of {counted(len(forms), 'relevant document')},"
+            f" so that no query finds them: {shown}",
+            severity="warning",
+        )
+
+
+def _has_any(session: Session, collection: str, qrels: Qrels) -> bool:
+    docs = dict.fromkeys(doc for judged in qrels.values() for doc in judged)
+    found = points_of(session, collection, [form for doc in docs for form in point_ids(doc)])
+    return next(found, None) is not None
+
+
+def _field_hint(session: Session, collection: str) -> str:
+    """What to do where the ids of points and documents differ."""
+    body = {"limit": _SOME, "with_payload": True, "with_vector": False}
+    scrolled = session.backend.call(
+        Request("POST", collection_path(collection, "points", "scroll"), {}, body)
+    )
+    for point in scrolled["points"]:
+        payload = point.get("payload") or {}
+        for name in _FIELDS:
+            if name in payload:
+                return f"the points have `{name}`, {payload[name]!r} for one: --doc-id {name} goes by that"
+    return "--doc-id FIELD takes the ids of documents from the payload"

@@ -1,0 +1,280 @@
+"""Parameters: values are put into the tree, never into text."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any, NoReturn, cast
+
+from qql import nodes
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.nodes import is_uuid
+from qql.syntax.lexer import MAX_NESTING
+
+__all__ = ["Params", "bind", "resolved", "stable_uuid"]
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+"""Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
+
+_PLAIN = {int, float, str, bool, type(None)}
+
+
+def stable_uuid(text: str) -> str:
+    """The UUIDv5 (RFC 9562 § 5.5) of a text in the URL namespace: what ``UUID('text')`` means."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+
+
+def bind(
+    statement: nodes.Statement, wanted: Sequence[nodes.Param], params: Params, *, whole: bool = True
+) -> nodes.Statement:
+    """The statement with a value in the place of each parameter.
+
+    ``wanted`` are the statement's parameters in the order of the text. With ``whole``, a value that no
+    parameter takes is an error too. Raises `QQLPlanError`.
+    """
+    if isinstance(params, (str, bytes)):
+        raise TypeError("params is a mapping or a sequence of values, not one string")
+    values = _values(wanted, params, whole)
+    if not wanted:
+        return statement
+    return cast(nodes.Statement, _Binder(values).node(statement))
+
+
+def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[str | int, Any]:
+    named = bool(wanted) and isinstance(wanted[0].key, str)
+    if isinstance(params, Mapping):
+        values: dict[str | int, Any] = dict(params.items())
+        if wanted and not named:
+            _fail("wrong-parameters", "`?` takes a list of values, not names", wanted[0].span)
+    else:
+        values = dict(enumerate(params or ()))
+        if named and values:
+            _fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
+    used = {p.key for p in wanted}
+    for param in wanted:
+        if param.key not in values and _inside(values, param.key):
+            used.add(str(param.key).split(".", 1)[0])
+        elif param.key not in values:
+            shown = f":{param.key}" if named else f"? (number {cast(int, param.key) + 1})"
+            known = [str(key) for key in values]
+            message = f"no value for the parameter {shown}"
+            how = "values are given by params=, by --param k=v, or by \\set in the prompt"
+            _fail("missing-parameter", message, param.span, did_you_mean(str(param.key), known) or how)
+    extra = [key for key in values if key not in used]
+    if extra and whole:
+        span = wanted[0].span if wanted else None
+        shown = ", ".join(f":{k}" if isinstance(k, str) else f"number {k + 1}" for k in extra[:5])
+        known = [str(p.key) for p in wanted]
+        hint = did_you_mean(str(extra[0]), known)
+        _fail("unknown-parameter", f"a value is given for {shown}, which nothing uses", span, hint)
+    return values
+
+
+def _inside(values: dict[str | int, Any], key: str | int) -> bool:
+    """Whether `:place.lat` is found inside the value of `:place`; it is then put beside it."""
+    first, *path = str(key).split(".")
+    found: Any = values.get(first)
+    for step in path:
+        if not isinstance(found, Mapping) or step not in found:
+            return False
+        found = found[step]
+    if path:
+        values[key] = found
+    return bool(path)
+
+
+def resolved(value: Any, span: Span, level: int = 0) -> Any:
+    """A bound value as JSON data: each ``UUID('text')`` in it is its UUIDv5. Raises `QQLPlanError`."""
+    if isinstance(value, nodes.Uuid):
+        text = value.text.value
+        if not isinstance(text, str):
+            _fail("wrong-parameter", "UUID(…) takes a text", value.span)
+        return stable_uuid(text)
+    if isinstance(value, (list, dict)) and level >= MAX_NESTING:
+        _too_deep(span)
+    if isinstance(value, list) and not {*map(type, value)} <= _PLAIN:
+        return [resolved(item, span, level + 1) for item in value]
+    if isinstance(value, dict):
+        return {key: resolved(item, span, level + 1) for key, item in value.items()}
+    return value
+
+
+def _too_deep(span: Span) -> NoReturn:
+    _fail("too-deep", f"values nest deeper than {MAX_NESTING} levels", span)
+
+
+def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint))
+
+
+_HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
+
+
+class _Binder:
+    """Puts values in the places of parameters. What holds no parameter is given back as it is."""
+
+    def __init__(self, values: dict[str | int, Any]) -> None:
+        self.values = values
+
+    def node(self, item: Any) -> Any:
+        """The item with its parameters replaced."""
+        # One frame for each level of the tree: trees may be deep, and so may the caller's own stack.
+        match item:
+            case nodes.Param():
+                return _plain(self.values[item.key], item.span)
+            case nodes.AnyInput(value=nodes.Param() as param):
+                return _target(_plain(self.values[param.key], param.span), param.span)
+            case nodes.Match(kind="any", value=nodes.Param() as param) if self.is_text(param):
+                text = nodes.Scalar(self.scalar(param), span=param.span)
+                return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
+            case nodes.Node():
+                changed: dict[str, Any] = {}
+                for f in fields(item):
+                    old = getattr(item, f.name)
+                    if isinstance(old, nodes.Param):
+                        changed[f.name] = self.field(item, old)
+                    elif isinstance(old, (nodes.Node, list, dict)):
+                        new = self.node(old)
+                        if new is not old:
+                            changed[f.name] = new
+                    elif isinstance(old, tuple):
+                        parts = [self.node(part) for part in old]
+                        if f.name == "rows":
+                            changed[f.name] = self.spliced(old, parts)
+                        elif any(new is not part for new, part in zip(parts, old, strict=True)):
+                            changed[f.name] = tuple(parts)
+                return replace(item, **changed) if changed else item
+            case list() if any(isinstance(part, _HOLDERS) for part in item):
+                return [self.node(part) for part in item]
+            case dict():
+                return {key: self.node(part) for key, part in item.items()}
+        return item
+
+    def field(self, item: nodes.Node, param: nodes.Param) -> Any:
+        """The value of a parameter that stands for a whole field of a node."""
+        match item:
+            case nodes.Scalar():
+                return self.scalar(param)
+            case nodes.Name():
+                return self.identifier(param)
+            case nodes.In() | nodes.Match() | nodes.Points():
+                return self.listed(param)
+            case nodes.Upsert() | nodes.UpdateVectors():
+                return self.rows(param)
+            case nodes.Recommend():
+                return self.examples(param)
+        return _plain(self.values[param.key], param.span)
+
+    def is_text(self, param: nodes.Param) -> bool:
+        return isinstance(self.values[param.key], str)
+
+    def rows(self, param: nodes.Param) -> tuple[Any, ...]:
+        rows = _plain(self.values[param.key], param.span)
+        rows = [rows] if isinstance(rows, dict) else rows
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            _fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
+        return tuple(rows)
+
+    def spliced(self, given: tuple[Any, ...], bound: list[Any]) -> tuple[Any, ...]:
+        """The rows of VALUES; a parameter among them is one row or a list of rows."""
+        out: list[Any] = []
+        for old, new in zip(given, bound, strict=True):
+            if isinstance(old, nodes.Param):
+                out += self.rows(old)
+            else:
+                out.append(new)
+        return tuple(out)
+
+    def examples(self, param: nodes.Param) -> tuple[nodes.Input, ...]:
+        """A list of ids and vectors as the examples of RECOMMEND."""
+        values = _plain(self.values[param.key], param.span)
+        if not isinstance(values, list):
+            _fail("wrong-parameter", f"{_shown(param)} takes a list of ids or vectors", param.span)
+        return tuple(
+            nodes.Vector(value, span=param.span)
+            if isinstance(value, (list, dict))
+            else nodes.Point(nodes.Scalar(value, span=param.span), span=param.span)
+            for value in values
+        )
+
+    def scalar(self, param: nodes.Param) -> Any:
+        value = _plain(self.values[param.key], param.span)
+        if isinstance(value, (list, dict)):
+            _fail("wrong-parameter", f"{_shown(param)} takes one value, not a list or an object", param.span)
+        return value
+
+    def listed(self, param: nodes.Param) -> tuple[nodes.Scalar, ...]:
+        values = _plain(self.values[param.key], param.span)
+        if not isinstance(values, list):
+            _fail("wrong-parameter", f"{_shown(param)} takes a list", param.span)
+        return tuple(nodes.Scalar(value, span=param.span) for value in values)
+
+    def identifier(self, param: nodes.Param) -> str:
+        value = self.values[param.key]
+        if not isinstance(value, str) or not value or not value.isprintable():
+            _fail("wrong-parameter", f"IDENTIFIER({_shown(param)}) takes a name", param.span)
+        return value
+
+
+def _shown(param: nodes.Param) -> str:
+    return f":{param.key}" if isinstance(param.key, str) else "?"
+
+
+def _target(value: Any, span: Span) -> nodes.Target:
+    """What a bound value is as the target of a query."""
+    scalar = nodes.Scalar(value if not isinstance(value, (list, dict)) else None, span=span)
+    if isinstance(value, (list, dict)):
+        return nodes.Vector(value, span=span)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return nodes.Point(scalar, span=span)
+    if isinstance(value, str):
+        return nodes.Point(scalar, span=span) if is_uuid(value) else nodes.Text(scalar, span=span)
+    _fail("wrong-parameter", "a query's target is a text, a vector or the id of a point", span)
+
+
+def _plain(value: Any, span: Span, level: int = 0) -> Any:
+    """A Python value as JSON data: arrays by their ``tolist``, dates in ISO 8601, UUIDs as text."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _text(value, span)
+        case int() if -(1 << 63) <= value < 1 << 64:
+            return int(value)
+        case int():
+            _fail("number-out-of-range", f"{shown(int(value))} does not fit 64 bits", span)
+        case float() if math.isfinite(value):
+            return float(value)
+        case float():
+            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
+        case date():  # a datetime is one too
+            return value.isoformat()
+        case uuid.UUID():
+            return str(value)
+    if level >= MAX_NESTING:
+        _too_deep(span)
+    if type(value) is list and {*map(type, value)} == {float} and math.isfinite(sum(value)):
+        return value  # a vector, most likely
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            _fail("wrong-parameter", "the keys of an object are strings", span)
+        return {_text(key, span): _plain(item, span, level + 1) for key, item in value.items()}
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, array.array
+        return _plain(value.tolist(), span, level + 1)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item, span, level + 1) for item in value]
+    _fail("wrong-parameter", f"a value of the type {type(value).__name__} cannot be bound", span)
+
+
+def _text(value: str, span: Span) -> str:
+    """The characters of a string, whatever class it has."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            message = f"a text holds U+{ord(value[exc.start]):04X}, which is half of a character"
+            raise QQLPlanError(Diagnostic("lone-surrogate", message, span)) from exc
+    return str.__str__(value)

@@ -1,0 +1,393 @@
+"""Conditions → Qdrant's filter objects, as flat as a person would write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from qql import nodes
+from qql.compiler.bind import resolved
+from qql.errors import Diagnostic, QQLPlanError, Span, shown
+
+__all__ = [
+    "all_of",
+    "emit_condition",
+    "emit_filter",
+    "geo_point",
+    "is_date",
+    "point_id",
+    "range_bound",
+    "scalar_value",
+    "selected_ids",
+]
+
+_DATETIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
+    re.ASCII,
+)
+_RANGE = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_ID = "id"  # the name under which a filter reaches the id of a point
+
+
+def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint))
+
+
+def scalar_value(scalar: nodes.Scalar) -> Any:
+    """The value of a bound scalar; ``UUID('text')`` becomes its UUIDv5."""
+    return resolved(scalar.value, scalar.span)
+
+
+def point_id(scalar: nodes.Scalar) -> int | str:
+    """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
+    value = scalar_value(scalar)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64:
+        return value
+    if isinstance(value, str) and nodes.is_uuid(value):
+        return value
+    hint = f"UUID('{value}') makes a stable UUID of a text" if isinstance(value, str) else None
+    message = f"{shown(value)} is no point id: ids are unsigned integers or UUIDs"
+    _fail("invalid-point-id", message, scalar.span, hint)
+
+
+def all_of(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | None:
+    """The conditions joined by AND; None where there is none."""
+    given = [condition for condition in conditions if condition is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    return nodes.And(tuple(given), span=given[0].span)
+
+
+def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
+    """A filter for the condition.
+
+    AND chains are one ``must``, OR chains one ``should``, and what AND negates is one ``must_not``.
+    """
+    if condition is None:
+        return None
+    found = emit_condition(condition)
+    return found if found.keys() <= _CLAUSES else {"must": [found]}
+
+
+_CLAUSES = {"must", "should", "must_not", "min_should"}
+
+
+def _flat(
+    condition: nodes.Condition, kind: type[nodes.And] | type[nodes.Or]
+) -> list[tuple[nodes.Condition, bool]]:
+    """What a chain of one kind joins, in the order of the text, and whether it is negated.
+
+    NOT NOT a is a. What NOT (…) holds stays together, as it was written.
+    """
+    out: list[tuple[nodes.Condition, bool]] = []
+    todo = [(condition, False)]
+    while todo:
+        one, negated = todo.pop()
+        match one:
+            case nodes.Not():
+                todo.append((one.child, not negated))
+            case nodes.Compare(op="!="):
+                out.append((nodes.Compare(one.name, "=", one.value, span=one.span), not negated))
+            case nodes.And() | nodes.Or() if isinstance(one, kind) and not negated:
+                todo += [(child, False) for child in reversed(one.children)]
+            case _:
+                out.append((one, negated))
+    return out
+
+
+def emit_condition(condition: nodes.Condition) -> dict[str, Any]:
+    """One of Qdrant's conditions: a test of a field, or a filter. Raises `QQLPlanError`."""
+    match condition:
+        case nodes.Or():
+            alternatives: list[Any] = []
+            for child, negated in _flat(condition, nodes.Or):
+                alternatives.append(emit_condition(nodes.Not(child) if negated else child))
+            return {"should": alternatives}
+        case nodes.And() | nodes.Not() | nodes.Compare(op="!="):
+            parts = _flat(condition, nodes.And)
+            if len(parts) == 1 and not parts[0][1]:
+                return emit_condition(parts[0][0])
+            found: dict[str, Any] = {}
+            for child, negated in parts:
+                found.setdefault("must_not" if negated else "must", []).append(emit_condition(child))
+            return {key: found[key] for key in ("must", "must_not") if key in found}
+        case nodes.Compare() if condition.name.text == _ID:
+            return _compare_id(condition)
+        case nodes.In() if condition.name.text == _ID:
+            return {"has_id": [point_id(scalar) for scalar in _listed(condition)]}
+        case nodes.Compare():
+            return {"key": _key(condition)} | _compare(condition)
+        case nodes.Between():
+            return {"key": _key(condition), "range": _between(condition)}
+        case nodes.In() if any(isinstance(scalar_value(one), (bool, float)) for one in _listed(condition)):
+            return _any_equal(condition)
+        case nodes.In():
+            return {"key": _key(condition), "match": {"any": _values(condition, "IN")}}
+        case nodes.Match():
+            return {"key": _key(condition), "match": {condition.kind: _match_value(condition)}}
+        case nodes.IsNull():
+            return {"is_null": {"key": _key(condition)}}
+        case nodes.IsEmpty():
+            return {"is_empty": {"key": _key(condition)}}
+        case nodes.Range():
+            return {"key": _key(condition), "range": _bounds(condition, range_bound)}
+        case nodes.ValuesCount():
+            return {"key": _key(condition), "values_count": _bounds(condition, _count)}
+        case nodes.Geo():
+            return {"key": _key(condition)} | _geo(condition)
+        case nodes.Nested():
+            return {"nested": {"key": _key(condition), "filter": emit_filter(condition.condition)}}
+        case nodes.MinShould():
+            conditions = [emit_condition(one) for one in condition.conditions]
+            count = _count(condition.count)
+            if count < 1:
+                message = "MIN SHOULD takes a count of at least 1"
+                _fail("bad-count", message, condition.count.span, "0 of some conditions always hold")
+            return {"min_should": {"conditions": conditions, "min_count": count}}
+        case nodes.Slice():
+            return {"slice": _slice(condition)}
+        case nodes.HasVector():
+            return {"has_vector": str(condition.name.text)}
+
+
+_BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+def _bounds(
+    condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Scalar], Any]
+) -> dict[str, Any]:
+    word = "RANGE" if isinstance(condition, nodes.Range) else "VALUES_COUNT"
+    found: dict[str, Any] = {}
+    for option in condition.bounds:
+        if option.name not in _BOUNDS or option.name in found:
+            hint = "the bounds are gt, gte, lt and lte, each at most once"
+            _fail("bad-range", f"{word} does not take `{option.name}` here", option.span, hint)
+        found[option.name] = read(nodes.Scalar(option.value, span=option.span))
+    if not found:
+        _fail("bad-range", f"{word} needs a bound: gt, gte, lt or lte", condition.span)
+    if len({isinstance(value, str) for value in found.values()}) > 1:
+        _fail("bad-range", f"the bounds of {word} are two numbers or two dates", condition.span)
+    low, high = found.get("gte", found.get("gt")), found.get("lte", found.get("lt"))
+    if low is not None and high is not None and _reversed(low, high):
+        _fail("reversed-between", f"this {word} holds nothing: its ends are reversed", condition.span)
+    return found
+
+
+def _count(scalar: nodes.Scalar) -> int:
+    value = scalar_value(scalar)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return value
+    _fail("bad-count", f"a count is a whole number, not {shown(value)}", scalar.span)
+
+
+def _slice(condition: nodes.Slice) -> dict[str, int]:
+    total, index = _count(condition.total), _count(condition.index)
+    if total < 1 or index >= total:
+        hint = "SLICE(4, 0) to SLICE(4, 3) are the four quarters"
+        _fail("bad-slice", f"SLICE({total}, {index}) is no part: the index goes from 0", condition.span, hint)
+    return {"total": total, "index": index}
+
+
+_GEO_HINTS = {
+    "bbox": "GEO_BBOX {top_left: {lat: 52.6, lon: 13.2}, bottom_right: {lat: 52.4, lon: 13.6}}",
+    "radius": "GEO_RADIUS {center: {lat: 52.5, lon: 13.4}, radius: 1000}",
+    "polygon": "GEO_POLYGON {exterior: [{lat: …, lon: …}, …], interiors: [[…]]}",
+}
+_GEO_KEYS = {
+    "bbox": ("bounding_box", ("top_left", "bottom_right"), ()),
+    "radius": ("radius", ("center", "radius"), ()),
+    "polygon": ("polygon", ("exterior",), ("interiors",)),
+}
+"""By shape: the end of Qdrant's key, the keys that an object needs, and those that it may have."""
+
+
+def _geo(condition: nodes.Geo) -> dict[str, Any]:
+    word, needed, optional = _GEO_KEYS[condition.shape]
+    span, hint = condition.span, _GEO_HINTS[condition.shape]
+    name = f"GEO_{condition.shape.upper()}"
+    value = resolved(condition.value, span)
+    if not isinstance(value, dict):
+        _fail("bad-geo", f"{name} takes an object, not {shown(value)}", span, hint)
+    given = {key.lower(): item for key, item in value.items()}
+    wrong = [key for key in given if key not in (*needed, *optional)]
+    missing = [key for key in needed if key not in given]
+    if wrong or missing:
+        what = f"has no `{wrong[0]}`" if wrong else f"needs `{missing[0]}`"
+        _fail("bad-geo", f"{name} {what}", span, hint)
+    if condition.shape == "radius":
+        radius = given["radius"]
+        if not isinstance(radius, (int, float)) or isinstance(radius, bool) or radius < 0:
+            _fail("bad-geo", f"the radius is a number of metres, not {shown(radius)}", span, hint)
+        return {f"geo_{word}": {"center": geo_point(given["center"], "center", span), "radius": radius}}
+    if condition.shape == "bbox":
+        return {f"geo_{word}": {key: geo_point(given[key], key, span) for key in needed}}
+    interiors = given.get("interiors", [])
+    if not isinstance(interiors, list):
+        _fail("bad-geo", "the interiors are a list of rings", span, hint)
+    polygon = {
+        "exterior": _ring(given["exterior"], "exterior", span, hint),
+        "interiors": [_ring(ring, "interiors", span, hint) for ring in interiors],
+    }
+    return {f"geo_{word}": polygon}
+
+
+def _ring(value: Any, what: str, span: Span, hint: str) -> dict[str, Any]:
+    points = value.get("points") if isinstance(value, dict) and len(value) == 1 else value
+    if not isinstance(points, list) or len(points) < 3:
+        _fail("bad-geo", f"a ring of {what} has at least three points", span, hint)
+    ring = [geo_point(point, f"a point of {what}", span) for point in points]
+    if ring[0] != ring[-1]:  # Qdrant wants the first point once more, at the end
+        ring.append(ring[0])
+    if len(ring) < 4:
+        _fail("bad-geo", f"a ring of {what} has at least three different points", span, hint)
+    return {"points": ring}
+
+
+def geo_point(value: Any, what: str, span: Span) -> dict[str, Any]:
+    """``{"lat", "lon"}`` in degrees, checked. Raises `QQLPlanError`."""
+    given = {key.lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
+    numbers = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in given.values())
+    if set(given) != {"lat", "lon"} or not numbers:
+        _fail("bad-geo", f"{what} is written {{lat: 52.5, lon: 13.4}}, not {shown(value)}", span)
+    if not (-90 <= given["lat"] <= 90 and -180 <= given["lon"] <= 180):
+        message = f"{what}: lat goes from -90 to 90, lon from -180 to 180"
+        _fail("bad-geo", message, span)
+    return {"lat": given["lat"], "lon": given["lon"]}
+
+
+def is_date(text: str) -> bool:
+    """Whether Qdrant reads the text as a date."""
+    return _DATETIME.fullmatch(text) is not None
+
+
+def _key(condition: Any) -> str:
+    name: nodes.Name = condition.name
+    if name.text == _ID and not isinstance(condition, (nodes.Compare, nodes.In)):
+        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span)
+    return str(name.text)
+
+
+def _compare_id(condition: nodes.Compare) -> dict[str, Any]:
+    if condition.op != "=":
+        hint = "SCROLL … AFTER id walks the points in the order of their ids"
+        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span, hint)
+    return {"has_id": [point_id(condition.value)]}
+
+
+def _compare(condition: nodes.Compare) -> dict[str, Any]:
+    value, op = scalar_value(condition.value), condition.op
+    if value is None:
+        word = "IS NULL" if op == "=" else "IS NOT NULL"
+        hint = f"`{condition.name.text} {word}` asks for null"
+        _fail("null-comparison", "null is never equal to anything", condition.value.span, hint)
+    if op == "=":
+        if isinstance(value, float):  # Qdrant matches no floats, so the range that holds only this one
+            return {"range": {"gte": value, "lte": value}}
+        _check_integer(condition.value, value)
+        return {"match": {"value": value}}
+    return {"range": {_RANGE[op]: range_bound(condition.value)}}
+
+
+def range_bound(scalar: nodes.Scalar) -> Any:
+    """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
+    value = scalar_value(scalar)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if _DATETIME.fullmatch(value):
+            return value
+        hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'; texts have no order"
+        _fail("not-a-date", f"'{value}' is neither a number nor a date", scalar.span, hint)
+    _fail("bad-range", f"a range takes a number or a date, not {shown(value)}", scalar.span)
+
+
+def _between(condition: nodes.Between) -> dict[str, Any]:
+    low = range_bound(condition.low)
+    high = range_bound(condition.high)
+    if isinstance(low, str) != isinstance(high, str):
+        _fail("bad-range", "the ends of BETWEEN are two numbers or two dates", condition.span)
+    if _reversed(low, high):
+        span = Span(condition.low.span.start, condition.high.span.end)
+        hint = f"BETWEEN {shown(high)} AND {shown(low)}"
+        _fail("reversed-between", "this BETWEEN holds nothing: its ends are reversed", span, hint)
+    return {"gte": low, "lte": high}
+
+
+def _reversed(low: Any, high: Any) -> bool:
+    if not isinstance(low, str):
+        return bool(low > high)
+    try:
+        return datetime.fromisoformat(low) > datetime.fromisoformat(high)
+    except (ValueError, TypeError):  # one with a zone and one without have no order
+        return False
+
+
+def _listed(condition: nodes.In | nodes.Match) -> tuple[nodes.Scalar, ...]:
+    values = condition.values if isinstance(condition, nodes.In) else condition.value
+    assert isinstance(values, tuple), "parameters are bound before a filter is made"
+    if not values:
+        _fail("empty-list", "an empty list matches nothing", condition.span)
+    return values
+
+
+def _any_equal(condition: nodes.In) -> dict[str, Any]:
+    """IN with decimals or booleans, which Qdrant matches one by one only."""
+    scalars = _listed(condition)
+    values = [scalar_value(scalar) for scalar in scalars]
+    truths = isinstance(values[0], bool)
+    for scalar, value in zip(scalars, values, strict=True):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) != truths:
+            hint = "two IN lists joined by OR, one for each kind"
+            message = "IN takes values of one kind: strings, numbers, or true and false"
+            _fail("mixed-list", message, scalar.span, hint)
+    equal = [nodes.Compare(condition.name, "=", scalar, span=scalar.span) for scalar in scalars]
+    found = [emit_condition(one) for one in equal]
+    return found[0] if len(found) == 1 else {"should": found}
+
+
+def _values(condition: nodes.In | nodes.Match, word: str) -> list[Any]:
+    scalars = _listed(condition)
+    values = [scalar_value(scalar) for scalar in scalars]
+    for scalar, value in zip(scalars, values, strict=True):
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            hint = {
+                float: "for decimals, use BETWEEN or comparisons joined by OR",
+                bool: f"`{condition.name.text} = {shown(value)}`",
+                type(None): f"`{condition.name.text} IS NULL` joined by OR",
+            }.get(type(value))
+            _fail("bad-list", f"{word} takes strings or whole numbers, not {shown(value)}", scalar.span, hint)
+        if isinstance(value, str) != isinstance(values[0], str):
+            hint = "two IN lists joined by OR, one of strings and one of numbers"
+            _fail("mixed-list", f"{word} takes all strings or all whole numbers", scalar.span, hint)
+        _check_integer(scalar, value)
+    return list(dict.fromkeys(values))
+
+
+def _check_integer(scalar: nodes.Scalar, value: Any) -> None:
+    """Payloads hold signed integers, and so does what Qdrant matches them with."""
+    if isinstance(value, int) and value >= 1 << 63:
+        hint = "`>=` and `<=` compare as decimals, which go further"
+        _fail("number-out-of-range", f"{value} does not fit a signed 64-bit integer", scalar.span, hint)
+
+
+def _match_value(condition: nodes.Match) -> Any:
+    if isinstance(condition.value, tuple):
+        return _values(condition, f"MATCH {condition.kind.upper()}")
+    assert isinstance(condition.value, nodes.Scalar)
+    value = scalar_value(condition.value)
+    if not isinstance(value, str):
+        hint = f"`{condition.name.text} = {shown(value)}` compares values"
+        _fail("bad-match", f"MATCH takes a text, not {shown(value)}", condition.value.span, hint)
+    return value
+
+
+def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
+    """The ids where a condition is only ``id = x`` or ``id IN (…)``; None where it is anything else."""
+    match condition:
+        case nodes.Compare(name=nodes.Name(text="id"), op="="):
+            return [point_id(condition.value)]
+        case nodes.In(name=nodes.Name(text="id")):
+            return [point_id(scalar) for scalar in _listed(condition)]
+    return None

@@ -1,0 +1,461 @@
+"""Points: the requests of statements that write, count and walk through them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from qql import nodes
+from qql.compiler.bind import resolved
+from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, resolve_embeds
+from qql.compiler.emit_filters import emit_filter, point_id, range_bound, selected_ids
+from qql.compiler.options import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS, read_options
+from qql.compiler.plan import Context, collection_of, count_limit, wait_of
+from qql.compiler.rows import check_payload, check_vectors, missing_texts, row_point
+from qql.compiler.shard_keys import shard_key
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.rest.request import Request, collection_path
+
+__all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
+
+
+def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
+    raise QQLPlanError(Diagnostic(code, message, span, hint))
+
+
+def clean(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not there."""
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def selections(payload: nodes.Selection | None, vectors: nodes.Selection | None) -> dict[str, Any]:
+    """``with_payload`` (all of it, unless something else is asked for) and ``with_vector``."""
+    found: dict[str, Any] = {"with_payload": True}
+    if payload is not None:
+        names = [str(name.text) for name in payload.names]
+        found["with_payload"] = {"all": True, "none": False}.get(payload.mode, {payload.mode: names})
+    if vectors is not None:
+        if vectors.mode == "exclude":
+            hint = "name the vectors that are wanted: WITH VECTOR (dense, sparse)"
+            _fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
+        names = [str(name.text) for name in vectors.names]
+        found["with_vector"] = {"all": True, "none": False}.get(vectors.mode, names)
+    return found
+
+
+def waiting(scalar: nodes.Scalar | None) -> dict[str, Any]:
+    """WAIT as a parameter of the URL."""
+    return {"wait": "true" if wait_of(scalar) else "false"}
+
+
+# ------------------------------------------------------------------------------------ reading
+
+
+def _asked(
+    params: tuple[nodes.Option, ...], table: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of a statement: those of the URL, those of the body."""
+    found = read_options(params, {**table, **REQUEST_OPTIONS}, where)
+    url = {key: value for key, value in found.items() if key in REQUEST_OPTIONS}
+    return url, {key: value for key, value in found.items() if key not in REQUEST_OPTIONS}
+
+
+def _emit_count(statement: nodes.Count, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    url, options = _asked(statement.params, COUNT_OPTIONS, "COUNT")
+    body = clean({"filter": emit_filter(statement.where), "shard_key": shard_key(statement.shard)})
+    return [Request("POST", collection_path(collection, "points", "count"), url, body | options)]
+
+
+def _emit_facet(statement: nodes.Facet, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    if statement.key is None:
+        hint = f"write FACET field FROM {collection}"
+        _fail("field-missing", "FACET needs the field whose values it counts", statement.span, hint)
+    url, options = _asked(statement.params, FACET_OPTIONS, "FACET")
+    if "limit" in options and statement.limit is not None:
+        message = "the option `limit` and LIMIT both say how many values are wanted"
+        _fail("duplicate-option", message, statement.limit.span)
+    body = clean(
+        {
+            "key": str(statement.key.text),
+            "limit": count_limit(statement.limit, "LIMIT", 1),
+            "filter": emit_filter(statement.where),
+            "shard_key": shard_key(statement.shard),
+        }
+    )
+    return [Request("POST", collection_path(collection, "facet"), url, body | options)]
+
+
+def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
+    collection = collection_of(statement.source, context, statement.span)
+    order, after = statement.order_by, statement.after
+    if order is not None and after is not None:
+        hint = "walk by id with AFTER, or in the order of a field with WHERE field > value"
+        _fail("after-with-order", "AFTER means ids; ORDER BY has another order", after.span, hint)
+    url, _ = _asked(statement.params, {}, "SCROLL")
+    body = clean(
+        {
+            "filter": emit_filter(statement.where),
+            "limit": count_limit(statement.limit, "LIMIT", 1),
+            "offset": _following(point_id(after), after.span) if after else None,
+            "order_by": order_of(order) if order else None,
+            "shard_key": shard_key(statement.shard),
+        }
+    )
+    body |= {"with_vector": False} | selections(statement.payload, statement.vectors)
+    return [Request("POST", collection_path(collection, "points", "scroll"), url, body)]
+
+
+def order_of(order: nodes.OrderBy) -> dict[str, Any]:
+    """``{"key", "direction", "start_from"}``."""
+    start = range_bound(order.start) if order.start else None
+    return clean({"key": str(order.name.text), "direction": order.direction or "asc", "start_from": start})
+
+
+def _following(found: int | str, span: Span) -> int | str:
+    """The id behind this one: Qdrant's offset is the first id of the page, AFTER leaves its id out."""
+    import uuid
+
+    last = "AFTER the last of all ids holds nothing"
+    if isinstance(found, int):
+        if found == 2**64 - 1:
+            _fail("bad-after", last, span)
+        return found + 1
+    number = uuid.UUID(found).int
+    if number == 2**128 - 1:
+        _fail("bad-after", last, span)
+    return str(uuid.UUID(int=number + 1))
+
+
+# ------------------------------------------------------------------------------------ writing
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One write. ``operation`` is its name in POST …/points/batch."""
+
+    operation: str
+    collection: str
+    body: dict[str, Any]
+
+
+_WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "upsert": ("PUT", ("points",)),
+    "delete": ("POST", ("points", "delete")),
+    "set_payload": ("POST", ("points", "payload")),
+    "overwrite_payload": ("PUT", ("points", "payload")),
+    "delete_payload": ("POST", ("points", "payload", "delete")),
+    "clear_payload": ("POST", ("points", "payload", "clear")),
+    "update_vectors": ("PUT", ("points", "vectors")),
+    "delete_vectors": ("POST", ("points", "vectors", "delete")),
+}
+"""Operation → method and path of the request that carries out only it."""
+
+
+def _selected(statement: Any, word: str, hint: str) -> dict[str, Any]:
+    """The points that WHERE means, and the shards: ``points`` or ``filter``, and ``shard_key``."""
+    if statement.where is None:
+        _fail("where-missing", f"{word} needs a WHERE", statement.span, hint)
+    ids = selected_ids(statement.where)
+    chosen = {"points": ids} if ids is not None else {"filter": emit_filter(statement.where)}
+    return chosen | clean({"shard_key": shard_key(statement.shard)})
+
+
+_WHICH = "WHERE says which points: WHERE id = 1, WHERE id IN (1, 2), or any other condition"
+
+
+def _delete(statement: nodes.Delete, context: Context) -> _Change:
+    collection = collection_of(statement.source, context, statement.span)
+    hint = f"DROP COLLECTION {collection} removes a collection with all its points"
+    return _Change("delete", collection, _selected(statement, "DELETE", hint))
+
+
+def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
+    collection = collection_of(statement.collection, context, statement.span)
+    payload = resolved(statement.value, statement.span)
+    if not isinstance(payload, dict):
+        message = f"SET PAYLOAD takes an object, not {shown(payload)}"
+        _fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
+    check_payload(payload, statement.span)
+    body: dict[str, Any] = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
+    if statement.key is not None:
+        if statement.overwrite:
+            hint = (
+                "without KEY the whole payload is replaced; without OVERWRITE the object at KEY is added to"
+            )
+            message = "OVERWRITE replaces a payload as a whole: Qdrant has no KEY for it"
+            _fail("idle-clause", message, statement.key.span, hint)
+        body["key"] = str(statement.key.text)
+    if not payload and not statement.overwrite:
+        hint = "CLEAR PAYLOAD, or SET PAYLOAD = {} OVERWRITE, empties a payload"
+        context.warn("idle-update", "an empty object changes nothing", statement.span, hint)
+    return _Change("overwrite_payload" if statement.overwrite else "set_payload", collection, body)
+
+
+def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
+    collection = collection_of(statement.collection, context, statement.span)
+    ids = selected_ids(statement.where)
+    if ids is None:
+        word = "needs a WHERE" if statement.where is None else "takes points by their ids only"
+        hint = "write WHERE id = 1, or WHERE id IN (1, 2) for the same vector in each"
+        _fail("where-missing", f"UPDATE … SET VECTOR {word}", statement.span, hint)
+    value = statement.value if statement.name is None else {str(statement.name.text): statement.value}
+    vector = _given_vector(value, collection, statement.span, context)
+    points = [{"id": identity, "vector": vector} for identity in ids]
+    return _Change("update_vectors", collection, _with_shard({"points": points}, statement))
+
+
+def _given_vector(value: Any, collection: str, span: Span, context: Context) -> Any:
+    """The vectors of SET VECTOR, checked. None of them may be null."""
+    vector = check_vectors(resolved(value, span), context.schema(collection), collection, span)
+    if vector is None or vector == {} or (isinstance(vector, dict) and None in vector.values()):
+        hint = f"DELETE VECTOR name FROM {collection} WHERE … takes one away"
+        _fail("malformed-vector", "SET VECTOR needs a vector", span, hint)
+    return vector
+
+
+def _with_shard(body: dict[str, Any], statement: Any) -> dict[str, Any]:
+    return body | clean({"shard_key": shard_key(statement.shard)})
+
+
+_MOVED = ("id", "vector")
+
+
+def _update_vectors(statement: nodes.UpdateVectors, context: Context) -> _Change:
+    collection = collection_of(statement.collection, context, statement.span)
+    points = []
+    for number, row in _rows(statement):
+        for key in row:
+            if key not in _MOVED:
+                hint = did_you_mean(key, _MOVED) or "UPDATE … SET PAYLOAD changes other fields"
+                message = f"row {number}: a row here has `id` and `vector` only, not `{key}`"
+                _fail("bad-row", message, statement.span, hint)
+        for key in _MOVED:
+            if key not in row:
+                _fail("bad-row", f"row {number} has no `{key}`", statement.span)
+        identity = nodes.Scalar(row["id"], span=statement.span)
+        vector = _given_vector(row["vector"], collection, statement.span, context)
+        points.append({"id": point_id(identity), "vector": vector})
+    _warn_of_twins([point["id"] for point in points], statement.span, context)
+    body = clean({"points": points, "update_filter": emit_filter(statement.where)})
+    return _Change("update_vectors", collection, _with_shard(body, statement))
+
+
+def _delete_payload(statement: nodes.DeletePayload, context: Context) -> _Change:
+    collection = collection_of(statement.source, context, statement.span)
+    keys = _distinct(statement.names, "field")
+    chosen = _selected(statement, "DELETE PAYLOAD", _WHICH)
+    return _Change("delete_payload", collection, {"keys": keys} | chosen)
+
+
+def _delete_vector(statement: nodes.DeleteVector, context: Context) -> _Change:
+    collection = collection_of(statement.source, context, statement.span)
+    names = _distinct(statement.names, "vector")
+    schema = context.schema(collection)
+    for node in statement.names if schema else ():
+        assert schema is not None
+        if str(node.text) not in schema.vectors:
+            hint = did_you_mean(str(node.text), schema.vectors)
+            hint = hint or f"its vectors: {schema.describe_vectors()}"
+            _fail("unknown-vector", f"`{collection}` has no vector `{node.text}`", node.span, hint)
+    chosen = _selected(statement, "DELETE VECTOR", _WHICH)
+    return _Change("delete_vectors", collection, {"vector": names} | chosen)
+
+
+def _distinct(names: Sequence[nodes.Name], what: str) -> list[str]:
+    found: dict[str, Span] = {}
+    for name in names:
+        text = str(name.text)
+        if text in found:
+            message = f"the {what} `{text}` stands twice"
+            related = ((found[text], "given here first"),)
+            raise QQLPlanError(Diagnostic("duplicate-name", message, name.span, related=related))
+        found[text] = name.span
+    return list(found)
+
+
+def _clear_payload(statement: nodes.ClearPayload, context: Context) -> _Change:
+    collection = collection_of(statement.source, context, statement.span)
+    return _Change("clear_payload", collection, _selected(statement, "CLEAR PAYLOAD", _WHICH))
+
+
+# ------------------------------------------------------------------------------------ UPSERT
+
+
+def _rows(statement: nodes.Upsert | nodes.UpdateVectors) -> list[tuple[int, dict[str, Any]]]:
+    """The rows and their numbers from 1."""
+    rows = statement.rows
+    assert isinstance(rows, tuple), "parameters are bound before rows are read"
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            message = f"row {number} is {shown(row)}; a row is an object {{id: 1, …}}"
+            _fail("bad-row", message, statement.span)
+    if not rows:
+        _fail("bad-row", "VALUES has no rows", statement.span)
+    return list(enumerate(rows, 1))
+
+
+_MODES = ("upsert", "insert_only", "update_only")
+
+
+def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
+    collection = collection_of(statement.collection, context, statement.span)
+    schema = context.schema(collection)
+    embeds = resolve_embeds(statement.embeds, schema, collection, context)
+    points, without = [], 0
+    rows = _rows(statement)
+    for number, row in rows:
+        try:
+            point = row_point(
+                row,
+                schema,
+                collection,
+                statement.span,
+                context.warn,
+                embeds=embeds,
+                needs_id=not statement.insert,
+            )
+        except QQLPlanError as exc:
+            if len(rows) == 1:
+                raise
+            found = exc.diagnostic
+            raise QQLPlanError(replace(found, message=f"row {number}: {found.message}")) from None
+        without += bool(missing_texts(row.get("vector"), point["vector"], schema, embeds))
+        points.append(point)
+    _warn_of_twins([point["id"] for point in points], statement.span, context)
+    if schema is None and not embeds and not any(point["vector"] for point in points):
+        context.warn(
+            "no-schema",
+            f"what `{collection}` embeds is not known here, so the points have no vectors",
+            statement.span,
+            "connect to the database, or give schema= or a CREATE COLLECTION in the same script",
+        )
+    if without:
+        _warn_of_rows_without(without, embeds, statement.span, context)
+    body = {
+        "points": points,
+        "update_mode": _mode(statement.mode),
+        "update_filter": emit_filter(statement.update_filter),
+    }
+    return _Change("upsert", collection, _with_shard(clean(body), statement))
+
+
+def _mode(mode: nodes.Name | None) -> str | None:
+    if mode is None:
+        return None
+    word = str(mode.text).lower()
+    if word not in _MODES:
+        hint = did_you_mean(word, _MODES) or f"the modes are {', '.join(_MODES)}"
+        _fail("bad-option", f"there is no UPDATE MODE `{mode.text}`", mode.span, hint)
+    return word
+
+
+def _warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> None:
+    seen: dict[int | str, int] = {}
+    for number, identity in enumerate(ids, 1):
+        if identity in seen:
+            message = f"rows {seen[identity]} and {number} have the same id {identity}"
+            context.warn("duplicate-id", message, span, "the later row replaces the earlier one")
+        seen[identity] = number
+
+
+def _warn_of_rows_without(count: int, embeds: Sequence[Embed], span: Span, context: Context) -> None:
+    rows = "a row has" if count == 1 else f"{count} rows have"
+    fields = list(dict.fromkeys(name for one in embeds for name in one.fields)) or list(TEXT_FIELDS)
+    of = f"of {', '.join(fields)}"
+    hint = f"the text is a row's first field {of}" if len(fields) > 1 else f"it is made {of}"
+    context.warn("no-text", f"{rows} no text to make a vector of", span, hint)
+
+
+# ------------------------------------------------------------------------------------ BATCH
+
+_CHANGES: Mapping[type[nodes.Node], Callable[[Any, Context], _Change]] = {
+    nodes.Upsert: _upsert,
+    nodes.Delete: _delete,
+    nodes.UpdatePayload: _update_payload,
+    nodes.UpdateVector: _update_vector,
+    nodes.UpdateVectors: _update_vectors,
+    nodes.DeletePayload: _delete_payload,
+    nodes.DeleteVector: _delete_vector,
+    nodes.ClearPayload: _clear_payload,
+}
+
+
+def _emit_change(statement: Any, context: Context) -> list[Request]:
+    change = _CHANGES[type(statement)](statement, context)
+    method, path = _WRITES[change.operation]
+    where = collection_path(change.collection, *path)
+    return [Request(method, where, waiting(statement.wait), change.body)]
+
+
+def emit_batch(
+    statement: nodes.Batch, context: Context, query: Callable[[nodes.Query, Context], Request]
+) -> list[Request]:
+    """Queries, or writes, of one collection as one request. ``query`` gives the request of a query."""
+    first = statement.statements[0]
+    reads = isinstance(first, nodes.Query)
+    requests = [_member(one, context, query) for one in statement.statements]
+    for one, (collection, _) in zip(statement.statements, requests, strict=True):
+        if isinstance(one, nodes.Query) != reads:
+            hint = "a BATCH has queries only or writes only; write two"
+            _fail("mixed-batch", "queries and writes cannot go in one BATCH", one.span, hint)
+        if collection != requests[0][0]:
+            message = f"a BATCH works on one collection: `{requests[0][0]}` and `{collection}` are two"
+            _fail("mixed-batch", message, one.span, "write a BATCH for each")
+    collection, parts = requests[0][0], [part for _, part in requests]
+    url = read_options(statement.params, REQUEST_OPTIONS, "BATCH")
+    if reads:
+        if statement.wait is not None:
+            _fail("idle-clause", "WAIT has no meaning for queries", statement.wait.span)
+        path = collection_path(collection, "points", "query", "batch")
+        return [Request("POST", path, url, {"searches": parts})]
+    if url:
+        option = statement.params[0]
+        _fail("idle-option", f"`{option.name}` has no meaning for writes", option.span)
+    path = collection_path(collection, "points", "batch")
+    return [Request("POST", path, waiting(statement.wait), {"operations": parts})]
+
+
+def _member(
+    statement: nodes.Statement, context: Context, query: Callable[[nodes.Query, Context], Request]
+) -> tuple[str, dict[str, Any]]:
+    """The collection of a statement in a BATCH, and its part of the body."""
+    words = words_of(statement)
+    if isinstance(statement, nodes.Query):
+        if statement.provenance is not None:
+            hint = "write it as a statement of its own"
+            _fail("batch-member", "WITH PROVENANCE cannot go in a BATCH", statement.provenance.span, hint)
+        request = query(statement, context)
+        if request.route != ("POST", "points/query"):
+            hint = "write it as a statement of its own"
+            _fail("batch-member", "groups and POINTS cannot go in a BATCH", statement.span, hint)
+        if request.query:
+            hint = "write } PARAMS (…) behind the BATCH: it holds for all of its queries"
+            message = f"`{min(request.query)}` belongs to the BATCH as a whole"
+            _fail("misplaced-option", message, statement.span, hint)
+        return str(request.collection), request.body or {}
+    if type(statement) not in _CHANGES:
+        hint = "a BATCH has queries, or UPSERT, UPDATE, DELETE and CLEAR PAYLOAD"
+        _fail("batch-member", f"{words} cannot go in a BATCH", statement.span, hint)
+    wait = getattr(statement, "wait", None)
+    if wait is not None:
+        hint = "write } WAIT … behind the BATCH: it holds for all of its statements"
+        _fail("misplaced-clause", "WAIT belongs to the BATCH as a whole", wait.span, hint)
+    change = _CHANGES[type(statement)](statement, context)
+    return change.collection, {change.operation: change.body}
+
+
+def words_of(statement: nodes.Node) -> str:
+    """A statement by the words that it begins with: ``SHOW COLLECTIONS``."""
+    return " ".join(re.findall("[A-Z][a-z]*", type(statement).__name__)).upper()
+
+
+EMIT_POINTS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
+    nodes.Count: _emit_count,
+    nodes.Facet: _emit_facet,
+    nodes.Scroll: _emit_scroll,
+    **dict.fromkeys(_CHANGES, _emit_change),
+}

@@ -1,0 +1,166 @@
+"""What is known of a model by its name alone. Pure data: nothing is imported and no model is loaded."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+__all__ = [
+    "BM25",
+    "FASTEMBED",
+    "MODELS",
+    "OPENAI",
+    "Kind",
+    "Known",
+    "hash_size",
+    "is_url",
+    "known_kind",
+    "known_size",
+]
+
+Kind = Literal["dense", "sparse", "multi"]
+BM25 = "qdrant/bm25"
+OPENAI = "openai/"
+FASTEMBED = "fastembed:"
+LARGEST_HASH = 65_536
+
+
+class Known(NamedTuple):
+    """The kind of a model's vectors, and their dimensions (None for sparse ones)."""
+
+    kind: Kind
+    size: int | None
+
+
+def _dense(size: int, *names: str) -> dict[str, Known]:
+    return {name.lower(): Known("dense", size) for name in names}
+
+
+def _multi(size: int, *names: str) -> dict[str, Known]:
+    return {name.lower(): Known("multi", size) for name in names}
+
+
+def _sparse(*names: str) -> dict[str, Known]:
+    return {name.lower(): Known("sparse", None) for name in names}
+
+
+MODELS: dict[str, Known] = {
+    **_dense(256, "minishlab/potion-base-8M", "minishlab/potion-multilingual-128M"),
+    **_dense(
+        384,
+        "BAAI/bge-small-en",
+        "BAAI/bge-small-en-v1.5",
+        "ibm-granite/granite-embedding-small-english-r2",
+        "intfloat/e5-small-v2",
+        "intfloat/multilingual-e5-small",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "sentence-transformers/all-MiniLM-L12-v2",
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        "snowflake/snowflake-arctic-embed-s",
+        "snowflake/snowflake-arctic-embed-xs",
+    ),
+    **_dense(
+        512,
+        "BAAI/bge-small-zh-v1.5",
+        "jinaai/jina-embeddings-v2-small-en",
+        "minishlab/potion-retrieval-32M",
+        "Qdrant/clip-ViT-B-32-text",
+    ),
+    **_dense(
+        768,
+        "BAAI/bge-base-en",
+        "BAAI/bge-base-en-v1.5",
+        "google/embeddinggemma-300m",
+        "google/siglip2-base-patch16-224",
+        "intfloat/e5-base-v2",
+        "intfloat/multilingual-e5-base",
+        "jinaai/jina-clip-v1",
+        "jinaai/jina-embeddings-v2-base-code",
+        "jinaai/jina-embeddings-v2-base-de",
+        "jinaai/jina-embeddings-v2-base-en",
+        "jinaai/jina-embeddings-v2-base-es",
+        "jinaai/jina-embeddings-v2-base-zh",
+        "nomic-ai/nomic-embed-text-v1",
+        "nomic-ai/nomic-embed-text-v1.5",
+        "nomic-ai/nomic-embed-text-v1.5-Q",
+        "sentence-transformers/all-mpnet-base-v2",
+        "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+        "snowflake/snowflake-arctic-embed-m",
+        "snowflake/snowflake-arctic-embed-m-long",
+        "thenlper/gte-base",
+    ),
+    **_dense(
+        1024,
+        "BAAI/bge-large-en-v1.5",
+        "BAAI/bge-m3",
+        "intfloat/e5-large-v2",
+        "intfloat/multilingual-e5-large",
+        "jinaai/jina-embeddings-v3",
+        "mixedbread-ai/mxbai-embed-large-v1",
+        "Qdrant/constella-nano",
+        "Qdrant/constella-zero",
+        "Qdrant/stella-en-400M-v5-doc-onnx",
+        "Qwen/Qwen3-Embedding-0.6B",
+        "Qwen/Qwen3-Embedding-0.6B-Q",
+        "snowflake/snowflake-arctic-embed-l",
+        "thenlper/gte-large",
+    ),
+    **_dense(1536, "openai/text-embedding-3-small", "openai/text-embedding-ada-002"),
+    **_dense(3072, "openai/text-embedding-3-large"),
+    **_multi(96, "answerdotai/answerai-colbert-small-v1"),
+    **_multi(
+        128,
+        "colbert-ir/colbertv2.0",
+        "jinaai/jina-colbert-v2",
+        "lightonai/LateOn",
+        "lightonai/mLateOn",
+    ),
+    **_sparse(
+        BM25,
+        "opensearch-project/opensearch-neural-sparse-encoding-doc-v3-gte",
+        "prithivida/Splade_PP_en_v1",
+        "prithvida/Splade_PP_en_v1",
+        "Qdrant/bm42-all-minilm-l6-v2-attentions",
+        "Qdrant/minicoil-v1",
+    ),
+}
+"""Model name in lower case → what is known of it. `known_size` and `known_kind` read more than this."""
+
+_HASH = re.compile(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
+
+
+def hash_size(model: str) -> int | None:
+    """N of ``local/hash-N``; None for any other name, and for an N outside 1 to 65,536."""
+    match = _HASH.fullmatch(model.lower())
+    size = int(match[1]) if match else 0
+    return size if 0 < size <= LARGEST_HASH else None
+
+
+def is_url(model: str) -> bool:
+    """Whether the name is an address of its own, ``http(s)://host/v1#NAME``."""
+    return model.lower().startswith(("http://", "https://"))
+
+
+def _known(model: str) -> Known | None:
+    name = model.lower()
+    size = hash_size(name)
+    if size is not None:
+        return Known("dense", size)
+    if is_url(name):
+        return Known("dense", None)
+    known = MODELS.get(name.removeprefix(FASTEMBED))
+    if known is None and name.startswith(OPENAI):
+        return Known("dense", None)
+    return known
+
+
+def known_size(model: str) -> int | None:
+    """The dimensions of a model's vectors by its name; None for sparse models and where not known."""
+    known = _known(model)
+    return known.size if known else None
+
+
+def known_kind(model: str) -> Kind | None:
+    """The kind of a model's vectors by its name; None where it is not known."""
+    known = _known(model)
+    return known.kind if known else None

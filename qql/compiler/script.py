@@ -1,0 +1,518 @@
+"""Text → requests: the compiler as one function, for scripts of any length.
+
+Statements are planned in order, since USE, DEFINE, CREATE and DROP change what follows them. Every
+statement that is at fault is reported, and no request is given where one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from qql import nodes
+from qql.compiler.bind import Params, bind
+from qql.compiler.copy_mapping import check_copy
+from qql.compiler.emit_filters import point_id
+from qql.compiler.emit_queries import emit_query, emit_statement
+from qql.compiler.plan import Context, QueryPlan, collection_of, count_limit, plan_query, stage_key, text_of
+from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
+from qql.rest.request import Request
+from qql.schema import METADATA_KEY, Schema
+from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+
+__all__ = [
+    "Compiled",
+    "SchemaSource",
+    "Stages",
+    "apply",
+    "check",
+    "compile_script",
+    "compile_text",
+    "make_context",
+]
+
+Files = Callable[[nodes.Execute], Source]
+"""Reads the file that EXECUTE names. Raises `QQLPlanError`."""
+MAX_FILES = 16
+"""Files that execute one another, at most."""
+Stages = Mapping[str, "str | nodes.Query"]
+"""Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
+SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One statement of a script, ready to be carried out.
+
+    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
+    that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
+    there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
+    """
+
+    statement: nodes.Statement
+    span: Span
+    source: Source
+    requests: tuple[Request, ...] = ()
+    plan: QueryPlan | None = None
+    collection: str | None = None
+    warnings: tuple[Diagnostic, ...] = ()
+    schema: Schema | None = None
+    advice: tuple[Diagnostic, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The statement as it was written."""
+        return self.source.text[self.span.start : self.span.end]
+
+
+def make_context(
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+) -> Context:
+    """A context from what a caller gives. Raises `QQLSyntaxError` for a stage that does not parse."""
+    defined = {}
+    for name, stage in (stages or {}).items():
+        tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else stage
+        cte = nodes.Cte(nodes.Name(name), tree)
+        defined[stage_key(cte.name)] = cte
+    known = dict(models or {})
+    if callable(schema):
+        return Context(collection, defined, known, schema)
+    schemas = {
+        name: given if isinstance(given, Schema) else Schema.from_info(given)
+        for name, given in (schema or {}).items()
+    }
+    return Context(collection, defined, known, schemas.get)
+
+
+def compile_script(
+    source: Source,
+    params: Params,
+    context: Context,
+    warnings: list[Diagnostic] | None = None,
+    files: Files | None = None,
+) -> list[Compiled]:
+    """Every statement of a script, planned in order. The context given is left as it is.
+
+    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
+    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
+    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
+    faults of several statements.
+    """
+    script = _Script(params, context, files)
+    errors = script.compile(source)
+    if warnings is not None:
+        warnings += [warning for one in script.done for warning in one.warnings]
+    raise_all(errors)
+    return script.done
+
+
+class _Script:
+    """A script on its way through the compiler, with the files that it executes."""
+
+    def __init__(self, params: Params, context: Context, files: Files | None) -> None:
+        self.params = params
+        self.files = files
+        self.overlay = _Overlay(context)
+        self.trial = replace(context, schema=self.overlay.get, warnings=[])
+        self.done: list[Compiled] = []
+        self.used: set[str | int] = set()
+        self.open: list[str] = []
+
+    def compile(self, source: Source) -> list[QQLCompileError]:
+        """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
+        parsed, errors = parse_script(source)
+        # Where a statement does not parse, the others are planned all the same, to report their faults too;
+        # but what the broken one would have created cannot be missed then.
+        self.overlay.checked = self.overlay.checked and not errors
+        files = any(isinstance(one.statement, nodes.Execute) for one in parsed) and self.files is not None
+        single = len(parsed) + len(errors) == 1 and not self.open and not files
+        places: dict[int, int] = {}  # an error in a file that is executed stands where EXECUTE does
+        for one in parsed:
+            found = self._one(one, source, single)
+            places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
+            errors += found
+        self.used |= {param.key for one in parsed for param in one.params}
+        if not single and not self.open:
+            errors += _unused_params(self.used, self.params, source)
+        errors.sort(
+            key=lambda exc: places.get(id(exc), exc.diagnostic.span.start if exc.diagnostic.span else 0)
+        )
+        return errors
+
+    def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
+        self.trial.warnings = []
+        try:
+            compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
+            if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
+                errors = self._execute(self.files, compiled.statement)
+                if errors:
+                    self.overlay.checked = False
+                    return errors
+            self.done.append(compiled)
+        except QQLCompileError as exc:
+            self.overlay.checked = False
+            return [cast(QQLCompileError, exc.at(source, one.span))]
+        except RecursionError:  # within the limits, but the caller's own stack is nearly full
+            message = "this statement nests deeper than the call stack has room for"
+            return [QQLPlanError(Diagnostic("too-deep", message, one.span, source=source))]
+        return []
+
+    def _execute(self, files: Files, statement: nodes.Execute) -> list[QQLCompileError]:
+        if len(self.open) == MAX_FILES:
+            message = f"files execute one another more than {MAX_FILES} deep"
+            hint = f"the last of them: {', '.join(self.open[-3:])}"
+            raise QQLPlanError(Diagnostic("too-deep", message, statement.span, hint))
+        source = files(statement)
+        if source.name in self.open:
+            path = " → ".join([*self.open[self.open.index(source.name) :], source.name])
+            message = f"the files execute one another in a circle: {path}"
+            raise QQLPlanError(Diagnostic("file-cycle", message, statement.path.span))
+        self.open.append(source.name)
+        try:
+            return self.compile(source)
+        finally:
+            self.open.pop()
+
+
+def _unused_params(used: set[str | int], params: Params, source: Source) -> list[QQLCompileError]:
+    if isinstance(params, Mapping):
+        extra = [key for key in params if key not in used]
+        if extra:
+            hint = did_you_mean(extra[0], [str(key) for key in used])
+            message = f"a value is given for :{extra[0]}, which no statement uses"
+            return [QQLPlanError(Diagnostic("unknown-parameter", message, hint=hint, source=source))]
+    elif params:
+        hint = "give the values by name, or run the statements one by one"
+        message = "a list of values goes with a single statement"
+        return [QQLPlanError(Diagnostic("wrong-parameters", message, hint=hint, source=source))]
+    return []
+
+
+class _Overlay:
+    """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.checked = context.collections is not None
+        self.changed: dict[str, Schema | None] = {}
+        self.unsure: set[str] = set()
+        self.listed: set[str] | None = None
+
+    def get(self, collection: str) -> Schema | None:
+        if collection in self.unsure:
+            return None
+        if collection not in self.changed:
+            found = self.context.schema(collection)
+            return found.with_models(self.context.models) if found else None
+        return self.changed[collection]
+
+    def change(self, collection: str, schema: Schema | None) -> None:
+        self.unsure.discard(collection)
+        self.changed[collection] = schema.with_models(self.context.models) if schema else None
+
+    def alias(self, alias: str, collection: str) -> None:
+        """From now on the alias stands for what the collection is now."""
+        self.change(alias, self.get(collection))
+        if collection in self.unsure:
+            self.unsure.add(alias)
+
+    def existing(self) -> set[str]:
+        """The collections that there are at this point of the script."""
+        if self.listed is None:
+            assert self.context.collections is not None
+            self.listed = set(self.context.collections())
+        gone = {name for name, schema in self.changed.items() if schema is None}
+        return (self.listed - gone) | (self.changed.keys() - gone)
+
+    def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
+        """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
+        if not self.checked or collection in self.unsure or isinstance(statement, _ANY_COLLECTION):
+            return
+        # What can be described is there. A list of all is asked for only where something seems wrong,
+        # and for DROP, which has to work on a collection that cannot be read.
+        drops = isinstance(statement, nodes.DropCollection)
+        there = collection in self.existing() if drops else self.get(collection) is not None
+        if isinstance(statement, nodes.CreateCollection):
+            if there and not statement.if_not_exists:
+                hint = f"CREATE COLLECTION IF NOT EXISTS, or DROP COLLECTION {collection}; before it"
+                message = f"there is a collection `{collection}` already"
+                raise QQLPlanError(Diagnostic("collection-exists", message, statement.name.span, hint))
+            return
+        if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
+            return
+        hint = did_you_mean(collection, self.existing()) or "SHOW COLLECTIONS lists what there is"
+        if isinstance(statement, (nodes.Upsert, nodes.Copy)):
+            hint = f"CREATE COLLECTION {collection} (…) makes it"
+            close = did_you_mean(collection, self.existing())
+            hint = f"{close} {hint}" if close else hint
+        message, span = f"there is no collection `{collection}`", _named_at(statement)
+        if isinstance(statement, nodes.Use):  # it may be made later
+            context.warn("unknown-collection", message, span, hint)
+            return
+        raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
+
+
+def _compile_one(
+    parsed: Parsed, source: Source, params: Params, context: Context, overlay: _Overlay, *, single: bool
+) -> Compiled:
+    if isinstance(params, Mapping) and not single:
+        params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
+    statement = bind(parsed.statement, parsed.params, params, whole=single)
+    inner = statement
+    while isinstance(inner, (nodes.Explain, nodes.Why)):
+        _check_told(inner)
+        inner = inner.statement
+    plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
+    collection = plan.collection if plan else _collection(inner, context)
+    if collection is not None:
+        overlay.require(inner, collection, context)
+    schema = None
+    if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
+        schema = overlay.get(collection)
+    requests = [emit_query(plan)] if plan else emit_statement(inner, context)
+    if inner is statement:
+        apply(inner, context)
+        _create(inner, requests, overlay)
+    warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
+    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
+
+
+_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots)
+"""Statements about the snapshots of a collection that may be gone."""
+_NAMED_BY: Mapping[type[nodes.Node], str] = {
+    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Delete), "source"),
+    **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
+    **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
+    **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection), "name"),
+    **dict.fromkeys((nodes.Upsert, nodes.UpdatePayload, nodes.UpdateVector), "collection"),
+    **dict.fromkeys((nodes.UpdateVectors, nodes.AddVector, nodes.DropVector), "collection"),
+    **dict.fromkeys((nodes.CreateIndex, nodes.DropIndex, nodes.ShowIndexes), "collection"),
+    **dict.fromkeys((nodes.CreateSnapshot, nodes.DropSnapshot, nodes.RestoreSnapshot), "collection"),
+    **dict.fromkeys((nodes.ShowSnapshots, nodes.CreateAlias, nodes.Copy, nodes.Dump), "collection"),
+    **dict.fromkeys((nodes.CreateShardKey, nodes.DropShardKey, nodes.ShowShardKeys), "collection"),
+    **dict.fromkeys((nodes.Optimize, nodes.Use), "collection"),
+}
+"""The field in which a statement names the collection that it works on."""
+
+
+def _collection(statement: nodes.Statement, context: Context) -> str | None:
+    if isinstance(statement, nodes.Copy):
+        check_copy(statement)
+    if isinstance(statement, nodes.Dump):
+        text_of(statement.path, "the path of DUMP")
+    if isinstance(statement, nodes.Execute):
+        text_of(statement.path, "the path of EXECUTE")
+    if isinstance(statement, nodes.Batch):
+        return _of_member(statement.statements[0], context)
+    if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
+        return collection_of(statement.collection, context, statement.span)
+    field = _NAMED_BY.get(type(statement))
+    return collection_of(getattr(statement, field), context, statement.span) if field else None
+
+
+def _of_member(statement: nodes.Statement, context: Context) -> str | None:
+    if isinstance(statement, nodes.Query):
+        return collection_of(statement.source, context, statement.span)
+    return _collection(statement, context)
+
+
+_TOLD_FORMATS = ("text", "json")
+
+
+def _check_told(statement: nodes.Explain | nodes.Why) -> None:
+    """Checks the options of EXPLAIN and WHY. Raises `QQLPlanError`."""
+    if isinstance(statement, nodes.Explain):
+        _check_explain(statement)
+    else:
+        point_id(statement.id)
+        if not isinstance(statement.statement, nodes.Query):
+            hint = "write WHY id QUERY …, or WHY NOT id QUERY …"
+            message = "WHY follows a point through a query"
+            raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
+    if statement.format is not None and str(statement.format.text).lower() not in _TOLD_FORMATS:
+        word, name = type(statement).__name__.upper(), str(statement.format.text)
+        hint = did_you_mean(name, _TOLD_FORMATS) or "the formats are text and json"
+        message = f"{word} has no format `{name}`"
+        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
+
+
+def _check_explain(statement: nodes.Explain) -> None:
+    for name in ("runs", "ablate"):
+        value = getattr(statement, name)
+        if value and not statement.analyze:
+            span = value.span if isinstance(value, nodes.Node) else statement.span
+            message = f"{name.upper()} has no meaning without ANALYZE"
+            raise QQLPlanError(Diagnostic("idle-clause", message, span, "write EXPLAIN ANALYZE …"))
+    count_limit(statement.runs, "RUNS", 1)
+    inner = statement.statement
+    if not statement.analyze:
+        return
+    if not isinstance(inner, nodes.Query) or isinstance(inner.target, nodes.Points):
+        hint = "EXPLAIN without ANALYZE shows any statement, and sends nothing"
+        message = "EXPLAIN ANALYZE carries a search out: it takes queries only"
+        raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
+
+
+def _named_at(statement: Any) -> Span:
+    """Where a statement names its collection."""
+    if isinstance(statement, nodes.Batch):
+        return _named_at(statement.statements[0])
+    for field in ("source", "collection", "name"):
+        name = getattr(statement, field, None)
+        if isinstance(name, nodes.Name):
+            return name.span
+    return cast(Span, statement.span)
+
+
+def apply(statement: nodes.Statement, context: Context) -> None:
+    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`."""
+    match statement:
+        case nodes.Use():
+            context.collection = collection_of(statement.collection, context, statement.span)
+        case nodes.Define():
+            cte = nodes.Cte(statement.name, statement.stage, span=statement.span)
+            context.stages = {**context.stages, stage_key(cte.name): cte}
+        case nodes.Undefine():
+            key = stage_key(statement.name)
+            if key not in context.stages:
+                known = [str(cte.name.text) for cte in context.stages.values()]
+                hint = did_you_mean(str(statement.name.text), known)
+                message = f"no stage `{statement.name.text}` is defined"
+                raise QQLPlanError(Diagnostic("unknown-stage", message, statement.name.span, hint))
+            context.stages = {k: cte for k, cte in context.stages.items() if k != key}
+
+
+def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overlay) -> None:
+    """What CREATE and DROP COLLECTION mean for the statements after them."""
+    match statement:
+        case nodes.CreateCollection():
+            name = str(statement.name.text)
+            if not (statement.if_not_exists and overlay.get(name)):
+                overlay.change(name, Schema.from_info(requests[0].body or {}))
+        case nodes.DropCollection():
+            overlay.change(str(statement.name.text), None)
+        case nodes.AddVector():
+            _add_vector(str(statement.collection.text), requests[0], statement.vector, overlay)
+        case nodes.DropVector():
+            schema = overlay.get(str(statement.collection.text))
+            if schema is not None:
+                vectors = {n: v for n, v in schema.vectors.items() if n != statement.name.text}
+                overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
+        case nodes.CreateIndex() | nodes.DropIndex():
+            _index(statement, overlay)
+        case nodes.CreateAlias():
+            if not (statement.if_not_exists and overlay.get(str(statement.name.text))):
+                overlay.alias(str(statement.name.text), str(statement.collection.text))
+        case nodes.RenameAlias():
+            overlay.alias(str(statement.to.text), str(statement.name.text))
+            overlay.change(str(statement.name.text), None)
+        case nodes.DropAlias():
+            overlay.change(str(statement.name.text), None)
+        case nodes.RestoreSnapshot():
+            overlay.unsure.add(str(statement.collection.text))
+
+
+def _add_vector(collection: str, request: Request, written: nodes.VectorDef, overlay: _Overlay) -> None:
+    schema = overlay.get(collection)
+    if schema is None:
+        return
+    body = request.body or {}
+    group = "sparse_vectors" if "sparse" in body else "vectors"
+    name = str(written.name.text)
+    model = str(written.model.value) if written.model else None
+    made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
+    added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
+    overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
+
+
+def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) -> None:
+    collection, field = str(statement.collection.text), str(statement.name.text)
+    schema = overlay.get(collection)
+    if schema is None:
+        return
+    indexes = {name: kind for name, kind in schema.indexes.items() if name != field}
+    if isinstance(statement, nodes.CreateIndex):
+        indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
+    overlay.change(collection, replace(schema, indexes=indexes))
+
+
+_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
+
+
+def compile_text(
+    text: str,
+    params: Params = None,
+    *,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+    name: str = "<string>",
+    warnings: list[Diagnostic] | None = None,
+) -> list[Request]:
+    """Compile a statement or a script to the requests that Qdrant would receive, in order.
+
+    ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
+    gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
+    the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
+    to ``GET /collections/{name}``. Warnings are added to ``warnings``.
+
+    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
+    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
+
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
+    """
+    context = make_context(collection, stages, models, schema)
+    found = compile_script(Source(text, name), params, context, warnings)
+    if warnings is not None:
+        for one in found:
+            message = None
+            if isinstance(one.statement, _WITHOUT_REQUEST):
+                word = type(one.statement).__name__.upper()
+                message = f"{word} is carried out by a session; it is not one request"
+            elif isinstance(one.statement, nodes.Query) and one.statement.provenance is not None:
+                message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
+            elif one.plan is not None and one.plan.second is not None:
+                message = "RERANK is carried out by a session; this request brings its candidates"
+            if message is not None:
+                warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)
+                warnings.append(warning)
+    return [
+        request
+        for one in found
+        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
+        for request in one.requests
+    ]
+
+
+def check(
+    text: str,
+    params: Params = None,
+    *,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    schema: SchemaSource = None,
+    name: str = "<string>",
+) -> list[Diagnostic]:
+    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
+    warnings: list[Diagnostic] = []
+    try:
+        compile_text(
+            text,
+            params,
+            collection=collection,
+            stages=stages,
+            models=models,
+            schema=schema,
+            name=name,
+            warnings=warnings,
+        )
+    except QQLCompileError as exc:
+        found = [*exc.diagnostics, *warnings]
+        return sorted(found, key=lambda d: d.span.start if d.span else 0)
+    return warnings

@@ -1,0 +1,77 @@
+"""Requests → QQL: what a Qdrant REST request says, as a statement."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from qql import nodes
+from qql.compiler.script import compile_text
+from qql.convert.inputs import Hints, read_all
+from qql.convert.shapes import refusal
+from qql.convert.statements import compare, normal_form, tree_of
+from qql.convert.statements import to_tree as _to_tree
+from qql.errors import QQLCompileError
+from qql.rest.request import Request
+from qql.syntax.formatter import format_tree
+from qql.syntax.printer import show
+
+__all__ = ["from_request", "normal_form", "to_tree"]
+
+
+def from_request(
+    request: Any,
+    *,
+    method: str | None = None,
+    path: str | None = None,
+    collection: str | None = None,
+    format: Literal["script", "line"] = "script",
+    name: str = "<request>",
+) -> str:
+    """The QQL of a request to Qdrant's REST interface, or of several: a script in the canonical layout.
+
+    ``request`` is a `Request`; a dict ``{"method", "path", "query"?, "body"?}``; a body with ``method`` and
+    ``path`` beside it, or with ``collection`` where its keys tell the rest; an object of
+    ``qdrant_client.models`` with ``collection``; a list of such; or text with one or several: JSON of them,
+    ``POST /collections/docs/points/query`` with JSON below it, or curl commands. Nested prefetches become
+    named stages. ``format="line"`` puts each statement on one line. ``name`` is what messages call the text.
+
+    >>> body = {"query": [0.1, 0.2], "using": "dense", "with_payload": True}
+    >>> from_request(body, collection="docs", format="line")
+    'QUERY [0.1, 0.2] FROM docs USING dense;\\n'
+
+    What comes out compiles to the request that went in, but for what `normal_form` evens out. Raises
+    `QQLSyntaxError` (``malformed-request``) and `QQLPlanError` (``cannot-convert``, with the JSON path of
+    what QQL cannot say).
+    """
+    if format not in ("script", "line"):
+        raise ValueError(f"the formats are script and line, not {format!r}")
+    found = read_all(request, Hints(method, path, collection), name)
+    try:
+        return ("\n" if format == "script" else "").join(_text(one, format) for one in found)
+    except RecursionError as exc:
+        raise refusal("the request", "it nests too deep for the call stack") from exc
+
+
+def _text(request: Request, format: str) -> str:
+    wanted = normal_form(request)
+    tree = tree_of(wanted)
+    try:
+        text = format_tree(tree) if format == "script" else f"{show(tree)};\n"
+        (made,) = compile_text(text)
+    except QQLCompileError as exc:
+        raise refusal("QQL cannot say this", exc.message, exc.hint) from exc
+    compare(made, wanted)
+    return text
+
+
+def to_tree(
+    request: Any, *, method: str | None = None, path: str | None = None, collection: str | None = None
+) -> nodes.Statement:
+    """The statement of one request, which may be given as for `from_request`. Raises as it does."""
+    found = read_all(request, Hints(method, path, collection))
+    if len(found) != 1:
+        raise refusal("the request", f"one is required, found {len(found)}")
+    try:
+        return _to_tree(found[0])
+    except RecursionError as exc:
+        raise refusal("the request", "it nests too deep for the call stack") from exc

@@ -1,0 +1,164 @@
+"""Formulas: their canonical form, and the expressions that say them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qql import nodes
+from qql.compiler.emit_filters import is_date
+from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
+from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
+from qql.errors import did_you_mean, shown
+from qql.syntax.functions import FUNCTIONS
+
+__all__ = ["as_formula", "normal_formula"]
+
+# ------------------------------------------------------------------------------------ canonical form
+
+
+def normal_formula(value: Any, at: str) -> dict[str, Any]:
+    """``{"formula": …, "defaults": {…}}``; without defaults where there are none."""
+    found = fields({"formula": _expression, "defaults": given}, "formula")(value, at)
+    return {key: item for key, item in found.items() if item != {}}
+
+
+def _expression(value: Any, at: str) -> Any:
+    if isinstance(value, str):
+        return _variable(value)
+    if not isinstance(value, dict):
+        return number(value, at)
+    if value.keys() & CONDITION_KEYS:
+        found = condition(value, at)
+        if found is None:
+            raise refusal(at, "a filter that holds for every point has no meaning here", "write 1")
+        return found
+    kind = next((key for key in value if key in _EXPRESSIONS), None)
+    if kind is None:
+        written = next(iter(value), "")
+        hint = did_you_mean(written, _EXPRESSIONS)
+        raise refusal(at, f"`{written}` is no expression", hint or f"they are {', '.join(_EXPRESSIONS)}")
+    return fields({kind: _EXPRESSIONS[kind]}, kind)(value, at)
+
+
+def _variable(written: str) -> str:
+    """A path in the payload; the path `"score"`, in Qdrant's quotes, is the field `score`."""
+    bare = written[1:-1]
+    return bare if written == f'"{bare}"' and _means_another(bare) else written
+
+
+def _means_another(written: str) -> bool:
+    """Whether a name in a formula of QQL is no field: the score, or a date."""
+    return written == "score" or is_date(written)
+
+
+def _many(value: Any, at: str) -> list[Any]:
+    found: list[Any] = each(_expression)(value, at)
+    if not found:
+        raise refusal(
+            at, "an empty list has no meaning in QQL", "a sum of nothing is 0, a product of nothing 1"
+        )
+    return found
+
+
+def _geo_distance(value: Any, at: str) -> Any:
+    point = fields({"lat": number, "lon": number}, "lat", "lon")
+    return fields({"origin": point, "to": text}, "origin", "to")(value, at)
+
+
+def _decay(value: Any, at: str) -> dict[str, Any]:
+    parts = {"x": _expression, "target": _expression, "scale": number, "midpoint": number}
+    found: dict[str, Any] = fields(parts, "x")(value, at)
+    target = found.get("target")
+    if isinstance(found["x"], str) and isinstance(target, dict) and "datetime" in target:
+        hint = f'write {{"datetime_key": {shown(found["x"])}}}'
+        raise refusal(f"{at}.x", "a decay towards a date takes the field as a date in QQL", hint)
+    return found
+
+
+_MANY = frozenset(known.name for known in FUNCTIONS.values() if known.most is None)
+_EXPRESSIONS: Mapping[str, Shape] = {
+    **{known.name: _expression for known in FUNCTIONS.values()},
+    **dict.fromkeys(_MANY, _many),
+    "pow": fields({"base": _expression, "exponent": _expression}, "base", "exponent"),
+    "div": fields({"left": _expression, "right": _expression, "by_zero_default": number}, "left", "right"),
+    "geo_distance": _geo_distance,
+    "datetime": text,
+    "datetime_key": text,
+    **dict.fromkeys(("lin_decay", "exp_decay", "gauss_decay"), _decay),
+}
+
+# ------------------------------------------------------------------------------------ nodes
+
+
+def as_formula(found: Mapping[str, Any]) -> nodes.Formula:
+    """The node that says a canonical formula."""
+    defaults = tuple(nodes.Option(key, value) for key, value in found.get("defaults", {}).items())
+    return nodes.Formula(_node(found["formula"]), defaults)
+
+
+def _node(found: Any) -> nodes.Expression:
+    if isinstance(found, str):
+        return name_of(f'"{found}"' if _means_another(found) else found)
+    if not isinstance(found, dict):
+        return scalar(found)
+    kind = next(iter(found))
+    if kind not in _EXPRESSIONS:
+        return nodes.Truth(as_condition(found))
+    inside = found[kind]
+    if kind == "sum" and (case := _case(inside)):
+        return case
+    if kind in _NODES:
+        return _NODES[kind](inside)
+    args = inside if kind in _MANY else [inside]
+    return nodes.Call(kind, tuple(_node(one) for one in args))
+
+
+def _case(terms: list[Any]) -> nodes.Case | None:
+    """``condition * then + (1 - condition) * else`` is CASE; an `else` that is one too goes on with WHEN."""
+    match terms:
+        case [{"mult": [dict() as test, then]}, {"mult": [{"sum": [1, {"neg": dict() as other}]}, rest]}]:
+            if test != other or not _is_condition(test):
+                return None
+        case _:
+            return None
+    when = nodes.When(as_condition(test), _node(then))
+    last = _node(rest)
+    if isinstance(last, nodes.Case):
+        return nodes.Case((when, *last.whens), last.otherwise)
+    return nodes.Case((when,), last)
+
+
+def _is_condition(found: Mapping[str, Any]) -> bool:
+    return next(iter(found)) not in _EXPRESSIONS
+
+
+def _decay_node(kind: str) -> Callable[[Any], nodes.Expression]:
+    def make(found: Mapping[str, Any]) -> nodes.Expression:
+        target, scale, midpoint = (found.get(key) for key in ("target", "scale", "midpoint"))
+        return nodes.Decay(
+            kind,
+            _node(found["x"]),
+            None if target is None else _node(target),
+            None if scale is None else scalar(scale),
+            None if midpoint is None else scalar(midpoint),
+        )
+
+    return make
+
+
+def _divide(found: Mapping[str, Any]) -> nodes.Expression:
+    default = found.get("by_zero_default")
+    return nodes.Divide(
+        _node(found["left"]), _node(found["right"]), None if default is None else scalar(default)
+    )
+
+
+_NODES: Mapping[str, Callable[[Any], nodes.Expression]] = {
+    "pow": lambda found: nodes.Call("pow", (_node(found["base"]), _node(found["exponent"]))),
+    "div": _divide,
+    "geo_distance": lambda found: nodes.GeoDistance(found["origin"], name_of(found["to"])),
+    "datetime": lambda found: nodes.Datetime(scalar(found)),
+    "datetime_key": lambda found: nodes.DatetimeKey(name_of(found)),
+    **{f"{kind}_decay": _decay_node(kind) for kind in ("lin", "exp", "gauss")},
+}

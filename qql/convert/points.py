@@ -1,0 +1,396 @@
+"""Points: canonical bodies of requests that read and write them, and the statements that say them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qql import nodes
+from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
+from qql.convert.queries import (
+    SELECTIONS,
+    order_by,
+    order_node,
+    payload_of,
+    shard_key,
+    shard_of,
+    vector,
+    vectors_of,
+)
+from qql.convert.shapes import (
+    Shape,
+    anything,
+    boolean,
+    each,
+    fields,
+    given,
+    listed,
+    named,
+    one_of,
+    point_id,
+    positive,
+    refusal,
+    text,
+    variants,
+)
+
+__all__ = ["POINT_BODIES", "READS", "WRITES"]
+
+# ------------------------------------------------------------------------------------ canonical form
+
+_SHARD: Mapping[str, Shape] = {"shard_key": shard_key}
+
+
+def _filtered(table: Mapping[str, Shape], *required: str) -> Shape:
+    """An object with a ``filter``; one that holds for every point is left out."""
+    inside = fields({**table, **_SHARD, "filter": normal_filter}, *required)
+    return lambda value, at: {k: item for k, item in inside(value, at).items() if item is not None}
+
+
+def _reading(defaults: Mapping[str, Any], table: Mapping[str, Shape], *required: str) -> Shape:
+    """A reading body; ``defaults`` are what Qdrant takes for the keys that are missing."""
+    inside = _filtered({**table, **SELECTIONS} if "with_payload" in defaults else table, *required)
+
+    def shape(value: Any, at: str) -> dict[str, Any]:
+        found = {**defaults, **inside(value, at)}
+        return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
+
+    return shape
+
+
+def _retrieve(value: Any, at: str) -> dict[str, Any]:
+    shapes = {"ids": _some_ids, **SELECTIONS, **_SHARD}
+    found = {"with_payload": True, **fields(shapes, "ids")(value, at)}
+    return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
+
+
+def _some_ids(value: Any, at: str) -> list[Any]:
+    found: list[Any] = each(point_id)(value, at)
+    if not found:
+        raise refusal(at, "an empty list of ids has no meaning in QQL")
+    return found
+
+
+def _vectors(value: Any, at: str) -> Any:
+    """The vectors of a point: one, or several by name. ``{}`` is none."""
+    if isinstance(value, dict) and not _alone(value):
+        return named(vector)(value, at)
+    return vector(value, at)
+
+
+def _alone(value: Mapping[str, Any]) -> bool:
+    """Whether an object is one vector, and not vectors by name."""
+    kinds = {"text": str, "image": str, "object": object}
+    kind = next((kind for kind in kinds if kind in value), None)
+    if kind is None:
+        return value.keys() == {"indices", "values"}
+    return isinstance(value[kind], kinds[kind]) and value.keys() <= {kind, "model", "options"}
+
+
+def _point(value: Any, at: str) -> dict[str, Any]:
+    found = fields({"id": point_id, "vector": _vectors, "payload": _payload}, "id")(value, at)
+    return {k: item for k, item in {"vector": {}, **found}.items() if (k, item) != ("payload", {})}
+
+
+def _payload(value: Any, at: str) -> dict[str, Any]:
+    found = given(value, at)
+    for key in ("id", "vector"):
+        if key in found:
+            hint = (
+                f"UPDATE … SET PAYLOAD = {{{key}: …}} writes such a field; in a row, `{key}` is the point's"
+            )
+            raise refusal(f"{at}.{key}", f"a payload field `{key}` has no word in QQL", hint)
+    return found
+
+
+_UPSERT: Mapping[str, Shape] = {
+    **_SHARD,
+    "update_filter": normal_filter,
+    "update_mode": one_of("upsert", "insert_only", "update_only"),
+}
+
+
+def _upsert(value: Any, at: str) -> dict[str, Any]:
+    """``{"points": […]}``; the columns of ``{"batch": …}`` become points."""
+    found = fields({**_UPSERT, "points": each(_point), "batch": _columns})(value, at)
+    if len(found.keys() & {"points", "batch"}) != 1:
+        raise refusal(at, "either `points` or `batch` is required")
+    points = found.pop("batch", None) or found.pop("points", None)
+    if not points:
+        raise refusal(f"{at}{'.' if at else ''}points", "there are no points")
+    return {"points": points, **{k: item for k, item in found.items() if item is not None}}
+
+
+def _columns(value: Any, at: str) -> list[dict[str, Any]]:
+    """``ids``, ``vectors`` (one column, or one for each name) and ``payloads``, as points."""
+    shapes = {"ids": _some_ids, "vectors": anything, "payloads": anything}
+    found = fields(shapes, "ids", "vectors")(value, at)
+    ids, vectors = found["ids"], found["vectors"]
+    by_name = isinstance(vectors, dict)
+    columns = (
+        {f"vectors.{name}": column for name, column in vectors.items()} if by_name else {"vectors": vectors}
+    )
+    columns["payloads"] = found.get("payloads") or [None] * len(ids)
+    for name, column in columns.items():
+        if len(listed(column, f"{at}.{name}")) != len(ids):
+            raise refusal(f"{at}.{name}", "this column has another length than `ids`")
+    rows = []
+    for i, identity in enumerate(ids):
+        one = {name: column[i] for name, column in vectors.items()} if by_name else vectors[i]
+        row = {"id": identity, "vector": one, "payload": columns["payloads"][i]}
+        rows.append(_point(row, f"{at}[{i}]"))
+    return rows
+
+
+def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
+    """A body with ``points`` or a ``filter``; a filter by ids alone is ``points``."""
+    inside = _filtered({**table, "points": _some_ids}, *required)
+
+    def shape(value: Any, at: str) -> dict[str, Any]:
+        found = dict(inside(value, at))
+        if len(found.keys() & {"points", "filter"}) != 1:
+            hint = "a filter that holds for every point selects none in QQL"
+            raise refusal(at, "either `points` or a `filter` is required", hint)
+        match found.get("filter"):
+            case {"must": [{"has_id": ids}], **rest} if not rest:
+                del found["filter"]
+                found["points"] = ids
+        return found
+
+    return shape
+
+
+def _set_vectors(value: Any, at: str) -> dict[str, Any]:
+    row = fields({"id": point_id, "vector": _vectors}, "id", "vector")
+    shapes = {**_SHARD, "points": each(row), "update_filter": normal_filter}
+    found = fields(shapes, "points")(value, at)
+    return {k: item for k, item in found.items() if item is not None}
+
+
+def _some_names(value: Any, at: str) -> list[str]:
+    found: list[str] = each(text)(value, at)
+    if not found:
+        raise refusal(at, "an empty list has no meaning in QQL")
+    return found
+
+
+_DELETE = _selecting({})
+_SET_PAYLOAD = _selecting({"payload": given, "key": text}, "payload")
+_DELETE_PAYLOAD = _selecting({"keys": _some_names}, "keys")
+_DELETE_VECTORS = _selecting({"vector": _some_names}, "vector")
+
+_OPERATIONS: Mapping[str, tuple[str, str, Shape]] = {
+    "upsert": ("PUT", "points", _upsert),
+    "delete": ("POST", "points/delete", _DELETE),
+    "set_payload": ("POST", "points/payload", _SET_PAYLOAD),
+    "overwrite_payload": ("PUT", "points/payload", _SET_PAYLOAD),
+    "delete_payload": ("POST", "points/payload/delete", _DELETE_PAYLOAD),
+    "clear_payload": ("POST", "points/payload/clear", _DELETE),
+    "update_vectors": ("PUT", "points/vectors", _set_vectors),
+    "delete_vectors": ("POST", "points/vectors/delete", _DELETE_VECTORS),
+}
+"""What ``POST …/points/batch`` holds: the key of an operation, the route that does it alone, and its body."""
+_OPERATION = variants(
+    "operation", {key: fields({key: shape}, key) for key, (_, _, shape) in _OPERATIONS.items()}
+)
+
+
+def _operations(value: Any, at: str) -> dict[str, Any]:
+    found: dict[str, Any] = fields({"operations": each(_OPERATION)}, "operations")(value, at)
+    if not found["operations"]:
+        raise refusal("operations", "there are no operations")
+    return found
+
+
+POINT_BODIES: Mapping[tuple[str, str], Shape] = {
+    ("POST", "points"): _retrieve,
+    ("POST", "points/scroll"): _reading(
+        {"with_payload": True},
+        {"offset": point_id, "limit": positive, "order_by": order_by},
+    ),
+    ("POST", "points/count"): _reading({}, {"exact": boolean}),
+    ("POST", "facet"): _reading({}, {"key": text, "limit": positive, "exact": boolean}, "key"),
+    ("POST", "points/batch"): _operations,
+    **{(method, path): shape for method, path, shape in _OPERATIONS.values()},
+}
+"""By route: the canonical form of a body."""
+
+# ------------------------------------------------------------------------------------ nodes
+
+_Body = Mapping[str, Any]
+
+
+def _optional(value: Any) -> nodes.Scalar | None:
+    return None if value is None else scalar(value)
+
+
+def _name(value: str | None) -> nodes.Name | None:
+    return None if value is None else name_of(value)
+
+
+def _where(body: _Body) -> nodes.Condition | None:
+    if "points" in body:
+        return filter_of({"has_id": body["points"]})
+    return filter_of(body.get("filter"))
+
+
+def _options(body: _Body, *keys: str) -> tuple[nodes.Option, ...]:
+    return tuple(nodes.Option(key, body[key]) for key in keys if key in body)
+
+
+def _shard(body: _Body) -> nodes.Shard | None:
+    return shard_of(body.get("shard_key"))
+
+
+def _get(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...]) -> nodes.Statement:
+    return nodes.Query(
+        target=nodes.Points(tuple(scalar(one) for one in body["ids"])),
+        source=collection,
+        payload=payload_of(body["with_payload"]),
+        vectors=vectors_of(body.get("with_vector")),
+        shard=_shard(body),
+        params=options,
+    )
+
+
+def _scroll(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...]) -> nodes.Statement:
+    after = body.get("offset")
+    return nodes.Scroll(
+        source=collection,
+        where=_where(body),
+        after=None if after is None else scalar(_before(after)),
+        order_by=order_node(body["order_by"]) if "order_by" in body else None,
+        params=options,
+        payload=payload_of(body["with_payload"]),
+        vectors=vectors_of(body.get("with_vector")),
+        shard=_shard(body),
+        limit=_optional(body.get("limit")),
+    )
+
+
+def _before(found: int | str) -> int | str:
+    """The id that AFTER names for an offset, which is the first id of the page. Raises `QQLPlanError`."""
+    import uuid
+
+    number = found if isinstance(found, int) else uuid.UUID(found).int
+    if number == 0:
+        raise refusal(
+            "offset", "no id stands before this one", "leave the offset out: it is the first of all ids"
+        )
+    return found - 1 if isinstance(found, int) else str(uuid.UUID(int=number - 1))
+
+
+def _count(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...]) -> nodes.Statement:
+    return nodes.Count(collection, _where(body), _options(body, "exact") + options, _shard(body))
+
+
+def _facet(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...]) -> nodes.Statement:
+    return nodes.Facet(
+        name_of(body["key"]),
+        collection,
+        _where(body),
+        _options(body, "exact") + options,
+        _shard(body),
+        _optional(body.get("limit")),
+    )
+
+
+_Wait = nodes.Scalar | None
+
+
+def _row(point: _Body) -> dict[str, Any]:
+    payload = point.get("payload", {})
+    # A field called `Vector` would be taken for the vector where there is none.
+    needed = point["vector"] != {} or any(key.lower() == "vector" for key in payload)
+    return {"id": point["id"], **({"vector": point["vector"]} if needed else {}), **payload}
+
+
+def _upsert_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    return nodes.Upsert(
+        collection,
+        tuple(_row(point) for point in body["points"]),
+        mode=_name(body.get("update_mode")),
+        update_filter=filter_of(body.get("update_filter")),
+        shard=_shard(body),
+        wait=wait,
+    )
+
+
+def _delete_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    return nodes.Delete(collection, _where(body), _shard(body), wait)
+
+
+def _set_payload_node(overwrite: bool) -> Callable[[_Body, nodes.Name, _Wait], nodes.Statement]:
+    def make(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+        key = _name(body.get("key"))
+        return nodes.UpdatePayload(
+            collection, body["payload"], key, overwrite, _where(body), _shard(body), wait
+        )
+
+    return make
+
+
+def _delete_payload_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    names = tuple(name_of(key) for key in body["keys"])
+    return nodes.DeletePayload(names, collection, _where(body), _shard(body), wait)
+
+
+def _clear_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    return nodes.ClearPayload(collection, _where(body), _shard(body), wait)
+
+
+def _set_vectors_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    points = body["points"]
+    if len(points) == 1 and "update_filter" not in body:
+        return _set_vector_node(points[0], _shard(body), collection, wait)
+    return nodes.UpdateVectors(
+        collection, tuple(points), filter_of(body.get("update_filter")), _shard(body), wait
+    )
+
+
+def _set_vector_node(
+    point: _Body, shard: nodes.Shard | None, collection: nodes.Name, wait: _Wait
+) -> nodes.Statement:
+    value, name = point["vector"], None
+    if isinstance(value, dict) and len(value) == 1 and not value.keys() & {"text", "image", "object"}:
+        ((written, value),) = value.items()
+        name = name_of(written)
+    where = filter_of({"has_id": [point["id"]]})
+    return nodes.UpdateVector(collection, value, name, where, shard, wait)
+
+
+def _delete_vectors_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    names = tuple(name_of(name) for name in body["vector"])
+    return nodes.DeleteVector(names, collection, _where(body), _shard(body), wait)
+
+
+_WRITES: Mapping[str, Callable[[_Body, nodes.Name, _Wait], nodes.Statement]] = {
+    "upsert": _upsert_node,
+    "delete": _delete_node,
+    "set_payload": _set_payload_node(False),
+    "overwrite_payload": _set_payload_node(True),
+    "delete_payload": _delete_payload_node,
+    "clear_payload": _clear_node,
+    "update_vectors": _set_vectors_node,
+    "delete_vectors": _delete_vectors_node,
+}
+
+
+def _batch_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:
+    statements = []
+    for operation in body["operations"]:
+        ((kind, inside),) = operation.items()
+        statements.append(_WRITES[kind](inside, collection, None))
+    return nodes.Batch(tuple(statements), wait)
+
+
+READS: Mapping[tuple[str, str], Callable[..., nodes.Statement]] = {
+    ("POST", "points"): _get,
+    ("POST", "points/scroll"): _scroll,
+    ("POST", "points/count"): _count,
+    ("POST", "facet"): _facet,
+}
+WRITES: Mapping[tuple[str, str], Callable[..., nodes.Statement]] = {
+    ("POST", "points/batch"): _batch_node,
+    **{_OPERATIONS[kind][:2]: make for kind, make in _WRITES.items()},
+}

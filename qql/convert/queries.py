@@ -1,0 +1,572 @@
+"""Queries: their canonical form, and the tree that says them, nested prefetches as named stages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qql import nodes
+from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
+from qql.convert.expressions import as_formula, normal_formula
+from qql.convert.shapes import (
+    Shape,
+    anything,
+    below,
+    boolean,
+    each,
+    fields,
+    given,
+    listed,
+    number,
+    one_of,
+    one_or_each,
+    point_id,
+    positive,
+    refusal,
+    text,
+    variants,
+    whole,
+)
+from qql.errors import shown
+
+__all__ = [
+    "SELECTIONS",
+    "normal_groups",
+    "normal_query",
+    "order_by",
+    "order_node",
+    "payload_of",
+    "query_of",
+    "shard_key",
+    "shard_of",
+    "vector",
+    "vectors_of",
+    "with_payload",
+    "with_vector",
+]
+
+# ------------------------------------------------------------------------------------ canonical form
+
+_INFERENCE: Mapping[str, Shape] = {
+    kind: fields({kind: shape, "model": text, "options": given}, kind)
+    for kind, shape in (("text", text), ("image", text), ("object", anything))
+}
+_SPARSE = fields({"indices": each(whole), "values": each(number)}, "indices", "values")
+_OBJECTS = variants("vector", {"indices": _SPARSE, "values": _SPARSE, **_INFERENCE})
+
+
+def vector(value: Any, at: str) -> Any:
+    """A dense vector, a multivector, a sparse vector or an inference object."""
+    if value == []:
+        raise refusal(at, "a vector has at least one number")
+    if isinstance(value, list):
+        row = each(number)
+        return each(row if value and isinstance(value[0], list) else number)(value, at)
+    return _OBJECTS(value, at)
+
+
+def _input(value: Any, at: str) -> Any:
+    """What a search starts from: a vector or the id of a point."""
+    return vector(value, at) if isinstance(value, (list, dict)) else point_id(value, at)
+
+
+_PAIRS = one_or_each(fields({"positive": _input, "negative": _input}, "positive", "negative"))
+_RRF = fields({"k": whole, "weights": each(number)})
+_FEEDBACK = fields(
+    {
+        "target": _input,
+        "feedback": each(fields({"example": _input, "score": number}, "example", "score")),
+        "strategy": fields({"naive": fields(dict.fromkeys("abc", number), *"abc")}, "naive"),
+    },
+    "target",
+    "feedback",
+    "strategy",
+)
+_TEXT_QUERY = fields(
+    {"query": text, "scoring": fields({"bm25": fields({"k": number, "b": number})}, "bm25")}, "query"
+)
+
+
+def _recommend(value: Any, at: str) -> dict[str, Any]:
+    shapes = {"positive": each(_input), "negative": each(_input)}
+    strategies = one_of("average_vector", "best_score", "sum_scores")
+    return {"positive": [], "negative": [], **fields({**shapes, "strategy": strategies})(value, at)}
+
+
+def order_by(value: Any, at: str) -> dict[str, Any]:
+    """``"key"`` and ``{"key", "direction", "start_from"}``; Qdrant's default direction is ascending."""
+    shapes = {"key": text, "direction": one_of("asc", "desc"), "start_from": anything}
+    found = fields(shapes, "key")({"key": value} if isinstance(value, str) else value, at)
+    return {"direction": "asc", **found}
+
+
+def _text_query(value: Any, at: str) -> Any:
+    if isinstance(value, str):
+        return value
+    found = _TEXT_QUERY(value, at)
+    return found if found.get("scoring", {}).get("bm25") else found["query"]
+
+
+def _rrf(value: Any, at: str) -> dict[str, Any]:
+    found = fields({"rrf": _RRF}, "rrf")(value, at)
+    return found if found["rrf"] else {"fusion": "rrf"}
+
+
+def _single(key: str, shape: Shape) -> Shape:
+    return fields({key: shape}, key)
+
+
+_QUERIES: Mapping[str, Shape] = {
+    "nearest": fields(
+        {"nearest": _input, "mmr": fields({"diversity": number, "candidates_limit": positive})}, "nearest"
+    ),
+    "recommend": _single("recommend", _recommend),
+    "discover": _single("discover", fields({"target": _input, "context": _PAIRS}, "target", "context")),
+    "context": _single("context", _PAIRS),
+    "order_by": _single("order_by", order_by),
+    "fusion": _single("fusion", one_of("rrf", "dbsf")),
+    "rrf": _rrf,
+    "formula": normal_formula,
+    "sample": _single("sample", one_of("random")),
+    "relevance_feedback": _single("relevance_feedback", _FEEDBACK),
+}
+_BARE = ("indices", "values", "image", "object")
+"""Keys of what is a vector by itself, and so short for ``{"nearest": …}``."""
+_QUERY = variants("query", {**_QUERIES, "text": _single("text", _text_query)})
+
+
+def _query(value: Any, at: str) -> dict[str, Any]:
+    bare = not isinstance(value, dict) or any(key in value for key in _BARE)
+    if bare or ("text" in value and value.keys() & {"model", "options"}):
+        return {"nearest": _input(value, at)}
+    return dict(_QUERY(value, at))
+
+
+def _acorn(value: Any, at: str) -> dict[str, Any]:
+    return {"enable": False, **fields({"enable": boolean, "max_selectivity": number})(value, at)}
+
+
+def _idf(value: Any, at: str) -> Any:
+    if not isinstance(value, dict):
+        return one_of("global")(value, at)
+    found = _single("corpus", normal_filter)(value, at)
+    if found["corpus"] is None:
+        raise refusal(
+            f"{at}.corpus", "a filter that holds for every point has no meaning here", 'write "global"'
+        )
+    return found
+
+
+_PARAMS = fields(
+    {
+        "hnsw_ef": whole,
+        "exact": boolean,
+        "indexed_only": boolean,
+        "quantization": fields({"ignore": boolean, "rescore": boolean, "oversampling": number}),
+        "acorn": _acorn,
+        "idf": _idf,
+    }
+)
+
+
+def _key(value: Any, at: str) -> Any:
+    numbered = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if numbered or (isinstance(value, str) and value):
+        return value
+    raise refusal(at, f"a shard key is a text or an unsigned integer, not {shown(value)}")
+
+
+def shard_key(value: Any, at: str) -> Any:
+    """A key, a list of keys, or ``{"target", "fallback"}``; a list of one key is the key."""
+    if isinstance(value, dict):
+        return fields({"target": _key, "fallback": _key}, "target", "fallback")(value, at)
+    keys = one_or_each(_key)(value, at)
+    if not keys:
+        raise refusal(at, "an empty list has no meaning in QQL", "leave the key out")
+    return keys[0] if len(keys) == 1 else keys
+
+
+_NAMES = each(text)
+
+
+def _names(value: Any, at: str) -> list[str]:
+    found: list[str] = _NAMES(value, at)
+    if not found:
+        raise refusal(at, "an empty list has no meaning in QQL", "write false for none, true for all")
+    return found
+
+
+def with_payload(value: Any, at: str) -> Any:
+    """A boolean, ``{"include": […]}`` (also as a list) or ``{"exclude": […]}``."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return {"include": _names(value, at)}
+    kinds = {key: _single(key, _names) for key in ("include", "exclude")}
+    return variants("selection", kinds)(value, at)
+
+
+def with_vector(value: Any, at: str) -> Any:
+    """A boolean or a list of names."""
+    return value if isinstance(value, bool) else _names(value, at)
+
+
+SELECTIONS: Mapping[str, Shape] = {"with_payload": with_payload, "with_vector": with_vector}
+_LOOKUP = fields({"collection": text, "vector": text, "shard_key": shard_key}, "collection")
+
+
+def _with_lookup(value: Any, at: str) -> dict[str, Any]:
+    shapes = {"collection": text, "with_payload": with_payload, "with_vectors": with_vector}
+    found = {"collection": value} if isinstance(value, str) else fields(shapes, "collection")(value, at)
+    return {"with_payload": True, "with_vectors": False, **found}
+
+
+def _prefetches(value: Any, at: str) -> list[dict[str, Any]]:
+    return list(one_or_each(_stage)(value, at))
+
+
+_STAGE: Mapping[str, Shape] = {
+    "prefetch": _prefetches,
+    "query": _query,
+    "using": text,
+    "filter": normal_filter,
+    "params": _PARAMS,
+    "score_threshold": number,
+    "limit": positive,
+    "lookup_from": _LOOKUP,
+}
+_ROOT: Mapping[str, Shape] = {**_STAGE, **SELECTIONS, "shard_key": shard_key}
+_MERGED = ("should", "min_should")
+"""Clauses of a filter that Qdrant joins with those of the filters below into one."""
+
+
+def _stage(value: Any, at: str) -> dict[str, Any]:
+    return _checked(value, at, fields(_STAGE)(value, at))
+
+
+def _checked(value: Any, at: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What a stage needs in QQL, and a filter in the form that keeps its meaning above other filters."""
+    if "query" not in found:
+        hint = "SCROLL FROM c WHERE … walks through points; QUERY SAMPLE draws some"
+        raise refusal(at, "the key `query` is missing, and QQL searches for nothing without one", hint)
+    if "text" in found["query"] and "using" not in found:
+        hint = "`using` names the payload field whose text index is searched"
+        raise refusal(at, "the key `using` is missing", hint)
+    _check_fusion(found, at)
+    _check_joined(value, at)
+    idle: tuple[tuple[str, Any], ...] = (("params", {}), ("prefetch", []), ("filter", None))
+    found = {key: item for key, item in found.items() if (key, item) not in idle}
+    where = found.get("filter", {})
+    if where.keys() & {*_MERGED} and any(_has_alternatives(one) for one in found.get("prefetch", [])):
+        found["filter"] = {"must": [where]}
+    return found
+
+
+def _check_joined(value: Mapping[str, Any], at: str) -> None:
+    """Refuses alternatives, as they are written, above others: Qdrant makes one list of them."""
+    joined = _alternatives(value)
+    lower = _lower_alternatives(value, at)
+    if joined and lower:
+        hint = 'to keep both, write the upper one as {"must": [{"should": […]}]}'
+        place = below(below(at, "filter"), joined)
+        raise refusal(place, f"Qdrant joins it with {lower} into one list", hint)
+
+
+def _alternatives(stage: Mapping[str, Any]) -> str | None:
+    """The clause of a stage's own filter that Qdrant joins with those below."""
+    return next((key for key in _MERGED if (stage.get("filter") or {}).get(key)), None)
+
+
+def _lower_alternatives(stage: Mapping[str, Any], at: str) -> str | None:
+    """The place of the first filter below a stage with a clause that Qdrant joins."""
+    inside = stage.get("prefetch") or []
+    for one, place in listed(inside if isinstance(inside, list) else [inside], below(at, "prefetch")):
+        clause = _alternatives(one)
+        found = f"{place}.filter.{clause}" if clause else _lower_alternatives(one, place)
+        if found:
+            return found
+    return None
+
+
+def _check_fusion(found: Mapping[str, Any], at: str) -> None:
+    """A fusion has stages to fuse, and as many weights."""
+    query, inputs = found["query"], found.get("prefetch", [])
+    if _kind(query) in ("fusion", "rrf") and not inputs:
+        raise refusal(below(at, "prefetch"), "a fusion requires stages to fuse")
+    weights = query["rrf"].get("weights") if "rrf" in query else None
+    if weights is not None and len(weights) != len(inputs):
+        why = f"{len(weights)} weights for {len(inputs)} prefetches"
+        place = below(below(below(at, "query"), "rrf"), "weights")
+        raise refusal(place, why, "each prefetch takes one, in order")
+
+
+def _has_alternatives(stage: Mapping[str, Any]) -> bool:
+    where = stage.get("filter") or {}
+    return bool(where.keys() & {*_MERGED}) or any(map(_has_alternatives, stage.get("prefetch", ())))
+
+
+def _without_vectors(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in found.items() if (key, item) != ("with_vector", False)}
+
+
+def normal_query(value: Any, at: str) -> dict[str, Any]:
+    """The canonical body of ``POST …/points/query``."""
+    found = _checked(value, at, fields({**_ROOT, "offset": whole})(value, at))
+    return _without_vectors({"with_payload": False, **found})
+
+
+def normal_groups(value: Any, at: str) -> dict[str, Any]:
+    """The canonical body of ``POST …/points/query/groups``."""
+    own: Mapping[str, Shape] = {"group_by": text, "group_size": positive, "with_lookup": _with_lookup}
+    hints = {"offset": "groups know no offset"}
+    found = _checked(value, at, fields({**_ROOT, **own}, "group_by", hints=hints)(value, at))
+    return _without_vectors({"with_payload": False, "limit": 10, "group_size": 3, **found})
+
+
+# ------------------------------------------------------------------------------------ nodes
+
+
+def query_of(body: Mapping[str, Any], collection: str, options: tuple[nodes.Option, ...] = ()) -> nodes.Query:
+    """The tree of a canonical query or groups query. ``options`` are those of the request as a whole."""
+    stages = _Stages()
+    lookup = body.get("with_lookup")
+    group = None
+    if "group_by" in body:
+        group = nodes.Group(name_of(body["group_by"]), scalar(body["group_size"]), _group_lookup(lookup))
+    found = stages.clauses(body)
+    found["params"] += options
+    return nodes.Query(
+        **found,
+        ctes=tuple(stages.ctes),
+        source=name_of(collection),
+        group=group,
+        payload=payload_of(body["with_payload"]),
+        vectors=vectors_of(body.get("with_vector")),
+        shard=shard_of(body.get("shard_key")),
+        offset=_scalar(body.get("offset")),
+    )
+
+
+def _group_lookup(found: Mapping[str, Any] | None) -> nodes.GroupLookup | None:
+    if found is None:
+        return None
+    return nodes.GroupLookup(
+        name_of(found["collection"]), payload_of(found["with_payload"]), vectors_of(found["with_vectors"])
+    )
+
+
+def _scalar(value: Any) -> nodes.Scalar | None:
+    return None if value is None else scalar(value)
+
+
+def _selection(value: Any) -> nodes.Selection:
+    if isinstance(value, bool):
+        return nodes.Selection("all" if value else "none")
+    ((mode, names),) = value.items()
+    return nodes.Selection(mode, tuple(name_of(name) for name in names))
+
+
+def payload_of(value: Any) -> nodes.Selection | None:
+    """WITH PAYLOAD; None for all of it, which is QQL's default."""
+    return None if value is True else _selection(value)
+
+
+def vectors_of(value: Any) -> nodes.Selection | None:
+    """WITH VECTOR; None for none."""
+    if value in (None, False):
+        return None
+    return _selection({"include": value} if isinstance(value, list) else value)
+
+
+def shard_of(value: Any) -> nodes.Shard | None:
+    """SHARD of a canonical ``shard_key``."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return nodes.Shard((scalar(value["target"]),), scalar(value["fallback"]))
+    return nodes.Shard(tuple(scalar(key) for key in (value if isinstance(value, list) else [value])))
+
+
+def order_node(found: Mapping[str, Any]) -> nodes.OrderBy:
+    """ORDER BY of a canonical ``order_by``."""
+    direction = "desc" if found["direction"] == "desc" else None
+    return nodes.OrderBy(name_of(found["key"]), direction, _scalar(found.get("start_from")))
+
+
+class _Stages:
+    """The stages of one query by name, each before what uses it. Equal prefetches are one stage."""
+
+    def __init__(self) -> None:
+        self.ctes: list[nodes.Cte] = []
+        self.names: dict[str, nodes.Name] = {}
+        self.taken: set[str] = set()
+
+    def clauses(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What stages and whole queries have in common, as fields of `nodes.Query`."""
+        refs = tuple(nodes.Ref(self.stage(one)) for one in body.get("prefetch", ()))
+        target, fusion, options = _target(body["query"], body.get("using"))
+        using = None if isinstance(target, nodes.FullText) else body.get("using")
+        lookup = body.get("lookup_from")
+        return {
+            "target": target,
+            "using": nodes.Using(name_of(using)) if using is not None else None,
+            "where": filter_of(body.get("filter")),
+            "prefetch": refs,
+            "fusion": fusion,
+            "threshold": _scalar(body.get("score_threshold")),
+            "params": options + _params(body.get("params", {})),
+            "lookup": _lookup(lookup) if lookup else None,
+            "limit": _scalar(body.get("limit")),
+        }
+
+    def stage(self, body: Mapping[str, Any]) -> nodes.Name:
+        """The name of the stage that says a prefetch."""
+        key = json.dumps(body, sort_keys=True)
+        if key not in self.names:
+            stage = nodes.Query(**self.clauses(body))
+            self.names[key] = self.name(body)
+            self.ctes.append(nodes.Cte(self.names[key], stage))
+        return self.names[key]
+
+    def name(self, body: Mapping[str, Any]) -> nodes.Name:
+        wanted = _role(body)
+        count = 1
+        found = "stage1" if wanted == "stage" else wanted
+        while found.lower() in self.taken:
+            count += 1
+            found = f"{wanted}{count}"
+        self.taken.add(found.lower())
+        return name_of(found)
+
+
+_ROLES = {
+    "recommend": "recommended",
+    "discover": "discovered",
+    "context": "context",
+    "order_by": "ordered",
+    "fusion": "fused",
+    "rrf": "fused",
+    "formula": "scored",
+    "sample": "sampled",
+    "relevance_feedback": "feedback",
+    "text": "matched",
+}
+
+
+def _kind(query: Mapping[str, Any]) -> str:
+    """The key that says what a canonical query is; others may stand beside it."""
+    return next(key for key in (*_QUERIES, "text") if key in query)
+
+
+def _role(body: Mapping[str, Any]) -> str:
+    """What a stage is called: by its vector, by what it does, or by the shape of what it searches for."""
+    kind = _kind(body["query"])
+    if kind in ("fusion", "rrf", "formula"):
+        return _ROLES[kind]
+    if using := body.get("using"):
+        word = re.sub(r"\W+", "_", using, flags=re.ASCII).strip("_")
+        return word if re.match("[A-Za-z_]", word) else "stage"
+    if kind != "nearest":
+        return _ROLES[kind]
+    wanted = body["query"]["nearest"]
+    if isinstance(wanted, list):
+        return "multi" if wanted and isinstance(wanted[0], list) else "dense"
+    return "sparse" if isinstance(wanted, dict) and "indices" in wanted else "stage"
+
+
+def _lookup(found: Mapping[str, Any]) -> nodes.Lookup:
+    named = found.get("vector")
+    return nodes.Lookup(
+        name_of(found["collection"]),
+        None if named is None else name_of(named),
+        shard_of(found.get("shard_key")),
+    )
+
+
+def _params(found: Mapping[str, Any]) -> tuple[nodes.Option, ...]:
+    return tuple(nodes.Option(key, _param(key, value)) for key, value in found.items())
+
+
+def _param(key: str, value: Any) -> Any:
+    if key == "idf" and isinstance(value, dict):
+        return filter_of(value["corpus"])
+    return value["enable"] if key == "acorn" and value.keys() == {"enable"} else value
+
+
+_Target = tuple[nodes.Target | None, nodes.Fusion | None, tuple[nodes.Option, ...]]
+
+
+def _target(query: Mapping[str, Any], using: str | None) -> _Target:
+    """What a query searches for, or how it fuses, and the options that belong to that."""
+    kind = _kind(query)
+    found = query[kind]
+    if kind == "fusion":
+        return None, nodes.Fusion(found), ()
+    if kind == "rrf":
+        options = tuple(nodes.Option(f"rrf_{key}", value) for key, value in found.items())
+        return None, nodes.Fusion("rrf"), options
+    if kind == "text":
+        return _full_text(found, using or ""), None, ()
+    if kind == "formula":
+        return as_formula(query), None, ()
+    if kind == "nearest" and "mmr" in query:
+        mmr = query["mmr"]
+        parts = _scalar(mmr.get("diversity")), _scalar(mmr.get("candidates_limit"))
+        return nodes.Mmr(_input_node(found), *parts), None, ()
+    return _TARGETS[kind](found), None, ()
+
+
+def _full_text(found: Any, name: str) -> nodes.FullText:
+    if isinstance(found, str):
+        return nodes.FullText(scalar(found), name_of(name))
+    options = tuple(nodes.Option(key, value) for key, value in found["scoring"]["bm25"].items())
+    return nodes.FullText(scalar(found["query"]), name_of(name), options)
+
+
+def _input_node(found: Any) -> nodes.Input:
+    if isinstance(found, (int, str)):
+        return nodes.Point(scalar(found))
+    kind = next((kind for kind in _INFERENCE if isinstance(found, dict) and kind in found), None)
+    if kind is None:
+        return nodes.Vector(found)
+    model, options = _scalar(found.get("model")), found.get("options")
+    if kind == "object":
+        return nodes.Inference(found["object"], model, options)
+    make = nodes.Text if kind == "text" else nodes.Image
+    return make(scalar(found[kind]), model, options)
+
+
+def _inputs(found: list[Any]) -> tuple[nodes.Input, ...]:
+    return tuple(_input_node(one) for one in found)
+
+
+def _pairs(found: list[Any]) -> tuple[nodes.ContextPair, ...]:
+    return tuple(
+        nodes.ContextPair(_input_node(one["positive"]), _input_node(one["negative"])) for one in found
+    )
+
+
+def _recommend_node(found: Mapping[str, Any]) -> nodes.Recommend:
+    strategy = name_of(found["strategy"]) if "strategy" in found else None
+    return nodes.Recommend(_inputs(found["positive"]), _inputs(found["negative"]), strategy)
+
+
+def _feedback_node(found: Mapping[str, Any]) -> nodes.RelevanceFeedback:
+    items = tuple(
+        nodes.FeedbackItem(_input_node(one["example"]), scalar(one["score"])) for one in found["feedback"]
+    )
+    options = tuple(nodes.Option(key, value) for key, value in found["strategy"]["naive"].items())
+    return nodes.RelevanceFeedback(_input_node(found["target"]), items, name_of("naive"), options)
+
+
+_TARGETS: Mapping[str, Callable[[Any], nodes.Target]] = {
+    "nearest": _input_node,
+    "recommend": _recommend_node,
+    "discover": lambda found: nodes.Discover(_input_node(found["target"]), _pairs(found["context"])),
+    "context": lambda found: nodes.Context(_pairs(found)),
+    "order_by": order_node,
+    "sample": lambda _: nodes.Sample(),
+    "relevance_feedback": _feedback_node,
+}

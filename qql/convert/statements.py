@@ -1,0 +1,298 @@
+"""Requests → statements: routes, URLs, and the proof that what comes out means what went in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from qql import nodes
+from qql.compiler.emit_queries import emit_query, emit_statement
+from qql.compiler.plan import Context, plan_query
+from qql.convert.conditions import name_of, scalar
+from qql.convert.definitions import (
+    COLLECTION_BODIES,
+    alter,
+    change_aliases,
+    create,
+    create_index,
+    options_of,
+    vector_def,
+)
+from qql.convert.points import POINT_BODIES, READS, WRITES
+from qql.convert.queries import normal_groups, normal_query, query_of
+from qql.convert.shapes import Shape, below, each, fields, refusal
+from qql.errors import QQLCompileError, QQLPlanError, did_you_mean, shown
+from qql.rest.request import Request
+
+__all__ = ["check", "compare", "difference", "normal_form", "to_tree", "tree_of"]
+
+_Route = tuple[str, str]
+
+# ------------------------------------------------------------------------------------ canonical form
+
+
+def _searches(value: Any, at: str) -> dict[str, Any]:
+    found: dict[str, Any] = fields({"searches": each(normal_query)}, "searches")(value, at)
+    if not found["searches"]:
+        raise refusal("searches", "there are no queries")
+    return found
+
+
+_BODIES: Mapping[_Route, Shape] = {
+    **POINT_BODIES,
+    **COLLECTION_BODIES,
+    ("POST", "points/query"): normal_query,
+    ("POST", "points/query/groups"): normal_groups,
+    ("POST", "points/query/batch"): _searches,
+}
+_BODILESS: frozenset[_Route] = frozenset(
+    {
+        ("GET", "/collections"),
+        ("GET", ""),
+        ("DELETE", ""),
+        ("DELETE", "index/*"),
+        ("DELETE", "vectors/*"),
+        ("GET", "/aliases"),
+        ("GET", "aliases"),
+        ("GET", "snapshots"),
+        ("POST", "snapshots"),
+        ("DELETE", "snapshots/*"),
+        ("GET", "shards"),
+        ("GET", "/quotas"),
+    }
+)
+
+
+def _truth(value: Any, at: str) -> str:
+    word = str(value).lower()
+    if word in ("true", "false"):
+        return word
+    raise refusal(at, f"true or false is required, found {shown(value)}")
+
+
+def _count(value: Any, at: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    raise refusal(at, f"a whole number is required, found {shown(value)}")
+
+
+def _consistency(value: Any, at: str) -> Any:
+    return value if value in ("majority", "quorum", "all") else _count(value, at)
+
+
+def _ordering(value: Any, at: str) -> str:
+    if value == "weak":
+        return str(value)
+    raise refusal(at, "QQL writes in Qdrant's default ordering, which is weak", "leave the ordering out")
+
+
+_READING: Mapping[str, Shape] = {"timeout": _count, "consistency": _consistency}
+_WAITING: Mapping[str, Shape] = {"wait": _truth}
+_WRITING: Mapping[str, Shape] = {**_WAITING, "ordering": _ordering}
+_ASKING = (*READS, *(("POST", f"points/query{rest}") for rest in ("", "/groups", "/batch")))
+_CHANGING = (*WRITES, ("PUT", "index"), ("DELETE", "index/*"))
+_ALWAYS_WAITING = {
+    **dict.fromkeys((("PUT", "vectors/*"), ("DELETE", "vectors/*")), "false"),
+    **dict.fromkeys((("POST", "snapshots"), ("DELETE", "snapshots/*"), ("PUT", "snapshots/recover")), "true"),
+}
+"""Routes for which QQL has no WAIT: it waits. Behind them, what Qdrant does by itself."""
+_PARAMETERS: Mapping[_Route, Shape] = {
+    **dict.fromkeys(_ASKING, fields(_READING)),
+    **dict.fromkeys(_CHANGING, fields(_WRITING)),
+    **dict.fromkeys((*_ALWAYS_WAITING, ("PUT", "/quotas")), fields(_WAITING)),
+}
+"""By route: the parameters of the URL. Routes that are not here have none."""
+_NO_PARAMETERS = fields({})
+_WAITS: Mapping[_Route, str] = {**dict.fromkeys(_CHANGING, "false"), **_ALWAYS_WAITING}
+"""By route: whether Qdrant waits where the URL says nothing."""
+
+
+def normal_form(request: Request) -> Request:
+    """The request in the one form that all requests of its meaning have.
+
+    What Qdrant does for a missing key stands there, shorthands are written out, lists stand for single
+    objects, filters are flat, and rows stand for columns; keys that are null or say what Qdrant does anyway
+    are gone. Two requests with the same normal form do the same. Raises `QQLPlanError` (``cannot-convert``)
+    for what QQL has no word for, named by its place.
+    """
+    route = request.route
+    if route not in _BODIES and route not in _BODILESS:
+        raise _unknown(request)
+    body: dict[str, Any] | None = None
+    if route in _BODIES:
+        if request.body is None:
+            raise refusal("", f"{request.method} {request.path} requires one")
+        body = _BODIES[route](request.body, "")
+    elif request.body:
+        raise refusal("", f"{request.method} {request.path} takes none")
+    query = _PARAMETERS.get(route, _NO_PARAMETERS)(dict(request.query), "URL")
+    query = {key: value for key, value in query.items() if key != "ordering"}
+    if route in _WAITS:
+        query = {"wait": _WAITS[route], **query}
+    return Request(request.method, request.path.rstrip("/") or "/", query, body)
+
+
+_OLDER = ("search", "search/groups", "search/batch", "recommend", "recommend/groups", "recommend/batch",
+          "discover", "discover/batch")  # fmt: skip
+
+
+def _unknown(request: Request) -> QQLPlanError:
+    _, path = request.route
+    hint = None
+    if path.removeprefix("points/") in _OLDER and path.startswith("points/"):
+        hint = "POST …/points/query does the same, with the vector or the examples in `query`"
+    methods = [known for known, rest in (*_BODIES, *_BODILESS) if rest == path]
+    if methods:
+        hint = f"the methods of this path are {', '.join(dict.fromkeys(methods))}"
+    hint = hint or did_you_mean(path, [rest for _, rest in (*_BODIES, *_BODILESS) if rest])
+    return refusal(f"{request.method} {request.path}", "QQL has no statement for this route", hint)
+
+
+# ------------------------------------------------------------------------------------ nodes
+
+
+def to_tree(request: Request) -> nodes.Statement:
+    """The statement whose request this is. ``normal_form`` says what counts as the same.
+
+    Raises `QQLPlanError` (``cannot-convert``) for what QQL cannot say; the message names its place.
+    """
+    wanted = normal_form(request)
+    tree = tree_of(wanted)
+    check(tree, wanted)
+    return tree
+
+
+def tree_of(request: Request) -> nodes.Statement:
+    """The statement of a request in normal form."""
+    route = request.route
+    collection = name_of(request.collection or "")
+    body = request.body or {}
+    options = options_of({key: value for key, value in request.query.items() if key in _READING})
+    wait = _wait(route, request.query.get("wait"))
+    if route in READS:
+        return READS[route](body, collection, options)
+    if route in WRITES:
+        return WRITES[route](body, collection, wait)
+    if route[1] in ("points/query", "points/query/groups"):
+        return query_of(body, str(collection.text), options)
+    if route[1] == "points/query/batch":
+        queries = tuple(query_of(one, str(collection.text)) for one in body["searches"])
+        return nodes.Batch(queries, params=options)
+    name = unquote(request.path.rpartition("/")[2])
+    return _STATEMENTS[route](_Given(body, collection, name, wait))
+
+
+def _wait(route: _Route, value: str | None) -> nodes.Scalar | None:
+    """WAIT; None where the statement waits by itself, or where the URL leaves it to Qdrant."""
+    if value == "false" and route in _ALWAYS_WAITING:
+        raise refusal("URL.wait", "QQL always waits for this", "add ?wait=true")
+    if route == ("PUT", "/quotas"):
+        return None if value is None else scalar(value == "true")
+    return scalar(False) if value == "false" else None
+
+
+class _Given:
+    """What a statement is made of: a body, the names in the path, and whether it waits."""
+
+    def __init__(
+        self, body: Mapping[str, Any], collection: nodes.Name, last: str, wait: nodes.Scalar | None
+    ) -> None:
+        self.body = body
+        self.collection = collection
+        self.name = name_of(last)
+        self.wait = wait
+
+
+def _add_vector(given: _Given) -> nodes.Statement:
+    ((kind, found),) = given.body.items()
+    return nodes.AddVector(given.collection, vector_def(str(given.name.text), kind, found))
+
+
+def _create_shard_key(given: _Given) -> nodes.Statement:
+    options = {key: value for key, value in given.body.items() if key != "shard_key"}
+    return nodes.CreateShardKey(scalar(given.body["shard_key"]), given.collection, options_of(options))
+
+
+def _restore(given: _Given) -> nodes.Statement:
+    options = {key: value for key, value in given.body.items() if key != "location"}
+    return nodes.RestoreSnapshot(scalar(given.body["location"]), given.collection, options_of(options))
+
+
+_STATEMENTS: Mapping[_Route, Callable[[_Given], nodes.Statement]] = {
+    ("GET", "/collections"): lambda given: nodes.ShowCollections(),
+    ("GET", ""): lambda given: nodes.ShowCollection(given.collection),
+    ("PUT", ""): lambda given: create(given.body, given.collection),
+    ("PATCH", ""): lambda given: alter(given.body, given.collection),
+    ("DELETE", ""): lambda given: nodes.DropCollection(given.collection),
+    ("PUT", "index"): lambda given: create_index(given.body, given.collection, given.wait),
+    ("DELETE", "index/*"): lambda given: nodes.DropIndex(given.collection, given.name, given.wait),
+    ("PUT", "vectors/*"): _add_vector,
+    ("DELETE", "vectors/*"): lambda given: nodes.DropVector(given.collection, given.name),
+    ("POST", "/collections/aliases"): lambda given: change_aliases(given.body),
+    ("GET", "/aliases"): lambda given: nodes.ShowAliases(),
+    ("GET", "aliases"): lambda given: nodes.ShowAliases(given.collection),
+    ("GET", "snapshots"): lambda given: nodes.ShowSnapshots(given.collection),
+    ("POST", "snapshots"): lambda given: nodes.CreateSnapshot(given.collection),
+    ("DELETE", "snapshots/*"): lambda given: nodes.DropSnapshot(
+        scalar(str(given.name.text)), given.collection
+    ),
+    ("PUT", "snapshots/recover"): _restore,
+    ("GET", "shards"): lambda given: nodes.ShowShardKeys(given.collection),
+    ("PUT", "shards"): _create_shard_key,
+    ("POST", "shards/delete"): lambda given: nodes.DropShardKey(
+        scalar(given.body["shard_key"]), given.collection
+    ),
+    ("GET", "/quotas"): lambda given: nodes.ShowQuotas(),
+    ("PUT", "/quotas"): lambda given: nodes.SetQuota(options_of(given.body), given.wait),
+}
+
+
+# ------------------------------------------------------------------------------------ proof
+
+
+def check(tree: nodes.Statement, wanted: Request) -> None:
+    """Raises `QQLPlanError` where the statement's request is not the one that is wanted.
+
+    So nothing is lost in silence: what QQL's own rules refusal, or would change, is named here.
+    """
+    try:
+        if isinstance(tree, nodes.Query):
+            made = emit_query(plan_query(tree, Context()))
+        else:
+            (made,) = emit_statement(tree, Context())
+    except QQLCompileError as exc:
+        raise refusal("QQL cannot say this", exc.message, exc.hint) from exc
+    compare(made, wanted)
+
+
+def compare(made: Request, wanted: Request) -> None:
+    """Raises `QQLPlanError` with the place where two requests differ; ``wanted`` is in normal form."""
+    made = normal_form(made)
+    if (made.method, unquote(made.path)) != (wanted.method, unquote(wanted.path)):
+        raise refusal("the path", f"QQL would send {made.method} {made.path}")
+    place = difference(made.body, wanted.body)
+    if place is None:
+        place = difference(dict(made.query), dict(wanted.query), "URL")
+    if place is not None:
+        raise refusal(place, "QQL cannot say this")
+
+
+def difference(one: Any, other: Any, at: str = "") -> str | None:
+    """The first place where two values of JSON differ; None where they are equal. True is not 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*other, *one]):
+            if key not in one or key not in other:
+                return below(at, key)
+            if found := difference(one[key], other[key], below(at, key)):
+                return found
+        return None
+    if isinstance(one, list) and isinstance(other, list):
+        if len(one) != len(other):
+            return at or "the body"
+        places = (difference(a, b, f"{at}[{i}]") for i, (a, b) in enumerate(zip(one, other, strict=True)))
+        return next((place for place in places if place), None)
+    same = one == other and isinstance(one, bool) == isinstance(other, bool)
+    return None if same else at or "the body"

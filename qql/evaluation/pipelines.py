@@ -1,0 +1,132 @@
+"""A pipeline: a script with one query, asked again and again with other parameters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from qql import nodes
+from qql.compiler.bind import Params
+from qql.compiler.script import Compiled
+from qql.errors import QQLPlanError, Source
+from qql.evaluation.speed import exact_request
+from qql.models.embed_request import embed_request
+from qql.models.rerank_hits import rerank
+from qql.result import Result
+from qql.session.session import Session
+from qql.syntax.parser import Parsed, parse_script, raise_all
+
+if TYPE_CHECKING:
+    from qql.analysis import Analysis
+
+__all__ = ["Pipeline", "Steps"]
+
+_T = TypeVar("_T", Parsed, Compiled)
+_BESIDE = (nodes.Use, nodes.Define, nodes.Undefine)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The seconds of one call, by what took them.
+
+    ``compile``: text → request; ``embed``: texts → vectors, here and not in the engine; ``engine``: the
+    request and its answer; ``rerank``: the second stage.
+    """
+
+    compile: float
+    embed: float
+    engine: float
+    rerank: float
+
+
+class Pipeline:
+    """A script that holds one QUERY, and beside it at most USE, DEFINE and UNDEFINE.
+
+    ``name`` is a file name, or what else is shown for it. The session is left as it was: what USE and DEFINE
+    say holds for the script alone.
+    """
+
+    def __init__(self, session: Session, text: str, name: str = "<string>") -> None:
+        self.session = session
+        self.text = text
+        self.name = name
+
+    @property
+    def parameters(self) -> tuple[str | int, ...]:
+        """The keys of its parameters in the order of the text, each once: names, or the positions of ``?``.
+
+        Raises `QQLSyntaxError` (of several statements: `QQLScriptError`).
+        """
+        return tuple(dict.fromkeys(param.key for one in self._parsed() for param in one.params))
+
+    def check(self) -> None:
+        """See whether it is one query. Raises as `parameters`, and `QQLPlanError` ``no-pipeline``."""
+        self._query(self._parsed())
+
+    def taken(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that are its parameters: `:place.lat` is found inside `place`, too."""
+        names = {str(key) for key in self.parameters}
+        names |= {name.partition(".")[0] for name in names}
+        return {name: value for name, value in values.items() if name in names}
+
+    def compiled(self, params: Params = None) -> Compiled:
+        """The query with its parameters. Raises `QQLCompileError`; ``no-pipeline``: it is not one query."""
+        return self._query(self.session.compile(self.text, params, name=self.name))
+
+    def _parsed(self) -> list[Parsed]:
+        parsed, errors = parse_script(Source(self.text, self.name))
+        raise_all(errors)
+        return parsed
+
+    def _query(self, found: Sequence[_T]) -> _T:
+        """The one that is a query. Raises `QQLPlanError`."""
+        source = Source(self.text, self.name)
+        for one in found:
+            if not isinstance(one.statement, (nodes.Query, *_BESIDE)):
+                hint = "a pipeline holds one QUERY, and beside it at most USE, DEFINE and UNDEFINE"
+                raise QQLPlanError.make(
+                    "no-pipeline", "this statement is no part of a pipeline", one.span, hint
+                ).at(source)
+        queries = [one for one in found if isinstance(one.statement, nodes.Query)]
+        if len(queries) != 1:
+            message = f"a pipeline is one QUERY, and {self.name} holds {len(queries) or 'none'}"
+            raise QQLPlanError.make("no-pipeline", message, queries[1].span if queries else None).at(source)
+        return queries[0]
+
+    def ask(self, params: Params = None) -> Result:
+        """The query's result. Raises as `Session.execute` does."""
+        return self.session.carry_out(self.compiled(params))
+
+    def ask_exactly(self, params: Params = None, more: int = 0) -> Result:
+        """What it would give without approximation, as `exact_request` asks; ``more`` hits than LIMIT says.
+
+        A second stage and groups work on as many candidates as ever. Raises as `Session.execute` does.
+        """
+        compiled = self.compiled(params)
+        assert compiled.plan is not None, "a pipeline's statement is a query"
+        whole = compiled.plan.second is None and compiled.plan.group is None
+        request = exact_request(compiled.requests[0], more if whole else 0)
+        return self.session.carry_out(replace(compiled, requests=(request,)))
+
+    def timed(self, params: Params = None) -> tuple[Result, Steps]:
+        """The query's result, and what took how long. Raises as `Session.execute` does."""
+        session, clock = self.session, time.perf_counter
+        start = clock()
+        compiled = self.compiled(params)
+        plan = compiled.plan
+        assert plan is not None, "a pipeline's statement is a query"
+        planned = clock()
+        request = embed_request(compiled.requests[0], session.embedders, session.backend.infers)
+        embedded = clock()
+        first = replace(compiled, requests=(request,), plan=replace(plan, second=None))
+        result = session.carry_out(first)
+        found = clock()
+        if plan.second is not None:
+            result = rerank(result, plan.second, plan.payload, session.rerankers)
+        return result, Steps(planned - start, embedded - planned, found - embedded, clock() - found)
+
+    def analyse(self, params: Params = None) -> Analysis:
+        """What each of its stages gave. Raises as `Session.execute` does."""
+        return self.session.analyse(self.compiled(params))

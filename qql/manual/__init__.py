@@ -1,0 +1,1 @@
+"""The language explained, from its grammar and its declarations."""

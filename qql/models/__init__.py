@@ -1,0 +1,1 @@
+"""Models: texts to vectors (embedders), candidates to an order (rerankers)."""

@@ -1,0 +1,139 @@
+"""Texts of a request → vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from qql.errors import QQLError, QQLModelError
+from qql.models.embedders.base import Embedder, Purpose, Vector
+from qql.models.embedders.vectors import checked
+from qql.rest.inference_objects import Path, is_text, places_of
+from qql.rest.request import Request
+
+__all__ = ["Models", "embed_request"]
+
+
+class Models(Protocol):
+    """What `qql.embedders.Embedders` offers."""
+
+    def get(self, model: str, options: Mapping[str, Any] | None = None) -> Embedder:
+        """The model of this name with these options."""
+        ...
+
+
+def embed_request(
+    request: Request,
+    embedders: Models,
+    infers: Callable[[str], bool],
+    *,
+    default_model: str | None = None,
+) -> Request:
+    """The request with a vector in the place of each text; the same object if there is nothing to do.
+
+    ``infers(model)`` says whether the engine embeds a model itself: its objects stay. ``default_model`` is
+    for objects that name no model. The body is not changed: what differs is copied, the rest is shared.
+    Each model is called once for a request and purpose, with each distinct text once.
+
+    Raises `QQLModelError`: ``no-model`` for a text without a model, and for images and other objects that
+    the engine does not infer; ``model-answer`` for an answer that is not one legal vector of the model's
+    kind and size for each text; and whatever the model raises.
+    """
+    edits: list[tuple[Path, Any]] = []
+    wanted: dict[tuple[int, Purpose], _Call] = {}
+    for place in places_of(request):
+        found = place.object
+        model = _model_of(found) or default_model
+        if model and infers(model):
+            if not found.get("model"):
+                edits.append((place.path, {**found, "model": model}))
+            continue
+        if not is_text(found):
+            raise _not_inferred(found, model)
+        if not model:
+            raise _no_model(found["text"])
+        embedder = embedders.get(model, found.get("options") or None)
+        call = wanted.setdefault((id(embedder), place.purpose), _Call(model, embedder, place.purpose, {}))
+        call.places.setdefault(found["text"], []).append(place.path)
+    for call in wanted.values():
+        vectors = _embed(call)
+        edits += [
+            (path, vector)
+            for paths, vector in zip(call.places.values(), vectors, strict=True)
+            for path in paths
+        ]
+    return replace(request, body=_edited(request.body, edits)) if edits else request
+
+
+# -- calling the models
+
+
+class _Call(NamedTuple):
+    model: str
+    embedder: Embedder
+    purpose: Purpose
+    places: dict[str, list[Path]]
+
+
+def _embed(call: _Call) -> list[Vector]:
+    try:
+        vectors = call.embedder.embed(list(call.places), call.purpose)
+        kind, size = call.embedder.kind, call.embedder.size
+    except QQLError:
+        raise
+    except Exception as exc:
+        raise QQLModelError.make(
+            "model-failed", f"model `{call.model}` failed: {type(exc).__name__}: {exc}"
+        ) from exc
+    return checked(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
+
+
+def _model_of(found: Mapping[str, Any]) -> str | None:
+    """The model that an inference object names; its types are checked on the way."""
+    model, options = found.get("model"), found.get("options")
+    if not isinstance(model, str | None) or not isinstance(options, Mapping | None):
+        raise QQLModelError.make(
+            "no-model", "an inference object requires a string as `model` and an object as `options`"
+        )
+    return model
+
+
+def _no_model(text: str) -> QQLError:
+    shown = text if len(text) <= 40 else text[:39] + "…"
+    return QQLModelError.make(
+        "no-model",
+        f"no model is given for the text {shown!r}",
+        hint="MODEL '…' after the text, MODEL '…' at the vector in CREATE COLLECTION, "
+        "or a default (`--model`) names one, e.g. 'local/hash-256'",
+    )
+
+
+def _not_inferred(found: Mapping[str, Any], model: str | None) -> QQLError:
+    what = "an image" if "image" in found else "an object"
+    named = f"model `{model}`" if model else "no model given"
+    return QQLModelError.make(
+        "no-model",
+        f"{what} has to be turned into a vector by the engine, and this one does not do so ({named})",
+        hint="a server with inference (Qdrant Cloud) does; a vector may be given in its place",
+    )
+
+
+# -- putting the vectors in
+
+
+def _edited(body: Any, edits: list[tuple[Path, Any]]) -> Any:
+    """The body with another value at each path; every dict and list on the way is copied once."""
+    root = [body]
+    copied: set[int] = set()
+    for path, value in edits:
+        container: Any = root
+        for key, after in zip((0, *path), (*path, None), strict=True):
+            if after is None:
+                container[key] = value
+            else:
+                if id(container[key]) not in copied:
+                    container[key] = container[key].copy()
+                    copied.add(id(container[key]))
+                container = container[key]
+    return root[0]

@@ -1,0 +1,127 @@
+"""Models that turn text into vectors, by name.
+
+| name                     | model                                                                |
+|--------------------------|----------------------------------------------------------------------|
+| a name of ``custom``     | a function or `Embedder` that the application gave                   |
+| ``local/hash-N``         | `hash`: character n-grams, N dimensions, pure Python, no files       |
+| ``qdrant/bm25``          | `bm25`: the engine's own BM25, sparse                                |
+| ``openai/NAME``          | `http`: an OpenAI-compatible server at the configured address        |
+| ``http(s)://host/v1#NAME`` | `http`: an OpenAI-compatible server at this address                |
+| ``fastembed:NAME``, ``fastembed:DIR``, any other | `fastembed`: its lists, or a local folder    |
+
+Names are matched without regard to case, except those of ``custom``, of servers' models and of folders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from qql.compiler.model_names import BM25, FASTEMBED, OPENAI, is_url, known_kind, known_size
+from qql.models.embedders.base import Embedder, Kind, Purpose, Vector
+from qql.models.embedders.options import read_options
+from qql.models.embedders.vectors import checked, kind_of, plain
+from qql.models.registry import Registry, failures_named
+
+__all__ = ["Embedder", "Embedders", "Kind", "Purpose", "Vector", "known_kind", "known_size"]
+
+Function = Callable[[list[str]], Any]
+
+
+class Embedders:
+    """The models of one session, each made once and kept. Safe to use from several threads.
+
+    ``custom`` maps names to functions (``list[str]`` → one vector for each, lists or numpy arrays) or to
+    `Embedder` objects; ``url`` and ``api_key`` are for OpenAI-compatible servers, ``cache_dir`` is where
+    fastembed keeps its files.
+    """
+
+    def __init__(
+        self,
+        custom: Mapping[str, Function | Embedder] | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        cache_dir: str | None = None,
+    ) -> None:
+        # Any: a protocol's `kind` is an attribute, while that of a function is known only after a call.
+        self._custom: dict[str, Any] = {name: _Custom(name, made) for name, made in (custom or {}).items()}
+        self._url = url
+        self._api_key = api_key
+        self._cache_dir = cache_dir
+        self._registry: Registry[Embedder] = Registry()
+
+    def get(self, model: str, options: Mapping[str, Any] | None = None) -> Embedder:
+        """The model of this name with these options; no files are read before it embeds.
+
+        Raises `QQLModelError`: ``unknown-model``, ``model-option``, ``model-package-missing``.
+        """
+        if model in self._custom:
+            read_options(model, options, {})
+            embedder: Embedder = self._custom[model]
+            return embedder
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        name = model if is_url(model) or model.lower().startswith((OPENAI, FASTEMBED)) else model.lower()
+        key = name, json.dumps(given, sort_keys=True, default=repr)
+        return self._registry.get(key, lambda: self._make(model, given))
+
+    def close(self) -> None:
+        """Close connections and forget the models that were loaded. Closing twice is allowed."""
+        self._registry.close()
+
+    def _make(self, model: str, options: Mapping[str, Any]) -> Embedder:
+        name = model.lower()
+        if name.startswith("local/"):
+            from qql.models.embedders.hash import HashEmbedder
+
+            read_options(model, options, {})
+            return HashEmbedder(model)
+        if name == BM25:
+            from qql.models.embedders.bm25 import Bm25Embedder
+
+            return Bm25Embedder(model, options)
+        if name.startswith(OPENAI) or is_url(name):
+            from qql.models.embedders.http import HttpEmbedder
+
+            return HttpEmbedder(model, options, url=self._url, api_key=self._api_key)
+        from qql.models.embedders.fastembed import FastembedEmbedder
+
+        return FastembedEmbedder(model, options, cache_dir=self._cache_dir)
+
+
+class _Custom:
+    """A function or `Embedder` of the application, with its answers made plain and its failures clear."""
+
+    def __init__(self, model: str, made: Function | Embedder) -> None:
+        self.model = model
+        self._made = made
+        self._kind: Kind | None = getattr(made, "kind", None)
+        self._size: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """As the `Embedder` says; of a function, the kind of its first answer (it is called, if need be)."""
+        if self._kind is None:
+            self.embed(["kind"], "document")
+        assert self._kind is not None
+        return self._kind
+
+    @property
+    def size(self) -> int | None:
+        """As the `Embedder` says; of a function, the dimensions of its first answer, None before it."""
+        size: int | None = getattr(self._made, "size", None)
+        return size if size is not None else self._size
+
+    def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
+        """The answer of the function or `Embedder` in plain lists, checked."""
+        made: Any = self._made
+        with failures_named(self.model):
+            answer = made.embed(texts, purpose) if hasattr(made, "embed") else made(list(texts))
+            vectors = [plain(vector) for vector in answer]
+        checked(vectors, count=len(texts), model=self.model, kind=self._kind, size=self.size)
+        if vectors and self._kind is None:
+            self._kind = kind_of(vectors[0])
+        if vectors and self._kind != "sparse":
+            self._size = len(vectors[0][0] if self._kind == "multi" else vectors[0])
+        return vectors

@@ -1,0 +1,232 @@
+"""Models of the fastembed package, whatever they compute: folders, the package itself, loading, downloads.
+
+Importing this module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qql.compiler.model_names import FASTEMBED
+from qql.errors import QQLError, QQLModelError
+
+__all__ = [
+    "LOCK",
+    "MODEL_FILES",
+    "OnnxModel",
+    "bare_name",
+    "import_fastembed",
+    "load_failure",
+    "model_file",
+    "model_folder",
+    "model_output",
+    "one_line",
+]
+
+MODEL_FILES = (
+    "model_optimized.onnx",
+    "model.onnx",
+    "onnx/model.onnx",
+    "model_quantized.onnx",
+    "onnx/model_quantized.onnx",
+)
+"""Where a folder has its ONNX file; the first that is there is used."""
+LOCK = threading.RLock()
+"""Held while fastembed's lists are read and added to, and while a model is loaded."""
+_LONGEST_LINE = 300  # characters of an exception that a message shows
+
+
+class OnnxModel:
+    """One model of fastembed; its files are read (and downloaded, if they must be) by the first `load`.
+
+    ``model`` is what messages call it, ``name`` what fastembed does; ``cls`` finds fastembed's class,
+    ``arguments`` are those of its constructor, ``cache_dir`` among them, and ``specific_model_path`` for a
+    folder. ``instead`` is a model that needs no files, for a hint.
+    """
+
+    def __init__(
+        self, model: str, name: str, cls: Callable[[], Any], arguments: dict[str, Any], *, instead: str
+    ) -> None:
+        self._model = model
+        self._name = name
+        self._class = cls
+        self._arguments = arguments
+        self._instead = instead
+        self._loaded: Any = None
+
+    def load(self) -> Any:
+        """The object of fastembed's class.
+
+        Raises `QQLModelError`: ``model-unavailable`` (no files and no download), ``model-failed`` (the files
+        are no model).
+        """
+        with LOCK:
+            if self._loaded is None:
+                with _quiet():
+                    self._loaded = self._cached() or self._downloaded()
+        return self._loaded
+
+    def _make(self, **more: Any) -> Any:
+        return self._class()(self._name, **{**self._arguments, **more})
+
+    def _cached(self) -> Any:
+        """The model from files that are there already, without a look at the network; None if that fails."""
+        if "specific_model_path" in self._arguments:
+            return None
+        try:
+            return self._make(local_files_only=True)
+        except Exception:  # whatever is wrong with the files, the next step repairs or reports it
+            return None
+
+    def _downloaded(self) -> Any:
+        """The model after a download. fastembed waits 39 s between tries: see first if there is a network."""
+        local = "specific_model_path" in self._arguments
+        try:
+            if not local and not self._arguments.get("local_files_only") and not _offline():
+                self._reach_hub()
+            return self._make()
+        except QQLError:
+            raise
+        except Exception as exc:
+            if local or "from any source" not in str(exc):
+                raise load_failure(self._model, exc) from exc
+            raise self._unavailable(exc) from exc
+
+    def _reach_hub(self) -> None:
+        import huggingface_hub
+
+        listed = self._class().list_supported_models()
+        source = next(entry["sources"]["hf"] for entry in listed if entry["model"] == self._name)
+        if source is None:
+            return
+        try:
+            huggingface_hub.model_info(source, timeout=10)
+        except Exception as exc:
+            raise self._unavailable(exc) from exc
+
+    def _unavailable(self, cause: Exception) -> QQLError:
+        from fastembed.common.utils import define_cache_dir
+
+        folder = define_cache_dir(self._arguments["cache_dir"])
+        return QQLModelError.make(
+            "model-unavailable",
+            f"the files of model `{self._model}` are not in {folder} and cannot be downloaded: "
+            f"{one_line(cause)}",
+            hint="a cache directory filled on another machine serves offline use: FASTEMBED_CACHE_PATH names "
+            f"it; `{FASTEMBED}/path/to/folder` loads a model's folder, `{self._instead}` needs no files",
+        )
+
+
+def import_fastembed(which: str, others: str) -> None:
+    """Import the package and switch off its log messages.
+
+    ``which`` stands behind the package's name in a message, ``others`` in its hint: ``X works`` or ``X and Y
+    work``, of models that do without the package. Raises `QQLModelError`: ``model-package-missing``,
+    ``model-failed`` (it is there and broken).
+    """
+    try:
+        import fastembed  # noqa: F401
+        from loguru import logger
+    except ImportError as exc:
+        missing = exc.name in ("fastembed", "loguru")
+        raise QQLModelError.make(
+            "model-package-missing" if missing else "model-failed",
+            f"the package `fastembed`{which} "
+            f"{'is not installed' if missing else f'cannot be imported: {exc}'}",
+            hint=f"pip install 'qql-lang[fastembed]'; {others} without it",
+        ) from exc
+    logger.disable("fastembed")
+
+
+def bare_name(model: str) -> str:
+    """The name without ``fastembed:`` before it."""
+    return model[len(FASTEMBED) :] if model.lower().startswith(FASTEMBED) else model
+
+
+def model_folder(model: str) -> Path | None:
+    """The folder that ``fastembed:DIR`` names, or None for ``fastembed:NAME`` and without the prefix."""
+    name = bare_name(model)
+    if name == model:
+        return None
+    with contextlib.suppress(RuntimeError):  # `~nobody`
+        name = str(Path(name).expanduser())
+    path = Path(name)
+    looks_like_a_path = name.startswith(("/", "./", "../", "~")) or path.is_absolute()
+    return path.absolute() if looks_like_a_path or path.is_dir() else None
+
+
+def model_file(model: str, folder: Path) -> str:
+    """Which of `MODEL_FILES` the folder has. Raises `QQLModelError` (``unknown-model``) where it has none."""
+    file = next((file for file in MODEL_FILES if (folder / file).is_file()), None)
+    if file is None:
+        raise QQLModelError.make(
+            "unknown-model",
+            f"the folder {folder} of model `{model}` "
+            f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
+            hint=f"it requires one of {', '.join(MODEL_FILES)}",
+        )
+    return file
+
+
+def model_output(model: str, file: Path) -> tuple[str, bool, int | None]:
+    """The output of an ONNX file to use: its name, whether it is one row for each text, the row's length.
+
+    Raises `QQLModelError` (``model-failed``) where the file is no model.
+    """
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            str(file), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as exc:
+        raise load_failure(model, exc) from exc
+    outputs = session.get_outputs()
+    chosen = next((output for output in outputs if output.name == "sentence_embedding"), outputs[0])
+    size = chosen.shape[-1] if chosen.shape else None
+    return chosen.name, len(chosen.shape) == 2, size if isinstance(size, int) else None
+
+
+def load_failure(model: str, cause: Exception) -> QQLError:
+    """The error ``model-failed`` for files that cannot be loaded."""
+    return QQLModelError.make("model-failed", f"model `{model}` could not be loaded: {one_line(cause)}")
+
+
+def one_line(exc: BaseException) -> str:
+    """An exception's text on one short line."""
+    said = " ".join(str(exc).split()) or type(exc).__name__
+    return said[:_LONGEST_LINE] + ("…" if len(said) > _LONGEST_LINE else "")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars, warnings or messages of the libraries below while a model is loaded."""
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.CRITICAL)
+    sink = io.StringIO()
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        hub.setLevel(level)
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "TRUE", "YES", "ON"}

@@ -1,0 +1,111 @@
+"""Models that score texts for a query, by name: the second stage of a search.
+
+| name                         | model                                                                    |
+|------------------------------|--------------------------------------------------------------------------|
+| a name of ``functions``      | a function or `Reranker` that the application gave                       |
+| ``local/overlap``            | `overlap`: shared words, pure Python, no files                           |
+| ``cohere/NAME``              | `http`: Cohere, or a server that speaks as Cohere does (``/v2/rerank``)  |
+| ``jina/NAME``                | `http`: Jina, or vLLM, Infinity, … that speak as Jina does (``/v1/rerank``) |
+| ``voyage/NAME``              | `http`: Voyage                                                           |
+| ``tei/NAME``                 | `http`: Text Embeddings Inference; NAME is for the reader, not sent      |
+| ``http(s)://host/v1#NAME``   | `http`: a server at this address, spoken to as Jina                      |
+| ``SHAPE+http(s)://…#NAME``   | `http`: the same, spoken to as cohere, jina, voyage or tei               |
+| ``fastembed:NAME``, ``fastembed:DIR``, any other | `fastembed`: its list, or a local folder             |
+
+Names are matched without regard to case, except those of ``functions``, of servers' models and of folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from qql.compiler.model_names import FASTEMBED
+from qql.models.registry import Registry, failures_named
+from qql.models.rerankers.base import Reranker
+from qql.models.rerankers.models import OVERLAP, is_remote, unknown
+from qql.models.rerankers.scores import checked
+from qql.models.rerankers.texts import hit_text
+
+__all__ = ["Reranker", "Rerankers", "hit_text", "is_remote"]
+
+Function = Callable[[str, list[str]], Any]
+
+
+class Rerankers:
+    """The rerankers of one session, each made once and kept. Safe to use from several threads.
+
+    ``functions`` maps names to functions (query, ``list[str]`` → one number for each text, a list or a numpy
+    array) or to `Reranker` objects; ``url`` and ``api_key`` are for servers, ``cache_dir`` is where fastembed
+    keeps its files.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function | Reranker] | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        cache_dir: str | None = None,
+    ) -> None:
+        self._functions = {name: _Custom(name, made) for name, made in (functions or {}).items()}
+        self._url = url
+        self._api_key = api_key
+        self._cache_dir = cache_dir
+        self._registry: Registry[Reranker] = Registry()
+
+    def rerank(self, model: str, query: str, texts: Sequence[str]) -> list[float]:
+        """One score for each text, in order; the higher, the better.
+
+        The model is given each distinct text once, and not called where there are no texts. Raises
+        `QQLModelError`: what `get` raises, ``model-unavailable``, ``model-refused``, ``model-failed``,
+        ``model-answer`` (another number of scores, or scores that are not finite numbers).
+        """
+        reranker = self.get(model)
+        distinct = list(dict.fromkeys(texts))
+        if not distinct:
+            return []
+        scores = dict(zip(distinct, reranker.score(query, distinct), strict=True))
+        return [scores[text] for text in texts]
+
+    def get(self, model: str) -> Reranker:
+        """The model of this name; no files are read and nothing is sent before it scores.
+
+        Raises `QQLModelError`: ``unknown-model``, ``model-key``, ``model-package-missing``.
+        """
+        if model in self._functions:
+            return self._functions[model]
+        name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
+        return self._registry.get(name, lambda: self._make(model))
+
+    def close(self) -> None:
+        """Close connections and forget the models that were loaded. Closing twice is allowed."""
+        self._registry.close()
+
+    def _make(self, model: str) -> Reranker:
+        if model.lower() == OVERLAP:
+            from qql.models.rerankers.overlap import OverlapReranker
+
+            return OverlapReranker()
+        if model.lower().startswith("local/"):
+            raise unknown(model, self._functions)
+        if is_remote(model):
+            from qql.models.rerankers.http import HttpReranker
+
+            return HttpReranker(model, url=self._url, api_key=self._api_key)
+        from qql.models.rerankers.fastembed import FastembedReranker
+
+        return FastembedReranker(model, cache_dir=self._cache_dir, others=self._functions)
+
+
+class _Custom:
+    """A function or `Reranker` of the application, with its answers checked and its failures clear."""
+
+    def __init__(self, model: str, made: Function | Reranker) -> None:
+        self.model = model
+        self._call: Callable[[str, list[str]], Any] = made.score if hasattr(made, "score") else made
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """What the function or `Reranker` gives, as floats."""
+        with failures_named(self.model):
+            return checked(self._call(query, list(texts)), count=len(texts), model=self.model)

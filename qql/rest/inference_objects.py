@@ -1,0 +1,135 @@
+"""The inference objects of a request: what stands for a vector until a model has made it.
+
+Qdrant's ``{"text": …, "model": …, "options": …}`` may stand wherever a vector may. They are looked for at
+exactly those places (`_SHAPES`), so a payload or filter that looks like one is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from qql.rest.request import Request
+
+__all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "is_text", "places_of"]
+
+Purpose = Literal["query", "document"]
+Path = tuple[Any, ...]
+"""Keys and indices that lead from the body to a place."""
+
+
+class Inferred(NamedTuple):
+    """What a model makes of a request: distinct inputs, and the places that their vectors take.
+
+    ``model`` is None where none is named; ``form`` is text, image or object.
+    """
+
+    model: str | None
+    form: str
+    purpose: Purpose
+    distinct: int
+    places: int
+
+
+def inferred_of(request: Request) -> list[Inferred]:
+    """One entry for each model, form and purpose, in the order of the request."""
+    found: dict[tuple[str | None, str, Purpose], list[str]] = {}
+    for place in places_of(request):
+        form = "text" if is_text(place.object) else "image" if "image" in place.object else "object"
+        given = [place.object[form], place.object.get("options") or {}]
+        key = place.object.get("model"), form, place.purpose
+        found.setdefault(key, []).append(json.dumps(given, sort_keys=True, default=repr))
+    return [Inferred(*key, len(set(inputs)), len(inputs)) for key, inputs in found.items()]
+
+
+def is_text(found: Mapping[str, Any]) -> bool:
+    """Whether an inference object holds a text."""
+    return isinstance(found.get("text"), str)
+
+
+class Place(NamedTuple):
+    """An inference object, and where it stands."""
+
+    path: Path
+    object: dict[str, Any]
+    purpose: Purpose
+
+
+_VECTOR = "vector"
+"""One vector: a literal, a point id or an inference object."""
+_NAMED = "named"
+"""The vectors of a point: one vector, or a dict of name → vector."""
+_COLUMNS = "columns"
+"""The vectors of a batch: a list of vectors, or a dict of name → list of vectors."""
+_VECTORS = "vectors"
+"""A list of vectors."""
+
+_SHAPES: dict[str, dict[str, str]] = {
+    "searches": {"searches": "search"},
+    "search": {"query": "query", "prefetch": "search"},
+    "query": {
+        "nearest": _VECTOR,
+        "recommend": "examples",
+        "discover": "discovery",
+        "context": "pair",
+        "relevance_feedback": "feedback",
+    },
+    "examples": {"positive": _VECTORS, "negative": _VECTORS},
+    "discovery": {"target": _VECTOR, "context": "pair"},
+    "pair": {"positive": _VECTOR, "negative": _VECTOR},
+    "feedback": {"target": _VECTOR, "feedback": "feedback item"},
+    "feedback item": {"example": _VECTOR},
+    "upsert": {"points": "point", "batch": "batch"},
+    "point": {"vector": _NAMED},
+    "batch": {"vectors": _COLUMNS},
+    "operations": {"operations": "operation"},
+    "operation": {"upsert": "upsert", "update_vectors": "upsert"},
+}
+"""Shape of a JSON object → its keys that lead to vectors, and the shape found there (or in each item)."""
+
+_ROUTES: dict[tuple[str, str], tuple[str, Purpose]] = {
+    ("POST", "points/query"): ("search", "query"),
+    ("POST", "points/query/batch"): ("searches", "query"),
+    ("POST", "points/query/groups"): ("search", "query"),
+    ("PUT", "points"): ("upsert", "document"),
+    ("PUT", "points/vectors"): ("upsert", "document"),
+    ("POST", "points/batch"): ("operations", "document"),
+}
+
+
+def places_of(request: Request) -> Iterator[Place]:
+    """Every inference object of a request. A loop, not recursion: prefetches nest deeply."""
+    if request.route not in _ROUTES:
+        return
+    root, purpose = _ROUTES[request.route]
+    pending: list[tuple[Path, Any, str]] = [((), request.body, root)]
+    while pending:
+        path, value, shape = pending.pop()
+        if isinstance(value, list):
+            if shape not in (_VECTOR, _NAMED):
+                item = _VECTOR if shape in (_VECTORS, _COLUMNS) else shape
+                pending += [((*path, i), value[i], item) for i in reversed(range(len(value)))]
+        elif isinstance(value, dict):
+            if _is_inference(value, shape):
+                yield Place(path, value, purpose)
+            else:
+                pending += [((*path, key), value[key], inner) for key, inner in _inside(value, shape)]
+
+
+def _inside(value: dict[str, Any], shape: str) -> list[tuple[str, str]]:
+    if shape in (_NAMED, _COLUMNS):
+        return [(name, _VECTOR if shape == _NAMED else _VECTORS) for name in reversed(value)]
+    known = _SHAPES.get(shape, {})
+    return [(key, known[key]) for key in reversed(value) if key in known]
+
+
+def _is_inference(value: dict[str, Any], shape: str) -> bool:
+    text, other = is_text(value), "image" in value or "object" in value
+    if shape == "query":
+        # `{"text": "…"}` alone is Qdrant's full-text query there, which no model is asked for.
+        return (text or other) and "model" in value
+    if shape == _NAMED:
+        # A vector may be called `image` or `object`.
+        return text or (other and isinstance(value.get("model"), str))
+    return shape == _VECTOR and (text or other)

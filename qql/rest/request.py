@@ -1,0 +1,199 @@
+"""What is sent: one HTTP exchange in the vocabulary of Qdrant's REST interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from qql.errors import Diagnostic, QQLPlanError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path"]
+
+
+def collection_path(collection: str, *rest: str) -> str:
+    """``/collections/{collection}/…`` with the name percent-encoded."""
+    return "/".join(["/collections", quote(collection, safe=""), *rest])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, as plain data.
+
+    ``path`` starts with ``/``; ``query`` holds the query string's parameters; ``body`` is the JSON
+    body, or None where the request has none. Bodies are shared: do not change them in place.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """Method and path without the names, e.g. ``("PUT", "points")`` and ``("DELETE", "index/*")``."""
+        parts = self.path.strip("/").split("/", 2)
+        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
+            rest = "/" + self.path.strip("/")
+        else:
+            rest = parts[2] if len(parts) == 3 else ""
+        kind, _, name = rest.rpartition("/")
+        return self.method, f"{kind}/*" if name and (self.method, kind) in _NAMED else rest
+
+    @property
+    def collection(self) -> str | None:
+        """The collection that the path names, decoded, or None."""
+        parts = self.path.strip("/").split("/", 2)
+        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
+            return None
+        return unquote(parts[1])
+
+    @property
+    def _changes_aliases(self) -> bool:
+        return self.method == "POST" and self.path.strip("/") == "collections/aliases"
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"method", "path", "query", "body"}``, ready for ``json.dumps``."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": dict(self.query),
+            "body": self.body,
+        }
+
+    def to_models(self) -> Any:
+        """The body as an object of ``qdrant_client.models`` (None where there is no body).
+
+        Raises `QQLPlanError`: ``no-model`` where a text names no model (qdrant-client has no object for
+        that), ``no-client-model`` where qdrant-client does not know the route or refuses the body.
+        """
+        if self.body is None:
+            return None
+        from pydantic import ValidationError
+
+        adapter = body_adapter(self.route)
+        if adapter is None:
+            message = f"qdrant-client has no model for {self.method} {self.path}"
+            raise QQLPlanError(Diagnostic("no-client-model", message))
+        try:
+            return adapter.validate_python(self.body)
+        except ValidationError as exc:
+            if any(error["loc"][-2:] == ("Document", "model") for error in exc.errors()):
+                hint = "write MODEL 'name' behind the text, or give models={vector: model}"
+                diagnostic = Diagnostic("no-model", "a text of this request names no model", hint=hint)
+            else:
+                first = exc.errors()[0]
+                place = ".".join(str(part) for part in first["loc"])
+                message = f"qdrant-client refuses the body at {place}: {first['msg']}"
+                diagnostic = Diagnostic("no-client-model", message)
+            raise QQLPlanError(diagnostic) from exc
+
+    def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
+        """The request as one command for a POSIX shell, which sends exactly this.
+
+        ``url`` has port 6333 unless it gives another; ``api_key_variable`` names the environment variable
+        that holds the API key. A body above 100 kB is piped into curl, as an argument has a limit.
+
+        >>> print(Request("POST", "/collections/docs/points/count", {}, {"exact": True}).curl())
+        curl -X POST 'http://localhost:6333/collections/docs/points/count' \\
+          -H 'Content-Type: application/json' \\
+          -d '{"exact": true}'
+
+        Raises `QQLConnectionError` (``invalid-url``) and `QQLPlanError`: ``invalid-name`` (a name of dots
+        alone, or of no environment variable), ``invalid-value`` (what JSON cannot say), ``too-deep``.
+        """
+        from qql.rest.snippets import curl
+
+        return curl(self.method, self.path, self.query, self.body, url=url, api_key_variable=api_key_variable)
+
+    def python(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
+        """The request as a program that sends it with qdrant-client.
+
+        >>> print(Request("POST", "/collections/docs/points/count", {}, {"exact": True}).python())
+        from qdrant_client import QdrantClient
+        <BLANKLINE>
+        client = QdrantClient(url="http://localhost:6333")
+        <BLANKLINE>
+        client.count(collection_name="docs", exact=True)
+        <BLANKLINE>
+
+        The server receives this method, path, query and body, but for what qdrant-client does to each:
+        it leaves out keys of its models that are null; it sends its defaults where the body says nothing,
+        which are the server's too (``limit`` 10, ``group_size`` 3, ``exact``, ``with_payload``,
+        ``with_vector``, ``wait``); it writes dates as ``2024-01-01T00:00:00``, to the microsecond; it wraps
+        the vector, id or text that is a whole query into ``{"nearest": …}``. Where a method of `QdrantClient`
+        cannot say the request, the code uses the one below ``client.http``, which can. Texts stay texts
+        (``cloud_inference=True``), for the server to embed.
+
+        Raises `QQLPlanError` as `to_models` and `curl` do, and `QQLConnectionError` (``invalid-url``).
+        """
+        from qql.rest.snippets import python
+
+        return python(
+            self.method,
+            self.path,
+            self.query,
+            self.body,
+            self.to_models(),
+            url=url,
+            api_key_variable=api_key_variable,
+        )
+
+
+_NAMED = frozenset(
+    {
+        ("DELETE", "index"),
+        ("PUT", "vectors"),
+        ("DELETE", "vectors"),
+        ("GET", "snapshots"),
+        ("DELETE", "snapshots"),
+        ("GET", "/snapshots"),
+        ("DELETE", "/snapshots"),
+    }
+)
+"""Methods, and what stands before a name at the end of a path."""
+
+BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("POST", "/collections/aliases"): ("ChangeAliasesOperation",),
+    ("PUT", ""): ("CreateCollection",),
+    ("PATCH", ""): ("UpdateCollection",),
+    ("PUT", "index"): ("CreateFieldIndex",),
+    ("PUT", "vectors/*"): ("DenseVectorNameConfig", "SparseVectorNameConfig"),
+    ("POST", "points"): ("PointRequest",),
+    ("POST", "points/scroll"): ("ScrollRequest",),
+    ("POST", "points/count"): ("CountRequest",),
+    ("POST", "facet"): ("FacetRequest",),
+    ("POST", "points/query"): ("QueryRequest",),
+    ("POST", "points/query/groups"): ("QueryGroupsRequest",),
+    ("POST", "points/query/batch"): ("QueryRequestBatch",),
+    ("PUT", "points"): ("PointsList", "PointsBatch"),
+    ("POST", "points/delete"): ("PointIdsList", "FilterSelector"),
+    ("POST", "points/payload"): ("SetPayload",),
+    ("PUT", "points/payload"): ("SetPayload",),
+    ("POST", "points/payload/delete"): ("DeletePayload",),
+    ("POST", "points/payload/clear"): ("PointIdsList", "FilterSelector"),
+    ("PUT", "points/vectors"): ("UpdateVectors",),
+    ("POST", "points/vectors/delete"): ("DeleteVectors",),
+    ("POST", "points/batch"): ("UpdateOperations",),
+    ("PUT", "shards"): ("CreateShardingKey",),
+    ("POST", "shards/delete"): ("DropShardingKey",),
+    ("PUT", "snapshots/recover"): ("SnapshotRecover",),
+    ("PUT", "/quotas"): ("QuotaConfig",),
+}
+"""By `Request.route`: the names in ``qdrant_client.models`` of what a body can be, the likeliest first."""
+
+
+@cache
+def body_adapter(route: tuple[str, str]) -> TypeAdapter[Any] | None:
+    """What makes qdrant-client's models of the bodies of a `Request.route`; None where they have none."""
+    from pydantic import TypeAdapter
+    from qdrant_client import models
+
+    names = BODY_MODELS.get(route)
+    return TypeAdapter(reduce(or_, (getattr(models, name) for name in names))) if names else None

@@ -1,0 +1,324 @@
+"""DUMP: a collection as a script that makes it again, with its settings, its indexes and its points.
+
+The file is written beside its place and takes it in one step: a dump that fails leaves what was there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from qql.backends.base import Progress
+from qql.errors import Diagnostic, QQLExecutionError
+from qql.nodes import Name
+from qql.rest.request import Request, collection_path
+from qql.schema import METADATA_KEY
+from qql.syntax.parser import MAX_BYTES
+from qql.syntax.printer import show
+
+__all__ = ["Dumped", "dump_collection", "reason_of"]
+
+_ROWS = 100
+"""Points of one UPSERT."""
+Call = Callable[[Request], Any]
+
+
+@dataclass(slots=True)
+class Dumped:
+    """How many points were written, and what the script does not say, in sentences."""
+
+    points: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def dump_collection(call: Call, collection: str, path: str, progress: Progress | None = None) -> Dumped:
+    """Write the script of a collection to a file; the folder must exist.
+
+    Raises `QQLExecutionError` (``file-unwritable``), and whatever ``call`` raises.
+    """
+    done = Dumped()
+    place = Path(path).expanduser()
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+    except (OSError, ValueError) as exc:
+        raise _unwritable(path, exc) from exc
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            _write(call, collection, file, done, progress)
+            file.flush()
+            size = file.tell()
+            if size > MAX_BYTES:
+                note = f"the script has {size:,} bytes; more than 64 MiB have to be cut in parts to be run"
+                done.notes.append(note)
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
+        Path(temporary).replace(place)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+    finally:
+        with suppress(OSError):
+            Path(temporary).unlink()
+    return done
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def reason_of(exc: Exception) -> str:
+    """What an operating system's error says, without its number and its path."""
+    return exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+
+
+def _unwritable(path: str, exc: Exception) -> QQLExecutionError:
+    message = f"the file {path} cannot be written: {reason_of(exc)}"
+    return QQLExecutionError(Diagnostic("file-unwritable", message))
+
+
+def _write(call: Call, collection: str, file: TextIO, done: Dumped, progress: Progress | None) -> None:
+    info = call(Request("GET", collection_path(collection)))
+    config = info.get("config") or {}
+    name = _name(collection)
+    file.write(f"CREATE COLLECTION {name}{_definition(config, done)};\n")
+    custom = (config.get("params") or {}).get("sharding_method") == "custom"
+    keys = _shard_keys(call, collection) if custom else []
+    for key in keys:
+        file.write(f"CREATE SHARD KEY {show(key)} ON {name};\n")
+    for path, index in sorted((info.get("payload_schema") or {}).items()):
+        file.write(f"CREATE INDEX ON {name} FOR {_name(path)}{_index(index)};\n")
+    for alias in _aliases(call, collection):
+        file.write(f"-- CREATE ALIAS {_name(alias)} FOR {name};\n")
+    models = _models(config)
+    for key in keys or [None]:
+        shard = "" if key is None else f"\nSHARD {show(key)}"
+        for points in _pages(call, collection, key):
+            _write_points(file, name, points, models, shard)
+            done.points += len(points)
+            if progress is not None:
+                progress(f"dumping {collection}", done.points, info.get("points_count"))
+
+
+def _name(text: str) -> str:
+    return show(Name(text))
+
+
+# ------------------------------------------------------------------------------------ the collection
+
+
+def _definition(config: Mapping[str, Any], done: Dumped) -> str:
+    params = dict(config.get("params") or {})
+    models = _models(config)
+    vectors = params.pop("vectors", None) or {}
+    if isinstance(vectors.get("size"), int):
+        vectors = {"": vectors}
+    sparse = params.pop("sparse_vectors", None) or {}
+    defined = [_dense(name, given, models.get(name), done) for name, given in vectors.items()]
+    defined += [_sparse(name, given, models.get(name), done) for name, given in sparse.items()]
+    metadata = {key: value for key, value in (config.get("metadata") or {}).items() if key != METADATA_KEY}
+    for key, option in (("payload", "payload_memory"), ("id_tracker", "id_tracker_memory")):
+        given = params.pop(key, None)
+        if given and given.get("memory"):
+            params[option] = given["memory"]
+    blocks = [
+        _block("HNSW", config.get("hnsw_config"), _HNSW, done),
+        _block("OPTIMIZERS", config.get("optimizer_config"), _OPTIMIZERS, done),
+        _block("PARAMS", params, _PARAMS, done),
+        _block("WAL", config.get("wal_config"), _WAL, done),
+        _quantization(config.get("quantization_config")),
+        _strict_mode(config.get("strict_mode_config")),
+        _metadata(metadata),
+    ]
+    body = ",\n".join(f"  {one}" for one in defined)
+    return f" (\n{body}\n)" + "".join(f"\n{block}" for block in blocks if block)
+
+
+def _models(config: Mapping[str, Any]) -> dict[str, str]:
+    ours = (config.get("metadata") or {}).get(METADATA_KEY)
+    return dict((ours.get("models") if isinstance(ours, Mapping) else None) or {})
+
+
+def _dense(name: str, given: Mapping[str, Any], model: str | None, done: Dumped) -> str:
+    rest = {key: value for key, value in given.items() if key not in _SHAPE}
+    blocks = [
+        _block("HNSW", rest.pop("hnsw_config", None), _HNSW, done),
+        _quantization(rest.pop("quantization_config", None)),
+        _multivector(rest.pop("multivector_config", None)),
+        _block("VECTOR", rest, _STORAGE, done),
+    ]
+    shape = f"VECTOR({given['size']}, {str(given['distance']).upper()})"
+    return _vector(name, shape, model, blocks)
+
+
+_SHAPE = ("size", "distance")
+
+
+def _sparse(name: str, given: Mapping[str, Any] | None, model: str | None, done: Dumped) -> str:
+    given = given or {}
+    blocks = [
+        # What is not said would be `idf` for some models.
+        f"WITH SPARSE (modifier = {given.get('modifier') or 'none'})",
+        _block("INDEX", given.get("index"), _INDEXED, done),
+    ]
+    return _vector(name, "SPARSE", model, blocks)
+
+
+def _vector(name: str, shape: str, model: str | None, blocks: Iterable[str]) -> str:
+    parts = [_name(name), shape, f"MODEL {show(model)}" if model else "", *blocks]
+    return " ".join(part for part in parts if part)
+
+
+_HNSW = {
+    "m": 16,
+    "ef_construct": 100,
+    "full_scan_threshold": 10_000,
+    "max_indexing_threads": 0,
+    "on_disk": False,
+    "memory": None,
+    "payload_m": None,
+    "inline_storage": None,
+}
+"""Options of a block, and Qdrant's defaults: what is as it would be anyway is not written.
+
+So the script runs on an engine that has no such setting too.
+"""
+_OPTIMIZERS = {
+    "deleted_threshold": 0.2,
+    "vacuum_min_vector_number": 1000,
+    "default_segment_number": 0,
+    "max_segment_size": None,
+    "memmap_threshold": None,
+    "indexing_threshold": 10_000,
+    "flush_interval_sec": 5,
+    "max_optimization_threads": None,
+    "prevent_unoptimized": None,
+}
+_PARAMS = {
+    "shard_number": 1,
+    "sharding_method": None,
+    "replication_factor": 1,
+    "write_consistency_factor": 1,
+    "read_fan_out_factor": None,
+    "read_fan_out_delay_ms": None,
+    "on_disk_payload": True,
+    "payload_memory": None,
+    "id_tracker_memory": None,
+}
+_WAL = {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1}
+_STORAGE = dict.fromkeys(("on_disk", "memory", "datatype"))
+_INDEXED = {"full_scan_threshold": None, **_STORAGE}
+_ENGINES_OWN = {"flush_interval_sec": 0}
+"""What the embedded engine shows of settings that it has not."""
+
+
+def _block(word: str, given: Mapping[str, Any] | None, known: Mapping[str, Any], done: Dumped) -> str:
+    """``WITH HNSW (m = 32)``; nothing where all is as it would be. A key that is not known is noted."""
+    options = []
+    for key, value in (given or {}).items():
+        if key not in known:
+            if value not in (None, {}, []):
+                done.notes.append(f"{word} has `{key} = {show(value)}`, which the script cannot say")
+        elif value is not None and value != known[key] and _ENGINES_OWN.get(key, known) != value:
+            options.append(f"{key} = {show(value)}")
+    return f"WITH {word} ({', '.join(options)})" if options else ""
+
+
+def _strict_mode(given: Mapping[str, Any] | None) -> str:
+    options = [f"{key} = {show(value)}" for key, value in (given or {}).items() if value not in (None, {})]
+    return f"WITH STRICT_MODE ({', '.join(options)})" if options else ""
+
+
+def _multivector(given: Mapping[str, Any] | None) -> str:
+    return f"WITH MULTIVECTOR (comparator = {given.get('comparator', 'max_sim')})" if given else ""
+
+
+def _quantization(given: Mapping[str, Any] | None) -> str:
+    if not given:
+        return ""
+    ((kind, values),) = given.items()
+    options = [f"type = {kind}"]
+    options += [f"{k} = {show(v)}" for k, v in values.items() if v is not None and k != "type"]
+    return f"WITH QUANTIZATION ({', '.join(options)})"
+
+
+def _metadata(given: Mapping[str, Any]) -> str:
+    return f"WITH METADATA {json.dumps(given, ensure_ascii=False)}" if given else ""
+
+
+def _index(index: Mapping[str, Any]) -> str:
+    kind = str(index.get("data_type", "keyword"))
+    values = {key: value for key, value in (index.get("params") or {}).items() if key != "type"}
+    stemmer, stopwords = values.get("stemmer"), values.get("stopwords")
+    if isinstance(stopwords, Mapping):
+        values["stopwords"] = {key: words for key, words in stopwords.items() if words} or None
+    if isinstance(stemmer, Mapping):
+        values["stemmer"] = stemmer.get("language", "none")
+    options = ", ".join(f"{key} = {show(value)}" for key, value in values.items() if value is not None)
+    return f" TYPE {kind}" + (f" WITH ({options})" if options else "")
+
+
+# ------------------------------------------------------------------------------------ what belongs to it
+
+
+def _shard_keys(call: Call, collection: str) -> list[Any]:
+    answer = call(Request("GET", collection_path(collection, "shards")))
+    return [one["key"] for one in answer.get("shard_keys") or ()]
+
+
+def _aliases(call: Call, collection: str) -> list[str]:
+    answer = call(Request("GET", collection_path(collection, "aliases")))
+    return sorted(str(one["alias_name"]) for one in answer["aliases"])
+
+
+# ------------------------------------------------------------------------------------ the points
+
+
+def _pages(call: Call, collection: str, key: Any) -> Iterator[list[Any]]:
+    body: dict[str, Any] = {"limit": _ROWS, "with_payload": True, "with_vector": True}
+    if key is not None:
+        body["shard_key"] = key
+    while True:
+        page = call(Request("POST", collection_path(collection, "points", "scroll"), {}, dict(body)))
+        if page["points"]:
+            yield page["points"]
+        body["offset"] = page["next_page_offset"]
+        if body["offset"] is None:
+            return
+
+
+def _write_points(file: TextIO, name: str, points: list[Any], models: Mapping[str, str], shard: str) -> None:
+    rows = ",\n".join(_json(_row(point, models)) for point in points)
+    file.write(f"UPSERT INTO {name} VALUES\n{rows}{shard};\n")
+    for point in points:
+        hidden = {key: value for key, value in (point.get("payload") or {}).items() if key in _TAKEN}
+        if hidden:
+            which = f"WHERE id = {show(point['id'])}"
+            file.write(f"UPDATE {name} SET PAYLOAD = {_json(hidden)} {which}{shard};\n")
+
+
+_TAKEN = ("id", "vector")
+"""Keys of a row that are no payload; a payload that has them gets them by UPDATE."""
+
+
+def _row(point: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
+    payload = {key: value for key, value in (point.get("payload") or {}).items() if key not in _TAKEN}
+    return {"id": point["id"], "vector": _vectors(point.get("vector"), models), **payload}
+
+
+def _vectors(vector: Any, models: Mapping[str, str]) -> Any:
+    """The vectors of a row. One that a model would make, and the point has not, is null: none is made."""
+    if isinstance(vector, list):
+        return vector
+    given = dict.fromkeys(models) | dict(vector or {})
+    return {name: given[name] for name in sorted(given)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

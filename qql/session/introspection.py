@@ -1,0 +1,156 @@
+"""What is told of a query that is carried out: EXPLAIN ANALYZE, WHY and WITH PROVENANCE."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from qql import nodes
+from qql.analysis.explain import advice_lines
+from qql.backends.base import Backend
+from qql.compiler.emit_filters import point_id, scalar_value
+from qql.compiler.plan import QueryPlan
+from qql.compiler.script import Compiled
+from qql.models.rerank_hits import judged, page_of
+from qql.models.rerankers import Rerankers
+from qql.rest.request import Request
+from qql.result import Hit, Result
+from qql.session.answers import result_of
+
+if TYPE_CHECKING:
+    from qql.analysis import Analysis, Provenance, SecondStageReport
+    from qql.result import StageShare
+
+__all__ = ["Telling", "told_as"]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Tells of a compiled query; ``request`` is its own, with its texts embedded.
+
+    All raise what ``backend`` and ``rerankers`` raise.
+    """
+
+    compiled: Compiled
+    request: Request
+    backend: Backend
+    rerankers: Rerankers
+
+    @property
+    def plan(self) -> QueryPlan:
+        """The query's plan."""
+        assert self.compiled.plan is not None, "only a query has stages"
+        return self.compiled.plan
+
+    def analysis(self, *, runs: int = 0, ablate: bool = False) -> Analysis:
+        """What each stage does, each timed ``runs`` times; with that of RERANK where there is one."""
+        from qql.analysis import analyse
+
+        call, took = self.backend.call, lambda: self.backend.took
+        found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took)
+        return found if self.plan.second is None else found.reranked(self.second(runs))
+
+    def second(self, runs: int) -> SecondStageReport:
+        """What RERANK does with its candidates; its model is timed ``runs`` times, and called once for 0."""
+        from qql.analysis import second_stage
+
+        second = self.plan.second
+        assert second is not None
+        candidates, times = self.candidates(), []
+        for _ in range(max(runs, 1)):
+            started = time.perf_counter()
+            order = judged(candidates, second, self.rerankers)
+            times.append((time.perf_counter() - started) * 1000)
+        return second_stage(
+            str(second.model),
+            [(hit.id, hit.score or 0.0) for hit in candidates],
+            [(hit.id, score) for hit, score in order],
+            page_of(second),
+            times if runs else (),
+        )
+
+    def candidates(self) -> list[Hit]:
+        """The hits of the query without its RERANK, with the texts that it reads."""
+        query = nodes.told(self.compiled.statement)
+        return result_of(replace(self.compiled, statement=query), self.backend.call(self.request)).hits
+
+    def reranked(self) -> list[tuple[int | str, float, float | None]]:
+        """All candidates of RERANK in its order: the id, and both scores."""
+        assert self.plan.second is not None
+        found = judged(self.candidates(), self.plan.second, self.rerankers)
+        return [(hit.id, hit.score or 0.0, score) for hit, score in found]
+
+    def explained(self, statement: nodes.Explain) -> Result:
+        """EXPLAIN ANALYZE, with the advice; its data are those of `analysis_dict`, and ``provenance``."""
+        from qql.analysis import analysis_lines, provenance_dict, provenance_lines
+
+        runs = int(scalar_value(statement.runs)) if statement.runs else 1
+        found = self.analysis(runs=runs, ablate=statement.ablate)
+        data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema)
+        query = statement.statement
+        if isinstance(query, nodes.Query) and query.provenance is not None:
+            shares = _provenance(found)
+            data["provenance"] = [provenance_dict(one) for one in shares]
+            lines += provenance_lines(shares)
+        lines += advice_lines(self.compiled.advice)
+        data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
+        data["advice"] = [one.to_dict() for one in self.compiled.advice]
+        return told_as(lines, data, statement)
+
+    def why(self, statement: nodes.Why) -> Result:
+        """WHY [NOT] id."""
+        from qql.analysis import why
+
+        second = None if self.plan.second is None else self.reranked
+        found = why(self.plan, self.request, self.backend.call, point_id(statement.id), second=second)
+        return told_as(found.lines(), found.to_dict(), statement)
+
+    def answered(self) -> tuple[Any, dict[int | str, tuple[StageShare, ...]]]:
+        """The query's answer, and what each stage has to do with each of its hits, by their ids.
+
+        The query and its stages run together: run again, equals might come in another order.
+        """
+        from qql.analysis import analyse, provenance
+
+        answers: list[Any] = []
+
+        def call(request: Request) -> Any:
+            if request is self.request:  # GROUP BY, beside the batch
+                answers.append(self.backend.call(request))
+                return answers[0]
+            if answers:
+                return self.backend.call(request)
+            body = self.request.body or {}
+            searches = (request.body or {})["searches"]
+            shown = {key: body[key] for key in ("with_payload", "with_vector") if key in body}
+            whole = {"searches": [{**searches[0], **shown}, *searches[1:]]}
+            found = self.backend.call(replace(request, body=whole))
+            answers.append({"points": found[0]["points"][self.plan.offset or 0 :]})
+            return found
+
+        analysis = analyse(self.plan, self.request, call, runs=0)
+        return answers[0], {one.id: one.shares for one in provenance(analysis)}
+
+
+def _provenance(found: Analysis) -> list[Provenance]:
+    """Of each hit; behind RERANK about the search, whose scores the stages have shares of."""
+    from qql.analysis import provenance
+
+    if found.second is None:
+        return provenance(found)
+    searched = provenance(replace(found, hits=found.stages[0].candidates, offset=0))
+    known = {one.id: one for one in searched}
+    return [replace(known[hit.id], rank=hit.rank) for hit in found.second.hits if hit.id in known]
+
+
+def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:
+    """Lines as a text, or the data as JSON where FORMAT json is said; what is not finite is null there."""
+    as_json = statement.format is not None and str(statement.format.text).lower() == "json"
+    if not as_json:
+        return Result("text", message="\n".join(lines), data=data)
+    text = orjson.dumps(data, option=orjson.OPT_INDENT_2)
+    return Result("text", rows=[orjson.loads(text)], message=text.decode(), data=data)
