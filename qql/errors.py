@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import NoReturn
 
 __all__ = [
     "Diagnostic",
@@ -36,6 +36,7 @@ __all__ = [
     "Source",
     "Span",
     "did_you_mean",
+    "fail",
     "shown",
 ]
 
@@ -122,9 +123,9 @@ class Diagnostic:
             out.append(f"  = help: {self.hint}")
         return "\n".join(out)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """A JSON-ready form: code, severity, message, and line, column, hint where known."""
-        out: dict[str, Any] = {
+        out: dict[str, object] = {
             "code": self.code,
             "severity": self.severity,
             "message": self.message,
@@ -267,6 +268,18 @@ class QQLUnsupportedError(QQLExecutionError):
 
 class QQLModelError(QQLExecutionError):
     """A text could not be turned into a vector."""
+
+
+def fail(
+    code: str,
+    message: str,
+    span: Span | None = None,
+    hint: str | None = None,
+    related: tuple[tuple[Span, str], ...] = (),
+    error: type[QQLError] = QQLPlanError,
+) -> NoReturn:
+    """Raises an error of the class ``error`` with one diagnostic. Most faults are those of a plan."""
+    raise error(Diagnostic(code, message, span, hint, related))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
