@@ -19,10 +19,11 @@ from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
 from qql.schema import METADATA_KEY
+from qql.session.files import reason
 from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
 
-__all__ = ["Dumped", "dump_collection", "reason_of"]
+__all__ = ["Dumped", "dump_collection"]
 
 _ROWS = 100
 """Points of one UPSERT."""
@@ -73,13 +74,8 @@ def _umask() -> int:
     return mask
 
 
-def reason_of(exc: Exception) -> str:
-    """What an operating system's error says, without its number and its path."""
-    return exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-
-
 def _unwritable(path: str, exc: Exception) -> QQLExecutionError:
-    message = f"the file {path} cannot be written: {reason_of(exc)}"
+    message = f"the file {path} cannot be written: {reason(exc)}"
     return QQLExecutionError(Diagnostic("file-unwritable", message))
 
 

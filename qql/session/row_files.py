@@ -47,6 +47,7 @@ from qql.compiler.bind import stable_uuid
 from qql.compiler.rows import content_uuid
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
 from qql.nodes import is_uuid
+from qql.session.files import unreadable
 
 __all__ = [
     "DEPTH",
@@ -183,7 +184,7 @@ class Rows(Iterator["Row | BadRow"]):
         try:
             head = self._raw.peek(2)[:2]  # type: ignore[attr-defined]
         except OSError as exc:
-            raise _unreadable(self.path, exc) from exc
+            raise unreadable(self.path, exc) from exc
         # A GzipFile without its own file object needs no closing of its own.
         return gzip.GzipFile(fileobj=self._raw, mode="rb") if head == b"\x1f\x8b" else self._raw  # type: ignore[return-value]
 
@@ -197,7 +198,7 @@ def _open(path: Path) -> IO[bytes]:
             raise IsADirectoryError(None, "it is a folder", str(path))
         return path.open("rb")
     except (OSError, ValueError) as exc:
-        raise _unreadable(path, exc) from exc
+        raise unreadable(path, exc) from exc
 
 
 def _size(raw: IO[bytes]) -> int | None:
@@ -205,15 +206,6 @@ def _size(raw: IO[bytes]) -> int | None:
         return os.fstat(raw.fileno()).st_size if raw.seekable() else None
     except OSError:
         return None
-
-
-def _unreadable(path: Path, exc: Exception) -> QQLError:
-    reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-    return QQLExecutionError.make(
-        "file-unreadable",
-        f"the file {path} cannot be read: {reason}",
-        hint="a path is relative to the folder that the program was started in",
-    )
 
 
 def _format(path: Path, given: str | None) -> str:
@@ -285,7 +277,7 @@ class _Lines:
         try:
             line = self.source.readline(limit)
         except (OSError, EOFError, zlib.error) as exc:
-            raise _unreadable(self.path, exc) from exc
+            raise unreadable(self.path, exc) from exc
         self.bytes += len(line)
         return line
 

@@ -41,9 +41,9 @@ from qql.result import Result, StageShare
 from qql.schema import Schema
 from qql.session.answers import many, message_of, name_of, result_of, written
 from qql.session.dump import dump_collection
+from qql.session.files import read_executed
 from qql.session.introspection import Telling, told_as
 from qql.session.row_files import BadRow, Row, Rows, batches, read_rows
-from qql.session.script_files import read_executed
 from qql.syntax.printer import show
 
 if TYPE_CHECKING:
