@@ -16,8 +16,21 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from qql import nodes
-from qql.nodes import Call, Divide, Formula, Mmr, Name, Node, Option, Param, Query, Rerank, Scalar
-from qql.syntax.functions import FUNCTIONS, GUARDS
+from qql.nodes import (
+    FUNCTION_OF,
+    FUNCTIONS,
+    Call,
+    Divide,
+    Formula,
+    Mmr,
+    Name,
+    Node,
+    Option,
+    Param,
+    Query,
+    Rerank,
+    Scalar,
+)
 from qql.syntax.parser import keywords
 from qql.syntax.printer import show
 
@@ -228,7 +241,7 @@ def _target_of_decay(target: Any) -> Any:
 
 def _divide(left: Any, right: Any, default: Any) -> Divide:
     """Brackets behind a function that has no use for them are the division's."""
-    if isinstance(right, Call) and right.default and right.function not in GUARDS:
+    if isinstance(right, Call) and right.default and FUNCTION_OF[right.function].guard is None:
         right, default = replace(right, default=None), right.default
     return Divide(left, right, default)
 

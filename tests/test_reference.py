@@ -24,7 +24,7 @@ from qql.manual import entries as reference
 from qql.manual import synopsis as synopses
 from qql.manual.entries import ENTRIES, GROUPS, Entry, entry_text, find, option_lines, syntax
 from qql.manual.synopsis import alternatives, rules, synopsis
-from qql.syntax.functions import FUNCTIONS, SPELLINGS
+from qql.nodes import FUNCTIONS, SPELLINGS
 from qql.syntax.lalr import grammar_text
 from qql.syntax.parser import parse_script
 

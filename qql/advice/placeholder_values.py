@@ -139,7 +139,7 @@ def sizes_of(statements: Iterable[nodes.Statement], context: Context) -> list[in
     found: set[int | None] = set()
     names = {context.collection}
     for statement in statements:
-        inner = nodes.told(statement)
+        inner = nodes.subject(statement)
         name = getattr(inner, "source", None) or getattr(inner, "collection", None)
         if isinstance(name, nodes.Name) and isinstance(name.text, str):
             names.add(name.text)

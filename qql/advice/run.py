@@ -53,7 +53,7 @@ def _views(
     context_schema: SchemaOf,
     facts: CollectionFacts | None,
 ) -> Iterator[View]:
-    statement = nodes.told(compiled.statement)
+    statement = nodes.subject(compiled.statement)
     collection = compiled.collection
     if collection is None:
         return
@@ -124,7 +124,7 @@ class _Made:
     def follow(self, compiled: Compiled) -> None:
         """What a statement changes for those after it."""
         statement, name = compiled.statement, compiled.collection
-        if name is None or nodes.told(statement) is not statement:
+        if name is None or nodes.subject(statement) is not statement:
             return
         schema, facts = self.known(name)
         match statement:

@@ -81,10 +81,10 @@ def explain_compiled(compiled: Compiled) -> str:
     if compiled.plan is not None:
         parts.append("\n".join(plan_lines(compiled.plan, compiled.schema)))
     else:
-        parts.append("\n".join(Filters(compiled.schema).statement_lines(nodes.told(compiled.statement))))
+        parts.append("\n".join(Filters(compiled.schema).statement_lines(nodes.subject(compiled.statement))))
     parts += ["\n".join(_request_lines(request)) for request in compiled.requests]
     if not compiled.requests:
-        words = " ".join(re.findall("[A-Z][a-z]*", type(nodes.told(compiled.statement)).__name__)).upper()
+        words = " ".join(re.findall("[A-Z][a-z]*", type(nodes.subject(compiled.statement)).__name__)).upper()
         parts.append(f"{words}: carried out by the session; no request")
     if compiled.advice:
         parts.append("\n".join(advice_lines(compiled.advice)))
@@ -129,7 +129,7 @@ def explain_dict(compiled: Compiled) -> dict[str, Any]:
       ``"file"``, ``"line"``, ``"column"``, ``"end_line"``, ``"end_column"`` and ``"hint"``.
     """
     plan, told = compiled.plan, Filters(compiled.schema)
-    statement = statement_parts(nodes.told(compiled.statement)) if plan is None else []
+    statement = statement_parts(nodes.subject(compiled.statement)) if plan is None else []
     return {
         "version": 1,
         "statement": compiled.text,

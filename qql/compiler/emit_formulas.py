@@ -8,7 +8,6 @@ from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.emit_filters import emit_condition, geo_point, is_date, scalar_value
 from qql.errors import Diagnostic, QQLPlanError, Span, shown
-from qql.syntax.functions import FUNCTIONS, GUARDS
 
 __all__ = ["emit_formula"]
 
@@ -86,20 +85,17 @@ def _datetime(scalar: nodes.Scalar) -> dict[str, Any]:
 
 
 def _call(node: nodes.Call) -> dict[str, Any]:
+    known = nodes.FUNCTION_OF[node.function]
     args = [_emit(arg) for arg in node.args]
     if node.default is not None:
-        guard = GUARDS.get(node.function)
-        if guard is None:
-            word = next(word for word, known in FUNCTIONS.items() if known.name == node.function)
+        if known.guard is None:
             hint = "a division takes it: a / b [DEFAULT = 1]"
-            _fail("idle-option", f"{word} has no use for DEFAULT", node.default.span, hint)
+            _fail("idle-option", f"{known.word} has no use for DEFAULT", node.default.span, hint)
         _number(node.default, "DEFAULT")
-        args = [{"max": [guard, args[0]]}]
-    if node.function == "pow":
-        return {"pow": {"base": args[0], "exponent": args[1]}}
-    if node.function in ("sum", "mult", "max", "min"):
-        return {node.function: args}
-    return {node.function: args[0]}
+        args = [{"max": [known.guard, args[0]]}]
+    if known.keys:
+        return {known.name: dict(zip(known.keys, args, strict=True))}
+    return {known.name: args if known.many else args[0]}
 
 
 def _case(whens: tuple[nodes.When, ...], otherwise: nodes.Expression | None) -> Any:

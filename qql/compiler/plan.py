@@ -24,7 +24,6 @@ from qql.compiler.options import (
 from qql.compiler.vectors import check_vector, comparable, vector_kind
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.schema import Schema, VectorInfo
-from qql.syntax.functions import GUARDS
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -740,11 +739,10 @@ _ALL_KINDS = {"dense", "sparse", "multi"}
 _WITHOUT_VECTOR = (nodes.Points, nodes.OrderBy, nodes.Sample, nodes.Formula)
 """Targets that search no vector."""
 _BM25 = "Qdrant/bm25"
-_GUARDED = {
-    "sqrt": math.sqrt(GUARDS["sqrt"]),
-    "acosh": math.acosh(GUARDS["acosh"]),
-    "log10": math.log10(GUARDS["log10"]),
-    "ln": math.log(GUARDS["ln"]),
+_GUARDED: dict[str, float] = {
+    known.name: getattr(math, "log" if known.name == "ln" else known.name)(known.guard)
+    for known in nodes.FUNCTIONS.values()
+    if known.guard is not None
 }
 """The value of a function with DEFAULT at the least argument that it is given."""
 OVERSAMPLING = 10

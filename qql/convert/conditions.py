@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from qql import nodes
 from qql.convert.shapes import (
@@ -69,9 +69,7 @@ def _match(value: Any, at: str) -> dict[str, Any]:
 
 _MATCHES: Mapping[str, Shape] = {
     "value": _match_value,
-    **dict.fromkeys(("text", "phrase", "prefix", "substring", "text_any"), text),
-    "any": _match_list,
-    "except": _match_list,
+    **{known.kind: _match_list if known.values else text for known in nodes.MATCH_OPERATORS.values()},
 }
 _GEO_POINT = fields({"lat": number, "lon": number}, "lat", "lon")
 _GEO_LINE = fields({"points": each(_GEO_POINT)}, "points")
@@ -294,9 +292,9 @@ def _match_node(name: nodes.Name, found: Mapping[str, Any]) -> nodes.Condition:
             return nodes.Compare(name, "=", scalar(value))
         case "any":
             return nodes.In(name, _scalars(value))
-        case "except":
-            return nodes.Match(name, "except", _scalars(value))
-    return nodes.Match(name, cast(nodes.MatchKind, kind), scalar(value))
+        case _ if nodes.MATCH_OPERATORS[kind].values:
+            return nodes.Match(name, kind, _scalars(value))
+    return nodes.Match(name, kind, scalar(value))
 
 
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

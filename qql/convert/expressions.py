@@ -10,7 +10,6 @@ from qql.compiler.emit_filters import is_date
 from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
 from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
 from qql.errors import did_you_mean, shown
-from qql.syntax.functions import FUNCTIONS
 
 __all__ = ["as_formula", "normal_formula"]
 
@@ -76,16 +75,20 @@ def _decay(value: Any, at: str) -> dict[str, Any]:
     return found
 
 
-_MANY = frozenset(known.name for known in FUNCTIONS.values() if known.most is None)
+def _arguments(known: nodes.Function) -> Shape:
+    """What the arguments of a function are: one, a list, or an object of them."""
+    if known.keys:
+        return fields(dict.fromkeys(known.keys, _expression), *known.keys)
+    return _many if known.many else _expression
+
+
 _EXPRESSIONS: Mapping[str, Shape] = {
-    **{known.name: _expression for known in FUNCTIONS.values()},
-    **dict.fromkeys(_MANY, _many),
-    "pow": fields({"base": _expression, "exponent": _expression}, "base", "exponent"),
+    **{known.name: _arguments(known) for known in nodes.FUNCTIONS.values()},
     "div": fields({"left": _expression, "right": _expression, "by_zero_default": number}, "left", "right"),
     "geo_distance": _geo_distance,
     "datetime": text,
     "datetime_key": text,
-    **dict.fromkeys(("lin_decay", "exp_decay", "gauss_decay"), _decay),
+    **dict.fromkeys((f"{kind}_decay" for kind in nodes.DECAYS), _decay),
 }
 
 # ------------------------------------------------------------------------------------ nodes
@@ -110,7 +113,8 @@ def _node(found: Any) -> nodes.Expression:
         return case
     if kind in _NODES:
         return _NODES[kind](inside)
-    args = inside if kind in _MANY else [inside]
+    known = nodes.FUNCTION_OF[kind]
+    args = [inside[key] for key in known.keys] if known.keys else inside if known.many else [inside]
     return nodes.Call(kind, tuple(_node(one) for one in args))
 
 
@@ -155,10 +159,9 @@ def _divide(found: Mapping[str, Any]) -> nodes.Expression:
 
 
 _NODES: Mapping[str, Callable[[Any], nodes.Expression]] = {
-    "pow": lambda found: nodes.Call("pow", (_node(found["base"]), _node(found["exponent"]))),
     "div": _divide,
     "geo_distance": lambda found: nodes.GeoDistance(found["origin"], name_of(found["to"])),
     "datetime": lambda found: nodes.Datetime(scalar(found)),
     "datetime_key": lambda found: nodes.DatetimeKey(name_of(found)),
-    **{f"{kind}_decay": _decay_node(kind) for kind in ("lin", "exp", "gauss")},
+    **{f"{kind}_decay": _decay_node(kind) for kind in nodes.DECAYS},
 }

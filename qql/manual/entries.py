@@ -19,7 +19,7 @@ from qql.compiler import options
 from qql.compiler.options import Check, Table
 from qql.errors import did_you_mean
 from qql.manual.synopsis import synopsis
-from qql.syntax.functions import FUNCTIONS, GUARDS, SPELLINGS
+from qql.nodes import FUNCTIONS, SPELLINGS
 
 __all__ = [
     "ENTRIES",
@@ -1113,11 +1113,11 @@ def _function(name: str) -> Entry:
     function = FUNCTIONS[name]
     names = ["expression"] * function.least + (["…"] if function.most is None else [])
     form = f"{name}({', '.join(names)})"
-    if function.name in GUARDS:
+    if function.guard is not None:
         form += " [[DEFAULT = number]]"
         text += (
             f" `[DEFAULT = n]`, in brackets as they stand, is taken for n where the argument is less than"
-            f" {GUARDS[function.name]:g}."
+            f" {function.guard:g}."
         )
     words = tuple(other for other, meant in SPELLINGS.items() if meant == name)
     return _formula(name, "", text, expression, form=form, words=words, see=("Arithmetic",))

@@ -75,7 +75,7 @@ class Telling:
 
     def candidates(self) -> list[Hit]:
         """The hits of the query without its RERANK, with the texts that it reads."""
-        query = nodes.told(self.compiled.statement)
+        query = nodes.subject(self.compiled.statement)
         return result_of(replace(self.compiled, statement=query), self.backend.call(self.request)).hits
 
     def reranked(self) -> list[tuple[int | str, float, float | None]]:

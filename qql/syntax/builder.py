@@ -1,20 +1,31 @@
-"""Rules → nodes: what each rule of the grammar makes of its children."""
+"""Rules → nodes: what each rule of the grammar makes of its children.
+
+A rule that has no method here or in the classes that `Builder` inherits makes the node of its name: a target
+and a statement out of what they declare, any other node out of its children in their order.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLSyntaxError, Span
-from qql.nodes import Node
-from qql.syntax.build_queries import Queries, listed
+from qql.errors import QQLSyntaxError, Span, fail
+from qql.nodes import Condition, Name, Node, Param, Scalar
+from qql.nodes.declare import PAIRS, SCORED, StatementInfo, TargetInfo
+from qql.syntax.build_clauses import Clauses
+from qql.syntax.build_formulas import Formulas
 from qql.syntax.build_statements import Statements
-from qql.syntax.clauses import NOW, as_clause, span_now
+from qql.syntax.build_targets import Targets
+from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, span_now, value_list, with_clauses
 from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
 
 __all__ = ["NODE_RULES", "Builder"]
+
+_Statement = TypeVar("_Statement")
+Given = object
+"""A value of any kind; `Builder` has a method called object."""
 
 
 def _snake(name: str) -> str:
@@ -22,9 +33,11 @@ def _snake(name: str) -> str:
 
 
 NODE_RULES: dict[str, type[Node]] = {
-    _snake(c.__name__): c for c in vars(nodes).values() if isinstance(c, type) and issubclass(c, Node)
+    _snake(c.__name__): c
+    for c in vars(nodes).values()
+    if isinstance(c, type) and issubclass(c, Node) and c is not Node
 }
-"""Rule names that make the node of their name out of their children."""
+"""Rule names that make the node of their name."""
 
 _OPERATORS = {"<>": "!=", "≠": "!=", "≤": "<=", "≥": ">="}
 _BOUNDS = {
@@ -38,201 +51,234 @@ _BOUNDS = {
 }
 _NO_NUMBERS = ("nan", "infinity", "inf")
 _UNEQUAL = ("!=", "<>", "≠")
-_WORDS_TO_TEXT = {
-    "PHRASE": "phrase",
-    "PREFIX": "prefix",
-    "SUBSTRING": "substring",
-    "TOKENS": "text_any",
-    "ANY": "text_any",
-}
 
 
-def _optional_not(negated: Token | None, node: Any) -> Any:
-    return nodes.Not(node, span=span_now()) if negated else node
-
-
-class Builder(Queries, Statements):
-    """What each rule makes of its children. Rules not written out here make the node of their name."""
+class Builder(Targets, Formulas, Clauses, Statements):
+    """What each rule makes of its children, which come as arguments; None is an optional part that is
+    missing.
+    """
 
     def __init__(self) -> None:
-        for rule, make in NODE_RULES.items():
-            if not hasattr(self, rule):
-                setattr(self, rule, _generic(make))
-        for name in ("and", "or", "not", "in"):  # words that Python keeps for itself
-            setattr(self, name, getattr(self, f"{name}_"))
-        for name in ("source", "where", "threshold", "lookup", "limit", "offset", "after", "wait"):
+        for name in CLAUSE_WORDS:
             if not hasattr(self, name):
                 setattr(self, name, as_clause(name))
+        for rule, kind in NODE_RULES.items():
+            if not hasattr(self, rule):
+                setattr(self, rule, _maker(kind))
+        for name in ("and", "or", "not", "in"):  # words that Python keeps for itself
+            setattr(self, name, getattr(self, f"{name}_"))
 
     # -- values
 
-    def number(self, c: list[Any]) -> Any:
-        return nodes.Scalar(number_value(c[0]), span=span_now())
+    def number(self, token: Token) -> Scalar:
+        return Scalar(number_value(token), span=span_now())
 
-    def string(self, c: list[Any]) -> Any:
-        return nodes.Scalar(string_value(c[0]), span=span_now())
+    def string(self, token: Token) -> Scalar:
+        return Scalar(string_value(token), span=span_now())
 
-    def true(self, _: list[Any]) -> Any:
-        return nodes.Scalar(True, span=span_now())
+    def true(self, *_: Token) -> Scalar:
+        return Scalar(True, span=span_now())
 
-    def false(self, _: list[Any]) -> Any:
-        return nodes.Scalar(False, span=span_now())
+    def false(self, *_: Token) -> Scalar:
+        return Scalar(False, span=span_now())
 
-    def null(self, _: list[Any]) -> Any:
-        return nodes.Scalar(None, span=span_now())
+    def null(self) -> Scalar:
+        return Scalar(None, span=span_now())
 
-    def word(self, c: list[Any]) -> Any:
-        return nodes.Scalar(c[0].text, span=span_now())
+    def word(self, token: Token) -> Scalar:
+        return Scalar(token.text, span=span_now())
 
-    def plain_word(self, c: list[Any]) -> Any:
-        if c[0].text.lower().lstrip("-") in _NO_NUMBERS:
-            syntax_error("number-out-of-range", f"`{c[0].text}` is no number", c[0].span)
-        return nodes.Scalar(c[0].text, span=span_now())
+    def plain_word(self, token: Token) -> Scalar:
+        if token.text.lower().lstrip("-") in _NO_NUMBERS:
+            syntax_error("number-out-of-range", f"`{token.text}` is no number", token.span)
+        return Scalar(token.text, span=span_now())
 
-    def bare_word(self, c: list[Any]) -> Any:
-        text = c[0].text
+    def bare_word(self, token: Token) -> Scalar:
+        text = token.text
         if text.startswith("$"):
-            syntax_error("syntax", f"expected a value, found `{text}`", c[0].span, SIGNS["@"])
+            syntax_error("syntax", f"expected a value, found `{text}`", token.span, SIGNS["@"])
         hint = f"write '{text}'; a field is never compared with another"
-        NOW.warn("bare-word", f"`{text}` is taken for the text '{text}'", c[0].span, hint)
-        return self.plain_word(c)
+        NOW.warn("bare-word", f"`{text}` is taken for the text '{text}'", token.span, hint)
+        return self.plain_word(token)
 
-    def uuid(self, c: list[Any]) -> Any:
-        return nodes.Scalar(nodes.Uuid(c[0], span=span_now()), span=span_now())
+    def uuid(self, text: Scalar) -> Scalar:
+        return Scalar(nodes.Uuid(text, span=span_now()), span=span_now())
 
-    def param(self, c: list[Any]) -> Any:
-        text = c[0].text
+    def param(self, token: Token) -> Scalar:
+        text = token.text
         parameters = NOW.parameters
         key = text[1:] if text != "?" else len(parameters)
         if parameters and isinstance(parameters[0].key, str) != isinstance(key, str):
-            raise QQLSyntaxError(
-                Diagnostic(
-                    "mixed-parameters",
-                    "one statement cannot have both `?` and `:name` parameters",
-                    span_now(),
-                    related=((parameters[0].span, "the other kind"),),
-                )
-            )
-        param = nodes.Param(key, span=span_now())
+            message = "one statement cannot have both `?` and `:name` parameters"
+            related = ((parameters[0].span, "the other kind"),)
+            fail("mixed-parameters", message, span_now(), None, related, error=QQLSyntaxError)
+        param = Param(key, span=span_now())
         parameters.append(param)
-        return nodes.Scalar(param, span=span_now())
+        return Scalar(param, span=span_now())
 
-    def value(self, c: list[Any]) -> Any:
-        value = c[0]
-        if isinstance(value, nodes.Scalar):
-            return value.value
-        return value
+    def value(self, value: Given) -> Given:
+        return value.value if isinstance(value, Scalar) else value
 
-    def array(self, c: list[Any]) -> list[Any]:
-        return c[0] or []
+    def array(self, items: list[Given] | None) -> list[Given]:
+        return items or []
 
-    def items(self, c: list[Any]) -> list[Any]:
-        return c
+    def items(self, *items: Given) -> list[Given]:
+        return list(items)
 
-    def pair(self, c: list[Any]) -> Any:
-        key = string_value(c[0]) if c[0].type == "STRING" else c[0].text
-        return key, c[1], c[0].span
+    def pair(self, key: Token, value: Given) -> tuple[str, Given, Span]:
+        return string_value(key) if key.type == "STRING" else key.text, value, key.span
 
-    def object(self, c: list[Any]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
+    def object(self, *pairs: tuple[str, Given, Span] | None) -> dict[str, Given]:
+        out: dict[str, Given] = {}
         places: dict[str, Span] = {}
-        for key, value, span in filter(None, c):
+        for key, value, span in filter(None, pairs):
             if key in out:
-                raise QQLSyntaxError(
-                    Diagnostic(
-                        "duplicate-key",
-                        f"the key `{key}` stands twice in one object",
-                        span,
-                        related=((places[key], "given here first"),),
-                    )
-                )
+                related = ((places[key], "given here first"),)
+                message = f"the key `{key}` stands twice in one object"
+                fail("duplicate-key", message, span, None, related, error=QQLSyntaxError)
             out[key], places[key] = value, span
         return out
 
-    def scalars(self, c: list[Any]) -> tuple[nodes.Scalar, ...]:
-        return tuple(item for item in c if item is not None)
+    def scalars(self, *scalars: Scalar | None) -> tuple[Scalar, ...]:
+        return tuple(scalar for scalar in scalars if scalar is not None)
 
     # -- names
 
-    def name(self, c: list[Any]) -> Any:
-        return nodes.Name(c[0].text, span=span_now())
+    def name(self, token: Token) -> Name:
+        return Name(token.text, span=span_now())
 
-    def quoted_name(self, c: list[Any]) -> Any:
-        return nodes.Name(string_value(c[0]), span=span_now())
+    def quoted_name(self, token: Token) -> Name:
+        return Name(string_value(token), span=span_now())
 
-    def bound_name(self, c: list[Any]) -> Any:
-        return nodes.Name(c[0].value, span=span_now())
+    def bound_name(self, param: Scalar) -> Name:
+        return Name(cast(Param, param.value), span=span_now())
 
-    def names(self, c: list[Any]) -> tuple[Any, ...]:
-        return tuple(c)
+    def names(self, *names: Name) -> tuple[Name, ...]:
+        return names
 
     # -- filters
 
-    def and_(self, c: list[Any]) -> Any:
-        return nodes.And(tuple(c), span=span_now())
+    def and_(self, *children: Condition) -> nodes.And:
+        return nodes.And(children, span=span_now())
 
-    def or_(self, c: list[Any]) -> Any:
-        return nodes.Or(tuple(c), span=span_now())
+    def or_(self, *children: Condition) -> nodes.Or:
+        return nodes.Or(children, span=span_now())
 
-    def not_(self, c: list[Any]) -> Any:
-        return nodes.Not(c[0], span=span_now())
+    def not_(self, child: Condition) -> nodes.Not:
+        return nodes.Not(child, span=span_now())
 
-    def compare(self, c: list[Any]) -> Any:
-        name, op, value = c
+    def compare(self, name: Name, op: Token, value: Scalar) -> nodes.Compare:
         return nodes.Compare(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
 
-    def between(self, c: list[Any]) -> Any:
-        return _optional_not(c[1], nodes.Between(c[0], c[2], c[3], span=span_now()))
+    def between(self, name: Name, negated: Token | None, low: Scalar, high: Scalar) -> Condition:
+        return _optional_not(negated, nodes.Between(name, low, high, span=span_now()))
 
-    def in_(self, c: list[Any]) -> Any:
-        return _optional_not(c[1], nodes.In(c[0], listed(c[2]), span=span_now()))
+    def in_(self, name: Name, negated: Token | None, values: Given) -> Condition:
+        return _optional_not(negated, nodes.In(name, value_list(values), span=span_now()))
 
-    def is_null(self, c: list[Any]) -> Any:
-        return _optional_not(c[1], nodes.IsNull(c[0], span=span_now()))
+    def is_null(self, name: Name, negated: Token | None) -> Condition:
+        return _optional_not(negated, nodes.IsNull(name, span=span_now()))
 
-    def is_empty(self, c: list[Any]) -> Any:
-        return _optional_not(c[1], nodes.IsEmpty(c[0], span=span_now()))
+    def is_empty(self, name: Name, negated: Token | None) -> Condition:
+        return _optional_not(negated, nodes.IsEmpty(name, span=span_now()))
 
-    def match(self, c: list[Any]) -> Any:
-        name, negated, kind, value = c
-        many = kind is not None and kind.type in ("ANY", "EXCEPT")
-        if many and isinstance(value, nodes.Scalar) and isinstance(value.value, nodes.Param):
-            value = value.value  # the list comes later; for ANY it may turn out to be a text
-        if isinstance(value, nodes.Scalar):
-            word = _WORDS_TO_TEXT.get(kind.type, "text") if kind else "text"
-        else:
-            word, value = kind.type.lower(), listed(value)
-        return _optional_not(negated, nodes.Match(name, cast(Any, word), value, span=span_now()))
+    def match(self, name: Name, negated: Token | None, word: Token | None, given: Given) -> Condition:
+        keyword = word.type if word else ""
+        value: Scalar | tuple[Scalar, ...] | Param
+        if isinstance(given, Scalar) and not (
+            isinstance(given.value, Param) and keyword in ("ANY", "EXCEPT")
+        ):
+            kind, value = nodes.MATCH_WORDS[keyword], given
+        else:  # a list; of a parameter behind ANY, binding says whether it is one
+            kind, value = keyword.lower(), value_list(given)
+        return _optional_not(negated, nodes.Match(name, kind, value, span=span_now()))
 
-    def range(self, c: list[Any]) -> Any:
-        return _optional_not(c[1], nodes.Range(c[0], c[2], span=span_now()))
+    def range(self, name: Name, negated: Token | None, bounds: tuple[nodes.Option, ...]) -> Condition:
+        return _optional_not(negated, nodes.Range(name, bounds, span=span_now()))
 
-    def values_count(self, c: list[Any]) -> Any:
-        name, *rest = c
-        if isinstance(rest[0], tuple):
-            return nodes.ValuesCount(name, rest[0], span=span_now())
-        if isinstance(rest[0], nodes.Scalar):  # BETWEEN
-            bounds = {"gte": rest[0], "lte": rest[1]}
-        else:
-            bounds = dict.fromkeys(_BOUNDS[rest[0].text], rest[1])
+    def values_count(self, name: Name, *given: Token | Scalar | tuple[nodes.Option, ...]) -> Condition:
+        negated = None
+        match given:
+            case (tuple() as options,):
+                return nodes.ValuesCount(name, options, span=span_now())
+            case (Token() as sign, Scalar() as end):
+                bounds = dict.fromkeys(_BOUNDS[sign.text], end)
+                negated = sign if sign.text in _UNEQUAL else None
+            case (Scalar() as low, Scalar() as high):  # BETWEEN
+                bounds = {"gte": low, "lte": high}
+            case _:
+                raise AssertionError(f"no bounds: {given!r}")
         options = tuple(nodes.Option(bound, end.value, span=end.span) for bound, end in bounds.items())
-        negated = rest[0] if rest[0].__class__ is Token and rest[0].text in _UNEQUAL else None
         return _optional_not(negated, nodes.ValuesCount(name, options, span=span_now()))
 
-    def geo(self, c: list[Any]) -> Any:
-        name, negated, token, value = c
-        given = value.value if isinstance(value, nodes.Scalar) else value
-        shape = token.type.removeprefix("GEO_").lower()
-        return _optional_not(negated, nodes.Geo(name, shape, given, span=span_now()))
+    def geo(self, name: Name, negated: Token | None, word: Token, given: Given) -> Condition:
+        value = given.value if isinstance(given, Scalar) else given
+        shape = word.type.removeprefix("GEO_").lower()
+        return _optional_not(negated, nodes.Geo(name, shape, value, span=span_now()))
 
-    def min_should(self, c: list[Any]) -> Any:
-        return nodes.MinShould(c[0], tuple(c[1:]), span=span_now())
+    def min_should(self, count: Scalar, *conditions: Condition) -> nodes.MinShould:
+        return nodes.MinShould(count, conditions, span=span_now())
 
     # -- the whole
 
-    def start(self, c: list[Any]) -> Any:
-        return c[0]
+    def start(self, statement: _Statement) -> _Statement:
+        return statement
 
 
-def _generic(make: type[Node]) -> Callable[[list[Any]], Any]:
-    return lambda children: make(*children, span=span_now())
+def _optional_not(negated: Token | None, condition: Condition) -> Condition:
+    return nodes.Not(condition, span=span_now()) if negated else condition
+
+
+# ------------------------------------------------------------------------------------ nodes by declaration
+
+
+def _maker(kind: type[Node]) -> Callable[..., Node]:
+    """What makes a node of its rule's children."""
+    if kind in nodes.STATEMENTS:
+        return _statement_maker(kind, nodes.STATEMENTS[kind])
+    if kind in nodes.TARGETS and nodes.TARGETS[kind].parts:
+        return _target_maker(kind, nodes.TARGETS[kind])
+    return lambda *children: kind(*children, span=span_now())
+
+
+def _statement_maker(kind: type[Node], info: StatementInfo) -> Callable[..., Node]:
+    """The children are the fields of the statement's text in their order; then its options and clauses."""
+    written = info.fields
+
+    def make(*children: object) -> Node:
+        fixed = {
+            name: _as_field(child)
+            for name, child in zip(written, children, strict=False)
+            if child is not None
+        }
+        clauses = []
+        for child in children[len(written) :]:
+            if isinstance(child, tuple):
+                fixed["options"] = child
+            elif child is not None:
+                clauses.append(cast(Clause, child))
+        return with_clauses(kind, info.words, clauses, fixed)
+
+    return make
+
+
+def _as_field(child: object) -> object:
+    """A keyword that is there sets a flag."""
+    return True if isinstance(child, Token) else child
+
+
+def _target_maker(kind: type[Node], info: TargetInfo) -> Callable[..., Node]:
+    """Clauses fill the parts of their names; the other children are the required parts in their order."""
+    required = [one for one in info.parts if one.required]
+    gathers = bool(required) and required[-1].role in (PAIRS, SCORED)
+
+    def make(*children: object) -> Node:
+        given = [child for child in children if child is not None]
+        clauses = [child for child in given if isinstance(child, Clause)]
+        values: list[Given] = [child for child in given if not isinstance(child, Clause)]
+        if gathers:
+            values[len(required) - 1 :] = [tuple(values[len(required) - 1 :])]
+        fixed = {one.field: value for one, value in zip(required, values, strict=True)}
+        return with_clauses(kind, info.words, clauses, fixed)
+
+    return make

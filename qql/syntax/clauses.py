@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, cast
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLSyntaxError, Span
-from qql.nodes import Node
+from qql.errors import Diagnostic, QQLSyntaxError, Span, fail
+from qql.nodes import Node, Scalar
 from qql.syntax.lexer import MAX_NESTING, syntax_error
 
-__all__ = ["NOW", "Clause", "as_clause", "check_depth", "clause_words", "span_now", "waited", "with_clauses"]
+__all__ = [
+    "CLAUSE_WORDS",
+    "NOW",
+    "Clause",
+    "as_clause",
+    "check_depth",
+    "clause_words",
+    "span_now",
+    "stands_twice",
+    "value_list",
+    "with_clauses",
+]
+
+_Node = TypeVar("_Node", bound=Node)
 
 
 class _Now:
@@ -35,11 +48,11 @@ class Clause:
     """A clause on its way into the field of a node that has its name."""
 
     name: str
-    value: Any
+    value: object
     span: Span
 
 
-_CLAUSE_WORDS = {
+CLAUSE_WORDS = {
     "source": "FROM",
     "using": "USING",
     "key": "KEY",
@@ -73,15 +86,19 @@ _CLAUSE_WORDS = {
     "map": "MAP",
     "batch": "BATCH",
     "on_error": "ON ERROR",
-    "positive": "POSITIVE",
-    "negative": "NEGATIVE",
     "strategy": "STRATEGY",
     "defaults": "DEFAULTS",
     "group_size": "GROUP_SIZE",
     "model": "WITH MODEL",
-    "diversity": "DIVERSITY",
-    "candidates": "CANDIDATES",
 }
+"""How a clause is written, by the field that it fills; the parts of targets that may be missing are clauses
+too.
+"""
+
+for _info in nodes.TARGETS.values():
+    for _part in _info.parts:
+        if not _part.required and CLAUSE_WORDS.setdefault(_part.field, _part.word) != _part.word:
+            raise TypeError(f"`{_part.field}` is {CLAUSE_WORDS[_part.field]} elsewhere, not {_part.word}")
 
 
 _NOT_A_CLAUSE = {
@@ -95,41 +112,47 @@ _NOT_A_CLAUSE = {
 
 def clause_words(make: type[Node]) -> list[str]:
     """The clauses that a statement takes, as they are written."""
-    allowed = {f.name for f in fields(make)}
-    return [word for name, word in _CLAUSE_WORDS.items() if name in allowed]
+    return [word for name, word in CLAUSE_WORDS.items() if name in make.__match_args__]
 
 
 def with_clauses(
-    make: type[Any], statement: str, clauses: Iterable[Clause], fixed: dict[str, Any] | None = None
-) -> Any:
+    make: type[_Node], statement: str, clauses: Iterable[Clause], fixed: Mapping[str, object] | None = None
+) -> _Node:
     """A node whose fields are filled by clauses in any order; each at most once, options merged."""
     values: dict[str, Any] = dict(fixed or {})
     places: dict[str, Span] = {name: value.span for name, value in values.items() if isinstance(value, Node)}
-    allowed = {f.name for f in fields(make)}
     for clause in clauses:
-        word = _CLAUSE_WORDS[clause.name]
-        if clause.name not in allowed:
-            what = f"a {statement}" if statement.islower() else statement
-            hint = (
-                _NOT_A_CLAUSE.get((clause.name, make)) or f"its clauses are {', '.join(clause_words(make))}"
-            )
-            syntax_error("misplaced-clause", f"{what} takes no {word} clause", clause.span, hint)
+        if clause.name not in make.__match_args__:
+            _misplaced(clause, make, statement)
         if clause.name == "params":
-            values["params"] = values.get("params", ()) + clause.value
+            values["params"] = values.get("params", ()) + cast(tuple[nodes.Option, ...], clause.value)
         elif clause.name in places:
-            raise QQLSyntaxError(
-                Diagnostic(
-                    "duplicate-clause",
-                    f"{word} stands twice in one {statement}",
-                    clause.span,
-                    f"{word} was already given; one of the two has to go",
-                    ((places[clause.name], "given here first"),),
-                )
-            )
+            _given_twice(clause, statement, places[clause.name])
         else:
             values[clause.name] = clause.value
             places[clause.name] = clause.span
     return make(**values, span=span_now())
+
+
+def _misplaced(clause: Clause, make: type[Node], statement: str) -> NoReturn:
+    what = f"a {statement}" if statement.islower() else statement
+    hint = _NOT_A_CLAUSE.get((clause.name, make)) or f"its clauses are {', '.join(clause_words(make))}"
+    message = f"{what} takes no {CLAUSE_WORDS[clause.name]} clause"
+    syntax_error("misplaced-clause", message, clause.span, hint)
+
+
+def _given_twice(clause: Clause, statement: str, first: Span) -> NoReturn:
+    word = CLAUSE_WORDS[clause.name]
+    message = f"{word} stands twice in one {statement}"
+    hint = f"{word} was already given; one of the two has to go"
+    related = ((first, "given here first"),)
+    fail("duplicate-clause", message, clause.span, hint, related, error=QQLSyntaxError)
+
+
+def stands_twice(word: str, span: Span, first: Span) -> NoReturn:
+    """Raises `QQLSyntaxError` for what may stand once only."""
+    related = ((first, "given here first"),)
+    fail("duplicate-clause", f"{word} stands twice", span, None, related, error=QQLSyntaxError)
 
 
 def span_now() -> Span:
@@ -137,14 +160,16 @@ def span_now() -> Span:
     return NOW.span
 
 
-def as_clause(name: str) -> Callable[[list[Any]], Any]:
+def as_clause(name: str) -> Callable[[object], Clause]:
     """What makes a clause of a rule that has one child."""
-    return lambda children: Clause(name, children[0], span_now())
+    return lambda value: Clause(name, value, span_now())
 
 
-def waited(clause: Clause | None) -> Any:
-    """The value of a WAIT that may be missing."""
-    return clause.value if clause else None
+def value_list(value: object) -> tuple[Scalar, ...] | nodes.Param:
+    """The list of IN: scalars in parentheses as they are, an array's items as scalars, or a parameter."""
+    if isinstance(value, list):
+        return tuple(Scalar(item, span=span_now()) for item in value)
+    return cast(nodes.Param, value.value) if isinstance(value, Scalar) else cast(tuple[Scalar, ...], value)
 
 
 _BELOW: dict[type[Node], tuple[str, ...]] = {
@@ -173,9 +198,10 @@ def _first_and_rest(case: nodes.Case) -> list[nodes.When]:
     return found
 
 
-def check_depth(node: Any, what: str, hint: str | None = None) -> None:
+def check_depth(node: nodes.Condition | nodes.Expression, what: str, hint: str | None = None) -> None:
     """Raises `QQLSyntaxError` for a condition or an expression that nests too deep to be worked on."""
-    level, todo = 0, [node]
+    level = 0
+    todo: list[Any] = [node]
     while todo:
         level += 1
         if level > MAX_NESTING:

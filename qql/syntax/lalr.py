@@ -110,12 +110,12 @@ def _build(how: dict[str, Any], builder: object) -> Callable[[Sequence[Any]], An
 
         def single(values: Sequence[Any]) -> Any:
             kept = children(values)
-            return kept[0] if len(kept) == 1 else make(kept)
+            return kept[0] if len(kept) == 1 else make(*kept)
 
         return single
     if make is None:
         raise LookupError(f"nothing builds the rule {how['make']}")
-    return lambda values: make(children(values))
+    return lambda values: make(*children(values))
 
 
 def build(text: str) -> dict[str, Any]:
@@ -125,12 +125,12 @@ def build(text: str) -> dict[str, Any]:
     from lark.parsers.lalr_analysis import Shift
 
     class Unused(Lexer):
-        """Keeps Lark from building lexers: the terminals are cut by `qql.terminals`."""
+        """Keeps Lark from building lexers: the terminals are cut by `qql.syntax.lexer`."""
 
         def __init__(self, conf: Any) -> None: ...
 
         def lex(self, *_: Any) -> Any:
-            raise AssertionError("the text is cut by qql.terminals")
+            raise AssertionError("the text is cut by qql.syntax.lexer")
 
     lark = Lark(text, parser="lalr", lexer=Unused, start=list(ROOTS), maybe_placeholders=True)
     table = cast(Any, lark.parser).parser._parse_table

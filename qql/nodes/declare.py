@@ -1,0 +1,238 @@
+"""How a construct of the language is declared: what its parts hold, where they are sent, who carries it out.
+
+The classes of the nodes and the rows of a few tables are the declarations. Builder, printer, planner,
+emitter, converter, manual, advice, the engines and the tests read them, so each fact is said once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from qql.nodes.core import Node
+
+__all__ = [
+    "EVERYWHERE",
+    "INPUT",
+    "INPUTS",
+    "PAIRS",
+    "SCORED",
+    "STATEMENTS",
+    "TARGETS",
+    "YES",
+    "Choice",
+    "Count",
+    "Number",
+    "Part",
+    "Role",
+    "Rows",
+    "StatementInfo",
+    "Support",
+    "TargetInfo",
+    "part",
+    "statement",
+    "target",
+]
+
+YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Since which version of Qdrant's server a construct is carried out, and what the other engines do with
+    it.
+
+    ``edge`` (the embedded engine) and ``local`` (qdrant-client's local mode) are `YES`; or begin with
+    ``noted: ``, where the request is carried out and a note says what has no effect; or are the reason of a
+    refusal. Servers before 1.10 have no query API, so nothing is older.
+    """
+
+    since: str = "1.10"
+    edge: str = YES
+    local: str = YES
+
+
+EVERYWHERE = Support()
+_Class = TypeVar("_Class", bound="type[Node]")
+
+
+# ---------------------------------------------------------------- targets
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a part of a target holds. ``inputs`` says that there are texts, vectors or points in it."""
+
+    name: str
+    inputs: bool = False
+
+
+INPUT = Role("input", inputs=True)
+"""One text, image, object, vector or point."""
+INPUTS = Role("inputs", inputs=True)
+"""A list of inputs, in which a bare string is the id of a point."""
+PAIRS = Role("pairs", inputs=True)
+"""A list of `ContextPair`, a positive and a negative input each."""
+SCORED = Role("scored", inputs=True)
+"""A list of `FeedbackItem`, an input and its score each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Role):
+    """A number from ``low`` to ``high``."""
+
+    name: str = "number"
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count(Role):
+    """A whole number from ``low`` to ``high``, which is Qdrant's own limit."""
+
+    name: str = "count"
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Role):
+    """One of some words. ``plural`` is what they are called together."""
+
+    name: str = "choice"
+    words: tuple[str, ...]
+    plural: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One field of a target.
+
+    ``word`` is the keyword in front of it ("" where none stands there), ``rest`` its place in the query that
+    is sent, a path of one key or two: ``recommend.positive``. ``required`` says that it cannot be left out.
+    """
+
+    field: str
+    role: Role
+    word: str
+    rest: str
+    required: bool
+
+
+def part(role: Role, word: str = "", *, rest: str, default: Any = MISSING) -> Any:
+    """A field of a node that is a `Part` of a target. Without ``default`` it is required."""
+    return field(default=default, metadata={"part": (role, word, rest)})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """What a class of targets declares.
+
+    ``words`` are the keywords that it begins with, ``rest`` is the key by which its query is known (None: it
+    is no query of Qdrant's). ``stage`` is what a converted request calls a stage of this kind.
+    """
+
+    words: str
+    rest: str | None
+    stage: str
+    support: Support
+    parts: tuple[Part, ...]
+
+    @property
+    def by_vector(self) -> bool:
+        """Whether it compares vectors: then USING, a model and an exact search have a meaning."""
+        return any(one.role.inputs for one in self.parts)
+
+
+TARGETS: dict[type[Node], TargetInfo] = {}
+"""Every target of QUERY that is not an input by itself, in the order of their declarations."""
+
+
+def target(
+    words: str, *, rest: str | None, stage: str = "", support: Support = EVERYWHERE
+) -> Callable[[_Class], _Class]:
+    """Declares a class of nodes as a target of QUERY. Stands above ``@node``."""
+
+    def declare(cls: _Class) -> _Class:
+        parts = []
+        for one in fields(cls):
+            if "part" in one.metadata:
+                role, word, path = one.metadata["part"]
+                parts.append(Part(one.name, role, word, path, one.default is MISSING))
+                if path.partition(".")[0] not in (rest, "nearest"):
+                    raise TypeError(f"{cls.__name__}.{one.name}: `{path}` is no place in a `{rest}` query")
+        TARGETS[cls] = TargetInfo(words, rest, stage, support, tuple(parts))
+        return cls
+
+    return declare
+
+
+# ---------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An answer that is shown as rows: its list stands under ``key`` ("": it is the list).
+
+    ``columns`` gives the key of each column in the items.
+    """
+
+    key: str
+    columns: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, key: str, **columns: str) -> Rows:
+        """``Rows.of("aliases", alias="alias_name")``."""
+        return cls(key, tuple(columns.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class StatementInfo:
+    """What a class of statements declares.
+
+    ``text`` is how it is written, ``{field}`` for its fields in the order of the text; ``clauses`` are the
+    fields that stand behind it in any order. ``sends`` is the method and the path of a request without a
+    body, with ``{field}`` for the name of a collection. ``shows`` says what is shown of an answer: `Rows`, or
+    a message. Where ``sends`` or ``shows`` is None, a function of the emitter or of the session has it.
+    """
+
+    text: str
+    clauses: tuple[str, ...]
+    sends: str | None
+    shows: Rows | str | None
+
+    @property
+    def words(self) -> str:
+        """The keywords that it begins with."""
+        return self.text.partition("{")[0].strip()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields in its text, in their order."""
+        return tuple(re.findall(r"\{(\w+)\}", self.text))
+
+
+STATEMENTS: dict[type[Node], StatementInfo] = {}
+"""Every statement, in the order of their declarations."""
+
+
+def statement(
+    text: str, clauses: str = "", *, sends: str | None = None, shows: Rows | str | None = None
+) -> Callable[[_Class], _Class]:
+    """Declares a class of nodes as a statement. Stands above ``@node``; ``clauses`` are names with spaces
+    between.
+    """
+
+    def declare(cls: _Class) -> _Class:
+        info = StatementInfo(text, tuple(clauses.split()), sends, shows)
+        known = {one.name for one in fields(cls)}
+        for name in (*info.fields, *info.clauses, *re.findall(r"\{(\w+)\}", sends or "")):
+            if name not in known:
+                raise TypeError(f"{cls.__name__} has no field `{name}`, which its declaration names")
+        STATEMENTS[cls] = info
+        return cls
+
+    return declare

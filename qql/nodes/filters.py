@@ -1,0 +1,209 @@
+"""The conditions of filters, and the operators of MATCH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.declare import EVERYWHERE, Support
+
+
+@node
+class Compare(Node):
+    """``field = value``; the operators are ``= != < <= > >=``."""
+
+    name: Name
+    op: str
+    value: Scalar
+
+
+@node
+class Between(Node):
+    """``field BETWEEN low AND high``, both ends included."""
+
+    name: Name
+    low: Scalar
+    high: Scalar
+
+
+@node
+class In(Node):
+    """``field IN ('a', 'b')``, ``field IN :tags``."""
+
+    name: Name
+    values: tuple[Scalar, ...] | Param
+
+
+@node
+class IsNull(Node):
+    """``field IS NULL``."""
+
+    name: Name
+
+
+@node
+class IsEmpty(Node):
+    """``field IS EMPTY``: missing, null or an empty list."""
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class MatchOperator:
+    """An operator of MATCH.
+
+    ``word`` is its keyword behind MATCH ("" for MATCH alone) and ``kind`` Qdrant's key of it. It takes words
+    (one text), or with ``values`` a list of values. ``index`` are the types of payload index that answer it
+    (with ``values``, that hangs on the values). ``says`` is what it finds; ``example`` is tried on the
+    engines. ``spellings`` are other keywords for it.
+    """
+
+    word: str
+    kind: str
+    says: str
+    example: str
+    index: tuple[str, ...] = ("text",)
+    values: bool = False
+    spellings: tuple[str, ...] = ()
+    support: Support = EVERYWHERE
+
+    @property
+    def words(self) -> str:
+        """``MATCH PHRASE``."""
+        return f"MATCH {self.word}".rstrip()
+
+
+_OPERATORS = (
+    MatchOperator("", "text", "all of the words", "quick fox", spellings=("TEXT",)),
+    MatchOperator("PHRASE", "phrase", "the words in this order", "quick brown", support=Support("1.15")),
+    MatchOperator(
+        "TOKENS", "text_any", "one of the words", "quick slow", spellings=("ANY",), support=Support("1.16")
+    ),
+    MatchOperator(
+        "PREFIX", "prefix", "the beginning of the value", "re", ("keyword",), support=Support("1.19")
+    ),
+    MatchOperator(
+        "SUBSTRING", "substring", "a part of the value", "ed", ("keyword",), support=Support("1.20")
+    ),
+    MatchOperator("ANY", "any", "one of the values", "('a', 'b')", (), values=True),
+    MatchOperator("EXCEPT", "except", "none of the values", "('a', 'b')", (), values=True),
+)
+MATCH_OPERATORS = {known.kind: known for known in _OPERATORS}
+"""By Qdrant's key."""
+MATCH_WORDS = {
+    word: known.kind for known in _OPERATORS if not known.values for word in (known.word, *known.spellings)
+}
+"""The operators that take words, by their keywords."""
+
+
+@node
+class Match(Node):
+    """``field MATCH [PHRASE|PREFIX|SUBSTRING|TOKENS] 'words'``, ``field MATCH ANY|EXCEPT ('a', 'b')``.
+
+    ``kind`` is a key of `MATCH_OPERATORS`.
+    """
+
+    name: Name
+    kind: str
+    value: Scalar | tuple[Scalar, ...] | Param
+
+
+@node
+class And(Node):
+    """``a AND b AND …``."""
+
+    children: tuple[Condition, ...]
+
+
+@node
+class Or(Node):
+    """``a OR b OR …``."""
+
+    children: tuple[Condition, ...]
+
+
+@node
+class Not(Node):
+    """``NOT a``, and the NOT of NOT IN, NOT BETWEEN, IS NOT NULL, IS NOT EMPTY and NOT MATCH."""
+
+    child: Condition
+
+
+@node
+class Range(Node):
+    """``field RANGE (gt = 1, lte = 5)``: both bounds in one condition, which one element has to satisfy."""
+
+    name: Name
+    bounds: tuple[Option, ...]
+
+
+@node
+class ValuesCount(Node):
+    """``field VALUES_COUNT > 2``, ``VALUES_COUNT (gt = 1, lt = 5)``: by how many values a field holds."""
+
+    name: Name
+    bounds: tuple[Option, ...]
+
+
+@node
+class Geo(Node):
+    """``field GEO_RADIUS {center: {lat: …, lon: …}, radius: 1000}``, ``GEO_BBOX {…}``, ``GEO_POLYGON {…}``.
+
+    ``shape`` is bbox, radius or polygon.
+    """
+
+    name: Name
+    shape: str
+    value: Any
+
+
+@node
+class Nested(Node):
+    """``NESTED('path', a = 1 AND b = 2)``: one element of the array at the path satisfies all of it."""
+
+    name: Name
+    condition: Condition
+
+
+@node
+class MinShould(Node):
+    """``MIN SHOULD 2 (a = 1, b = 2, c = 3)``: at least so many of them hold."""
+
+    count: Scalar
+    conditions: tuple[Condition, ...]
+
+
+@node
+class Slice(Node):
+    """``SLICE(4, 0)``: the first of four disjoint parts of all points."""
+
+    total: Scalar
+    index: Scalar
+
+
+@node
+class HasVector(Node):
+    """``HAS_VECTOR dense``: the point has a vector of that name."""
+
+    name: Name
+
+
+Condition = (
+    Compare
+    | Between
+    | In
+    | IsNull
+    | IsEmpty
+    | Match
+    | Range
+    | ValuesCount
+    | Geo
+    | Nested
+    | MinShould
+    | Slice
+    | HasVector
+    | And
+    | Or
+    | Not
+)

@@ -1,0 +1,148 @@
+"""The expressions of formulas, and the functions that they call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qql.nodes.core import Name, Node, Scalar, node
+from qql.nodes.declare import Support
+from qql.nodes.filters import Condition
+
+_FORMULAS = Support("1.14")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of formulas.
+
+    ``word`` is its name here, ``name`` Qdrant's key of the expression. It takes at least ``least`` arguments
+    and at the most ``most`` (None: any number). ``keys`` are the arguments' keys where Qdrant wants an
+    object, and ``many`` says that it wants a list. ``guard`` is the least argument that the function is given
+    with ``[DEFAULT = …]``: where it is still defined. ``spellings`` are other names for it.
+    """
+
+    word: str
+    name: str
+    least: int = 1
+    most: int | None = 1
+    keys: tuple[str, ...] = ()
+    guard: float | None = None
+    spellings: tuple[str, ...] = ()
+    support: Support = _FORMULAS
+
+    @property
+    def many(self) -> bool:
+        """Whether Qdrant wants a list of arguments."""
+        return self.most is None
+
+
+_FUNCTIONS = (
+    Function("ABS", "abs"),
+    Function("SQRT", "sqrt", guard=0.0),
+    Function("POW", "pow", 2, 2, keys=("base", "exponent"), spellings=("POWER",)),
+    Function("EXP", "exp"),
+    Function("LOG", "log10", guard=1e-9, spellings=("LOG10",)),
+    Function("LN", "ln", guard=1e-9),
+    Function("ACOSH", "acosh", guard=1.0, support=Support("1.20")),
+    Function("MAX", "max", most=None, support=Support("1.20")),
+    Function("MIN", "min", most=None, support=Support("1.20")),
+    Function("SUM", "sum", most=None),
+    Function("PRODUCT", "mult", most=None, spellings=("MULT",)),
+    Function("NEG", "neg"),
+)
+FUNCTIONS = {known.word: known for known in _FUNCTIONS}
+"""By name here. ``a + b``, ``a * b`` and ``-a`` are SUM, PRODUCT and NEG."""
+FUNCTION_OF = {known.name: known for known in _FUNCTIONS}
+"""By Qdrant's key."""
+SPELLINGS = {other: known.word for known in _FUNCTIONS for other in known.spellings}
+"""Other names for them."""
+DECAYS = ("lin", "exp", "gauss")
+"""The kinds of `Decay`; Qdrant's key of each ends with ``_decay``."""
+
+
+@node
+class Call(Node):
+    """``ABS(x)``, ``POW(x, 2)``, ``a + b`` (sum), ``a * b`` (mult), ``-a`` (neg); ``a - b`` is ``a + -b``.
+
+    ``function`` is Qdrant's own name of the expression. ``LOG(x) [DEFAULT = 0]``, in brackets as written
+    here, keeps the argument where the function is defined.
+    """
+
+    function: str
+    args: tuple[Expression, ...]
+    default: Scalar | None = None
+
+
+@node
+class Divide(Node):
+    """``a / b [DEFAULT = 1]``: the default, in brackets as written here, is for b = 0."""
+
+    left: Expression
+    right: Expression
+    default: Scalar | None = None
+
+
+@node
+class When(Node):
+    """``WHEN condition THEN value`` in CASE."""
+
+    condition: Condition
+    value: Expression
+
+
+@node
+class Case(Node):
+    """``CASE WHEN a = 1 THEN 2 [WHEN …] [ELSE 0] END``."""
+
+    whens: tuple[When, ...]
+    otherwise: Expression | None = None
+
+
+@node
+class Truth(Node):
+    """``CONDITION(tag = 'a')``, ``MATCH(tag, 'a')``, ``MATCH_ANY(tag, ['a'])``: 1 or 0."""
+
+    condition: Condition
+
+
+@node
+class GeoDistance(Node):
+    """``GEO_DISTANCE(52.5, 13.4, location)``, ``GEO_DISTANCE({lat: 52.5, lon: 13.4}, location)``: in metres.
+
+    ``origin`` is ``{"lat": …, "lon": …}``, whose values may be parameters.
+    """
+
+    origin: Any
+    name: Name
+
+
+@node
+class Datetime(Node):
+    """``DATETIME('2024-05-01T12:00:00Z')``: its seconds since 1970."""
+
+    value: Scalar
+
+
+@node
+class DatetimeKey(Node):
+    """``DATETIME_KEY(created_at)``: the seconds since 1970 of a field that holds a date."""
+
+    name: Name
+
+
+@node
+class Decay(Node):
+    """``GAUSS_DECAY(x, TARGET = 3, SCALE = 2, MIDPOINT = 0.5)``; also ``EXP_DECAY`` and ``LIN_DECAY``.
+
+    ``kind`` is gauss, exp or lin.
+    """
+
+    kind: str
+    x: Expression
+    target: Expression | None = None
+    scale: Expression | None = None
+    midpoint: Expression | None = None
+
+
+Expression = Scalar | Name | Call | Divide | Case | Truth | GeoDistance | Datetime | DatetimeKey | Decay

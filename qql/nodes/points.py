@@ -1,0 +1,208 @@
+"""Statements that read and write points. A statement declares how it is written and what is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.declare import statement
+from qql.nodes.filters import Condition
+from qql.nodes.queries import Selection, Shard
+from qql.nodes.targets import OrderBy
+
+
+@statement("COUNT", "source where params shard")
+@node
+class Count(Node):
+    """``COUNT FROM c [WHERE f] [WITH (exact = b)] [SHARD key]``."""
+
+    source: Name | None = None
+    where: Condition | None = None
+    params: tuple[Option, ...] = ()
+    shard: Shard | None = None
+
+
+@statement("FACET {key}", "source where params shard limit")
+@node
+class Facet(Node):
+    """``FACET field FROM c [WHERE f] [WITH (exact = b)] [SHARD key] [LIMIT n]``."""
+
+    key: Name | None = None
+    source: Name | None = None
+    where: Condition | None = None
+    params: tuple[Option, ...] = ()
+    shard: Shard | None = None
+    limit: Scalar | None = None
+
+
+@statement("SCROLL", "source where after order_by params payload vectors shard limit")
+@node
+class Scroll(Node):
+    """``SCROLL FROM c [WHERE f] [AFTER id] [ORDER BY field] [LIMIT n]``."""
+
+    source: Name | None = None
+    where: Condition | None = None
+    after: Scalar | None = None
+    order_by: OrderBy | None = None
+    params: tuple[Option, ...] = ()
+    payload: Selection | None = None
+    vectors: Selection | None = None
+    shard: Shard | None = None
+    limit: Scalar | None = None
+
+
+@statement("DELETE", "source where shard wait", shows="deleted points from {collection}")
+@node
+class Delete(Node):
+    """``DELETE FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement(
+    "DELETE PAYLOAD {names}", "source where shard wait", shows="deleted payload fields from {collection}"
+)
+@node
+class DeletePayload(Node):
+    """``DELETE PAYLOAD field, … FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    names: tuple[Name, ...]
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement("DELETE VECTOR {names}", "source where shard wait", shows="deleted vectors from {collection}")
+@node
+class DeleteVector(Node):
+    """``DELETE VECTOR name, … FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    names: tuple[Name, ...]
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement("CLEAR PAYLOAD", "source where shard wait", shows="cleared payloads in {collection}")
+@node
+class ClearPayload(Node):
+    """``CLEAR PAYLOAD FROM c WHERE f [SHARD key] [WAIT b]``."""
+
+    source: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@node
+class Embedding(Node):
+    """``DENSE MODEL 'm' VECTOR name ON field`` behind USING of UPSERT: a vector made of a row's field.
+
+    ``kind`` is dense, sparse, multi or image; what is None is found by the schema and the row.
+    """
+
+    kind: str | None = None
+    model: Scalar | None = None
+    vector: Name | None = None
+    name: Name | None = None
+
+
+@statement("UPSERT INTO {collection} VALUES {rows}", "embeds mode update_filter shard wait")
+@node
+class Upsert(Node):
+    """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [USING …] [UPDATE MODE m] [UPDATE FILTER f]
+    [SHARD key] [WAIT b]``, ``VALUES :rows``.
+
+    A row is a dict whose values are JSON values, `Param` or `Uuid`. Rows of INSERT (``insert``)
+    need no id.
+    """
+
+    collection: Name
+    rows: tuple[Any, ...] | Param
+    insert: bool = False
+    embeds: tuple[Embedding, ...] = ()
+    mode: Name | None = None
+    update_filter: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement(
+    "UPDATE {collection} SET PAYLOAD = {value}",
+    "key overwrite where shard wait",
+    shows="updated payloads in {collection}",
+)
+@node
+class UpdatePayload(Node):
+    """``UPDATE c SET PAYLOAD = {…} [KEY path] [OVERWRITE] WHERE f [SHARD key] [WAIT b]``.
+
+    ``key`` is the path of an object inside the payload; without it, the payload itself.
+    """
+
+    collection: Name
+    value: Any
+    key: Name | None = None
+    overwrite: bool = False
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement(
+    "UPDATE {collection} SET VECTOR {name} = {value}",
+    "where shard wait",
+    shows="updated vectors in {collection}",
+)
+@node
+class UpdateVector(Node):
+    """``UPDATE c SET VECTOR [name] = […] WHERE id = 1``, ``SET VECTOR = {a: […], b: […]} WHERE id = 1``."""
+
+    collection: Name
+    value: Any
+    name: Name | None = None
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@statement(
+    "UPDATE {collection} SET VECTOR VALUES {rows}",
+    "where shard wait",
+    shows="updated vectors in {collection}",
+)
+@node
+class UpdateVectors(Node):
+    """``UPDATE c SET VECTOR VALUES {id: 1, vector: {a: […]}}, …``."""
+
+    collection: Name
+    rows: tuple[Any, ...] | Param
+    where: Condition | None = None
+    shard: Shard | None = None
+    wait: Scalar | None = None
+
+
+@node
+class Mapping(Node):
+    """``text = body``, ``id = UUID(key)``, ``payload = (a, b)`` in COPY … MAP."""
+
+    target: Name
+    source: Name | tuple[Name, ...]
+    uuid: bool = False
+
+
+@statement("COPY {collection} FROM {path}", "format map batch on_error")
+@node
+class Copy(Node):
+    """``COPY c FROM 'file' [FORMAT f] [MAP (id = key, …)] [BATCH n] [ON ERROR SKIP|STOP]``."""
+
+    collection: Name
+    path: Scalar
+    format: Name | None = None
+    map: tuple[Mapping, ...] = ()
+    batch: Scalar | None = None
+    on_error: str | None = None

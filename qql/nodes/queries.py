@@ -1,0 +1,125 @@
+"""Queries, their stages and their clauses."""
+
+from __future__ import annotations
+
+from qql.nodes.core import Name, Node, Option, Scalar, node
+from qql.nodes.declare import statement
+from qql.nodes.filters import Condition
+from qql.nodes.targets import Formula, Target
+
+
+@node
+class Fusion(Node):
+    """``FUSION RRF``, ``FUSION DBSF``."""
+
+    method: str
+
+
+@node
+class Using(Node):
+    """``USING dense [AS DENSE|SPARSE|MULTI]``."""
+
+    name: Name
+    kind: str | None = None
+
+
+@node
+class Selection(Node):
+    """``true``, ``false``, ``INCLUDE (a, b)``, ``EXCLUDE (a)`` after WITH PAYLOAD or WITH VECTOR."""
+
+    mode: str
+    names: tuple[Name, ...] = ()
+
+
+@node
+class Lookup(Node):
+    """``LOOKUP FROM other [VECTOR v] [SHARD key]``."""
+
+    collection: Name
+    vector: Name | None = None
+    shard: Shard | None = None
+
+
+@node
+class GroupLookup(Node):
+    """``LOOKUP FROM c [WITH PAYLOAD …] [WITH VECTOR …]`` behind GROUP BY: a point for each group."""
+
+    collection: Name
+    payload: Selection | None = None
+    vectors: Selection | None = None
+
+
+@node
+class Group(Node):
+    """``GROUP BY field [SIZE n] [LOOKUP FROM c …]``."""
+
+    name: Name
+    size: Scalar | None = None
+    lookup: GroupLookup | None = None
+
+
+@node
+class Shard(Node):
+    """``SHARD 'key'``, ``SHARD ('a', 'b')``, ``SHARD 'key' FALLBACK 'other'``."""
+
+    keys: tuple[Scalar, ...]
+    fallback: Scalar | None = None
+
+
+@node
+class Rerank(Node):
+    """``RERANK 'query' MODEL 'm' [ON field] [TOP n]``, ``QUERY CROSS RERANK …``: a cross-encoder's order."""
+
+    text: Scalar | None = None
+    model: Scalar | None = None
+    name: Name | None = None
+    top: Scalar | None = None
+
+
+@node
+class Ref(Node):
+    """``name [WHERE f] [SCORE THRESHOLD x] [LOOKUP FROM c]`` or an inline stage in PREFETCH."""
+
+    stage: Name | Query
+    where: Condition | None = None
+    threshold: Scalar | None = None
+    lookup: Lookup | None = None
+
+
+@node
+class Cte(Node):
+    """``name AS ( stage )`` after WITH."""
+
+    name: Name
+    stage: Query
+
+
+@node
+class Provenance(Node):
+    """``WITH PROVENANCE``."""
+
+
+@statement("QUERY")
+@node
+class Query(Node):
+    """``[WITH …] QUERY target FROM c USING v WHERE f PREFETCH (…) FUSION RRF … LIMIT n``; also a stage."""
+
+    ctes: tuple[Cte, ...] = ()
+    target: Target | None = None
+    source: Name | None = None
+    using: Using | None = None
+    where: Condition | None = None
+    prefetch: tuple[Ref, ...] = ()
+    fusion: Fusion | None = None
+    formula: Formula | None = None
+    rerank: Rerank | None = None
+    threshold: Scalar | None = None
+    params: tuple[Option, ...] = ()
+    group: Group | None = None
+    payload: Selection | None = None
+    vectors: Selection | None = None
+    provenance: Provenance | None = None
+    lookup: Lookup | None = None
+    shard: Shard | None = None
+    limit: Scalar | None = None
+    offset: Scalar | None = None

@@ -1,0 +1,185 @@
+"""Statements of a session, statements about statements, and all of them together."""
+
+from __future__ import annotations
+
+from qql.nodes.collections import (
+    AddVector,
+    AlterCollection,
+    CreateAlias,
+    CreateCollection,
+    CreateIndex,
+    CreateShardKey,
+    CreateSnapshot,
+    DropAlias,
+    DropCollection,
+    DropIndex,
+    DropShardKey,
+    DropSnapshot,
+    DropVector,
+    Optimize,
+    RenameAlias,
+    RestoreSnapshot,
+    SetQuota,
+    ShowAliases,
+    ShowCollection,
+    ShowCollections,
+    ShowIndexes,
+    ShowQuotas,
+    ShowShardKeys,
+    ShowSnapshots,
+)
+from qql.nodes.core import Name, Node, Option, Scalar, node
+from qql.nodes.declare import statement
+from qql.nodes.points import (
+    ClearPayload,
+    Copy,
+    Count,
+    Delete,
+    DeletePayload,
+    DeleteVector,
+    Facet,
+    Scroll,
+    UpdatePayload,
+    UpdateVector,
+    UpdateVectors,
+    Upsert,
+)
+from qql.nodes.queries import Query
+
+
+@statement("BATCH {statements}", "wait params")
+@node
+class Batch(Node):
+    """``BATCH { statement; statement; } [WAIT b] [PARAMS (…)]``: statements of one kind in one request."""
+
+    statements: tuple[Statement, ...]
+    wait: Scalar | None = None
+    params: tuple[Option, ...] = ()
+
+
+@statement("EXECUTE {path}")
+@node
+class Execute(Node):
+    """``EXECUTE 'file.qql'``: the statements of a file."""
+
+    path: Scalar
+
+
+@statement("DUMP {collection} {path}")
+@node
+class Dump(Node):
+    """``DUMP c 'file.qql'``: a script that makes the collection again, with its points."""
+
+    collection: Name
+    path: Scalar
+
+
+@statement("USE {collection}")
+@node
+class Use(Node):
+    """``USE c``: the collection of statements that name none."""
+
+    collection: Name
+
+
+@statement("DEFINE {name} AS {stage}")
+@node
+class Define(Node):
+    """``DEFINE name AS ( stage )``: a stage for the rest of the session or script."""
+
+    name: Name
+    stage: Query
+
+
+@statement("UNDEFINE {name}")
+@node
+class Undefine(Node):
+    """``UNDEFINE name``."""
+
+    name: Name
+
+
+@statement("SHOW STAGES")
+@node
+class ShowStages(Node):
+    """``SHOW STAGES``."""
+
+
+@statement("EXPLAIN {statement}", "analyze runs ablate format")
+@node
+class Explain(Node):
+    """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT json] statement``."""
+
+    statement: Statement
+    analyze: bool = False
+    runs: Scalar | None = None
+    ablate: bool = False
+    format: Name | None = None
+
+
+@statement("WHY {negated} {id} {statement}", "format")
+@node
+class Why(Node):
+    """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query."""
+
+    id: Scalar
+    statement: Statement
+    negated: bool = False
+    format: Name | None = None
+
+
+Statement = (
+    Query
+    | Count
+    | Facet
+    | Scroll
+    | Delete
+    | DeletePayload
+    | DeleteVector
+    | ClearPayload
+    | Upsert
+    | UpdatePayload
+    | UpdateVector
+    | UpdateVectors
+    | Batch
+    | Copy
+    | CreateCollection
+    | AlterCollection
+    | AddVector
+    | DropVector
+    | DropCollection
+    | CreateIndex
+    | DropIndex
+    | ShowIndexes
+    | CreateAlias
+    | DropAlias
+    | RenameAlias
+    | ShowAliases
+    | CreateSnapshot
+    | DropSnapshot
+    | RestoreSnapshot
+    | ShowSnapshots
+    | CreateShardKey
+    | DropShardKey
+    | ShowShardKeys
+    | SetQuota
+    | ShowQuotas
+    | Optimize
+    | Execute
+    | Dump
+    | Use
+    | Define
+    | Undefine
+    | ShowStages
+    | ShowCollections
+    | ShowCollection
+    | Explain
+    | Why
+)
+
+
+def subject(statement: Statement) -> Statement:
+    """The statement that EXPLAIN or WHY speaks of; the statement itself where it is neither."""
+    while isinstance(statement, (Explain, Why)):
+        statement = statement.statement
+    return statement

@@ -1,0 +1,218 @@
+"""What a query searches for. A target declares what its parts hold and where they are sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.declare import (
+    INPUT,
+    INPUTS,
+    PAIRS,
+    SCORED,
+    Choice,
+    Count,
+    Number,
+    Support,
+    part,
+    target,
+)
+from qql.nodes.formulas import Expression
+
+
+@node
+class Text(Node):
+    """``'emergency care'``, ``TEXT '…' MODEL 'm' [OPTIONS {…}]``."""
+
+    text: Scalar
+    model: Scalar | None = None
+    options: Any = None
+
+
+@node
+class Vector(Node):
+    """``[0.1, 0.2]``, ``[[…], …]``, ``{indices: […], values: […]}``, ``VECTOR :v``."""
+
+    value: Any
+
+
+@node
+class Point(Node):
+    """``POINT 42``, ``POINT 'uuid'``."""
+
+    id: Scalar
+
+
+@target("POINTS", rest=None)
+@node
+class Points(Node):
+    """``POINTS (1, 2)``, ``POINTS :ids``: the points themselves, without a search."""
+
+    ids: tuple[Scalar, ...] | Param
+
+
+@node
+class AnyInput(Node):
+    """``QUERY :q``: the bound value decides whether it is a text, a vector or a point."""
+
+    value: Any
+
+
+@node
+class Image(Node):
+    """``IMAGE 'https://…/cat.png' MODEL 'm'``: an address or base64 data, embedded by a model."""
+
+    image: Scalar
+    model: Scalar | None = None
+    options: Any = None
+
+
+@node
+class Inference(Node):
+    """``OBJECT {…} MODEL 'm'``: whatever a model takes."""
+
+    object: Any
+    model: Scalar | None = None
+    options: Any = None
+
+
+Input = Text | Image | Inference | Vector | Point | AnyInput
+Embedded = Text | Image | Inference
+"""The inputs that a model turns into vectors."""
+EMBEDDED: dict[str, type[Embedded]] = {"text": Text, "image": Image, "object": Inference}
+"""By the key that holds what is embedded in Qdrant's inference object; the node's field has the same name."""
+
+STRATEGY = Choice(words=("average_vector", "best_score", "sum_scores"), plural="strategies")
+
+
+@target("RECOMMEND", rest="recommend", stage="recommended")
+@node
+class Recommend(Node):
+    """``RECOMMEND POSITIVE (1, 2) [NEGATIVE (3)] [STRATEGY best_score]``, ``POSITIVE :ids``."""
+
+    positive: tuple[Input, ...] | Param = part(INPUTS, "POSITIVE", rest="recommend.positive", default=())
+    negative: tuple[Input, ...] | Param = part(INPUTS, "NEGATIVE", rest="recommend.negative", default=())
+    strategy: Name | None = part(STRATEGY, "STRATEGY", rest="recommend.strategy", default=None)
+
+
+@node
+class ContextPair(Node):
+    """``POSITIVE POINT 1 NEGATIVE POINT 2`` in CONTEXT (…)."""
+
+    positive: Input
+    negative: Input
+
+
+@target("CONTEXT", rest="context", stage="context")
+@node
+class Context(Node):
+    """``CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
+
+    pairs: tuple[ContextPair, ...] = part(PAIRS, rest="context")
+
+
+@target("DISCOVER", rest="discover", stage="discovered")
+@node
+class Discover(Node):
+    """``DISCOVER TARGET POINT 3 CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
+
+    target: Input = part(INPUT, "TARGET", rest="discover.target")
+    pairs: tuple[ContextPair, ...] = part(PAIRS, "CONTEXT", rest="discover.context")
+
+
+@target("ORDER BY", rest="order_by", stage="ordered")
+@node
+class OrderBy(Node):
+    """``ORDER BY field [ASC|DESC] [START FROM value]``; a target of QUERY and a clause of SCROLL."""
+
+    name: Name
+    direction: str | None = None
+    start: Scalar | None = None
+
+
+@target("SAMPLE RANDOM", rest="sample", stage="sampled", support=Support("1.11"))
+@node
+class Sample(Node):
+    """``SAMPLE RANDOM``: points drawn by chance."""
+
+
+@target("FORMULA", rest="formula", stage="scored", support=Support("1.14"))
+@node
+class Formula(Node):
+    """``FORMULA $score + 0.1 * popularity [DEFAULTS (popularity = 0)]``, ``BOOST (…)``."""
+
+    expression: Expression
+    defaults: tuple[Option, ...] = ()
+
+
+@target("MMR", rest="mmr", support=Support("1.15"))
+@node
+class Mmr(Node):
+    """``MMR 'text' DIVERSITY 0.5 CANDIDATES 100``: maximal marginal relevance."""
+
+    target: Input = part(INPUT, rest="nearest")
+    diversity: Scalar | None = part(Number(low=0, high=1), "DIVERSITY", rest="mmr.diversity", default=None)
+    candidates: Scalar | None = part(
+        Count(low=1, high=16_384), "CANDIDATES", rest="mmr.candidates_limit", default=None
+    )
+
+
+@node
+class FeedbackItem(Node):
+    """``(POINT 2, 0.9)`` in FEEDBACK (…)."""
+
+    example: Input
+    score: Scalar
+
+
+@target("RELEVANCE FEEDBACK", rest="relevance_feedback", stage="feedback", support=Support("1.17"))
+@node
+class RelevanceFeedback(Node):
+    """``RELEVANCE FEEDBACK TARGET 'text' FEEDBACK ((POINT 2, 1), …) STRATEGY NAIVE (a = 1, …)``."""
+
+    target: Input = part(INPUT, "TARGET", rest="relevance_feedback.target")
+    feedback: tuple[FeedbackItem, ...] = part(SCORED, "FEEDBACK", rest="relevance_feedback.feedback")
+    strategy: Name | None = None
+    options: tuple[Option, ...] = ()
+
+
+@target("HYBRID", rest=None)
+@node
+class Hybrid(Node):
+    """``HYBRID 'text' [MODEL m] [DENSE d] [SPARSE s]``, ``USING HYBRID …``: two searches, fused.
+
+    ``dense`` and ``sparse`` name vectors.
+    """
+
+    text: Scalar
+    model: Scalar | None = None
+    dense: Name | None = None
+    sparse: Name | None = None
+    dense_model: Scalar | None = None
+    sparse_model: Scalar | None = None
+
+
+@target("MATCH", rest="text", stage="matched", support=Support("1.20"))
+@node
+class FullText(Node):
+    """``MATCH 'words' ON field [(k = 1.2, b = 0.75)]``: BM25 over the text index of a payload field."""
+
+    text: Scalar
+    name: Name
+    options: tuple[Option, ...] = ()
+
+
+Target = (
+    Input
+    | Points
+    | Recommend
+    | Context
+    | Discover
+    | OrderBy
+    | Sample
+    | Formula
+    | Mmr
+    | RelevanceFeedback
+    | Hybrid
+    | FullText
+)
