@@ -22,7 +22,7 @@ from qql import nodes
 from qql.backends.capabilities import FEATURES, YES
 from qql.backends.edge import EdgeBackend
 from qql.cli.render import Renderer
-from qql.compiler.options import Table
+from qql.compiler.options.table import Table
 from qql.errors import QQLError, Source
 from qql.manual.entries import ENTRIES, FILES, GROUPS, PARAMS, SETUP, Entry, option_lines, syntax
 from qql.syntax.parser import parse_script

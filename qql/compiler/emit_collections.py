@@ -10,20 +10,17 @@ from qql import nodes
 from qql.compiler.emit_filters import scalar_value
 from qql.compiler.emit_points import waiting
 from qql.compiler.model_names import known_kind, known_size
-from qql.compiler.options import (
+from qql.compiler.options.collection import (
     ADDED_BLOCKS,
     ALTER_BLOCKS,
     CHANGE_BLOCKS,
     COLLECTION_BLOCKS,
-    INDEX_TYPES,
-    QUOTA_OPTIONS,
-    SHARD_KEY_OPTIONS,
-    SNAPSHOT_OPTIONS,
     SPARSE_INDEX,
     VECTOR_BLOCKS,
-    read_blocks,
-    read_options,
 )
+from qql.compiler.options.index import INDEX_TYPES
+from qql.compiler.options.query import QUOTA_OPTIONS, SHARD_KEY_OPTIONS, SNAPSHOT_OPTIONS
+from qql.compiler.options.table import read_blocks, read_options
 from qql.compiler.plan import Context, collection_of, text_of
 from qql.compiler.shard_keys import one_key
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown

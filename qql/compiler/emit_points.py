@@ -11,7 +11,8 @@ from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, resolve_embeds
 from qql.compiler.emit_filters import emit_filter, point_id, range_bound, selected_ids
-from qql.compiler.options import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS, read_options
+from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
+from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, collection_of, count_limit, wait_of
 from qql.compiler.rows import check_payload, check_vectors, missing_texts, row_point
 from qql.compiler.shard_keys import shard_key

@@ -12,7 +12,8 @@ from qql.compiler.emit_collections import EMIT_COLLECTIONS
 from qql.compiler.emit_filters import all_of, emit_filter, point_id
 from qql.compiler.emit_formulas import emit_formula
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, order_of, selections
-from qql.compiler.options import BM25_OPTIONS, FEEDBACK_OPTIONS, read_options
+from qql.compiler.options.query import BM25_OPTIONS, FEEDBACK_OPTIONS
+from qql.compiler.options.table import read_options
 from qql.compiler.plan import (
     DEFAULT_LIMIT,
     Context,

@@ -13,14 +13,14 @@ from typing import Any, NoReturn
 
 from qql import nodes
 from qql.compiler.emit_filters import emit_filter, point_id, scalar_value
-from qql.compiler.options import (
+from qql.compiler.options.query import (
     ACORN_OPTIONS,
     FUSION_OPTIONS,
     MMR_OPTIONS,
     REQUEST_OPTIONS,
     SEARCH_PARAMS,
-    read_options,
 )
+from qql.compiler.options.table import read_options
 from qql.compiler.vectors import check_vector, comparable, vector_kind
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
 from qql.schema import Schema, VectorInfo

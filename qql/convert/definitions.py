@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from qql import nodes
-from qql.compiler.options import COLLECTION_BLOCKS, INDEX_TYPES, VECTOR_BLOCKS
+from qql.compiler.options.collection import COLLECTION_BLOCKS, VECTOR_BLOCKS
+from qql.compiler.options.index import INDEX_TYPES
 from qql.convert.conditions import name_of, scalar
 from qql.convert.shapes import (
     Shape,

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from qql import nodes
-from qql.compiler.options import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
+from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
 from qql.compiler.plan import QueryPlan, stage_key
 from qql.errors import QQLExecutionError, Source, Span, did_you_mean, shown
 from qql.syntax.formatter import format_script

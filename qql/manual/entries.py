@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from qql.compiler import options
-from qql.compiler.options import Check, Table
+from qql.compiler.options.table import Check, Table
 from qql.errors import did_you_mean
 from qql.manual.synopsis import synopsis
 from qql.nodes import FUNCTIONS, SPELLINGS

@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from qql.nodes import TARGETS
+from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED
 from qql.rest.request import Request
 
-__all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "is_text", "places_of"]
+__all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "inputs_of_query", "is_text", "places_of"]
 
 Purpose = Literal["query", "document"]
 Path = tuple[Any, ...]
@@ -68,18 +70,9 @@ _VECTORS = "vectors"
 _SHAPES: dict[str, dict[str, str]] = {
     "searches": {"searches": "search"},
     "search": {"query": "query", "prefetch": "search"},
-    "query": {
-        "nearest": _VECTOR,
-        "recommend": "examples",
-        "discover": "discovery",
-        "context": "pair",
-        "relevance_feedback": "feedback",
-    },
-    "examples": {"positive": _VECTORS, "negative": _VECTORS},
-    "discovery": {"target": _VECTOR, "context": "pair"},
+    "query": {"nearest": _VECTOR},
     "pair": {"positive": _VECTOR, "negative": _VECTOR},
-    "feedback": {"target": _VECTOR, "feedback": "feedback item"},
-    "feedback item": {"example": _VECTOR},
+    "scored": {"example": _VECTOR},
     "upsert": {"points": "point", "batch": "batch"},
     "point": {"vector": _NAMED},
     "batch": {"vectors": _COLUMNS},
@@ -87,6 +80,25 @@ _SHAPES: dict[str, dict[str, str]] = {
     "operation": {"upsert": "upsert", "update_vectors": "upsert"},
 }
 """Shape of a JSON object → its keys that lead to vectors, and the shape found there (or in each item)."""
+
+_ROLES = {INPUT: _VECTOR, INPUTS: _VECTORS, PAIRS: "pair", SCORED: "scored"}
+"""The shape of each role of a target's part that holds inputs."""
+
+
+def _declare_targets() -> None:
+    """Adds the parts of targets that hold inputs, at the places where they say they are sent."""
+    for info in TARGETS.values():
+        for part in info.parts:
+            if part.role.inputs:
+                key, _, inner = part.rest.partition(".")
+                if inner:
+                    _SHAPES["query"][key] = key
+                    _SHAPES.setdefault(key, {})[inner] = _ROLES[part.role]
+                else:
+                    _SHAPES["query"][key] = _ROLES[part.role]
+
+
+_declare_targets()
 
 _ROUTES: dict[tuple[str, str], tuple[str, Purpose]] = {
     ("POST", "points/query"): ("search", "query"),
@@ -133,3 +145,22 @@ def _is_inference(value: dict[str, Any], shape: str) -> bool:
         # A vector may be called `image` or `object`.
         return text or (other and isinstance(value.get("model"), str))
     return shape == _VECTOR and (text or other)
+
+
+def inputs_of_query(query: Mapping[str, Any]) -> Iterator[Any]:
+    """The vectors, texts and points that a query compares with, in the order of the declarations.
+
+    ``query`` is the object behind the key ``query`` of a request's body.
+    """
+    pending: list[tuple[Any, str]] = [(query, "query")]
+    while pending:
+        value, shape = pending.pop()
+        if shape == _VECTOR:
+            yield value
+        elif shape == _VECTORS:
+            yield from value
+        elif isinstance(value, list):
+            pending += [(item, shape) for item in reversed(value)]
+        elif isinstance(value, Mapping):
+            known = _SHAPES[shape]
+            pending += [(value[key], known[key]) for key in reversed(known) if value.get(key) is not None]

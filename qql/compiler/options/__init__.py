@@ -1,0 +1,3 @@
+"""The options of every ``( key = value, … )`` block: a row for each, and one function that reads them."""
+them.
+"""
