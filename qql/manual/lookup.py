@@ -18,7 +18,7 @@ __all__ = ["contents_text", "entry_text", "find", "suggestion", "text_about"]
 def find(words: str) -> list[Entry]:
     """The entries that words are about, whatever their case: by name, then by what else they are found by."""
     query = _normalized(words)
-    for matches in (_is_named, _is_known_by, _begins_with):
+    for matches in (_matches_name, _matches_word, _matches_beginning):
         if found := [entry for entry in ENTRIES if matches(entry, query)]:
             return found
     return []
@@ -34,17 +34,17 @@ def _normalized(words: str) -> str:
     return " ".join(words.upper().replace("…", " ").rstrip(";").split())
 
 
-def _is_named(entry: Entry, query: str) -> bool:
+def _matches_name(entry: Entry, query: str) -> bool:
     # `ORDER BY target` and `VECTOR block` are found with what they share a name with.
     short = entry.name.removesuffix(" target").removesuffix(" block")
     return query in (_normalized(entry.name), _normalized(short))
 
 
-def _is_known_by(entry: Entry, query: str) -> bool:
+def _matches_word(entry: Entry, query: str) -> bool:
     return query in _search_words(entry)
 
 
-def _begins_with(entry: Entry, query: str) -> bool:
+def _matches_beginning(entry: Entry, query: str) -> bool:
     return query != "" and any(f" {word} ".startswith(f" {query} ") for word in _search_words(entry))
 
 

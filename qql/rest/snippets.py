@@ -42,7 +42,7 @@ _DEFAULT_PORT = 6333
 # --- layout -----------------------------------------------------------------------------------------------
 
 
-class _Group:
+class _Brackets:
     """Brackets around items, each with what stands before it (a key, a parameter's name, or nothing)."""
 
     __slots__ = ("close", "height", "items", "open", "width")
@@ -54,7 +54,7 @@ class _Group:
         self.height = 1 + max((_height(item) for _, item in items), default=0)
 
 
-_Node = str | _Group
+_Node = str | _Brackets
 
 
 def _width(node: _Node) -> int:
@@ -95,9 +95,9 @@ def _data_node(value: object, write_scalar: _ScalarWriter) -> _Node:
         items = [
             (_key_lead(key, write_scalar), _data_node(item, write_scalar)) for key, item in value.items()
         ]
-        return _Group("{", items, "}")
+        return _Brackets("{", items, "}")
     if isinstance(value, list | tuple):
-        return _number_list(value) or _Group(
+        return _number_list(value) or _Brackets(
             "[", [("", _data_node(item, write_scalar)) for item in value], "]"
         )
     return write_scalar(value)
@@ -283,8 +283,8 @@ def _python_text(node: _Node, column: int = 0) -> str:
     return _lay_out(node, 4, ",", column=column)
 
 
-def _function_call(function: str, arguments: _Arguments) -> _Group:
-    return _Group(f"{function}(", [(f"{key}=", value) for key, value in arguments.items()], ")")
+def _function_call(function: str, arguments: _Arguments) -> _Brackets:
+    return _Brackets(f"{function}(", [(f"{key}=", value) for key, value in arguments.items()], ")")
 
 
 def _find_call(method: str, path: str) -> tuple[Call, dict[str, str]]:
@@ -312,7 +312,7 @@ def _call_node(
     query: Body,
     body: Body | None,
     model: BaseModel | None,
-) -> _Group:
+) -> _Brackets:
     """The call: of the client's own method where that can say all of the request."""
     in_path: _Arguments = {key: _path_argument(key, name) for key, name in names.items()}
     in_query: _Arguments = {
@@ -340,7 +340,7 @@ def _client_call(
     model: BaseModel | None,
     in_path: _Arguments,
     in_query: _Arguments,
-) -> _Group | None:
+) -> _Brackets | None:
     """The call of the client's own method; None where there is none that can say all of the request."""
     if call.high is None:
         return None
@@ -350,7 +350,7 @@ def _client_call(
         return None
     arguments = in_path | in_body | in_query
     arguments |= {key: repr(value) for key, value in call.unsaid.items() if key not in arguments}
-    if not _required(parameters) <= arguments.keys() <= parameters.keys():
+    if not _required_names(parameters) <= arguments.keys() <= parameters.keys():
         return None
     return _function_call(f"client.{call.high}", arguments)
 
@@ -368,7 +368,7 @@ def _method_parameters(method: str) -> dict[str, Parameter]:
     return {key: one for key, one in found.items() if key != "self" and one.kind is not Parameter.VAR_KEYWORD}
 
 
-def _required(parameters: Mapping[str, Parameter]) -> set[str]:
+def _required_names(parameters: Mapping[str, Parameter]) -> set[str]:
     return {key for key, parameter in parameters.items() if parameter.default is parameter.empty}
 
 
@@ -446,20 +446,20 @@ class _Writer:
             return self._bounded(self._model_call(value, raw))
         if isinstance(raw, dict):
             items = [(_key_lead(key, _python_scalar), self.node(value[key], raw[key])) for key in raw]
-            return self._bounded(_Group("{", items, "}"))
+            return self._bounded(_Brackets("{", items, "}"))
         if isinstance(raw, list) and isinstance(value, list):
             numbers = _number_list(raw)
             if numbers is not None:
                 return numbers
             pairs = zip(value, raw, strict=True)
-            return self._bounded(_Group("[", [("", self.node(*pair)) for pair in pairs], "]"))
+            return self._bounded(_Brackets("[", [("", self.node(*pair)) for pair in pairs], "]"))
         return _data_node(raw, _python_scalar)
 
     def _enum_member(self, value: Enum) -> str:
         self.uses_models = True
         return f"models.{type(value).__name__}.{value.name}"
 
-    def _model_call(self, value: BaseModel, raw: Body) -> _Group:
+    def _model_call(self, value: BaseModel, raw: Body) -> _Brackets:
         name = type(value).__name__
         self.uses_models = True
         self.infers = self.infers or name in INFERENCE_MODELS
@@ -467,12 +467,12 @@ class _Writer:
         for key, part, source in _set_fields(value, raw):
             node = self.node(part, source)
             if iskeyword(key):
-                items.append(("**", _Group("{", [(_key_lead(key, _python_scalar), node)], "}")))
+                items.append(("**", _Brackets("{", [(_key_lead(key, _python_scalar), node)], "}")))
             else:
                 items.append((f"{key}=", node))
-        return _Group(f"models.{name}(", items, ")")
+        return _Brackets(f"models.{name}(", items, ")")
 
-    def _bounded(self, group: _Group) -> _Node:
+    def _bounded(self, group: _Brackets) -> _Node:
         """The group itself, or the name of a part of its own where it nests too deep for a parser."""
         if group.height < _DEEPEST:
             return group

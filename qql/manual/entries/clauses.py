@@ -11,11 +11,11 @@ from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["CLAUSES"]
 
-_clause = partial(Entry, "clauses")
+_clause_entry = partial(Entry, "clauses")
 
 
 CLAUSES: tuple[Entry, ...] = (
-    _clause(
+    _clause_entry(
         "FROM",
         "source",
         "The collection. After USE it may be left out.",
@@ -23,7 +23,7 @@ CLAUSES: tuple[Entry, ...] = (
         also=("COUNT FROM COLLECTION docs",),
         see=("USE",),
     ),
-    _clause(
+    _clause_entry(
         "USING",
         "using",
         "The vector to search. It may be left out where one vector only fits the target. AS says of "
@@ -33,14 +33,14 @@ CLAUSES: tuple[Entry, ...] = (
         also=("QUERY 'burns' FROM docs USING VECTOR sparse LIMIT 1",),
         see=("HYBRID", "CREATE COLLECTION"),
     ),
-    _clause(
+    _clause_entry(
         "WHERE",
         "where",
         "Which points take part. A stage's condition and that of its reference both hold.",
         "QUERY 'care' FROM docs USING dense WHERE topic = 'skin' AND NOT year < 2023 LIMIT 3;",
         see=("Comparison", "AND", "MATCH"),
     ),
-    _clause(
+    _clause_entry(
         "PREFETCH",
         "prefetch",
         "The stages of a query: names, or stages in place. A reference may narrow its stage: WHERE is "
@@ -54,7 +54,7 @@ CLAUSES: tuple[Entry, ...] = (
         see=("QUERY", "FUSION", "DEFINE"),
         words=("REFERENCE",),
     ),
-    _clause(
+    _clause_entry(
         "FUSION",
         "fusion",
         f"Fuses the stages: {described(FUSIONS)}. The target of such a query is not searched again.",
@@ -66,21 +66,21 @@ CLAUSES: tuple[Entry, ...] = (
         see=("FUSION OPTIONS", "PREFETCH", "HYBRID"),
         words=tuple(FUSIONS),
     ),
-    _clause(
+    _clause_entry(
         "BOOST",
         "boost",
         "Scores what the query found by an expression; `$score` is the query's own score.",
         "QUERY [1, 0] FROM shops USING small BOOST $score + 0.1 * price WITH PAYLOAD (name) LIMIT 2;",
         see=("FORMULA", "DEFAULTS"),
     ),
-    _clause(
+    _clause_entry(
         "DEFAULTS",
         "defaults",
         "Values for the fields of a formula that a point lacks.",
         f"QUERY FORMULA $score + stars DEFAULTS (stars = 3) FROM shops {NEAR_STAGE} {ONLY_NAMES} LIMIT 2;",
         see=("FORMULA",),
     ),
-    _clause(
+    _clause_entry(
         "RERANK",
         "rerank",
         "Puts the hits in the order of a cross-encoder, which reads their text: that of the field, or of "
@@ -91,7 +91,7 @@ CLAUSES: tuple[Entry, ...] = (
         see=("CROSS RERANK", "RERANK target"),
         words=("TOP",),
     ),
-    _clause(
+    _clause_entry(
         "STRATEGY",
         "strategy",
         "How RECOMMEND and RELEVANCE FEEDBACK use their examples.",
@@ -99,14 +99,14 @@ CLAUSES: tuple[Entry, ...] = (
         see=("RECOMMEND", "RELEVANCE FEEDBACK"),
         words=keywords(*RECOMMEND_STRATEGIES, *FEEDBACK_STRATEGIES),
     ),
-    _clause(
+    _clause_entry(
         "SCORE THRESHOLD",
         "threshold",
         "Leaves out hits with a worse score. In a stage it cuts that stage's scores.",
         "QUERY [1, 0] FROM docs USING small SCORE THRESHOLD 0.5;",
         see=("PREFETCH",),
     ),
-    _clause(
+    _clause_entry(
         "PARAMS",
         "params exact",
         "Options of a search, of a fusion, of the request. Several blocks are taken together. EXACT is "
@@ -119,7 +119,7 @@ CLAUSES: tuple[Entry, ...] = (
         see=("SEARCH OPTIONS", "FUSION OPTIONS", "REQUEST OPTIONS", "MMR"),
         words=("WITH (…)", "EXACT"),
     ),
-    _clause(
+    _clause_entry(
         "GROUP BY",
         "group group_size group_lookup",
         "The best hits for each value of a field; LIMIT counts groups, SIZE the hits of one. LOOKUP FROM "
@@ -129,7 +129,7 @@ CLAUSES: tuple[Entry, ...] = (
         see=("FACET",),
         words=("GROUP_SIZE", "WITH LOOKUP"),
     ),
-    _clause(
+    _clause_entry(
         "WITH PAYLOAD",
         "payload",
         "The fields that hits carry: all of them where nothing is said.",
@@ -142,7 +142,7 @@ CLAUSES: tuple[Entry, ...] = (
         ),
         words=("INCLUDE", "EXCLUDE"),
     ),
-    _clause(
+    _clause_entry(
         "WITH PROVENANCE",
         "provenance",
         "Each hit says at which rank and with which score each stage gave it, and its share of the fused "
@@ -153,7 +153,7 @@ CLAUSES: tuple[Entry, ...] = (
         "FUSION RRF WITH PROVENANCE LIMIT 2;",
         see=("EXPLAIN", "WHY"),
     ),
-    _clause(
+    _clause_entry(
         "WITH VECTOR",
         "vectors",
         "The vectors that hits carry: none where nothing is said.",
@@ -161,7 +161,7 @@ CLAUSES: tuple[Entry, ...] = (
         where="selection",
         also=("QUERY [1, 0] FROM docs USING small WITH PAYLOAD false WITH VECTORS (small) LIMIT 1",),
     ),
-    _clause(
+    _clause_entry(
         "WITH MODEL",
         "with_model_clause",
         "The model of the target's text, behind it.",
@@ -169,14 +169,14 @@ CLAUSES: tuple[Entry, ...] = (
         also=("QUERY 'burns' MODEL 'local/hash-64' FROM docs USING dense LIMIT 1",),
         see=("TEXT",),
     ),
-    _clause(
+    _clause_entry(
         "LOOKUP FROM",
         "lookup",
         "Takes the vectors of POINT and of examples from another collection.",
         "QUERY POINT 3 FROM docs USING small LOOKUP FROM shops VECTOR small LIMIT 1;",
         see=("POINT", "RECOMMEND", "GROUP BY"),
     ),
-    _clause(
+    _clause_entry(
         "SHARD",
         "shard",
         "The shard keys that a statement works on, in a collection with sharding of its own. FALLBACK is "
@@ -186,42 +186,42 @@ CLAUSES: tuple[Entry, ...] = (
         words=("FALLBACK",),
         refused=True,
     ),
-    _clause(
+    _clause_entry(
         "LIMIT",
         "limit",
         f"How many hits, points or groups there are at most; {DEFAULT_LIMIT} where it is missing.",
         "SCROLL FROM docs LIMIT 1;",
         see=("OFFSET",),
     ),
-    _clause(
+    _clause_entry(
         "OFFSET",
         "offset",
         "How many hits are skipped. A stage has none.",
         "QUERY [1, 0] FROM docs USING small LIMIT 1 OFFSET 1;",
         see=("LIMIT", "AFTER"),
     ),
-    _clause(
+    _clause_entry(
         "AFTER",
         "after",
         "SCROLL goes on behind this point.",
         "SCROLL FROM docs AFTER 2 LIMIT 1;",
         see=("SCROLL",),
     ),
-    _clause(
+    _clause_entry(
         "ORDER BY",
         "order_by",
         "SCROLL goes by a field, which requires an index.",
         "SCROLL FROM docs ORDER BY year ASC LIMIT 1;",
         see=("ORDER BY target",),
     ),
-    _clause(
+    _clause_entry(
         "OVERWRITE",
         "overwrite",
         "UPDATE … SET PAYLOAD replaces the payload, and merges nothing.",
         "UPDATE docs SET PAYLOAD = {year: 2026} OVERWRITE WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
         see=("UPDATE",),
     ),
-    _clause(
+    _clause_entry(
         "KEY",
         "key",
         "UPDATE … SET PAYLOAD works on the object at this path.",
@@ -229,7 +229,7 @@ CLAUSES: tuple[Entry, ...] = (
         "QUERY POINTS (1) FROM shops WITH PAYLOAD (place);",
         see=("UPDATE",),
     ),
-    _clause(
+    _clause_entry(
         "WAIT",
         "wait",
         "A change is waited for until it can be seen; WAIT false only until it is accepted.",

@@ -8,7 +8,7 @@ from qql.manual.lists import COMPARISONS, GEO_SHAPES, MATCH_TEXT, MATCH_VALUES, 
 __all__ = ["FILTERS"]
 
 
-def _filter(
+def _filter_entry(
     name: str,
     rules: str,
     text: str,
@@ -31,7 +31,7 @@ def _filter(
 
 
 FILTERS: tuple[Entry, ...] = (
-    _filter(
+    _filter_entry(
         "Comparison",
         "compare",
         "Compares a field with a value. Texts, whole numbers and booleans are equal or not; numbers and "
@@ -42,14 +42,14 @@ FILTERS: tuple[Entry, ...] = (
         words=(*COMPARISONS, "ID", "EQUALS"),
         see=("BETWEEN", "IN", "IS NULL"),
     ),
-    _filter(
+    _filter_entry(
         "BETWEEN",
         "between",
         "A range with both ends.",
         "opened BETWEEN '2019-01-01' AND '2023-12-31'",
         see=("RANGE",),
     ),
-    _filter(
+    _filter_entry(
         "RANGE",
         "range",
         "Both ends of a range in one condition: of a field with several values, one value has to "
@@ -57,7 +57,7 @@ FILTERS: tuple[Entry, ...] = (
         "price RANGE (gt = 2, lte = 4.5)",
         see=("BETWEEN",),
     ),
-    _filter(
+    _filter_entry(
         "IN",
         "in",
         "One of several values. NOT IN leaves out points with such a value.",
@@ -65,21 +65,21 @@ FILTERS: tuple[Entry, ...] = (
         also=("name MATCH ANY ('north', 'far')",),
         see=("MATCH",),
     ),
-    _filter(
+    _filter_entry(
         "IS NULL",
         "is_null",
         "The field is null. A field that is missing is not null but empty.",
         "closed IS NULL",
         see=("IS EMPTY",),
     ),
-    _filter(
+    _filter_entry(
         "IS EMPTY",
         "is_empty",
         "The field is missing, null or an empty list.",
         "tags IS EMPTY",
         see=("IS NULL",),
     ),
-    _filter(
+    _filter_entry(
         "MATCH",
         "match",
         f"Looks for words in a text: {described(MATCH_TEXT, '; ')}. "
@@ -90,14 +90,14 @@ FILTERS: tuple[Entry, ...] = (
         words=(*filter(None, MATCH_TEXT), *MATCH_VALUES, "LIKE"),
         see=("MATCH … ON", "IN", "CREATE INDEX"),
     ),
-    _filter(
+    _filter_entry(
         "VALUES_COUNT",
         "values_count",
         "By how many values a field holds.",
         "tags VALUES_COUNT >= 2",
         also=("tags VALUES_COUNT (gte = 2)",),
     ),
-    _filter(
+    _filter_entry(
         "GEO",
         "geo",
         f"A place inside {listed(GEO_SHAPES.values(), 'or')}.",
@@ -105,33 +105,33 @@ FILTERS: tuple[Entry, ...] = (
         words=tuple(GEO_SHAPES),
         see=("GEO_DISTANCE",),
     ),
-    _filter(
+    _filter_entry(
         "NESTED",
         "nested",
         "One element of the array at the path satisfies all of the condition.",
         "NESTED('rooms', seats >= 10 AND quiet = true)",
     ),
-    _filter(
+    _filter_entry(
         "MIN SHOULD",
         "min_should",
         "At least so many of the conditions hold.",
         "MIN SHOULD 2 (price < 5, tags = 'cake', name = 'far')",
         see=("OR",),
     ),
-    _filter(
+    _filter_entry(
         "SLICE",
         "slice",
         "One of several disjoint parts of all points, counted from 0: to read them side by side.",
         "SLICE(2, 0) OR SLICE(2, 1)",
     ),
-    _filter(
+    _filter_entry(
         "HAS_VECTOR",
         "has_vector",
         "The point has a vector of this name.",
         "HAS_VECTOR small",
         also=("HAS_VECTOR (small)",),
     ),
-    _filter(
+    _filter_entry(
         "AND",
         "and",
         "Both conditions hold. AND binds closer than OR.",
@@ -139,7 +139,7 @@ FILTERS: tuple[Entry, ...] = (
         see=("OR", "NOT"),
         form="condition AND condition",
     ),
-    _filter(
+    _filter_entry(
         "OR",
         "or",
         "One of the conditions holds.",
@@ -147,7 +147,7 @@ FILTERS: tuple[Entry, ...] = (
         see=("AND",),
         form="condition OR condition",
     ),
-    _filter(
+    _filter_entry(
         "NOT",
         "not",
         "The condition does not hold. NOT binds closest.",

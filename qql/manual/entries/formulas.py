@@ -10,7 +10,7 @@ from qql.nodes import FUNCTIONS, SPELLINGS
 __all__ = ["FORMULAS"]
 
 
-def _formula(
+def _formula_entry(
     name: str,
     rules: str,
     text: str,
@@ -26,7 +26,7 @@ def _formula(
     return Entry("formulas", name, rules, text, example, covers=covers, form=form, see=see, words=words)
 
 
-def _function(name: str) -> Entry:
+def _function_entry(name: str) -> Entry:
     text, expression = FUNCTION_TEXTS[name]
     function = FUNCTIONS[name]
     names = ["expression"] * function.least + (["…"] if function.most is None else [])
@@ -38,11 +38,11 @@ def _function(name: str) -> Entry:
             f" {function.guard:g}."
         )
     words = tuple(other for other, meant in SPELLINGS.items() if meant == name)
-    return _formula(name, "", text, expression, form=form, words=words, see=("Arithmetic",))
+    return _formula_entry(name, "", text, expression, form=form, words=words, see=("Arithmetic",))
 
 
 FORMULAS: tuple[Entry, ...] = (
-    _formula(
+    _formula_entry(
         "Arithmetic",
         "arithmetic divide negate",
         "Sums, differences, products and quotients, with the usual "
@@ -51,8 +51,8 @@ FORMULAS: tuple[Entry, ...] = (
         words=("+", "-", "*", "/", "DEFAULT"),
         see=("FORMULA",),
     ),
-    *(_function(name) for name in FUNCTIONS),
-    _formula(
+    *(_function_entry(name) for name in FUNCTIONS),
+    _formula_entry(
         "CASE",
         "case",
         "A value by conditions: that of the first one that holds.",
@@ -61,7 +61,7 @@ FORMULAS: tuple[Entry, ...] = (
         words=("WHEN", "ELSE"),
         see=("CONDITION",),
     ),
-    _formula(
+    _formula_entry(
         "CONDITION",
         "truth",
         "1 where a condition holds, 0 elsewhere.",
@@ -70,14 +70,14 @@ FORMULAS: tuple[Entry, ...] = (
         words=("MATCH_ANY",),
         see=("CASE",),
     ),
-    _formula(
+    _formula_entry(
         "GEO_DISTANCE",
         "geo_distance",
         "The metres from a place to the place in a field.",
         "GEO_DISTANCE(52.5, 13.4, place)",
         see=("GEO",),
     ),
-    _formula(
+    _formula_entry(
         "DATETIME",
         "datetime datetime_key",
         "A date as seconds since 1970: a given one, or that of a field.",
@@ -85,7 +85,7 @@ FORMULAS: tuple[Entry, ...] = (
         words=("DATETIME_KEY",),
         see=("GAUSS_DECAY",),
     ),
-    _formula(
+    _formula_entry(
         "GAUSS_DECAY",
         "decay",
         "1 where x is the target, less the farther away it is: MIDPOINT (0.5) at the distance SCALE (1). "

@@ -13,7 +13,7 @@ from qql.manual.lists import BLOCK_OPTIONS, QUANTIZATION_TYPES, keywords
 __all__ = ["OPTIONS"]
 
 
-def _options(
+def _option_entry(
     name: str,
     text: str,
     tables: Iterable[tuple[str, Table]],
@@ -46,7 +46,7 @@ def _with_block(kind: str) -> str:
 
 
 OPTIONS: tuple[Entry, ...] = (
-    _options(
+    _option_entry(
         "SEARCH OPTIONS",
         "How an approximate search is carried out, in PARAMS (…) or WITH (…) of a query or a stage. "
         "`idf` may also be a condition, `idf = WHERE f`: word frequencies are counted among the points "
@@ -56,7 +56,7 @@ OPTIONS: tuple[Entry, ...] = (
         see=("PARAMS",),
         form="PARAMS (option = value [, …])",
     ),
-    _options(
+    _option_entry(
         "FUSION OPTIONS",
         "Of FUSION RRF. Weights go by position, or by the names of the stages.",
         [("PARAMS", options.FUSION_OPTIONS)],
@@ -64,7 +64,7 @@ OPTIONS: tuple[Entry, ...] = (
         see=("FUSION",),
         form="PARAMS (option = value [, …])",
     ),
-    _options(
+    _option_entry(
         "REQUEST OPTIONS",
         "Of the request as a whole, for servers: seconds until it gives up, and how many copies "
         "of the data have to agree.",
@@ -74,7 +74,7 @@ OPTIONS: tuple[Entry, ...] = (
         refused=True,
         form="PARAMS (option = value [, …])",
     ),
-    _options(
+    _option_entry(
         "HNSW",
         "The graph index of a vector. `m = 0` makes none.",
         [("WITH HNSW", BLOCK_OPTIONS["HNSW"])],
@@ -82,7 +82,7 @@ OPTIONS: tuple[Entry, ...] = (
         see=("CREATE COLLECTION", "ALTER COLLECTION"),
         form=_with_block("HNSW"),
     ),
-    _options(
+    _option_entry(
         "VECTOR block",
         "How vectors are stored.",
         [("WITH VECTOR", BLOCK_OPTIONS["VECTOR"])],
@@ -92,7 +92,7 @@ OPTIONS: tuple[Entry, ...] = (
         words=("VECTORS", "WITH VECTORS"),
         form=_with_block("VECTOR"),
     ),
-    _options(
+    _option_entry(
         "QUANTIZATION",
         "Smaller copies of vectors, which are searched first. `type` is required. ALTER also takes "
         "`disabled = true`.",
@@ -103,7 +103,7 @@ OPTIONS: tuple[Entry, ...] = (
         words=keywords(*QUANTIZATION_TYPES, "disabled"),
         form="WITH QUANTIZATION (type = kind [, option = value …])",
     ),
-    _options(
+    _option_entry(
         "MULTIVECTOR",
         "Makes a vector one of several rows, compared row by row. It takes `comparator = max_sim`.",
         [],
@@ -112,7 +112,7 @@ OPTIONS: tuple[Entry, ...] = (
         words=("COMPARATOR", "MAX_SIM"),
         form=_with_block("MULTIVECTOR"),
     ),
-    _options(
+    _option_entry(
         "SPARSE INDEX",
         "A sparse vector: how it is scored, stored and indexed. `modifier = idf` is what BM25 needs.",
         [("WITH SPARSE, WITH INDEX", BLOCK_OPTIONS["SPARSE"])],
@@ -121,7 +121,7 @@ OPTIONS: tuple[Entry, ...] = (
         words=("INDEX", "WITH SPARSE", "WITH INDEX"),
         form="WITH {SPARSE | INDEX} (option = value [, …])",
     ),
-    _options(
+    _option_entry(
         "OPTIMIZERS",
         "When and how segments are merged and indexed.",
         [("WITH OPTIMIZERS", BLOCK_OPTIONS["OPTIMIZERS"])],
@@ -129,7 +129,7 @@ OPTIONS: tuple[Entry, ...] = (
         see=("OPTIMIZE",),
         form=_with_block("OPTIMIZERS"),
     ),
-    _options(
+    _option_entry(
         "COLLECTION PARAMS",
         "Shards, replicas and storage of a collection. ALTER takes those that can be changed.",
         [
@@ -141,7 +141,7 @@ OPTIONS: tuple[Entry, ...] = (
         words=("WITH PARAMS",),
         form=_with_block("PARAMS"),
     ),
-    _options(
+    _option_entry(
         "WAL",
         "The write-ahead log of a server. It is settled when a collection is created.",
         [("WITH WAL", BLOCK_OPTIONS["WAL"])],
@@ -150,7 +150,7 @@ OPTIONS: tuple[Entry, ...] = (
         refused=True,
         form=_with_block("WAL"),
     ),
-    _options(
+    _option_entry(
         "STRICT_MODE",
         "Limits of what a server lets statements ask of a collection.",
         [("WITH STRICT_MODE", BLOCK_OPTIONS["STRICT_MODE"])],
@@ -160,7 +160,7 @@ OPTIONS: tuple[Entry, ...] = (
         refused=True,
         form=_with_block("STRICT_MODE"),
     ),
-    _options(
+    _option_entry(
         "METADATA",
         "Any keys and values that a collection keeps. The key `qql` holds the models.",
         [],
@@ -168,7 +168,7 @@ OPTIONS: tuple[Entry, ...] = (
         see=("CREATE COLLECTION",),
         form="WITH METADATA (key = value [, …])",
     ),
-    _options(
+    _option_entry(
         "INDEX TYPES",
         "The types of CREATE INDEX, and what each takes in WITH (…).",
         [(f"TYPE {kind}", table) for kind, table in options.INDEX_TYPES.items()],

@@ -11,11 +11,11 @@ from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["STATEMENTS"]
 
-_statement = partial(Entry, "statements")
+_statement_entry = partial(Entry, "statements")
 
 
 STATEMENTS: tuple[Entry, ...] = (
-    _statement(
+    _statement_entry(
         "QUERY",
         "query",
         "Searches a collection. Clauses come in any order, each at most once. Without a target it gives "
@@ -35,7 +35,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("PREFETCH", "FUSION", "EXPLAIN", "DEFINE"),
         words=("WITH", "STAGE", "CTE", "SEARCH"),
     ),
-    _statement(
+    _statement_entry(
         "SEARCH",
         "search",
         "The first dialect's form of QUERY 'text' FROM collection.",
@@ -44,7 +44,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("QUERY",),
         words=("SIMILAR",),
     ),
-    _statement(
+    _statement_entry(
         "RECOMMEND FROM",
         "recommend_from",
         "The first dialect's form of QUERY RECOMMEND … FROM collection.",
@@ -52,7 +52,7 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("QUERY RECOMMEND POSITIVE (1) NEGATIVE (2) FROM docs USING small LIMIT 1",),
         see=("RECOMMEND",),
     ),
-    _statement(
+    _statement_entry(
         "SELECT",
         "select",
         "Fetches points by their ids: WHERE takes `id = 1` or `id IN (1, 2)` and nothing else.",
@@ -60,7 +60,7 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("QUERY POINTS (1, 4) FROM docs",),
         see=("POINTS", "SCROLL"),
     ),
-    _statement(
+    _statement_entry(
         "COUNT",
         "count",
         "Counts the points that satisfy a condition. The count is exact; PARAMS (exact = false) lets a "
@@ -70,7 +70,7 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("COUNT WHERE topic = 'skin' FROM docs",),
         see=("FACET",),
     ),
-    _statement(
+    _statement_entry(
         "SCROLL",
         "scroll",
         "Walks through a collection in the order of ids, or of a field with an index. AFTER goes on "
@@ -78,7 +78,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "SCROLL FROM docs WHERE year >= 2023 LIMIT 2;",
         see=("AFTER", "ORDER BY"),
     ),
-    _statement(
+    _statement_entry(
         "FACET",
         "facet",
         "Counts the points for each value of a field, the most frequent first. The field requires an index.",
@@ -87,7 +87,7 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("FACET FROM docs KEY topic WHERE year = 2024 OR topic = 'skin' LIMIT 1",),
         see=("COUNT", "CREATE INDEX"),
     ),
-    _statement(
+    _statement_entry(
         "UPSERT",
         "upsert",
         "Writes points, and replaces those with the same id. A row is an object: `id`, `vector` (a "
@@ -103,7 +103,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("COPY", "UPDATE", "UUID"),
         words=("INSERT", "EMBED", "UPDATE MODE", "UPDATE FILTER", "VALUES"),
     ),
-    _statement(
+    _statement_entry(
         "UPDATE",
         "update",
         "Changes the payload or the vectors of points. SET PAYLOAD merges fields into the payload; with "
@@ -114,35 +114,35 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("UPSERT", "DELETE PAYLOAD", "OVERWRITE", "KEY"),
         words=("SET PAYLOAD", "SET VECTOR"),
     ),
-    _statement(
+    _statement_entry(
         "DELETE",
         "delete",
         "Removes points. WHERE is required: `id = 1`, `id IN (…)`, or any condition.",
         "DELETE FROM docs WHERE year < 2023;\nCOUNT FROM docs;",
         see=("DROP COLLECTION", "DELETE PAYLOAD", "DELETE VECTOR"),
     ),
-    _statement(
+    _statement_entry(
         "DELETE PAYLOAD",
         "delete_payload",
         "Removes fields of points.",
         "DELETE PAYLOAD year, topic FROM docs WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
         see=("CLEAR PAYLOAD", "UPDATE"),
     ),
-    _statement(
+    _statement_entry(
         "DELETE VECTOR",
         "delete_vector",
         "Removes vectors of points; the points stay.",
         "DELETE VECTOR small FROM docs WHERE id = 1;\nCOUNT FROM docs WHERE HAS_VECTOR small;",
         see=("ALTER COLLECTION", "HAS_VECTOR"),
     ),
-    _statement(
+    _statement_entry(
         "CLEAR PAYLOAD",
         "clear_payload",
         "Removes all fields of points.",
         "CLEAR PAYLOAD FROM docs WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
         see=("DELETE PAYLOAD",),
     ),
-    _statement(
+    _statement_entry(
         "BATCH",
         "batch",
         "Sends several statements in one request: all of them queries, or all of them changes, of one "
@@ -152,7 +152,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "};",
         see=("WAIT",),
     ),
-    _statement(
+    _statement_entry(
         "CREATE COLLECTION",
         "create_collection",
         "Makes a collection. Each vector has a name and a kind; size and distance may be left out where "
@@ -167,7 +167,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("ALTER COLLECTION", "HNSW", "QUANTIZATION", "MULTIVECTOR", "METADATA"),
         words=("SPARSE", "DISTANCE", *DISTANCES, "QUANTIZE"),
     ),
-    _statement(
+    _statement_entry(
         "ALTER COLLECTION",
         "alter_collection",
         "Changes the settings of a collection, of one of its vectors, or adds or drops a vector. WITH "
@@ -180,7 +180,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE COLLECTION", "UPDATE", "OPTIMIZE"),
         words=("ADD VECTOR", "DROP VECTOR"),
     ),
-    _statement(
+    _statement_entry(
         "DROP COLLECTION",
         "drop_collection",
         "Removes a collection with all its points.",
@@ -188,15 +188,15 @@ STATEMENTS: tuple[Entry, ...] = (
         covers="if_exists",
         see=("CREATE COLLECTION", "DELETE"),
     ),
-    _statement("SHOW COLLECTIONS", "show_collections", "Lists the collections.", "SHOW COLLECTIONS;"),
-    _statement(
+    _statement_entry("SHOW COLLECTIONS", "show_collections", "Lists the collections.", "SHOW COLLECTIONS;"),
+    _statement_entry(
         "SHOW COLLECTION",
         "show_collection",
         "Describes a collection: its points, its vectors, its indexes.",
         "SHOW COLLECTION shops;",
         see=("SHOW INDEXES",),
     ),
-    _statement(
+    _statement_entry(
         "CREATE INDEX",
         "create_index",
         "Makes an index of a payload field. The type is keyword where none is given. Filters are fast "
@@ -206,14 +206,14 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("CREATE INDEX IF NOT EXISTS ON COLLECTION shops FOR price TYPE float",),
         see=("INDEX TYPES", "DROP INDEX", "SHOW INDEXES"),
     ),
-    _statement(
+    _statement_entry(
         "DROP INDEX",
         "drop_index",
         "Removes an index of a payload field.",
         "DROP INDEX ON docs FOR year;",
         see=("CREATE INDEX",),
     ),
-    _statement(
+    _statement_entry(
         "SHOW INDEXES",
         "show_indexes",
         "Lists the indexes of a collection.",
@@ -221,7 +221,7 @@ STATEMENTS: tuple[Entry, ...] = (
         also=("SHOW INDEXES FROM docs",),
         see=("CREATE INDEX",),
     ),
-    _statement(
+    _statement_entry(
         "CREATE ALIAS",
         "create_alias",
         "Gives a collection a second name. OR REPLACE moves an alias that exists to this collection, in "
@@ -229,14 +229,14 @@ STATEMENTS: tuple[Entry, ...] = (
         "CREATE OR REPLACE ALIAS current FOR docs;\nCOUNT FROM current;",
         see=("ALTER ALIAS", "DROP ALIAS", "SHOW ALIASES"),
     ),
-    _statement(
+    _statement_entry(
         "DROP ALIAS",
         "drop_alias",
         "Removes an alias; the collection stays.",
         "CREATE ALIAS current FOR docs;\nDROP ALIAS current;",
         see=("CREATE ALIAS",),
     ),
-    _statement(
+    _statement_entry(
         "ALTER ALIAS",
         "rename_alias",
         "Renames an alias.",
@@ -244,14 +244,14 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE ALIAS",),
         words=("RENAME",),
     ),
-    _statement(
+    _statement_entry(
         "SHOW ALIASES",
         "show_aliases",
         "Lists the aliases, or those of one collection.",
         "CREATE ALIAS current FOR docs;\nSHOW ALIASES ON docs;",
         see=("CREATE ALIAS",),
     ),
-    _statement(
+    _statement_entry(
         "CREATE SNAPSHOT",
         "create_snapshot",
         "Saves a collection as it is now; the engine names the snapshot.",
@@ -259,14 +259,14 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("RESTORE SNAPSHOT", "SHOW SNAPSHOTS", "DUMP"),
         varies=True,
     ),
-    _statement(
+    _statement_entry(
         "DROP SNAPSHOT",
         "drop_snapshot",
         "Removes a snapshot.",
         "DROP SNAPSHOT IF EXISTS 'old.snapshot' ON docs;",
         see=("SHOW SNAPSHOTS",),
     ),
-    _statement(
+    _statement_entry(
         "RESTORE SNAPSHOT",
         "restore_snapshot",
         "Puts a collection back to what a snapshot holds. The snapshot is one of the collection, by "
@@ -276,7 +276,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE SNAPSHOT",),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "SHOW SNAPSHOTS",
         "show_snapshots",
         "Lists the snapshots of a collection.",
@@ -284,7 +284,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE SNAPSHOT",),
         varies=True,
     ),
-    _statement(
+    _statement_entry(
         "CREATE SHARD KEY",
         "create_shard_key",
         "Makes a shard of its own for a key, in a collection with PARAMS (sharding_method = custom).",
@@ -293,7 +293,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("SHARD", "SHOW SHARD KEYS"),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "DROP SHARD KEY",
         "drop_shard_key",
         "Removes the shards of a key with their points.",
@@ -301,7 +301,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE SHARD KEY",),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "SHOW SHARD KEYS",
         "show_shard_keys",
         "Lists the shard keys of a collection.",
@@ -309,7 +309,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE SHARD KEY",),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "SET QUOTA",
         "set_quota",
         "Sets how much memory and disk a server may fill before it refuses writes. `null` ends a limit.",
@@ -318,7 +318,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("SHOW QUOTAS",),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "SHOW QUOTAS",
         "show_quotas",
         "Shows the limits that SET QUOTA has set.",
@@ -326,7 +326,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("SET QUOTA",),
         refused=True,
     ),
-    _statement(
+    _statement_entry(
         "COPY",
         "copy",
         "Loads a file of JSON Lines, CSV or TSV (also gzipped) into a collection. MAP says which field "
@@ -339,21 +339,21 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("UPSERT", "DUMP"),
         words=("MAP", "FORMAT", "ON ERROR", "LOAD"),
     ),
-    _statement(
+    _statement_entry(
         "OPTIMIZE",
         "optimize",
         "Builds the indexes of a collection of the embedded engine. A server does it by itself.",
         "OPTIMIZE docs;",
         see=("OPTIMIZERS",),
     ),
-    _statement(
+    _statement_entry(
         "EXECUTE",
         "execute",
         "Carries out the statements of a file.",
         "EXECUTE 'queries.qql';",
         see=("DUMP",),
     ),
-    _statement(
+    _statement_entry(
         "DUMP",
         "dump",
         "Writes a script that makes a collection again, with its points.",
@@ -361,14 +361,14 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("EXECUTE", "CREATE SNAPSHOT"),
         also=("DUMP COLLECTION shops 'shops.qql'",),
     ),
-    _statement(
+    _statement_entry(
         "USE",
         "use",
         "Names the collection of the statements that follow and name none.",
         "USE docs;\nCOUNT;",
         see=("DEFINE",),
     ),
-    _statement(
+    _statement_entry(
         "DEFINE",
         "define",
         "Defines a stage for the rest of the session or script; PREFETCH refers to it by name.",
@@ -377,21 +377,21 @@ STATEMENTS: tuple[Entry, ...] = (
         "FUSION RRF FROM docs PREFETCH (meaning, words) LIMIT 2;",
         see=("UNDEFINE", "SHOW STAGES", "PREFETCH"),
     ),
-    _statement(
+    _statement_entry(
         "UNDEFINE",
         "undefine",
         "Forgets a stage that DEFINE has defined.",
         "DEFINE words AS (QUERY 'care' USING sparse);\nUNDEFINE words;",
         see=("DEFINE",),
     ),
-    _statement(
+    _statement_entry(
         "SHOW STAGES",
         "show_stages",
         "Lists the stages that DEFINE has defined.",
         "DEFINE words AS (QUERY 'care' USING sparse LIMIT 3);\nSHOW STAGES;",
         see=("DEFINE",),
     ),
-    _statement(
+    _statement_entry(
         "EXPLAIN",
         "explain",
         "Shows the plan of a statement and its request, and sends nothing. ANALYZE carries a query out, and "
@@ -402,7 +402,7 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("QUERY", "WHY", "WITH PROVENANCE"),
         words=("ANALYZE", "RUNS", "ABLATE"),
     ),
-    _statement(
+    _statement_entry(
         "WHY",
         "why",
         "Follows one point through a query: where it stood in every stage, which condition of which filter "

@@ -11,11 +11,11 @@ from qql.manual.lists import RECOMMEND_STRATEGIES, listed
 
 __all__ = ["TARGETS"]
 
-_target = partial(Entry, "targets")
+_target_entry = partial(Entry, "targets")
 
 
 TARGETS: tuple[Entry, ...] = (
-    _target(
+    _target_entry(
         "TEXT",
         "text",
         "A text, embedded by a model: the one that is named, else the one of the vector. OPTIONS are the "
@@ -29,7 +29,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("USING", "HYBRID", "MATCH … ON"),
         words=("NEAREST", "MODEL"),
     ),
-    _target(
+    _target_entry(
         "IMAGE",
         "image",
         "A picture, as an address or in base64, embedded by a model.",
@@ -37,7 +37,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("TEXT", "OBJECT"),
         refused=True,
     ),
-    _target(
+    _target_entry(
         "OBJECT",
         "inference",
         "Whatever a model of the server takes.",
@@ -45,7 +45,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("TEXT", "IMAGE"),
         refused=True,
     ),
-    _target(
+    _target_entry(
         "VECTOR",
         "vector",
         "A vector: dense `[…]`, of several rows `[[…], …]`, or sparse `{indices: […], values: […]}`.",
@@ -53,7 +53,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("QUERY VECTOR [1, 0] FROM docs USING small LIMIT 2",),
         see=("USING",),
     ),
-    _target(
+    _target_entry(
         "POINT",
         "point",
         "The vector of a point. The point itself is not among the hits.",
@@ -62,7 +62,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("QUERY 1 FROM docs USING small LIMIT 1",),
         see=("POINTS", "LOOKUP FROM", "RECOMMEND"),
     ),
-    _target(
+    _target_entry(
         "POINTS",
         "points",
         "The points themselves, without a search.",
@@ -71,7 +71,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("SELECT * FROM docs WHERE id IN (1, 3)",),
         see=("SELECT",),
     ),
-    _target(
+    _target_entry(
         "RECOMMEND",
         "recommend",
         "Points that are like some examples and unlike others. An example is the id of a point, a vector "
@@ -85,7 +85,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("STRATEGY", "DISCOVER", "CONTEXT"),
         words=("POSITIVE", "NEGATIVE"),
     ),
-    _target(
+    _target_entry(
         "CONTEXT",
         "context",
         "Points that lie on the positive side of every pair of examples.",
@@ -95,7 +95,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("DISCOVER",),
         words=("PAIRS",),
     ),
-    _target(
+    _target_entry(
         "DISCOVER",
         "discover",
         "Points near a target, those first that lie on the positive side of most pairs.",
@@ -104,7 +104,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("QUERY DISCOVER TARGET POINT 3 CONTEXT PAIRS ((1, 2)) FROM docs USING small LIMIT 5",),
         see=("CONTEXT",),
     ),
-    _target(
+    _target_entry(
         "ORDER BY target",
         "order_target",
         "Points by the value of a field, which requires an index. START FROM leaves out what stands "
@@ -112,7 +112,7 @@ TARGETS: tuple[Entry, ...] = (
         "QUERY ORDER BY year ASC START FROM 2023 FROM docs LIMIT 1;",
         see=("SCROLL", "ORDER BY"),
     ),
-    _target(
+    _target_entry(
         "SAMPLE",
         "sample",
         "Points drawn by chance.",
@@ -120,7 +120,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("QUERY SAMPLE RANDOM FROM docs LIMIT 1",),
         varies=True,
     ),
-    _target(
+    _target_entry(
         "FORMULA",
         "formula",
         "Scores the points of the stages by an expression of their scores and fields. `$score` is the "
@@ -130,7 +130,7 @@ TARGETS: tuple[Entry, ...] = (
         also=(f"QUERY FROM shops {NEAR_STAGE} BOOST $score + 0.1 * price {ONLY_NAMES} LIMIT 2",),
         see=("DEFAULTS", "BOOST", "Arithmetic", "GAUSS_DECAY", "CASE"),
     ),
-    _target(
+    _target_entry(
         "MMR",
         "mmr",
         "Hits that are near the target and unlike one another. DIVERSITY goes from 0 (near) to 1 "
@@ -141,7 +141,7 @@ TARGETS: tuple[Entry, ...] = (
         also=("QUERY [1, 0.2] FROM docs USING small LIMIT 2 WITH (mmr_diversity = 0.7, mmr_candidates = 4)",),
         words=("DIVERSITY", "CANDIDATES"),
     ),
-    _target(
+    _target_entry(
         "RELEVANCE FEEDBACK",
         "relevance_feedback",
         "Searches for a target and corrects it by examples with scores of their own. STRATEGY NAIVE "
@@ -153,7 +153,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("STRATEGY", "RECOMMEND"),
         words=("FEEDBACK",),
     ),
-    _target(
+    _target_entry(
         "HYBRID",
         "hybrid",
         "Searches a text by a dense and by a sparse vector, and fuses both. A vector is named where "
@@ -164,7 +164,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("FUSION", "FUSION OPTIONS"),
         words=("USING HYBRID",),
     ),
-    _target(
+    _target_entry(
         "MATCH … ON",
         "full_text",
         "Full-text search: BM25 over the text index of a field. The index requires `scoring = true`.",
@@ -173,7 +173,7 @@ TARGETS: tuple[Entry, ...] = (
         see=("CREATE INDEX", "MATCH"),
         words=("MATCH ON", "FULL TEXT", "BM25"),
     ),
-    _target(
+    _target_entry(
         "RERANK target",
         "rerank_target",
         "Scores what the stages found by a multivector (late interaction).",
@@ -185,7 +185,7 @@ TARGETS: tuple[Entry, ...] = (
         ),
         see=("RERANK", "CROSS RERANK"),
     ),
-    _target(
+    _target_entry(
         "CROSS RERANK",
         "cross_rerank",
         "Puts all that the stages found in the order of a cross-encoder, which reads the text of a field. "

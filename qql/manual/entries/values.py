@@ -12,11 +12,11 @@ from qql.syntax.parser import MAX_BYTES
 
 __all__ = ["LIMITS", "VALUES"]
 
-_value = partial(Entry, "values")
+_value_entry = partial(Entry, "values")
 
 
 VALUES: tuple[Entry, ...] = (
-    _value(
+    _value_entry(
         "Names",
         "name",
         "Collections, vectors, fields and stages. No keyword is reserved. A name with other signs stands "
@@ -26,7 +26,7 @@ VALUES: tuple[Entry, ...] = (
         also=("COUNT FROM `docs`",),
         words=("IDENTIFIER", "NAME"),
     ),
-    _value(
+    _value_entry(
         "Texts",
         "string",
         "In single or double quotes, raw as r'…', over several lines as '''…''', verbatim in "
@@ -35,14 +35,14 @@ VALUES: tuple[Entry, ...] = (
         also=('COUNT FROM docs WHERE topic = "skin"', "COUNT FROM docs WHERE topic = r'skin'"),
         words=("STRING",),
     ),
-    _value(
+    _value_entry(
         "Numbers",
         "number",
         "Whole numbers from -2^63 to 2^64 - 1, and decimals with or without an exponent.",
         "COUNT FROM shops WHERE price = 4.5;",
         also=("COUNT FROM shops WHERE price = 0.45e1",),
     ),
-    _value(
+    _value_entry(
         "Arrays and objects",
         "array object",
         "As in JSON; keys need no quotes.",
@@ -51,7 +51,7 @@ VALUES: tuple[Entry, ...] = (
         words=("ARRAY", "JSON", "{}", "[]"),
         form="[value, …]\n{key: value, …}",
     ),
-    _value(
+    _value_entry(
         "UUID",
         "uuid",
         "The id of a point is an unsigned integer or a UUID. UUID('text') makes a stable one of any text.",
@@ -59,7 +59,7 @@ VALUES: tuple[Entry, ...] = (
         "SELECT * FROM shops WHERE id = UUID('shop-4');",
         words=("ID OF A POINT",),
     ),
-    _value(
+    _value_entry(
         "Parameters",
         "param",
         "`:name` or `?` stands for a value, a vector, an id, a number of LIMIT or OFFSET, a list after "
@@ -69,7 +69,7 @@ VALUES: tuple[Entry, ...] = (
         form=":name\n?",
         words=("PARAMETER", "PARAM", "?", ":"),
     ),
-    _value(
+    _value_entry(
         "Comments",
         "",
         "`-- …` up to the end of the line, and `/* … */`.",
