@@ -1,6 +1,6 @@
 """Writes docs/reference.md and docs/capabilities.md: `python docs/manual.py`.
 
-The words are those of `qql.reference`, the rest is derived from grammar and tables, and what an example
+The words are those of `qql.manual`, the rest is derived from grammar and tables, and what an example
 gives is what the embedded engine gives while this runs.
 """
 
@@ -14,7 +14,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import qql
@@ -24,7 +23,9 @@ from qql.backends.edge import EdgeBackend
 from qql.cli.render import Renderer
 from qql.compiler.options.table import Table
 from qql.errors import QQLError, Source
-from qql.manual.entries import ENTRIES, FILES, GROUPS, PARAMS, SETUP, Entry, option_lines, syntax
+from qql.manual.entries import ENTRIES
+from qql.manual.entry import GROUPS, Entry, option_lines, syntax
+from qql.manual.examples import FILES, PARAMS, SETUP
 from qql.syntax.parser import parse_script
 
 REFERENCE, CAPABILITIES = "reference.md", "capabilities.md"
@@ -42,13 +43,15 @@ may stand for any value. Keywords are written in any case, none is reserved, and
 
 [capabilities.md](capabilities.md) says which engine can do what.
 """
-_CHANGES = "Each example finds what these statements make, and nothing that another example has changed.\n"
+_EXAMPLES_NOTE = (
+    "Each example finds what these statements make, and nothing that another example has changed.\n"
+)
 
 
 # -------------------------------------------------------------------------------------------------- examples
 
 
-def params_of(text: str) -> dict[str, Any] | None:
+def params_of(text: str) -> dict[str, object] | None:
     """The parameters that an example uses."""
     used = {param.key for one in parse_script(Source(text))[0] for param in one.params}
     return {name: value for name, value in PARAMS.items() if name in used} or None
@@ -127,7 +130,7 @@ def examples() -> Iterator[Examples]:
 
 def reference(run: Callable[[Entry], str]) -> str:
     """The reference as one page; ``run`` gives what an example gives."""
-    parts = [_HEAD, _contents(), "## The data of the examples\n", _CHANGES]
+    parts = [_HEAD, _contents(), "## The data of the examples\n", _EXAMPLES_NOTE]
     parts.append(_block("sql", "\n".join(SETUP.values())))
     parts += [f"`{name}` holds `{text.strip()}`.\n" for name, text in FILES.items()]
     given = json.dumps(PARAMS)
@@ -160,10 +163,10 @@ def section(entry: Entry, shown: str) -> str:
     parts = [f"### {entry.name}\n", f"{entry.text}\n"]
     if form := syntax(entry):
         parts.append(_block("text", form))
-    parts += [_options(entry, title, table) for title, table in entry.tables]
+    parts += [_option_table(entry, title, table) for title, table in entry.tables]
     parts.append(_block("sql", entry.example))
     if entry.refused:
-        parts += ["The embedded engine refuses it by name:\n", _block("text", shown), *_sent(entry)]
+        parts += ["The embedded engine refuses it by name:\n", _block("text", shown), *_server_request(entry)]
     elif entry.varies:
         parts.append("What it gives differs from run to run.\n")
     else:
@@ -175,7 +178,7 @@ def section(entry: Entry, shown: str) -> str:
     return "\n".join(parts)
 
 
-def _sent(entry: Entry) -> list[str]:
+def _server_request(entry: Entry) -> list[str]:
     """The request that a server gets, where there is one."""
     try:
         request = requests_of(entry.example)[-1]
@@ -186,8 +189,8 @@ def _sent(entry: Entry) -> list[str]:
     return ["A server gets:\n", _block("text", f"{request.method} {request.path}{query}{body}")]
 
 
-def _options(entry: Entry, title: str, table: Table) -> str:
-    rows = [f"| `{line.name}` | {line.takes} | {line.default} |" for line in option_lines(entry, table)]
+def _option_table(entry: Entry, title: str, table: Table) -> str:
+    rows = [f"| `{line.name}` | {line.takes} | {line.default} |" for line in option_lines(table)]
     return "\n".join([f"| {title} | takes | default |", "|---|---|---|", *rows, ""])
 
 
@@ -215,13 +218,13 @@ def capabilities() -> str:
         parts.append("| | embedded engine | server | local mode |\n|---|---|---|---|")
         for one in FEATURES:
             if one.id.partition(".")[0] == kind:
-                cells = (f"`{one.title}`", _said(one.edge), one.server, _said(one.local))
+                cells = (f"`{one.title}`", _support(one.edge), one.server, _support(one.local))
                 parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
         parts.append("")
     return "\n".join(parts)
 
 
-def _said(state: str) -> str:
+def _support(state: str) -> str:
     if state == YES:
         return YES
     return f"yes; note: {state.removeprefix('noted: ')}" if state.startswith("noted: ") else f"no: {state}"

@@ -40,8 +40,9 @@ from qql.advice.limits import stage_limits
 from qql.advice.scores import dbsf_bounds, rrf_bounds
 from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Diagnostic, QQLCompileError, Source, Span
-from qql.manual.entries import ENTRIES, SETUP
-from qql.manual.entries import PARAMS as PARAMETERS
+from qql.manual.entries import ENTRIES
+from qql.manual.examples import PARAMS as PARAMETERS
+from qql.manual.examples import SETUP
 from qql.schema import Schema
 from qql.syntax.parser import parse_script
 

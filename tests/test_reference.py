@@ -18,12 +18,14 @@ import qql
 from qql import nodes
 from qql.cli.main import main
 from qql.cli.repl import Shell, submits
-from qql.compiler import options
+from qql.compiler.options import collection, index, query
 from qql.errors import QQLError, Source
-from qql.manual import entries as reference
 from qql.manual import synopsis as synopses
-from qql.manual.entries import ENTRIES, GROUPS, Entry, entry_text, find, option_lines, syntax
-from qql.manual.synopsis import alternatives, rules, synopsis
+from qql.manual.entries import ENTRIES
+from qql.manual.entry import GROUPS, Entry, option_lines, syntax
+from qql.manual.grammar_rules import alternatives, rules
+from qql.manual.lookup import entry_text, find
+from qql.manual.synopsis import synopsis
 from qql.nodes import FUNCTIONS, SPELLINGS
 from qql.syntax.lalr import grammar_text
 from qql.syntax.parser import parse_script
@@ -169,7 +171,7 @@ def test_each_block_and_each_table_of_options_has_its_entry() -> None:
         assert find(kind), kind
     shown = {id(table) for entry in ENTRIES for _, table in entry.tables}
     pieces = {"_INDEX", "_CHANGEABLE", "_ADDED_SPARSE"}
-    for name, value in vars(options).items():
+    for name, value in (vars(collection) | vars(index) | vars(query)).items():
         if not re.fullmatch("_?[A-Z][A-Z_0-9]+", name) or not isinstance(value, dict) or name in pieces:
             continue
         tables = [one for one in value.values() if isinstance(one, dict)] or [value]
@@ -188,11 +190,8 @@ def test_each_function_has_its_entry() -> None:
 def test_each_option_says_what_it_takes() -> None:
     for entry in ENTRIES:
         for _, table in entry.tables:
-            for line in option_lines(entry, table):
+            for line in option_lines(table):
                 assert line.takes and line.takes != "anything", f"{entry.name}: {line.name}"
-    names = {name for entry in ENTRIES for _, table in entry.tables for name in table}
-    assert set(reference._DEFAULTS) <= names
-    assert {name.partition(" of ")[0] for name in reference._TAKES} <= names
 
 
 def test_entries_are_complete_and_lead_to_one_another() -> None:
@@ -247,9 +246,9 @@ def test_a_synopsis_is_made_of_the_grammar(rule: str, lines: list[str]) -> None:
 def test_the_tables_of_synopses_name_what_the_grammar_has() -> None:
     text = re.sub(r"//.*", "", grammar_text())
     known = set(rules()) | set(re.findall(r"-> (\w+)", text)) | set(re.findall(r"(?m)^([A-Z_]+):", text))
-    named_there = {*synopses._WORDS, *synopses._LEFT_OUT, *synopses._FIRST_OF, *synopses._AS_QUERY}
+    named_there = {*synopses._PLACEHOLDERS, *synopses._LEFT_OUT, *synopses._FIRST_OF, *synopses._AS_QUERY}
     named_there |= {name for pair in synopses._LEFT_OUT_OF for name in pair}
-    named_there |= {*synopses._FIELDS, *synopses._HAVE, *synopses._READS, *synopses._NODES}
+    named_there |= {*synopses._FIELDS, *synopses._HEAD_FIELDS, *synopses._READS, *synopses._NODE_NAMES}
     named_there |= {rule for rule, _ in synopses._OVERRIDES}
     assert named_there <= known
 

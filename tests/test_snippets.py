@@ -23,14 +23,16 @@ from qdrant_client.qdrant_remote import QdrantRemote
 
 from qql.errors import QQLConnectionError, QQLError, QQLPlanError
 from qql.rest import snippets
+from qql.rest.client_calls import CALLS
 from qql.rest.request import BODY_MODELS, Request, collection_path
+from qql.rest.types import Json, JsonObject
 
 GOLDEN = Path(__file__).parent / "golden"
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
 NASTY = 'it\'s "$HOME" `id` $(id) \\ \\n ! %s\n\ttab é 猫 🦀 \x00\x1b[31m\x7f\x85\u2028\u202e {x} [0-9] #?&'
 
 
-def golden_requests() -> list[Any]:
+def golden_requests() -> list[object]:
     return [
         pytest.param(Request(**one), id=f"{path.parent.name}/{path.stem}-{number}")
         for path in sorted(GOLDEN.rglob("*.json"))
@@ -38,9 +40,7 @@ def golden_requests() -> list[Any]:
     ]
 
 
-def docs(
-    method: str, *rest: str, body: dict[str, Any] | None = None, query: dict[str, Any] | None = None
-) -> Request:
+def docs(method: str, *rest: str, body: JsonObject | None = None, query: JsonObject | None = None) -> Request:
     return Request(method, collection_path("my docs/é", *rest), query or {}, body)
 
 
@@ -243,7 +243,7 @@ INFO = {
         "wal_config": {"wal_capacity_mb": 1, "wal_segments_ahead": 0},
     },
 }
-RESULTS: dict[tuple[str, str], Any] = {
+RESULTS: dict[tuple[str, str], object] = {
     ("GET", "/aliases"): {"aliases": []},
     ("GET", "/cluster"): CLUSTER,
     ("GET", "/quotas"): None,
@@ -286,7 +286,7 @@ RESULTS: dict[tuple[str, str], Any] = {
 }
 
 
-def result_of(request: Request) -> Any:
+def result_of(request: Request) -> object:
     """What a server might answer, so that qdrant-client can read it."""
     method, route = request.route
     for (verb, pattern), result in RESULTS.items():
@@ -344,7 +344,7 @@ def in_url(request: Request) -> dict[str, str]:
     }
 
 
-def exact(value: Any) -> str:
+def exact(value: object) -> str:
     """JSON as text in which 1, 1.0 and true differ, and the order of keys does not matter."""
     return json.dumps(value, sort_keys=True)
 
@@ -421,7 +421,7 @@ def test_what_moves_a_terminal_is_escaped() -> None:
 
 # --- qdrant-client ----------------------------------------------------------------------------------------
 
-ADDED: dict[tuple[str, str], dict[str, Any]] = {
+ADDED: dict[tuple[str, str], JsonObject] = {
     ("POST", "points/query"): {"limit": 10, "with_payload": False, "with_vector": False},
     ("POST", "points/query/groups"): {
         "limit": 10,
@@ -444,7 +444,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
-def by_client(request: Request, program: str) -> tuple[dict[str, str], Any]:
+def by_client(request: Request, program: str) -> tuple[dict[str, str], Json]:
     """The query string and body that qdrant-client makes of a request, all of its liberties taken."""
     query, body = in_url(request), normal(request.body)
     if "client.http." in program:
@@ -457,13 +457,13 @@ def by_client(request: Request, program: str) -> tuple[dict[str, str], Any]:
     if body is not None:
         body = ADDED.get(request.route, {}) | body
         for search in body.get("searches", [body]):
-            wanted = search.get("query")
-            if wanted is not None and not (isinstance(wanted, dict) and VARIANTS & wanted.keys()):
-                search["query"] = {"nearest": wanted}
+            target = search.get("query")
+            if target is not None and not (isinstance(target, dict) and VARIANTS & target.keys()):
+                search["query"] = {"nearest": target}
     return query, body
 
 
-def normal(value: Any, key: str = "") -> Any:
+def normal(value: Json, key: str = "") -> Json:
     """Without nulls outside of a user's data, whole numbers as such, dates as Python writes them."""
     if isinstance(value, dict):
         kept = key in ("payload", "payloads", "metadata")
@@ -521,13 +521,13 @@ def test_every_route_is_among_them() -> None:
     tried = [r.route for r in BODIES] + [r.route for r, _ in NAMED] + [r.route for r in BARE]
     for method, route in BODY_MODELS:
         assert any(method == verb and fnmatch(one, route) for verb, one in tried), (method, route)
-    made = {snippets._call_of(r.method, r.path)[0].low for r in [*BODIES, *BARE, *(r for r, _ in NAMED)]}
-    assert made == {call.low for call in snippets._CALLS.values()}
+    made = {snippets._find_call(r.method, r.path)[0].low for r in [*BODIES, *BARE, *(r for r, _ in NAMED)]}
+    assert made == {call.low for call in CALLS.values()}
 
 
 def test_only_what_the_client_cannot_say_goes_below_it() -> None:
     below = {
-        (*request.route, snippets._call_of(request.method, request.path)[0].low)
+        (*request.route, snippets._find_call(request.method, request.path)[0].low)
         for request in [*BODIES, *BARE]
         if "client.http." in request.python()
     }
@@ -630,13 +630,13 @@ def test_texts_stay_texts_for_the_server() -> None:
 
 
 def test_deep_bodies_stay_within_what_python_parses(server: HttpRecorder) -> None:
-    condition: dict[str, Any] = {"key": "a", "match": {"value": 1}}
+    condition: JsonObject = {"key": "a", "match": {"value": 1}}
     for _ in range(110):
         condition = {"must": [condition]}
-    payload: dict[str, Any] = {"a": 1}
+    payload: JsonObject = {"a": 1}
     for _ in range(95):
         payload = {"a": [payload]}
-    prefetch: dict[str, Any] = {"query": [0.5]}
+    prefetch: JsonObject = {"query": [0.5]}
     for _ in range(63):
         prefetch = {"prefetch": [prefetch], "query": {"fusion": "rrf"}}
     for request in (
@@ -661,8 +661,8 @@ def test_long_vectors_stay_on_one_line_and_keep_their_digits(server: HttpRecorde
 # --- refusals ---------------------------------------------------------------------------------------------
 
 
-def deep() -> dict[str, Any]:
-    body: dict[str, Any] = {}
+def deep() -> JsonObject:
+    body: JsonObject = {}
     for _ in range(100_000):
         body = {"a": body}
     return body
@@ -696,7 +696,7 @@ def test_what_a_program_cannot_say_is_refused(request_: Request, code: str) -> N
         ({"query": {"nearest": 1}, "score_threshold": float("inf")}, "invalid-value"),
     ],
 )
-def test_what_json_cannot_say_is_refused(body: dict[str, Any], code: str) -> None:
+def test_what_json_cannot_say_is_refused(body: JsonObject, code: str) -> None:
     for write in (
         docs("POST", "points/query", body=body).curl,
         docs("POST", "points/query", body=body).python,
@@ -709,7 +709,7 @@ def test_what_json_cannot_say_is_refused(body: dict[str, Any], code: str) -> Non
 @pytest.mark.parametrize(
     ("body", "code"), [({"a": {1: 2}}, "invalid-value"), ({"a": {2}}, "invalid-value"), (deep(), "too-deep")]
 )
-def test_payloads_that_are_no_json_are_refused(body: dict[str, Any], code: str) -> None:
+def test_payloads_that_are_no_json_are_refused(body: JsonObject, code: str) -> None:
     request = docs("POST", "points/payload", body={"payload": body, "points": [1]})
     for write in (request.curl, request.python):
         with pytest.raises(QQLPlanError) as info:

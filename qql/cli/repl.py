@@ -230,7 +230,7 @@ def _manual(shell: Shell, argument: str) -> None:
 
 def manual_lines(words: str) -> list[str]:
     """What the manual says of words; its contents where there are none. Raises `UsageError`."""
-    from qql.manual.entries import contents_text, suggestion, text_about
+    from qql.manual.lookup import contents_text, suggestion, text_about
 
     text = text_about(words) if words else contents_text()
     if not text:

@@ -54,9 +54,9 @@ class MatchOperator:
     """An operator of MATCH.
 
     ``word`` is its keyword behind MATCH ("" for MATCH alone) and ``kind`` Qdrant's key of it. It takes words
-    (one text), or with ``values`` a list of values. ``index`` are the types of payload index that answer it
-    (with ``values``, that hangs on the values). ``says`` is what it finds; ``example`` is tried on the
-    engines. ``spellings`` are other keywords for it.
+    (one text), or with ``values`` a list of values. ``says`` is which of its words it looks for. ``index``
+    are the types of payload index that answer it; with ``values``, that hangs on the values. ``example`` is
+    tried on the engines. ``spellings`` are other keywords for it.
     """
 
     word: str
@@ -75,17 +75,15 @@ class MatchOperator:
 
 
 _OPERATORS = (
-    MatchOperator("", "text", "all of the words", "quick fox", spellings=("TEXT",)),
-    MatchOperator("PHRASE", "phrase", "the words in this order", "quick brown", support=Support("1.15")),
+    MatchOperator("", "text", "all of them", "quick fox", spellings=("TEXT",)),
+    MatchOperator("PHRASE", "phrase", "in a row", "quick brown", support=Support("1.15")),
     MatchOperator(
-        "TOKENS", "text_any", "one of the words", "quick slow", spellings=("ANY",), support=Support("1.16")
+        "TOKENS", "text_any", "one of them", "quick slow", spellings=("ANY",), support=Support("1.16")
     ),
     MatchOperator(
-        "PREFIX", "prefix", "the beginning of the value", "re", ("keyword",), support=Support("1.19")
+        "PREFIX", "prefix", "the beginning of a keyword", "re", ("keyword",), support=Support("1.19")
     ),
-    MatchOperator(
-        "SUBSTRING", "substring", "a part of the value", "ed", ("keyword",), support=Support("1.20")
-    ),
+    MatchOperator("SUBSTRING", "substring", "a part of it", "ed", ("keyword",), support=Support("1.20")),
     MatchOperator("ANY", "any", "one of the values", "('a', 'b')", (), values=True),
     MatchOperator("EXCEPT", "except", "none of the values", "('a', 'b')", (), values=True),
 )

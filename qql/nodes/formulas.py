@@ -16,14 +16,16 @@ _FORMULAS = Support("1.14")
 class Function:
     """A function of formulas.
 
-    ``word`` is its name here, ``name`` Qdrant's key of the expression. It takes at least ``least`` arguments
-    and at the most ``most`` (None: any number). ``keys`` are the arguments' keys where Qdrant wants an
-    object, and ``many`` says that it wants a list. ``guard`` is the least argument that the function is given
-    with ``[DEFAULT = …]``: where it is still defined. ``spellings`` are other names for it.
+    ``word`` is its name here, ``name`` Qdrant's key of the expression, ``says`` what it gives, ``example`` a
+    use of it. It takes at least ``least`` arguments and at most ``most`` (None: any number). ``keys`` are the
+    keys of the arguments where Qdrant wants an object. ``guard`` is the least argument that the function is
+    given with ``[DEFAULT = …]``: where it is still defined. ``spellings`` are other names for it.
     """
 
     word: str
     name: str
+    says: str
+    example: str
     least: int = 1
     most: int | None = 1
     keys: tuple[str, ...] = ()
@@ -38,18 +40,33 @@ class Function:
 
 
 _FUNCTIONS = (
-    Function("ABS", "abs"),
-    Function("SQRT", "sqrt", guard=0.0),
-    Function("POW", "pow", 2, 2, keys=("base", "exponent"), spellings=("POWER",)),
-    Function("EXP", "exp"),
-    Function("LOG", "log10", guard=1e-9, spellings=("LOG10",)),
-    Function("LN", "ln", guard=1e-9),
-    Function("ACOSH", "acosh", guard=1.0, support=Support("1.20")),
-    Function("MAX", "max", most=None, support=Support("1.20")),
-    Function("MIN", "min", most=None, support=Support("1.20")),
-    Function("SUM", "sum", most=None),
-    Function("PRODUCT", "mult", most=None, spellings=("MULT",)),
-    Function("NEG", "neg"),
+    Function("ABS", "abs", "The value without its sign.", "ABS(price - 9)"),
+    Function("SQRT", "sqrt", "The square root.", "SQRT(price)", guard=0.0),
+    Function(
+        "POW",
+        "pow",
+        "The first value to the power of the second.",
+        "POW(price, 2)",
+        2,
+        2,
+        keys=("base", "exponent"),
+        spellings=("POWER",),
+    ),
+    Function("EXP", "exp", "e to the power of the value.", "EXP($score)"),
+    Function("LOG", "log10", "The logarithm to base 10.", "LOG(price)", guard=1e-9, spellings=("LOG10",)),
+    Function("LN", "ln", "The natural logarithm.", "LN(price)", guard=1e-9),
+    Function(
+        "ACOSH", "acosh", "The inverse hyperbolic cosine.", "ACOSH(price)", guard=1.0, support=Support("1.20")
+    ),
+    Function(
+        "MAX", "max", "The greatest of the values.", "MAX(price, 3, 4)", most=None, support=Support("1.20")
+    ),
+    Function("MIN", "min", "The least of the values.", "MIN(price, 5)", most=None, support=Support("1.20")),
+    Function("SUM", "sum", "The sum of the values.", "SUM(price, $score, 1)", most=None),
+    Function(
+        "PRODUCT", "mult", "The product of the values.", "PRODUCT(price, 2)", most=None, spellings=("MULT",)
+    ),
+    Function("NEG", "neg", "The value with the other sign.", "NEG(price)"),
 )
 FUNCTIONS = {known.word: known for known in _FUNCTIONS}
 """By name here. ``a + b``, ``a * b`` and ``-a`` are SUM, PRODUCT and NEG."""

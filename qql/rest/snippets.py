@@ -9,14 +9,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from qql.errors import QQLConnectionError, QQLError, QQLPlanError
+from qql.errors import QQLConnectionError, QQLError, QQLPlanError, fail
+from qql.rest.client_calls import (
+    ARGUMENT_NAMES,
+    CALLS,
+    INFERENCE_MODELS,
+    NUMBERS_IN_PATHS,
+    QUERY_PARAMETERS,
+    Call,
+)
+from qql.rest.types import Body, Json
 
 if TYPE_CHECKING:
     from inspect import Parameter
@@ -25,16 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["curl", "python"]
 
-_WIDTH = 88  # what most formatters break lines at
-_ARGUMENT = 100_000  # bytes; Linux takes 128 KiB for one argument of a command
-_HEIGHT = 40  # brackets in brackets; Python's parser takes 200
-_PORT = 6333
+_LINE_WIDTH = 88  # what most formatters break lines at
+_LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 128 KiB for one argument of a command
+_DEEPEST = 40  # brackets in brackets; Python's parser takes 200
+_DEFAULT_PORT = 6333
 
 
 # --- layout -----------------------------------------------------------------------------------------------
 
 
-class _Group:
+class _Brackets:
     """Brackets around items, each with what stands before it (a key, a parameter's name, or nothing)."""
 
     __slots__ = ("close", "height", "items", "open", "width")
@@ -46,7 +54,7 @@ class _Group:
         self.height = 1 + max((_height(item) for _, item in items), default=0)
 
 
-_Node = str | _Group
+_Node = str | _Brackets
 
 
 def _width(node: _Node) -> int:
@@ -57,50 +65,58 @@ def _height(node: _Node) -> int:
     return 0 if isinstance(node, str) else node.height
 
 
-def _flat(node: _Node) -> str:
+def _one_line(node: _Node) -> str:
     if isinstance(node, str):
         return node
-    return node.open + ", ".join([lead + _flat(item) for lead, item in node.items]) + node.close
+    return node.open + ", ".join([lead + _one_line(item) for lead, item in node.items]) + node.close
 
 
-def _laid_out(node: _Node, step: int, comma: str, indent: int = 0, column: int = 0) -> str:
+def _lay_out(node: _Node, step: int, comma: str, indent: int = 0, column: int = 0) -> str:
     """The text of a node that starts at ``column``; ``comma`` stands behind the last of several lines."""
-    if isinstance(node, str) or not node.items or column + node.width < _WIDTH:
-        return _flat(node)
+    if isinstance(node, str) or not node.items or column + node.width < _LINE_WIDTH:
+        return _one_line(node)
     inner = indent + step
     lines = [
-        f"{' ' * inner}{lead}{_laid_out(item, step, comma, inner, inner + len(lead))}"
+        f"{' ' * inner}{lead}{_lay_out(item, step, comma, inner, inner + len(lead))}"
         for lead, item in node.items
     ]
     return f"{node.open}\n" + ",\n".join(lines) + f"{comma}\n{' ' * indent}{node.close}"
 
 
-def _data(value: Any, scalar: Callable[[Any], str]) -> _Node:
-    """JSON data, in the language that ``scalar`` writes the strings and constants of."""
+# --- data -------------------------------------------------------------------------------------------------
+
+_ScalarWriter = Callable[[object], str]
+"""What writes the texts, numbers and constants of a language."""
+
+
+def _data_node(value: object, write_scalar: _ScalarWriter) -> _Node:
+    """JSON data, in the language whose texts and constants ``write_scalar`` writes."""
     if isinstance(value, dict):
-        return _Group("{", [(_key(key, scalar), _data(item, scalar)) for key, item in value.items()], "}")
+        items = [
+            (_key_lead(key, write_scalar), _data_node(item, write_scalar)) for key, item in value.items()
+        ]
+        return _Brackets("{", items, "}")
     if isinstance(value, list | tuple):
-        return _numbers(value) or _Group("[", [("", _data(item, scalar)) for item in value], "]")
-    return scalar(value)
+        return _number_list(value) or _Brackets(
+            "[", [("", _data_node(item, write_scalar)) for item in value], "]"
+        )
+    return write_scalar(value)
 
 
-def _key(key: Any, scalar: Callable[[Any], str]) -> str:
+def _key_lead(key: object, write_scalar: _ScalarWriter) -> str:
+    """A key with its colon."""
     if not isinstance(key, str):
         raise _not_json(f"the key {key!r} is no string")
-    return f"{scalar(key)}: "
+    return f"{write_scalar(key)}: "
 
 
-def _numbers(value: Any) -> str | None:
+def _number_list(values: Sequence[object]) -> str | None:
     """A list of finite numbers as text, which JSON and Python write alike; None for other lists."""
-    plain = value and all(type(item) is float or type(item) is int for item in value)
-    return repr(list(value)) if plain and all(map(_finite, value)) else None
+    numbers = [item for item in values if type(item) is int or (type(item) is float and math.isfinite(item))]
+    return repr(numbers) if values and len(numbers) == len(values) else None
 
 
-def _finite(number: float) -> bool:
-    return isinstance(number, int) or math.isfinite(number)
-
-
-def _number(value: Any) -> str:
+def _number_text(value: object) -> str:
     """Digits that give the same number again. Raises `QQLPlanError` (``invalid-value``) for what is none."""
     if isinstance(value, int):
         return int.__repr__(value)
@@ -122,14 +138,14 @@ def _too_deep() -> QQLError:
 # --- addresses --------------------------------------------------------------------------------------------
 
 
-def _base(url: str) -> str:
+def _base_url(url: str) -> str:
     """An address with its port, without a slash at the end.
 
     Raises `QQLConnectionError` (``invalid-url``).
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or _PORT
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
     except ValueError as exc:
         raise _bad_url("cannot be read") from exc
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:%-]+", host):
@@ -144,81 +160,82 @@ def _bad_url(why: str) -> QQLError:  # the address stays unsaid: there might be 
     return QQLConnectionError.make("invalid-url", f"the address {why}", hint="e.g. http://localhost:6333")
 
 
-def _segments(path: str) -> list[str]:
+def _path_segments(path: str) -> list[str]:
     """The decoded parts of a path. Raises `QQLPlanError` (``invalid-name``) for dots alone."""
     segments = [unquote(segment) for segment in path.strip("/").split("/")]
     if "." in segments or ".." in segments:
-        raise QQLPlanError.make("invalid-name", f"`.` and `..` cannot be names in a path: {path}")
+        fail("invalid-name", f"`.` and `..` cannot be names in a path: {path}")
     return segments
 
 
-def _require_variable(name: str) -> str:
+def _checked_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         message = f"an environment variable's name requires letters, digits and underscores, not {name!r}"
-        raise QQLPlanError.make("invalid-name", message)
+        fail("invalid-name", message)
     return name
 
 
 # --- curl -------------------------------------------------------------------------------------------------
 
 _CONSTANTS = {True: "true", False: "false"}
-_UNSHOWN = re.compile(r"[^\x20-\x7e]")
+_BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def curl(
     method: str,
     path: str,
-    query: Mapping[str, Any],
-    body: Mapping[str, Any] | None,
+    query: Body,
+    body: Body | None,
     *,
     url: str,
     api_key_variable: str | None,
 ) -> str:
     """A command for a POSIX shell that sends a request; see `qql.request.Request.curl`."""
-    given = {key: _parameter(value) for key, value in query.items() if value is not None}
+    given = {key: _parameter_text(value) for key, value in query.items() if value is not None}
     try:
-        address = _base(url) + "/" + "/".join(quote(segment, safe="") for segment in _segments(path))
+        address = _base_url(url) + "/" + "/".join(quote(segment, safe="") for segment in _path_segments(path))
         if given:
             address += "?" + urlencode(given, quote_via=quote, safe="")
     except UnicodeEncodeError as exc:
         raise QQLPlanError.make("invalid-value", f"the address cannot be sent: {exc.reason}") from exc
-    words = [f"curl -X {_quoted(method)} {_shell(address)}"]
+    words = [f"curl -X {_shell_word(method)} {_shell_text(address)}"]
     if api_key_variable is not None:
-        words.append(f'-H "api-key: ${{{_require_variable(api_key_variable)}}}"')
+        words.append(f'-H "api-key: ${{{_checked_variable(api_key_variable)}}}"')
     if body is None:
         return " \\\n  ".join(words)
     words.append("-H 'Content-Type: application/json'")
     try:
-        text = _shell(_laid_out(_data(body, _json_scalar), 2, "", column=len("  -d '")))
+        text = _shell_text(_lay_out(_data_node(body, _json_scalar), 2, "", column=len("  -d '")))
     except RecursionError as exc:
         raise _too_deep() from exc
-    if len(text.encode()) < _ARGUMENT:
+    if len(text.encode()) < _LONGEST_ARGUMENT:
         return " \\\n  ".join([*words, f"-d {text}"])
     # `printf` is part of the shell, so no system's limit for arguments holds for it.
     return f"printf '%s' {text} |\n" + " \\\n  ".join([*words, "--data-binary @-"])
 
 
-def _parameter(value: Any) -> str:
+def _parameter_text(value: object) -> str:
     return _CONSTANTS[value] if isinstance(value, bool) else str(value)
 
 
-def _shell(text: str) -> str:
+def _shell_text(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _quoted(word: str) -> str:
-    return word if word.isalpha() and word.isascii() else _shell(word)
+def _shell_word(word: str) -> str:
+    """In quotes only where it needs them."""
+    return word if word.isalpha() and word.isascii() else _shell_text(word)
 
 
-def _json_scalar(value: Any) -> str:
+def _json_scalar(value: object) -> str:
     if isinstance(value, str):
-        return _UNSHOWN.sub(_visible, json.dumps(value, ensure_ascii=False))
+        return _BEYOND_ASCII.sub(_escape_invisible, json.dumps(value, ensure_ascii=False))
     if isinstance(value, bool):
         return _CONSTANTS[value]
-    return "null" if value is None else _number(value)
+    return "null" if value is None else _number_text(value)
 
 
-def _visible(match: re.Match[str]) -> str:
+def _escape_invisible(match: re.Match[str]) -> str:
     """A character as it is, or as JSON's escape where it cannot be seen (or be written in UTF-8)."""
     character = match.group()
     return character if character.isprintable() else json.dumps(character)[1:-1]
@@ -226,114 +243,15 @@ def _visible(match: re.Match[str]) -> str:
 
 # --- qdrant-client ----------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """How a route is called: ``low`` by a method below ``client.http``, and ``high`` by one of the client.
-
-    ``whole`` is the argument of ``high`` that takes the whole body. ``unsaid`` are arguments whose default
-    in Python is not the server's; they say the server's where the request says nothing.
-    """
-
-    low: str
-    high: str | None
-    whole: str | None = None
-    unsaid: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _write(low: str, high: str, whole: str | None = None) -> _Call:
-    return _Call(low, high, whole, {"wait": False})
-
-
-def _query(name: str) -> _Call:
-    return _Call(f"search_api.{name}", name, None, {"with_payload": False})
-
-
-_C = "/collections/{collection_name}"
-_CALLS: dict[str, _Call] = {
-    "GET /": _Call("service_api.root", "info"),
-    "GET /aliases": _Call("aliases_api.get_collections_aliases", "get_aliases"),
-    "GET /cluster": _Call("distributed_api.cluster_status", "cluster_status"),
-    "GET /quotas": _Call("quotas_api.get_quotas", None),
-    "PUT /quotas": _Call("quotas_api.update_quotas", None),
-    "GET /snapshots": _Call("snapshots_api.list_full_snapshots", "list_full_snapshots"),
-    "POST /snapshots": _Call("snapshots_api.create_full_snapshot", "create_full_snapshot"),
-    "DELETE /snapshots/{snapshot_name}": _Call("snapshots_api.delete_full_snapshot", "delete_full_snapshot"),
-    "GET /collections": _Call("collections_api.get_collections", "get_collections"),
-    "POST /collections/aliases": _Call("aliases_api.update_aliases", "update_collection_aliases"),
-    f"GET {_C}": _Call("collections_api.get_collection", "get_collection"),
-    f"PUT {_C}": _Call("collections_api.create_collection", "create_collection"),
-    f"PATCH {_C}": _Call("collections_api.update_collection", "update_collection"),
-    f"DELETE {_C}": _Call("collections_api.delete_collection", "delete_collection"),
-    f"GET {_C}/exists": _Call("collections_api.collection_exists", "collection_exists"),
-    f"GET {_C}/aliases": _Call("aliases_api.get_collection_aliases", "get_collection_aliases"),
-    f"GET {_C}/cluster": _Call("distributed_api.collection_cluster_info", "collection_cluster_info"),
-    f"POST {_C}/cluster": _Call(
-        "distributed_api.update_collection_cluster", "cluster_collection_update", "cluster_operation"
-    ),
-    f"PUT {_C}/index": _write("indexes_api.create_field_index", "create_payload_index"),
-    f"DELETE {_C}/index/{{field_name}}": _write("indexes_api.delete_field_index", "delete_payload_index"),
-    f"PUT {_C}/vectors/{{vector_name}}": _write(
-        "collections_api.create_vector_name", "create_vector_name", "vector_name_config"
-    ),
-    f"DELETE {_C}/vectors/{{vector_name}}": _write(
-        "collections_api.delete_vector_name", "delete_vector_name"
-    ),
-    f"GET {_C}/points/{{id}}": _Call("points_api.get_point", None),
-    f"POST {_C}/points": _Call("points_api.get_points", "retrieve"),
-    f"POST {_C}/points/scroll": _Call("points_api.scroll_points", "scroll"),
-    f"POST {_C}/points/count": _Call("points_api.count_points", "count"),
-    f"POST {_C}/facet": _Call("points_api.facet", "facet"),
-    f"POST {_C}/points/query": _query("query_points"),
-    f"POST {_C}/points/query/groups": _query("query_points_groups"),
-    f"POST {_C}/points/query/batch": _Call("search_api.query_batch_points", "query_batch_points"),
-    f"POST {_C}/points/search/matrix/pairs": _Call("search_api.search_matrix_pairs", "search_matrix_pairs"),
-    f"POST {_C}/points/search/matrix/offsets": _Call(
-        "search_api.search_matrix_offsets", "search_matrix_offsets"
-    ),
-    f"PUT {_C}/points": _write("points_api.upsert_points", "upsert"),
-    f"POST {_C}/points/delete": _write("points_api.delete_points", "delete", "points_selector"),
-    f"POST {_C}/points/payload": _write("points_api.set_payload", "set_payload"),
-    f"PUT {_C}/points/payload": _write("points_api.overwrite_payload", "overwrite_payload"),
-    f"POST {_C}/points/payload/delete": _write("points_api.delete_payload", "delete_payload"),
-    f"POST {_C}/points/payload/clear": _write("points_api.clear_payload", "clear_payload", "points_selector"),
-    f"PUT {_C}/points/vectors": _write("points_api.update_vectors", "update_vectors"),
-    f"POST {_C}/points/vectors/delete": _write("points_api.delete_vectors", "delete_vectors"),
-    f"POST {_C}/points/batch": _write("points_api.batch_update", "batch_update_points"),
-    f"GET {_C}/shards": _Call("distributed_api.list_shard_keys", "list_shard_keys"),
-    f"PUT {_C}/shards": _Call("distributed_api.create_shard_key", "create_shard_key"),
-    f"POST {_C}/shards/delete": _Call("distributed_api.delete_shard_key", "delete_shard_key"),
-    f"GET {_C}/snapshots": _Call("snapshots_api.list_snapshots", "list_snapshots"),
-    f"POST {_C}/snapshots": _Call("snapshots_api.create_snapshot", "create_snapshot"),
-    f"PUT {_C}/snapshots/recover": _Call("snapshots_api.recover_from_snapshot", "recover_snapshot"),
-    f"DELETE {_C}/snapshots/{{snapshot_name}}": _Call("snapshots_api.delete_snapshot", "delete_snapshot"),
-}
-# What the client's methods call the keys of a body, where they do not call them by the same name.
-_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "actions": ("change_aliases_operations",),
-    "batch": ("points",),
-    "filter": ("query_filter", "scroll_filter", "count_filter", "facet_filter", "points"),
-    "operations": ("update_operations",),
-    "params": ("search_params", "collection_params"),
-    "searches": ("requests",),
-    "shard_key": ("shard_key_selector",),
-    "sparse_vectors": ("sparse_vectors_config",),
-    "vector": ("vectors",),
-    "vectors": ("vectors_config",),
-    "with_vector": ("with_vectors",),
-}
-_NUMBERED = ("id", "peer_id", "shard_id")  # what a path holds as text and a method takes as a number
-_INFERRED = ("Document", "Image", "InferenceObject")
-_PARAMETERS = ("consistency", "ordering", "timeout", "wait")
-
 _Arguments = dict[str, _Node]
+"""The arguments of a call by the parameters that take them."""
 
 
 def python(
     method: str,
     path: str,
-    query: Mapping[str, Any],
-    body: Mapping[str, Any] | None,
+    query: Body,
+    body: Body | None,
     model: BaseModel | None,
     *,
     url: str,
@@ -343,36 +261,36 @@ def python(
 
     ``model`` is the body as an object of ``qdrant_client.models``.
     """
-    call, names = _call_of(method, path)
+    call, names = _find_call(method, path)
     writer = _Writer()
     try:
-        statement = _program(_invocation(writer, call, names, query, body, model))
-        parts = [f"{name} = {_program(part, len(name) + 3)}" for name, part in writer.parts]
+        statement = _python_text(_call_node(writer, call, names, query, body, model))
+        parts = [f"{name} = {_python_text(part, len(name) + 3)}" for name, part in writer.parts]
     except RecursionError as exc:
         raise _too_deep() from exc
-    options: _Arguments = {"url": _literal(_base(url))}
+    options: _Arguments = {"url": _python_scalar(_base_url(url))}
     imports = ["from qdrant_client import QdrantClient" + (", models" if writer.uses_models else "")]
     if api_key_variable is not None:
-        options["api_key"] = f"os.environ[{_literal(_require_variable(api_key_variable))}]"
+        options["api_key"] = f"os.environ[{_python_scalar(_checked_variable(api_key_variable))}]"
         imports = ["import os", "", *imports]
     if writer.infers:
         options["cloud_inference"] = "True"
-    client = f"client = {_program(_calling('QdrantClient', options), len('client = '))}"
+    client = f"client = {_python_text(_function_call('QdrantClient', options), len('client = '))}"
     return "\n".join([*imports, "", client, "", *parts, statement, ""])
 
 
-def _program(node: _Node, column: int = 0) -> str:
-    return _laid_out(node, 4, ",", column=column)
+def _python_text(node: _Node, column: int = 0) -> str:
+    return _lay_out(node, 4, ",", column=column)
 
 
-def _calling(function: str, arguments: _Arguments) -> _Group:
-    return _Group(f"{function}(", [(f"{key}=", value) for key, value in arguments.items()], ")")
+def _function_call(function: str, arguments: _Arguments) -> _Brackets:
+    return _Brackets(f"{function}(", [(f"{key}=", value) for key, value in arguments.items()], ")")
 
 
-def _call_of(method: str, path: str) -> tuple[_Call, dict[str, str]]:
+def _find_call(method: str, path: str) -> tuple[Call, dict[str, str]]:
     """What carries a route out, and the names in the path by the parameters that take them."""
-    segments = _segments(path)
-    for route, call in _CALLS.items():
+    segments = _path_segments(path)
+    for route, call in CALLS.items():
         verb, _, template = route.partition(" ")
         pattern = template.strip("/").split("/")
         if verb != method or len(pattern) != len(segments):
@@ -380,48 +298,64 @@ def _call_of(method: str, path: str) -> tuple[_Call, dict[str, str]]:
         pairs = list(zip(pattern, segments, strict=True))
         if all(part == segment or part[:1] == "{" for part, segment in pairs):
             return call, {part[1:-1]: segment for part, segment in pairs if part[:1] == "{"}
-    raise QQLPlanError.make(
-        "no-client-model", f"qdrant-client has no method for {method} {path}", hint=_BY_CURL
-    )
+    message = f"qdrant-client has no method for {method} {path}"
+    raise QQLPlanError.make("no-client-model", message, hint=_BY_CURL)
 
 
 _BY_CURL = "Request.curl() writes any request"
 
 
-def _invocation(
+def _call_node(
     writer: _Writer,
-    call: _Call,
+    call: Call,
     names: Mapping[str, str],
-    query: Mapping[str, Any],
-    body: Mapping[str, Any] | None,
+    query: Body,
+    body: Body | None,
     model: BaseModel | None,
-) -> _Group:
+) -> _Brackets:
     """The call: of the client's own method where that can say all of the request."""
-    leading: _Arguments = {key: _name(key, name) for key, name in names.items()}
-    trailing: _Arguments = {
+    in_path: _Arguments = {key: _path_argument(key, name) for key, name in names.items()}
+    in_query: _Arguments = {
         key: writer.parameter(key, value) for key, value in query.items() if value is not None
     }
-    low = _parameters_of(call.low)
-    takes_body = next(reversed(low), None) not in (None, *names, *_PARAMETERS)
-    if call.high is not None and takes_body == (body is not None):
-        high = _parameters_of(call.high)
-        spread = writer.arguments(body or {}, model, high, call.whole)
-        if spread is not None:
-            given = leading | spread | trailing
-            given |= {key: repr(value) for key, value in call.unsaid.items() if key not in given}
-            required = {key for key, parameter in high.items() if parameter.default is parameter.empty}
-            if required <= given.keys() <= high.keys():
-                return _calling(f"client.{call.high}", given)
+    low = _method_parameters(call.low)
+    takes_body = next(reversed(low), None) not in (None, *names, *QUERY_PARAMETERS)
+    if takes_body == (body is not None):
+        node = _client_call(writer, call, body or {}, model, in_path, in_query)
+        if node is not None:
+            return node
     if model is not None:
-        leading[next(reversed(low))] = writer.node(model, body)
-    for key in trailing:
+        in_path[next(reversed(low))] = writer.node(model, body)
+    for key in in_query:
         if key not in low:
             message = f"qdrant-client cannot send the parameter `{key}` by {call.low}"
-            raise QQLPlanError.make("no-client-model", message, hint=_BY_CURL)
-    return _calling(f"client.http.{call.low}", leading | trailing)
+            fail("no-client-model", message, hint=_BY_CURL)
+    return _function_call(f"client.http.{call.low}", in_path | in_query)
 
 
-def _parameters_of(method: str) -> dict[str, Parameter]:
+def _client_call(
+    writer: _Writer,
+    call: Call,
+    body: Body,
+    model: BaseModel | None,
+    in_path: _Arguments,
+    in_query: _Arguments,
+) -> _Brackets | None:
+    """The call of the client's own method; None where there is none that can say all of the request."""
+    if call.high is None:
+        return None
+    parameters = _method_parameters(call.high)
+    in_body = writer.arguments(body, model, parameters, call.whole)
+    if in_body is None:
+        return None
+    arguments = in_path | in_body | in_query
+    arguments |= {key: repr(value) for key, value in call.unsaid.items() if key not in arguments}
+    if not _required_names(parameters) <= arguments.keys() <= parameters.keys():
+        return None
+    return _function_call(f"client.{call.high}", arguments)
+
+
+def _method_parameters(method: str) -> dict[str, Parameter]:
     """The parameters of a method of the client, or of one below ``client.http`` (``api.method``)."""
     from inspect import Parameter, signature
 
@@ -434,14 +368,20 @@ def _parameters_of(method: str) -> dict[str, Parameter]:
     return {key: one for key, one in found.items() if key != "self" and one.kind is not Parameter.VAR_KEYWORD}
 
 
-def _name(key: str, name: str) -> str:
-    return name if key in _NUMBERED and re.fullmatch("0|[1-9][0-9]*", name) else _literal(name)
+def _required_names(parameters: Mapping[str, Parameter]) -> set[str]:
+    return {key for key, parameter in parameters.items() if parameter.default is parameter.empty}
 
 
-def _literal(value: Any) -> str:
+def _path_argument(key: str, name: str) -> str:
+    """A name in a path as an argument: a number where the method takes one."""
+    is_number = key in NUMBERS_IN_PATHS and re.fullmatch("0|[1-9][0-9]*", name)
+    return name if is_number else _python_scalar(name)
+
+
+def _python_scalar(value: object) -> str:
     """A string, number or constant in Python, strings in double quotes where that needs no escapes."""
     if not isinstance(value, str):
-        return repr(value) if value is None or isinstance(value, bool) else _number(value)
+        return repr(value) if value is None or isinstance(value, bool) else _number_text(value)
     text = str.__repr__(value)
     return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
 
@@ -459,7 +399,7 @@ class _Writer:
 
     def arguments(
         self,
-        body: Mapping[str, Any],
+        body: Body,
         model: BaseModel | None,
         parameters: Mapping[str, Parameter],
         whole: str | None,
@@ -468,8 +408,8 @@ class _Writer:
         if whole is not None:
             return {whole: self.node(model, body)}
         out: _Arguments = {}
-        for key, value, raw in _fields(model, body):
-            name = next((n for n in (key, *_ARGUMENTS.get(key, ())) if n in parameters), None)
+        for key, value, raw in _set_fields(model, body):
+            name = next((n for n in (key, *ARGUMENT_NAMES.get(key, ())) if n in parameters), None)
             if name is None or name in out:
                 return None
             # The client puts a query's vector, id or text into a `NearestQuery` itself.
@@ -477,71 +417,71 @@ class _Writer:
             out[name] = self.node(value.nearest, raw["nearest"]) if bare else self.node(value, raw)
         return out
 
-    def parameter(self, key: str, value: Any) -> str:
+    def parameter(self, key: str, value: object) -> str:
         """A parameter of the query string. Raises `QQLPlanError` (``invalid-value``)."""
         from qdrant_client import models
 
-        text = _parameter(value)
-        kinds: dict[str, type[Enum]] = {
-            "consistency": models.ReadConsistencyType,
-            "ordering": models.WriteOrdering,
-        }
-        if key == "wait" and text in _CONSTANTS.values():
+        text = _parameter_text(value)
+        kind = QUERY_PARAMETERS.get(key)
+        if kind is None:
+            return _python_scalar(text)
+        if kind.boolean and text in _CONSTANTS.values():
             return text.capitalize()
-        if key in ("timeout", "consistency") and re.fullmatch("[0-9]+", text):
+        if kind.number and re.fullmatch("[0-9]+", text):
             return str(int(text))
-        if key in kinds and text in [one.value for one in kinds[key]]:
-            return self._member(kinds[key](text))
-        if key not in _PARAMETERS:
-            return _literal(text)
+        if kind.members is not None:
+            members: type[Enum] = getattr(models, kind.members)
+            if text in [one.value for one in members]:
+                return self._enum_member(members(text))
         raise QQLPlanError.make("invalid-value", f"`{key}` cannot be {text!r}")
 
-    def node(self, value: Any, raw: Any) -> _Node:
+    def node(self, value: Any, raw: Json) -> _Node:
         """A validated value, as it was written: ``raw`` is what it was made of.
 
         Numbers and dates are taken from ``raw``, so that their digits stay.
         """
         if isinstance(value, Enum):
-            return self._member(value)
+            return self._enum_member(value)
         if isinstance(raw, dict) and not isinstance(value, dict):
-            return self._named(self._model(value, raw))
+            return self._bounded(self._model_call(value, raw))
         if isinstance(raw, dict):
-            items = [(_key(key, _literal), self.node(value[key], raw[key])) for key in raw]
-            return self._named(_Group("{", items, "}"))
+            items = [(_key_lead(key, _python_scalar), self.node(value[key], raw[key])) for key in raw]
+            return self._bounded(_Brackets("{", items, "}"))
         if isinstance(raw, list) and isinstance(value, list):
-            numbers = _numbers(raw)
+            numbers = _number_list(raw)
             if numbers is not None:
                 return numbers
             pairs = zip(value, raw, strict=True)
-            return self._named(_Group("[", [("", self.node(*pair)) for pair in pairs], "]"))
-        return _data(raw, _literal)
+            return self._bounded(_Brackets("[", [("", self.node(*pair)) for pair in pairs], "]"))
+        return _data_node(raw, _python_scalar)
 
-    def _member(self, value: Enum) -> str:
+    def _enum_member(self, value: Enum) -> str:
         self.uses_models = True
         return f"models.{type(value).__name__}.{value.name}"
 
-    def _model(self, value: BaseModel, raw: Mapping[str, Any]) -> _Group:
+    def _model_call(self, value: BaseModel, raw: Body) -> _Brackets:
         name = type(value).__name__
         self.uses_models = True
-        self.infers = self.infers or name in _INFERRED
+        self.infers = self.infers or name in INFERENCE_MODELS
         items: list[tuple[str, _Node]] = []
-        for key, part, source in _fields(value, raw):
+        for key, part, source in _set_fields(value, raw):
             node = self.node(part, source)
             if iskeyword(key):
-                items.append(("**", _Group("{", [(_key(key, _literal), node)], "}")))
+                items.append(("**", _Brackets("{", [(_key_lead(key, _python_scalar), node)], "}")))
             else:
                 items.append((f"{key}=", node))
-        return _Group(f"models.{name}(", items, ")")
+        return _Brackets(f"models.{name}(", items, ")")
 
-    def _named(self, group: _Group) -> _Node:
-        if group.height < _HEIGHT:
+    def _bounded(self, group: _Brackets) -> _Node:
+        """The group itself, or the name of a part of its own where it nests too deep for a parser."""
+        if group.height < _DEEPEST:
             return group
         name = f"part_{len(self.parts) + 1}"
         self.parts.append((name, group))
         return name
 
 
-def _fields(model: BaseModel | None, raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _set_fields(model: BaseModel | None, raw: Body) -> Iterator[tuple[str, Any, Json]]:
     """Key, value and what the value was made of, of each field that is not null, as ``raw`` orders them."""
     if model is None:
         return

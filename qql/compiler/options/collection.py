@@ -10,6 +10,7 @@ from qql.compiler.options.index import MEMORY
 from qql.compiler.options.table import (
     Blocks,
     Setting,
+    Settings,
     Table,
     block_of,
     listed,
@@ -26,6 +27,7 @@ __all__ = [
     "CHANGE_BLOCKS",
     "COLLECTION_BLOCKS",
     "HNSW",
+    "LATER_PARAMS",
     "OPTIMIZERS",
     "PARAMS",
     "QUANTIZATION",
@@ -86,7 +88,7 @@ def _turbo_bits(value: Json) -> Json:
 
 _ALWAYS_RAM = Setting("always_ram", flag, shown="false")
 _QUANTIZED_MEMORY = Setting("memory", MEMORY, support=Support("1.19"))
-QUANTIZATION: Mapping[str, Table] = {
+QUANTIZATION: Mapping[str, Settings] = {
     "scalar": table(Setting("quantile", number(0.5, 1)), _ALWAYS_RAM, _QUANTIZED_MEMORY),
     "product": table(
         Setting("compression", one_of("x4", "x8", "x16", "x32", "x64"), shown="x4"),
@@ -162,7 +164,7 @@ PARAMS = table(
     Setting("shard_keys", _shard_keys),
     *_ALTERABLE,
 )
-_LATER_PARAMS = table(*_ALTERABLE)
+LATER_PARAMS = table(*_ALTERABLE)
 """The options of PARAMS that ALTER can change."""
 STRICT_MODE = table(
     Setting("enabled", flag, shown="false"),
@@ -233,8 +235,8 @@ def _changed_quantization(block: nodes.Block) -> Json:
 
 def _metadata(block: nodes.Block) -> JsonObject:
     """The user's own keys, whatever they are. Raises `QQLPlanError` for a key that is given twice."""
-    anything = {option.name: anything for option in block.options}
-    return read_options(block.options, anything, "METADATA")
+    keys = {option.name: anything for option in block.options}
+    return read_options(block.options, keys, "METADATA")
 
 
 _DENSE: Blocks = {
@@ -312,11 +314,11 @@ def _datatype_only(block: nodes.Block) -> tuple[nodes.Option, ...]:
 
 def _alter_params(block: nodes.Block) -> JsonObject:
     for option in block.options:
-        if option.name in PARAMS and option.name not in _LATER_PARAMS:
+        if option.name in PARAMS and option.name not in LATER_PARAMS:
             hint = "CREATE SHARD KEY and DROP SHARD KEY change the shards of a collection"
             message = f"`{option.name}` is settled when a collection is created"
             fail("misplaced-option", message, option.span, hint)
-    return read_options(block.options, _LATER_PARAMS, "PARAMS")
+    return read_options(block.options, LATER_PARAMS, "PARAMS")
 
 
 COLLECTION_BLOCKS: Blocks = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qql.compiler.options.checks import any_of, flag, object_of, one_of, text, texts, whole
-from qql.compiler.options.table import Setting, Table, table
+from qql.compiler.options.table import Setting, Settings, table
 from qql.nodes.declare import Support
 from qql.rest.types import Json
 
@@ -57,7 +57,7 @@ _COMMON = (
 )
 _TENANT = Setting("is_tenant", flag, shown="false", support=Support("1.11"))
 _PRINCIPAL = Setting("is_principal", flag, shown="false", support=Support("1.11"))
-INDEX_TYPES: Mapping[str, Table] = {
+INDEX_TYPES: Mapping[str, Settings] = {
     "keyword": table(*_COMMON, _TENANT, Setting("prefix", flag, support=Support("1.19"))),
     "integer": table(*_COMMON, Setting("lookup", flag), Setting("range", flag), _PRINCIPAL),
     "float": table(*_COMMON, _PRINCIPAL),

@@ -15,6 +15,7 @@ __all__ = [
     "Blocks",
     "Check",
     "Setting",
+    "Settings",
     "Table",
     "block_of",
     "listed",
@@ -52,6 +53,10 @@ class Setting:
 
 Table = Mapping[str, Check]
 """The options that may stand in one place, by name."""
+
+
+Settings = Mapping[str, Setting]
+"""A table whose options the manual shows."""
 
 
 def table(*settings: Setting) -> dict[str, Setting]:

@@ -72,7 +72,7 @@ def _field(value: object) -> Doc:
     match value:
         case Name():
             return name_text(value)
-        case tuple() if all(isinstance(one, Name) for one in value):
+        case tuple() if value and all(isinstance(one, Name) for one in value):
             return join([document(one) for one in value], ", ")
         case tuple():
             return options_doc(value)

@@ -1,0 +1,417 @@
+"""The entries of statements."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qql.compiler.options import query
+from qql.manual.entry import Entry
+from qql.manual.lists import DISTANCES, TEXT_FIELDS, UPDATE_MODES, listed
+from qql.rest.limits import DEFAULT_LIMIT
+
+__all__ = ["STATEMENTS"]
+
+_statement_entry = partial(Entry, "statements")
+
+
+STATEMENTS: tuple[Entry, ...] = (
+    _statement_entry(
+        "QUERY",
+        "query",
+        "Searches a collection. Clauses come in any order, each at most once. Without a target it gives "
+        "the points by their ids; with PREFETCH and a target it scores what its stages found; with "
+        "PREFETCH and FUSION it fuses them. WITH names stages, which PREFETCH refers to; a stage is a "
+        f"query without FROM. LIMIT is {DEFAULT_LIMIT} where it is missing.",
+        "WITH wide AS (QUERY 'care' USING sparse LIMIT 3)\n"
+        "QUERY 'urgent care' FROM docs USING dense PREFETCH (wide) LIMIT 2;",
+        where="stage",
+        covers="ctes cte",
+        also=(
+            "QUERY TEXT 'urgent care' FROM docs LIMIT 2 PREFETCH (QUERY 'care' USING sparse LIMIT 3) "
+            "USING 'dense'",
+            "SEARCH docs SIMILAR TO 'urgent care' USING dense PREFETCH (QUERY 'care' USING sparse LIMIT "
+            "3) LIMIT 2",
+        ),
+        see=("PREFETCH", "FUSION", "EXPLAIN", "DEFINE"),
+        words=("WITH", "STAGE", "CTE", "SEARCH"),
+    ),
+    _statement_entry(
+        "SEARCH",
+        "search",
+        "The first dialect's form of QUERY 'text' FROM collection.",
+        "SEARCH docs SIMILAR TO 'burns' USING dense LIMIT 1;",
+        also=("QUERY 'burns' FROM docs USING dense LIMIT 1",),
+        see=("QUERY",),
+        words=("SIMILAR",),
+    ),
+    _statement_entry(
+        "RECOMMEND FROM",
+        "recommend_from",
+        "The first dialect's form of QUERY RECOMMEND … FROM collection.",
+        "RECOMMEND FROM docs POSITIVE (1) NEGATIVE (2) USING small LIMIT 1;",
+        also=("QUERY RECOMMEND POSITIVE (1) NEGATIVE (2) FROM docs USING small LIMIT 1",),
+        see=("RECOMMEND",),
+    ),
+    _statement_entry(
+        "SELECT",
+        "select",
+        "Fetches points by their ids: WHERE takes `id = 1` or `id IN (1, 2)` and nothing else.",
+        "SELECT * FROM docs WHERE id IN (1, 4);",
+        also=("QUERY POINTS (1, 4) FROM docs",),
+        see=("POINTS", "SCROLL"),
+    ),
+    _statement_entry(
+        "COUNT",
+        "count",
+        "Counts the points that satisfy a condition. The count is exact; PARAMS (exact = false) lets a "
+        "server estimate.",
+        "COUNT FROM docs WHERE topic = 'skin';",
+        tables=(("PARAMS", query.COUNT_OPTIONS),),
+        also=("COUNT WHERE topic = 'skin' FROM docs",),
+        see=("FACET",),
+    ),
+    _statement_entry(
+        "SCROLL",
+        "scroll",
+        "Walks through a collection in the order of ids, or of a field with an index. AFTER goes on "
+        "behind a point.",
+        "SCROLL FROM docs WHERE year >= 2023 LIMIT 2;",
+        see=("AFTER", "ORDER BY"),
+    ),
+    _statement_entry(
+        "FACET",
+        "facet",
+        "Counts the points for each value of a field, the most frequent first. The field requires an index.",
+        "FACET topic FROM docs WHERE year = 2024 OR topic = 'skin' LIMIT 1;",
+        tables=(("PARAMS", query.FACET_OPTIONS),),
+        also=("FACET FROM docs KEY topic WHERE year = 2024 OR topic = 'skin' LIMIT 1",),
+        see=("COUNT", "CREATE INDEX"),
+    ),
+    _statement_entry(
+        "UPSERT",
+        "upsert",
+        "Writes points, and replaces those with the same id. A row is an object: `id`, `vector` (a "
+        "vector, or an object of vectors by name), and the fields of the payload. Vectors with a model "
+        "that a row does not give are made of its first field of "
+        f"{', '.join(TEXT_FIELDS)}; USING and EMBED name other models and fields. INSERT "
+        f"needs no id. UPDATE MODE is {listed(UPDATE_MODES, 'or')}; UPDATE FILTER leaves points "
+        "alone that do not satisfy it.",
+        "UPSERT INTO docs VALUES {id: 5, text: 'Sleep and the heart', topic: 'heart', year: 2025};\n"
+        "QUERY 'sleep' FROM docs USING sparse LIMIT 1;",
+        where="embedding",
+        covers="upsert_clause embeds embed mode update_filter hybrid_embedding hybrid_side",
+        see=("COPY", "UPDATE", "UUID"),
+        words=("INSERT", "EMBED", "UPDATE MODE", "UPDATE FILTER", "VALUES"),
+    ),
+    _statement_entry(
+        "UPDATE",
+        "update",
+        "Changes the payload or the vectors of points. SET PAYLOAD merges fields into the payload; with "
+        "OVERWRITE it replaces the payload, with KEY it works on an object inside it. SET VECTOR "
+        "replaces vectors of the point that WHERE names by id, and leaves the others.",
+        "UPDATE docs SET PAYLOAD = {year: 2026} WHERE topic = 'heart';\nSELECT * FROM docs WHERE id = 1;",
+        covers="assignment set_payload set_vector set_vectors write_clause",
+        see=("UPSERT", "DELETE PAYLOAD", "OVERWRITE", "KEY"),
+        words=("SET PAYLOAD", "SET VECTOR"),
+    ),
+    _statement_entry(
+        "DELETE",
+        "delete",
+        "Removes points. WHERE is required: `id = 1`, `id IN (…)`, or any condition.",
+        "DELETE FROM docs WHERE year < 2023;\nCOUNT FROM docs;",
+        see=("DROP COLLECTION", "DELETE PAYLOAD", "DELETE VECTOR"),
+    ),
+    _statement_entry(
+        "DELETE PAYLOAD",
+        "delete_payload",
+        "Removes fields of points.",
+        "DELETE PAYLOAD year, topic FROM docs WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
+        see=("CLEAR PAYLOAD", "UPDATE"),
+    ),
+    _statement_entry(
+        "DELETE VECTOR",
+        "delete_vector",
+        "Removes vectors of points; the points stay.",
+        "DELETE VECTOR small FROM docs WHERE id = 1;\nCOUNT FROM docs WHERE HAS_VECTOR small;",
+        see=("ALTER COLLECTION", "HAS_VECTOR"),
+    ),
+    _statement_entry(
+        "CLEAR PAYLOAD",
+        "clear_payload",
+        "Removes all fields of points.",
+        "CLEAR PAYLOAD FROM docs WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
+        see=("DELETE PAYLOAD",),
+    ),
+    _statement_entry(
+        "BATCH",
+        "batch",
+        "Sends several statements in one request: all of them queries, or all of them changes, of one "
+        "collection.",
+        "BATCH {\n  QUERY 'burns' FROM docs USING dense LIMIT 1;\n  QUERY 'pain' FROM docs USING sparse "
+        "LIMIT 1;\n"
+        "};",
+        see=("WAIT",),
+    ),
+    _statement_entry(
+        "CREATE COLLECTION",
+        "create_collection",
+        "Makes a collection. Each vector has a name and a kind; size and distance may be left out where "
+        "the model is known. The model is kept in the collection's metadata. Blocks behind a vector are "
+        "for that vector, those at the end for the collection.",
+        "CREATE COLLECTION IF NOT EXISTS photos (\n"
+        "  full  VECTOR(512, COSINE) WITH HNSW (m = 32) WITH QUANTIZATION (type = scalar),\n"
+        "  words SPARSE MODEL 'qdrant/bm25'\n"
+        ") WITH OPTIMIZERS (indexing_threshold = 20000);",
+        where="vector_def block",
+        covers="collection_part vector_defs if_not_exists shape distance preset quantize",
+        see=("ALTER COLLECTION", "HNSW", "QUANTIZATION", "MULTIVECTOR", "METADATA"),
+        words=("SPARSE", "DISTANCE", *DISTANCES, "QUANTIZE"),
+    ),
+    _statement_entry(
+        "ALTER COLLECTION",
+        "alter_collection",
+        "Changes the settings of a collection, of one of its vectors, or adds or drops a vector. WITH "
+        "QUANTIZATION (disabled = true) ends quantization. A vector that is added is empty in every "
+        "point.",
+        "ALTER COLLECTION docs WITH HNSW (m = 24) WITH VECTOR dense (HNSW (m = 32));\n"
+        "ALTER COLLECTION docs ADD more VECTOR(3, DOT);\nALTER COLLECTION docs DROP VECTOR more;",
+        where="alteration",
+        covers="vector_change sub_block added_vector add_vector drop_vector",
+        see=("CREATE COLLECTION", "UPDATE", "OPTIMIZE"),
+        words=("ADD VECTOR", "DROP VECTOR"),
+    ),
+    _statement_entry(
+        "DROP COLLECTION",
+        "drop_collection",
+        "Removes a collection with all its points.",
+        "DROP COLLECTION IF EXISTS shops;\nSHOW COLLECTIONS;",
+        covers="if_exists",
+        see=("CREATE COLLECTION", "DELETE"),
+    ),
+    _statement_entry("SHOW COLLECTIONS", "show_collections", "Lists the collections.", "SHOW COLLECTIONS;"),
+    _statement_entry(
+        "SHOW COLLECTION",
+        "show_collection",
+        "Describes a collection: its points, its vectors, its indexes.",
+        "SHOW COLLECTION shops;",
+        see=("SHOW INDEXES",),
+    ),
+    _statement_entry(
+        "CREATE INDEX",
+        "create_index",
+        "Makes an index of a payload field. The type is keyword where none is given. Filters are fast "
+        "with an index; FACET, ORDER BY and MATCH … ON require one. It is best made before points are "
+        "loaded.",
+        "CREATE INDEX IF NOT EXISTS ON shops FOR price TYPE float;",
+        also=("CREATE INDEX IF NOT EXISTS ON COLLECTION shops FOR price TYPE float",),
+        see=("INDEX TYPES", "DROP INDEX", "SHOW INDEXES"),
+    ),
+    _statement_entry(
+        "DROP INDEX",
+        "drop_index",
+        "Removes an index of a payload field.",
+        "DROP INDEX ON docs FOR year;",
+        see=("CREATE INDEX",),
+    ),
+    _statement_entry(
+        "SHOW INDEXES",
+        "show_indexes",
+        "Lists the indexes of a collection.",
+        "SHOW INDEXES ON docs;",
+        also=("SHOW INDEXES FROM docs",),
+        see=("CREATE INDEX",),
+    ),
+    _statement_entry(
+        "CREATE ALIAS",
+        "create_alias",
+        "Gives a collection a second name. OR REPLACE moves an alias that exists to this collection, in "
+        "one step.",
+        "CREATE OR REPLACE ALIAS current FOR docs;\nCOUNT FROM current;",
+        see=("ALTER ALIAS", "DROP ALIAS", "SHOW ALIASES"),
+    ),
+    _statement_entry(
+        "DROP ALIAS",
+        "drop_alias",
+        "Removes an alias; the collection stays.",
+        "CREATE ALIAS current FOR docs;\nDROP ALIAS current;",
+        see=("CREATE ALIAS",),
+    ),
+    _statement_entry(
+        "ALTER ALIAS",
+        "rename_alias",
+        "Renames an alias.",
+        "CREATE ALIAS current FOR docs;\nALTER ALIAS current RENAME TO latest;",
+        see=("CREATE ALIAS",),
+        words=("RENAME",),
+    ),
+    _statement_entry(
+        "SHOW ALIASES",
+        "show_aliases",
+        "Lists the aliases, or those of one collection.",
+        "CREATE ALIAS current FOR docs;\nSHOW ALIASES ON docs;",
+        see=("CREATE ALIAS",),
+    ),
+    _statement_entry(
+        "CREATE SNAPSHOT",
+        "create_snapshot",
+        "Saves a collection as it is now; the engine names the snapshot.",
+        "CREATE SNAPSHOT ON docs;",
+        see=("RESTORE SNAPSHOT", "SHOW SNAPSHOTS", "DUMP"),
+        varies=True,
+    ),
+    _statement_entry(
+        "DROP SNAPSHOT",
+        "drop_snapshot",
+        "Removes a snapshot.",
+        "DROP SNAPSHOT IF EXISTS 'old.snapshot' ON docs;",
+        see=("SHOW SNAPSHOTS",),
+    ),
+    _statement_entry(
+        "RESTORE SNAPSHOT",
+        "restore_snapshot",
+        "Puts a collection back to what a snapshot holds. The snapshot is one of the collection, by "
+        "name, or a file or an address.",
+        "RESTORE SNAPSHOT 'https://example.org/docs.snapshot' ON docs WITH (priority = snapshot);",
+        tables=(("WITH", query.SNAPSHOT_OPTIONS),),
+        see=("CREATE SNAPSHOT",),
+        refused=True,
+    ),
+    _statement_entry(
+        "SHOW SNAPSHOTS",
+        "show_snapshots",
+        "Lists the snapshots of a collection.",
+        "CREATE SNAPSHOT ON docs;\nSHOW SNAPSHOTS ON docs;",
+        see=("CREATE SNAPSHOT",),
+        varies=True,
+    ),
+    _statement_entry(
+        "CREATE SHARD KEY",
+        "create_shard_key",
+        "Makes a shard of its own for a key, in a collection with PARAMS (sharding_method = custom).",
+        "CREATE SHARD KEY 'eu' ON docs WITH (shards_number = 2);",
+        tables=(("WITH", query.SHARD_KEY_OPTIONS),),
+        see=("SHARD", "SHOW SHARD KEYS"),
+        refused=True,
+    ),
+    _statement_entry(
+        "DROP SHARD KEY",
+        "drop_shard_key",
+        "Removes the shards of a key with their points.",
+        "DROP SHARD KEY 'eu' ON docs;",
+        see=("CREATE SHARD KEY",),
+        refused=True,
+    ),
+    _statement_entry(
+        "SHOW SHARD KEYS",
+        "show_shard_keys",
+        "Lists the shard keys of a collection.",
+        "SHOW SHARD KEYS ON docs;",
+        see=("CREATE SHARD KEY",),
+        refused=True,
+    ),
+    _statement_entry(
+        "SET QUOTA",
+        "set_quota",
+        "Sets how much memory and disk a server may fill before it refuses writes. `null` ends a limit.",
+        "SET QUOTA (enabled = true, max_disk_usage_percent = 90);",
+        tables=(("SET QUOTA", query.QUOTA_OPTIONS),),
+        see=("SHOW QUOTAS",),
+        refused=True,
+    ),
+    _statement_entry(
+        "SHOW QUOTAS",
+        "show_quotas",
+        "Shows the limits that SET QUOTA has set.",
+        "SHOW QUOTAS;",
+        see=("SET QUOTA",),
+        refused=True,
+    ),
+    _statement_entry(
+        "COPY",
+        "copy",
+        "Loads a file of JSON Lines, CSV or TSV (also gzipped) into a collection. MAP says which field "
+        "of a line is the id, the text of a vector, a field of the payload; UUID(field) makes a stable "
+        "id of any text. Without ON ERROR SKIP the file is checked first, and nothing is written if a "
+        "line is bad.",
+        "COPY docs FROM 'corpus.jsonl' MAP (id = UUID(key), text = body, payload = (year)) BATCH 500 ON "
+        "ERROR SKIP;",
+        covers="copy_option copy_format copy_map copy_batch copy_on_error map mapping",
+        see=("UPSERT", "DUMP"),
+        words=("MAP", "FORMAT", "ON ERROR", "LOAD"),
+    ),
+    _statement_entry(
+        "OPTIMIZE",
+        "optimize",
+        "Builds the indexes of a collection of the embedded engine. A server does it by itself.",
+        "OPTIMIZE docs;",
+        see=("OPTIMIZERS",),
+    ),
+    _statement_entry(
+        "EXECUTE",
+        "execute",
+        "Carries out the statements of a file.",
+        "EXECUTE 'queries.qql';",
+        see=("DUMP",),
+    ),
+    _statement_entry(
+        "DUMP",
+        "dump",
+        "Writes a script that makes a collection again, with its points.",
+        "DUMP shops 'shops.qql';",
+        see=("EXECUTE", "CREATE SNAPSHOT"),
+        also=("DUMP COLLECTION shops 'shops.qql'",),
+    ),
+    _statement_entry(
+        "USE",
+        "use",
+        "Names the collection of the statements that follow and name none.",
+        "USE docs;\nCOUNT;",
+        see=("DEFINE",),
+    ),
+    _statement_entry(
+        "DEFINE",
+        "define",
+        "Defines a stage for the rest of the session or script; PREFETCH refers to it by name.",
+        "DEFINE meaning AS (QUERY 'emergency' USING dense LIMIT 3);\n"
+        "DEFINE words AS (QUERY 'care' USING sparse LIMIT 3);\n"
+        "FUSION RRF FROM docs PREFETCH (meaning, words) LIMIT 2;",
+        see=("UNDEFINE", "SHOW STAGES", "PREFETCH"),
+    ),
+    _statement_entry(
+        "UNDEFINE",
+        "undefine",
+        "Forgets a stage that DEFINE has defined.",
+        "DEFINE words AS (QUERY 'care' USING sparse);\nUNDEFINE words;",
+        see=("DEFINE",),
+    ),
+    _statement_entry(
+        "SHOW STAGES",
+        "show_stages",
+        "Lists the stages that DEFINE has defined.",
+        "DEFINE words AS (QUERY 'care' USING sparse LIMIT 3);\nSHOW STAGES;",
+        see=("DEFINE",),
+    ),
+    _statement_entry(
+        "EXPLAIN",
+        "explain",
+        "Shows the plan of a statement and its request, and sends nothing. ANALYZE carries a query out, and "
+        "each of its stages: what each brought, in which time, and what became of it. RUNS repeats it for "
+        "the times, ABLATE leaves each stage out in turn. FORMAT json is for programs.",
+        "EXPLAIN QUERY 'burns' FROM docs USING dense PREFETCH (QUERY 'burns' USING sparse LIMIT 3) LIMIT 1;",
+        covers="explain_option analyze runs ablate",
+        see=("QUERY", "WHY", "WITH PROVENANCE"),
+        words=("ANALYZE", "RUNS", "ABLATE"),
+    ),
+    _statement_entry(
+        "WHY",
+        "why",
+        "Follows one point through a query: where it stood in every stage, which condition of which filter "
+        "it fails, or which limit or threshold cuts it off and at which rank it would have stood. WHY and "
+        "WHY NOT ask the same: the first of a hit, the second of a point that is missed. FORMAT json is for "
+        "programs.",
+        "WHY NOT 3 QUERY 'burns' FROM docs USING sparse WHERE year > 2022 LIMIT 1;",
+        covers="why_option",
+        see=("EXPLAIN", "WITH PROVENANCE"),
+        words=("WHY NOT",),
+    ),
+)

@@ -1,0 +1,95 @@
+"""The entries of names, values and parameters, and of limits."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qql.compiler.plan import MAX_STAGES
+from qql.manual.entry import Entry
+from qql.rest.limits import MAX_PREFETCH_DEPTH, U32
+from qql.syntax.lexer import MAX_NESTING
+from qql.syntax.parser import MAX_BYTES
+
+__all__ = ["LIMITS", "VALUES"]
+
+_value_entry = partial(Entry, "values")
+
+
+VALUES: tuple[Entry, ...] = (
+    _value_entry(
+        "Names",
+        "name",
+        "Collections, vectors, fields and stages. No keyword is reserved. A name with other signs stands "
+        "in quotes; a path is `a.b`, or `a[].b` for the elements of an array. IDENTIFIER(:name) takes a "
+        "name from a parameter.",
+        "COUNT FROM 'docs';",
+        also=("COUNT FROM `docs`",),
+        words=("IDENTIFIER", "NAME"),
+    ),
+    _value_entry(
+        "Texts",
+        "string",
+        "In single or double quotes, raw as r'…', over several lines as '''…''', verbatim in "
+        "backticks. A quote inside is doubled, or written \\'.",
+        "COUNT FROM docs WHERE topic = 'skin';",
+        also=('COUNT FROM docs WHERE topic = "skin"', "COUNT FROM docs WHERE topic = r'skin'"),
+        words=("STRING",),
+    ),
+    _value_entry(
+        "Numbers",
+        "number",
+        "Whole numbers from -2^63 to 2^64 - 1, and decimals with or without an exponent.",
+        "COUNT FROM shops WHERE price = 4.5;",
+        also=("COUNT FROM shops WHERE price = 0.45e1",),
+    ),
+    _value_entry(
+        "Arrays and objects",
+        "array object",
+        "As in JSON; keys need no quotes.",
+        "UPDATE shops SET PAYLOAD = {tags: ['tea', 'milk']} WHERE id = 3;",
+        also=('UPDATE shops SET PAYLOAD = {"tags": ["tea", "milk"]} WHERE id = 3',),
+        words=("ARRAY", "JSON", "{}", "[]"),
+        form="[value, …]\n{key: value, …}",
+    ),
+    _value_entry(
+        "UUID",
+        "uuid",
+        "The id of a point is an unsigned integer or a UUID. UUID('text') makes a stable one of any text.",
+        "UPSERT INTO shops VALUES {id: UUID('shop-4'), vector: {small: [0, 1]}, name: 'new'};\n"
+        "SELECT * FROM shops WHERE id = UUID('shop-4');",
+        words=("ID OF A POINT",),
+    ),
+    _value_entry(
+        "Parameters",
+        "param",
+        "`:name` or `?` stands for a value, a vector, an id, a number of LIMIT or OFFSET, a list after "
+        "IN, a payload or the rows of UPSERT. Values are put into the tree, never into text. `--param "
+        "name=value` and the library give them; one statement uses one of the two forms.",
+        "COUNT FROM docs WHERE topic = :topic AND year IN :years;",
+        form=":name\n?",
+        words=("PARAMETER", "PARAM", "?", ":"),
+    ),
+    _value_entry(
+        "Comments",
+        "",
+        "`-- …` up to the end of the line, and `/* … */`.",
+        "COUNT FROM docs; -- all of them",
+        form="-- comment\n/* comment */",
+        also=("COUNT /* all of them */ FROM docs",),
+        words=("--", "COMMENT"),
+    ),
+)
+
+LIMITS: tuple[Entry, ...] = (
+    Entry(
+        "limits",
+        "Depth, size and number",
+        "",
+        f"Filters, values and formulas nest {MAX_NESTING} levels deep, prefetches {MAX_PREFETCH_DEPTH} "
+        f"(Qdrant's own limit). One statement may expand to {MAX_STAGES:,} prefetches, counted before "
+        f"anything is expanded. LIMIT and OFFSET go up to {U32:,}. A text has at most {MAX_BYTES >> 20} MiB. "
+        "Past a limit stands an error that names it.",
+        f"QUERY [1, 0] FROM docs USING small LIMIT {U32} WITH PAYLOAD false;",
+        words=("LIMITS",),
+    ),
+)
