@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from qql.errors import QQLError, QQLModelError
 
-__all__ = ["ModelCache", "model_errors"]
+__all__ = ["ModelCache", "bad_answer", "model_errors"]
 
 Model = TypeVar("Model")
 
@@ -43,7 +43,7 @@ class ModelCache(Generic[Model]):
 
 @contextlib.contextmanager
 def model_errors(model: str) -> Iterator[None]:
-    """Any exception of a model's own code becomes `QQLModelError` (``model-failed``)."""
+    """Each exception of a model's own code becomes `QQLModelError` (``model-failed``)."""
     try:
         yield
     except QQLError:
@@ -52,3 +52,8 @@ def model_errors(model: str) -> Iterator[None]:
         raise QQLModelError.make(
             "model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}"
         ) from exc
+
+
+def bad_answer(model: str, what: str) -> QQLError:
+    """The error ``model-answer`` for a model, and ``what`` it gave."""
+    return QQLModelError.make("model-answer", f"model `{model}` {what}")

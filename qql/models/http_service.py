@@ -16,7 +16,7 @@ from math import isnan
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from qql.errors import QQLError, QQLModelError
+from qql.errors import QQLError, QQLModelError, fail
 from qql.rest.types import Body, Json
 
 if TYPE_CHECKING:
@@ -136,12 +136,12 @@ class Service:
             self._client.close()
             self._client = None
 
-    def clean(self, said: str, most: int = _EXCERPT) -> str:
+    def clean(self, text: str, most: int = _EXCERPT) -> str:
         """Text of a server or library, on one line, ``most`` characters of it, and without secrets."""
         for secret in self._secrets:
-            said = said.replace(secret, "***")
-        said = " ".join("".join(c if c.isprintable() else " " for c in said[: 4 * most]).split())
-        return said[:most] + ("…" if len(said) > most else "")
+            text = text.replace(secret, "***")
+        text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+        return text[:most] + ("…" if len(text) > most else "")
 
     def unavailable(self, what: str) -> QQLError:
         """The error ``model-unavailable`` for what went wrong."""
@@ -153,16 +153,16 @@ class Service:
 
     def _refusal(self, response: httpx.Response) -> QQLError:
         status = response.status_code
-        said = self.clean(_error_text(response))
+        text = self.clean(_error_text(response))
         if _is_transient(response):
             wait = _retry_after(response)
             later = f" (the server asks to wait {wait:.0f} s)" if wait else ""
-            return self.unavailable(f"HTTP {status}: {said}{later}")
+            return self.unavailable(f"HTTP {status}: {text}{later}")
         to = response.headers["location"] if response.has_redirect_location else ""
         where = f" (a redirect to {self.clean(to)})" if to else ""
         return QQLModelError.make(
             "model-refused",
-            f"{self._shown_address} refused {self.label}: HTTP {status}{where}: {said}",
+            f"{self._shown_address} refused {self.label}: HTTP {status}{where}: {text}",
             hint=self._hints.get(status),
         )
 
@@ -224,10 +224,11 @@ def parse_address(url: str, server: str, hint: str) -> SplitResult:
     except ValueError:
         legal = False
     if not legal:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
             f"the address of the {server} server requires the form http(s)://host/v1",
             hint=hint,
+            error=QQLModelError,
         )
     return parts
 
@@ -250,8 +251,10 @@ def usable_key(key: str, server: str) -> str | None:
     """
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
-        raise QQLModelError.make(
-            "model-key", f"the key of the {server} server requires printable ASCII characters"
+        fail(
+            "model-key",
+            f"the key of the {server} server requires printable ASCII characters",
+            error=QQLModelError,
         )
     return key or None
 
@@ -291,7 +294,7 @@ def _error_text(response: httpx.Response) -> str:
     try:
         answer = response.json()
         error = answer.get("error", answer)
-        said = error.get("message", error) if isinstance(error, dict) else error
-        return str(said)
+        text = error.get("message", error) if isinstance(error, dict) else error
+        return str(text)
     except (ValueError, AttributeError, RecursionError):
         return str(response.text)

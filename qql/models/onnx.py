@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from qql.compiler.model_names import FASTEMBED
-from qql.errors import QQLError, QQLModelError
+from qql.errors import QQLError, QQLModelError, fail
 from qql.rest.types import JsonObject
 
 __all__ = [
@@ -237,11 +237,12 @@ def _model_file(model: str, folder: Path) -> str:
     """Which of `MODEL_FILES` the folder has. Raises `QQLModelError` (``unknown-model``) where it has none."""
     file = next((file for file in MODEL_FILES if (folder / file).is_file()), None)
     if file is None:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
             f"the folder {folder} of model `{model}` "
             f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
             hint=f"it requires one of {', '.join(MODEL_FILES)}",
+            error=QQLModelError,
         )
     return file
 
@@ -283,8 +284,8 @@ def _load_failure(model: str, cause: Exception) -> QQLError:
 
 def _one_line(exc: BaseException) -> str:
     """An exception's text on one short line."""
-    said = " ".join(str(exc).split()) or type(exc).__name__
-    return said[:_LONGEST_LINE] + ("…" if len(said) > _LONGEST_LINE else "")
+    text = " ".join(str(exc).split()) or type(exc).__name__
+    return text[:_LONGEST_LINE] + ("…" if len(text) > _LONGEST_LINE else "")
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def rank_candidates(hits: Sequence[Hit], second: SecondStage, rerankers: Reranke
     return found
 
 
-judged = rank_candidates
+judged = rank_candidates  # as session/introspection.py calls it
 
 
 def page_of(second: SecondStage) -> slice:

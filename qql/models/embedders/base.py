@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Protocol, TypedDict
 
 from qql.compiler.model_names import Kind
-from qql.errors import QQLError, QQLModelError
+from qql.models import bad_answer
 from qql.rest.inference_objects import Purpose
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
@@ -114,18 +114,18 @@ def check_vectors(
     """
     if not isinstance(vectors, list) or len(vectors) != count:
         found = len(vectors) if isinstance(vectors, Sequence) else "no list of"
-        raise _illegal_answer(model, f"gave {found} vectors for {count} texts")
+        raise bad_answer(model, f"gave {found} vectors for {count} texts")
     for vector in vectors:
         if not isinstance(vector, list | dict):
-            raise _illegal_answer(model, f"gave a {type(vector).__name__} in place of a vector")
+            raise bad_answer(model, f"gave a {type(vector).__name__} in place of a vector")
         found_kind = kind_of(vector)
         if kind not in (None, found_kind):
-            raise _illegal_answer(model, f"gave a {found_kind} vector where a {kind} one was expected")
+            raise bad_answer(model, f"gave a {found_kind} vector where a {kind} one was expected")
         kind = found_kind
         _check_numbers(vector, kind, model)
         found_size = size_of(vector, kind)
         if found_size is not None and size not in (None, found_size):
-            raise _illegal_answer(model, f"gave {found_size} dimensions where {size} were expected")
+            raise bad_answer(model, f"gave {found_size} dimensions where {size} were expected")
         size = found_size if found_size is not None else size
     return vectors
 
@@ -135,13 +135,9 @@ def _check_numbers(vector: Json, kind: Kind, model: str) -> None:
         fault = _FAULTS[kind](vector)
     except (TypeError, KeyError, OverflowError) as exc:
         message = f"gave a {kind} vector that holds something other than numbers"
-        raise _illegal_answer(model, message) from exc
+        raise bad_answer(model, message) from exc
     if fault:
-        raise _illegal_answer(model, f"gave a {kind} vector {fault}")
-
-
-def _illegal_answer(model: str, what: str) -> QQLError:
-    return QQLModelError.make("model-answer", f"model `{model}` {what}")
+        raise bad_answer(model, f"gave a {kind} vector {fault}")
 
 
 _NOT_FINITE = "with NaN or an infinity in it"

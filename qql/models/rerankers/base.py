@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
-from qql.errors import QQLError, QQLModelError
+from qql.models import bad_answer
 from qql.rest.types import Body, Json
 
 __all__ = ["Reranker", "check_scores", "hit_text"]
@@ -91,25 +91,21 @@ def check_scores(scores: object, *, count: int, model: str) -> list[float]:
     """
     listed = scores.tolist() if hasattr(scores, "tolist") else scores
     if isinstance(listed, str | bytes | Mapping | Set) or not isinstance(listed, Iterable):
-        raise _illegal_answer(model, f"gave a {type(scores).__name__} in place of a list of scores")
+        raise bad_answer(model, f"gave a {type(scores).__name__} in place of a list of scores")
     found = list(listed)
     if len(found) != count:
-        raise _illegal_answer(model, f"gave {len(found)} scores for {count} texts")
+        raise bad_answer(model, f"gave {len(found)} scores for {count} texts")
     return [_finite_score(score, model) for score in found]
 
 
 def _finite_score(score: object, model: str) -> float:
     plain = score.tolist() if hasattr(score, "tolist") else score
     if isinstance(plain, bool) or not isinstance(plain, Real):
-        raise _illegal_answer(model, f"gave a {type(score).__name__} in place of a score")
+        raise bad_answer(model, f"gave a {type(score).__name__} in place of a score")
     try:
         number = float(plain)
     except OverflowError as exc:
-        raise _illegal_answer(model, "gave a score that is too large") from exc
+        raise bad_answer(model, "gave a score that is too large") from exc
     if not isfinite(number):
-        raise _illegal_answer(model, f"gave the score {number}, which orders nothing")
+        raise bad_answer(model, f"gave the score {number}, which orders nothing")
     return number
-
-
-def _illegal_answer(model: str, what: str) -> QQLError:
-    return QQLModelError.make("model-answer", f"model `{model}` {what}")
