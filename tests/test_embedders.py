@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from qql.compiler.model_names import MODELS
 from qql.errors import QQLModelError
 from qql.models.embedders import Embedders, known_kind, known_size
+from qql.models.embedders.base import check_vectors as checked
 from qql.models.embedders.bm25 import OPTIONS as BM25_OPTIONS
 from qql.models.embedders.hash import HashEmbedder
 from qql.models.embedders.http import HttpEmbedder
-from qql.models.embedders.vectors import checked
 from qql.models.http_service import TRIES
 
 

@@ -166,7 +166,7 @@ def test_faults_of_any_file(tmp_path: Path, read: Any, monkeypatch: pytest.Monke
     fault("file-unreadable", read, written(tmp_path, whole[:12]))
     error = fault("file-encoding", read, written(tmp_path, b"\n1 0 \xff 1"))
     assert ":2: not UTF-8 text (byte 5" in error.message
-    monkeypatch.setattr(files, "LONGEST", 10)
+    monkeypatch.setattr(files.lines, "LONGEST", 10)
     with pytest.raises(QQLError, match=":1: the line is longer"):
         read(written(tmp_path, b"1" * 11))
 
@@ -221,7 +221,7 @@ def test_written_runs_rank_as_the_engine_did(
     tmp_path_factory: pytest.TempPathFactory, scores: list[float | None]
 ) -> None:
     run = {"q": ranked(*scores)}
-    singles = [files._as_single(score) for score in written_scores(*scores)]
+    singles = [files.runs._as_float32(score) for score in written_scores(*scores)]
     assert all(later < earlier for earlier, later in itertools.pairwise(singles))
     path = tmp_path_factory.mktemp("runs") / "run.gz"
     ev.write_run(path, run)

@@ -21,7 +21,7 @@ from qql.compiler.rows import TEXT_FIELDS
 from qql.errors import QQLModelError
 from qql.models.rerankers import Rerankers, hit_text, is_remote
 from qql.models.rerankers.http import SERVERS, HttpReranker
-from qql.models.rerankers.models import CROSS_ENCODERS, SHAPES, Remote, remote
+from qql.models.rerankers.names import CROSS_ENCODERS, SHAPES, Remote, remote
 from qql.models.rerankers.overlap import OverlapReranker
 
 

@@ -1,15 +1,16 @@
-"""Measuring pipelines: how good (`measures`), where it is lost (`stages`), whether it matters
-(`significance`), how fast (`speed`), which settings there are (`settings`), which are worth having (`grid`).
+"""Measuring pipelines: how good (`measures`), where they lose documents (`stages`), whether a difference
+matters (`significance`), how fast they are (`speed`), how two of them differ (`comparison`, `rankings`),
+which settings there are (`settings`), which are worth having (`grid`).
 
-Files are read and written in `files`; `documents` leads from a point to a judged document, `report` from
-figures to tables, `outcome` holds all figures of an evaluation.
-
-Nothing here runs a pipeline or knows an engine.
+A `Pipeline` is a script with one query, and the one thing here that runs anything. Files are read and written
+in `files`; `documents` leads from a point to a judged document, `report` from figures to tables, `outcome`
+holds all figures of an evaluation.
 """
 
 from __future__ import annotations
 
-from qql.evaluation.documents import document_key, in_order, ranking, source_of, worth
+from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
+from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
 from qql.evaluation.files import (
     Qrels,
     Query,
@@ -31,6 +32,7 @@ from qql.evaluation.measures import (
     parse_measures,
 )
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
+from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
 from qql.evaluation.report import (
     comparison_dict,
@@ -46,7 +48,7 @@ from qql.evaluation.report import (
 )
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
-    Comparison,
+    MeasureDifference,
     bootstrap_interval,
     compare,
     holm,
@@ -55,9 +57,9 @@ from qql.evaluation.significance import (
 )
 from qql.evaluation.speed import Latency, Timing, exact_request, latency, measure_calls, percentile, recall_at
 from qql.evaluation.stages import (
+    LossReport,
     StageFound,
-    StageShare,
-    StagesReport,
+    StageRecall,
     StageTrace,
     fates,
     stage_report,
@@ -69,21 +71,27 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Latency",
+    "LossReport",
     "Measure",
+    "MeasureDifference",
     "Measured",
+    "Moved",
     "Outcome",
+    "Pipeline",
     "Qrels",
     "Query",
     "Run",
     "Scored",
     "Settable",
     "StageFound",
-    "StageShare",
+    "StageRecall",
     "StageTrace",
-    "StagesReport",
+    "Steps",
+    "Survey",
     "Timing",
     "bootstrap_interval",
     "compare",
+    "compare_results",
     "comparison_dict",
     "comparison_rows",
     "document_key",
@@ -101,6 +109,7 @@ __all__ = [
     "latency_dict",
     "marked",
     "measure_calls",
+    "order_key",
     "outcome_of",
     "overlap_at",
     "paired_t_test",
@@ -124,7 +133,7 @@ __all__ = [
     "stage_rows",
     "stages_dict",
     "three_digits",
+    "title_of",
     "traces",
-    "worth",
     "write_run",
 ]

@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from qql.analysis.fusion import close
 from qql.compiler.rows import TEXT_FIELDS
-from qql.errors import QQLExecutionError
-from qql.evaluation.documents import in_order, worth
+from qql.errors import QQLExecutionError, fail
+from qql.evaluation.documents import in_order, order_key
 from qql.evaluation.files import Query
 from qql.evaluation.rankings import (
     DEFAULT_PERSISTENCE,
@@ -20,6 +19,7 @@ from qql.evaluation.rankings import (
     overlap_at,
     rank_biased_overlap,
 )
+from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
 from qql.session.answers import many
 
@@ -30,7 +30,7 @@ _LONGEST_TITLE = 60
 _ALIKE = ("same", "tie")
 _SIGNS = {"same": "=", "up": "↑", "down": "↓"}
 
-Key = tuple[Any, int | str]
+HitKey = tuple[Json, int | str]
 """What makes a hit the same in both results: its group (None without GROUP BY) and its id."""
 
 
@@ -43,7 +43,7 @@ class Moved:
     """
 
     id: int | str
-    group: Any
+    group: Json
     move: str
     rank_a: int | None
     rank_b: int | None
@@ -69,8 +69,8 @@ class Comparison:
     """
 
     moved: tuple[Moved, ...]
-    a: tuple[Key, ...]
-    b: tuple[Key, ...]
+    a: tuple[HitKey, ...]
+    b: tuple[HitKey, ...]
     jaccard: float
     rbo: float
     p: float
@@ -83,7 +83,7 @@ class Comparison:
     @property
     def cutoffs(self) -> tuple[int, ...]:
         """The k of overlap@k: 1, 5, 10, 20, 50, 100, …, and the length of the longer ranking."""
-        return _cutoffs(max(len(self.a), len(self.b)))
+        return _overlap_cutoffs(max(len(self.a), len(self.b)))
 
     @property
     def common(self) -> int:
@@ -121,7 +121,7 @@ class Comparison:
         overlaps = {f"overlap@{k}": self.overlap(k) for k in (self.cutoffs if cutoffs is None else cutoffs)}
         return {**overlaps, "jaccard": self.jaccard, "rbo": self.rbo, "tau": self.tau}
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """A row a hit: ``rank_a``, ``group`` (where there is one), ``id``, ``rank_b``, ``move``, ``score_a``,
         ``score_b``, ``title`` (where there is one)."""
         grouped = any(one.group is not None for one in self.moved)
@@ -135,7 +135,7 @@ class Comparison:
             for one in self.moved
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As JSON data: ``{"same", "same_scores", "verdict", "hits": {"a", "b", "common"}, "measures", "p",
         "rows"}``. The moves of the rows are named as in `Moved`."""
         return {
@@ -163,17 +163,19 @@ def compare_results(
     `QQLExecutionError`: ``no-hits`` for a result of another kind, ``bad-depth``, ``bad-persistence``.
     """
     if depth is not None and depth < 1:
-        raise QQLExecutionError.make(
-            "bad-depth", f"a comparison requires a depth of at least 1, found {depth}"
+        fail(
+            "bad-depth",
+            f"a comparison requires a depth of at least 1, found {depth}",
+            error=QQLExecutionError,
         )
-    found_a, found_b = _hits(a)[:depth], _hits(b)[:depth]
+    found_a, found_b = _hits_to_compare(a)[:depth], _hits_to_compare(b)[:depth]
     grouped = all(hit.group is not None for hit in (*found_a, *found_b))
-    side_a = _Side.of(found_a, worth(a), grouped)
-    side_b = _Side.of(found_b, worth(b), grouped)
+    side_a = _Side.from_hits(found_a, order_key(a), grouped)
+    side_b = _Side.from_hits(found_b, order_key(b), grouped)
     common = [key for key in side_a.hits if key in side_b.hits]
     keys = [*side_a.hits, *(key for key in side_b.hits if key not in side_a.hits)]
     return Comparison(
-        moved=tuple(_moved(key, side_a, side_b) for key in keys),
+        moved=tuple(_moved_hit(key, side_a, side_b) for key in keys),
         a=tuple(side_a.hits),
         b=tuple(side_b.hits),
         jaccard=jaccard([*side_a.hits], [*side_b.hits]),
@@ -187,29 +189,34 @@ def compare_results(
 class _Side:
     """One result: its hits, their ranks, and the ranks that chance could have given each among its equals."""
 
-    hits: dict[Key, Hit]
-    ranks: dict[Key, int]
-    ties: dict[Key, range]
+    hits: dict[HitKey, Hit]
+    ranks: dict[HitKey, int]
+    ties: dict[HitKey, range]
 
     @classmethod
-    def of(cls, found: Sequence[Hit], worth: Callable[[Hit], Any], grouped: bool) -> _Side:
-        hits: dict[Key, Hit] = {}
+    def from_hits(cls, found: Sequence[Hit], order: Callable[[Hit], object], grouped: bool) -> _Side:
+        hits: dict[HitKey, Hit] = {}
         for hit in found:
             hits.setdefault((hit.group if grouped else None, hit.id), hit)
-        ties: dict[Key, range] = {}
-        for _, equals in groupby(hits.items(), lambda item: worth(item[1])):
+        ties: dict[HitKey, range] = {}
+        for _, equals in groupby(hits.items(), lambda item: order(item[1])):
             keys = [key for key, _ in equals]
             ties |= dict.fromkeys(keys, range(len(ties) + 1, len(ties) + len(keys) + 1))
         return cls(hits, {key: rank for rank, key in enumerate(hits, 1)}, ties)
 
 
-def _hits(found: Result | Sequence[Hit]) -> Sequence[Hit]:
+def _hits_to_compare(found: Result | Sequence[Hit]) -> Sequence[Hit]:
     if isinstance(found, Result) and found.kind != "hits":
-        raise QQLExecutionError.make("no-hits", "this result has no hits to compare", hint="compare queries")
+        fail(
+            "no-hits",
+            "this result has no hits to compare",
+            hint="compare queries",
+            error=QQLExecutionError,
+        )
     return in_order(found)
 
 
-def _moved(key: Key, a: _Side, b: _Side) -> Moved:
+def _moved_hit(key: HitKey, a: _Side, b: _Side) -> Moved:
     rank_a, rank_b = a.ranks.get(key), b.ranks.get(key)
     hit_a, hit_b = a.hits.get(key), b.hits.get(key)
     if rank_a is None or rank_b is None:
@@ -239,7 +246,7 @@ def title_of(hit: Hit) -> str:
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
 
 
-def _cutoffs(longest: int) -> tuple[int, ...]:
+def _overlap_cutoffs(longest: int) -> tuple[int, ...]:
     steps = [1, *(step * 10**power for power in range(len(str(longest))) for step in (5, 10, 20))]
     return (*(k for k in steps if k < longest), *([longest] if longest else []))
 
@@ -256,7 +263,9 @@ class Survey:
     @property
     def cutoffs(self) -> tuple[int, ...]:
         """The k of overlap@k, up to the longest ranking of all."""
-        return _cutoffs(max((len(side) for _, one in self.found for side in (one.a, one.b)), default=0))
+        return _overlap_cutoffs(
+            max((len(side) for _, one in self.found for side in (one.a, one.b)), default=0)
+        )
 
     @property
     def same(self) -> bool:
@@ -269,7 +278,7 @@ class Survey:
         same = sum(one.same for _, one in self.found)
         return f"{same} of {len(self.found)} queries give the same hits in the same order, up to ties"
 
-    def means(self) -> list[dict[str, Any]]:
+    def means(self) -> list[JsonObject]:
         """A row a measure: ``measure``, ``mean``, ``least``, and the number of ``queries`` that have it."""
         values: dict[str, list[float]] = {}
         for _, one in self.found:
@@ -285,16 +294,16 @@ class Survey:
             for name, of in values.items()
         ]
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """A row a query: ``query`` (its id), ``text``, ``same``, ``gone``, ``new``, and every measure."""
         return [_query_row(query, one, self.cutoffs) for query, one in self.found]
 
-    def most_different(self, most: int = 10) -> list[dict[str, Any]]:
+    def most_different(self, most: int = 10) -> list[JsonObject]:
         """The rows of the queries whose results differ, those with the least RBO first."""
         ranked = sorted((one.rbo, at) for at, (_, one) in enumerate(self.found) if not one.same)
         return [_query_row(*self.found[at], self.cutoffs) for _, at in ranked[:most]]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As JSON data: ``{"queries", "same", "verdict", "means", "rows"}``."""
         return {
             "queries": len(self.found),
@@ -305,7 +314,7 @@ class Survey:
         }
 
 
-def _query_row(query: Query, one: Comparison, cutoffs: Iterable[int]) -> dict[str, Any]:
+def _query_row(query: Query, one: Comparison, cutoffs: Iterable[int]) -> JsonObject:
     moves = [moved.move for moved in one.moved]
     return {
         "query": query.id,

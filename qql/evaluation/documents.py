@@ -6,15 +6,16 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from qql.compiler.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
 from qql.nodes import is_uuid
+from qql.rest.limits import U64
+from qql.rest.types import Body, Json
 from qql.result import Hit, Result
 
-__all__ = ["Key", "document_key", "in_order", "point_ids", "ranking", "source_of", "worth"]
+__all__ = ["Key", "document_key", "in_order", "order_key", "point_ids", "ranking", "source_of"]
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]
@@ -34,7 +35,7 @@ def document_key(qrels: Mapping[str, Mapping[str, int]], field: str | None = Non
     """
     if field is not None:
         name = field
-        return lambda hit: _from_payload(hit, name)
+        return lambda hit: _document_in_payload(hit, name)
     by_id = {_as_point(doc): doc for judged in qrels.values() for doc in judged}
     by_uuid: dict[str, str] = {}
 
@@ -51,7 +52,7 @@ def document_key(qrels: Mapping[str, Mapping[str, int]], field: str | None = Non
 
 def point_ids(doc: str) -> list[int | str]:
     """The ids that a document's point may have, as `document_key` reads them without a field."""
-    if _NUMBER.fullmatch(doc) and int(doc) < 1 << 64:
+    if _NUMBER.fullmatch(doc) and int(doc) <= U64:
         return [int(doc), stable_uuid(doc)]
     return [_as_point(doc) if is_uuid(doc) else stable_uuid(doc)]
 
@@ -61,7 +62,7 @@ def source_of(hit: Hit) -> str | None:
     return next((name for name, value in (hit.payload or {}).items() if _made_of(value, hit.id)), None)
 
 
-def _made_of(value: Any, point: int | str) -> bool:
+def _made_of(value: Json, point: int | str) -> bool:
     return isinstance(value, (int, str)) and value is not True and stable_uuid(str(value)) == point
 
 
@@ -75,20 +76,20 @@ def ranking(found: Result | Sequence[Hit], key: Key) -> list[Scored]:
 
 
 def in_order(found: Result | Sequence[Hit]) -> list[Hit]:
-    """The hits of a result, those that are equal (see `worth`) in the order of their ids.
+    """The hits of a result, those that are equal (see `order_key`) in the order of their ids.
 
     Engines give equal hits in any order, and so the same hits are always the same ranking. It is the ids of
     the points that count, since those of documents could prefer judged ones to others.
     """
-    groups = groupby(found.hits if isinstance(found, Result) else found, worth(found))
-    return [hit for _, equals in groups for hit in sorted(equals, key=_by_id)]
+    groups = groupby(found.hits if isinstance(found, Result) else found, order_key(found))
+    return [hit for _, equals in groups for hit in sorted(equals, key=_id_order)]
 
 
-def _by_id(hit: Hit) -> tuple[bool, int | str]:
+def _id_order(hit: Hit) -> tuple[bool, int | str]:
     return isinstance(hit.id, str), hit.id
 
 
-def worth(found: Result | Sequence[Hit]) -> Callable[[Hit], Any]:
+def order_key(found: Result | Sequence[Hit]) -> Callable[[Hit], tuple[Json, ...]]:
     """What the hits of a result are ordered by; the order of those for which it is equal is chance.
 
     The score (behind RERANK, those of both stages) or the value of ORDER BY, within the hit's group. A hit
@@ -98,21 +99,21 @@ def worth(found: Result | Sequence[Hit]) -> Callable[[Hit], Any]:
     points = data.get("points", ()) if isinstance(data, dict) else ()
     values = {point["id"]: point["order_value"] for point in points if "order_value" in point}
 
-    def of(hit: Hit) -> Any:
+    def key(hit: Hit) -> tuple[Json, ...]:
         if hit.second_stage_score is not None:
             return hit.group, hit.second_stage_score, hit.first_stage_score
         value = values.get(hit.id, hit.score)
         return (hit.group, value) if value is not None else (hit.group, hit.id, None)
 
-    return of
+    return key
 
 
 def _as_point(doc: str) -> str:
     return str(uuid.UUID(doc)) if is_uuid(doc) else doc
 
 
-def _from_payload(hit: Hit, field: str) -> str:
-    value = _value(hit.payload or {}, field)
+def _document_in_payload(hit: Hit, field: str) -> str:
+    value = _payload_value(hit.payload or {}, field)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str) and value:
@@ -125,10 +126,10 @@ def _from_payload(hit: Hit, field: str) -> str:
     )
 
 
-def _value(payload: dict[str, Any], field: str) -> Any:
+def _payload_value(payload: Body, field: str) -> Json:
     if field in payload:
         return payload[field]
-    value: Any = payload
+    value: Json = payload
     for part in field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -6,19 +6,20 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, fail
+from qql.rest.types import Json, JsonObject
 
 __all__ = ["MOST_SETTINGS", "expand_grid", "grid_size", "pareto_front", "read_axis"]
 
 MOST_SETTINGS = 10_000
 """Combinations that are tried, at most."""
 
-_T = TypeVar("_T")
+Item = TypeVar("Item")
 
 
-def read_axis(text: str) -> tuple[str, list[Any]]:
+def read_axis(text: str) -> tuple[str, list[Json]]:
     """``name=value,value,…`` as the name and its values, each once.
 
     Values are JSON (``limit=10,20``, ``weights=[1,2],[2,1]``); where they are not, what stands between commas
@@ -26,33 +27,34 @@ def read_axis(text: str) -> tuple[str, list[Any]]:
     """
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
-        raise QQLExecutionError.make(
+        fail(
             "bad-grid",
             f"`{text}` names no values to try",
             hint="it reads `name=value,value`: `limit=10,20,50`",
+            error=QQLExecutionError,
         )
     try:
         found = json.loads(f"[{values}]")
     except (ValueError, RecursionError):
-        found = [_scalar(value.strip()) for value in values.split(",")]
+        found = [_json_or_text(value.strip()) for value in values.split(",")]
     return name.strip(), list({json.dumps(value): value for value in found}.values())
 
 
-def _scalar(text: str) -> Any:
+def _json_or_text(text: str) -> Json:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
-def grid_size(grid: Mapping[str, Sequence[Any]]) -> int:
+def grid_size(grid: Mapping[str, Sequence[Json]]) -> int:
     """The number of its combinations: 1 for an empty grid, 0 where a name has no values."""
     return math.prod(len(values) for values in grid.values())
 
 
 def expand_grid(
-    grid: Mapping[str, Sequence[Any]], sample: int | None = None, seed: int = 0
-) -> list[dict[str, Any]]:
+    grid: Mapping[str, Sequence[Json]], sample: int | None = None, seed: int = 0
+) -> list[JsonObject]:
     """Every combination of the values, or at most ``sample`` of them, drawn by chance.
 
     The last name's values change fastest. An empty grid has one combination, which is empty.
@@ -61,18 +63,20 @@ def expand_grid(
     """
     empty = next((name for name, values in grid.items() if not values), None)
     if empty is not None:
-        raise QQLExecutionError.make("bad-grid", f"there are no values to try for `{empty}`")
+        fail("bad-grid", f"there are no values to try for `{empty}`", error=QQLExecutionError)
     total = grid_size(grid)
     count = total if sample is None else min(sample, total)
     if count > MOST_SETTINGS:
-        raise QQLExecutionError.make(
-            "bad-grid", f"{count:,} combinations are too many, {MOST_SETTINGS:,} is the most"
+        fail(
+            "bad-grid",
+            f"{count:,} combinations are too many, {MOST_SETTINGS:,} is the most",
+            error=QQLExecutionError,
         )
     places = range(total) if count == total else sorted(random.Random(seed).sample(range(total), count))
     return [_combination(grid, place) for place in places]
 
 
-def _combination(grid: Mapping[str, Sequence[Any]], place: int) -> dict[str, Any]:
+def _combination(grid: Mapping[str, Sequence[Json]], place: int) -> JsonObject:
     found = {}
     for name, values in reversed(list(grid.items())):
         place, at = divmod(place, len(values))
@@ -81,8 +85,8 @@ def _combination(grid: Mapping[str, Sequence[Any]], place: int) -> dict[str, Any
 
 
 def pareto_front(
-    items: Iterable[_T], *, quality: Callable[[_T], float], latency: Callable[[_T], float]
-) -> list[_T]:
+    items: Iterable[Item], *, quality: Callable[[Item], float], latency: Callable[[Item], float]
+) -> list[Item]:
     """The items that no other beats, from the fastest to the best.
 
     One item beats another that has as much or more quality in as little or less time, and is not its equal in
@@ -92,8 +96,8 @@ def pareto_front(
     """
     scored = [(latency(item), -quality(item), at, item) for at, item in enumerate(items)]
     if any(math.isnan(seconds) or math.isnan(worth) for seconds, worth, _, _ in scored):
-        raise QQLExecutionError.make("bad-grid", "a figure to compare by is not a number")
-    front: list[tuple[float, float, int, _T]] = []
+        fail("bad-grid", "a figure to compare by is not a number", error=QQLExecutionError)
+    front: list[tuple[float, float, int, Item]] = []
     for entry in sorted(scored, key=lambda entry: entry[:3]):
         if not front or entry[1] < front[-1][1] or entry[:2] == front[-1][:2]:
             front.append(entry)

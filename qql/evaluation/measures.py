@@ -27,9 +27,9 @@ import ast
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn, TypedDict, TypeGuard, cast
 
-from qql.errors import Diagnostic, QQLExecutionError, did_you_mean
+from qql.errors import Diagnostic, QQLError, QQLExecutionError, did_you_mean, fail
 
 __all__ = [
     "DEFAULT_MEASURES",
@@ -56,8 +56,12 @@ class Measure:
 
     def __str__(self) -> str:
         given = {"rel": self.rel, "dcg": self.dcg, "judged_only": self.judged_only}
-        told = ",".join(f"{name}={value!r}" for name, value in given.items() if value != _DEFAULTS[name])
-        return self.name + (f"({told})" if told else "") + (f"@{self.cutoff}" if self.cutoff else "")
+        parameters = ",".join(
+            f"{name}={value!r}" for name, value in given.items() if value != _DEFAULTS[name]
+        )
+        return (
+            self.name + (f"({parameters})" if parameters else "") + (f"@{self.cutoff}" if self.cutoff else "")
+        )
 
     def __call__(self, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
         """The value for one query: 0 to 1. ``judged`` is document id → relevance."""
@@ -67,17 +71,17 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _Definition:
     function: Callable[[Measure, Sequence[str], Mapping[str, int]], float]
     cutoff: str  # "needed", "allowed" or "refused"
     parameters: tuple[str, ...]
 
 
-def _hits(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> list[bool]:
+def _relevant_hits(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> list[bool]:
     return [judged.get(doc, 0) >= measure.rel for doc in ranking[: measure.cutoff]]
 
 
-def _relevant(measure: Measure, judged: Mapping[str, int]) -> int:
+def _count_relevant(measure: Measure, judged: Mapping[str, int]) -> int:
     return sum(relevance >= measure.rel for relevance in judged.values())
 
 
@@ -98,60 +102,70 @@ def _dcg(gains: Iterable[float]) -> float:
 
 
 def _recall(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    return _ratio(sum(_hits(measure, ranking, judged)), _relevant(measure, judged))
+    return _ratio(sum(_relevant_hits(measure, ranking, judged)), _count_relevant(measure, judged))
 
 
 def _precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    return _ratio(sum(_hits(measure, ranking, judged)), measure.cutoff or len(ranking))
+    return _ratio(sum(_relevant_hits(measure, ranking, judged)), measure.cutoff or len(ranking))
 
 
 def _success(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    return float(any(_hits(measure, ranking, judged)))
+    return float(any(_relevant_hits(measure, ranking, judged)))
 
 
 def _reciprocal_rank(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    hits = _hits(measure, ranking, judged)
+    hits = _relevant_hits(measure, ranking, judged)
     return 1 / (hits.index(True) + 1) if True in hits else 0.0
 
 
 def _average_precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    ranks = [rank for rank, hit in enumerate(_hits(measure, ranking, judged), 1) if hit]
-    return _ratio(sum(found / rank for found, rank in enumerate(ranks, 1)), _relevant(measure, judged))
+    ranks = [rank for rank, hit in enumerate(_relevant_hits(measure, ranking, judged), 1) if hit]
+    return _ratio(sum(found / rank for found, rank in enumerate(ranks, 1)), _count_relevant(measure, judged))
 
 
 def _r_precision(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
-    relevant = _relevant(measure, judged)
-    return _ratio(sum(_hits(measure, ranking[:relevant], judged)), relevant)
+    relevant = _count_relevant(measure, judged)
+    return _ratio(sum(_relevant_hits(measure, ranking[:relevant], judged)), relevant)
 
 
-def _judged(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
+def _judged_share(measure: Measure, ranking: Sequence[str], judged: Mapping[str, int]) -> float:
     top = ranking[: measure.cutoff]
     return _ratio(sum(doc in judged for doc in top), len(top))
 
 
+def _is_positive(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 _BINARY = ("rel", "judged_only")
 MEASURES = {
-    "nDCG": _Kind(_ndcg, "allowed", ("dcg", "judged_only")),
-    "R": _Kind(_recall, "needed", _BINARY),
-    "P": _Kind(_precision, "needed", _BINARY),
-    "Success": _Kind(_success, "needed", _BINARY),
-    "RR": _Kind(_reciprocal_rank, "allowed", _BINARY),
-    "AP": _Kind(_average_precision, "allowed", _BINARY),
-    "Rprec": _Kind(_r_precision, "refused", _BINARY),
-    "Judged": _Kind(_judged, "allowed", ()),
+    "nDCG": _Definition(_ndcg, "allowed", ("dcg", "judged_only")),
+    "R": _Definition(_recall, "needed", _BINARY),
+    "P": _Definition(_precision, "needed", _BINARY),
+    "Success": _Definition(_success, "needed", _BINARY),
+    "RR": _Definition(_reciprocal_rank, "allowed", _BINARY),
+    "AP": _Definition(_average_precision, "allowed", _BINARY),
+    "Rprec": _Definition(_r_precision, "refused", _BINARY),
+    "Judged": _Definition(_judged_share, "allowed", ()),
 }
 """Name → how it is computed, and what it takes."""
 _ALIASES = {"Recall": "R", "Precision": "P", "MRR": "RR", "MAP": "AP"}
 _NAMES = {name.lower(): _ALIASES.get(name, name) for name in [*MEASURES, *_ALIASES]}
-_DEFAULTS: dict[str, Any] = {"rel": 1, "dcg": "log2", "judged_only": False}
-_FITS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "rel": (lambda value: type(value) is int and value > 0, "an integer above 0"),
+_DEFAULTS: dict[str, object] = {"rel": 1, "dcg": "log2", "judged_only": False}
+_ACCEPTED: dict[str, tuple[Callable[[object], bool], str]] = {
+    "rel": (_is_positive, "an integer above 0"),
     "dcg": (lambda value: value in ("log2", "exp-log2"), "'log2' or 'exp-log2'"),
     "judged_only": (lambda value: type(value) is bool, "True or False"),
 }
 
 
 # -- names
+
+
+class _Parameters(TypedDict, total=False):
+    rel: int
+    dcg: str
+    judged_only: bool
 
 
 def parse_measures(texts: Iterable[str]) -> tuple[Measure, ...]:
@@ -167,62 +181,71 @@ def parse_measure(text: str) -> Measure:
     try:
         tree: ast.expr = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
-        raise _bad(text, "it does not read as `name(parameter=value)@k`") from exc
-    cutoff = None
+        raise _unusable(text, "it does not read as `name(parameter=value)@k`") from exc
+    cutoff: object = None
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
-        cutoff = _literal(text, tree.right)
+        cutoff = _constant_value(text, tree.right)
         tree = tree.left
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     if isinstance(tree, ast.Call):
         if tree.args:
-            _refuse(text, "its parameters have to be named: `name(parameter=value)@k`")
-        given = {word.arg or "**": _literal(text, word.value) for word in tree.keywords}
+            _fail_unusable(text, "its parameters have to be named: `name(parameter=value)@k`")
+        given = {word.arg or "**": _constant_value(text, word.value) for word in tree.keywords}
         tree = tree.func
     if not isinstance(tree, ast.Name):
-        _refuse(text, "it does not read as `name(parameter=value)@k`")
+        _fail_unusable(text, "it does not read as `name(parameter=value)@k`")
     name = _NAMES.get(tree.id.lower())
     if name is None:
-        raise QQLExecutionError.make(
+        fail(
             "unknown-measure",
             f"there is no measure `{tree.id}`",
             hint=did_you_mean(tree.id, [*MEASURES, *_ALIASES])
             or f"the measures are {', '.join(MEASURES)}, as in nDCG@10",
+            error=QQLExecutionError,
         )
     if "cutoff" in given and cutoff is None:
         cutoff = given.pop("cutoff")
-    _check(text, name, cutoff, given)
-    return Measure(name, cutoff, **given)
+    checked_cutoff = _check_cutoff(text, name, cutoff)
+    _check_parameters(text, name, given)
+    return Measure(name, checked_cutoff, **cast(_Parameters, given))
 
 
-def _literal(text: str, tree: ast.expr) -> Any:
+def _constant_value(text: str, tree: ast.expr) -> object:
     if not isinstance(tree, ast.Constant):
-        _refuse(text, "its values have to be numbers, strings, True or False")
+        _fail_unusable(text, "its values have to be numbers, strings, True or False")
     return tree.value
 
 
-def _check(text: str, name: str, cutoff: Any, given: Mapping[str, Any]) -> None:
-    kind = MEASURES[name]
-    if cutoff is None and kind.cutoff == "needed":
-        _refuse(text, f"{name} requires a cutoff: `{name}@10`")
-    if cutoff is not None and kind.cutoff == "refused":
-        _refuse(text, f"{name} takes no cutoff")
-    if cutoff is not None and not (type(cutoff) is int and cutoff > 0):
-        _refuse(text, "its cutoff has to be an integer above 0")
+def _check_cutoff(text: str, name: str, cutoff: object) -> int | None:
+    takes = MEASURES[name].cutoff
+    if cutoff is None:
+        if takes == "needed":
+            _fail_unusable(text, f"{name} requires a cutoff: `{name}@10`")
+        return None
+    if takes == "refused":
+        _fail_unusable(text, f"{name} takes no cutoff")
+    if not _is_positive(cutoff):
+        _fail_unusable(text, "its cutoff has to be an integer above 0")
+    return cutoff
+
+
+def _check_parameters(text: str, name: str, given: Mapping[str, object]) -> None:
+    known = MEASURES[name].parameters
     for parameter, value in given.items():
-        if parameter not in kind.parameters:
-            takes = f"takes {', '.join(kind.parameters)}" if kind.parameters else "takes no parameters"
-            _refuse(text, f"{name} has no parameter `{parameter}`; it {takes}")
-        fits, what = _FITS[parameter]
-        if not fits(value):
-            _refuse(text, f"`{parameter}` has to be {what}")
+        if parameter not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes no parameters"
+            _fail_unusable(text, f"{name} has no parameter `{parameter}`; it {takes}")
+        accepts, what = _ACCEPTED[parameter]
+        if not accepts(value):
+            _fail_unusable(text, f"`{parameter}` has to be {what}")
 
 
-def _bad(text: str, why: str) -> QQLExecutionError:
-    return QQLExecutionError(Diagnostic("bad-measure", f"the measure `{text}` cannot be used: {why}"))
+def _unusable(text: str, why: str) -> QQLError:
+    return QQLExecutionError.make("bad-measure", f"the measure `{text}` cannot be used: {why}")
 
 
-def _refuse(text: str, why: str) -> NoReturn:
-    raise _bad(text, why)
+def _fail_unusable(text: str, why: str) -> NoReturn:
+    raise _unusable(text, why)
 
 
 # -- runs
@@ -257,9 +280,9 @@ class Evaluation:
 
     def warnings(self) -> list[Diagnostic]:
         """What makes the figures mean less than they seem to."""
-        said = []
+        warnings = []
         if not self.judged_hits:
-            said.append(
+            warnings.append(
                 Diagnostic(
                     "no-judged-hits",
                     "none of the documents found is among the judged ones",
@@ -269,7 +292,7 @@ class Evaluation:
             )
         if self.unjudged:
             count, most = len(self.unjudged), ", ".join(self.unjudged[:5])
-            said.append(
+            warnings.append(
                 Diagnostic(
                     "unjudged-queries",
                     f"{count} {'query has' if count == 1 else 'queries have'} no judgements and"
@@ -277,7 +300,7 @@ class Evaluation:
                     severity="warning",
                 )
             )
-        return said
+        return warnings
 
 
 def evaluate(
@@ -296,10 +319,11 @@ def evaluate(
     every = tuple(dict.fromkeys(asked if asked is not None else [*qrels, *run]))
     queries = tuple(query for query in every if qrels.get(query))
     if not queries:
-        raise QQLExecutionError.make(
+        fail(
             "no-judged-queries",
             "none of the queries has a judgement",
             hint="the ids of queries and judgements might differ",
+            error=QQLExecutionError,
         )
     known = set(every)
     return Evaluation(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from qql.errors import Diagnostic
 from qql.evaluation.files import Qrels, Run
 from qql.evaluation.measures import Evaluation, Measure, evaluate
 from qql.evaluation.report import comparison_dict, stages_dict
-from qql.evaluation.significance import Comparison, compare
+from qql.evaluation.significance import MeasureDifference, compare
 from qql.evaluation.speed import percentile
-from qql.evaluation.stages import StagesReport, StageTrace, fates, stage_report
+from qql.evaluation.stages import LossReport, StageTrace, fates, stage_report
+from qql.rest.types import JsonObject
 
 __all__ = ["Measured", "Outcome", "outcome_of"]
 
-_NAMED = 5  # ids that a message names
+_MOST_IDS = 5  # ids that a message names
 
 
 @dataclass(slots=True)
@@ -42,22 +42,22 @@ class Outcome:
 
     measured: Mapping[str, Measured]
     evaluations: Mapping[str, Evaluation]
-    comparisons: Sequence[Comparison]
-    stages: Mapping[str, StagesReport]
+    comparisons: Sequence[MeasureDifference]
+    stages: Mapping[str, LossReport]
     baseline: str | None
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """A row a pipeline: the mean of each measure, and the times of those that were asked."""
         out = []
         for name, one in self.measured.items():
-            row: dict[str, Any] = {"pipeline": name}
+            row: JsonObject = {"pipeline": name}
             row |= {str(measure): round(mean, 4) for measure, mean in self.evaluations[name].means.items()}
             for percent in (50, 95) if one.seconds else ():
                 row[f"p{percent} ms"] = round(percentile(one.seconds, percent) * 1000, 2)
             out.append(row)
         return out
 
-    def to_dict(self, qrels: Qrels) -> dict[str, Any]:
+    def to_dict(self, qrels: Qrels) -> JsonObject:
         """As JSON data. Keys are added in later versions, never renamed or removed.
 
         ``{"version": 1, "measures": [name], "baseline", "pipelines", "comparisons"}``
@@ -75,16 +75,16 @@ class Outcome:
             "version": 1,
             "measures": [str(measure) for measure in measures],
             "baseline": self.baseline,
-            "pipelines": [self._pipeline(name, qrels) for name in self.measured],
+            "pipelines": [self._pipeline_dict(name, qrels) for name in self.measured],
             "comparisons": [comparison_dict(one) for one in self.comparisons],
         }
 
-    def _pipeline(self, name: str, qrels: Qrels) -> dict[str, Any]:
+    def _pipeline_dict(self, name: str, qrels: Qrels) -> JsonObject:
         one, found = self.measured[name], self.evaluations[name]
         values = {str(measure): of for measure, of in found.values.items()}
         stages = None
         if name in self.stages:
-            stages = {**stages_dict(self.stages[name]), "lost": _lost(one.traces or {}, qrels)}
+            stages = {**stages_dict(self.stages[name]), "lost": _lost_documents(one.traces or {}, qrels)}
         return {
             "name": name,
             "file": one.file,
@@ -93,7 +93,7 @@ class Outcome:
             "per_query": {q: {measure: of[q] for measure, of in values.items()} for q in found.queries},
             "empty": list(found.missing),
             "skipped": one.skipped,
-            "times": _times(one.seconds),
+            "times": _call_times(one.seconds),
             "run": one.written,
             "stages": stages,
         }
@@ -101,26 +101,26 @@ class Outcome:
     def warnings(self, *, partly: bool = False) -> list[Diagnostic]:
         """What makes the figures mean less than they seem to; ``partly``: not all queries were wanted."""
         first = next(iter(self.evaluations.values()))
-        said = [one for one in first.warnings() if one.code == "unjudged-queries"]
+        warnings = [one for one in first.warnings() if one.code == "unjudged-queries"]
         if first.unasked and not partly:
             text = "there are judgements of {} that were not asked"
-            said.append(_warning("unasked-queries", text, first.unasked, "query"))
+            warnings.append(_ids_warning("unasked-queries", text, first.unasked, "query"))
         for name, found in self.evaluations.items():
             skipped = self.measured[name].skipped
             if skipped:
                 reason = next(iter(skipped.values()))
                 text = f"{name}: {{}} failed and so found nothing ({reason})"
-                said.append(_warning("skipped-queries", text, list(skipped), "query"))
+                warnings.append(_ids_warning("skipped-queries", text, list(skipped), "query"))
             empty = [query for query in found.missing if query not in skipped]
             if empty:
-                said.append(_warning("empty-results", f"{name}: {{}} found nothing", empty, "query"))
+                warnings.append(_ids_warning("empty-results", f"{name}: {{}} found nothing", empty, "query"))
             docs = dict.fromkeys(hit.doc for hits in self.measured[name].run.values() for hit in hits)
-            said += [
-                replace(one, message=f"{name}: {one.message}: {_listed([*docs])}")
+            warnings += [
+                replace(one, message=f"{name}: {one.message}: {_first_ids([*docs])}")
                 for one in found.warnings()
                 if one.code == "no-judged-hits" and docs
             ]
-        return said
+        return warnings
 
 
 def outcome_of(
@@ -151,7 +151,7 @@ def outcome_of(
     )
 
 
-def _times(seconds: Sequence[float]) -> dict[str, Any] | None:
+def _call_times(seconds: Sequence[float]) -> JsonObject | None:
     if not seconds:
         return None
     return {
@@ -162,16 +162,18 @@ def _times(seconds: Sequence[float]) -> dict[str, Any] | None:
     }
 
 
-def _lost(found: Mapping[str, Mapping[str, StageTrace]], qrels: Qrels) -> dict[str, dict[str, str | None]]:
+def _lost_documents(
+    found: Mapping[str, Mapping[str, StageTrace]], qrels: Qrels
+) -> dict[str, dict[str, str | None]]:
     relevant = {query: [doc for doc, rel in qrels.get(query, {}).items() if rel > 0] for query in found}
     lost = {query: fates(trace, relevant[query]) for query, trace in found.items()}
     return {query: docs for query, docs in lost.items() if docs}
 
 
-def _warning(code: str, text: str, ids: Sequence[str], noun: str) -> Diagnostic:
+def _ids_warning(code: str, text: str, ids: Sequence[str], noun: str) -> Diagnostic:
     number = f"1 {noun}" if len(ids) == 1 else f"{len(ids)} {noun.removesuffix('y')}ies"
-    return Diagnostic(code, f"{text.format(number)}: {_listed(ids)}", severity="warning")
+    return Diagnostic(code, f"{text.format(number)}: {_first_ids(ids)}", severity="warning")
 
 
-def _listed(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+def _first_ids(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_MOST_IDS]) + (", …" if len(ids) > _MOST_IDS else "")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -14,6 +14,7 @@ from qql.errors import QQLPlanError, Source
 from qql.evaluation.speed import exact_request
 from qql.models.embed_request import embed_request
 from qql.models.rerank_hits import rerank
+from qql.rest.types import Body, JsonObject
 from qql.result import Result
 from qql.session.session import Session
 from qql.syntax.parser import Parsed, parse_script, raise_all
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Steps"]
 
-_T = TypeVar("_T", Parsed, Compiled)
+Statement = TypeVar("Statement", Parsed, Compiled)
 _BESIDE = (nodes.Use, nodes.Define, nodes.Undefine)
 
 
@@ -59,13 +60,13 @@ class Pipeline:
 
         Raises `QQLSyntaxError` (of several statements: `QQLScriptError`).
         """
-        return tuple(dict.fromkeys(param.key for one in self._parsed() for param in one.params))
+        return tuple(dict.fromkeys(param.key for one in self._parse() for param in one.params))
 
     def check(self) -> None:
         """See whether it is one query. Raises as `parameters`, and `QQLPlanError` ``no-pipeline``."""
-        self._query(self._parsed())
+        self._only_query(self._parse())
 
-    def taken(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def taken(self, values: Body) -> JsonObject:
         """Those of the values that are its parameters: `:place.lat` is found inside `place`, too."""
         names = {str(key) for key in self.parameters}
         names |= {name.partition(".")[0] for name in names}
@@ -73,14 +74,14 @@ class Pipeline:
 
     def compiled(self, params: Params = None) -> Compiled:
         """The query with its parameters. Raises `QQLCompileError`; ``no-pipeline``: it is not one query."""
-        return self._query(self.session.compile(self.text, params, name=self.name))
+        return self._only_query(self.session.compile(self.text, params, name=self.name))
 
-    def _parsed(self) -> list[Parsed]:
+    def _parse(self) -> list[Parsed]:
         parsed, errors = parse_script(Source(self.text, self.name))
         raise_all(errors)
         return parsed
 
-    def _query(self, found: Sequence[_T]) -> _T:
+    def _only_query(self, found: Sequence[Statement]) -> Statement:
         """The one that is a query. Raises `QQLPlanError`."""
         source = Source(self.text, self.name)
         for one in found:

@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, fail
 
 __all__ = ["DEFAULT_PERSISTENCE", "jaccard", "kendall_tau", "overlap_at", "rank_biased_overlap"]
 
@@ -50,7 +50,7 @@ def rank_biased_overlap(
     Raises `QQLExecutionError` ``bad-persistence`` unless 0 < p < 1.
     """
     if not 0 < p < 1:
-        raise QQLExecutionError.make("bad-persistence", f"RBO requires 0 < p < 1, found p = {p}")
+        fail("bad-persistence", f"RBO requires 0 < p < 1, found p = {p}", error=QQLExecutionError)
     short, long = sorted((one, other), key=len)
     if not short:
         return float(len(long) == 0)
@@ -82,18 +82,18 @@ def kendall_tau(places: Iterable[tuple[float, float]]) -> float | None:
     """
     pairs = sorted(places)
     every = math.comb(len(pairs), 2)
-    tied_one = _tied(one for one, _ in pairs)
-    tied_other = _tied(other for _, other in pairs)
+    tied_one = _tied_pairs(one for one, _ in pairs)
+    tied_other = _tied_pairs(other for _, other in pairs)
     if every in (tied_one, tied_other):
         return None
     discordant, before = 0, list[float]()
     for _, other in pairs:
         discordant += len(before) - bisect_right(before, other)
         insort(before, other)
-    concordant = every - tied_one - tied_other + _tied(pairs) - discordant
+    concordant = every - tied_one - tied_other + _tied_pairs(pairs) - discordant
     return (concordant - discordant) / math.sqrt((every - tied_one) * (every - tied_other))
 
 
-def _tied(values: Iterable[Hashable]) -> int:
+def _tied_pairs(values: Iterable[Hashable]) -> int:
     """The number of pairs of equal values."""
     return sum(math.comb(count, 2) for count in Counter(values).values())

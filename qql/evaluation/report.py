@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from qql.evaluation.measures import Evaluation
-from qql.evaluation.significance import Comparison
+from qql.evaluation.significance import MeasureDifference
 from qql.evaluation.speed import Latency
-from qql.evaluation.stages import StagesReport
+from qql.evaluation.stages import LossReport
+from qql.rest.types import Json, JsonObject
 
 __all__ = [
     "comparison_dict",
@@ -27,7 +27,7 @@ __all__ = [
     "three_digits",
 ]
 
-Rows = list[dict[str, Any]]
+Rows = list[JsonObject]
 
 
 def marked(rows: Rows, names: Collection[str], mark: str = " *") -> Rows:
@@ -37,7 +37,7 @@ def marked(rows: Rows, names: Collection[str], mark: str = " *") -> Rows:
     """
     best = {name: max(row[name] for row in rows) for name in names} if len(rows) > 1 else {}
 
-    def cell(name: str, value: Any) -> Any:
+    def cell(name: str, value: Json) -> Json:
         if name not in names:
             return value
         return f"{value:.4f}{mark if best.get(name) == value else ''}"
@@ -58,7 +58,7 @@ def query_rows(evaluations: Mapping[str, Evaluation]) -> Rows:
     ]
 
 
-def comparison_rows(comparisons: Sequence[Comparison], alpha: float = 0.05) -> Rows:
+def comparison_rows(comparisons: Sequence[MeasureDifference], alpha: float = 0.05) -> Rows:
     """A row a comparison, for people; ``chance?`` where the p-value is ``alpha`` or more after Holm.
 
     ``queries``: on how many the pipeline is better and worse. Eighty columns hold it.
@@ -77,8 +77,8 @@ def comparison_rows(comparisons: Sequence[Comparison], alpha: float = 0.05) -> R
     ]
 
 
-def comparison_dict(c: Comparison) -> dict[str, Any]:
-    """A comparison as JSON data; see `Comparison` for what its fields are."""
+def comparison_dict(c: MeasureDifference) -> JsonObject:
+    """A comparison as JSON data; see `MeasureDifference` for what its fields are."""
     return {
         "pipeline": c.name,
         "baseline": c.baseline,
@@ -95,30 +95,34 @@ def comparison_dict(c: Comparison) -> dict[str, Any]:
     }
 
 
-def stage_rows(report: StagesReport) -> Rows:
+def stage_rows(report: LossReport) -> Rows:
     """A row a stage, and one for the documents that no stage found. What has no meaning is left out.
 
     A stage that reads others finds nothing by itself.
     """
     rows: Rows = []
     for stage in report.stages:
-        row = {"stage": stage.label, "documents": round(stage.docs, 1), "relevant found": _share(stage.found)}
+        row = {
+            "stage": stage.label,
+            "documents": round(stage.docs, 1),
+            "relevant found": _percent(stage.found),
+        }
         if stage.inputs:
-            row |= {"reads": ", ".join(stage.inputs), "lost at it": _share(stage.lost)}
+            row |= {"reads": ", ".join(stage.inputs), "lost at it": _percent(stage.lost)}
         else:
-            row["by it only"] = _share(stage.only)
+            row["by it only"] = _percent(stage.only)
         rows.append(row)
-    return [*rows, {"stage": "(no stage)", "lost at it": _share(report.never)}]
+    return [*rows, {"stage": "(no stage)", "lost at it": _percent(report.never)}]
 
 
-def _share(value: float) -> str:
+def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-def stages_dict(report: StagesReport) -> dict[str, Any]:
+def stages_dict(report: LossReport) -> JsonObject:
     """``{"queries", "kept", "never", "stages": [stage]}``, the stages in the order in which they run.
 
-    Each is ``{"stage", "found", "only", "entered", "lost", "documents", "inputs"}``; see `StageShare`.
+    Each is ``{"stage", "found", "only", "entered", "lost", "documents", "inputs"}``; see `StageRecall`.
     """
     return {
         "queries": report.queries,
@@ -139,16 +143,16 @@ def stages_dict(report: StagesReport) -> dict[str, Any]:
     }
 
 
-def latency_dict(times: Latency) -> dict[str, Any]:
+def latency_dict(times: Latency) -> JsonObject:
     """``{"calls", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms", "queries_per_second"}``."""
     return {
         "calls": times.count,
-        **{f"{name}_ms": seconds * 1000 for name, seconds in _named(times).items()},
+        **{f"{name}_ms": seconds * 1000 for name, seconds in _seconds_by_name(times).items()},
         "queries_per_second": times.qps,
     }
 
 
-def _named(times: Latency) -> dict[str, float]:
+def _seconds_by_name(times: Latency) -> dict[str, float]:
     return {
         "mean": times.mean,
         "p50": times.p50,
@@ -159,18 +163,18 @@ def _named(times: Latency) -> dict[str, float]:
     }
 
 
-def latency_cells(times: Latency) -> dict[str, Any]:
+def latency_cells(times: Latency) -> JsonObject:
     """The cells of a row: calls, milliseconds, queries per second."""
     return {
         "calls": times.count,
-        **{f"{name} ms": round(seconds * 1000, 3) for name, seconds in _named(times).items()},
+        **{f"{name} ms": round(seconds * 1000, 3) for name, seconds in _seconds_by_name(times).items()},
         "queries/s": round(times.qps, 1),
     }
 
 
-def short_cells(times: Latency) -> dict[str, Any]:
+def short_cells(times: Latency) -> JsonObject:
     """The same for people, with three digits and the unit left out: eighty columns hold them."""
-    cells = {name: three_digits(seconds * 1000) for name, seconds in _named(times).items()}
+    cells = {name: three_digits(seconds * 1000) for name, seconds in _seconds_by_name(times).items()}
     return {"calls": times.count, **cells, "calls/s": three_digits(times.qps)}
 
 

@@ -20,17 +20,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from qql import nodes
 from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
 from qql.compiler.plan import QueryPlan, stage_key
-from qql.errors import QQLExecutionError, Source, Span, did_you_mean, shown
+from qql.errors import QQLExecutionError, Source, Span, did_you_mean, fail, shown
+from qql.rest.types import Body, Json
 from qql.syntax.formatter import format_script
 from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import show
 
 __all__ = ["Settable"]
+
+Edit = tuple[list[str], Json]
+"""The path of names of a setting within its stage, and its new value."""
 
 _ALIASES = {"k": "rrf_k", "weights": "rrf_weights", "score_threshold": "threshold"}
 _OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *MMR_OPTIONS})
@@ -47,7 +51,7 @@ class Settable:
         self.parsed, errors = parse_script(Source(text, name))
         raise_all(errors)
         made = {stage.label: stage.span for stage in plan.stages if stage.origin is None}
-        written = {query.span: query for one in self.parsed for query in _queries(one.statement)}
+        written = {query.span: query for one in self.parsed for query in _queries_in(one.statement)}
         # Stages of the session stand in no text of ours, though their spans may look so.
         own = {stage_key(cte.name) for query in written.values() for cte in query.ctes}
         own |= {
@@ -64,37 +68,39 @@ class Settable:
 
         Raises `QQLExecutionError` ``unknown-setting``.
         """
-        label, path = self._split(name)
+        label, path = self._stage_and_path(name)
         return ".".join([label, *path])
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Json:
         """What the script says of a setting; None where it says nothing."""
-        label, (first, *path) = self._split(name)
-        found = _read(self, label, first)
+        label, (first, *path) = self._stage_and_path(name)
+        found = self._setting(label, first)
         for step in path:
             items = {o.name: o.value for o in found} if isinstance(found, tuple) else found
             found = items.get(step) if isinstance(items, dict) else None
         return found
 
-    def changed(self, values: Mapping[str, Any]) -> str:
+    def changed(self, values: Body) -> str:
         """The script with these values, in the canonical layout, without comments.
 
         Raises `QQLExecutionError`: ``unknown-setting``, ``bad-setting``. That a value is of the right kind is
         left to the compiler.
         """
-        edits: dict[Span, list[tuple[list[str], Any]]] = {}
-        thresholds: dict[str, Any] = {}
+        edits: dict[Span, list[Edit]] = {}
+        thresholds: dict[str, nodes.Scalar | None] = {}
         for name, value in values.items():
-            label, path = self._split(name)
-            if path == ["threshold"] and self._references(label):
-                thresholds[label] = _scalar(name, value)
+            label, path = self._stage_and_path(name)
+            if path == ["threshold"] and self._threshold_references(label):
+                thresholds[label] = _number_node(name, value)
             else:
                 edits.setdefault(self.stages[label].span, []).append((path, value))
-        editor = _Editor(edits, thresholds, {id(r): k for k in self.stages for r in self._references(k)})
-        texts = [self._text(one, editor) for one in self.parsed]
+        editor = _Editor(
+            edits, thresholds, {id(r): k for k in self.stages for r in self._threshold_references(k)}
+        )
+        texts = [self._printed(one, editor) for one in self.parsed]
         return format_script(";\n".join([*texts, ""]))
 
-    def _text(self, one: Parsed, editor: _Editor) -> str:
+    def _printed(self, one: Parsed, editor: _Editor) -> str:
         match one.statement:
             case nodes.Query() as query:
                 return show(editor.query(query))
@@ -102,7 +108,7 @@ class Settable:
                 return show(replace(define, stage=editor.query(define.stage)))
         return show(one.statement)
 
-    def _references(self, label: str) -> list[nodes.Ref]:
+    def _threshold_references(self, label: str) -> list[nodes.Ref]:
         """The references to a stage that give it a threshold of their own, in its place."""
         own = self.stages[label]
         return [
@@ -116,53 +122,51 @@ class Settable:
             )
         ]
 
-    def _split(self, name: str) -> tuple[str, list[str]]:
+    def _setting(self, label: str, name: str) -> Json:
+        """The value of a setting, its path not yet followed."""
+        query = self.stages[label]
+        if name == "threshold":
+            referred = self._threshold_references(label)
+            return _scalar_value(referred[0].threshold if referred else query.threshold)
+        if name in _CLAUSES:
+            return _CLAUSES[name].get(query)
+        return next((option.value for option in query.params if option.name == name), None)
+
+    def _stage_and_path(self, name: str) -> tuple[str, list[str]]:
         """The stage, and the setting's path of names."""
         labels = [label for label in self.stages if name.lower().startswith(f"{label.lower()}.")]
         if not labels:
-            self._unknown(name)
+            self._fail_unknown(name)
         label = max(labels, key=len)
         first, *rest = name[len(label) + 1 :].split(".")
         first = _ALIASES.get(first.lower(), first.lower())
         if first not in _CLAUSES and first not in _OPTIONS:
             known = [*_CLAUSES, *_OPTIONS, *_ALIASES]
             hint = did_you_mean(first, known) or f"there are {', '.join(sorted(known))}"
-            _refuse("unknown-setting", f"a stage has no setting `{first}`", hint)
+            fail("unknown-setting", f"a stage has no setting `{first}`", hint=hint, error=QQLExecutionError)
         if rest and (first in _CLAUSES or not all(rest)):
-            _refuse("unknown-setting", f"`{first}` of `{label}` is no object")
+            fail("unknown-setting", f"`{first}` of `{label}` is no object", error=QQLExecutionError)
         return label, [first, *rest]
 
-    def _unknown(self, name: str) -> NoReturn:
+    def _fail_unknown(self, name: str) -> NoReturn:
         stage, dot, _ = name.partition(".")
         if not dot:
             hint = f"a setting is `stage.name`, as in `{next(reversed(self.stages), 'root')}.limit`"
-            _refuse("unknown-setting", f"there is no parameter `{name}` and no such setting", hint)
+            fail(
+                "unknown-setting",
+                f"there is no parameter `{name}` and no such setting",
+                hint=hint,
+                error=QQLExecutionError,
+            )
         hint = did_you_mean(stage, self.stages) or f"the stages are {', '.join(self.stages)}"
-        _refuse("unknown-setting", f"there is no stage `{stage}`", hint)
+        fail("unknown-setting", f"there is no stage `{stage}`", hint=hint, error=QQLExecutionError)
 
 
-def _refuse(code: str, message: str, hint: str | None = None) -> NoReturn:
-    raise QQLExecutionError.make(code, message, hint=hint)
-
-
-def _queries(statement: nodes.Node) -> list[nodes.Query]:
+def _queries_in(statement: nodes.Node) -> list[nodes.Query]:
     return [node for node in nodes.walk(statement) if isinstance(node, nodes.Query)]
 
 
-# -- reading
-
-
-def _read(given: Settable, label: str, name: str) -> Any:
-    query = given.stages[label]
-    if name == "threshold":
-        referred = given._references(label)
-        return _value(referred[0].threshold if referred else query.threshold)
-    if name in _CLAUSES:
-        return _CLAUSES[name].get(query)
-    return next((option.value for option in query.params if option.name == name), None)
-
-
-def _value(scalar: nodes.Scalar | None) -> Any:
+def _scalar_value(scalar: nodes.Scalar | None) -> Json:
     if scalar is None or isinstance(scalar.value, nodes.Param):
         return None if scalar is None else show(scalar)
     return scalar.value
@@ -175,7 +179,7 @@ def _value(scalar: nodes.Scalar | None) -> Any:
 class _Editor:
     """Walks a query and changes the stages whose places have edits."""
 
-    edits: Mapping[Span, list[tuple[list[str], Any]]]
+    edits: Mapping[Span, list[Edit]]
     thresholds: Mapping[str, nodes.Scalar | None]
     labels: Mapping[int, str]
 
@@ -196,91 +200,100 @@ class _Editor:
         return replace(ref, stage=stage, threshold=threshold)
 
 
-def _scalar(name: str, value: Any) -> nodes.Scalar | None:
+def _number_node(name: str, value: Json) -> nodes.Scalar | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        _refuse("bad-setting", f"`{name}` takes a number, not {shown(value)}")
+        fail("bad-setting", f"`{name}` takes a number, not {shown(value)}", error=QQLExecutionError)
     return nodes.Scalar(value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    get: Callable[[nodes.Query], Any]
-    put: Callable[[nodes.Query, Any], nodes.Query]
+    get: Callable[[nodes.Query], Json]
+    put: Callable[[nodes.Query, Json], nodes.Query]
 
 
-def _with_fusion(query: nodes.Query, value: Any) -> nodes.Query:
+def _with_fusion(query: nodes.Query, value: Json) -> nodes.Query:
     method = str(value).lower()
     if query.fusion is None or method not in ("rrf", "dbsf"):
         why = "takes rrf or dbsf" if query.fusion else "is that of a stage with FUSION"
-        _refuse("bad-setting", f"`fusion` {why}")
+        fail("bad-setting", f"`fusion` {why}", error=QQLExecutionError)
     kept = tuple(o for o in query.params if method == "rrf" or o.name not in FUSION_OPTIONS)
     return replace(query, fusion=nodes.Fusion(method), params=kept)
 
 
-def _with_top(query: nodes.Query, value: Any) -> nodes.Query:
+def _with_top(query: nodes.Query, value: Json) -> nodes.Query:
     if query.rerank is None:
-        _refuse("bad-setting", "`top` is that of a query with RERANK")
-    return replace(query, rerank=replace(query.rerank, top=_scalar("top", value)))
+        fail("bad-setting", "`top` is that of a query with RERANK", error=QQLExecutionError)
+    return replace(query, rerank=replace(query.rerank, top=_number_node("top", value)))
 
 
-def _of_mmr(name: str) -> _Clause:
-    def get(query: nodes.Query) -> Any:
-        return _value(getattr(query.target, name)) if isinstance(query.target, nodes.Mmr) else None
+def _mmr_clause(name: str, with_scalar: Callable[[nodes.Mmr, nodes.Scalar | None], nodes.Mmr]) -> _Clause:
+    def get(query: nodes.Query) -> Json:
+        return _scalar_value(getattr(query.target, name)) if isinstance(query.target, nodes.Mmr) else None
 
-    def put(query: nodes.Query, value: Any) -> nodes.Query:
+    def put(query: nodes.Query, value: Json) -> nodes.Query:
         if not isinstance(query.target, nodes.Mmr):
-            _refuse("bad-setting", f"`{name}` is that of a stage with MMR")
-        change: dict[str, Any] = {name: _scalar(name, value)}
-        return replace(query, target=replace(query.target, **change))
+            fail("bad-setting", f"`{name}` is that of a stage with MMR", error=QQLExecutionError)
+        return replace(query, target=with_scalar(query.target, _number_node(name, value)))
 
     return _Clause(get, put)
 
 
 _CLAUSES = {
     "limit": _Clause(
-        lambda query: _value(query.limit),
-        lambda query, value: replace(query, limit=_scalar("limit", value)),
+        lambda query: _scalar_value(query.limit),
+        lambda query, value: replace(query, limit=_number_node("limit", value)),
     ),
     "threshold": _Clause(
-        lambda query: _value(query.threshold),
-        lambda query, value: replace(query, threshold=_scalar("threshold", value)),
+        lambda query: _scalar_value(query.threshold),
+        lambda query, value: replace(query, threshold=_number_node("threshold", value)),
     ),
     "fusion": _Clause(lambda query: query.fusion.method if query.fusion else None, _with_fusion),
-    "top": _Clause(lambda query: _value(query.rerank.top) if query.rerank else None, _with_top),
-    "diversity": _of_mmr("diversity"),
-    "candidates": _of_mmr("candidates"),
+    "top": _Clause(lambda query: _scalar_value(query.rerank.top) if query.rerank else None, _with_top),
+    "diversity": _mmr_clause("diversity", lambda mmr, scalar: replace(mmr, diversity=scalar)),
+    "candidates": _mmr_clause("candidates", lambda mmr, scalar: replace(mmr, candidates=scalar)),
 }
 """Settings that are clauses: how each is read, and how a query is made that has another."""
 
 
-def _with_option(query: nodes.Query, name: str, path: list[str], value: Any) -> nodes.Query:
+def _with_option(query: nodes.Query, name: str, path: list[str], value: Json) -> nodes.Query:
     old = {option.name: option.value for option in query.params}
     given = old.get(name)
     if name == "rrf_weights" and path:
-        given = _weights_by_name(query, given)
-    new = old | {name: _put(name, given, path, value)}
+        given = _named_weights(query, given)
+    new = old | {name: _with_value_at(name, given, path, value)}
     return replace(query, params=tuple(nodes.Option(*item) for item in new.items() if item[1] is not None))
 
 
-def _put(name: str, old: Any, path: list[str], value: Any) -> Any:
+def _with_value_at(name: str, old: Json, path: list[str], value: Json) -> Json:
     if not path:
         return value
     if isinstance(old, tuple):
         old = {option.name: option.value for option in old}
     if not isinstance(old, dict | None):
-        _refuse("bad-setting", f"`{name}` of this script is no object", "give it whole")
+        fail(
+            "bad-setting",
+            f"`{name}` of this script is no object",
+            hint="give it whole",
+            error=QQLExecutionError,
+        )
     key = next((key for key in old or () if key.lower() == path[0].lower()), path[0])
-    return {**(old or {}), key: _put(key, (old or {}).get(key), path[1:], value)}
+    return {**(old or {}), key: _with_value_at(key, (old or {}).get(key), path[1:], value)}
 
 
-def _weights_by_name(query: nodes.Query, old: Any) -> Any:
+def _named_weights(query: nodes.Query, old: Json) -> Json:
     """The weights of a fusion as an object, so that one can be changed: 1 where there are none."""
     if isinstance(old, dict | tuple):
         return old
     names = [str(ref.stage.text) for ref in query.prefetch if isinstance(ref.stage, nodes.Name)]
     weights = old if isinstance(old, list) else [1] * len(query.prefetch)
     if len({*names}) < len(query.prefetch) or len(names) != len(weights):
-        _refuse("bad-setting", "weights by name need names, and a stage here has none", "give them as a list")
+        fail(
+            "bad-setting",
+            "weights by name need names, and a stage here has none",
+            hint="give them as a list",
+            error=QQLExecutionError,
+        )
     return dict(zip(names, weights, strict=True))

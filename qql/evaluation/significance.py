@@ -12,16 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, fail
 from qql.evaluation.measures import Evaluation, Measure
 
-__all__ = ["Comparison", "bootstrap_interval", "compare", "holm", "paired_t_test", "randomization_test"]
+__all__ = [
+    "MeasureDifference",
+    "bootstrap_interval",
+    "compare",
+    "holm",
+    "paired_t_test",
+    "randomization_test",
+]
 
 ROUNDS = 10_000
 """Samples of the randomization test; its p-values near 0.05 are then exact to about 0.004."""
 RESAMPLES = 2_000
 """Samples of the bootstrap."""
-_EXACT = 16  # differences that are not 0, up to which every assignment of signs is counted
+_MOST_COUNTED = 16  # differences that are not 0, up to which every assignment of signs is counted
 
 
 def randomization_test(differences: Sequence[float], *, rounds: int = ROUNDS, seed: int = 0) -> float:
@@ -38,7 +45,7 @@ def randomization_test(differences: Sequence[float], *, rounds: int = ROUNDS, se
     moved = [d for d in differences if d]
     # Sums of the same numbers in another order differ in their last bits.
     least = abs(math.fsum(moved)) - 1e-12 * math.fsum(map(abs, moved))
-    if len(moved) <= _EXACT:
+    if len(moved) <= _MOST_COUNTED:
         sums = [0.0]
         for d in moved:
             sums = [total + signed for total in sums for signed in (d, -d)]
@@ -140,7 +147,7 @@ def bootstrap_interval(
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class MeasureDifference:
     """One measure of a pipeline beside the baseline's, over the same queries.
 
     ``difference`` is the mean of ``name``'s values minus that of ``baseline``'s, ``low`` and ``high`` are its
@@ -175,7 +182,7 @@ def compare(
     rounds: int = ROUNDS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> list[Comparison]:
+) -> list[MeasureDifference]:
     """Each pipeline beside the baseline (the first, where none is named), by each measure.
 
     Raises `QQLExecutionError` ``unpaired-runs`` where they were not evaluated on the same queries and
@@ -184,15 +191,20 @@ def compare(
     names = list(evaluations)
     base_name = names[0] if baseline is None and names else baseline
     if base_name is None or base_name not in evaluations:
-        raise QQLExecutionError.make("unpaired-runs", f"there is no pipeline `{base_name}` to compare with")
+        fail(
+            "unpaired-runs",
+            f"there is no pipeline `{base_name}` to compare with",
+            error=QQLExecutionError,
+        )
     base = evaluations[base_name]
     pairs = []
     for name in names:
         other = evaluations[name]
         if set(other.queries) != set(base.queries) or other.measures != base.measures:
-            raise QQLExecutionError.make(
+            fail(
                 "unpaired-runs",
                 f"`{name}` and `{base_name}` cannot be compared: they have not the same queries and measures",
+                error=QQLExecutionError,
             )
         pairs += [(name, measure) for measure in base.measures if name != base_name]
     differences = [
@@ -205,7 +217,7 @@ def compare(
         low, high = bootstrap_interval(each, rounds=resamples, seed=seed)
         mean, base_mean = evaluations[name].means[measure], base.means[measure]
         out.append(
-            Comparison(
+            MeasureDifference(
                 name=name,
                 baseline=base_name,
                 measure=measure,

@@ -9,16 +9,18 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import cycle
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, fail
 from qql.evaluation.files import Scored
+from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request
+from qql.rest.types import Body, JsonObject
 
 __all__ = ["Latency", "Timing", "exact_request", "latency", "measure_calls", "percentile", "recall_at"]
 
-_T = TypeVar("_T")
-_TOLD_AFTER = 0.1
+Item = TypeVar("Item")
+_PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress: to draw them takes time that is no call's."""
 
 
@@ -60,7 +62,7 @@ def latency(timing: Timing) -> Latency:
     """The summary of a measurement. Raises `QQLExecutionError` ``nothing-measured`` where it has no calls."""
     times = timing.seconds
     if not times:
-        raise QQLExecutionError.make("nothing-measured", "there are no calls to measure")
+        fail("nothing-measured", "there are no calls to measure", error=QQLExecutionError)
     p50, p95, p99 = (percentile(times, percent) for percent in (50, 95, 99))
     return Latency(
         count=len(times),
@@ -75,8 +77,8 @@ def latency(timing: Timing) -> Latency:
 
 
 def measure_calls(
-    call: Callable[[_T], object],
-    items: Iterable[_T],
+    call: Callable[[Item], object],
+    items: Iterable[Item],
     *,
     workers: int = 1,
     warmup: int = 0,
@@ -94,48 +96,12 @@ def measure_calls(
     todo = list(items)
     for at in range(warmup if todo else 0):
         call(todo[at % len(todo)])
-    times: list[float] = []
-    lock = Lock()
-    start = told = clock()
-    source = iter(todo) if seconds is None or not todo else _until(cycle(todo), start + seconds, clock)
-
-    def tell(now: float) -> None:
-        nonlocal told
-        last = seconds is None and len(times) == len(todo)
-        if progress is None or not (last or now - told >= _TOLD_AFTER):
-            return
-        told = now
-        if seconds is None:
-            progress(len(times), len(todo))
-        else:
-            progress(min(round(now - start), round(seconds)), round(seconds))
-
-    def work() -> None:
-        while True:
-            with lock:
-                item = next(source, _END)
-            if isinstance(item, _End):
-                return
-            began = clock()
-            call(item)
-            taken = clock() - began
-            with lock:
-                times.append(taken)
-                if progress is not None:
-                    tell(began + taken)
-
+    run = _TimedRun(call, todo, seconds, clock, progress)
     if workers <= 1:  # this thread, so that nothing but the call is measured
-        work()
-        return Timing(tuple(times), clock() - start)
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            done = [pool.submit(work) for _ in range(workers)]
-            for one in wait(done, return_when=FIRST_EXCEPTION).done:
-                one.result()
-        except BaseException:
-            source = iter(())  # the other threads end with the calls that they have begun
-            raise
-    return Timing(tuple(times), clock() - start)
+        run.work()
+    else:
+        run.work_in_threads(workers)
+    return run.timing()
 
 
 class _End:
@@ -145,7 +111,71 @@ class _End:
 _END = _End()
 
 
-def _until(items: Iterator[_T], end: float, clock: Callable[[], float]) -> Iterator[_T]:
+class _TimedRun(Generic[Item]):
+    """The calls of one `measure_calls`, which several threads may take from at once."""
+
+    def __init__(
+        self,
+        call: Callable[[Item], object],
+        items: Sequence[Item],
+        seconds: float | None,
+        clock: Callable[[], float],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._call = call
+        self._count = len(items)
+        self._seconds = seconds
+        self._clock = clock
+        self._progress = progress
+        self._lock = Lock()
+        self._times: list[float] = []
+        self._start = self._reported = clock()
+        self._items = iter(items)
+        if seconds is not None and items:
+            self._items = _until(cycle(items), self._start + seconds, clock)
+
+    def work(self) -> None:
+        """Call and measure, until there are no more items."""
+        while True:
+            with self._lock:
+                item = next(self._items, _END)
+            if isinstance(item, _End):
+                return
+            began = self._clock()
+            self._call(item)
+            taken = self._clock() - began
+            with self._lock:
+                self._times.append(taken)
+                self._report(began + taken)
+
+    def work_in_threads(self, workers: int) -> None:
+        """`work` in so many threads at once; the first error ends them all, and is raised."""
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                done = [pool.submit(self.work) for _ in range(workers)]
+                for one in wait(done, return_when=FIRST_EXCEPTION).done:
+                    one.result()
+            except BaseException:
+                self._items = iter(())  # the other threads end with the calls that they have begun
+                raise
+
+    def timing(self) -> Timing:
+        """What has been measured until now."""
+        return Timing(tuple(self._times), self._clock() - self._start)
+
+    def _report(self, now: float) -> None:
+        """Tell the progress, at the end and from time to time before it."""
+        last = self._seconds is None and len(self._times) == self._count
+        if self._progress is None or not (last or now - self._reported >= _PROGRESS_INTERVAL):
+            return
+        self._reported = now
+        if self._seconds is None:
+            self._progress(len(self._times), self._count)
+        else:
+            self._progress(min(round(now - self._start), round(self._seconds)), round(self._seconds))
+
+
+def _until(items: Iterator[Item], end: float, clock: Callable[[], float]) -> Iterator[Item]:
     while clock() < end:
         yield next(items)
 
@@ -161,14 +191,14 @@ def recall_at(found: Sequence[str], exact: Sequence[Scored], k: int, *, toleranc
     if not top:
         return 1.0
     last = top[-1].score
-    tied = {doc for doc, score in exact if last is not None and _equal(score, last, tolerance)}
+    tied = {doc for doc, score in exact if last is not None and _same_score(score, last, tolerance)}
     tied |= {top[-1].doc}
     better = {doc for doc, _ in top} - tied
     got = set(found[:k])
     return (len(got & better) + min(len(got & tied), len(top) - len(better))) / len(top)
 
 
-def _equal(score: float | None, last: float, tolerance: float) -> bool:
+def _same_score(score: float | None, last: float, tolerance: float) -> bool:
     return score is not None and math.isclose(score, last, rel_tol=tolerance)
 
 
@@ -187,19 +217,16 @@ def exact_request(request: Request, more: int = 0) -> Request:
     body = request.body
     if body is None or "query" not in body:
         return request
-    exact = _exact(body)
+    exact = _with_exact_search(body)
     if more and "mmr" not in exact["query"]:
-        exact["limit"] = exact.get("limit", _DEFAULT_LIMIT) + more
+        exact["limit"] = exact.get("limit", DEFAULT_LIMIT) + more
     return replace(request, body=exact)
 
 
-_DEFAULT_LIMIT = 10  # Qdrant's
-
-
-def _exact(body: dict[str, Any]) -> dict[str, Any]:
+def _with_exact_search(body: Body) -> JsonObject:
     out = dict(body)
     if body.get("prefetch"):
-        out["prefetch"] = [_exact(inner) for inner in body["prefetch"]]
+        out["prefetch"] = [_with_exact_search(inner) for inner in body["prefetch"]]
     if isinstance(body.get("query"), dict) and not _UNSEARCHED & body["query"].keys():
         kept = {key: value for key, value in (body.get("params") or {}).items() if key not in _APPROXIMATE}
         out["params"] = {**kept, "exact": True}

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain, count
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, fail
 
-__all__ = ["StageFound", "StageShare", "StageTrace", "StagesReport", "fates", "stage_report", "traces"]
+__all__ = ["LossReport", "StageFound", "StageRecall", "StageTrace", "fates", "stage_report", "traces"]
 
 Place = tuple[int, ...]
 """The positions in the lists of prefetches that lead from the root to a stage; the root's is empty."""
@@ -48,7 +48,7 @@ Trace = Mapping[str, StageTrace]
 
 
 @dataclass(frozen=True, slots=True)
-class StageShare:
+class StageRecall:
     """A stage's part in finding the relevant documents: means over queries of shares, 0 to 1.
 
     ``found``: in the stage's documents. ``only``: in those and in no other stage's, apart from the stages
@@ -67,13 +67,13 @@ class StageShare:
 
 
 @dataclass(frozen=True, slots=True)
-class StagesReport:
+class LossReport:
     """``kept`` (in the result) + ``never`` (found by no stage) + the stages' ``lost`` = 1.
 
     Means over the ``queries`` that have relevant documents, each query with the same weight, as in R.
     """
 
-    stages: tuple[StageShare, ...]
+    stages: tuple[StageRecall, ...]
     kept: float
     never: float
     queries: int
@@ -95,8 +95,10 @@ def traces(found: Mapping[str, Sequence[StageFound]]) -> dict[str, dict[str, Sta
     firsts = {place: places[0] for places in groups.values() for place in places}
     labels: dict[Place, str] = {}
     for first in dict.fromkeys(firsts.values()):
-        said = {stages[first].label for stages in at.values()}
-        labels[first] = _free(said.pop() if len(said) == 1 else next(iter(at.values()))[first].name, labels)
+        found_labels = {stages[first].label for stages in at.values()}
+        labels[first] = _unused_label(
+            found_labels.pop() if len(found_labels) == 1 else next(iter(at.values()))[first].name, labels
+        )
     inputs: dict[Place, dict[Place, None]] = {first: {} for first in labels}
     for place, first in firsts.items():
         if place:
@@ -109,7 +111,7 @@ def traces(found: Mapping[str, Sequence[StageFound]]) -> dict[str, dict[str, Sta
     }
 
 
-def _free(label: str, taken: Mapping[Place, str]) -> str:
+def _unused_label(label: str, taken: Mapping[Place, str]) -> str:
     names = chain([label], (f"{label} #{number}" for number in count(2)))
     return next(name for name in names if name not in taken.values())
 
@@ -130,7 +132,7 @@ def _lost_at(trace: Trace, docs: Mapping[str, set[str]], doc: str) -> str | None
 
 def stage_report(
     traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, int]], rel: int = 1
-) -> StagesReport:
+) -> LossReport:
     """The stages' shares over all queries; ``traces`` is query id → its stages, ``rel`` the least relevance.
 
     Queries without relevant documents are left out. Raises `QQLExecutionError`: ``bad-trace`` (a stage reads
@@ -141,51 +143,53 @@ def stage_report(
         query: [doc for doc, relevance in qrels.get(query, {}).items() if relevance >= rel]
         for query in traces
     }
-    asked = [query for query in traces if relevant[query]]
-    if not asked:
-        raise QQLExecutionError.make("no-judged-queries", "none of the queries has a relevant document")
-    shape = {label: stage.inputs for label, stage in traces[asked[0]].items()}
-    _check(shape)
-    kin = _kin(shape)
+    queries = [query for query in traces if relevant[query]]
+    if not queries:
+        fail("no-judged-queries", "none of the queries has a relevant document", error=QQLExecutionError)
+    shape = {label: stage.inputs for label, stage in traces[queries[0]].items()}
+    _check_order(shape)
+    related = _related_stages(shape)
     ends, parts = [], []
-    for query in asked:
+    for query in queries:
         trace = traces[query]
         if {label: stage.inputs for label, stage in trace.items()} != shape:
-            raise QQLExecutionError.make(
-                "bad-trace", f"the query {query!r} has other stages than {asked[0]!r}"
+            fail(
+                "bad-trace",
+                f"the query {query!r} has other stages than {queries[0]!r}",
+                error=QQLExecutionError,
             )
         lost = list(fates(trace, relevant[query]).values())
         total = len(relevant[query])
         ends.append((1 - len(lost) / total, lost.count(None) / total))
-        parts.append(_shares(trace, relevant[query], lost, kin))
-    kept, never = _means(ends)
+        parts.append(_recall_by_stage(trace, relevant[query], lost, related))
+    kept, never = _column_means(ends)
     stages = []
     for label, reads in shape.items():
-        found, only, entered, lost_at, docs = _means([query[label] for query in parts])
-        stages.append(StageShare(label, found, only, entered, lost_at, docs, reads))
-    return StagesReport(tuple(stages), kept, never, len(asked))
+        found, only, entered, lost_at, docs = _column_means([query[label] for query in parts])
+        stages.append(StageRecall(label, found, only, entered, lost_at, docs, reads))
+    return LossReport(tuple(stages), kept, never, len(queries))
 
 
-def _means(rows: Sequence[Sequence[float]]) -> list[float]:
+def _column_means(rows: Sequence[Sequence[float]]) -> list[float]:
     return [math.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
 
 
-def _shares(
-    trace: Trace, relevant: Sequence[str], lost: Sequence[str | None], kin: Mapping[str, set[str]]
+def _recall_by_stage(
+    trace: Trace, relevant: Sequence[str], lost: Sequence[str | None], related: Mapping[str, set[str]]
 ) -> dict[str, tuple[float, ...]]:
-    """The fields of each stage's `StageShare` for one query."""
-    wanted = set(relevant)
-    found = {label: wanted.intersection(stage.docs) for label, stage in trace.items()}
+    """The fields of each stage's `StageRecall` for one query."""
+    targets = set(relevant)
+    found = {label: targets.intersection(stage.docs) for label, stage in trace.items()}
     out = {}
     for label, stage in trace.items():
-        others = set().union(*(found[name] for name in trace if name not in kin[label]))
-        entered = set().union(*(found[name] for name in stage.inputs)) if stage.inputs else wanted
+        others = set().union(*(found[name] for name in trace if name not in related[label]))
+        entered = set().union(*(found[name] for name in stage.inputs)) if stage.inputs else targets
         counts = (len(found[label]), len(found[label] - others), len(entered), lost.count(label))
-        out[label] = (*(count / len(wanted) for count in counts), float(len(stage.docs)))
+        out[label] = (*(count / len(targets) for count in counts), float(len(stage.docs)))
     return out
 
 
-def _kin(shape: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
+def _related_stages(shape: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
     """Each stage with all that it reads and all that reads it, directly or not."""
     below: dict[str, set[str]] = {}
     for label, inputs in shape.items():
@@ -193,18 +197,22 @@ def _kin(shape: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
     return {label: below[label] | {name for name in shape if label in below[name]} for label in shape}
 
 
-def _check(shape: Mapping[str, tuple[str, ...]]) -> None:
+def _check_order(shape: Mapping[str, tuple[str, ...]]) -> None:
     seen: set[str] = set()
     for label, inputs in shape.items():
         for name in inputs:
             if name not in seen:
-                raise QQLExecutionError.make(
-                    "bad-trace", f"the stage `{label}` reads `{name}`, which does not stand before it"
+                fail(
+                    "bad-trace",
+                    f"the stage `{label}` reads `{name}`, which does not stand before it",
+                    error=QQLExecutionError,
                 )
         seen.add(label)
     read = {name for inputs in shape.values() for name in inputs}
     idle = [label for label in list(shape)[:-1] if label not in read]
     if idle:
-        raise QQLExecutionError.make(
-            "bad-trace", f"nothing reads the stage `{idle[0]}`, and it is not the last"
+        fail(
+            "bad-trace",
+            f"nothing reads the stage `{idle[0]}`, and it is not the last",
+            error=QQLExecutionError,
         )

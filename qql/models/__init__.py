@@ -1,1 +1,59 @@
-"""Models: texts to vectors (embedders), candidates to an order (rerankers)."""
+"""Models: texts to vectors (`embedders`), candidates to an order (`rerankers`), and what both have in common.
+
+`embed_request` puts vectors in the place of a request's texts, `rerank_hits` carries out RERANK. Models
+behind servers stand on `http_service`, those of the fastembed package on `onnx`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+from qql.errors import QQLError, QQLModelError
+
+__all__ = ["ModelCache", "bad_answer", "model_errors"]
+
+Model = TypeVar("Model")
+
+
+class ModelCache(Generic[Model]):
+    """Models that are made at their first use and kept. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Model] = {}
+        self._lock = threading.RLock()
+
+    def get(self, key: Hashable, make: Callable[[], Model]) -> Model:
+        """The model of this key, made if it is not there. Raises what ``make`` raises."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
+
+    def close(self) -> None:
+        """Close the models that have a ``close`` and forget all of them. Closing twice is allowed."""
+        with self._lock:
+            for model in self._made.values():
+                if hasattr(model, "close"):
+                    model.close()
+            self._made.clear()
+
+
+@contextlib.contextmanager
+def model_errors(model: str) -> Iterator[None]:
+    """Each exception of a model's own code becomes `QQLModelError` (``model-failed``)."""
+    try:
+        yield
+    except QQLError:
+        raise
+    except Exception as exc:
+        raise QQLModelError.make(
+            "model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}"
+        ) from exc
+
+
+def bad_answer(model: str, what: str) -> QQLError:
+    """The error ``model-answer`` for a model, and ``what`` it gave."""
+    return QQLModelError.make("model-answer", f"model `{model}` {what}")

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from qql.errors import QQLError, QQLModelError
-from qql.models.embedders.base import Embedder, Purpose, Vector
-from qql.models.embedders.vectors import checked
+from qql.errors import QQLError, QQLModelError, fail
+from qql.models import model_errors
+from qql.models.embedders.base import Embedder, Purpose, check_vectors
 from qql.rest.inference_objects import Path, is_text, places_of
 from qql.rest.request import Request
+from qql.rest.types import Body, Json, JsonObject
 
-__all__ = ["Models", "embed_request"]
+__all__ = ["EmbedderProvider", "embed_request"]
 
 
-class Models(Protocol):
-    """What `qql.embedders.Embedders` offers."""
+class EmbedderProvider(Protocol):
+    """What `qql.models.embedders.Embedders` offers."""
 
-    def get(self, model: str, options: Mapping[str, Any] | None = None) -> Embedder:
+    def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options."""
         ...
 
 
 def embed_request(
     request: Request,
-    embedders: Models,
+    embedders: EmbedderProvider,
     infers: Callable[[str], bool],
     *,
     default_model: str | None = None,
@@ -40,8 +41,8 @@ def embed_request(
     the engine does not infer; ``model-answer`` for an answer that is not one legal vector of the model's
     kind and size for each text; and whatever the model raises.
     """
-    edits: list[tuple[Path, Any]] = []
-    wanted: dict[tuple[int, Purpose], _Call] = {}
+    edits: list[tuple[Path, Json]] = []
+    calls: dict[tuple[int, Purpose], _EmbedderCall] = {}
     for place in places_of(request):
         found = place.object
         model = _model_of(found) or default_model
@@ -52,54 +53,53 @@ def embed_request(
         if not is_text(found):
             raise _not_inferred(found, model)
         if not model:
-            raise _no_model(found["text"])
+            raise _no_model_given(found["text"])
         embedder = embedders.get(model, found.get("options") or None)
-        call = wanted.setdefault((id(embedder), place.purpose), _Call(model, embedder, place.purpose, {}))
+        new = _EmbedderCall(model, embedder, place.purpose, {})
+        call = calls.setdefault((id(embedder), place.purpose), new)
         call.places.setdefault(found["text"], []).append(place.path)
-    for call in wanted.values():
-        vectors = _embed(call)
+    for call in calls.values():
+        vectors = _call_embedder(call)
         edits += [
             (path, vector)
             for paths, vector in zip(call.places.values(), vectors, strict=True)
             for path in paths
         ]
-    return replace(request, body=_edited(request.body, edits)) if edits else request
+    return replace(request, body=_with_values(request.body, edits)) if edits else request
 
 
 # -- calling the models
 
 
-class _Call(NamedTuple):
+class _EmbedderCall(NamedTuple):
+    """One batch: its distinct texts, each with the places that its vector takes."""
+
     model: str
     embedder: Embedder
     purpose: Purpose
     places: dict[str, list[Path]]
 
 
-def _embed(call: _Call) -> list[Vector]:
-    try:
+def _call_embedder(call: _EmbedderCall) -> list[Json]:
+    with model_errors(call.model):
         vectors = call.embedder.embed(list(call.places), call.purpose)
         kind, size = call.embedder.kind, call.embedder.size
-    except QQLError:
-        raise
-    except Exception as exc:
-        raise QQLModelError.make(
-            "model-failed", f"model `{call.model}` failed: {type(exc).__name__}: {exc}"
-        ) from exc
-    return checked(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
+    return check_vectors(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
 
 
-def _model_of(found: Mapping[str, Any]) -> str | None:
+def _model_of(found: Body) -> str | None:
     """The model that an inference object names; its types are checked on the way."""
     model, options = found.get("model"), found.get("options")
     if not isinstance(model, str | None) or not isinstance(options, Mapping | None):
-        raise QQLModelError.make(
-            "no-model", "an inference object requires a string as `model` and an object as `options`"
+        fail(
+            "no-model",
+            "an inference object requires a string as `model` and an object as `options`",
+            error=QQLModelError,
         )
     return model
 
 
-def _no_model(text: str) -> QQLError:
+def _no_model_given(text: str) -> QQLError:
     shown = text if len(text) <= 40 else text[:39] + "…"
     return QQLModelError.make(
         "no-model",
@@ -109,7 +109,7 @@ def _no_model(text: str) -> QQLError:
     )
 
 
-def _not_inferred(found: Mapping[str, Any], model: str | None) -> QQLError:
+def _not_inferred(found: Body, model: str | None) -> QQLError:
     what = "an image" if "image" in found else "an object"
     named = f"model `{model}`" if model else "no model given"
     return QQLModelError.make(
@@ -122,12 +122,12 @@ def _not_inferred(found: Mapping[str, Any], model: str | None) -> QQLError:
 # -- putting the vectors in
 
 
-def _edited(body: Any, edits: list[tuple[Path, Any]]) -> Any:
+def _with_values(body: Json, edits: list[tuple[Path, Json]]) -> JsonObject:
     """The body with another value at each path; every dict and list on the way is copied once."""
-    root = [body]
+    root: list[JsonObject] = [body]
     copied: set[int] = set()
     for path, value in edits:
-        container: Any = root
+        container: Json = root
         for key, after in zip((0, *path), (*path, None), strict=True):
             if after is None:
                 container[key] = value

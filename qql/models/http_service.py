@@ -7,68 +7,84 @@ request.
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from qql.errors import QQLError, QQLModelError
+from qql.errors import QQLError, QQLModelError, fail
+from qql.rest.types import Body, Json
 
-__all__ = ["TRIES", "Service", "parse_address", "same_origin", "usable_key", "without_secrets"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "TRIES",
+    "Service",
+    "batches",
+    "configured",
+    "parse_address",
+    "same_origin",
+    "usable_key",
+    "without_secrets",
+]
+
+Found = TypeVar("Found")
 
 TRIES = 6
 """Requests made for one answer before giving up, the first one included."""
 _FIRST_WAIT = 0.5  # seconds; doubled by each further try
 _LONGEST_WAIT = 20.0  # seconds, for a wait that is ours to choose
-_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _EXCERPT = 500  # characters of a server's answer that a message shows
 
 
 class Service:
     """A model on a server, as far as requests, further tries and errors go.
 
-    ``label`` is what messages call the model (``model `NAME```), ``shown`` the address as they may show it,
-    ``key`` goes into the ``Authorization`` header; neither it nor any of ``secrets`` stands in a message.
-    ``timeouts`` are those of ``httpx.Timeout`` in seconds, ``longest_asked`` the longest wait in seconds that
-    a server may ask for. ``hints`` are by HTTP status, ``address_hint`` says where the address comes from.
-    ``final`` may give the error for an exception after which another try is of no use, or None.
+    ``label`` is what messages call the model (``model `NAME```), ``key`` goes into the ``Authorization``
+    header; neither it nor the user's name, the password and the query of ``address`` stand in a message.
+    ``timeouts`` are those of ``httpx.Timeout`` in seconds, ``longest_retry_after`` the longest wait in
+    seconds that a server may ask for. ``hints`` are by HTTP status, ``address_hint`` says where the address
+    comes from. ``permanent`` may give the error for an exception after which another try is of no use, or
+    None.
     """
 
     def __init__(
         self,
         label: str,
-        shown: str,
+        address: SplitResult,
         *,
         key: str | None,
         timeouts: Mapping[str, float],
-        longest_asked: float,
+        longest_retry_after: float,
         hints: Mapping[int, str],
         address_hint: str,
-        secrets: tuple[str, ...] = (),
-        final: Callable[[Service, Exception], QQLError | None] = lambda service, exc: None,
+        permanent: Callable[[Service, Exception], QQLError | None] = lambda service, exc: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.label = label
-        self.shown = shown
+        self._shown_address = without_secrets(address)
         self._key = key
         self._timeouts = timeouts
-        self._longest_asked = longest_asked
+        self._longest_retry_after = longest_retry_after
         self._hints = hints
         self._address_hint = address_hint
-        self._secrets = tuple(filter(None, (key, *secrets)))
-        self._final = final
+        self._secrets = [secret for secret in (key, address.password) if secret]
+        self._permanent = permanent
         self._sleep = sleep
-        self._client: Any = None
+        self._client: httpx.Client | None = None
         self._answered = False
 
-    def post(self, endpoint: str, body: dict[str, Any]) -> Any:
-        """The server's 2xx answer (an ``httpx.Response``), after as many tries as it takes.
+    def post(self, endpoint: str, body: Body) -> httpx.Response:
+        """The server's 2xx answer, after as many tries as it takes.
 
         Raises `QQLModelError`: ``model-unavailable`` (no connection, or still 429 or 5xx after `TRIES`),
-        ``model-refused`` (any other status), and what ``final`` gives.
+        ``model-refused`` (any other status), and what ``permanent`` gives.
         """
         import httpx
 
@@ -76,10 +92,10 @@ class Service:
         while True:
             response, cause = None, None
             try:
-                response = self._opened().post(endpoint, json=body)
+                response = self._open_client().post(endpoint, json=body)
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
-                if final := self._final(self, exc):
-                    raise final from exc
+                if permanent := self._permanent(self, exc):
+                    raise permanent from exc
                 if not isinstance(exc, httpx.TransportError):
                     raise self.unavailable(str(exc)) from exc
                 cause = exc
@@ -90,10 +106,29 @@ class Service:
                     return response
                 failure = self._refusal(response)
             wait = next(waits, None)
-            asked = _retry_after(response)
-            if wait is None or not self._worth_a_try(response, cause) or (asked or 0) > self._longest_asked:
+            retry_after = _retry_after(response)
+            too_long = (retry_after or 0) > self._longest_retry_after
+            if wait is None or too_long or not self._may_recover(response, cause):
                 raise failure from cause
-            self._sleep(wait if asked is None else asked)
+            self._sleep(wait if retry_after is None else retry_after)
+
+    def read(
+        self, response: httpx.Response, find: Callable[[Json], Found], *, content: str, hint: str
+    ) -> Found:
+        """What ``find`` finds in the JSON of an answer.
+
+        Raises `QQLModelError` (``model-answer``) where the answer is no JSON or ``find`` runs into another
+        form of it; ``content`` says in the message what was to be found.
+        """
+        try:
+            return find(response.json())
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+            message = f"did not answer with {content} of {self.label}: {self.clean(response.text)}"
+            raise self.bad_answer(message, hint) from exc
+
+    def bad_answer(self, what: str, hint: str | None = None) -> QQLError:
+        """The error ``model-answer``: the server's address, and ``what`` it did."""
+        return QQLModelError.make("model-answer", f"{self._shown_address} {what}", hint=hint)
 
     def close(self) -> None:
         """Close the connection; a later `post` opens another."""
@@ -101,45 +136,45 @@ class Service:
             self._client.close()
             self._client = None
 
-    def clean(self, said: str, most: int = _EXCERPT) -> str:
+    def clean(self, text: str, most: int = _EXCERPT) -> str:
         """Text of a server or library, on one line, ``most`` characters of it, and without secrets."""
         for secret in self._secrets:
-            said = said.replace(secret, "***")
-        said = " ".join("".join(c if c.isprintable() else " " for c in said[: 4 * most]).split())
-        return said[:most] + ("…" if len(said) > most else "")
+            text = text.replace(secret, "***")
+        text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+        return text[:most] + ("…" if len(text) > most else "")
 
     def unavailable(self, what: str) -> QQLError:
         """The error ``model-unavailable`` for what went wrong."""
         return QQLModelError.make(
             "model-unavailable",
-            f"{self.label} at {self.shown} did not answer: {self.clean(what)}",
+            f"{self.label} at {self._shown_address} did not answer: {self.clean(what)}",
             hint=self._address_hint,
         )
 
-    def _refusal(self, response: Any) -> QQLError:
+    def _refusal(self, response: httpx.Response) -> QQLError:
         status = response.status_code
-        said = self.clean(_server_text(response))
-        if _retried(response):
-            asked = _retry_after(response)
-            later = f" (the server asks to wait {asked:.0f} s)" if asked else ""
-            return self.unavailable(f"HTTP {status}: {said}{later}")
+        text = self.clean(_error_text(response))
+        if _is_transient(response):
+            wait = _retry_after(response)
+            later = f" (the server asks to wait {wait:.0f} s)" if wait else ""
+            return self.unavailable(f"HTTP {status}: {text}{later}")
         to = response.headers["location"] if response.has_redirect_location else ""
         where = f" (a redirect to {self.clean(to)})" if to else ""
         return QQLModelError.make(
             "model-refused",
-            f"{self.shown} refused {self.label}: HTTP {status}{where}: {said}",
+            f"{self._shown_address} refused {self.label}: HTTP {status}{where}: {text}",
             hint=self._hints.get(status),
         )
 
-    def _worth_a_try(self, response: Any, cause: Exception | None) -> bool:
+    def _may_recover(self, response: httpx.Response | None, cause: Exception | None) -> bool:
         if response is not None:
-            return _retried(response)
+            return _is_transient(response)
         import httpx
 
         # A server that was never there is most likely not started; one that was might be restarting.
         return self._answered or not isinstance(cause, httpx.ConnectError | httpx.UnsupportedProtocol)
 
-    def _opened(self) -> Any:
+    def _open_client(self) -> httpx.Client:
         if self._client is None:
             import httpx
 
@@ -150,6 +185,32 @@ class Service:
             weakref.finalize(self, client.close)
             self._client = client
         return self._client
+
+
+def configured(given: str | None, variables: Iterable[str]) -> str | None:
+    """What is given, else the first of the environment's variables that is set and not empty, else None."""
+    return given or next(filter(None, map(os.environ.get, variables)), None)
+
+
+def batches(
+    texts: Iterable[str], most: int, *, characters: int | None = None, overhead: int = 0
+) -> Iterator[list[str]]:
+    """The texts in order, at most ``most`` at once.
+
+    With ``characters``, also at most so many of them at once, ``overhead`` counted with each text; a text
+    that is longer is a batch of its own.
+    """
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        added = overhead + len(text)
+        if batch and (len(batch) == most or (characters is not None and size + added > characters)):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += added
+    if batch:
+        yield batch
 
 
 def parse_address(url: str, server: str, hint: str) -> SplitResult:
@@ -163,10 +224,11 @@ def parse_address(url: str, server: str, hint: str) -> SplitResult:
     except ValueError:
         legal = False
     if not legal:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
             f"the address of the {server} server requires the form http(s)://host/v1",
             hint=hint,
+            error=QQLModelError,
         )
     return parts
 
@@ -189,8 +251,10 @@ def usable_key(key: str, server: str) -> str | None:
     """
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
-        raise QQLModelError.make(
-            "model-key", f"the key of the {server} server requires printable ASCII characters"
+        fail(
+            "model-key",
+            f"the key of the {server} server requires printable ASCII characters",
+            error=QQLModelError,
         )
     return key or None
 
@@ -205,12 +269,12 @@ def _waits() -> Iterator[float]:
         yield min(_FIRST_WAIT * 2**i, _LONGEST_WAIT)
 
 
-def _retried(response: Any) -> bool:
+def _is_transient(response: httpx.Response) -> bool:
     """Whether trying again may help; an account without credit answers 429 too."""
-    return response.status_code in _RETRIED and "insufficient_quota" not in response.text
+    return response.status_code in _TRANSIENT and "insufficient_quota" not in response.text
 
 
-def _retry_after(response: Any) -> float | None:
+def _retry_after(response: httpx.Response | None) -> float | None:
     """Seconds that a ``Retry-After`` header asks for (a number, or a date), or None."""
     value = response.headers.get("retry-after") if response is not None else None
     if value is None:
@@ -225,12 +289,12 @@ def _retry_after(response: Any) -> float | None:
     return None if isnan(seconds) else max(seconds, 0.0)
 
 
-def _server_text(response: Any) -> str:
+def _error_text(response: httpx.Response) -> str:
     """What the server says is wrong: ``error.message`` of OpenAI's form, or the whole answer."""
     try:
         answer = response.json()
         error = answer.get("error", answer)
-        said = error.get("message", error) if isinstance(error, dict) else error
-        return str(said)
+        text = error.get("message", error) if isinstance(error, dict) else error
+        return str(text)
     except (ValueError, AttributeError, RecursionError):
         return str(response.text)

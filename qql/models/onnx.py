@@ -12,25 +12,31 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from qql.compiler.model_names import FASTEMBED
-from qql.errors import QQLError, QQLModelError
+from qql.errors import QQLError, QQLModelError, fail
+from qql.rest.types import JsonObject
 
 __all__ = [
     "LOCK",
     "MODEL_FILES",
+    "FastembedClass",
+    "ModelOutput",
     "OnnxModel",
     "bare_name",
     "import_fastembed",
-    "load_failure",
-    "model_file",
+    "listed_models",
     "model_folder",
-    "model_output",
-    "one_line",
+    "register_folder",
 ]
+
+Loaded = TypeVar("Loaded")
+Loaded_co = TypeVar("Loaded_co", covariant=True)
+Answer = TypeVar("Answer")
 
 MODEL_FILES = (
     "model_optimized.onnx",
@@ -45,67 +51,104 @@ LOCK = threading.RLock()
 _LONGEST_LINE = 300  # characters of an exception that a message shows
 
 
-class OnnxModel:
-    """One model of fastembed; its files are read (and downloaded, if they must be) by the first `load`.
+class FastembedClass(Protocol[Loaded_co]):
+    """What is used of a class of fastembed, such as ``TextEmbedding``."""
 
-    ``model`` is what messages call it, ``name`` what fastembed does; ``cls`` finds fastembed's class,
-    ``arguments`` are those of its constructor, ``cache_dir`` among them, and ``specific_model_path`` for a
-    folder. ``instead`` is a model that needs no files, for a hint.
+    def __call__(self, model_name: str, /, **arguments: object) -> Loaded_co:
+        """The model of this name, loaded."""
+        ...
+
+    def list_supported_models(self) -> list[JsonObject]:
+        """The models of its list, those that were added included; the name is under ``model``."""
+        ...
+
+    def add_custom_model(self, model: str, /, **description: object) -> None:
+        """Put another model on its list."""
+        ...
+
+
+class OnnxModel(Generic[Loaded]):
+    """One model of fastembed; its files are read (and downloaded, if they must be) by the first `run`.
+
+    ``model`` is what messages call it, ``name`` what fastembed does; ``cls`` finds fastembed's class. The
+    files are those of ``folder``, or kept in ``cache_dir``; ``options`` are more arguments of the
+    constructor. ``instead`` is a model that needs no files, for a hint.
     """
 
     def __init__(
-        self, model: str, name: str, cls: Callable[[], Any], arguments: dict[str, Any], *, instead: str
+        self,
+        model: str,
+        name: str,
+        cls: Callable[[], FastembedClass[Loaded]],
+        *,
+        cache_dir: str | None,
+        folder: Path | None,
+        instead: str,
+        options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._model = model
         self._name = name
         self._class = cls
-        self._arguments = arguments
+        self._local = folder is not None
+        self._cache_dir = cache_dir
+        self._arguments: dict[str, object] = {"cache_dir": cache_dir, **options}
+        if folder is not None:
+            self._arguments["specific_model_path"] = str(folder)
         self._instead = instead
-        self._loaded: Any = None
+        self._loaded: Loaded | None = None
 
-    def load(self) -> Any:
-        """The object of fastembed's class.
+    def run(self, call: Callable[[Loaded], Answer]) -> Answer:
+        """What ``call`` makes of the object of fastembed's class.
 
         Raises `QQLModelError`: ``model-unavailable`` (no files and no download), ``model-failed`` (the files
-        are no model).
+        are no model, or it fails).
         """
+        loaded = self._load()
+        try:
+            return call(loaded)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as exc:  # a panic of the tokenizer is no `Exception`
+            raise QQLModelError.make(
+                "model-failed", f"model `{self._model}` failed: {_one_line(exc)}"
+            ) from exc
+
+    def _load(self) -> Loaded:
         with LOCK:
             if self._loaded is None:
-                with _quiet():
+                with _silenced():
                     self._loaded = self._cached() or self._downloaded()
         return self._loaded
 
-    def _make(self, **more: Any) -> Any:
+    def _construct(self, **more: object) -> Loaded:
         return self._class()(self._name, **{**self._arguments, **more})
 
-    def _cached(self) -> Any:
+    def _cached(self) -> Loaded | None:
         """The model from files that are there already, without a look at the network; None if that fails."""
-        if "specific_model_path" in self._arguments:
+        if self._local:
             return None
         try:
-            return self._make(local_files_only=True)
+            return self._construct(local_files_only=True)
         except Exception:  # whatever is wrong with the files, the next step repairs or reports it
             return None
 
-    def _downloaded(self) -> Any:
+    def _downloaded(self) -> Loaded:
         """The model after a download. fastembed waits 39 s between tries: see first if there is a network."""
-        local = "specific_model_path" in self._arguments
         try:
-            if not local and not self._arguments.get("local_files_only") and not _offline():
+            if not self._local and not self._arguments.get("local_files_only") and not _hub_is_offline():
                 self._reach_hub()
-            return self._make()
+            return self._construct()
         except QQLError:
             raise
         except Exception as exc:
-            if local or "from any source" not in str(exc):
-                raise load_failure(self._model, exc) from exc
+            if self._local or "from any source" not in str(exc):
+                raise _load_failure(self._model, exc) from exc
             raise self._unavailable(exc) from exc
 
     def _reach_hub(self) -> None:
         import huggingface_hub
 
-        listed = self._class().list_supported_models()
-        source = next(entry["sources"]["hf"] for entry in listed if entry["model"] == self._name)
+        source = listed_models(self._class())[self._name.lower()]["sources"]["hf"]
         if source is None:
             return
         try:
@@ -116,11 +159,11 @@ class OnnxModel:
     def _unavailable(self, cause: Exception) -> QQLError:
         from fastembed.common.utils import define_cache_dir
 
-        folder = define_cache_dir(self._arguments["cache_dir"])
+        folder = define_cache_dir(self._cache_dir)
         return QQLModelError.make(
             "model-unavailable",
             f"the files of model `{self._model}` are not in {folder} and cannot be downloaded: "
-            f"{one_line(cause)}",
+            f"{_one_line(cause)}",
             hint="a cache directory filled on another machine serves offline use: FASTEMBED_CACHE_PATH names "
             f"it; `{FASTEMBED}/path/to/folder` loads a model's folder, `{self._instead}` needs no files",
         )
@@ -164,25 +207,61 @@ def model_folder(model: str) -> Path | None:
     return path.absolute() if looks_like_a_path or path.is_dir() else None
 
 
-def model_file(model: str, folder: Path) -> str:
+def listed_models(cls: FastembedClass[object]) -> dict[str, JsonObject]:
+    """fastembed's entries for the models of one of its classes, by their names in lower case."""
+    return {entry["model"].lower(): entry for entry in cls.list_supported_models()}
+
+
+def register_folder(
+    model: str,
+    folder: Path,
+    cls: FastembedClass[object],
+    describe: Callable[[ModelOutput], Mapping[str, object]],
+) -> JsonObject:
+    """Make a folder known to a class of fastembed, once; its entry there.
+
+    ``describe`` gives what ``add_custom_model`` wants to know besides name and file. Raises `QQLModelError`
+    (``unknown-model``, ``model-failed``) where the folder holds no model, and what ``describe`` raises.
+    """
+    file = _model_file(model, folder)
+    name = f"{FASTEMBED}{folder}"
+    if name.lower() not in listed_models(cls):
+        described = describe(_model_output(model, folder / file))
+        from fastembed.common.model_description import ModelSource
+
+        cls.add_custom_model(name, sources=ModelSource(url="file:"), model_file=file, **described)
+    return listed_models(cls)[name.lower()]
+
+
+def _model_file(model: str, folder: Path) -> str:
     """Which of `MODEL_FILES` the folder has. Raises `QQLModelError` (``unknown-model``) where it has none."""
     file = next((file for file in MODEL_FILES if (folder / file).is_file()), None)
     if file is None:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
             f"the folder {folder} of model `{model}` "
             f"{'holds no ONNX model' if folder.is_dir() else 'does not exist'}",
             hint=f"it requires one of {', '.join(MODEL_FILES)}",
+            error=QQLModelError,
         )
     return file
 
 
-def model_output(model: str, file: Path) -> tuple[str, bool, int | None]:
-    """The output of an ONNX file to use: its name, whether it is one row for each text, the row's length.
+class ModelOutput(NamedTuple):
+    """The output of an ONNX file that is used.
 
-    Raises `QQLModelError` (``model-failed``) where the file is no model.
+    ``pooled``: it has one row for each text, and not one for each token. ``columns`` is the row's length,
+    None where the file leaves it open.
     """
-    onnxruntime: Any = importlib.import_module("onnxruntime")
+
+    name: str
+    pooled: bool
+    columns: int | None
+
+
+def _model_output(model: str, file: Path) -> ModelOutput:
+    """Raises `QQLModelError` (``model-failed``) where the file is no model."""
+    onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
@@ -191,26 +270,26 @@ def model_output(model: str, file: Path) -> tuple[str, bool, int | None]:
             str(file), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as exc:
-        raise load_failure(model, exc) from exc
+        raise _load_failure(model, exc) from exc
     outputs = session.get_outputs()
     chosen = next((output for output in outputs if output.name == "sentence_embedding"), outputs[0])
     size = chosen.shape[-1] if chosen.shape else None
-    return chosen.name, len(chosen.shape) == 2, size if isinstance(size, int) else None
+    return ModelOutput(chosen.name, len(chosen.shape) == 2, size if isinstance(size, int) else None)
 
 
-def load_failure(model: str, cause: Exception) -> QQLError:
+def _load_failure(model: str, cause: Exception) -> QQLError:
     """The error ``model-failed`` for files that cannot be loaded."""
-    return QQLModelError.make("model-failed", f"model `{model}` could not be loaded: {one_line(cause)}")
+    return QQLModelError.make("model-failed", f"model `{model}` could not be loaded: {_one_line(cause)}")
 
 
-def one_line(exc: BaseException) -> str:
+def _one_line(exc: BaseException) -> str:
     """An exception's text on one short line."""
-    said = " ".join(str(exc).split()) or type(exc).__name__
-    return said[:_LONGEST_LINE] + ("…" if len(said) > _LONGEST_LINE else "")
+    text = " ".join(str(exc).split()) or type(exc).__name__
+    return text[:_LONGEST_LINE] + ("…" if len(text) > _LONGEST_LINE else "")
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """No progress bars, warnings or messages of the libraries below while a model is loaded."""
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
@@ -228,5 +307,5 @@ def _quiet() -> Iterator[None]:
         hub.setLevel(level)
 
 
-def _offline() -> bool:
+def _hub_is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "TRUE", "YES", "ON"}

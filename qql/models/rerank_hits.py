@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from qql import nodes
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import SecondStage
 from qql.errors import Diagnostic
 from qql.models.rerankers import Rerankers, hit_text
+from qql.rest.types import JsonObject
 from qql.result import Hit, Result
 
-__all__ = ["judged", "page_of", "rerank"]
+__all__ = ["judged", "page_of", "rank_candidates", "rerank"]
 
-Judged = tuple[Hit, float | None]
+Candidate = tuple[Hit, float | None]
 """A candidate and its score in the second stage; None where it has no text."""
 
 
@@ -26,13 +26,13 @@ def rerank(
 
     Hits without a text come last, in the order of the first stage. Raises `QQLModelError`.
     """
-    found = judged(result.hits, second, rerankers)
-    hits = [_scored(hit, score, selection, second) for hit, score in found[page_of(second)]]
+    found = rank_candidates(result.hits, second, rerankers)
+    hits = [_with_scores(hit, score, selection, second) for hit, score in found[page_of(second)]]
     without = sum(score is None for _, score in found)
-    return replace(result, hits=hits, warnings=result.warnings + _warnings(without, second))
+    return replace(result, hits=hits, warnings=result.warnings + _missing_text_warnings(without, second))
 
 
-def judged(hits: Sequence[Hit], second: SecondStage, rerankers: Rerankers) -> list[Judged]:
+def rank_candidates(hits: Sequence[Hit], second: SecondStage, rerankers: Rerankers) -> list[Candidate]:
     """All candidates in the order of the second stage, each with its score there. Raises `QQLModelError`."""
     assert second.model is not None, "a session plans with a model"
     texts = [hit_text(hit.payload or {}, second.name) for hit in hits]
@@ -42,41 +42,46 @@ def judged(hits: Sequence[Hit], second: SecondStage, rerankers: Rerankers) -> li
     return found
 
 
+judged = rank_candidates  # as session/introspection.py calls it
+
+
 def page_of(second: SecondStage) -> slice:
     """The part of the reranked candidates that is answered."""
     return slice(second.offset, None if second.top is None else second.offset + second.top)
 
 
-def _scored(hit: Hit, score: float | None, selection: nodes.Selection | None, second: SecondStage) -> Hit:
+def _with_scores(
+    hit: Hit, score: float | None, selection: nodes.Selection | None, second: SecondStage
+) -> Hit:
     return replace(
         hit,
         score=hit.score if score is None else score,
         first_stage_score=hit.score,
         second_stage_score=score,
-        payload=_shown(hit.payload, selection, second),
+        payload=_without_loaded_texts(hit.payload, selection, second),
     )
 
 
-def _shown(
-    payload: dict[str, Any] | None, selection: nodes.Selection | None, second: SecondStage
-) -> dict[str, Any] | None:
+def _without_loaded_texts(
+    payload: JsonObject | None, selection: nodes.Selection | None, second: SecondStage
+) -> JsonObject | None:
     """The payload without what was loaded for its text only."""
     if payload is None or selection is None or selection.mode == "all":
         return payload
     if selection.mode == "none":
         return None
     names = [str(name.text) for name in selection.names]
-    added = {_top(name) for name in fields_read(second)}
-    gone = added & set(names) if selection.mode == "exclude" else added - {_top(name) for name in names}
+    added = {_first_key(name) for name in fields_read(second)}
+    gone = added & set(names) if selection.mode == "exclude" else added - {_first_key(name) for name in names}
     return {key: value for key, value in payload.items() if key not in gone}
 
 
-def _top(path: str) -> str:
+def _first_key(path: str) -> str:
     """The payload key that a path begins with."""
     return path.split(".")[0].removesuffix("[]")
 
 
-def _warnings(without: int, second: SecondStage) -> tuple[Diagnostic, ...]:
+def _missing_text_warnings(without: int, second: SecondStage) -> tuple[Diagnostic, ...]:
     if not without:
         return ()
     points = "a candidate has" if without == 1 else f"{without} candidates have"

@@ -15,18 +15,28 @@ Names are matched without regard to case, except those of ``custom``, of servers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from qql.compiler.model_names import BM25, FASTEMBED, OPENAI, is_url, known_kind, known_size
-from qql.models.embedders.base import Embedder, Kind, Purpose, Vector
+from qql.compiler.model_names import FASTEMBED, OPENAI, is_url, known_kind, known_size
+from qql.models import ModelCache, model_errors
+from qql.models.embedders.base import (
+    Embedder,
+    Kind,
+    Purpose,
+    Vector,
+    check_vectors,
+    kind_of,
+    plain_vector,
+    size_of,
+)
 from qql.models.embedders.options import read_options
-from qql.models.embedders.vectors import checked, kind_of, plain
-from qql.models.registry import Registry, failures_named
+from qql.rest.limits import BM25
+from qql.rest.types import Body
 
 __all__ = ["Embedder", "Embedders", "Kind", "Purpose", "Vector", "known_kind", "known_size"]
 
-Function = Callable[[list[str]], Any]
+Function = Callable[[list[str]], Iterable[object]]
+"""Texts → a vector for each."""
 
 
 class Embedders:
@@ -45,32 +55,30 @@ class Embedders:
         api_key: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        # Any: a protocol's `kind` is an attribute, while that of a function is known only after a call.
-        self._custom: dict[str, Any] = {name: _Custom(name, made) for name, made in (custom or {}).items()}
+        self._custom = {name: _CustomEmbedder(name, made) for name, made in (custom or {}).items()}
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
-        self._registry: Registry[Embedder] = Registry()
+        self._cache: ModelCache[Embedder] = ModelCache()
 
-    def get(self, model: str, options: Mapping[str, Any] | None = None) -> Embedder:
+    def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options; no files are read before it embeds.
 
         Raises `QQLModelError`: ``unknown-model``, ``model-option``, ``model-package-missing``.
         """
         if model in self._custom:
             read_options(model, options, {})
-            embedder: Embedder = self._custom[model]
-            return embedder
+            return self._custom[model]
         given = {name: value for name, value in (options or {}).items() if value is not None}
         name = model if is_url(model) or model.lower().startswith((OPENAI, FASTEMBED)) else model.lower()
         key = name, json.dumps(given, sort_keys=True, default=repr)
-        return self._registry.get(key, lambda: self._make(model, given))
+        return self._cache.get(key, lambda: self._make_embedder(model, given))
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
-        self._registry.close()
+        self._cache.close()
 
-    def _make(self, model: str, options: Mapping[str, Any]) -> Embedder:
+    def _make_embedder(self, model: str, options: Body) -> Embedder:
         name = model.lower()
         if name.startswith("local/"):
             from qql.models.embedders.hash import HashEmbedder
@@ -90,7 +98,7 @@ class Embedders:
         return FastembedEmbedder(model, options, cache_dir=self._cache_dir)
 
 
-class _Custom:
+class _CustomEmbedder:
     """A function or `Embedder` of the application, with its answers made plain and its failures clear."""
 
     def __init__(self, model: str, made: Function | Embedder) -> None:
@@ -115,13 +123,12 @@ class _Custom:
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
         """The answer of the function or `Embedder` in plain lists, checked."""
-        made: Any = self._made
-        with failures_named(self.model):
+        made = self._made
+        with model_errors(self.model):
             answer = made.embed(texts, purpose) if hasattr(made, "embed") else made(list(texts))
-            vectors = [plain(vector) for vector in answer]
-        checked(vectors, count=len(texts), model=self.model, kind=self._kind, size=self.size)
-        if vectors and self._kind is None:
-            self._kind = kind_of(vectors[0])
-        if vectors and self._kind != "sparse":
-            self._size = len(vectors[0][0] if self._kind == "multi" else vectors[0])
+            vectors = [plain_vector(vector) for vector in answer]
+        check_vectors(vectors, count=len(texts), model=self.model, kind=self._kind, size=self.size)
+        if vectors:
+            self._kind = self._kind or kind_of(vectors[0])
+            self._size = size_of(vectors[0], self._kind)
         return vectors

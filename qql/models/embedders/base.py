@@ -1,33 +1,176 @@
-"""What a text-to-vector model offers."""
+"""What a text-to-vector model offers, and the check of what it gives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Protocol, TypedDict
 
 from qql.compiler.model_names import Kind
+from qql.models import bad_answer
 from qql.rest.inference_objects import Purpose
+from qql.rest.limits import U32
+from qql.rest.types import Body, Json
 
-__all__ = ["Embedder", "Kind", "Purpose", "Vector"]
+__all__ = [
+    "Embedder",
+    "Kind",
+    "Purpose",
+    "SparseVector",
+    "Vector",
+    "check_vectors",
+    "kind_of",
+    "plain_vector",
+    "size_of",
+]
 
-Vector = Any
-"""Dense: ``list[float]``; multi: ``list[list[float]]``; sparse: ``{"indices": …, "values": …}``."""
+
+class SparseVector(TypedDict):
+    """The dimensions that are not 0, and the value at each."""
+
+    indices: list[int]
+    values: list[float]
+
+
+Vector = list[float] | list[list[float]] | SparseVector
+"""A dense, a multi or a sparse vector."""
 
 
 class Embedder(Protocol):
     """One model."""
 
     model: str
-    kind: Kind
+
+    @property
+    def kind(self) -> Kind:
+        """What its vectors are."""
+        ...
 
     @property
     def size(self) -> int | None:
         """The number of dimensions; None for sparse models, and where it is not known before use."""
         ...
 
-    def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
+    def embed(self, texts: Sequence[str], purpose: Purpose) -> Sequence[Vector]:
         """One vector for each text, in order, in one batch.
 
         Raises `QQLModelError` when the model cannot be loaded or does not answer.
         """
         ...
+
+
+def kind_of(vector: Json) -> Kind:
+    """The kind that a vector has by its shape."""
+    if isinstance(vector, dict):
+        return "sparse"
+    return "multi" if vector and isinstance(vector[0], list) else "dense"
+
+
+def size_of(vector: Json, kind: Kind) -> int | None:
+    """The dimensions of a dense or multi vector; None for a sparse one."""
+    if kind == "sparse":
+        return None
+    return len(vector[0] if kind == "multi" else vector)
+
+
+def plain_vector(vector: object) -> Vector:
+    """A vector as lists and dicts of Python numbers.
+
+    Takes numpy arrays and scalars, tuples, lists of these, and sparse vectors as mappings or objects
+    with ``indices`` and ``values``. Raises ``TypeError`` for anything else.
+    """
+    if isinstance(vector, Mapping):
+        return {"indices": _plain_list(vector["indices"]), "values": _plain_list(vector["values"])}
+    if hasattr(vector, "indices") and hasattr(vector, "values"):
+        return {"indices": _plain_list(vector.indices), "values": _plain_list(vector.values)}
+    return _plain_list(vector)
+
+
+def _plain_list(values: object) -> list[Json]:
+    if hasattr(values, "tolist"):
+        listed = values.tolist()
+        if isinstance(listed, list):
+            return listed
+    if isinstance(values, list | tuple):
+        return [_plain_item(value) for value in values]
+    raise TypeError(f"a {type(values).__name__} is no vector")
+
+
+def _plain_item(value: object) -> Json:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return _plain_list(value) if isinstance(value, list | tuple) else value
+
+
+def check_vectors(
+    vectors: object, *, count: int, model: str, kind: Kind | None = None, size: int | None = None
+) -> list[Json]:
+    """The answer of a model to ``count`` texts, unchanged, if it is legal.
+
+    Raises `QQLModelError` (``model-answer``) when the number of vectors is wrong, a vector is of another
+    kind than ``kind`` or of another number of dimensions than ``size`` (or than the first one), is empty,
+    or holds anything but finite numbers; for sparse vectors, when indices are not distinct unsigned 32-bit
+    integers or are not as many as the values.
+    """
+    if not isinstance(vectors, list) or len(vectors) != count:
+        found = len(vectors) if isinstance(vectors, Sequence) else "no list of"
+        raise bad_answer(model, f"gave {found} vectors for {count} texts")
+    for vector in vectors:
+        if not isinstance(vector, list | dict):
+            raise bad_answer(model, f"gave a {type(vector).__name__} in place of a vector")
+        found_kind = kind_of(vector)
+        if kind not in (None, found_kind):
+            raise bad_answer(model, f"gave a {found_kind} vector where a {kind} one was expected")
+        kind = found_kind
+        _check_numbers(vector, kind, model)
+        found_size = size_of(vector, kind)
+        if found_size is not None and size not in (None, found_size):
+            raise bad_answer(model, f"gave {found_size} dimensions where {size} were expected")
+        size = found_size if found_size is not None else size
+    return vectors
+
+
+def _check_numbers(vector: Json, kind: Kind, model: str) -> None:
+    try:
+        fault = _FAULTS[kind](vector)
+    except (TypeError, KeyError, OverflowError) as exc:
+        message = f"gave a {kind} vector that holds something other than numbers"
+        raise bad_answer(model, message) from exc
+    if fault:
+        raise bad_answer(model, f"gave a {kind} vector {fault}")
+
+
+_NOT_FINITE = "with NaN or an infinity in it"
+
+
+def _dense_fault(vector: list[Json]) -> str | None:
+    if not vector:
+        return "without dimensions"
+    # NaN and infinities survive a sum; a finite sum that overflows is settled number by number.
+    if isfinite(sum(vector)) or all(map(isfinite, vector)):
+        return None
+    return _NOT_FINITE
+
+
+def _multi_fault(vector: list[list[Json]]) -> str | None:
+    if len({len(row) for row in vector}) > 1:
+        return "with rows of unequal length"
+    return next((fault for fault in map(_dense_fault, vector) if fault), None)
+
+
+def _sparse_fault(vector: Body) -> str | None:
+    indices, values = vector["indices"], vector["values"]
+    if len(indices) != len(values):
+        return f"with {len(indices)} indices and {len(values)} values"
+    if not all(type(i) is int and 0 <= i <= U32 for i in indices):
+        return "with an index that is not an unsigned 32-bit integer"
+    if len(set(indices)) != len(indices):
+        return "with an index that comes twice"
+    return None if all(map(isfinite, values)) else _NOT_FINITE
+
+
+_FAULTS: dict[Kind, Callable[[Json], str | None]] = {
+    "dense": _dense_fault,
+    "multi": _multi_fault,
+    "sparse": _sparse_fault,
+}

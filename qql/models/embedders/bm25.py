@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from qql.errors import QQLError, QQLModelError
-from qql.models.embedders.base import Kind, Purpose
+from qql.models.embedders.base import Kind, Purpose, SparseVector
 from qql.models.embedders.options import Table, count, flag, number, read_options, text
+from qql.rest.types import Body
+
+if TYPE_CHECKING:
+    import qdrant_edge
 
 __all__ = ["OPTIONS", "Bm25Embedder"]
+
+Answer = TypeVar("Answer")
+Member = TypeVar("Member")
 
 
 class Bm25Embedder:
@@ -26,18 +33,18 @@ class Bm25Embedder:
     kind: Kind = "sparse"
     size: int | None = None
 
-    def __init__(self, model: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, model: str, options: Body | None = None) -> None:
         self.model = model
-        self._bm25 = _guarded(model, lambda: _build(model, options))
+        self._bm25 = _call_engine(model, lambda: _bm25_model(model, options))
 
-    def embed(self, texts: Sequence[str], purpose: Purpose) -> list[dict[str, Any]]:
+    def embed(self, texts: Sequence[str], purpose: Purpose) -> list[SparseVector]:
         """``{"indices", "values"}`` for each text; the weights differ between queries and documents."""
         one = self._bm25.embed_query if purpose == "query" else self._bm25.embed_document
-        sparse = _guarded(self.model, lambda: [one(item) for item in texts])
+        sparse = _call_engine(self.model, lambda: [one(item) for item in texts])
         return [{"indices": vector.indices, "values": vector.values} for vector in sparse]
 
 
-def _guarded(model: str, call: Callable[[], Any]) -> Any:
+def _call_engine(model: str, call: Callable[[], Answer]) -> Answer:
     """What ``call`` returns; a panic of the engine (a ``BaseException``) becomes an error like any other."""
     try:
         return call()
@@ -52,7 +59,7 @@ def _guarded(model: str, call: Callable[[], Any]) -> Any:
         raise QQLModelError.make("model-failed", f"model `{model}` failed: {exc}") from exc
 
 
-def _build(model: str, options: Mapping[str, Any] | None) -> Any:
+def _bm25_model(model: str, options: Body | None) -> qdrant_edge.Bm25:
     import qdrant_edge
 
     given = read_options(model, options, OPTIONS)
@@ -62,40 +69,45 @@ def _build(model: str, options: Mapping[str, Any] | None) -> Any:
         raise QQLModelError.make("model-option", f"model `{model}`: {exc}") from exc
 
 
-def _member(enum: str, value: Any) -> Any:
+def _enum_member(enum: type[Member], value: object) -> Member:
     """A member of one of the engine's enumerations by its JSON name (``word`` → ``Word``)."""
+    name = text(value).title()
+    if name.startswith("_") or not hasattr(enum, name):
+        raise ValueError(value)
+    member: Member = getattr(enum, name)
+    return member
+
+
+def _bm25_tokenizer(value: object) -> qdrant_edge.TokenizerType:
     import qdrant_edge
 
-    name = text(value).title()
-    if name.startswith("_") or not hasattr(getattr(qdrant_edge, enum), name):
-        raise ValueError(value)
-    return getattr(getattr(qdrant_edge, enum), name)
+    return _enum_member(qdrant_edge.TokenizerType, value)
 
 
-def _stopwords(value: Any) -> Any:
+def _bm25_stopwords(value: object) -> object:
     import qdrant_edge
 
     if isinstance(value, str):
-        return _member("Language", value)
+        return _enum_member(qdrant_edge.Language, value)
     if not isinstance(value, Mapping) or not value.keys() <= {"languages", "custom"}:
         raise TypeError(value)
     languages, custom = value.get("languages") or [], value.get("custom") or []
     if isinstance(languages, str) or isinstance(custom, str):
         raise TypeError(value)
     return qdrant_edge.StopwordsSet(
-        languages={_member("Language", language) for language in languages},
+        languages={_enum_member(qdrant_edge.Language, language) for language in languages},
         custom={text(word) for word in custom},
     )
 
 
-def _stemmer(value: Any) -> Any:
+def _bm25_stemmer(value: object) -> object:
     import qdrant_edge
 
     if value == {"type": "none"}:
         return qdrant_edge.DisabledStemmer()
     if not isinstance(value, Mapping) or value.keys() != {"type", "language"} or value["type"] != "snowball":
         raise TypeError(value)
-    return qdrant_edge.SnowballParams(_member("SnowballLanguage", value["language"]))
+    return qdrant_edge.SnowballParams(_enum_member(qdrant_edge.SnowballLanguage, value["language"]))
 
 
 OPTIONS: Table = {
@@ -104,13 +116,13 @@ OPTIONS: Table = {
     "avg_len": ("a number above 0", number),
     "tokenizer": (
         "'prefix', 'whitespace', 'word', 'multilingual' or 'code'",
-        lambda value: _member("TokenizerType", value),
+        _bm25_tokenizer,
     ),
     "language": ("the English name of a language", lambda value: text(value).lower()),
     "lowercase": ("true or false", flag),
     "ascii_folding": ("true or false", flag),
-    "stopwords": ("the name of a language or {languages: […], custom: […]}", _stopwords),
-    "stemmer": ("{type: 'snowball', language: …} or {type: 'none'}", _stemmer),
+    "stopwords": ("the name of a language or {languages: […], custom: […]}", _bm25_stopwords),
+    "stemmer": ("{type: 'snowball', language: …} or {type: 'none'}", _bm25_stemmer),
     "min_token_len": ("an unsigned integer", count),
     "max_token_len": ("an unsigned integer", count),
 }

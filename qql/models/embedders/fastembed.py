@@ -13,27 +13,30 @@ fastembed's log messages (``loguru.logger.enable("fastembed")`` brings them back
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Protocol, TypeVar, cast
 
-from qql.compiler.model_names import FASTEMBED
-from qql.errors import QQLError, QQLModelError, did_you_mean
-from qql.models.embedders.base import Kind, Purpose, Vector
+from qql.errors import QQLError, QQLModelError, did_you_mean, fail
+from qql.models.embedders.base import Kind, Purpose, Vector, plain_vector
 from qql.models.embedders.options import Table, count, flag, number, positive, read_options, text
-from qql.models.embedders.vectors import plain
 from qql.models.onnx import (
     LOCK,
+    FastembedClass,
+    ModelOutput,
     OnnxModel,
     bare_name,
     import_fastembed,
-    model_file,
+    listed_models,
     model_folder,
-    model_output,
-    one_line,
+    register_folder,
 )
+from qql.rest.limits import BM25
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["FastembedEmbedder"]
+
+Content = TypeVar("Content", JsonObject, list[Json])
 
 _BATCH = 64  # texts of one run of the model; each is padded to the longest of them
 _CLASSES: dict[str, Kind] = {
@@ -55,7 +58,7 @@ _WEIGHTS: Table = {
 }
 _OPTIONS: dict[str, Table] = {
     "qdrant/minicoil-v1": {**_LOADING, **_WEIGHTS},
-    "qdrant/bm25": {
+    BM25: {
         **_LOADING,
         **_WEIGHTS,
         "language": ("the English name of a language", text),
@@ -64,6 +67,18 @@ _OPTIONS: dict[str, Table] = {
     },
 }
 """Options of single models; any other sparse or multi model takes `_LOADING`, a dense one `_PREFIXES` too."""
+
+
+class TextModel(Protocol):
+    """What is used of a loaded model of fastembed."""
+
+    def query_embed(self, query: list[str], /) -> Iterable[object]:
+        """A vector for each query."""
+        ...
+
+    def passage_embed(self, texts: list[str], /, *, batch_size: int) -> Iterable[object]:
+        """A vector for each document."""
+        ...
 
 
 class FastembedEmbedder:
@@ -75,26 +90,25 @@ class FastembedEmbedder:
     files are no model, or it fails) by `embed`.
     """
 
-    def __init__(
-        self, model: str, options: Mapping[str, Any] | None = None, *, cache_dir: str | None = None
-    ) -> None:
+    def __init__(self, model: str, options: Body | None = None, *, cache_dir: str | None = None) -> None:
         self.model = model
         with LOCK:
             import_fastembed("", "`local/hash-N` and `qdrant/bm25` work")
             folder = model_folder(model)
-            if folder:
-                class_name, self._name, self._size = "TextEmbedding", *_register(model, folder)
-            else:
-                class_name, self._name, self._size = _look_up(model)
-        self.kind: Kind = _CLASSES[class_name]
+            listed = _find_in_folder(model, folder) if folder else _find_in_lists(model)
+        self.kind: Kind = _CLASSES[listed.class_name]
+        self._size = listed.size
         dense = {**_LOADING, **_PREFIXES} if self.kind == "dense" else _LOADING
-        given = read_options(model, options, _OPTIONS.get(self._name.lower(), dense))
+        given = read_options(model, options, _OPTIONS.get(listed.name.lower(), dense))
         self._prefixes = {name: given.pop(name) for name in _PREFIXES if name in given}
-        arguments = {"cache_dir": cache_dir, **given}
-        if folder:
-            arguments["specific_model_path"] = str(folder)
         self._onnx = OnnxModel(
-            model, self._name, lambda: _class(class_name), arguments, instead="local/hash-256"
+            model,
+            listed.name,
+            lambda: _embedding_class(listed.class_name),
+            cache_dir=cache_dir,
+            folder=folder,
+            options=given,
+            instead="local/hash-256",
         )
 
     @property
@@ -106,36 +120,44 @@ class FastembedEmbedder:
         """``query_embed`` or ``passage_embed`` of the model."""
         prefix = self._prefixes.get(f"{purpose}_prefix", "")
         inputs = [prefix + item for item in texts]
-        loaded = self._onnx.load()
-        try:
+
+        def embed(loaded: TextModel) -> list[Vector]:
             if purpose == "query":
-                return [plain(vector) for vector in loaded.query_embed(inputs)]
-            return [plain(vector) for vector in loaded.passage_embed(inputs, batch_size=_BATCH)]
-        except Exception as exc:
-            raise QQLModelError.make("model-failed", f"model `{self.model}` failed: {one_line(exc)}") from exc
+                return [plain_vector(vector) for vector in loaded.query_embed(inputs)]
+            return [plain_vector(vector) for vector in loaded.passage_embed(inputs, batch_size=_BATCH)]
+
+        return self._onnx.run(embed)
 
 
-def _class(name: str) -> Any:
+class _Listed(NamedTuple):
+    """A model on a list of fastembed: the class, the name as it is spelled there, the dimensions."""
+
+    class_name: str
+    name: str
+    size: int | None
+
+
+def _embedding_class(name: str) -> FastembedClass[TextModel]:
     import fastembed
 
-    return getattr(fastembed, name)
+    return cast("FastembedClass[TextModel]", getattr(fastembed, name))
 
 
-def _look_up(model: str) -> tuple[str, str, int | None]:
-    """Class, name as fastembed spells it, dimensions."""
+def _find_in_lists(model: str) -> _Listed:
     name = bare_name(model)
-    known: dict[str, tuple[str, str, int | None]] = {}
+    known: dict[str, _Listed] = {}
     for class_name in _CLASSES:
-        for entry in _class(class_name).list_supported_models():
-            known.setdefault(entry["model"].lower(), (class_name, entry["model"], entry.get("dim")))
+        for lower, entry in listed_models(_embedding_class(class_name)).items():
+            known.setdefault(lower, _Listed(class_name, entry["model"], entry.get("dim")))
     found = known.get(name.lower())
     if found is None:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
             f"there is no model `{model}`",
-            hint=did_you_mean(name, [spelled for _, spelled, _ in known.values()])
+            hint=did_you_mean(name, [listed.name for listed in known.values()])
             or "fastembed's models, `local/hash-N`, `qdrant/bm25`, `openai/NAME` and `http://host/v1#NAME` "
             "are known",
+            error=QQLModelError,
         )
     return found
 
@@ -143,38 +165,31 @@ def _look_up(model: str) -> tuple[str, str, int | None]:
 # -- a model in a local folder
 
 
-def _register(model: str, folder: Path) -> tuple[str, int | None]:
-    """Make a folder known to fastembed, once; the name it has there, and its dimensions.
+def _find_in_folder(model: str, folder: Path) -> _Listed:
+    """The model in a folder, which is made known to fastembed.
 
     Pooling: none where the model gives one vector for each text; else what ``1_Pooling/config.json`` says;
     else the mean. Vectors are normalised unless ``modules.json`` lists no ``Normalize``. What the two say and
     fastembed cannot do (another pooling, a ``Dense`` layer) is an error.
     """
-    from fastembed import TextEmbedding
-    from fastembed.common.model_description import ModelSource, PoolingType
 
-    file = model_file(model, folder)
-    name = f"{FASTEMBED}{folder}"
-    for entry in TextEmbedding.list_supported_models():
-        if entry["model"] == name:
-            return name, entry["dim"] or None
-    output, pooled, size = model_output(model, folder / file)
-    size = size or _json(folder / "config.json", {}).get("hidden_size")
-    listed = [module for module in _json(folder / "modules.json", []) if isinstance(module, dict)]
-    modules = {str(module.get("type")).rpartition(".")[2] for module in listed}
-    if not pooled and modules - _MODULES:
-        raise _unsupported(model, f"the module {', '.join(sorted(modules - _MODULES))}")
-    pooling = "DISABLED" if pooled else _pooling(model, folder)
-    TextEmbedding.add_custom_model(
-        name,
-        pooling=PoolingType[pooling],
-        normalization=not modules or "Normalize" in modules,
-        sources=ModelSource(url="file:"),
-        dim=size or 0,
-        model_file=file,
-        output_name=output,
-    )
-    return name, size
+    def describe(output: ModelOutput) -> dict[str, object]:
+        from fastembed.common.model_description import PoolingType
+
+        size = output.columns or _read_json(folder / "config.json", {}).get("hidden_size")
+        listed = [module for module in _read_json(folder / "modules.json", []) if isinstance(module, dict)]
+        modules = {str(module.get("type")).rpartition(".")[2] for module in listed}
+        if not output.pooled and modules - _MODULES:
+            raise _not_in_fastembed(model, f"the module {', '.join(sorted(modules - _MODULES))}")
+        return {
+            "pooling": PoolingType["DISABLED" if output.pooled else _pooling(model, folder)],
+            "normalization": not modules or "Normalize" in modules,
+            "dim": size or 0,
+            "output_name": output.name,
+        }
+
+    entry = register_folder(model, folder, _embedding_class("TextEmbedding"), describe)
+    return _Listed("TextEmbedding", entry["model"], entry["dim"] or None)
 
 
 _MODULES = {"Transformer", "Pooling", "Normalize"}
@@ -186,14 +201,14 @@ _POOLINGS = {
 
 
 def _pooling(model: str, folder: Path) -> str:
-    config = _json(folder / "1_Pooling" / "config.json", {})
+    config = _read_json(folder / "1_Pooling" / "config.json", {})
     modes = [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
     if len(modes) > 1 or not set(modes) <= _POOLINGS.keys():
-        raise _unsupported(model, " with ".join(modes))
+        raise _not_in_fastembed(model, " with ".join(modes))
     return _POOLINGS[modes[0]] if modes else "MEAN"
 
 
-def _unsupported(model: str, what: str) -> QQLError:
+def _not_in_fastembed(model: str, what: str) -> QQLError:
     return QQLModelError.make(
         "model-failed",
         f"model `{model}` needs {what}, which fastembed does not have",
@@ -202,7 +217,7 @@ def _unsupported(model: str, what: str) -> QQLError:
     )
 
 
-def _json(path: Path, default: Any) -> Any:
+def _read_json(path: Path, default: Content) -> Content:
     """The content of a JSON file; the default where it is missing, damaged or of another type."""
     try:
         content = json.loads(path.read_text("utf-8"))

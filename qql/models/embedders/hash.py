@@ -35,7 +35,7 @@ from functools import lru_cache
 from math import fsum, sqrt
 
 from qql.compiler.model_names import hash_size
-from qql.errors import QQLModelError
+from qql.errors import QQLModelError, fail
 from qql.models.embedders.base import Kind, Purpose
 
 __all__ = ["HashEmbedder", "terms"]
@@ -66,10 +66,11 @@ class HashEmbedder:
     def __init__(self, model: str) -> None:
         size = hash_size(model)
         if size is None:
-            raise QQLModelError.make(
+            fail(
                 "unknown-model",
                 f"there is no model `{model}`",
                 hint="`local/hash-N` has N dimensions, 1 to 65536, e.g. `local/hash-256`",
+                error=QQLModelError,
             )
         self.model = model
         self._size = size
@@ -82,9 +83,9 @@ class HashEmbedder:
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[list[float]]:
         """One unit vector for each text."""
-        return [self._vector(text) for text in texts]
+        return [self._unit_vector(text) for text in texts]
 
-    def _vector(self, text: str) -> list[float]:
+    def _unit_vector(self, text: str) -> list[float]:
         vector = [0.0] * self._size
         for term, count in Counter(terms(text)).items():
             features = self._features if len(term) <= _LONGEST_CACHED else self._hash_features
@@ -98,7 +99,7 @@ class HashEmbedder:
                     vector[i] += weight * amount
         norm = sqrt(fsum([x * x for x in vector]))
         if not norm:
-            i, sign = self._place("<>")
+            i, sign = self._dimension_and_sign("<>")
             vector[i] = float(sign)
             return vector
         return [x / norm for x in vector]
@@ -112,11 +113,11 @@ class HashEmbedder:
         sums: dict[int, float] = {}
         share = weight * _NGRAM_SHARE / sqrt(len(grams))
         for feature, amount in [(term, weight), *((gram, share) for gram in grams)]:
-            i, sign = self._place(feature)
+            i, sign = self._dimension_and_sign(feature)
             sums[i] = sums.get(i, 0.0) + sign * amount
         return tuple(sums), tuple(sums.values())
 
-    def _place(self, feature: str) -> tuple[int, int]:
+    def _dimension_and_sign(self, feature: str) -> tuple[int, int]:
         digest = hashlib.blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         number = int.from_bytes(digest, "little")
         return (number >> 1) % self._size, 1 if number & 1 else -1

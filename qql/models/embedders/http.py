@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from qql.compiler.model_names import OPENAI, is_url, known_size
-from qql.errors import QQLModelError
-from qql.models.embedders.base import Kind, Purpose
+from qql.errors import QQLModelError, fail
+from qql.models.embedders.base import Kind, Purpose, check_vectors
 from qql.models.embedders.options import Table, positive, read_options, text
-from qql.models.embedders.vectors import checked
-from qql.models.http_service import Service, parse_address, same_origin, usable_key, without_secrets
+from qql.models.http_service import (
+    Service,
+    batches,
+    configured,
+    parse_address,
+    same_origin,
+    usable_key,
+    without_secrets,
+)
+from qql.rest.types import Body, Json, JsonObject
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["BATCH", "DEFAULT_URL", "OPTIONS", "HttpEmbedder"]
 
 DEFAULT_URL = "https://api.openai.com/v1"
 BATCH = 128
 """Inputs of one request, at most."""
-_LONGEST_ASKED = 120.0  # seconds, for a wait that the server asks for
+_LONGEST_RETRY_AFTER = 120.0  # seconds
 _TIMEOUTS = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 60.0}
 
 OPTIONS: Table = {
@@ -30,8 +40,11 @@ OPTIONS: Table = {
 }
 """``dimensions`` is sent on; the prefixes are put before each text (E5, Nomic and others are trained so)."""
 
-_ADDRESS_HINT = "the address is taken from the configuration, QQL_EMBEDDINGS_URL or OPENAI_BASE_URL"
-_KEY_HINT = "the key is taken from the configuration, QQL_EMBEDDINGS_API_KEY or OPENAI_API_KEY"
+_URLS = ("QQL_EMBEDDINGS_URL", "OPENAI_BASE_URL")
+_KEYS = ("QQL_EMBEDDINGS_API_KEY", "OPENAI_API_KEY")
+_SOURCE = f"is taken from the configuration, {' or '.join(_URLS)}"
+_ADDRESS_HINT = f"the address {_SOURCE}"
+_KEY_HINT = f"the key is taken from the configuration, {' or '.join(_KEYS)}"
 _HINTS = {
     401: _KEY_HINT,
     403: _KEY_HINT,
@@ -58,7 +71,7 @@ class HttpEmbedder:
     def __init__(
         self,
         model: str,
-        options: Mapping[str, Any] | None = None,
+        options: Body | None = None,
         *,
         url: str | None = None,
         api_key: str | None = None,
@@ -67,17 +80,17 @@ class HttpEmbedder:
     ) -> None:
         self.model = model
         self._options = read_options(model, options, OPTIONS)
-        base = url or os.environ.get("QQL_EMBEDDINGS_URL") or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+        base = configured(url, _URLS) or DEFAULT_URL
         own, self._name = _split_model(model)
-        address = _address(own or base)
+        address = _embeddings_address(own or base)
         self._endpoint = urlunsplit(address._replace(path=address.path.rstrip("/") + "/embeddings"))
-        trusted = not own or same_origin(address, _address(base))
+        trusted = not own or same_origin(address, _embeddings_address(base))
         self._service = Service(
             f"model `{self._name}`",
-            without_secrets(address),
-            key=_find_key(api_key) if trusted else None,
+            address,
+            key=usable_key(configured(api_key, _KEYS) or "", "embeddings") if trusted else None,
             timeouts=_TIMEOUTS,
-            longest_asked=_LONGEST_ASKED,
+            longest_retry_after=_LONGEST_RETRY_AFTER,
             hints=_HINTS,
             address_hint=_ADDRESS_HINT,
             sleep=sleep,
@@ -96,8 +109,8 @@ class HttpEmbedder:
         prefix = self._options.get(f"{purpose}_prefix", "")
         inputs = [(prefix + item) or " " for item in texts]
         vectors: list[list[float]] = []
-        for start in range(0, len(inputs), self._batch):
-            vectors += self._one_batch(inputs[start : start + self._batch])
+        for batch in batches(inputs, self._batch):
+            vectors += self._embed_batch(batch)
         return vectors
 
     def close(self) -> None:
@@ -106,37 +119,32 @@ class HttpEmbedder:
 
     # -- one request
 
-    def _one_batch(self, inputs: list[str]) -> list[list[float]]:
-        body = {"model": self._name, "input": inputs, "encoding_format": "float"}
+    def _embed_batch(self, inputs: list[str]) -> list[list[float]]:
+        body: JsonObject = {"model": self._name, "input": inputs, "encoding_format": "float"}
         if "dimensions" in self._options:
             body["dimensions"] = self._options["dimensions"]
-        vectors = checked(
-            self._read(self._service.post(self._endpoint, body), len(inputs)),
-            count=len(inputs),
-            model=self.model,
-            kind="dense",
-            size=self._size,
-        )
+        answer = self._vectors_of(self._service.post(self._endpoint, body), len(inputs))
+        vectors = check_vectors(answer, count=len(inputs), model=self.model, kind="dense", size=self._size)
         self._size = len(vectors[0])
         return vectors
 
-    def _read(self, response: Any, count: int) -> list[Any]:
+    def _vectors_of(self, response: httpx.Response, count: int) -> list[Json]:
         """The vectors of an answer in the order of the inputs, which ``index`` gives."""
-        try:
-            rows = response.json()["data"]
-            by_index = {row.get("index", place): row["embedding"] for place, row in enumerate(rows)}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise QQLModelError.make(
-                "model-answer",
-                f"{self._service.shown} did not answer with embeddings of {self._service.label}: "
-                f"{self._service.clean(response.text)}",
-                hint="the address requires an OpenAI-compatible server, as in http://localhost:11434/v1",
-            ) from exc
-        if len(rows) != count or by_index.keys() != set(range(count)):
-            raise QQLModelError.make(
-                "model-answer", f"{self._service.shown} gave {len(rows)} embeddings for {count} texts"
-            )
+        rows, by_index = self._service.read(
+            response,
+            _vectors_by_index,
+            content="embeddings",
+            hint="the address requires an OpenAI-compatible server, as in http://localhost:11434/v1",
+        )
+        if rows != count or by_index.keys() != set(range(count)):
+            raise self._service.bad_answer(f"gave {rows} embeddings for {count} texts")
         return [by_index[i] for i in range(count)]
+
+
+def _vectors_by_index(answer: Json) -> tuple[int, dict[Json, Json]]:
+    """How many rows an answer has, and their vectors by the places of the inputs."""
+    rows = answer["data"]
+    return len(rows), {row.get("index", place): row["embedding"] for place, row in enumerate(rows)}
 
 
 def _split_model(model: str) -> tuple[str | None, str]:
@@ -145,30 +153,21 @@ def _split_model(model: str) -> tuple[str | None, str]:
     if own is None:
         name = "" if is_url(model) else model[len(OPENAI) :]
     if not name:
-        raise QQLModelError.make(
+        fail(
             "unknown-model",
-            f"`{_shown(model)}` names no model",
+            f"`{_without_password(model)}` names no model",
             hint="`openai/NAME` or `http://host/v1#NAME`",
+            error=QQLModelError,
         )
     return own, name
 
 
-def _shown(model: str) -> str:
+def _without_password(model: str) -> str:
     try:
         return without_secrets(urlsplit(model)) if is_url(model) else model
     except ValueError:
         return "http:…"
 
 
-def _address(url: str) -> SplitResult:
-    return parse_address(
-        url,
-        "embeddings",
-        "it is taken from the configuration, QQL_EMBEDDINGS_URL or OPENAI_BASE_URL, "
-        "or from the model's own name",
-    )
-
-
-def _find_key(given: str | None) -> str | None:
-    key = given or os.environ.get("QQL_EMBEDDINGS_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
-    return usable_key(key, "embeddings")
+def _embeddings_address(url: str) -> SplitResult:
+    return parse_address(url, "embeddings", f"it {_SOURCE}, or from the model's own name")

@@ -18,18 +18,16 @@ Names are matched without regard to case, except those of ``functions``, of serv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from qql.compiler.model_names import FASTEMBED
-from qql.models.registry import Registry, failures_named
-from qql.models.rerankers.base import Reranker
-from qql.models.rerankers.models import OVERLAP, is_remote, unknown
-from qql.models.rerankers.scores import checked
-from qql.models.rerankers.texts import hit_text
+from qql.models import ModelCache, model_errors
+from qql.models.rerankers.base import Reranker, check_scores, hit_text
+from qql.models.rerankers.names import OVERLAP, is_remote, unknown_reranker
 
 __all__ = ["Reranker", "Rerankers", "hit_text", "is_remote"]
 
-Function = Callable[[str, list[str]], Any]
+Function = Callable[[str, list[str]], object]
+"""A query and texts → a number for each text."""
 
 
 class Rerankers:
@@ -48,11 +46,11 @@ class Rerankers:
         api_key: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        self._functions = {name: _Custom(name, made) for name, made in (functions or {}).items()}
+        self._functions = {name: _CustomReranker(name, made) for name, made in (functions or {}).items()}
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
-        self._registry: Registry[Reranker] = Registry()
+        self._cache: ModelCache[Reranker] = ModelCache()
 
     def rerank(self, model: str, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text, in order; the higher, the better.
@@ -76,19 +74,19 @@ class Rerankers:
         if model in self._functions:
             return self._functions[model]
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
-        return self._registry.get(name, lambda: self._make(model))
+        return self._cache.get(name, lambda: self._make_reranker(model))
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
-        self._registry.close()
+        self._cache.close()
 
-    def _make(self, model: str) -> Reranker:
+    def _make_reranker(self, model: str) -> Reranker:
         if model.lower() == OVERLAP:
             from qql.models.rerankers.overlap import OverlapReranker
 
             return OverlapReranker()
         if model.lower().startswith("local/"):
-            raise unknown(model, self._functions)
+            raise unknown_reranker(model, self._functions)
         if is_remote(model):
             from qql.models.rerankers.http import HttpReranker
 
@@ -98,14 +96,14 @@ class Rerankers:
         return FastembedReranker(model, cache_dir=self._cache_dir, others=self._functions)
 
 
-class _Custom:
+class _CustomReranker:
     """A function or `Reranker` of the application, with its answers checked and its failures clear."""
 
     def __init__(self, model: str, made: Function | Reranker) -> None:
         self.model = model
-        self._call: Callable[[str, list[str]], Any] = made.score if hasattr(made, "score") else made
+        self._call: Function = made.score if hasattr(made, "score") else made
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """What the function or `Reranker` gives, as floats."""
-        with failures_named(self.model):
-            return checked(self._call(query, list(texts)), count=len(texts), model=self.model)
+        with model_errors(self.model):
+            return check_scores(self._call(query, list(texts)), count=len(texts), model=self.model)

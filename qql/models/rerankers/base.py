@@ -1,11 +1,18 @@
-"""What a model that scores texts for a query offers."""
+"""What a model that scores texts for a query offers, the texts that it reads, and the check of its scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from math import isfinite
+from numbers import Real
 from typing import Protocol
 
-__all__ = ["Reranker"]
+from qql.compiler.embed_clauses import TEXT_FIELDS
+from qql.models import bad_answer
+from qql.rest.types import Body, Json
+
+__all__ = ["Reranker", "check_scores", "hit_text"]
 
 
 class Reranker(Protocol):
@@ -20,3 +27,85 @@ class Reranker(Protocol):
         when the model cannot be loaded or does not answer.
         """
         ...
+
+
+# -- texts
+
+
+_STEP = re.compile(r'(?:^|\.)(?:"([^"]+)"|([^."\[\]]+))|(?<!^)\[([0-9]{0,9})\]')
+
+
+def hit_text(payload: Body | None, field: str | None = None) -> str | None:
+    """What a payload has to say, or None where it holds no text at the field.
+
+    ``field`` is a path as Qdrant writes it: ``a.b``, ``a[].b`` (of each element), ``a[0].b``, ``"a.b".c``;
+    a name that is no path stands for itself. Several texts, those of a list included, are joined by line
+    ends; what is not a string is left out. Without a field, it is the first of `TEXT_FIELDS` that is not
+    empty. An empty string is a text.
+    """
+    if payload is None:
+        return None
+    if field is not None:
+        texts = [value for value in _values_at(payload, field) if isinstance(value, str)]
+        return "\n".join(texts) if texts else None
+    texts = [payload[name] for name in TEXT_FIELDS if isinstance(payload.get(name), str)]
+    return next((text for text in texts if text), "" if texts else None)
+
+
+def _values_at(payload: Body, field: str) -> list[Json]:
+    """The values at a path; of a list at its end, the elements."""
+    found: list[Json] = [payload]
+    for step in _path_steps(field):
+        if isinstance(step, str):
+            found = [value[step] for value in found if isinstance(value, Mapping) and step in value]
+        elif step is None:
+            found = [item for value in found if isinstance(value, list) for item in value]
+        else:
+            found = [value[step] for value in found if isinstance(value, list) and step < len(value)]
+    return [item for value in found for item in (value if isinstance(value, list) else [value])]
+
+
+def _path_steps(field: str) -> list[str | int | None]:
+    """Keys, places in a list, and None for all elements of one; the name itself where it is no path."""
+    steps: list[str | int | None] = []
+    at = 0
+    while at < len(field):
+        match = _STEP.match(field, at)
+        if match is None:
+            return [field]
+        quoted, plain, index = match.groups()
+        steps.append(quoted or plain or (int(index) if index else None))
+        at = match.end()
+    return steps
+
+
+# -- scores
+
+
+def check_scores(scores: object, *, count: int, model: str) -> list[float]:
+    """The answer of a model to ``count`` texts as floats.
+
+    Takes lists, tuples, iterators and numpy arrays of numbers. Raises `QQLModelError` (``model-answer``)
+    for anything else, another number of scores, and scores that are NaN, infinite or no numbers (``true``
+    is none).
+    """
+    listed = scores.tolist() if hasattr(scores, "tolist") else scores
+    if isinstance(listed, str | bytes | Mapping | Set) or not isinstance(listed, Iterable):
+        raise bad_answer(model, f"gave a {type(scores).__name__} in place of a list of scores")
+    found = list(listed)
+    if len(found) != count:
+        raise bad_answer(model, f"gave {len(found)} scores for {count} texts")
+    return [_finite_score(score, model) for score in found]
+
+
+def _finite_score(score: object, model: str) -> float:
+    plain = score.tolist() if hasattr(score, "tolist") else score
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise bad_answer(model, f"gave a {type(score).__name__} in place of a score")
+    try:
+        number = float(plain)
+    except OverflowError as exc:
+        raise bad_answer(model, "gave a score that is too large") from exc
+    if not isfinite(number):
+        raise bad_answer(model, f"gave the score {number}, which orders nothing")
+    return number

@@ -13,27 +13,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
-from qql.compiler.model_names import FASTEMBED
-from qql.errors import QQLModelError
+from qql.errors import QQLModelError, fail
 from qql.models.onnx import (
     LOCK,
+    FastembedClass,
+    ModelOutput,
     OnnxModel,
     bare_name,
     import_fastembed,
-    model_file,
+    listed_models,
     model_folder,
-    model_output,
-    one_line,
+    register_folder,
 )
-from qql.models.rerankers.models import CROSS_ENCODERS, OVERLAP, unknown
-from qql.models.rerankers.scores import checked
+from qql.models.rerankers.base import check_scores
+from qql.models.rerankers.names import CROSS_ENCODERS, OVERLAP, unknown_reranker
 
 __all__ = ["BATCH", "FastembedReranker"]
 
 BATCH = 32
 """Pairs of one run of the model; each is padded to the longest of them."""
+
+
+class CrossEncoder(Protocol):
+    """What is used of a loaded model of fastembed."""
+
+    def rerank(self, query: str, documents: list[str], /, *, batch_size: int) -> Iterable[float]:
+        """A score for each document."""
+        ...
 
 
 class FastembedReranker:
@@ -49,69 +57,61 @@ class FastembedReranker:
 
     def __init__(self, model: str, *, cache_dir: str | None = None, others: Iterable[str] = ()) -> None:
         self.model = model
-        arguments: dict[str, Any] = {"cache_dir": cache_dir}
         with LOCK:
-            _import(model, others)
+            _import_package(model, others)
             folder = model_folder(model)
-            if folder:
-                name = _register(model, folder)
-                arguments["specific_model_path"] = str(folder)
-            else:
-                name = _look_up(model, others)
-        self._onnx = OnnxModel(model, name, _encoder, arguments, instead=OVERLAP)
+            name = _name_in_folder(model, folder) if folder else _name_in_list(model, others)
+        self._onnx = OnnxModel(
+            model, name, _encoder_class, cache_dir=cache_dir, folder=folder, instead=OVERLAP
+        )
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """The logit of each pair of query and text."""
-        loaded = self._onnx.load()
-        try:
-            scores = list(loaded.rerank(query, list(texts), batch_size=BATCH))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as exc:  # a panic of the tokenizer is no `Exception`
-            raise QQLModelError.make("model-failed", f"model `{self.model}` failed: {one_line(exc)}") from exc
-        return checked(scores, count=len(texts), model=self.model)
+        scores = self._onnx.run(lambda loaded: list(loaded.rerank(query, list(texts), batch_size=BATCH)))
+        return check_scores(scores, count=len(texts), model=self.model)
 
 
-def _encoder() -> Any:
+def _encoder_class() -> FastembedClass[CrossEncoder]:
     from fastembed.rerank.cross_encoder import TextCrossEncoder
 
-    return TextCrossEncoder
+    return cast("FastembedClass[CrossEncoder]", TextCrossEncoder)
 
 
-def _import(model: str, others: Iterable[str]) -> None:
+def _import_package(model: str, others: Iterable[str]) -> None:
     try:
         import_fastembed(f" of model `{model}`", f"`{OVERLAP}` works")
     except QQLModelError as exc:
         name = bare_name(model)
         listed = name != model or name.lower() in (known.lower() for known in CROSS_ENCODERS)
         if exc.code == "model-package-missing" and not listed:
-            raise unknown(model, others) from exc.__cause__
+            raise unknown_reranker(model, others) from exc.__cause__
         raise
 
 
-def _look_up(model: str, others: Iterable[str]) -> str:
+def _name_in_list(model: str, others: Iterable[str]) -> str:
     """The name as fastembed spells it."""
-    known = {entry["model"].lower(): entry["model"] for entry in _encoder().list_supported_models()}
-    found: str | None = known.get(bare_name(model).lower())
-    if found is None:
-        raise unknown(model, {*others, *known.values()})
-    return found
+    listed = listed_models(_encoder_class())
+    entry = listed.get(bare_name(model).lower())
+    if entry is None:
+        raise unknown_reranker(model, {*others, *(known["model"] for known in listed.values())})
+    name: str = entry["model"]
+    return name
 
 
-def _register(model: str, folder: Path) -> str:
-    """Make a folder known to fastembed, once; the name it has there."""
-    file = model_file(model, folder)
-    name = f"{FASTEMBED}{folder}"
-    if all(entry["model"].lower() != name.lower() for entry in _encoder().list_supported_models()):
-        _, table, columns = model_output(model, folder / file)
-        if not table or columns not in (1, None):  # fastembed reads the first column, whatever it means
-            raise QQLModelError.make(
+def _name_in_folder(model: str, folder: Path) -> str:
+    """The name that a folder has in fastembed, which it is made known to."""
+
+    def describe(output: ModelOutput) -> dict[str, object]:
+        # fastembed reads the first column, whatever it means.
+        if not output.pooled or output.columns not in (1, None):
+            given = f"{output.columns} numbers" if output.pooled else "a vector for each word"
+            fail(
                 "unknown-model",
-                f"model `{model}` is no cross-encoder: it gives "
-                f"{f'{columns} numbers' if table else 'a vector for each word'} and not one score for a pair",
+                f"model `{model}` is no cross-encoder: it gives {given} and not one score for a pair",
                 hint="`optimum-cli export onnx --task text-classification` exports a model with one label",
+                error=QQLModelError,
             )
-        from fastembed.common.model_description import ModelSource
+        return {}
 
-        _encoder().add_custom_model(name, sources=ModelSource(url="file:"), model_file=file)
+    name: str = register_folder(model, folder, _encoder_class(), describe)["model"]
     return name

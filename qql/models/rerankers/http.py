@@ -11,16 +11,19 @@ Jina's request and gives a bare list). Every text's score is asked for: TOP is f
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlunsplit
 
-from qql.errors import QQLError, QQLModelError
-from qql.models.http_service import Service, parse_address, same_origin, usable_key, without_secrets
-from qql.models.rerankers.models import remote, unknown
-from qql.models.rerankers.scores import checked
+from qql.errors import QQLError, QQLModelError, fail
+from qql.models.http_service import Service, batches, configured, parse_address, same_origin, usable_key
+from qql.models.rerankers.base import check_scores
+from qql.models.rerankers.names import remote, unknown_reranker
+from qql.rest.types import Json, JsonObject
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["CHARACTERS", "SERVERS", "HttpReranker", "Server"]
 
@@ -31,44 +34,52 @@ longer makes a request of its own."""
 READ_TIMEOUT = 120.0
 """Seconds without a sign of the answer before it is given up."""
 _TIMEOUTS = {"connect": 10.0, "write": 30.0, "pool": 30.0}
-_LONGEST_ASKED = 60.0  # seconds, for a wait that the server asks for
-_LISTED = 100  # characters of the places of scores that a message shows
+_LONGEST_RETRY_AFTER = 60.0  # seconds
+_LONGEST_LIST = 100  # characters of the places of scores that a message shows
+
+
+RequestBody = Callable[[str, str, list[str]], JsonObject]
+"""What a server is sent for a model's name, a query and texts."""
 
 
 class Server(NamedTuple):
     """What a shape stands for.
 
-    The provider's address, the variables that hold its key, the most texts of one request, and the request's
-    body for a model, a query and texts.
+    The provider's address, the variables that hold its key, the most texts of one request, and its body.
     """
 
     url: str | None
     keys: tuple[str, ...]
     documents: int
-    body: Callable[[str, str, list[str]], dict[str, Any]]
+    body: RequestBody
 
 
-def _body(limit: str, **more: Any) -> Callable[[str, str, list[str]], dict[str, Any]]:
-    def body(model: str, query: str, texts: list[str]) -> dict[str, Any]:
+def _documents_body(limit: str, **more: object) -> RequestBody:
+    def body(model: str, query: str, texts: list[str]) -> JsonObject:
         return {"model": model, "query": query, "documents": texts, limit: len(texts), **more}
 
     return body
 
 
-def _tei_body(model: str, query: str, texts: list[str]) -> dict[str, Any]:
+def _tei_body(model: str, query: str, texts: list[str]) -> JsonObject:
     # The others cut a text that is too long for the model; this one would refuse the request.
     return {"query": query, "texts": texts, "truncate": True}
 
 
 SERVERS: dict[str, Server] = {
     "cohere": Server(
-        "https://api.cohere.com/v2", ("COHERE_API_KEY", "CO_API_KEY"), 1000, _body(limit="top_n")
+        "https://api.cohere.com/v2", ("COHERE_API_KEY", "CO_API_KEY"), 1000, _documents_body(limit="top_n")
     ),
     # Fewer, as many servers that speak so run a model on a machine without a graphics card.
     "jina": Server(
-        "https://api.jina.ai/v1", ("JINA_API_KEY",), 256, _body(limit="top_n", return_documents=False)
+        "https://api.jina.ai/v1",
+        ("JINA_API_KEY",),
+        256,
+        _documents_body(limit="top_n", return_documents=False),
     ),
-    "voyage": Server("https://api.voyageai.com/v1", ("VOYAGE_API_KEY",), 1000, _body(limit="top_k")),
+    "voyage": Server(
+        "https://api.voyageai.com/v1", ("VOYAGE_API_KEY",), 1000, _documents_body(limit="top_k")
+    ),
     # 32 is its `--max-client-batch-size`, where nobody set another.
     "tei": Server(None, (), 32, _tei_body),
 }
@@ -114,35 +125,38 @@ class HttpReranker:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.model = model
-        said = remote(model)
-        if said is None:
-            raise unknown(model)
-        self._server = SERVERS[said.shape]
-        self._name = said.name or ("tei" if said.shape == "tei" and said.url else "")
+        found = remote(model)
+        if found is None:
+            raise unknown_reranker(model)
+        self._server = SERVERS[found.shape]
+        self._name = found.name or ("tei" if found.shape == "tei" and found.url else "")
         if not self._name:
-            raise QQLModelError.make(
-                "unknown-model", f"`{said.shape}/` names no model", hint=f"`{said.shape}/NAME`, `…/v1#NAME`"
+            fail(
+                "unknown-model",
+                f"`{found.shape}/` names no model",
+                hint=f"`{found.shape}/NAME`, `…/v1#NAME`",
+                error=QQLModelError,
             )
-        configured = url or next(filter(None, map(os.environ.get, _URLS)), None) or self._server.url
-        address = _address(said.url or configured)._replace(fragment="")
+        base = configured(url, _URLS) or self._server.url
+        address = _rerank_address(found.url or base)._replace(fragment="")
         path = address.path.rstrip("/")
         self._endpoint = urlunsplit(
             address._replace(path=path if path.endswith("/rerank") else f"{path}/rerank")
         )
-        at_home = _same_origin(address, self._server.url)
-        trusted = not said.url or _same_origin(address, configured)
-        self._key = _find_key(api_key, self._server, trusted, at_home)
-        key_hint = _key_hint(self._server, trusted, at_home)
+        at_provider = _is_at(address, self._server.url)
+        trusted = not found.url or _is_at(address, base)
+        provider_keys = self._server.keys if at_provider else ()
+        self._key = _find_key(api_key if trusted else None, (_KEY,) if trusted else (), provider_keys)
+        key_hint = _key_hint(trusted, at_provider, provider_keys)
         self._service = Service(
             f"reranker `{self._name}`",
-            without_secrets(address),
+            address,
             key=self._key,
             timeouts={**_TIMEOUTS, "read": read_timeout},
-            longest_asked=_LONGEST_ASKED,
+            longest_retry_after=_LONGEST_RETRY_AFTER,
             hints={401: key_hint, 403: key_hint, **_HINTS},
             address_hint=_ADDRESS_HINT,
-            secrets=(address.password or "",),
-            final=_final,
+            permanent=_permanent_error,
             sleep=sleep,
         )
         self._documents = documents or self._server.documents
@@ -152,8 +166,8 @@ class HttpReranker:
         """One score for each text, by as many requests as it takes."""
         sent = [text for text in texts if text.strip()]
         scores: list[float] = []
-        for batch in _batches(query, sent, self._documents, self._characters):
-            scores += self._one_batch(query, batch)
+        for batch in batches(sent, self._documents, characters=self._characters, overhead=len(query)):
+            scores += self._score_batch(query, batch)
         lowest, rest = min([0.0, *scores]), iter(scores)
         return [next(rest) if text.strip() else lowest for text in texts]
 
@@ -163,52 +177,36 @@ class HttpReranker:
 
     # -- one request
 
-    def _one_batch(self, query: str, texts: list[str]) -> list[float]:
+    def _score_batch(self, query: str, texts: list[str]) -> list[float]:
         response = self._service.post(self._endpoint, self._server.body(self._name, query, texts))
-        return checked(self._read(response, len(texts)), count=len(texts), model=self._name)
+        return check_scores(self._scores_of(response, len(texts)), count=len(texts), model=self._name)
 
-    def _read(self, response: Any, count: int) -> list[Any]:
+    def _scores_of(self, response: httpx.Response, count: int) -> list[Json]:
         """The scores of an answer in the order of the texts, which ``index`` gives."""
-        try:
-            answer = response.json()
-            rows = answer if isinstance(answer, list) else answer.get("results", answer.get("data"))
-            scores = {
-                row["index"]: row["relevance_score"] if "relevance_score" in row else row["score"]
-                for row in rows
-            }
-            whole = all(type(index) is int for index in scores)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise QQLModelError.make(
-                "model-answer",
-                f"{self._service.shown} did not answer with scores of {self._service.label}: "
-                f"{self._service.clean(response.text)}",
-                hint="`cohere/`, `jina/`, `voyage/` or `tei/` before the name says what the server speaks",
-            ) from exc
-        if not whole or len(rows) != count or scores.keys() != set(range(count)):
-            raise QQLModelError.make(
-                "model-answer",
-                f"{self._service.shown} did not give one score for each text: {len(rows)} for {count}, "
-                f"of the texts {self._service.clean(', '.join(map(str, scores)), _LISTED)}",
+        rows, scores = self._service.read(
+            response,
+            _scores_by_index,
+            content="scores",
+            hint="`cohere/`, `jina/`, `voyage/` or `tei/` before the name says what the server speaks",
+        )
+        whole = all(type(index) is int for index in scores)
+        if not whole or rows != count or scores.keys() != set(range(count)):
+            raise self._service.bad_answer(
+                f"did not give one score for each text: {rows} for {count}, "
+                f"of the texts {self._service.clean(', '.join(map(str, scores)), _LONGEST_LIST)}"
             )
         return [scores[i] for i in range(count)]
 
 
-def _batches(query: str, texts: list[str], documents: int, characters: int) -> Iterator[list[str]]:
-    """The texts in order, at most so many at once, and so many characters where more than one is."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        more = len(query) + len(text)
-        if batch and (len(batch) == documents or size + more > characters):
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += more
-    if batch:
-        yield batch
+def _scores_by_index(answer: Json) -> tuple[int, dict[Json, Json]]:
+    """How many rows an answer has, and their scores by the places of the texts."""
+    rows = answer if isinstance(answer, list) else answer.get("results", answer.get("data"))
+    return len(rows), {
+        row["index"]: row["relevance_score"] if "relevance_score" in row else row["score"] for row in rows
+    }
 
 
-def _final(service: Service, exc: Exception) -> QQLError | None:
+def _permanent_error(service: Service, exc: Exception) -> QQLError | None:
     import httpx
 
     if isinstance(exc, httpx.TimeoutException):
@@ -219,26 +217,28 @@ def _final(service: Service, exc: Exception) -> QQLError | None:
     return None
 
 
-def _find_key(given: str | None, server: Server, trusted: bool, at_home: bool) -> str | None:
-    own = (given or os.environ.get(_KEY) or "") if trusted else ""
-    provided = [os.environ.get(name) or "" for name in server.keys if at_home]
-    return usable_key(next((key for key in (own, *provided) if key.strip()), ""), "reranking")
+def _find_key(given: str | None, variables: Iterable[str], provider_keys: Iterable[str]) -> str | None:
+    """The key that is given or in one of the variables, else the provider's."""
+    keys = (configured(given, variables), *(configured(None, [name]) for name in provider_keys))
+    return usable_key(next((key for key in keys if key and key.strip()), ""), "reranking")
 
 
-def _key_hint(server: Server, trusted: bool, at_home: bool) -> str:
-    if not trusted and not at_home:
+def _key_hint(trusted: bool, at_provider: bool, provider_keys: Iterable[str]) -> str:
+    if not trusted and not at_provider:
         return f"no key was sent, as the configured address ({_URLS[0]}) is not of this host"
-    names = [_KEY, *(server.keys if at_home else ())]
-    return f"the key is taken from the configuration or {' or '.join(names)}"
+    return f"the key is taken from the configuration or {' or '.join([_KEY, *provider_keys])}"
 
 
-def _same_origin(address: SplitResult, url: str | None) -> bool:
-    return url is not None and same_origin(address, _address(url))
+def _is_at(address: SplitResult, url: str | None) -> bool:
+    return url is not None and same_origin(address, _rerank_address(url))
 
 
-def _address(url: str | None) -> SplitResult:
+def _rerank_address(url: str | None) -> SplitResult:
     if url is None:
-        raise QQLModelError.make(
-            "unknown-model", "a model of `tei/` requires the address of its server", hint=_ADDRESS_HINT
+        fail(
+            "unknown-model",
+            "a model of `tei/` requires the address of its server",
+            hint=_ADDRESS_HINT,
+            error=QQLModelError,
         )
     return parse_address(url, "reranking", _ADDRESS_HINT)

@@ -29,7 +29,7 @@ from itertools import pairwise
 from math import fsum
 
 from qql.models.embedders.hash import terms
-from qql.models.rerankers.models import OVERLAP
+from qql.models.rerankers.names import OVERLAP
 
 __all__ = ["OverlapReranker"]
 
@@ -44,17 +44,17 @@ class OverlapReranker:
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score in [0, 1) for each text."""
-        asked = list(terms(query))
-        distinct, pairs = dict.fromkeys(asked), set(pairwise(asked))
-        return [_score(distinct, pairs, list(terms(text))) for text in texts]
+        query_terms = list(terms(query))
+        distinct, pairs = dict.fromkeys(query_terms), set(pairwise(query_terms))
+        return [_overlap(distinct, pairs, list(terms(text))) for text in texts]
 
 
-def _score(asked: dict[str, None], pairs: set[tuple[str, str]], text: list[str]) -> float:
-    if not asked:
+def _overlap(query: dict[str, None], pairs: set[tuple[str, str]], text: list[str]) -> float:
+    if not query:
         return 0.0
     counts = Counter(text)
     saturation = _K * (1 - _B + _B * len(text) / _LENGTH)
-    found = fsum(counts[term] / (counts[term] + saturation) for term in asked) / len(asked)
+    found = fsum(counts[term] / (counts[term] + saturation) for term in query) / len(query)
     if not pairs:
         return found
     return (1 - _PAIRS) * found + _PAIRS * len(pairs & set(pairwise(text))) / len(pairs)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from qql.compiler.model_names import known_kind
 from qql.errors import QQLError, QQLModelError, did_you_mean
 
-__all__ = ["CROSS_ENCODERS", "OVERLAP", "SHAPES", "Remote", "is_remote", "remote", "unknown"]
+__all__ = ["CROSS_ENCODERS", "OVERLAP", "SHAPES", "Remote", "is_remote", "remote", "unknown_reranker"]
 
 OVERLAP = "local/overlap"
 SHAPES = ("cohere", "jina", "voyage", "tei")
-"""The forms of a request for scores that servers take; `qql.rerankers.http` has them."""
+"""The forms of a request for scores that servers take; `qql.models.rerankers.http` has them."""
 CROSS_ENCODERS = (
     "BAAI/bge-reranker-base",
     "BAAI/bge-reranker-v2-m3",
@@ -53,7 +53,7 @@ def is_remote(model: str) -> bool:
     return remote(model) is not None
 
 
-def unknown(model: str, others: Iterable[str] = ()) -> QQLError:
+def unknown_reranker(model: str, others: Iterable[str] = ()) -> QQLError:
     """The error for a name that no reranker has; ``others`` are known besides those of this module."""
     if known_kind(model):
         message = f"model `{model}` makes vectors, and RERANK requires one that scores texts for a query"

@@ -1,0 +1,78 @@
+"""Files of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qql.evaluation.files.lines import LineReader
+from qql.rest.types import Body, JsonObject
+
+__all__ = ["QUERY_IDS", "QUERY_TEXTS", "Query", "read_queries"]
+
+QUERY_IDS = ("_id", "id", "query_id", "query-id", "qid")
+"""Names of a query's id in files of queries and judgements; the first that is there counts."""
+QUERY_TEXTS = ("query", "text")
+"""Names of a query's text; the first that is there is the parameter ``:query``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query: ``params`` has its text as ``query``, and each other field of its row under its own name.
+
+    The id is among them too, under the name that the file gives it and with the value as it is there.
+    """
+
+    id: str
+    params: JsonObject = field(hash=False)
+    line: int = field(default=0, compare=False)
+
+
+def read_queries(path: str | Path) -> list[Query]:
+    """The queries of a file, in its order.
+
+    Raises `QQLExecutionError`: ``file-unreadable``, ``file-encoding``, ``bad-queries``.
+    """
+    file = LineReader(path, "bad-queries")
+    with file:
+        first = file.peek()
+        queries = list(_json_queries(file) if first.startswith("{") else _column_queries(file, first))
+    seen: set[str] = set()
+    for query in queries:
+        if query.id in seen:
+            file.line = query.line
+            file.fail(f"the query {query.id!r} is there twice")
+        seen.add(query.id)
+    if not queries:
+        file.fail("it has no queries")
+    return queries
+
+
+def _json_queries(file: LineReader) -> Iterator[Query]:
+    for row in file.objects():
+        id_name, value = file.field(row, QUERY_IDS, "an id")
+        yield Query(file.id(id_name, value), _query_params(row), file.line)
+
+
+def _column_queries(file: LineReader, first: str) -> Iterator[Query]:
+    head = [name.strip() for name in first.split("\t")]
+    if head[0].lower() not in QUERY_IDS:
+        head = [QUERY_IDS[0], QUERY_TEXTS[0]]
+    elif len(set(head)) < len(head):
+        file.fail("two columns of the header have the same name")
+    else:
+        next(file)
+    for line in file:
+        cells = line.split("\t")
+        if len(cells) != len(head):
+            file.fail(
+                f"{len(cells)} columns instead of {len(head)}", "a line of queries is `id<TAB>text`, or JSON"
+            )
+        row = dict(zip(head, map(str.strip, cells), strict=True))
+        yield Query(file.id(head[0], row[head[0]]), _query_params(row), file.line)
+
+
+def _query_params(row: Body) -> JsonObject:
+    text = next((name for name in QUERY_TEXTS if name in row), None)
+    return {"query" if name == text else name: value for name, value in row.items()}
