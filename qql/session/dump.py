@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from qql.backends.base import Progress
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY
 from qql.session.files import reason
 from qql.syntax.parser import MAX_BYTES
@@ -27,7 +28,7 @@ __all__ = ["Dumped", "dump_collection"]
 
 _ROWS = 100
 """Points of one UPSERT."""
-Call = Callable[[Request], Any]
+Call = Callable[[Request], Json]
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ def _name(text: str) -> str:
 # ------------------------------------------------------------------------------------ the collection
 
 
-def _definition(config: Mapping[str, Any], done: Dumped) -> str:
+def _definition(config: Body, done: Dumped) -> str:
     params = dict(config.get("params") or {})
     models = _models(config)
     vectors = params.pop("vectors", None) or {}
@@ -136,12 +137,12 @@ def _definition(config: Mapping[str, Any], done: Dumped) -> str:
     return f" (\n{body}\n)" + "".join(f"\n{block}" for block in blocks if block)
 
 
-def _models(config: Mapping[str, Any]) -> dict[str, str]:
+def _models(config: Body) -> dict[str, str]:
     ours = (config.get("metadata") or {}).get(METADATA_KEY)
     return dict((ours.get("models") if isinstance(ours, Mapping) else None) or {})
 
 
-def _dense(name: str, given: Mapping[str, Any], model: str | None, done: Dumped) -> str:
+def _dense(name: str, given: Body, model: str | None, done: Dumped) -> str:
     rest = {key: value for key, value in given.items() if key not in _SHAPE}
     blocks = [
         _block("HNSW", rest.pop("hnsw_config", None), _HNSW, done),
@@ -156,7 +157,7 @@ def _dense(name: str, given: Mapping[str, Any], model: str | None, done: Dumped)
 _SHAPE = ("size", "distance")
 
 
-def _sparse(name: str, given: Mapping[str, Any] | None, model: str | None, done: Dumped) -> str:
+def _sparse(name: str, given: Body | None, model: str | None, done: Dumped) -> str:
     given = given or {}
     blocks = [
         # What is not said would be `idf` for some models.
@@ -214,7 +215,7 @@ _ENGINES_OWN = {"flush_interval_sec": 0}
 """What the embedded engine shows of settings that it has not."""
 
 
-def _block(word: str, given: Mapping[str, Any] | None, known: Mapping[str, Any], done: Dumped) -> str:
+def _block(word: str, given: Body | None, known: Body, done: Dumped) -> str:
     """``WITH HNSW (m = 32)``; nothing where all is as it would be. A key that is not known is noted."""
     options = []
     for key, value in (given or {}).items():
@@ -226,16 +227,16 @@ def _block(word: str, given: Mapping[str, Any] | None, known: Mapping[str, Any],
     return f"WITH {word} ({', '.join(options)})" if options else ""
 
 
-def _strict_mode(given: Mapping[str, Any] | None) -> str:
+def _strict_mode(given: Body | None) -> str:
     options = [f"{key} = {show(value)}" for key, value in (given or {}).items() if value not in (None, {})]
     return f"WITH STRICT_MODE ({', '.join(options)})" if options else ""
 
 
-def _multivector(given: Mapping[str, Any] | None) -> str:
+def _multivector(given: Body | None) -> str:
     return f"WITH MULTIVECTOR (comparator = {given.get('comparator', 'max_sim')})" if given else ""
 
 
-def _quantization(given: Mapping[str, Any] | None) -> str:
+def _quantization(given: Body | None) -> str:
     if not given:
         return ""
     ((kind, values),) = given.items()
@@ -244,11 +245,11 @@ def _quantization(given: Mapping[str, Any] | None) -> str:
     return f"WITH QUANTIZATION ({', '.join(options)})"
 
 
-def _metadata(given: Mapping[str, Any]) -> str:
+def _metadata(given: Body) -> str:
     return f"WITH METADATA {json.dumps(given, ensure_ascii=False)}" if given else ""
 
 
-def _index(index: Mapping[str, Any]) -> str:
+def _index(index: Body) -> str:
     kind = str(index.get("data_type", "keyword"))
     values = {key: value for key, value in (index.get("params") or {}).items() if key != "type"}
     stemmer, stopwords = values.get("stemmer"), values.get("stopwords")
@@ -263,7 +264,7 @@ def _index(index: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------------ what belongs to it
 
 
-def _shard_keys(call: Call, collection: str) -> list[Any]:
+def _shard_keys(call: Call, collection: str) -> list[Json]:
     answer = call(Request("GET", collection_path(collection, "shards")))
     return [one["key"] for one in answer.get("shard_keys") or ()]
 
@@ -276,8 +277,8 @@ def _aliases(call: Call, collection: str) -> list[str]:
 # ------------------------------------------------------------------------------------ the points
 
 
-def _pages(call: Call, collection: str, key: Any) -> Iterator[list[Any]]:
-    body: dict[str, Any] = {"limit": _ROWS, "with_payload": True, "with_vector": True}
+def _pages(call: Call, collection: str, key: Json) -> Iterator[list[Json]]:
+    body: JsonObject = {"limit": _ROWS, "with_payload": True, "with_vector": True}
     if key is not None:
         body["shard_key"] = key
     while True:
@@ -289,7 +290,7 @@ def _pages(call: Call, collection: str, key: Any) -> Iterator[list[Any]]:
             return
 
 
-def _write_points(file: TextIO, name: str, points: list[Any], models: Mapping[str, str], shard: str) -> None:
+def _write_points(file: TextIO, name: str, points: list[Json], models: Mapping[str, str], shard: str) -> None:
     rows = ",\n".join(_json(_row(point, models)) for point in points)
     file.write(f"UPSERT INTO {name} VALUES\n{rows}{shard};\n")
     for point in points:
@@ -303,12 +304,12 @@ _TAKEN = ("id", "vector")
 """Keys of a row that are no payload; a payload that has them gets them by UPDATE."""
 
 
-def _row(point: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
+def _row(point: Body, models: Mapping[str, str]) -> JsonObject:
     payload = {key: value for key, value in (point.get("payload") or {}).items() if key not in _TAKEN}
     return {"id": point["id"], "vector": _vectors(point.get("vector"), models), **payload}
 
 
-def _vectors(vector: Any, models: Mapping[str, str]) -> Any:
+def _vectors(vector: Json, models: Mapping[str, str]) -> Json:
     """The vectors of a row. One that a model would make, and the point has not, is null: none is made."""
     if isinstance(vector, list):
         return vector
@@ -316,5 +317,5 @@ def _vectors(vector: Any, models: Mapping[str, str]) -> Any:
     return {name: given[name] for name in sorted(given)}
 
 
-def _json(value: Any) -> str:
+def _json(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
