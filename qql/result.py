@@ -111,7 +111,7 @@ class Result:
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)
 
     def __len__(self) -> int:

@@ -6,18 +6,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
 from qql.errors import QQLConnectionError, fail
-from qql.models.embedders import Embedders
-from qql.models.rerankers import Rerankers
+from qql.models.embedders import Embedder, Embedders
+from qql.models.embedders import Function as EmbedFunction
+from qql.models.rerankers import Function as RerankFunction
+from qql.models.rerankers import Reranker, Rerankers
 from qql.session.session import Session
-
-if TYPE_CHECKING:
-    from qql.models import embedders as embedding
-    from qql.models import rerankers as reranking
 
 __all__ = ["connect"]
 
@@ -35,10 +33,10 @@ def connect(
     collection: str | None = None,
     stages: Stages | None = None,
     models: Mapping[str, str] | None = None,
-    embedders: Mapping[str, embedding.Function | embedding.Embedder] | None = None,
+    embedders: Mapping[str, EmbedFunction | Embedder] | None = None,
     embed_url: str | None = None,
     embed_key: str | None = None,
-    rerankers: Mapping[str, reranking.Function | reranking.Reranker] | None = None,
+    rerankers: Mapping[str, RerankFunction | Reranker] | None = None,
     rerank_model: str | None = None,
     rerank_url: str | None = None,
     rerank_key: str | None = None,
@@ -59,8 +57,8 @@ def connect(
     `QQLSyntaxError` for a bad stage.
     """
     context = replace(make_context(collection, stages, models), reranker=rerank_model)
-    second_stage = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
-    first_stage = Embedders(embedders, url=embed_url, api_key=embed_key)
+    reranking = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
+    embedding = Embedders(embedders, url=embed_url, api_key=embed_key)
     options = {
         "api_key": api_key or None,
         "timeout": timeout,
@@ -70,7 +68,7 @@ def connect(
     backend = _open_backend(target, {name: value for name, value in options.items() if value is not None})
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
     return Session(
-        backend, context, first_stage, second_stage, target=shown, on_progress=on_progress, advice=advice
+        backend, context, embedding, reranking, target=shown, on_progress=on_progress, advice=advice
     )
 
 

@@ -18,16 +18,15 @@ from qql.models.rerank_hits import judged, page_of
 from qql.models.rerankers import Rerankers
 from qql.rest.request import Request
 from qql.rest.types import Body, Json
-from qql.result import Hit, Result
+from qql.result import Hit, Result, StageShare
 from qql.session.answers import result_of
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Provenance, SecondStageReport
-    from qql.result import StageShare
 
 __all__ = ["Introspection", "Shares", "text_or_json"]
 
-Shares = dict[int | str, tuple["StageShare", ...]]
+Shares = dict[int | str, tuple[StageShare, ...]]
 """Id of a hit → what each stage has to do with it."""
 
 
@@ -121,7 +120,7 @@ class Introspection:
 
         answers: list[Json] = []
 
-        def call(request: Request) -> Json:
+        def call_and_keep(request: Request) -> Json:
             if request is self.request:  # GROUP BY, beside the batch
                 answers.append(self.backend.call(request))
                 return answers[0]
@@ -135,7 +134,7 @@ class Introspection:
             answers.append({"points": found[0]["points"][self.plan.offset or 0 :]})
             return found
 
-        analysis = analyse(self.plan, self.request, call, runs=0)
+        analysis = analyse(self.plan, self.request, call_and_keep, runs=0)
         return answers[0], {one.id: one.shares for one in provenance(analysis)}
 
 
