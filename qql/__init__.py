@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from qql.rest.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
-    from qql.session.session import Session, connect
+    from qql.session.connect import connect
+    from qql.session.session import Session
     from qql.syntax.formatter import format_text as format
     from qql.syntax.parser import parse, split
 
@@ -75,7 +76,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Session": ("qql.session.session", "Session"),
     "check": ("qql.compiler.script", "check"),
     "compile": ("qql.compiler.script", "compile_text"),
-    "connect": ("qql.session.session", "connect"),
+    "connect": ("qql.session.connect", "connect"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
     "from_request": ("qql.convert", "from_request"),

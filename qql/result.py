@@ -8,6 +8,7 @@ from typing import Any
 
 from qql.errors import Diagnostic
 from qql.rest.request import Request
+from qql.rest.types import Json, JsonObject
 
 __all__ = ["Hit", "Result", "StageShare"]
 
@@ -35,7 +36,7 @@ class StageShare:
         """How far below the root; its direct inputs are at 1."""
         return len(self.path)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """``{"stage", "path", "rank", "score", "contribution", "share"}``."""
         return {
             "stage": self.label,
@@ -61,17 +62,17 @@ class Hit:
 
     id: int | str
     score: float | None = None
-    payload: dict[str, Any] | None = None
-    vector: Any = None
-    group: Any = None
-    lookup: dict[str, Any] | None = None
+    payload: JsonObject | None = None
+    vector: JsonObject | list[Json] | None = None
+    group: Json = None
+    lookup: JsonObject | None = None
     first_stage_score: float | None = None
     second_stage_score: float | None = None
     stages: tuple[StageShare, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The hit as JSON data, without the parts that were not asked for."""
-        out: dict[str, Any] = {"id": self.id} if self.group is None else {"group": self.group, "id": self.id}
+        out: JsonObject = {"id": self.id} if self.group is None else {"group": self.group, "id": self.id}
         if self.score is not None:
             out["score"] = self.score
         if self.first_stage_score is not None:
@@ -103,14 +104,14 @@ class Result:
     kind: str
     statement: str = ""
     hits: list[Hit] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[JsonObject] = field(default_factory=list)
     message: str = ""
-    data: Any = None
+    data: Json = None
     requests: tuple[Request, ...] = ()
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)
 
     def __len__(self) -> int:
@@ -121,7 +122,7 @@ class Result:
         """The ids of the hits, in order."""
         return [hit.id for hit in self.hits]
 
-    def to_dicts(self) -> list[dict[str, Any]]:
+    def to_dicts(self) -> list[JsonObject]:
         """Hits or rows (or the message) as a list of JSON objects."""
         if self.kind == "hits":
             return [hit.to_dict() for hit in self.hits]

@@ -27,7 +27,8 @@ from qql.errors import Source
 from qql.models.embed_request import embed_request
 from qql.rest.request import Request
 from qql.schema import Schema
-from qql.session.session import Session, connect
+from qql.session.connect import connect
+from qql.session.session import Session
 
 COUNT = 150
 INDEXES = {"number": "integer", "price": "float"}

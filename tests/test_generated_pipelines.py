@@ -18,7 +18,8 @@ from qql.analysis import Analysis, Verdict, analyse, provenance, stage_requests
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import QQLExecutionError, Source
 from qql.rest.request import Request
-from qql.session.session import Session, connect
+from qql.session.connect import connect
+from qql.session.session import Session
 
 ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "2"))  # of the slow tests; a real soak gives more
 CHANCE = {"ties", "sample"}

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from qql.compiler.bind import stable_uuid
 from qql.compiler.copy_mapping import COPY_FORMATS
+from qql.compiler.rows import content_uuid
 from qql.errors import QQLExecutionError
-from qql.session import row_files as loader
-from qql.session.row_files import FORMATS, BadRow, Row, batches, content_uuid, read_rows
+from qql.session.row_files import FORMATS, BadRow, Row, batches, lines, read_rows
 
 Write = Callable[..., Path]
 
@@ -151,7 +151,7 @@ def test_byte_order_marks_and_encodings(write: Write) -> None:
 
 
 def test_lines_beyond_the_limit(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "LONGEST", 100)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
     at_limit = json.dumps({"id": 2, "t": "x" * 80})
     at_limit = at_limit[:-2] + "x" * (100 - len(at_limit)) + '"}'
     over = at_limit[:-2] + 'x"}'
@@ -372,7 +372,7 @@ def test_a_quote_that_is_never_closed(write: Write, monkeypatch: pytest.MonkeyPa
     rows = list(read_rows(open_quote))
     assert isinstance(rows[0], Row)
     assert rows[1:] == [BadRow(3, "not CSV: unexpected end of data")]
-    monkeypatch.setattr(loader, "LONGEST", 100)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
     endless = write('a,b\n1,2\n3,"x\n' + "5,6\n" * 100, "rows.csv")
     rows = list(read_rows(endless))
     assert isinstance(rows[1], BadRow)

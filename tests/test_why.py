@@ -26,7 +26,7 @@ from qql.errors import QQLError, Source
 from qql.models.rerank_hits import rerank
 from qql.rest.request import Request
 from qql.session.answers import result_of
-from qql.session.session import connect
+from qql.session.connect import connect
 from qql.syntax.printer import show
 
 ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "2"))  # of the slow tests; a real soak gives more

@@ -12,38 +12,41 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from qql.backends.base import Progress
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY
 from qql.session.files import reason
 from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
 
-__all__ = ["Dumped", "dump_collection"]
+__all__ = ["DumpResult", "dump_collection"]
 
-_ROWS = 100
+_POINTS_PER_UPSERT = 100
 """Points of one UPSERT."""
-Call = Callable[[Request], Any]
+
+Call = Callable[[Request], Json]
+"""A backend's `call`."""
 
 
 @dataclass(slots=True)
-class Dumped:
+class DumpResult:
     """How many points were written, and what the script does not say, in sentences."""
 
     points: int = 0
     notes: list[str] = field(default_factory=list)
 
 
-def dump_collection(call: Call, collection: str, path: str, progress: Progress | None = None) -> Dumped:
+def dump_collection(call: Call, collection: str, path: str, progress: Progress | None = None) -> DumpResult:
     """Write the script of a collection to a file; the folder must exist.
 
     Raises `QQLExecutionError` (``file-unwritable``), and whatever ``call`` raises.
     """
-    done = Dumped()
+    done = DumpResult()
     place = Path(path).expanduser()
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
@@ -51,7 +54,7 @@ def dump_collection(call: Call, collection: str, path: str, progress: Progress |
         raise _unwritable(path, exc) from exc
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            _write(call, collection, file, done, progress)
+            _write_script(call, collection, file, done, progress)
             file.flush()
             size = file.tell()
             if size > MAX_BYTES:
@@ -79,95 +82,98 @@ def _unwritable(path: str, exc: Exception) -> QQLExecutionError:
     return QQLExecutionError(Diagnostic("file-unwritable", message))
 
 
-def _write(call: Call, collection: str, file: TextIO, done: Dumped, progress: Progress | None) -> None:
+def _write_script(
+    call: Call, collection: str, file: TextIO, done: DumpResult, progress: Progress | None
+) -> None:
     info = call(Request("GET", collection_path(collection)))
     config = info.get("config") or {}
-    name = _name(collection)
-    file.write(f"CREATE COLLECTION {name}{_definition(config, done)};\n")
+    name = _identifier(collection)
+    file.write(f"CREATE COLLECTION {name}{_collection_clauses(config, done)};\n")
     custom = (config.get("params") or {}).get("sharding_method") == "custom"
     keys = _shard_keys(call, collection) if custom else []
     for key in keys:
         file.write(f"CREATE SHARD KEY {show(key)} ON {name};\n")
     for path, index in sorted((info.get("payload_schema") or {}).items()):
-        file.write(f"CREATE INDEX ON {name} FOR {_name(path)}{_index(index)};\n")
+        file.write(f"CREATE INDEX ON {name} FOR {_identifier(path)}{_index_clause(index)};\n")
     for alias in _aliases(call, collection):
-        file.write(f"-- CREATE ALIAS {_name(alias)} FOR {name};\n")
-    models = _models(config)
-    for key in keys or [None]:
-        shard = "" if key is None else f"\nSHARD {show(key)}"
-        for points in _pages(call, collection, key):
+        file.write(f"-- CREATE ALIAS {_identifier(alias)} FOR {name};\n")
+    models = _recorded_models(config)
+    shards: list[int | str | None] = [*keys] or [None]
+    for shard_key in shards:
+        shard = "" if shard_key is None else f"\nSHARD {show(shard_key)}"
+        for points in _scroll_pages(call, collection, shard_key):
             _write_points(file, name, points, models, shard)
             done.points += len(points)
             if progress is not None:
                 progress(f"dumping {collection}", done.points, info.get("points_count"))
 
 
-def _name(text: str) -> str:
+def _identifier(text: str) -> str:
     return show(Name(text))
 
 
 # ------------------------------------------------------------------------------------ the collection
 
 
-def _definition(config: Mapping[str, Any], done: Dumped) -> str:
+def _collection_clauses(config: Body, done: DumpResult) -> str:
     params = dict(config.get("params") or {})
-    models = _models(config)
+    models = _recorded_models(config)
     vectors = params.pop("vectors", None) or {}
     if isinstance(vectors.get("size"), int):
         vectors = {"": vectors}
     sparse = params.pop("sparse_vectors", None) or {}
-    defined = [_dense(name, given, models.get(name), done) for name, given in vectors.items()]
-    defined += [_sparse(name, given, models.get(name), done) for name, given in sparse.items()]
+    defined = [_dense_vector(name, given, models.get(name), done) for name, given in vectors.items()]
+    defined += [_sparse_vector(name, given, models.get(name), done) for name, given in sparse.items()]
     metadata = {key: value for key, value in (config.get("metadata") or {}).items() if key != METADATA_KEY}
     for key, option in (("payload", "payload_memory"), ("id_tracker", "id_tracker_memory")):
         given = params.pop(key, None)
         if given and given.get("memory"):
             params[option] = given["memory"]
     blocks = [
-        _block("HNSW", config.get("hnsw_config"), _HNSW, done),
-        _block("OPTIMIZERS", config.get("optimizer_config"), _OPTIMIZERS, done),
-        _block("PARAMS", params, _PARAMS, done),
-        _block("WAL", config.get("wal_config"), _WAL, done),
-        _quantization(config.get("quantization_config")),
-        _strict_mode(config.get("strict_mode_config")),
-        _metadata(metadata),
+        _options_block("HNSW", config.get("hnsw_config"), _HNSW, done),
+        _options_block("OPTIMIZERS", config.get("optimizer_config"), _OPTIMIZERS, done),
+        _options_block("PARAMS", params, _PARAMS, done),
+        _options_block("WAL", config.get("wal_config"), _WAL, done),
+        _quantization_block(config.get("quantization_config")),
+        _strict_mode_block(config.get("strict_mode_config")),
+        _metadata_block(metadata),
     ]
     body = ",\n".join(f"  {one}" for one in defined)
     return f" (\n{body}\n)" + "".join(f"\n{block}" for block in blocks if block)
 
 
-def _models(config: Mapping[str, Any]) -> dict[str, str]:
+def _recorded_models(config: Body) -> dict[str, str]:
     ours = (config.get("metadata") or {}).get(METADATA_KEY)
     return dict((ours.get("models") if isinstance(ours, Mapping) else None) or {})
 
 
-def _dense(name: str, given: Mapping[str, Any], model: str | None, done: Dumped) -> str:
-    rest = {key: value for key, value in given.items() if key not in _SHAPE}
+def _dense_vector(name: str, given: Body, model: str | None, done: DumpResult) -> str:
+    rest = {key: value for key, value in given.items() if key not in _SHAPE_KEYS}
     blocks = [
-        _block("HNSW", rest.pop("hnsw_config", None), _HNSW, done),
-        _quantization(rest.pop("quantization_config", None)),
-        _multivector(rest.pop("multivector_config", None)),
-        _block("VECTOR", rest, _STORAGE, done),
+        _options_block("HNSW", rest.pop("hnsw_config", None), _HNSW, done),
+        _quantization_block(rest.pop("quantization_config", None)),
+        _multivector_block(rest.pop("multivector_config", None)),
+        _options_block("VECTOR", rest, _STORAGE, done),
     ]
     shape = f"VECTOR({given['size']}, {str(given['distance']).upper()})"
-    return _vector(name, shape, model, blocks)
+    return _vector_clause(name, shape, model, blocks)
 
 
-_SHAPE = ("size", "distance")
+_SHAPE_KEYS = ("size", "distance")
 
 
-def _sparse(name: str, given: Mapping[str, Any] | None, model: str | None, done: Dumped) -> str:
+def _sparse_vector(name: str, given: Body | None, model: str | None, done: DumpResult) -> str:
     given = given or {}
     blocks = [
         # What is not said would be `idf` for some models.
         f"WITH SPARSE (modifier = {given.get('modifier') or 'none'})",
-        _block("INDEX", given.get("index"), _INDEXED, done),
+        _options_block("INDEX", given.get("index"), _SPARSE_INDEX, done),
     ]
-    return _vector(name, "SPARSE", model, blocks)
+    return _vector_clause(name, "SPARSE", model, blocks)
 
 
-def _vector(name: str, shape: str, model: str | None, blocks: Iterable[str]) -> str:
-    parts = [_name(name), shape, f"MODEL {show(model)}" if model else "", *blocks]
+def _vector_clause(name: str, shape: str, model: str | None, blocks: Iterable[str]) -> str:
+    parts = [_identifier(name), shape, f"MODEL {show(model)}" if model else "", *blocks]
     return " ".join(part for part in parts if part)
 
 
@@ -209,33 +215,33 @@ _PARAMS = {
 }
 _WAL = {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1}
 _STORAGE = dict.fromkeys(("on_disk", "memory", "datatype"))
-_INDEXED = {"full_scan_threshold": None, **_STORAGE}
-_ENGINES_OWN = {"flush_interval_sec": 0}
-"""What the embedded engine shows of settings that it has not."""
+_SPARSE_INDEX = {"full_scan_threshold": None, **_STORAGE}
+_EMBEDDED_PLACEHOLDERS = {"flush_interval_sec": 0}
+"""What the embedded engine reports for settings that it does not have."""
 
 
-def _block(word: str, given: Mapping[str, Any] | None, known: Mapping[str, Any], done: Dumped) -> str:
+def _options_block(word: str, given: Body | None, known: Body, done: DumpResult) -> str:
     """``WITH HNSW (m = 32)``; nothing where all is as it would be. A key that is not known is noted."""
     options = []
     for key, value in (given or {}).items():
         if key not in known:
             if value not in (None, {}, []):
                 done.notes.append(f"{word} has `{key} = {show(value)}`, which the script cannot say")
-        elif value is not None and value != known[key] and _ENGINES_OWN.get(key, known) != value:
+        elif value is not None and value != known[key] and _EMBEDDED_PLACEHOLDERS.get(key, known) != value:
             options.append(f"{key} = {show(value)}")
     return f"WITH {word} ({', '.join(options)})" if options else ""
 
 
-def _strict_mode(given: Mapping[str, Any] | None) -> str:
+def _strict_mode_block(given: Body | None) -> str:
     options = [f"{key} = {show(value)}" for key, value in (given or {}).items() if value not in (None, {})]
     return f"WITH STRICT_MODE ({', '.join(options)})" if options else ""
 
 
-def _multivector(given: Mapping[str, Any] | None) -> str:
+def _multivector_block(given: Body | None) -> str:
     return f"WITH MULTIVECTOR (comparator = {given.get('comparator', 'max_sim')})" if given else ""
 
 
-def _quantization(given: Mapping[str, Any] | None) -> str:
+def _quantization_block(given: Body | None) -> str:
     if not given:
         return ""
     ((kind, values),) = given.items()
@@ -244,11 +250,11 @@ def _quantization(given: Mapping[str, Any] | None) -> str:
     return f"WITH QUANTIZATION ({', '.join(options)})"
 
 
-def _metadata(given: Mapping[str, Any]) -> str:
+def _metadata_block(given: Body) -> str:
     return f"WITH METADATA {json.dumps(given, ensure_ascii=False)}" if given else ""
 
 
-def _index(index: Mapping[str, Any]) -> str:
+def _index_clause(index: Body) -> str:
     kind = str(index.get("data_type", "keyword"))
     values = {key: value for key, value in (index.get("params") or {}).items() if key != "type"}
     stemmer, stopwords = values.get("stemmer"), values.get("stopwords")
@@ -260,10 +266,10 @@ def _index(index: Mapping[str, Any]) -> str:
     return f" TYPE {kind}" + (f" WITH ({options})" if options else "")
 
 
-# ------------------------------------------------------------------------------------ what belongs to it
+# ------------------------------------------------------------------------------------ shard keys and aliases
 
 
-def _shard_keys(call: Call, collection: str) -> list[Any]:
+def _shard_keys(call: Call, collection: str) -> list[int | str]:
     answer = call(Request("GET", collection_path(collection, "shards")))
     return [one["key"] for one in answer.get("shard_keys") or ()]
 
@@ -276,8 +282,8 @@ def _aliases(call: Call, collection: str) -> list[str]:
 # ------------------------------------------------------------------------------------ the points
 
 
-def _pages(call: Call, collection: str, key: Any) -> Iterator[list[Any]]:
-    body: dict[str, Any] = {"limit": _ROWS, "with_payload": True, "with_vector": True}
+def _scroll_pages(call: Call, collection: str, key: int | str | None) -> Iterator[list[Body]]:
+    body: JsonObject = {"limit": _POINTS_PER_UPSERT, "with_payload": True, "with_vector": True}
     if key is not None:
         body["shard_key"] = key
     while True:
@@ -289,26 +295,26 @@ def _pages(call: Call, collection: str, key: Any) -> Iterator[list[Any]]:
             return
 
 
-def _write_points(file: TextIO, name: str, points: list[Any], models: Mapping[str, str], shard: str) -> None:
-    rows = ",\n".join(_json(_row(point, models)) for point in points)
+def _write_points(file: TextIO, name: str, points: list[Body], models: Mapping[str, str], shard: str) -> None:
+    rows = ",\n".join(_json_text(_upsert_row(point, models)) for point in points)
     file.write(f"UPSERT INTO {name} VALUES\n{rows}{shard};\n")
     for point in points:
-        hidden = {key: value for key, value in (point.get("payload") or {}).items() if key in _TAKEN}
+        hidden = {key: value for key, value in (point.get("payload") or {}).items() if key in _RESERVED_KEYS}
         if hidden:
-            which = f"WHERE id = {show(point['id'])}"
-            file.write(f"UPDATE {name} SET PAYLOAD = {_json(hidden)} {which}{shard};\n")
+            condition = f"WHERE id = {show(point['id'])}"
+            file.write(f"UPDATE {name} SET PAYLOAD = {_json_text(hidden)} {condition}{shard};\n")
 
 
-_TAKEN = ("id", "vector")
+_RESERVED_KEYS = ("id", "vector")
 """Keys of a row that are no payload; a payload that has them gets them by UPDATE."""
 
 
-def _row(point: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
-    payload = {key: value for key, value in (point.get("payload") or {}).items() if key not in _TAKEN}
-    return {"id": point["id"], "vector": _vectors(point.get("vector"), models), **payload}
+def _upsert_row(point: Body, models: Mapping[str, str]) -> JsonObject:
+    payload = {key: value for key, value in (point.get("payload") or {}).items() if key not in _RESERVED_KEYS}
+    return {"id": point["id"], "vector": _row_vectors(point.get("vector"), models), **payload}
 
 
-def _vectors(vector: Any, models: Mapping[str, str]) -> Any:
+def _row_vectors(vector: Json, models: Mapping[str, str]) -> Json:
     """The vectors of a row. One that a model would make, and the point has not, is null: none is made."""
     if isinstance(vector, list):
         return vector
@@ -316,5 +322,5 @@ def _vectors(vector: Any, models: Mapping[str, str]) -> Any:
     return {name: given[name] for name in sorted(given)}
 
 
-def _json(value: Any) -> str:
+def _json_text(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

@@ -11,7 +11,7 @@ from qql.errors import QQLError, QQLExecutionError, QQLPlanError, Source, Span
 if TYPE_CHECKING:
     from qql import nodes
 
-__all__ = ["decode_utf8", "read_executed", "read_utf8", "reason", "unreadable"]
+__all__ = ["decode_utf8", "file_unreadable", "read_executed", "read_utf8", "reason"]
 
 
 def reason(exc: Exception) -> str:
@@ -42,7 +42,7 @@ def decode_utf8(raw: bytes, not_text: Callable[[bytes, int], QQLError]) -> str:
         raise not_text(raw, exc.start) from exc
 
 
-def unreadable(
+def file_unreadable(
     path: str | Path, exc: Exception, span: Span | None = None, error: type[QQLError] = QQLExecutionError
 ) -> QQLError:
     """The error for a file that a statement names and that cannot be read."""
@@ -61,6 +61,6 @@ def read_executed(statement: nodes.Execute) -> Source:
         return QQLPlanError.make("file-unreadable", message, span, "save it as UTF-8")
 
     text = read_utf8(
-        path, unreadable=lambda exc: unreadable(path, exc, span, QQLPlanError), not_text=not_text
+        path, unreadable=lambda exc: file_unreadable(path, exc, span, QQLPlanError), not_text=not_text
     )
     return Source(text, path)

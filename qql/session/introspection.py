@@ -1,11 +1,10 @@
-"""What is told of a query that is carried out: EXPLAIN ANALYZE, WHY and WITH PROVENANCE."""
+"""EXPLAIN ANALYZE, WHY and WITH PROVENANCE: queries that are run to see what their stages do."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,21 +17,24 @@ from qql.compiler.script import Compiled
 from qql.models.rerank_hits import judged, page_of
 from qql.models.rerankers import Rerankers
 from qql.rest.request import Request
-from qql.result import Hit, Result
+from qql.rest.types import Body, Json
+from qql.result import Hit, Result, StageShare
 from qql.session.answers import result_of
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Provenance, SecondStageReport
-    from qql.result import StageShare
 
-__all__ = ["Telling", "told_as"]
+__all__ = ["Introspection", "Shares", "text_or_json"]
+
+Shares = dict[int | str, tuple[StageShare, ...]]
+"""Id of a hit → what each stage has to do with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """Tells of a compiled query; ``request`` is its own, with its texts embedded.
+class Introspection:
+    """A compiled query and what it is run with; ``request`` is its own, with its texts embedded.
 
-    All raise what ``backend`` and ``rerankers`` raise.
+    All methods raise what ``backend`` and ``rerankers`` raise.
     """
 
     compiled: Compiled
@@ -52,9 +54,9 @@ class Telling:
 
         call, took = self.backend.call, lambda: self.backend.took
         found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took)
-        return found if self.plan.second is None else found.reranked(self.second(runs))
+        return found if self.plan.second is None else found.reranked(self.rerank_report(runs))
 
-    def second(self, runs: int) -> SecondStageReport:
+    def rerank_report(self, runs: int) -> SecondStageReport:
         """What RERANK does with its candidates; its model is timed ``runs`` times, and called once for 0."""
         from qql.analysis import second_stage
 
@@ -84,7 +86,7 @@ class Telling:
         found = judged(self.candidates(), self.plan.second, self.rerankers)
         return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
-    def explained(self, statement: nodes.Explain) -> Result:
+    def explain_analyze(self, statement: nodes.Explain) -> Result:
         """EXPLAIN ANALYZE, with the advice; its data are those of `analysis_dict`, and ``provenance``."""
         from qql.analysis import analysis_lines, provenance_dict, provenance_lines
 
@@ -93,13 +95,13 @@ class Telling:
         data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema)
         query = statement.statement
         if isinstance(query, nodes.Query) and query.provenance is not None:
-            shares = _provenance(found)
+            shares = _provenance_of_hits(found)
             data["provenance"] = [provenance_dict(one) for one in shares]
             lines += provenance_lines(shares)
         lines += advice_lines(self.compiled.advice)
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
         data["advice"] = [one.to_dict() for one in self.compiled.advice]
-        return told_as(lines, data, statement)
+        return text_or_json(lines, data, statement)
 
     def why(self, statement: nodes.Why) -> Result:
         """WHY [NOT] id."""
@@ -107,18 +109,18 @@ class Telling:
 
         second = None if self.plan.second is None else self.reranked
         found = why(self.plan, self.request, self.backend.call, point_id(statement.id), second=second)
-        return told_as(found.lines(), found.to_dict(), statement)
+        return text_or_json(found.lines(), found.to_dict(), statement)
 
-    def answered(self) -> tuple[Any, dict[int | str, tuple[StageShare, ...]]]:
+    def answer_and_shares(self) -> tuple[Json, Shares]:
         """The query's answer, and what each stage has to do with each of its hits, by their ids.
 
         The query and its stages run together: run again, equals might come in another order.
         """
         from qql.analysis import analyse, provenance
 
-        answers: list[Any] = []
+        answers: list[Json] = []
 
-        def call(request: Request) -> Any:
+        def call_and_keep(request: Request) -> Json:
             if request is self.request:  # GROUP BY, beside the batch
                 answers.append(self.backend.call(request))
                 return answers[0]
@@ -132,11 +134,11 @@ class Telling:
             answers.append({"points": found[0]["points"][self.plan.offset or 0 :]})
             return found
 
-        analysis = analyse(self.plan, self.request, call, runs=0)
+        analysis = analyse(self.plan, self.request, call_and_keep, runs=0)
         return answers[0], {one.id: one.shares for one in provenance(analysis)}
 
 
-def _provenance(found: Analysis) -> list[Provenance]:
+def _provenance_of_hits(found: Analysis) -> list[Provenance]:
     """Of each hit; behind RERANK about the search, whose scores the stages have shares of."""
     from qql.analysis import provenance
 
@@ -147,7 +149,7 @@ def _provenance(found: Analysis) -> list[Provenance]:
     return [replace(known[hit.id], rank=hit.rank) for hit in found.second.hits if hit.id in known]
 
 
-def told_as(lines: list[str], data: Mapping[str, Any], statement: nodes.Explain | nodes.Why) -> Result:
+def text_or_json(lines: list[str], data: Body, statement: nodes.Explain | nodes.Why) -> Result:
     """Lines as a text, or the data as JSON where FORMAT json is said; what is not finite is null there."""
     as_json = statement.format is not None and str(statement.format.text).lower() == "json"
     if not as_json:

@@ -1,0 +1,110 @@
+"""From the name of a target to a session on its engine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from qql.backends.base import Backend, Progress
+from qql.compiler.script import Stages, make_context
+from qql.errors import QQLConnectionError, fail
+from qql.models.embedders import Embedder, Embedders
+from qql.models.embedders import Function as EmbedFunction
+from qql.models.rerankers import Function as RerankFunction
+from qql.models.rerankers import Reranker, Rerankers
+from qql.session.session import Session
+
+__all__ = ["connect"]
+
+_SERVER = re.compile(r"(?:https?|grpcs?)://", re.I)
+_NO_DIRECTORY = re.compile(r"\w{2,}://|[\w.-]+:[0-9]+$")
+
+
+def connect(
+    target: object = ":memory:",
+    *,
+    api_key: str | None = None,
+    timeout: float | None = None,
+    grpc: bool = False,
+    cloud_inference: bool = False,
+    collection: str | None = None,
+    stages: Stages | None = None,
+    models: Mapping[str, str] | None = None,
+    embedders: Mapping[str, EmbedFunction | Embedder] | None = None,
+    embed_url: str | None = None,
+    embed_key: str | None = None,
+    rerankers: Mapping[str, RerankFunction | Reranker] | None = None,
+    rerank_model: str | None = None,
+    rerank_url: str | None = None,
+    rerank_key: str | None = None,
+    on_progress: Progress | None = None,
+    advice: bool = True,
+) -> Session:
+    """Open a session.
+
+    ``target`` is a directory (the embedded engine; made where it is missing), ``":memory:"`` (the same,
+    thrown away at the end), ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
+    ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
+    are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
+    ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
+    model of a RERANK that names none. ``advice`` puts what could be better about a statement among the
+    warnings of its result, each advice once.
+
+    Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
+    `QQLSyntaxError` for a bad stage.
+    """
+    context = replace(make_context(collection, stages, models), reranker=rerank_model)
+    reranking = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
+    embedding = Embedders(embedders, url=embed_url, api_key=embed_key)
+    options = {
+        "api_key": api_key or None,
+        "timeout": timeout,
+        "grpc": grpc or None,
+        "cloud_inference": cloud_inference or None,
+    }
+    backend = _open_backend(target, {name: value for name, value in options.items() if value is not None})
+    shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
+    return Session(
+        backend, context, embedding, reranking, target=shown, on_progress=on_progress, advice=advice
+    )
+
+
+def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
+    if hasattr(target, "call") and hasattr(target, "infers"):
+        _refuse_unused(options, (), "a backend has its own settings")
+        return cast(Backend, target)
+    if isinstance(target, str) and _SERVER.match(target):
+        from qql.backends.client import ClientBackend
+
+        return ClientBackend.connect(target, **options)
+    if not isinstance(target, (str, os.PathLike)):
+        from qql.backends.client import ClientBackend
+
+        _refuse_unused(options, ("cloud_inference",), "a QdrantClient has its own settings")
+        return ClientBackend(cast(Any, target), **options)  # it refuses whatever is no QdrantClient
+    if isinstance(target, str) and _NO_DIRECTORY.match(target):
+        fail(
+            "invalid-url",
+            f"{target} is no address of a server",
+            hint="a server's address begins with http://, https://, grpc:// or grpcs://",
+            error=QQLConnectionError,
+        )
+    # A timeout is kept in any case: nothing is waited for.
+    _refuse_unused(options, ("timeout",), "the embedded engine is no server")
+    from qql.backends.edge import EdgeBackend
+
+    return EdgeBackend(None if target == ":memory:" else target)
+
+
+def _refuse_unused(options: Mapping[str, object], known: tuple[str, ...], why: str) -> None:
+    for name in options:
+        if name not in known:
+            fail(
+                "idle-option",
+                f"{name} has no use here: {why}",
+                hint=f"{name} goes with the address of a server, http://host:6333",
+                error=QQLConnectionError,
+            )

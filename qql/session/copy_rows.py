@@ -1,0 +1,195 @@
+"""COPY: rows of a file, read, checked, embedded and written in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from qql import nodes
+from qql.backends.base import Progress
+from qql.compiler.copy_mapping import copy_fields
+from qql.compiler.emit_filters import scalar_value
+from qql.compiler.plan import Context
+from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
+from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
+from qql.rest.request import Request, collection_path
+from qql.rest.types import JsonObject
+from qql.result import Result
+from qql.schema import Schema
+from qql.session.answers import many
+from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
+
+__all__ = ["RowLoad"]
+
+_BATCH_SIZE = 256
+_MAX_BAD_ROWS_SHOWN = 20
+_FAULTS_OF_ROWS = {
+    *("invalid-payload", "invalid-point", "invalid-point-id", "invalid-request", "invalid-value"),
+    *("invalid-vector", "unknown-vector", "wrong-dimension", "wrong-vector-kind"),
+    *("nested-too-deep", "server-refused", "too-large"),
+}
+"""Codes of refusals that some row of a batch may be the cause of; others would befall every row."""
+
+
+class RowLoad:
+    """One COPY. ``schema`` is None where the collection is not known.
+
+    ``embed`` puts vectors in the place of a request's texts, ``call`` sends it.
+    """
+
+    def __init__(
+        self,
+        statement: nodes.Copy,
+        collection: str,
+        *,
+        schema: Schema | None,
+        context: Context,
+        embed: Callable[[Request], Request],
+        call: Callable[[Request], object],
+        progress: Progress | None = None,
+    ) -> None:
+        self.statement = statement
+        self.collection = collection
+        self.path = str(scalar_value(statement.path))
+        self.batch_size = int(scalar_value(statement.batch)) if statement.batch else _BATCH_SIZE
+        self.skips = statement.on_error == "skip"
+        self.schema = schema.with_models(context.models) if schema else None
+        self.written = 0
+        self.skipped = 0
+        self._context = context
+        self._embed = embed
+        self._call = call
+        self._progress = progress
+        self._bad: list[tuple[int, str]] = []
+        self._notes: dict[str, Diagnostic] = {}
+        self._without_vector = 0
+
+    def run(self) -> None:
+        """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
+
+        Raises `QQLError`; what was written before is in its message.
+        """
+        if not self.skips:
+            self._check()
+        self._load()
+
+    def result(self) -> Result:
+        """What was copied, with the warnings about the rows."""
+        message = f"copied {many(self.written, 'row')} into {self.collection}"
+        if self.skipped:
+            message += f", skipped {self.skipped:,}"
+        figures = {"copied": self.written, "skipped": self.skipped, "file": self.path}
+        return Result("message", message=message, warnings=self._warnings(), data=figures)
+
+    # -- reading
+
+    def _check(self) -> None:
+        """Reads the whole file and raises for its first bad row."""
+        with self._open() as reader:
+            if reader.total is None:
+                message = f"{self.path} can be read only once, so its rows cannot be checked first"
+                hint = "ON ERROR SKIP loads it while it is read; or put the rows into a file"
+                fail("not-a-file", message, self.statement.path.span, hint, error=QQLExecutionError)
+            for number, _ in enumerate(self._points(reader)):
+                if number % 512 == 0:
+                    self._report("checking", reader.bytes_read, reader.total)
+            self._report("checking", reader.total, reader.total)
+        self._without_vector = 0
+
+    def _open(self) -> RowReader:
+        fields, id_uuid = copy_fields(self.statement)
+        kind = str(self.statement.format.text).lower() if self.statement.format else None
+        return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
+
+    def _points(self, reader: RowReader) -> Iterator[tuple[int, JsonObject]]:
+        """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
+        context = replace(self._context, warnings=[])
+        for row in reader:
+            if isinstance(row, BadRow):
+                self._refuse(row.line, row.reason)
+                continue
+            try:
+                point = self._point(row, context)
+            except QQLPlanError as exc:
+                self._refuse(row.line, exc.message, exc.hint)
+                continue
+            for note in context.warnings:
+                self._notes.setdefault(note.code, note)
+            context.warnings.clear()
+            yield row.line, point
+
+    def _point(self, row: Row, context: Context) -> JsonObject:
+        span = self.statement.span
+        point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
+        self._without_vector += bool(missing_texts(row.vector, point["vector"], self.schema))
+        return point
+
+    # -- writing
+
+    def _load(self) -> None:
+        """Reads the file and writes its good rows."""
+        try:
+            with self._open() as reader:
+                for batch in batches(self._points(reader), self.batch_size):
+                    request = self._embed(self._request([point for _, point in batch]))
+                    self._write(request, [line for line, _ in batch])
+                    self._report("copying", reader.bytes_read, reader.total)
+                self._report("copying", reader.total or reader.bytes_read, reader.total)
+        except QQLError as exc:
+            if not self.written:
+                raise
+            first, *more = exc.diagnostics
+            message = f"{first.message} (written before: {many(self.written, 'row')})"
+            raise type(exc)(replace(first, message=message), *more) from exc.__cause__
+
+    def _request(self, points: list[JsonObject]) -> Request:
+        path = collection_path(self.collection, "points")
+        return Request("PUT", path, {"wait": "true"}, {"points": points})
+
+    def _write(self, request: Request, lines: list[int]) -> None:
+        """Writes the points of these lines; of those refused the halves, down to the rows at fault."""
+        try:
+            self._call(request)
+        except QQLExecutionError as exc:
+            if exc.code not in _FAULTS_OF_ROWS:
+                raise
+            if len(lines) == 1:
+                self._refuse(lines[0], exc.message, exc.hint)
+            elif self.skips or exc.code == "too-large":
+                points = (request.body or {})["points"]
+                for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
+                    self._write(replace(request, body={"points": points[half]}), lines[half])
+            else:
+                message = f"{self.path}, lines {lines[0]} to {lines[-1]}: {exc.message}"
+                raise type(exc)(replace(exc.diagnostic, message=message)) from exc
+        else:
+            self.written += len(lines)
+
+    # -- progress and warnings
+
+    def _report(self, what: str, done: int, total: int | None) -> None:
+        if self._progress is not None:
+            self._progress(f"{what} {Path(self.path).name}", done, total)
+
+    def _refuse(self, line: int, reason: str, hint: str | None = None) -> None:
+        """Counts a bad row, or raises where errors stop the load."""
+        message = f"{self.path}, line {line}: {reason}"
+        if not self.skips:
+            hint = hint or "ON ERROR SKIP leaves bad rows out and says which"
+            fail("bad-row", message, self.statement.path.span, hint, error=QQLExecutionError)
+        self.skipped += 1
+        if len(self._bad) < _MAX_BAD_ROWS_SHOWN:
+            self._bad.append((line, message))
+
+    def _warnings(self) -> tuple[Diagnostic, ...]:
+        """The bad rows in the order of the file, and what else there is to say, once each."""
+        found = [Diagnostic("bad-row", message, severity="warning") for _, message in sorted(self._bad)]
+        if self.skipped > len(self._bad):
+            message = f"{many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
+            found.append(Diagnostic("bad-row", message, severity="warning"))
+        if self._without_vector:
+            message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
+            hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
+            found.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
+        return (*found, *self._notes.values())

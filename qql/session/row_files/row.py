@@ -1,0 +1,47 @@
+"""One row of a file: a point, or the reason why it is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from qql.rest.limits import U64
+from qql.rest.types import Json, JsonObject
+
+__all__ = ["I64", "BadRow", "Row", "RowError", "abbreviated", "fits_64_bits"]
+
+I64 = 2**63
+"""Signed integers of 64 bits are from ``-I64`` to below ``I64``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One point; ``line`` is counted from 1, ``vector`` None where the file has none."""
+
+    line: int
+    id: int | str
+    payload: JsonObject
+    vector: JsonObject | list[Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be a point, and why."""
+
+    line: int
+    reason: str
+
+
+class RowError(Exception):
+    """Why a row cannot be a point."""
+
+
+def abbreviated(value: Json) -> str:
+    """A value for a message: a text as Python writes it, all else as JSON; at most 60 characters."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def fits_64_bits(number: int) -> bool:
+    """Whether 64 bits hold the integer, signed or unsigned."""
+    return -I64 <= number <= U64
