@@ -4,14 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qql import nodes
-from qql.analysis.stage_requests import DEFAULT_LIMIT, StageRun
+from qql.analysis.fusion import RankKey
+from qql.analysis.model import StageRun
 from qql.analysis.why_result import Change
 from qql.compiler.plan import QueryPlan
+from qql.rest.limits import DEFAULT_LIMIT
 
-__all__ = ["Slots", "Stood", "slots_of"]
+__all__ = ["Placement", "Slots", "slots_of"]
+
+
+class Placement(NamedTuple):
+    """Where the point would stand: by what, at which rank, and the ranks of those that are equal to it.
+
+    ``by`` says in words what it is placed by. The rank is None beyond the deepest that is looked at.
+    """
+
+    by: str
+    score: float | None
+    rank: int | None = None
+    first: int = 0
+    last: int = 0
+
+    @classmethod
+    def among(cls, by: str, score: float, rank: int | None, keys: Sequence[RankKey]) -> Placement:
+        """In a list that goes by the keys."""
+        if rank is None:
+            return cls(by, score)
+        mine = keys[rank - 1]
+        first = next((at + 1 for at in range(rank - 1, 0, -1) if keys[at - 1] != mine), 1)
+        last = next((at for at in range(rank, len(keys)) if keys[at] != mine), len(keys))
+        return cls(by, score, rank, first, last)
+
+    @classmethod
+    def alone(cls, rank: int) -> Placement:
+        """At a rank where nothing is equal to it."""
+        return cls("", None, rank, rank, rank)
+
+    def is_split(self, count: int, keys: Sequence[RankKey]) -> bool:
+        """Whether a limit keeps some of the equals and cuts others off."""
+        return self.rank is not None and self.last > count and keys[count - 1] == keys[self.rank - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +53,7 @@ class Slots:
     """How many points a stage can take, and the words that say so.
 
     ``word`` is the clause, ``limit`` what it says (or Qdrant takes for it), ``factor`` the SIZE that GROUP BY
-    multiplies it by. ``notes`` say where the number comes from, ``made`` that it is not the user's to change.
+    multiplies it by. ``notes`` say where the number comes from. ``fixed``: the user cannot change it.
     """
 
     count: int
@@ -28,24 +62,24 @@ class Slots:
     offset: int = 0
     factor: int = 1
     notes: tuple[str, ...] = ()
-    made: bool = False
+    fixed: bool = False
 
-    def cut(self) -> str:
+    def cut_text(self) -> str:
         """The words, as a sentence about what they do."""
         page = f" OFFSET {self.offset}" if self.offset else ""
         notes = "".join(f", {note}" for note in self.notes) + ("," if self.notes else "")
         return f"{self.word} {self.limit}{page}{notes} cuts it off"
 
-    def taking(self, stood: Stood) -> tuple[Change, ...] | None:
+    def changes_for(self, place: Placement) -> tuple[Change, ...] | None:
         """What makes room for the point and its equals: nothing where there is; None where no word does."""
-        if stood.last > self.count:
-            parted = stood.first <= self.offset
-            value = -(-stood.last // self.factor) - self.offset
-            return None if self.made or parted else (Change(self.word, value),)
-        if stood.first > self.offset:
+        if place.last > self.count:
+            parted = place.first <= self.offset
+            value = -(-place.last // self.factor) - self.offset
+            return None if self.fixed or parted else (Change(self.word, value),)
+        if place.first > self.offset:
             return ()
-        start = max(0, stood.last - self.limit)
-        return (Change("OFFSET", start),) if stood.first > start else None
+        start = max(0, place.last - self.limit)
+        return (Change("OFFSET", start),) if place.first > start else None
 
 
 def slots_of(run: StageRun, plan: QueryPlan) -> Slots:
@@ -62,32 +96,3 @@ def slots_of(run: StageRun, plan: QueryPlan) -> Slots:
     size = (f"times SIZE {factor}",) if factor > 1 else ()
     sets = (f"which {origin} sets",) if origin else ()
     return Slots(run.limit, "LIMIT", said, 0, factor, (*sets, *default, *size), bool(origin))
-
-
-class Stood(NamedTuple):
-    """Where the point would stand: by what, at which rank, and the ranks of those that are equal to it."""
-
-    told: str
-    score: float | None
-    rank: int | None = None
-    first: int = 0
-    last: int = 0
-
-    @classmethod
-    def at(cls, told: str, score: float, rank: int | None, keys: Sequence[Any]) -> Stood:
-        """Of a list that goes by the keys."""
-        if rank is None:
-            return cls(told, score)
-        mine = keys[rank - 1]
-        first = next((at + 1 for at in range(rank - 1, 0, -1) if keys[at - 1] != mine), 1)
-        last = next((at for at in range(rank, len(keys)) if keys[at] != mine), len(keys))
-        return cls(told, score, rank, first, last)
-
-    @classmethod
-    def only(cls, rank: int) -> Stood:
-        """At a rank where nothing is equal to it."""
-        return cls("", None, rank, rank, rank)
-
-    def splits(self, count: int, keys: Sequence[Any]) -> bool:
-        """Whether a limit keeps some of the equals and cuts others off."""
-        return self.rank is not None and self.last > count and keys[count - 1] == keys[self.rank - 1]
