@@ -37,12 +37,12 @@ from qql.advice import (
     to_sarif,
 )
 from qql.advice.limits import stage_limits
-from qql.advice.scores import dbsf_bounds, rrf_bounds
 from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Diagnostic, QQLCompileError, Source, Span
 from qql.manual.entries import ENTRIES
 from qql.manual.examples import PARAMS as PARAMETERS
 from qql.manual.examples import SETUP
+from qql.rest.fusion import dbsf_bounds, rrf_bounds
 from qql.schema import Schema
 from qql.syntax.parser import parse_script
 
@@ -532,7 +532,7 @@ def test_the_engine_reaches_the_bounds() -> None:
 
 
 def test_our_formula_is_that_of_the_analysis() -> None:
-    from qql.analysis.fusion import rrf_score
+    from qql.rest.fusion import rrf_score
 
     for k, weight, limit in [(2, 1.0, 10), (61, 0.3, 1000), (1, 4.0, 7)]:
         low, high = rrf_bounds([limit], k, [weight])

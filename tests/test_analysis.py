@@ -21,10 +21,12 @@ from qql.analysis import (
     stage_requests,
     why,
 )
-from qql.analysis.fusion import Candidate, Fusion, contributions, f32, fuse, rrf_score
+from qql.analysis.fusion import Fusion, contributions, fuse
+from qql.analysis.model import Candidate
 from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Source
 from qql.models.embed_request import embed_request
+from qql.rest.fusion import f32, rrf_score
 from qql.rest.request import Request
 from qql.schema import Schema
 from qql.session.connect import connect

@@ -19,7 +19,7 @@ from edge_helpers import sparse, vector
 
 from qql import nodes
 from qql.analysis import Change, Explanation, FailedCondition, StageRun, Standing, stage_requests, why
-from qql.analysis.recomposition import EXPLAINED
+from qql.analysis.model import EXPLAINED
 from qql.compiler.plan import QueryPlan
 from qql.compiler.script import Compiled
 from qql.errors import QQLError, Source
@@ -1116,7 +1116,7 @@ def test_scores_that_go_the_other_way_than_their_thresholds(world: World, using:
 
 def test_a_point_beyond_the_deepest_rank(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     order = ids(world, f"{NEAR} LIMIT 80")
-    monkeypatch.setattr(import_module("qql.analysis.why"), "DEEPEST", 20)
+    monkeypatch.setattr(import_module("qql.analysis.why_stage"), "DEEPEST", 20)
     far, near = world.why(f"{NEAR} LIMIT 5", order[40]), world.why(f"{NEAR} LIMIT 5", order[19])
     assert (far.outcome, far.standings[0].rank, far.standings[0].changes) == ("cut", None, ())
     assert "it would stand after the first 20, and LIMIT 5 cuts it off" in far.reason

@@ -4,11 +4,12 @@ A rule (`RULES`) has a code, a reason and a fix. It reads the plan, the schema a
 collection, and says nothing where it does not know enough.
 """
 
+from qql.advice.advisor import advise, advise_script
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, facts_of
-from qql.advice.lint import Linted, advised, lint_script, lint_text, unsilenced
-from qql.advice.output import to_json, to_sarif
+from qql.advice.formats import to_json, to_sarif
+from qql.advice.ignore_comments import unsilenced
+from qql.advice.lint import Linted, advised, lint_script, lint_text
 from qql.advice.rules import RULES, Rule
-from qql.advice.run import advise, advise_script
 
 __all__ = [
     "RULES",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from qql.compiler.script import SchemaSource
+from qql.rest.types import Body, JsonObject
 from qql.schema import Schema
 
 __all__ = ["CollectionFacts", "facts_from_info", "facts_of", "with_schema"]
@@ -25,13 +25,13 @@ class CollectionFacts:
     points: int | None = None
     indexed_vectors: int | None = None
     shards: int | None = None
-    indexes: Mapping[str, Mapping[str, Any]] | None = None
-    quantization: Mapping[str, Mapping[str, Any] | None] | None = None
+    indexes: Mapping[str, Body] | None = None
+    quantization: Mapping[str, Body | None] | None = None
     modifiers: Mapping[str, str | None] | None = None
     links: Mapping[str, int] | None = None
 
 
-def facts_from_info(info: Mapping[str, Any]) -> CollectionFacts:
+def facts_from_info(info: Body) -> CollectionFacts:
     """From the ``result`` of ``GET /collections/{name}``, or the body that created a collection.
 
     A server's answer and the embedded engine's have the same form. Of a body, which says nothing of
@@ -52,7 +52,7 @@ def facts_from_info(info: Mapping[str, Any]) -> CollectionFacts:
         info.get("points_count"),
         info.get("indexed_vectors_count"),
         params.get("shard_number"),
-        None if fields is None else {name: _index(described) for name, described in fields.items()},
+        None if fields is None else {name: _index_options(described) for name, described in fields.items()},
         {name: vector.get("quantization_config") or common for name, vector in dense.items()},
         {
             name: (sparse or {}).get("modifier")
@@ -69,7 +69,7 @@ def facts_of(schema: SchemaSource) -> Callable[[str], CollectionFacts | None]:
     return found.get
 
 
-def _index(described: Mapping[str, Any]) -> dict[str, Any]:
+def _index_options(described: Body) -> JsonObject:
     options = described.get("params") or {}
     return {**options, "type": str(described.get("data_type") or options.get("type") or "").lower()}
 

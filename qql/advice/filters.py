@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qql import nodes
+from qql.advice.index_needs import NEEDS, Need, need_of
 from qql.advice.limits import FEW_POINTS
-from qql.advice.rules import Found, View, listed, rule, searches
+from qql.advice.rules import Found, rule
+from qql.advice.view import View, as_name, listed, searches
 from qql.compiler.effective_filters import tested_fields
-from qql.compiler.emit_filters import is_date, scalar_value
+from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Stage
 from qql.errors import Span
 from qql.syntax.printer import show
 
-__all__ = ["Need"]
-
 _ID = "id"
-
-
-class Need(NamedTuple):
-    """The types of index that answer a condition, the one to create first; ``use`` names the condition."""
-
-    use: str
-    types: tuple[str, ...]
-
-
-_TEXT = Need("full-text MATCH", ("text",))
-_PART = Need("MATCH PREFIX and SUBSTRING", ("keyword",))
-_ANY = Need("this condition", ("keyword", "integer", "float", "bool", "geo", "datetime", "text", "uuid"))
-_MATCH: dict[type, Need] = {
-    bool: Need("a match of true or false", ("bool",)),
-    int: Need("a match of whole numbers", ("integer",)),
-    float: Need("a match of numbers", ("float", "integer")),
-    str: Need("a match of texts", ("keyword", "uuid")),
-}
-_UUIDS = Need("a match of UUIDs", ("uuid", "keyword"))
-_NUMBERS = Need("a range of numbers", ("float", "integer"))
-_WHOLE = Need("a range of numbers", ("integer", "float"))
-_DATES = Need("a range of dates", ("datetime",))
-_GEO = Need("a geo condition", ("geo",))
-_ORDER = Need("ORDER BY", ("integer", "float", "datetime"))
-_FACET = Need("FACET", ("keyword", "integer", "uuid", "bool"))
-_FULL_TEXT = Need("a search by MATCH", ("text",))
-_WORDS = ("text", "phrase", "text_any")
 
 
 class _Test(NamedTuple):
@@ -56,50 +29,10 @@ def _tests(condition: nodes.Condition) -> Iterator[_Test]:
     """Every test of a payload field that an index may answer; inside NESTED, with the path of the field."""
     for key, one in tested_fields(condition):
         if not isinstance(one, nodes.ValuesCount):
-            yield _Test(key, _need(one), one.span)
+            yield _Test(key, need_of(one), one.span)
 
 
-def _need(condition: Any) -> Need:
-    match condition:
-        case nodes.Compare(op="=" | "!="):
-            return _matched([condition.value])
-        case nodes.Compare():
-            return _ranged([condition.value])
-        case nodes.Between():
-            return _ranged([condition.low, condition.high])
-        case nodes.In():
-            return _matched(condition.values)
-        case nodes.Match() if condition.kind in ("any", "except"):
-            return _matched(condition.value)
-        case nodes.Match() if condition.kind in _WORDS:
-            return _TEXT
-        case nodes.Match():
-            return _PART
-        case nodes.Range():
-            return _ranged([nodes.Scalar(bound.value) for bound in condition.bounds])
-        case nodes.Geo():
-            return _GEO
-    return _ANY
-
-
-def _matched(scalars: Any) -> Need:
-    values = [scalar_value(scalar) for scalar in scalars] if isinstance(scalars, (list, tuple)) else []
-    kinds = {type(value) for value in values}
-    if len(kinds) != 1:
-        return _ANY
-    if all(isinstance(value, str) and nodes.is_uuid(value) for value in values):
-        return _UUIDS
-    return _MATCH.get(kinds.pop(), _ANY)
-
-
-def _ranged(scalars: list[nodes.Scalar]) -> Need:
-    values = [scalar_value(scalar) for scalar in scalars]
-    if all(isinstance(value, str) and is_date(value) for value in values):
-        return _DATES
-    return _WHOLE if all(isinstance(value, int) for value in values) else _NUMBERS
-
-
-def _index_type(view: View, key: str) -> str | None:
+def _type_of_index(view: View, key: str) -> str | None:
     """The type of a field's index, ``""`` where it has none; None where indexes are not known.
 
     An index is found by its exact path: one on `a.b` does not serve `a[].b`, nor NESTED('a', b …).
@@ -114,31 +47,31 @@ def _unbracketed(key: str) -> str:
     return key.replace("[]", "")
 
 
-def _switched_off(view: View, test: _Test) -> str | None:
+def _disabled_option(view: View, test: _Test) -> str | None:
     """The option of an integer index that is false and that the condition would need."""
     index = (view.facts.indexes or {}).get(test.key) or {}
-    option = {_WHOLE: "range", _NUMBERS: "range", _MATCH[int]: "lookup"}.get(test.need)
+    option = test.need.integer_option
     return option if option is not None and index.get(option) is False else None
 
 
-def _create(view: View, key: str, kind: str) -> str:
+def _create_index(view: View, key: str, kind: str) -> str:
     return show(nodes.CreateIndex(nodes.Name(view.collection), nodes.Name(key), nodes.Name(kind))) + ";"
 
 
-def _used(view: View) -> Iterator[tuple[_Test, str]]:
+def _tested_indexes(view: View) -> Iterator[tuple[_Test, str]]:
     """The first test of each field, and the type of its index; nothing where the collection is small."""
     if view.facts.points is not None and view.facts.points < FEW_POINTS:
         return
     seen: set[tuple[str, Need]] = set()
     for condition in view.conditions():
         for test in _tests(condition):
-            kind = _index_type(view, test.key)
+            kind = _type_of_index(view, test.key)
             if kind is not None and (test.key, test.need) not in seen:
                 seen.add((test.key, test.need))
                 yield test, kind
 
 
-def _place(view: View, span: Span) -> Span:
+def _span_here(view: View, span: Span) -> Span:
     """A place in the statement; a stage that another statement defines has places that mean nothing here."""
     inside = view.statement.span
     return span if inside.start <= span.start and span.end <= inside.end else inside
@@ -149,9 +82,9 @@ def _place(view: View, span: Span) -> Span:
     "A filter on a field without a payload index",
     "The engine reads the field of every point that the filter might hold for.",
     needs=("indexes",),
-    beyond=True,
+    any_statement=True,
 )
-def _unindexed(view: View) -> Iterator[Found]:
+def filter_without_index(view: View) -> Iterator[Found]:
     """Without a payload index, a filter reads payloads: 93 ms instead of 0.12 ms on 100,000 points.
 
     With one, the engine also knows how many points the filter leaves, and plans the search by that. The
@@ -159,23 +92,23 @@ def _unindexed(view: View) -> Iterator[Found]:
     of filtered searches is better for it. Fewer than 1000 points are passed over. GROUP BY filters by
     its field, too. An index counts for its own path: for the objects of a list that is `list[].field`.
     """
-    told: set[str] = set()
-    for test, kind in _used(view):
-        if kind == "" and test.need is not _TEXT and test.key not in told:
-            told.add(test.key)
+    seen: set[str] = set()
+    for test, kind in _tested_indexes(view):
+        if kind == "" and test.need != NEEDS["text"] and test.key not in seen:
+            seen.add(test.key)
             message = f"the field `{test.key}` has no payload index in `{view.collection}`"
-            hint = _create(view, test.key, test.need.types[0])
+            hint = _create_index(view, test.key, test.need.types[0])
             other = _other_path(view, test.key)
             if other is not None:
                 message += f": the one on `{other}` is for another path"
             if other is not None and len(other) > len(test.key):
                 hint = f"a field of the objects in a list is {other}; else {hint}"
-            yield Found(_place(view, test.span), message, hint)
+            yield Found(_span_here(view, test.span), message, hint)
     group = view.plan.group if view.plan else None
     few = view.facts.points is not None and view.facts.points < FEW_POINTS
-    if group is not None and not few and _index_type(view, str(group.name.text)) == "":
+    if group is not None and not few and _type_of_index(view, str(group.name.text)) == "":
         message = f"the field `{group.name.text}` that groups are made by has no payload index"
-        yield Found(group.name.span, message, _create(view, str(group.name.text), "keyword"))
+        yield Found(group.name.span, message, _create_index(view, str(group.name.text), "keyword"))
 
 
 def _other_path(view: View, key: str) -> str | None:
@@ -189,9 +122,9 @@ def _other_path(view: View, key: str) -> str | None:
     "A field's payload index does not answer the condition",
     "An index of another type is passed over, and the filter reads payloads.",
     needs=("indexes",),
-    beyond=True,
+    any_statement=True,
 )
-def _wrong_type(view: View) -> Iterator[Found]:
+def index_type(view: View) -> Iterator[Found]:
     """Each type of index answers its own conditions.
 
     keyword and uuid: `=` and IN of texts; keyword also MATCH PREFIX and SUBSTRING; integer: `=` and IN of
@@ -200,23 +133,25 @@ def _wrong_type(view: View) -> Iterator[Found]:
     all of them: IS NULL and IS EMPTY. A condition of another type finds what the payload holds, but reads
     it point by point. Fewer than 1000 points are passed over.
     """
-    for test, kind in _used(view):
-        if not kind or test.need is _TEXT:
+    for test, kind in _tested_indexes(view):
+        if not kind or test.need == NEEDS["text"]:
             continue
-        option = _switched_off(view, test) if kind == "integer" else None
+        option = _disabled_option(view, test) if kind == "integer" else None
         if kind in test.need.types and option is None:
             continue
         if option is not None:
             message = f"the integer index on `{test.key}` has {option} = false: it does not answer"
             message += f" {test.need.use}"
-            hint = _create(view, test.key, "integer")
+            hint = _create_index(view, test.key, "integer")
         else:
             wanted = " or ".join(test.need.types)
             message = f"the {kind} index on `{test.key}` does not answer {test.need.use}: that takes {wanted}"
-            hint = f"compare with what the field holds, or {_create(view, test.key, test.need.types[0])}"
-            if kind == "datetime" and test.need in (_MATCH[str], _UUIDS):
-                hint = f"a range of dates: {_name(test.key)} BETWEEN '…' AND '…'"
-        yield Found(_place(view, test.span), message, hint)
+            hint = (
+                f"compare with what the field holds, or {_create_index(view, test.key, test.need.types[0])}"
+            )
+            if kind == "datetime" and test.need in (NEEDS["equal str"], NEEDS["equal uuid"]):
+                hint = f"a range of dates: {as_name(test.key)} BETWEEN '…' AND '…'"
+        yield Found(_span_here(view, test.span), message, hint)
 
 
 @rule(
@@ -224,24 +159,24 @@ def _wrong_type(view: View) -> Iterator[Found]:
     "MATCH on a field without a text index",
     "Without a text index, MATCH looks for the words as parts of the text, point by point.",
     needs=("indexes",),
-    beyond=True,
+    any_statement=True,
 )
-def _text(view: View) -> Iterator[Found]:
+def text_without_index(view: View) -> Iterator[Found]:
     """A text index cuts the field into words, so `MATCH 'care'` finds the word and not `careless`.
 
     Without one, the same condition looks for the characters in every payload: it is slow, case matters,
     and it finds other points, however few there are.
     """
-    told: set[str] = set()
+    seen: set[str] = set()
     for condition in view.conditions():
         for test in _tests(condition):
-            kind = _index_type(view, test.key)
-            if test.need is not _TEXT or kind in (None, "text") or test.key in told:
+            kind = _type_of_index(view, test.key)
+            if test.need != NEEDS["text"] or kind in (None, "text") or test.key in seen:
                 continue
-            told.add(test.key)
+            seen.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
             message = f"the field `{test.key}` {has}: MATCH looks for characters, not for words"
-            yield Found(_place(view, test.span), message, _create(view, test.key, "text"))
+            yield Found(_span_here(view, test.span), message, _create_index(view, test.key, "text"))
 
 
 @rule(
@@ -250,38 +185,38 @@ def _text(view: View) -> Iterator[Found]:
     "The engine refuses these without an index of a fitting type.",
     needs=("indexes",),
     severity="warning",
-    beyond=True,
+    any_statement=True,
 )
-def _required(view: View) -> Iterator[Found]:
+def index_required(view: View) -> Iterator[Found]:
     """ORDER BY takes an index of numbers or dates, FACET one of keywords, whole numbers, UUIDs or truth
     values, and a search by `MATCH 'words' ON field` a text index. Without it the statement fails,
     however few the points are.
     """
-    for name, need, span in _indexed_by(view):
-        kind = _index_type(view, str(name.text))
+    for name, need, span in _required_indexes(view):
+        kind = _type_of_index(view, str(name.text))
         if kind is None or kind in need.types:
             continue
         has = f"has a {kind} index" if kind else "has no index"
         message = f"{need.use} takes an index of type {' or '.join(need.types)}, and `{name.text}` {has}"
-        create = _create(view, str(name.text), need.types[0])
+        create = _create_index(view, str(name.text), need.types[0])
         yield Found(
-            _place(view, span), message, f"take a field that has one, or {create}" if kind else create
+            _span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
         )
 
 
-def _indexed_by(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
+def _required_indexes(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
     match view.statement:
         case nodes.Scroll(order_by=nodes.OrderBy() as order):
-            yield order.name, _ORDER, order.span
+            yield order.name, NEEDS["order by"], order.span
         case nodes.Facet(key=nodes.Name() as key):
-            yield key, _FACET, key.span
+            yield key, NEEDS["facet"], key.span
     for stage in view.stages:
         here = view.site(stage).query is not None
         match stage.target:
             case nodes.OrderBy() as order:
-                yield order.name, _ORDER, order.span if here else view.at(stage)
+                yield order.name, NEEDS["order by"], order.span if here else view.span(stage)
             case nodes.FullText() as text:
-                yield text.name, _FULL_TEXT, text.span if here else view.at(stage)
+                yield text.name, NEEDS["full text"], text.span if here else view.span(stage)
 
 
 # ------------------------------------------------------------------------------------ what a filter leaves
@@ -292,9 +227,9 @@ def _indexed_by(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
     "A search without its tenant",
     "An index with is_tenant says that every search is one tenant's.",
     needs=("indexes",),
-    beyond=True,
+    any_statement=True,
 )
-def _tenant(view: View) -> Iterator[Found]:
+def tenant_missing(view: View) -> Iterator[Found]:
     """A payload index with `is_tenant = true` keeps each tenant's points together, since they are read
     together.
 
@@ -305,21 +240,21 @@ def _tenant(view: View) -> Iterator[Found]:
     """
     indexes = view.facts.indexes or {}
     tenants = [name for name, index in indexes.items() if index.get("is_tenant") is True]
-    if not tenants or getattr(view.statement, "shard", None) is not None or _by_field(view) in tenants:
+    if not tenants or getattr(view.statement, "shard", None) is not None or _grouping_field(view) in tenants:
         return
     known = {*tenants, _ID}
-    hint = f"WHERE {_name(tenants[0])} = …"
+    hint = f"WHERE {as_name(tenants[0])} = …"
 
     def restricts(condition: nodes.Condition) -> bool:
         return _restricts(condition, known)
 
     if view.plan is not None:
-        open_stages = [s for s in view.stages if _reads(s) and not view.everywhere(s, restricts)]
+        open_stages = [s for s in view.stages if _reads_collection(s) and not view.is_filtered(s, restricts)]
         if open_stages:
             names = [s.label for s in open_stages if not view.is_root(s)]
             where = f"{listed(names)} of this query" if names else "this query"
             message = f"{where} searches the points of every tenant: no condition on {listed(tenants)}"
-            yield Found(view.at(open_stages[0]), message, hint)
+            yield Found(view.span(open_stages[0]), message, hint)
         return
     if isinstance(view.statement, _OF_A_TENANT):
         where_clause = view.statement.where
@@ -341,7 +276,7 @@ _OF_A_TENANT = (
 )
 
 
-def _by_field(view: View) -> str | None:
+def _grouping_field(view: View) -> str | None:
     """The field of GROUP BY or FACET."""
     if view.plan is not None and view.plan.group is not None:
         return str(view.plan.group.name.text)
@@ -349,12 +284,7 @@ def _by_field(view: View) -> str | None:
     return str(key.text) if key is not None else None
 
 
-def _name(text: str) -> str:
-    """A name as QQL writes it."""
-    return show(nodes.Name(text))
-
-
-def _reads(stage: Stage) -> bool:
+def _reads_collection(stage: Stage) -> bool:
     """Whether a stage reads the collection itself."""
     alone = (nodes.OrderBy, nodes.Sample, nodes.FullText)
     return searches(stage) or (not stage.inputs and isinstance(stage.target, alone))
@@ -380,9 +310,9 @@ def _restricts(condition: nodes.Condition, known: Iterable[str]) -> bool:
     "A WHERE that holds for every point, or for none",
     "A write whose WHERE always holds changes the whole collection.",
     severity="warning",
-    beyond=True,
+    any_statement=True,
 )
-def _constant(view: View) -> Iterator[Found]:
+def constant_where(view: View) -> Iterator[Found]:
     """DELETE and UPDATE need a WHERE; one that holds for every point is as good as none.
 
     This rule knows SLICE(1, 0), a condition OR its own NOT, and what AND, OR and NOT make of them. It
@@ -390,7 +320,7 @@ def _constant(view: View) -> Iterator[Found]:
     """
     if not isinstance(view.statement, _WRITES) or view.statement.where is None:
         return
-    holds = _value(view.statement.where)
+    holds = _always(view.statement.where)
     if holds is None:
         return
     which = "every point" if holds else "no point"
@@ -408,17 +338,17 @@ _WRITES = (
 )
 
 
-def _value(condition: nodes.Condition) -> bool | None:
+def _always(condition: nodes.Condition) -> bool | None:
     """Whether a condition holds for all points or for none; None where that is not certain."""
     match condition:
         case nodes.Slice():
             return True if scalar_value(condition.total) == 1 else None
         case nodes.Not():
-            inner = _value(condition.child)
+            inner = _always(condition.child)
             return None if inner is None else not inner
         case nodes.And() | nodes.Or():
             absorbing = isinstance(condition, nodes.Or)  # one true decides OR, one false decides AND
-            values = [_value(child) for child in condition.children]
+            values = [_always(child) for child in condition.children]
             if absorbing in values or _opposed(condition.children):
                 return absorbing
             return (not absorbing) if all(value is (not absorbing) for value in values) else None
@@ -427,11 +357,11 @@ def _value(condition: nodes.Condition) -> bool | None:
 
 def _opposed(conditions: tuple[nodes.Condition, ...]) -> bool:
     """Whether a condition and its own negation are among them."""
-    plain = [_negated(one) for one in conditions]
+    plain = [_without_not(one) for one in conditions]
     return any(a == b and x != y for n, (a, x) in enumerate(plain) for b, y in plain[n + 1 :])
 
 
-def _negated(condition: nodes.Condition) -> tuple[nodes.Condition, bool]:
+def _without_not(condition: nodes.Condition) -> tuple[nodes.Condition, bool]:
     negated = False
     while isinstance(condition, nodes.Not):
         condition, negated = condition.child, not negated

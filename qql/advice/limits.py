@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from qql import nodes
-from qql.advice.rules import Found, Use, View, limit_of, listed, rescores, rule, searches
-from qql.compiler.plan import DEFAULT_LIMIT, Stage
+from qql.advice.rules import Found, rule
+from qql.advice.view import Use, View, limit_of, listed, rescores, searches
+from qql.compiler.plan import Stage
 from qql.errors import Span
+from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits", "thumb_limit"]
 
@@ -50,24 +51,24 @@ def thumb_limit(view: View, kept: int, *, first: bool) -> int:
     return min(advised, max(kept, points)) if points else advised
 
 
-def _advised(view: View, stage: Stage) -> int:
+def _advised_limit(view: View, stage: Stage) -> int:
     """The LIMIT that a stage should have, by what uses it."""
     uses = view.site(stage).uses
     first = searches(stage) and any(rescores(use.parent) for use in uses)
-    return thumb_limit(view, max(_kept(view, use.parent) for use in uses), first=first)
+    return thumb_limit(view, max(_kept_candidates(view, use.parent) for use in uses), first=first)
 
 
-def _kept(view: View, stage: Stage) -> int:
+def _kept_candidates(view: View, stage: Stage) -> int:
     """How many candidates a stage keeps, or should where it does not say."""
-    if view.gathers(stage):
+    if view.gathers_candidates(stage):
         assert view.plan is not None and view.plan.second is not None
         return (view.plan.second.top or DEFAULT_LIMIT) + view.plan.second.offset
     if stage.limit is None and not view.is_root(stage):
-        return _advised(view, stage)
-    return view.wanted(stage)
+        return _advised_limit(view, stage)
+    return view.kept(stage)
 
 
-def _table(view: View) -> str:
+def _rule_of_thumb(view: View) -> str:
     points = view.facts.points
     if points is None:
         return "a rule of thumb is ten candidates for each hit that goes on"
@@ -75,10 +76,10 @@ def _table(view: View) -> str:
     return f"for {points:,} points a rule of thumb is {first} → {second} → {DEFAULT_LIMIT}"
 
 
-def _given(view: View, stage: Stage) -> list[Stage]:
+def _written_inputs(view: View, stage: Stage) -> list[Stage]:
     """The inputs, where somebody wrote all of their limits and the stage's own is one of candidates."""
     inputs = [given.stage for given in stage.inputs]
-    if view.grouped(stage) or view.gathers(stage):
+    if view.is_grouped(stage) or view.gathers_candidates(stage):
         return []
     return [] if any(one.limit is None or one.origin is not None for one in inputs) else inputs
 
@@ -89,7 +90,7 @@ def _given(view: View, stage: Stage) -> list[Stage]:
     "A page can only show what the stages below it found.",
     severity="warning",
 )
-def _short(view: View) -> Iterator[Found]:
+def stage_limit_short(view: View) -> Iterator[Found]:
     """A stage works on what its PREFETCH gave it, so it cannot keep more than that.
 
     OFFSET counts: it is applied at the end and is not handed down, so a query with LIMIT 10 OFFSET 90
@@ -103,10 +104,10 @@ def _short(view: View) -> Iterator[Found]:
         if not _is_short(view, stage):
             continue
         inputs = [given.stage for given in stage.inputs]
-        wanted, largest = view.wanted(stage), max(inputs, key=limit_of)
-        most, total = limit_of(largest) * view.widening, sum(map(limit_of, inputs)) * view.widening
+        wanted, largest = view.kept(stage), max(inputs, key=limit_of)
+        most, total = limit_of(largest) * view.group_factor, sum(map(limit_of, inputs)) * view.group_factor
         offset = f" ({stage.limit or DEFAULT_LIMIT} behind OFFSET {wanted - limit_of(stage)})"
-        asked = f"{wanted} {'groups' if view.grouped(stage) else 'candidates'}"
+        asked = f"{wanted} {'groups' if view.is_grouped(stage) else 'candidates'}"
         asked += offset if wanted > limit_of(stage) else ""
         if len(inputs) == 1:
             why = "" if largest.limit else ", since it has no LIMIT"
@@ -119,17 +120,17 @@ def _short(view: View) -> Iterator[Found]:
                 "and they might find the same points"
             )
         at = f"`{largest.label}`" if len(inputs) == 1 else "each of them"
-        hint = f"LIMIT {_advised(view, largest)} in {at}"
-        above, below = view.at(stage, "limit", "offset"), view.at(largest, "limit")
+        hint = f"LIMIT {_advised_limit(view, largest)} in {at}"
+        above, below = view.span(stage, "limit", "offset"), view.span(largest, "limit")
         related = ((above, "needs them"),) if stage.limit is not None else ()
         yield Found(below, f"{view.title(stage)} needs {asked}, and {gives}", hint, related)
 
 
 def _is_short(view: View, stage: Stage) -> bool:
     inputs = [given.stage for given in stage.inputs]
-    if not inputs or view.gathers(stage) or any(one.origin is not None for one in inputs):
+    if not inputs or view.gathers_candidates(stage) or any(one.origin is not None for one in inputs):
         return False
-    return max(map(limit_of, inputs)) * view.widening < view.wanted(stage)
+    return max(map(limit_of, inputs)) * view.group_factor < view.kept(stage)
 
 
 @rule(
@@ -137,7 +138,7 @@ def _is_short(view: View, stage: Stage) -> bool:
     "A stage has no LIMIT",
     "Qdrant takes 10 for a prefetch without a limit, which is rarely meant.",
 )
-def _without_limit(view: View) -> Iterator[Found]:
+def stage_without_limit(view: View) -> Iterator[Found]:
     """A prefetch without a limit gives ten points, as a query does.
 
     For a query that is a page; for a stage it means that whatever comes after it can only order those
@@ -149,11 +150,13 @@ def _without_limit(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if stage.limit is not None or stage.origin is not None or view.is_root(stage):
             continue
-        parent = max((use.parent for use in view.site(stage).uses), key=lambda one: _kept(view, one))
+        parent = max(
+            (use.parent for use in view.site(stage).uses), key=lambda one: _kept_candidates(view, one)
+        )
         message = f"the stage `{stage.label}` has no LIMIT: Qdrant takes {DEFAULT_LIMIT} candidates"
         keeps = "keeps" if parent.limit is not None or view.is_root(parent) else "should keep"
-        hint = f"add LIMIT {_advised(view, stage)} to it: {view.title(parent)} {keeps} {_kept(view, parent)}"
-        yield Found(view.at(stage), message, f"{hint} of them")
+        kept = f"{view.title(parent)} {keeps} {_kept_candidates(view, parent)} of them"
+        yield Found(view.span(stage), message, f"add LIMIT {_advised_limit(view, stage)} to it: {kept}")
 
 
 @rule(
@@ -161,7 +164,7 @@ def _without_limit(view: View) -> Iterator[Found]:
     "A stage keeps more than half of what it is given",
     "Where most candidates stay, the stage can change their order but not which they are.",
 )
-def _keeps_most(view: View) -> Iterator[Found]:
+def stage_keeps_most(view: View) -> Iterator[Found]:
     """A second stage is worth its cost where it can choose: it needs more candidates than it keeps.
 
     The rule of thumb is that each stage keeps a tenth. This rule speaks where a stage keeps more than
@@ -170,17 +173,17 @@ def _keeps_most(view: View) -> Iterator[Found]:
     1000 points.
     """
     for stage in view.stages:
-        inputs = _given(view, stage)
-        wanted, total = view.wanted(stage), sum(map(limit_of, inputs))
+        inputs = _written_inputs(view, stage)
+        wanted, total = view.kept(stage), sum(map(limit_of, inputs))
         largest = max(map(limit_of, inputs), default=0)
-        if wanted > largest or wanted * 2 <= total or _no_matter(view, largest):
+        if wanted > largest or wanted * 2 <= total or _is_small(view, largest):
             continue
         below = listed(one.label for one in inputs)
         message = f"{view.title(stage)} keeps {wanted} of the {total} candidates of {below}: more than half"
         at = f"`{inputs[0].label}`" if len(inputs) == 1 else "each of them"
-        hint = f"LIMIT {_advised(view, inputs[0])} in {at}; {_table(view)}"
-        related = tuple((view.at(one, "limit"), "its candidates") for one in inputs[:1])
-        yield Found(view.at(stage, "limit"), message, hint, related)
+        hint = f"LIMIT {_advised_limit(view, inputs[0])} in {at}; {_rule_of_thumb(view)}"
+        related = tuple((view.span(one, "limit"), "its candidates") for one in inputs[:1])
+        yield Found(view.span(stage, "limit"), message, hint, related)
 
 
 @rule(
@@ -188,7 +191,7 @@ def _keeps_most(view: View) -> Iterator[Found]:
     "A stage keeps less than a fiftieth of what it is given",
     "Where one stage cuts that much, most of the candidates were fetched for nothing.",
 )
-def _keeps_little(view: View) -> Iterator[Found]:
+def stage_keeps_little(view: View) -> Iterator[Found]:
     """A stage that keeps one of more than fifty candidates does the work of two stages at once.
 
     A stage between them, which keeps about a tenth, costs less than scoring all of them by the last
@@ -199,29 +202,28 @@ def _keeps_little(view: View) -> Iterator[Found]:
     Fewer than 1000 points are passed over.
     """
     for stage in view.stages:
-        inputs = _given(view, stage)
+        inputs = _written_inputs(view, stage)
         if not inputs:
             continue
         largest = max(inputs, key=limit_of)
-        wanted = view.wanted(stage)
+        wanted = view.kept(stage)
         if view.is_root(stage):
             wanted = max(wanted, DEFAULT_LIMIT)
             if not largest.inputs and limit_of(largest) <= stage_limits(view.facts.points)[0]:
                 continue
-        if limit_of(largest) <= wanted * MOST_REDUCTION or _no_matter(view, limit_of(largest)):
+        if limit_of(largest) <= wanted * MOST_REDUCTION or _is_small(view, limit_of(largest)):
             continue
         message = (
-            f"{view.title(stage)} keeps {view.wanted(stage)} of the {limit_of(largest)} candidates of "
+            f"{view.title(stage)} keeps {view.kept(stage)} of the {limit_of(largest)} candidates of "
             f"`{largest.label}`: less than a fiftieth"
         )
-        hint = (
-            f"LIMIT {_advised(view, largest)} in `{largest.label}`, or a stage between them; {_table(view)}"
-        )
-        related = ((view.at(largest, "limit"), "its candidates"),)
-        yield Found(view.at(stage, "limit"), message, hint, related)
+        hint = f"LIMIT {_advised_limit(view, largest)} in `{largest.label}`, or a stage between them; "
+        hint += _rule_of_thumb(view)
+        related = ((view.span(largest, "limit"), "its candidates"),)
+        yield Found(view.span(stage, "limit"), message, hint, related)
 
 
-def _no_matter(view: View, limit: int) -> bool:
+def _is_small(view: View, limit: int) -> bool:
     """Whether a stage takes all points, or all are so few that neither cost nor recall is a question."""
     points = view.facts.points
     return points is not None and (points <= limit or points < FEW_POINTS)
@@ -233,7 +235,7 @@ def _no_matter(view: View, limit: int) -> bool:
     "What the first stage misses, no later stage finds.",
     needs=("points",),
 )
-def _narrow(view: View) -> Iterator[Found]:
+def first_stage_narrow(view: View) -> Iterator[Found]:
     """Recall is decided by the first stage: later ones only order what it found.
 
     The rule of thumb by the collection's size: 500 candidates below 100,000 points, 1000 below a
@@ -248,14 +250,16 @@ def _narrow(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if not searches(stage) or stage.limit is None or stage.origin is not None:
             continue
-        if stage.limit * view.widening * FACTOR >= first:
+        if stage.limit * view.group_factor * FACTOR >= first:
             continue
         if not any(rescores(use.parent) for use in view.site(stage).uses):
             continue
-        if view.everywhere(stage, lambda _: True):
+        if view.is_filtered(stage, lambda _: True):
             continue
         message = f"the first stage `{stage.label}` takes {stage.limit} of {points:,} points"
-        yield Found(view.at(stage, "limit"), message, f"LIMIT {first} in `{stage.label}`; {_table(view)}")
+        yield Found(
+            view.span(stage, "limit"), message, f"LIMIT {first} in `{stage.label}`; {_rule_of_thumb(view)}"
+        )
 
 
 @rule(
@@ -264,7 +268,7 @@ def _narrow(view: View) -> Iterator[Found]:
     "A limit far above the number of points limits nothing.",
     needs=("points",),
 )
-def _beyond(view: View) -> Iterator[Found]:
+def limit_beyond_collection(view: View) -> Iterator[Found]:
     """A LIMIT above 1000 and above ten times the number of points was probably meant for another
     collection.
 
@@ -282,7 +286,7 @@ def _beyond(view: View) -> Iterator[Found]:
             f"LIMIT {stage.limit} in {view.title(stage)} is far above the {counted} of `{view.collection}`"
         )
         hint = f"LIMIT {points} takes all of them; SCROLL walks through a collection"
-        yield Found(view.at(stage, "limit"), message, hint)
+        yield Found(view.span(stage, "limit"), message, hint)
 
 
 @rule(
@@ -290,7 +294,7 @@ def _beyond(view: View) -> Iterator[Found]:
     "A large OFFSET behind prefetches",
     "Every page runs all stages again, for candidates that OFFSET throws away.",
 )
-def _deep(view: View) -> Iterator[Found]:
+def deep_offset(view: View) -> Iterator[Found]:
     """Paging by OFFSET through a query of several stages costs more with every page.
 
     The stages have to take LIMIT + OFFSET candidates, all of them are scored, and all but a page are
@@ -300,11 +304,11 @@ def _deep(view: View) -> Iterator[Found]:
     if view.plan is None or not view.plan.root.inputs:
         return
     root, offset = view.plan.root, view.plan.offset or 0
-    if offset <= limit_of(root) * PAGES or view.grouped(root):
+    if offset <= limit_of(root) * PAGES or view.is_grouped(root):
         return
-    message = f"OFFSET {offset} drops {offset} of {view.wanted(root)} hits that all stages have worked for"
+    message = f"OFFSET {offset} drops {offset} of {view.kept(root)} hits that all stages have worked for"
     hint = "ask once for more hits and cut them into pages, or SCROLL where the order does not matter"
-    yield Found(view.at(root, "offset"), message, hint)
+    yield Found(view.span(root, "offset"), message, hint)
 
 
 # ------------------------------------------------------------------------------------ RERANK
@@ -315,7 +319,7 @@ def _deep(view: View) -> Iterator[Found]:
     "RERANK keeps more than half of its candidates",
     "Where most candidates stay, the reranker can change their order but not which they are.",
 )
-def _rerank_keeps_most(view: View) -> Iterator[Found]:
+def rerank_keeps_most(view: View) -> Iterator[Found]:
     """A cross-encoder is worth its cost where it can choose.
 
     LIMIT is the number of candidates that it reads, TOP that of the hits that stay; without TOP all
@@ -326,12 +330,12 @@ def _rerank_keeps_most(view: View) -> Iterator[Found]:
     if view.plan is None or second is None or second.top is None:
         return
     candidates, kept = limit_of(view.plan.root), second.top + second.offset
-    if candidates < kept or 2 * kept <= candidates or _no_matter(view, candidates):
+    if candidates < kept or 2 * kept <= candidates or _is_small(view, candidates):
         return  # of fewer candidates than hits the compiler warns
     message = f"RERANK keeps {kept} of its {candidates} candidates: more than half"
     enough = max(2 * kept, min(FACTOR * kept, MANY_TEXTS))
     hint = f"LIMIT {enough}, and TOP {second.top} for the hits"
-    if view.gathers(view.plan.root):
+    if view.gathers_candidates(view.plan.root):
         hint = "a higher LIMIT in the stages: their candidates are what it reads"
     yield Found(second.span, message, hint)
 
@@ -341,7 +345,7 @@ def _rerank_keeps_most(view: View) -> Iterator[Found]:
     "RERANK reads very many texts",
     "A cross-encoder reads every candidate, one by one.",
 )
-def _rerank_many(view: View) -> Iterator[Found]:
+def rerank_many(view: View) -> Iterator[Found]:
     """A reranker's time grows with its candidates: 50 to 200 are usual.
 
     This rule speaks above 1000, which is also the most that the services take in one request.
@@ -354,7 +358,7 @@ def _rerank_many(view: View) -> Iterator[Found]:
     if candidates <= MANY_TEXTS or (view.facts.points is not None and view.facts.points <= MANY_TEXTS):
         return
     hint = "LIMIT 100 is a usual number; a stage between them may choose these by another vector"
-    if view.gathers(view.plan.root):
+    if view.gathers_candidates(view.plan.root):
         hint = "a lower LIMIT in the stages: their candidates are what it reads"
     yield Found(second.span, f"RERANK reads the texts of {candidates:,} candidates", hint)
 
@@ -367,7 +371,7 @@ def _rerank_many(view: View) -> Iterator[Found]:
     "A stage is searched more than once",
     "Qdrant shares no stages: each use of one is another search.",
 )
-def _twice(view: View) -> Iterator[Found]:
+def stage_run_twice(view: View) -> Iterator[Found]:
     """A stage that two PREFETCH lists name is emitted twice, and Qdrant searches it twice.
 
     The answer is right; the time is spent again. Where a lower stage feeds two upper ones, one upper
@@ -377,12 +381,14 @@ def _twice(view: View) -> Iterator[Found]:
     """
     for stage in view.stages:
         uses = view.site(stage).uses
-        if len(uses) < 2 or not any(_alike(a, b) for n, a in enumerate(uses) for b in uses[n + 1 :]):
+        if len(uses) < 2 or not any(_same_additions(a, b) for n, a in enumerate(uses) for b in uses[n + 1 :]):
             continue
         count = view.plan.uses[id(stage)] if view.plan else len(uses)
         message = f"the stage `{stage.label}` is searched {count} times: Qdrant shares no stages"
         related = tuple((use.ref.span, "used here") for use in uses if use.ref is not None)
-        yield Found(view.at(stage), message, "use it once, or take the repeated search into account", related)
+        yield Found(
+            view.span(stage), message, "use it once, or take the repeated search into account", related
+        )
 
 
 @rule(
@@ -390,7 +396,7 @@ def _twice(view: View) -> Iterator[Found]:
     "Two stages are the same search",
     "The same search under two names runs twice and counts twice in a fusion.",
 )
-def _same(view: View) -> Iterator[Found]:
+def same_stage(view: View) -> Iterator[Found]:
     """Two stages with the same target, vector, filter, limit and inputs find the same points.
 
     In a fusion they count as two opinions, which doubles one search's weight without saying so;
@@ -398,35 +404,36 @@ def _same(view: View) -> Iterator[Found]:
     chance are never the same.
     """
     numbers: dict[int, int] = {}
-    seen: dict[Any, list[tuple[tuple[Any, ...], Stage]]] = {}
+    seen: dict[tuple[object, ...], list[tuple[tuple[object, ...], Stage]]] = {}
     for stage in view.stages:
         inputs = tuple((numbers[id(i.stage)], i.where, i.threshold, i.lookup) for i in stage.inputs)
         key = (
             *(stage.target, stage.rrf, stage.where, stage.threshold, stage.params, stage.lookup, stage.model),
             inputs,
         )
-        rough = (type(stage.target), stage.fusion, stage.using, stage.limit, tuple(n for n, *_ in inputs))
-        alike = seen.setdefault(rough, [])
+        # What can be hashed of a stage parts most of them; the rest is compared.
+        hashed = (type(stage.target), stage.fusion, stage.using, stage.limit, tuple(n for n, *_ in inputs))
+        alike = seen.setdefault(hashed, [])
         twin = next((other for known, other in alike if known == key), None)
         if twin is None or isinstance(stage.target, nodes.Sample):
             alike.append((key, stage))
             numbers[id(stage)] = id(stage)
             continue
         numbers[id(stage)] = numbers[id(twin)]
-        if stage.origin is not None or view.is_root(stage) or not _used_alike(view, twin, stage):
+        if stage.origin is not None or view.is_root(stage) or not _same_uses(view, twin, stage):
             continue
         message = f"the stages `{twin.label}` and `{stage.label}` are the same search"
         hint = "leave one of them out; a weight says how much the other counts: WITH (rrf_weights = […])"
-        related: tuple[tuple[Span, str], ...] = ((view.at(twin), "the same search"),)
-        yield Found(view.at(stage), message, hint, related)
+        related: tuple[tuple[Span, str], ...] = ((view.span(twin), "the same search"),)
+        yield Found(view.span(stage), message, hint, related)
 
 
-def _used_alike(view: View, twin: Stage, stage: Stage) -> bool:
+def _same_uses(view: View, twin: Stage, stage: Stage) -> bool:
     """Whether any two references to them add the same, so that the searches are the same in the end."""
-    return any(_alike(one, other) for one in view.site(twin).uses for other in view.site(stage).uses)
+    return any(_same_additions(one, other) for one in view.site(twin).uses for other in view.site(stage).uses)
 
 
-def _alike(one: Use, other: Use) -> bool:
+def _same_additions(one: Use, other: Use) -> bool:
     """Whether two references add the same to what they refer to."""
     a, b = one.given, other.given
     return (a.where, a.threshold, a.lookup) == (b.where, b.threshold, b.lookup)

@@ -1,28 +1,23 @@
-"""A script as `qql lint` sees it: errors, warnings and advice, less what its comments silence.
-
-``-- qql: ignore code, …`` speaks of the statement that it stands in front of, in, or behind on the same line.
-"""
+"""A script as `qql lint` sees it: errors, warnings and advice, less what its comments silence."""
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from qql.advice.advisor import advise_all, advise_script
 from qql.advice.collection_facts import facts_of
-from qql.advice.placeholder_values import StandIns, open_params, sizes_of
+from qql.advice.ignore_comments import IgnoreComments, unsilenced
+from qql.advice.parameter_values import ParameterValues, unbound_params, vector_sizes
 from qql.advice.rules import RULES
-from qql.advice.run import FactsOf, SchemaOf, advise_all, advise_script
+from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Files, SchemaSource, Stages, compile_script, make_context
-from qql.errors import Diagnostic, QQLCompileError, QQLSyntaxError, Source, Span, did_you_mean
-from qql.syntax.lexer import cut, skip_space
+from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.syntax.parser import parse_script
 
-__all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text", "unsilenced"]
+__all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
 WARNINGS = frozenset(
     {"bare-word", "duplicate-id", "few-candidates", "formula-without-prefetch", "id-in-payload"}
@@ -30,7 +25,7 @@ WARNINGS = frozenset(
     | {"no-schema", "no-text", "replaced-vector", "unknown-collection", "unused-stage", "vector-in-payload"}
 )
 """The codes of what the compiler warns of."""
-_UNSEEN = frozenset({"no-model", "no-schema"})
+_NOT_WITHOUT_SCHEMA = frozenset({"no-model", "no-schema"})
 CODES = frozenset({*RULES, *WARNINGS, "bad-ignore", "unused-ignore"})
 """All that is said of a script and is no error: it can be silenced."""
 
@@ -63,20 +58,20 @@ def lint_script(
     What has a code of ``disabled`` is left out. Where there are errors, there is no advice. ``files`` reads
     what EXECUTE names; of that, only the errors are told here.
     """
-    known = _Known(context, facts_of, files)
+    checker = _Checker(context, facts_of, files)
     parsed, _ = parse_script(source)
-    unbound = open_params([one.params for one in parsed], params)
+    unbound = unbound_params([one.params for one in parsed], params)
     if unbound:
-        sizes = sizes_of([one.statement for one in parsed], context)
-        values = StandIns(unbound, params, sizes, lambda tried: known.errors(source, tried))
-        found, sound = known.unbound(source, values)
+        sizes = vector_sizes([one.statement for one in parsed], context)
+        values = ParameterValues(unbound, params, sizes, lambda tried: checker.errors(source, tried))
+        found, sound = checker.check_unbound(source, values)
     else:
-        found, sound = known.bound(source, params)
-    ignores = _ignores(source, [one.span for one in parsed])
-    starts = [one.span.start for one in parsed]
-    kept, silenced = _silence([one for one in found if one.code not in disabled], ignores, starts)
-    said = _complaints(source, found, ignores, starts, sound)
-    kept += [one for one in said if one.code not in disabled]
+        found, sound = checker.check(source, params)
+    comments = IgnoreComments(source, [one.span for one in parsed])
+    enabled = [one for one in found if one.code not in disabled]
+    kept = comments.unsilenced(enabled)
+    silenced = len(enabled) - len(kept)
+    kept += [one for one in comments.faults(found, CODES, sound=sound) if one.code not in disabled]
     kept.sort(key=lambda one: one.span.start if one.span else 0)
     names = dict.fromkeys(f":{one.key}" if isinstance(one.key, str) else "?" for one in unbound)
     return Linted(tuple(kept), silenced, tuple(names))
@@ -114,29 +109,12 @@ def advised(
     ]
 
 
-def unsilenced(found: Sequence[Diagnostic], source: Source) -> list[Diagnostic]:
-    """What the comments of the source do not silence."""
-    if not found:
-        return []
-    ignores, starts = _heard(source)
-    return _silence(found, ignores, starts)[0]
-
-
-@lru_cache(maxsize=2)
-def _heard(source: Source) -> tuple[list[_Ignore], list[int]]:
-    """The comments of a source that speak to us, and where its statements start."""
-    if not _MARKED.search(source.text):
-        return [], []
-    spans = [one.span for one in parse_script(source)[0]]
-    return _ignores(source, spans), [span.start for span in spans]
-
-
 # ------------------------------------------------------------------------------------ what is found
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known before a script runs."""
+class _Checker:
+    """Compiles and advises on a script, by what is known before it runs."""
 
     context: Context
     facts_of: FactsOf
@@ -150,14 +128,14 @@ class _Known:
             return exc.diagnostics
         return ()
 
-    def unbound(self, source: Source, values: StandIns) -> tuple[list[Diagnostic], bool]:
+    def check_unbound(self, source: Source, values: ParameterValues) -> tuple[list[Diagnostic], bool]:
         """What there is to say whatever the open parameters are, and whether the script compiles."""
-        found, sound = self.bound(source, values.base)
+        found, sound = self.check(source, values.base)
         if not sound:
             return found, False
-        return _common(found, [self.bound(source, other)[0] for other in values.others()]), True
+        return _found_every_time(found, [self.check(source, other)[0] for other in values.others()]), True
 
-    def bound(self, source: Source, params: Params) -> tuple[list[Diagnostic], bool]:
+    def check(self, source: Source, params: Params) -> tuple[list[Diagnostic], bool]:
         """What there is to say with values for all parameters, and whether the script compiles."""
         warnings: list[Diagnostic] = []
         try:
@@ -169,13 +147,13 @@ class _Known:
             warning
             for one in done
             for warning in one.warnings
-            if one.schema is not None or warning.code not in _UNSEEN
+            if one.schema is not None or warning.code not in _NOT_WITHOUT_SCHEMA
         ]
         found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
         return [one for one in found if one.source is source], True
 
 
-def _common(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Diagnostic]:
+def _found_every_time(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Diagnostic]:
     """What is found every time; where it reads differently, in the words of the rule."""
     kept = []
     for one in found:
@@ -190,98 +168,3 @@ def _common(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Dia
             one = replace(one, hint=rule.reason)
         kept.append(one)
     return kept
-
-
-# ------------------------------------------------------------------------------------ comments
-
-_COMMENT = re.compile(r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/")
-_MARKED = re.compile("qql:", re.IGNORECASE)
-_OURS = re.compile(r"(?:--|/\*)\s*(?P<word>qql):\s*(?P<said>.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
-_IGNORE = re.compile(r"ignore\b[\s:]*(?P<codes>.*)", re.DOTALL | re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ignore:
-    """One comment: its place, the number of its statement (None: there is none), and its codes."""
-
-    span: Span
-    said: str
-    statement: int | None
-    codes: tuple[str, ...]
-
-
-def _ignores(source: Source, statements: Sequence[Span]) -> list[_Ignore]:
-    """The comments that speak to us."""
-    if not _MARKED.search(source.text):
-        return []
-    found = []
-    for match in _comments(source.text):
-        ours = _OURS.fullmatch(match[0])
-        if ours is None:
-            continue
-        asked = _IGNORE.fullmatch(ours["said"])
-        if asked is None and ours["word"] != "qql":  # the language is spoken of
-            continue
-        codes = tuple(re.findall(r"[\w-]+", asked["codes"])) if asked else ()
-        at = _statement_of(source.text, match.start(), statements)
-        found.append(_Ignore(Span(match.start(), match.end()), ours["said"], at, codes))
-    return found
-
-
-def _comments(text: str) -> Iterator[re.Match[str]]:
-    """Every comment; after something that is no QQL, none."""
-    pos = 0
-    while pos < len(text):
-        end = skip_space(text, pos)
-        yield from _COMMENT.finditer(text, pos, end)
-        try:
-            pos = max(cut(text, end).end, end + 1)
-        except QQLSyntaxError:
-            return
-
-
-def _statement_of(text: str, at: int, statements: Sequence[Span]) -> int | None:
-    before = bisect_right(statements, at, key=lambda span: span.start) - 1
-    if before >= 0 and "\n" not in text[statements[before].end : at]:
-        return before
-    return before + 1 if before + 1 < len(statements) else None
-
-
-def _key(one: Diagnostic, starts: Sequence[int]) -> tuple[int | None, str]:
-    return (bisect_right(starts, one.span.start) - 1 if one.span else None), one.code
-
-
-def _silence(
-    found: Sequence[Diagnostic], ignores: Sequence[_Ignore], starts: Sequence[int]
-) -> tuple[list[Diagnostic], int]:
-    """What no comment silences, and how much is silenced. Errors cannot be."""
-    silent = {(one.statement, code) for one in ignores for code in one.codes}
-    kept = [one for one in found if one.severity == "error" or _key(one, starts) not in silent]
-    return kept, len(found) - len(kept)
-
-
-def _complaints(
-    source: Source,
-    found: Sequence[Diagnostic],
-    ignores: Sequence[_Ignore],
-    starts: Sequence[int],
-    sound: bool,
-) -> Iterator[Diagnostic]:
-    """What is wrong about the comments themselves; which of them are idle is known of sound scripts only."""
-    heard = {_key(one, starts) for one in found}
-    for ignore in ignores:
-
-        def said(code: str, message: str, hint: str, severity: str, span: Span = ignore.span) -> Diagnostic:
-            return Diagnostic(code, message, span, hint, severity=severity, source=source)
-
-        if not ignore.codes:
-            message = f"lint does not know what `qql: {ignore.said[:40]}` asks for"
-            yield said("bad-ignore", message, "write -- qql: ignore code", "warning")
-        for code in ignore.codes:
-            if code not in CODES:
-                hint = did_you_mean(code, CODES) or "qql lint --rules lists the codes"
-                yield said("bad-ignore", f"there is no advice or warning `{code}`", hint, "warning")
-            elif sound and (ignore.statement, code) not in heard:
-                message = f"`{code}` is not said of this statement"
-                message = message if ignore.statement is not None else "no statement follows this comment"
-                yield said("unused-ignore", message, "leave the comment out", "advice")

@@ -4,72 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from qql import nodes
-from qql.advice.rules import Found, View, limit_of, listed, rule
+from qql.advice.rules import Found, rule
+from qql.advice.view import View, limit_of, listed
 from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Input, Stage
 from qql.errors import Span
-
-__all__ = ["Bounds", "dbsf_bounds", "rrf_bounds"]
+from qql.rest.fusion import Bounds, dbsf_bounds, f64, rrf_bounds, rrf_score
+from qql.rest.limits import RRF_K
 
 _ROUNDING = 1e-5
 """How far a 32-bit score may lie beyond its bounds, as a share of them."""
-_K = 2
-"""Qdrant's own k of RRF."""
 
 
-class Bounds(NamedTuple):
-    """The lowest and the highest score that a hit can have."""
-
-    low: float
-    high: float
-
-
-def _share(position: int, k: float, weight: float) -> float:
-    """What RRF gives for a position counted from 1: ``1 / (position/w + k − 1)``; 0 for a weight ≤ 0."""
-    if weight <= 0:
-        return 0.0
-    below = position / weight + k - 1
-    return 1 / below if below > 0 else math.inf
-
-
-def rrf_bounds(limits: list[int], k: float = _K, weights: list[float] | None = None) -> Bounds:
-    """Of the scores of RRF: first in every source, and last in the source where that counts least."""
-    given = weights or [1.0] * len(limits)
-    return Bounds(
-        min(_share(limit, k, weight) for limit, weight in zip(limits, given, strict=True)),
-        sum(_share(1, k, weight) for weight in given),
-    )
-
-
-def dbsf_bounds(limits: list[int]) -> Bounds:
-    """Of the scores of DBSF, whose sources map their scores s to (s − (mean − 3σ)) / 6σ, σ the sample's.
-
-    No value of n lies farther from their mean than (n − 1)/√n sample deviations (Samuelson), so a
-    source gives from 0.5 − d to 0.5 + d, d = (n − 1)/(6√n). Below 0 it is the lower the more sources a
-    point is in.
-    """
-    reach = [(limit - 1) / (6 * math.sqrt(limit)) for limit in limits]
-    lowest = [0.5 - d for d in reach]
-    below = sum(low for low in lowest if low < 0)
-    return Bounds(below if below < 0 else min(lowest), sum(0.5 + d for d in reach))
-
-
-def _fused_bounds(view: View, stage: Stage) -> Bounds | None:
-    limits = [limit_of(given.stage) * view.widening for given in stage.inputs]
+def _fusion_bounds(view: View, stage: Stage) -> Bounds | None:
+    limits = [limit_of(given.stage) * view.group_factor for given in stage.inputs]
     if stage.fusion == "dbsf":
         return dbsf_bounds(limits)
     if stage.fusion == "rrf":
-        return rrf_bounds(limits, *_settings(stage))
+        return rrf_bounds(limits, *_rrf_settings(stage))
     return None
 
 
-def _settings(stage: Stage) -> tuple[float, list[float] | None]:
+def _rrf_settings(stage: Stage) -> tuple[float, list[float] | None]:
     rrf = stage.rrf or {}
     k = rrf.get("k")
-    return (_K if k is None else k), rrf.get("weights")
+    return (RRF_K if k is None else k), rrf.get("weights")
 
 
 # ------------------------------------------------------------------------------------ thresholds
@@ -84,30 +45,30 @@ def _thresholds(view: View) -> Iterator[tuple[Stage, float, Span]]:
         for use in uses:
             if use.given.threshold is not None:
                 written = use.ref.threshold if use.ref is not None else None
-                yield stage, use.given.threshold, written.span if written is not None else view.at(stage)
+                yield stage, use.given.threshold, written.span if written is not None else view.span(stage)
         replaced = bool(uses) and all(use.given.threshold is not None for use in uses)
         if stage.threshold is not None and stage.origin is None and not replaced:
-            yield stage, stage.threshold, view.at(stage, "threshold")
+            yield stage, stage.threshold, view.span(stage, "threshold")
 
 
-def _of_searches(view: View) -> Iterator[tuple[Stage, float, Span]]:
+def _search_thresholds(view: View) -> Iterator[tuple[Stage, float, Span]]:
     """The same, and the threshold of a HYBRID for each of the searches that it stands for."""
     yield from _thresholds(view)
     for stage in view.stages:
         if stage.origin == "HYBRID" and stage.threshold is not None:
-            yield stage, stage.threshold, view.at(stage, "threshold")
+            yield stage, stage.threshold, view.span(stage, "threshold")
 
 
-def _bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
+def _score_bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
     """The bounds of a stage's scores, and what they are of."""
     if stage.fusion is not None:
-        if view.grouped(stage):
+        if view.is_grouped(stage):
             return None, ""  # groups are fused from lists of other lengths
-        k, weights = _settings(stage)
+        k, weights = _rrf_settings(stage)
         about = f"{len(stage.inputs)} source{'s' if len(stage.inputs) > 1 else ''}"
         if stage.fusion == "rrf":
             about += f", k = {k}" + (", as weighted" if weights else "")
-        return _fused_bounds(view, stage), f"{stage.fusion.upper()} scores ({about})"
+        return _fusion_bounds(view, stage), f"{stage.fusion.upper()} scores ({about})"
     return (Bounds(-1.0, 1.0) if _compared_by(stage) == "Cosine" else None), "Cosine scores"
 
 
@@ -118,7 +79,7 @@ def _compared_by(stage: Stage) -> str | None:
     return stage.vector.distance
 
 
-def _shown(value: float) -> str:
+def _bound_text(value: float) -> str:
     return f"{value:.4g}"
 
 
@@ -128,7 +89,7 @@ def _shown(value: float) -> str:
     "A threshold above the best possible score lets nothing pass.",
     severity="warning",
 )
-def _unreachable(view: View) -> Iterator[Found]:
+def threshold_unreachable(view: View) -> Iterator[Found]:
     """The threshold of a stage is compared with that stage's own scores, and fused scores are small.
 
     RRF: a source gives 1 / (rank/w + k − 1), the rank counted from 1, so the best possible score is the
@@ -138,21 +99,21 @@ def _unreachable(view: View) -> Iterator[Found]:
     of a search have to be better. Euclid and Manhattan are distances: nearer hits pass, and none is below 0.
     """
     for stage, threshold, span in _thresholds(view):
-        bounds, what = _bounds(view, stage)
+        bounds, what = _score_bounds(view, stage)
         distance = _compared_by(stage)
         if distance in ("Euclid", "Manhattan") and threshold <= 0:
             message = f"no hit is nearer than {threshold}: {distance} scores are distances, from 0 up"
             yield Found(span, message, "raise it above 0: hits that are nearer than the threshold pass")
         if bounds is not None and threshold == bounds.high and not stage.inputs:
-            message = f"only hits above {threshold} pass, and {what} go up to {_shown(bounds.high)}"
-            yield Found(span, message, f"lower it below {_shown(bounds.high)}")
+            message = f"only hits above {threshold} pass, and {what} go up to {_bound_text(bounds.high)}"
+            yield Found(span, message, f"lower it below {_bound_text(bounds.high)}")
         if bounds is None or threshold <= bounds.high + _ROUNDING * abs(bounds.high):
             continue
-        message = f"no hit reaches {threshold}: {what} go up to {_shown(bounds.high)}"
+        message = f"no hit reaches {threshold}: {what} go up to {_bound_text(bounds.high)}"
         belongs = (
             "put a threshold for single hits into the stages that are fused, or " if stage.fusion else ""
         )
-        yield Found(span, message, f"{belongs}lower it below {_shown(bounds.high)}")
+        yield Found(span, message, f"{belongs}lower it below {_bound_text(bounds.high)}")
 
 
 @rule(
@@ -160,7 +121,7 @@ def _unreachable(view: View) -> Iterator[Found]:
     "A SCORE THRESHOLD below every possible score",
     "A threshold below the worst possible score cuts nothing.",
 )
-def _idle(view: View) -> Iterator[Found]:
+def threshold_idle(view: View) -> Iterator[Found]:
     """A threshold that every candidate passes has no effect.
 
     RRF: the worst possible score is that of the last candidate of the source where it counts least,
@@ -168,11 +129,11 @@ def _idle(view: View) -> Iterator[Found]:
     (n − 1)/(6√n), and where that is negative, the sum over the sources. Cosine: −1.
     """
     for stage, threshold, span in _thresholds(view):
-        bounds, what = _bounds(view, stage)
+        bounds, what = _score_bounds(view, stage)
         if bounds is None or threshold >= bounds.low - _ROUNDING * abs(bounds.low):
             continue
-        message = f"every hit passes {threshold}: {what} go down to {_shown(bounds.low)}"
-        yield Found(span, message, f"raise it above {_shown(bounds.low)}, or leave it out")
+        message = f"every hit passes {threshold}: {what} go down to {_bound_text(bounds.low)}"
+        yield Found(span, message, f"raise it above {_bound_text(bounds.low)}, or leave it out")
 
 
 @rule(
@@ -180,7 +141,7 @@ def _idle(view: View) -> Iterator[Found]:
     "A SCORE THRESHOLD that reads like a cosine on other scores",
     "Dot products have no fixed range, so 0.7 means nothing in particular.",
 )
-def _unlike(view: View) -> Iterator[Found]:
+def threshold_unlike_metric_of(view: View) -> Iterator[Found]:
     """A threshold between 0 and 1 fits Cosine, whose scores lie between −1 and 1.
 
     Sparse vectors are compared by their dot product, and so are dense ones with the distance Dot. BM25
@@ -189,7 +150,7 @@ def _unlike(view: View) -> Iterator[Found]:
     vectors of length 1 it is the cosine. A multivector's score is a sum over the rows of the vector
     searched for. The threshold of HYBRID is that of its two searches, and of their fusion besides.
     """
-    for stage, threshold, span in _of_searches(view):
+    for stage, threshold, span in _search_thresholds(view):
         if not 0 < threshold < 1 or stage.fusion or not isinstance(stage.target, _NEAREST):
             continue
         kind = view.kind(stage)
@@ -228,7 +189,7 @@ def _long_dot(stage: Stage) -> bool:
     "A fusion of one stage",
     "A fusion of one source keeps its order and replaces its scores.",
 )
-def _of_one(view: View) -> Iterator[Found]:
+def fusion_of_one(view: View) -> Iterator[Found]:
     """RRF and DBSF join rankings. With one source there is nothing to join.
 
     The order stays as it was; RRF's scores then say only the rank. A stage is missing, or the fusion is
@@ -236,7 +197,7 @@ def _of_one(view: View) -> Iterator[Found]:
     over.
     """
     for stage in view.stages:
-        if stage.fusion is not None and len(stage.inputs) == 1 and not view.gathers(stage):
+        if stage.fusion is not None and len(stage.inputs) == 1 and not view.gathers_candidates(stage):
             uses = view.site(stage).uses
             scaled = stage.origin is None and all(isinstance(u.parent.target, nodes.Formula) for u in uses)
             if uses and scaled:
@@ -245,7 +206,9 @@ def _of_one(view: View) -> Iterator[Found]:
                 f"{stage.fusion.upper()} fuses one stage, `{stage.inputs[0].stage.label}`: its order stays"
             )
             yield Found(
-                view.at(stage, "fusion"), message, "add another stage to PREFETCH, or search without a fusion"
+                view.span(stage, "fusion"),
+                message,
+                "add another stage to PREFETCH, or search without a fusion",
             )
 
 
@@ -254,19 +217,19 @@ def _of_one(view: View) -> Iterator[Found]:
     "A source of a fusion has a weight of 0 or less",
     "The stage is searched and counts nothing.",
 )
-def _idle_weight(view: View) -> Iterator[Found]:
+def idle_weight(view: View) -> Iterator[Found]:
     """A source whose weight is 0 (or negative) adds nothing to any score.
 
     Its hits still come among the candidates, at the end, with what other sources give them. To leave a
     source out, leave it out of PREFETCH.
     """
     for stage in view.stages:
-        weights = _settings(stage)[1] or []
+        weights = _rrf_settings(stage)[1] or []
         for given, weight in zip(stage.inputs, weights, strict=False):
             if weight <= 0:
                 message = f"`{given.stage.label}` has the weight {weight}: it is searched and counts nothing"
                 hint = "leave it out of PREFETCH, or give it a weight above 0"
-                yield Found(view.option(stage, "rrf_weights"), message, hint)
+                yield Found(view.option_span(stage, "rrf_weights"), message, hint)
 
 
 _FLAT = 1.1
@@ -277,7 +240,7 @@ _FLAT = 1.1
     "k of RRF is so large that ranks hardly count",
     "The first and the last candidate of a source count nearly the same.",
 )
-def _flat(view: View) -> Iterator[Found]:
+def rrf_flat(view: View) -> Iterator[Found]:
     """RRF gives 1 / (rank/w + k − 1), so k says how fast the value of a rank falls.
 
     Qdrant's own k is 2; 60 (61 by Qdrant's count) is usual for lists of a thousand. Where k is so much
@@ -285,20 +248,24 @@ def _flat(view: View) -> Iterator[Found]:
     the fusion only counts in how many sources a point stands.
     """
     for stage in view.stages:
-        k, weights = _settings(stage)
+        k, weights = _rrf_settings(stage)
         if stage.fusion != "rrf" or "k" not in (stage.rrf or {}):
             continue
         limits = [limit_of(given.stage) for given in stage.inputs]
         pairs = zip(limits, weights or [1.0] * len(limits), strict=True)
-        ratios = [_share(1, k, w) / _share(limit, k, w) for limit, w in pairs if limit > 1 and w > 0]
+        ratios = [
+            rrf_score(0, k, w, f64) / rrf_score(limit - 1, k, w, f64)
+            for limit, w in pairs
+            if limit > 1 and w > 0
+        ]
         if not ratios or max(ratios) >= _FLAT:
             continue
         message = (
             f"with k = {k} the first of {max(limits)} candidates counts {(max(ratios) - 1) * 100:.2g} % "
             "more than the last: ranks hardly matter"
         )
-        hint = "a smaller rrf_k (Qdrant's own is 2), or longer lists: a higher LIMIT in the stages"
-        yield Found(view.option(stage, "rrf_k", "k"), message, hint)
+        hint = f"a smaller rrf_k (Qdrant's own is {RRF_K}), or longer lists: a higher LIMIT in the stages"
+        yield Found(view.option_span(stage, "rrf_k", "k"), message, hint)
 
 
 @rule(
@@ -307,7 +274,7 @@ def _flat(view: View) -> Iterator[Found]:
     "Only the fusion at the root sees the hits of all shards.",
     needs=("shards",),
 )
-def _per_shard(view: View) -> Iterator[Found]:
+def fusion_per_shard(view: View) -> Iterator[Found]:
     """Prefetches run inside each shard, and so does a fusion that is one of them.
 
     Ranks and score distributions are then those of a shard's own hits: the second-best shard's best hit
@@ -323,7 +290,7 @@ def _per_shard(view: View) -> Iterator[Found]:
                 f"the fusion in `{stage.label}`, below another stage, is computed in each of {shards} shards"
             )
             hint = "make the fusion the query itself, and rescore its hits by a second query"
-            yield Found(view.at(stage, "fusion"), message, hint)
+            yield Found(view.span(stage, "fusion"), message, hint)
 
 
 @rule(
@@ -331,7 +298,7 @@ def _per_shard(view: View) -> Iterator[Found]:
     "GROUP BY over a fusion",
     "Groups are fused from other lists than hits are, so their order and scores differ.",
 )
-def _grouped(view: View) -> Iterator[Found]:
+def grouped_fusion(view: View) -> Iterator[Found]:
     """Qdrant runs a grouped query with other limits than the same query without GROUP BY.
 
     All limits are multiplied by the size of a group. The lists that are fused then differ, and so do
@@ -369,7 +336,7 @@ def _score_names(formula: nodes.Formula) -> list[tuple[int, nodes.Name]]:
     "$score[n] counts the prefetches from 0.",
     severity="warning",
 )
-def _index(view: View) -> Iterator[Found]:
+def score_index(view: View) -> Iterator[Found]:
     """`$score[0]` is the score of the first stage in PREFETCH, `$score[1]` of the second.
 
     A number beyond the last stage has no score, so its default (0) is taken for every point.
@@ -381,7 +348,7 @@ def _index(view: View) -> Iterator[Found]:
             if index >= len(stage.inputs):
                 last = len(stage.inputs) - 1
                 message = f"there is no prefetch {index} (counted from 0): the last is $score[{last}]"
-                span = name.span if view.site(stage).query is not None else view.at(stage)
+                span = name.span if view.site(stage).query is not None else view.span(stage)
                 yield Found(span, message, "the scores are numbered in the order of PREFETCH")
 
 
@@ -390,7 +357,7 @@ def _index(view: View) -> Iterator[Found]:
     "A formula over several stages reads the score of the first only",
     "$score is $score[0]: what only the other stages found has no score.",
 )
-def _first_only(view: View) -> Iterator[Found]:
+def first_score_only(view: View) -> Iterator[Found]:
     """`$score` is the score that the first stage of PREFETCH gave, not the best or a joint one.
 
     Points that only another stage found take the default, 0. The other stages then add candidates that
@@ -407,7 +374,7 @@ def _first_only(view: View) -> Iterator[Found]:
         first, *others = (given.stage.label for given in stage.inputs)
         message = f"$score is the score of `{first}` alone; what only {listed(others)} found counts 0"
         hint = "add $score[1] and so on, or fuse the stages and put the formula above the fusion"
-        span = found[0][1].span if view.site(stage).query is not None else view.at(stage)
+        span = found[0][1].span if view.site(stage).query is not None else view.span(stage)
         yield Found(span, message, hint)
 
 
@@ -416,7 +383,7 @@ def _first_only(view: View) -> Iterator[Found]:
     "Scores of different metrics are added up",
     "Scores of different kinds have different scales, so the larger scale decides.",
 )
-def _mixed(view: View) -> Iterator[Found]:
+def mixed_scores(view: View) -> Iterator[Found]:
     """A cosine lies between −1 and 1, a BM25 score often between 1 and 30, an RRF score near 0.
 
     Their sum is ordered by whichever has the larger numbers. This rule speaks of sums of bare scores,
@@ -429,26 +396,26 @@ def _mixed(view: View) -> Iterator[Found]:
         for call in nodes.walk(stage.target.expression):
             if not isinstance(call, nodes.Call) or call.function != "sum":
                 continue
-            terms = [found for arg in _terms(call) if (found := _raw(arg)) is not None]
+            terms = [found for arg in _summands(call) if (found := _bare_score(arg)) is not None]
             factors = [factor for _, factor in terms]
             used = sorted({index for index, _ in terms if index < len(stage.inputs)})
             bare = len(set(factors)) == 1 or math.isclose(sum(factors), 1)
-            metrics = [(index, _metric(view, stage.inputs[index])) for index in used]
+            metrics = [(index, _metric_of(view, stage.inputs[index])) for index in used]
             pair = _unlike_pair(metrics)
             if not bare or pair is None:
                 continue
             (one, first), (other, second) = pair
             labels = [stage.inputs[index].stage.label for index in (one, other)]
             message = (
-                f"the scores of `{labels[0]}` ({_named(first)}) and `{labels[1]}` ({_named(second)}) are "
-                "added up, and their scales differ"
+                f"the scores of `{labels[0]}` ({_metric_text(first)}) and `{labels[1]}` "
+                f"({_metric_text(second)}) are added up, and their scales differ"
             )
             hint = "FUSION RRF or DBSF brings them to one scale; or give each a factor for its own range"
-            yield Found(call.span if view.site(stage).query else view.at(stage), message, hint)
+            yield Found(call.span if view.site(stage).query else view.span(stage), message, hint)
             break
 
 
-def _terms(call: nodes.Call) -> Iterator[nodes.Expression]:
+def _summands(call: nodes.Call) -> Iterator[nodes.Expression]:
     """What a sum of sums adds up."""
     todo: list[nodes.Expression] = list(reversed(call.args))
     while todo:
@@ -459,7 +426,7 @@ def _terms(call: nodes.Call) -> Iterator[nodes.Expression]:
             yield one
 
 
-def _raw(term: nodes.Expression) -> tuple[int, float] | None:
+def _bare_score(term: nodes.Expression) -> tuple[int, float] | None:
     """The prefetch of a score and its constant factor; None for anything else."""
     if isinstance(term, nodes.Name):
         index = _score_index(term)
@@ -474,7 +441,7 @@ def _raw(term: nodes.Expression) -> tuple[int, float] | None:
                 return None
             factor *= value
             continue
-        found = _raw(arg)
+        found = _bare_score(arg)
         if found is None or score is not None:
             return None
         score, factor = found[0], factor * found[1]
@@ -484,7 +451,7 @@ def _raw(term: nodes.Expression) -> tuple[int, float] | None:
 _Metric = tuple[str, str | None]
 
 
-def _metric(view: View, given: Input) -> _Metric | None:
+def _metric_of(view: View, given: Input) -> _Metric | None:
     """The kind of a stage's scores, and the distance where it is known; None where neither is."""
     stage = given.stage
     if stage.fusion is not None:
@@ -508,6 +475,6 @@ def _unlike_pair(
     return None
 
 
-def _named(metric: _Metric) -> str:
+def _metric_text(metric: _Metric) -> str:
     kind, distance = metric
     return f"{kind}, {distance}" if distance else kind

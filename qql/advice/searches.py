@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from qql import nodes
 from qql.advice.limits import FEW_POINTS, thumb_limit
-from qql.advice.rules import Found, View, limit_of, rescores, rule, searches, vector_name
+from qql.advice.rules import Found, rule
+from qql.advice.view import View, limit_of, rescores, searches, vector_name
 from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import scalar_value
-from qql.compiler.model_names import BM25, known_kind, known_size
+from qql.compiler.model_names import known_kind, known_size
 from qql.compiler.plan import Context, Stage, count_limit, inputs_of
 from qql.errors import QQLPlanError, Span
+from qql.rest.limits import BM25
+from qql.rest.types import Body
 from qql.schema import VectorInfo
 
 __all__ = ["MANY_POINTS"]
@@ -27,7 +29,7 @@ MANY_POINTS = 100_000
     "A multivector searches the whole collection",
     "Late interaction compares every token with every token: it is made for few candidates.",
 )
-def _multivector(view: View) -> Iterator[Found]:
+def multivector_first(view: View) -> Iterator[Found]:
     """A late-interaction vector (ColBERT) belongs to the last stage, above a cheap one.
 
     The score of a point is a sum over all pairs of its rows and the query's, so a search through the
@@ -43,12 +45,20 @@ def _multivector(view: View) -> Iterator[Found]:
         on = f" `{name}`" if name else ""
         scan = (view.facts.links or {}).get(name) == 0
         how = "compares every point: it has no HNSW graph" if scan else "searches the whole collection"
-        limit = thumb_limit(view, view.wanted(stage), first=True)
+        limit = thumb_limit(view, view.kept(stage), first=True)
         hint = f"find candidates first: PREFETCH (QUERY … USING a dense vector LIMIT {limit})"
-        yield Found(view.at(stage, "using", "target"), f"the multivector{on} {how}", hint)
+        yield Found(view.span(stage, "using", "target"), f"the multivector{on} {how}", hint)
 
 
-def _rescored_by_default(config: Mapping[str, Any]) -> bool:
+def _is_scored_again(view: View, stage: Stage) -> bool:
+    """Whether everything that uses a stage scores its hits again, RERANK included."""
+    uses = view.site(stage).uses
+    if uses and all(rescores(use.parent) for use in uses):
+        return True
+    return view.is_root(stage) and view.plan is not None and view.plan.second is not None
+
+
+def _rescored_by_default(config: Body) -> bool:
     """Whether Qdrant scores the candidates again by the full vectors: binary and 1-bit turbo quantization."""
     return "binary" in config or (config.get("turbo") or {}).get("bits") == "bits1"
 
@@ -59,7 +69,7 @@ def _rescored_by_default(config: Mapping[str, Any]) -> bool:
     "Quantization changes scores; rescoring or oversampling makes up for it.",
     needs=("quantization",),
 )
-def _quantized(view: View) -> Iterator[Found]:
+def quantized_without_rescore(view: View) -> Iterator[Found]:
     """A search of a quantized vector compares rough copies.
 
     Binary and 1-bit turbo quantization are scored again by the full vectors by default, but only as
@@ -72,12 +82,7 @@ def _quantized(view: View) -> Iterator[Found]:
         return
     for stage in view.stages:
         config = configs.get(vector_name(stage))
-        uses = view.site(stage).uses
-        if not config or not searches(stage) or stage.params.get("exact"):
-            continue
-        if uses and all(rescores(use.parent) for use in uses):
-            continue
-        if view.is_root(stage) and view.plan and view.plan.second:
+        if not config or not searches(stage) or stage.params.get("exact") or _is_scored_again(view, stage):
             continue
         given = stage.params.get("quantization") or {}
         if given.get("ignore") or "rescore" in given:
@@ -90,7 +95,7 @@ def _quantized(view: View) -> Iterator[Found]:
         if "oversampling" in given:
             what = "oversampling without rescore keeps the best by rough scores"
         hint = "PARAMS (quantization = {rescore: true, oversampling: 2.0})"
-        yield Found(view.option(stage, "quantization"), f"{quantized}, and {what}", hint)
+        yield Found(view.option_span(stage, "quantization"), f"{quantized}, and {what}", hint)
 
 
 @rule(
@@ -99,7 +104,7 @@ def _quantized(view: View) -> Iterator[Found]:
     "exact = true compares every point.",
     needs=("points",),
 )
-def _exact(view: View) -> Iterator[Found]:
+def exact_scan(view: View) -> Iterator[Found]:
     """An exact search passes over the graph and compares all points: its time grows with the collection.
 
     It is meant for measuring recall and for small collections. This rule speaks above 100,000 points,
@@ -111,11 +116,11 @@ def _exact(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if not stage.params.get("exact") or not searches(stage) or view.kind(stage) == "sparse":
             continue
-        if view.everywhere(stage, lambda _: True):
+        if view.is_filtered(stage, lambda _: True):
             continue
         message = f"exact = true compares all {points:,} points of `{view.collection}`"
         hint = "leave it out, and raise hnsw_ef where recall matters"
-        yield Found(view.option(stage, "exact"), message, hint)
+        yield Found(view.option_span(stage, "exact"), message, hint)
 
 
 @rule(
@@ -123,20 +128,20 @@ def _exact(view: View) -> Iterator[Found]:
     "hnsw_ef is below LIMIT",
     "The search keeps at least LIMIT candidates, so a smaller hnsw_ef has no effect.",
 )
-def _ef(view: View) -> Iterator[Found]:
+def hnsw_ef_below_limit(view: View) -> Iterator[Found]:
     """hnsw_ef is how many candidates the search of the graph keeps; it raises recall above LIMIT only.
 
     Qdrant takes the larger of the two. At the root, OFFSET counts with LIMIT.
     """
     for stage in view.stages:
         ef = stage.params.get("hnsw_ef")
-        if ef is None or not searches(stage) or stage.origin is not None or ef >= view.wanted(stage):
+        if ef is None or not searches(stage) or stage.origin is not None or ef >= view.kept(stage):
             continue
         if stage.params.get("exact") or view.kind(stage) == "sparse":
             continue
-        message = f"hnsw_ef = {ef} has no effect: the search keeps {view.wanted(stage)} candidates anyway"
-        hint = f"raise it above {view.wanted(stage)}, or leave it out"
-        yield Found(view.option(stage, "hnsw_ef"), message, hint)
+        message = f"hnsw_ef = {ef} has no effect: the search keeps {view.kept(stage)} candidates anyway"
+        hint = f"raise it above {view.kept(stage)}, or leave it out"
+        yield Found(view.option_span(stage, "hnsw_ef"), message, hint)
 
 
 @rule(
@@ -144,7 +149,7 @@ def _ef(view: View) -> Iterator[Found]:
     "hnsw_ef where no graph is searched",
     "exact = true and sparse vectors use no HNSW graph.",
 )
-def _idle_ef(view: View) -> Iterator[Found]:
+def idle_hnsw_ef(view: View) -> Iterator[Found]:
     """hnsw_ef says how widely the HNSW graph is searched.
 
     An exact search passes over the graph, and sparse vectors have an inverted index instead of one.
@@ -157,7 +162,7 @@ def _idle_ef(view: View) -> Iterator[Found]:
             why = "exact = true searches no graph" if exact else "a sparse vector has no graph"
             message = f"hnsw_ef has no effect: {why}"
             hint = "leave out one of the two" if exact else "leave it out"
-            yield Found(view.option(stage, "hnsw_ef"), message, hint)
+            yield Found(view.option_span(stage, "hnsw_ef"), message, hint)
 
 
 @rule(
@@ -166,7 +171,7 @@ def _idle_ef(view: View) -> Iterator[Found]:
     "Until its vectors are indexed, every search compares every point.",
     needs=("points", "indexed_vectors"),
 )
-def _unindexed(view: View) -> Iterator[Found]:
+def not_indexed_yet(view: View) -> Iterator[Found]:
     """A collection of more than 100,000 points with no indexed vector answers by comparing all of them.
 
     The embedded engine builds its graphs at OPTIMIZE; a server builds them in the background, unless
@@ -182,7 +187,7 @@ def _unindexed(view: View) -> Iterator[Found]:
             continue
         message = f"none of the {points:,} points of `{view.collection}` is in a vector index yet"
         hint = f"OPTIMIZE {view.collection}; a server indexes by itself once indexing_threshold is passed"
-        yield Found(view.at(stage, "using", "target"), message, hint)
+        yield Found(view.span(stage, "using", "target"), message, hint)
         return
 
 
@@ -191,7 +196,7 @@ def _unindexed(view: View) -> Iterator[Found]:
     "A stage scores its candidates by the search that found them",
     "The same vector gives the same scores: the order stays as it was.",
 )
-def _rescored_alike(view: View) -> Iterator[Found]:
+def rescored_alike(view: View) -> Iterator[Found]:
     """A second stage is worth its cost by another vector, or by a finer copy of the same one.
 
     This rule speaks where a stage compares with the same vector and the same target as the only stage below
@@ -212,7 +217,7 @@ def _rescored_alike(view: View) -> Iterator[Found]:
             f"{view.title(stage)} scores the hits of `{below.label}` by the same vector and target again"
         )
         hint = "search without the stage, or score by another vector"
-        yield Found(view.at(stage, "target"), message, hint)
+        yield Found(view.span(stage, "target"), message, hint)
 
 
 # ------------------------------------------------------------------------------------ MMR
@@ -224,7 +229,7 @@ def _rescored_alike(view: View) -> Iterator[Found]:
     "Below another stage, Qdrant reads such an MMR as a plain search for its CANDIDATES.",
     severity="warning",
 )
-def _mmr_in_stage(view: View) -> Iterator[Found]:
+def mmr_in_stage(view: View) -> Iterator[Found]:
     """A search of the collection that stands below another stage brings its candidates; which of them are
     different enough would be chosen afterwards, and that step is left out: DIVERSITY and LIMIT have no
     effect.
@@ -235,18 +240,18 @@ def _mmr_in_stage(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if view.is_root(stage) or stage.inputs or not isinstance(stage.target, nodes.Mmr):
             continue
-        candidates = _candidates(stage)
+        candidates = _mmr_candidates(stage)
         message = f"MMR in a stage is a plain search for {candidates} candidates: DIVERSITY has no effect"
         hint = f"give the MMR a PREFETCH (QUERY … LIMIT {candidates}) to choose from, or make it the query"
         if stage.origin == "HYBRID":
             hint = f"write the stages out, the MMR with a PREFETCH (QUERY … LIMIT {candidates}) of its own"
-            place = view.option(stage, "mmr_diversity", "mmr_candidates")
+            place = view.option_span(stage, "mmr_diversity", "mmr_candidates")
         else:
-            place = view.at(stage, "target")
+            place = view.span(stage, "target")
         yield Found(place, message, hint)
 
 
-def _candidates(stage: Stage) -> int:
+def _mmr_candidates(stage: Stage) -> int:
     """CANDIDATES, or LIMIT where it is missing."""
     assert isinstance(stage.target, nodes.Mmr)
     return count_limit(stage.target.candidates, "CANDIDATES", 1) or limit_of(stage)
@@ -257,7 +262,7 @@ def _candidates(stage: Stage) -> int:
     "MMR chooses among as many candidates as it shows",
     "Without more CANDIDATES than hits, MMR changes their order but not which they are.",
 )
-def _mmr_choice(view: View) -> Iterator[Found]:
+def mmr_without_choice(view: View) -> Iterator[Found]:
     """MMR picks hits that are relevant and differ from one another, out of CANDIDATES; where that is not
     given, there are as many as LIMIT says, and all of them are picked.
 
@@ -266,22 +271,22 @@ def _mmr_choice(view: View) -> Iterator[Found]:
     if view.plan is None or view.plan.group is not None:
         return
     stage = view.plan.root
-    if not isinstance(stage.target, nodes.Mmr) or _candidates(stage) > view.wanted(stage):
+    if not isinstance(stage.target, nodes.Mmr) or _mmr_candidates(stage) > view.kept(stage):
         return
-    candidates, wanted = _candidates(stage), view.wanted(stage)
+    candidates, wanted = _mmr_candidates(stage), view.kept(stage)
     if view.facts.points is not None and view.facts.points <= candidates:
         return
     message = f"MMR chooses {wanted} hits among {candidates} candidates: it can change their order only"
     if candidates < wanted:
         message = f"MMR has {candidates} candidates, and cannot give {wanted} hits"
-    place = stage.target.candidates.span if stage.target.candidates else view.at(stage, "target")
+    place = stage.target.candidates.span if stage.target.candidates else view.span(stage, "target")
     yield Found(place, message, f"CANDIDATES {thumb_limit(view, wanted, first=False)} behind DIVERSITY")
 
 
 # ------------------------------------------------------------------------------------ models
 
 
-def _models(stage: Stage) -> Iterator[tuple[nodes.Text | nodes.Image | nodes.Inference, str]]:
+def _embedded_inputs(stage: Stage) -> Iterator[tuple[nodes.Text | nodes.Image | nodes.Inference, str]]:
     """What a stage embeds, and by which model."""
     for one in inputs_of(stage.target) if stage.target is not None else ():
         if isinstance(one, (nodes.Text, nodes.Image, nodes.Inference)):
@@ -296,22 +301,22 @@ def _models(stage: Stage) -> Iterator[tuple[nodes.Text | nodes.Image | nodes.Inf
     "A vector can only be compared with one of the same kind and number of dimensions.",
     needs=("schema",),
     severity="warning",
-    beyond=True,
+    any_statement=True,
 )
-def _dimension(view: View) -> Iterator[Found]:
+def model_dimension(view: View) -> Iterator[Found]:
     """The engine refuses a vector of another number of dimensions, after the text was embedded for it.
 
     Of many models the size and the kind (dense, sparse, multi) are known by name. OPTIONS may change a
     model's size, so a text with OPTIONS is passed over.
     """
-    for place, vector, model, plain in _embedded(view):
-        message = _misfit(model, vector) if plain else None
+    for place, vector, model, plain in _embeddings(view):
+        message = _mismatch(model, vector) if plain else None
         if message is not None:
             vectors = view.schema.describe_vectors() if view.schema else vector.describe()
             yield Found(place, message, f"another MODEL or USING; its vectors: {vectors}")
 
 
-def _misfit(model: str, vector: VectorInfo) -> str | None:
+def _mismatch(model: str, vector: VectorInfo) -> str | None:
     kind, size = known_kind(model), known_size(model)
     if kind is not None and kind != vector.kind:
         return f"{model} makes {kind} vectors, and {vector.describe()} is {vector.kind}"
@@ -321,7 +326,7 @@ def _misfit(model: str, vector: VectorInfo) -> str | None:
     return None
 
 
-def _embedded(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
+def _embeddings(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
     """What is embedded for which vector by which model, and whether without OPTIONS; once for a stage.
 
     Of UPSERT, the models that it names for vectors that the collection has.
@@ -337,11 +342,11 @@ def _embedded(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
         if stage.vector is None:
             continue
         told: set[str] = set()
-        for one, model in _models(stage):
+        for one, model in _embedded_inputs(stage):
             if model not in told:
                 told.add(model)
                 here = view.site(stage).query is not None
-                yield one.span if here else view.at(stage), stage.vector, model, not one.options
+                yield one.span if here else view.span(stage), stage.vector, model, not one.options
 
 
 @rule(
@@ -349,9 +354,9 @@ def _embedded(view: View) -> Iterator[tuple[Span, VectorInfo, str, bool]]:
     "A query is embedded by another model than the points",
     "Vectors of two models have nothing in common, even of the same size.",
     needs=("schema",),
-    beyond=True,
+    any_statement=True,
 )
-def _other_model(view: View) -> Iterator[Found]:
+def other_model(view: View) -> Iterator[Found]:
     """A collection records the model of each vector; the texts of its points were embedded by it.
 
     A query embedded by another model is compared all the same, and its scores mean nothing. Some models
@@ -359,8 +364,8 @@ def _other_model(view: View) -> Iterator[Found]:
     names another model.
     """
     what = "these points" if isinstance(view.statement, nodes.Upsert) else "the query"
-    for place, vector, model, _ in _embedded(view):
-        if vector.model is None or model.lower() == vector.model.lower() or _misfit(model, vector):
+    for place, vector, model, _ in _embeddings(view):
+        if vector.model is None or model.lower() == vector.model.lower() or _mismatch(model, vector):
             continue
         name = vector.name or "(unnamed)"
         message = f"the points' `{name}` is made by {vector.model}, and {what} by {model}"
@@ -371,9 +376,9 @@ def _other_model(view: View) -> Iterator[Found]:
     "bm25-without-idf",
     "A BM25 vector has no IDF modifier",
     "Without it, rare words count no more than common ones.",
-    beyond=True,
+    any_statement=True,
 )
-def _idf(view: View) -> Iterator[Found]:
+def bm25_without_idf(view: View) -> Iterator[Found]:
     """BM25's vectors hold how often a word stands in a text; how rare it is in the collection comes from
     the modifier `idf` of the sparse vector, which the engine keeps up to date.
 
@@ -385,17 +390,17 @@ def _idf(view: View) -> Iterator[Found]:
             model = str(scalar_value(vector.model)) if vector.model is not None else ""
             modifier = (view.facts.modifiers or {}).get(str(vector.name.text))
             if vector.kind == "sparse" and model.lower() == BM25 and modifier != "idf":
-                yield Found(vector.span, *_no_idf(str(vector.name.text)))
+                yield Found(vector.span, *_idf_finding(str(vector.name.text)))
         return
     modifiers = view.facts.modifiers or {}
     for stage in view.stages:
         name = vector_name(stage)
         if name not in modifiers or modifiers[name] == "idf" or not searches(stage):
             continue
-        if any(model.lower() == BM25 for _, model in _models(stage)):
-            yield Found(view.at(stage, "using", "target"), *_no_idf(name))
+        if any(model.lower() == BM25 for _, model in _embedded_inputs(stage)):
+            yield Found(view.span(stage, "using", "target"), *_idf_finding(name))
 
 
-def _no_idf(name: str) -> tuple[str, str]:
+def _idf_finding(name: str) -> tuple[str, str]:
     message = f"the BM25 vector `{name}` has no IDF modifier: rare words count no more than common ones"
     return message, f"CREATE COLLECTION … ({name} SPARSE WITH SPARSE (modifier = idf))"

@@ -1,31 +1,47 @@
-"""What each stage of a query did: EXPLAIN ANALYZE, WITH PROVENANCE, WHY and ABLATE.
+"""What each stage of a query did: EXPLAIN, EXPLAIN ANALYZE, WITH PROVENANCE, WHY and ABLATE.
 
-`stages` makes a request for each stage, `measure` runs them, `fusion` and `compare` recompute what the
-engine fused, `judging` says why it differs (`leeway`: what ties leave open), `attribution` divides the
-scores of the hits among the stages,
-`ablation` leaves each out in turn, `second` is about RERANK, `why` follows one point (`standing` is its
-answer, `asked` asks the engine, `slots` counts places), `report` tells it all.
+In the order in which they work:
+
+* `stage_text`, `explain`, `explain_requests`, `explain_json`: EXPLAIN, which needs no engine.
+* `stage_requests` makes a request for each stage, `engine` sends them, `measure` makes an analysis of the
+  answers (`model`).
+* `fusion` and `recomposition` recompute what the engine fused; `stage_checks` says why it differs, and
+  `tie_bounds` what ties leave open. `ablation` leaves each input out in turn, `rerank` is about RERANK,
+  `attribution` divides the scores of the hits among the stages, `report` says it all in words.
+* `why` follows one point: `why_trace` has the stages, `point_queries` asks the engine about the point,
+  `failed_conditions` about its filters; `why_stage` and `why_group` say what became of it, `placement` where
+  it would stand, `why_changes` what would let it in. `why_result` is the answer.
 """
 
-from qql.analysis.ablation import Ablation, Move
-from qql.analysis.attribution import Provenance, StageShare, provenance
-from qql.analysis.measure import (
+from qql.analysis.attribution import Provenance, provenance
+from qql.analysis.engine import Call
+from qql.analysis.measure import analyse
+from qql.analysis.model import (
+    Ablation,
     Analysis,
+    Difference,
+    Move,
     Overlap,
     Reached,
+    Reranked,
+    Rescored,
+    ScoreRange,
     Scores,
+    SecondStageReport,
     StageReport,
+    StageRun,
     Timing,
-    analyse,
+    Verdict,
 )
-from qql.analysis.probe import Call
-from qql.analysis.recomposition import Difference, Verdict
-from qql.analysis.report import analysis_dict, analysis_lines, provenance_dict, provenance_lines
-from qql.analysis.rerank_report import Reranked, ScoreRange, SecondStageReport, second_stage
-from qql.analysis.stage_requests import StageRun, stage_requests
-from qql.analysis.verdicts import Rescored
+from qql.analysis.report import analysis_lines, provenance_lines
+from qql.analysis.rerank import second_stage
+from qql.analysis.stage_requests import stage_requests
 from qql.analysis.why import why
 from qql.analysis.why_result import Change, Explanation, FailedCondition, Standing
+from qql.result import StageShare
+
+analysis_dict = Analysis.to_dict
+provenance_dict = Provenance.to_dict
 
 __all__ = [
     "Ablation",

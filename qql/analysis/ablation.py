@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
 
-from qql.analysis.fusion import Candidate, Fused, Fusion, Id
+from qql.analysis.fusion import Fusion
+from qql.analysis.model import Ablation, Candidate, Fused, Id, Move
 from qql.analysis.recomposition import recompose
+from qql.rest.types import Body, JsonObject
 
-__all__ = ["Ablation", "Move", "ablation", "ablations", "without"]
-
-
-class Move(NamedTuple):
-    """A hit that is at another rank (from 1) without the stage."""
-
-    id: Id
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """The hits without one input of the root, beside those with all of them.
-
-    ``order`` are the hits without it; ``entered`` are new among them, ``left`` are gone. ``overlap`` is the
-    share of the hits with all inputs that remain, from 0 to 1 (1 where there were none).
-    """
-
-    label: str
-    order: tuple[Candidate | Fused, ...]
-    entered: tuple[Id, ...]
-    left: tuple[Id, ...]
-    moved: tuple[Move, ...]
-    overlap: float
+__all__ = ["ablation", "ablations", "without_input"]
 
 
 def ablations(
@@ -65,7 +42,7 @@ def ablation(
     label: str, before: Sequence[Candidate | Fused], after: Sequence[Candidate | Fused], first: int = 0
 ) -> Ablation:
     """What changes from the hits with an input to those without it; ``first`` others stand before both."""
-    old, new = _ranks(before, first), _ranks(after, first)
+    old, new = _first_ranks(before, first), _first_ranks(after, first)
     stayed = [key for key in old if key in new]
     return Ablation(
         label,
@@ -77,7 +54,7 @@ def ablation(
     )
 
 
-def _ranks(hits: Sequence[Candidate | Fused], first: int) -> dict[Id, int]:
+def _first_ranks(hits: Sequence[Candidate | Fused], first: int) -> dict[Id, int]:
     """The first rank of each point: in groups it may have several."""
     ranks: dict[Id, int] = {}
     for rank, one in enumerate(hits, first + 1):
@@ -85,7 +62,7 @@ def _ranks(hits: Sequence[Candidate | Fused], first: int) -> dict[Id, int]:
     return ranks
 
 
-def without(body: Mapping[str, Any], at: int) -> dict[str, Any] | None:
+def without_input(body: Body, at: int) -> JsonObject | None:
     """The body of a fusion without one of its inputs; None where it has no other."""
     prefetch = [one for number, one in enumerate(body["prefetch"]) if number != at]
     if not prefetch:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qql.analysis.fusion import Candidate, Fused, Fusion, Id, fuse
-from qql.analysis.measure import Analysis
-from qql.analysis.stage_requests import Path
+from qql.analysis.fusion import Fusion, fuse
+from qql.analysis.model import Analysis, Candidate, Fused, Id, Path
+from qql.rest.types import JsonObject
 from qql.result import StageShare
 
 __all__ = ["Provenance", "StageShare", "provenance"]
@@ -48,16 +48,31 @@ class Provenance:
         inner = {share.path[:-1] for share in counted if share.path}
         return tuple(share for share in counted if share.path not in inner)
 
+    def to_dict(self) -> JsonObject:
+        """``{"id", "rank", "score", "recomposed", "stages": […]}``.
+
+        Each stage is ``{"stage", "path", "rank", "score", "contribution", "share"}``.
+        """
+        return {
+            "id": self.id,
+            "rank": self.rank,
+            "score": self.score,
+            "recomposed": self.recomposed,
+            "stages": [share.to_dict() for share in self.shares],
+        }
+
 
 def provenance(analysis: Analysis) -> list[Provenance]:
     """The provenance of every hit, in order; ``analyse(…, runs=0)`` has all that it takes."""
     if not analysis.stages:
         return []
-    known = _Known(analysis)
-    return [_provenance(hit, rank, known) for rank, hit in enumerate(analysis.hits, analysis.offset + 1)]
+    lookups = _Lookups(analysis)
+    return [
+        _hit_provenance(hit, rank, lookups) for rank, hit in enumerate(analysis.hits, analysis.offset + 1)
+    ]
 
 
-class _Known:
+class _Lookups:
     """What is looked up for each hit: the points of each stage, and the recomputed fusions."""
 
     def __init__(self, analysis: Analysis) -> None:
@@ -66,9 +81,9 @@ class _Known:
             {one.id: (rank, one.score) for rank, one in reversed(list(enumerate(stage.candidates, 1)))}
             for stage in analysis.stages
         ]
-        self.fused = [self._fused(at) for at in range(len(analysis.stages))]
+        self.fused = [self._recomputed(at) for at in range(len(analysis.stages))]
 
-    def _fused(self, at: int) -> dict[Id, Fused] | None:
+    def _recomputed(self, at: int) -> dict[Id, Fused] | None:
         stage = self.stages[at]
         fusion = Fusion.of(stage.run.body)
         if fusion is None:
@@ -78,40 +93,42 @@ class _Known:
         return {one.id: one for one in fuse(fusion, lists, by_direction=turned)}
 
 
-def _provenance(hit: Candidate, rank: int, known: _Known) -> Provenance:
-    fused = known.fused[0]
+def _hit_provenance(hit: Candidate, rank: int, lookups: _Lookups) -> Provenance:
+    fused = lookups.fused[0]
     if fused is None:
-        own = StageShare(known.stages[0].label, (), rank, hit.score, hit.score, 1.0)
-        return Provenance(hit.id, rank, hit.score, None, (own, *_below(hit, 0, (), None, known)))
+        own = StageShare(lookups.stages[0].label, (), rank, hit.score, hit.score, 1.0)
+        return Provenance(hit.id, rank, hit.score, None, (own, *_shares_below(hit, 0, (), None, lookups)))
     found = fused.get(hit.id)
     total = found.score if found is not None else 0.0
-    return Provenance(hit.id, rank, hit.score, total, tuple(_below(hit, 0, (), hit.score, known)))
+    return Provenance(hit.id, rank, hit.score, total, tuple(_shares_below(hit, 0, (), hit.score, lookups)))
 
 
-def _below(hit: Candidate, at: int, path: Path, amount: float | None, known: _Known) -> Iterator[StageShare]:
+def _shares_below(
+    hit: Candidate, at: int, path: Path, amount: float | None, lookups: _Lookups
+) -> Iterator[StageShare]:
     """The shares of the stages below one, through which ``amount`` of the hit's score has come."""
-    inputs, fused = known.stages[at].run.inputs, known.fused[at]
+    inputs, fused = lookups.stages[at].run.inputs, lookups.fused[at]
     parts: list[float | None] = [None] * len(inputs)
     if amount is not None and fused is not None:
         found = fused.get(hit.id)
         if found is not None and not path and amount == found.score:
             parts = [part or 0.0 for part in found.parts]  # as they are, so that no rounding comes between
         else:
-            parts = _divided(amount, found, len(inputs))
+            parts = _divide(amount, found, len(inputs))
     for number, one in enumerate(inputs):
         part = parts[number]
-        rank, score = known.places[one].get(hit.id, (None, None))
+        rank, score = lookups.places[one].get(hit.id, (None, None))
         share = part / hit.score if part is not None and hit.score and math.isfinite(hit.score) else None
         place = (*path, number)
-        yield StageShare(known.stages[one].label, place, rank, score, part, share)
-        yield from _below(hit, one, place, part, known)
+        yield StageShare(lookups.stages[one].label, place, rank, score, part, share)
+        yield from _shares_below(hit, one, place, part, lookups)
 
 
 _CANCELLED = 1e-3
 """A sum that is less than this part of its summands' sizes says nothing about their shares."""
 
 
-def _divided(amount: float, found: Fused | None, inputs: int) -> list[float | None]:
+def _divide(amount: float, found: Fused | None, inputs: int) -> list[float | None]:
     """An amount, divided among the inputs of a fusion as the fused score is; None where that is not known."""
     if amount == 0:
         return [0.0] * inputs

@@ -1,64 +1,36 @@
-"""Fusion as Qdrant computes it: the same operations in the same order, in 32-bit floats.
-
-The formulas are those of Qdrant 1.19: ``reciprocal_rank_fusion.rs`` and ``score_fusion.rs`` in its
-``lib/segment/src/common``.
-"""
+"""Lists of candidates fused as Qdrant does it, by the formulas of `qql.rest.fusion`."""
 
 from __future__ import annotations
 
 import math
 import statistics
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+
+from qql import nodes
+from qql.analysis.model import Candidate, Fused, Id, OrderValue, StageRun
+from qql.rest.fusion import dbsf_scores, f32, rrf_score
+from qql.rest.limits import RRF_K
+from qql.rest.types import Body
 
 __all__ = [
-    "Candidate",
-    "Fused",
     "Fusion",
-    "Id",
+    "RankKey",
     "ascending",
     "close",
     "contributions",
-    "f32",
     "fuse",
-    "rank_in",
+    "goes_by_value",
     "rank_key",
-    "rrf_score",
+    "rounding_error",
     "slack",
     "tie_groups",
-    "wobble",
 ]
 
-Id = int | str
-DEFAULT_K = 2
+RankKey = tuple[bool, OrderValue]
+"""What a list is ordered by: whether it is a field's value, and the value or the score."""
+
 _TOLERANCE = 1e-5
-
-
-class Candidate(NamedTuple):
-    """A point as a stage gave it. ``order_value`` is there where the stage orders by a field."""
-
-    id: Id
-    score: float
-    order_value: Any = None
-
-    @classmethod
-    def of(cls, point: Mapping[str, Any]) -> Candidate:
-        """From a point of a query's answer."""
-        return cls(point["id"], f32(point["score"]), point.get("order_value"))
-
-
-class Fused(NamedTuple):
-    """A point of a recomputed fusion. ``parts``: what each list gave to it, None where it lacks the point.
-
-    ``order_value`` is there where the fusion goes by it: DBSF of points that a field has ordered.
-    """
-
-    id: Id
-    score: float
-    parts: tuple[float | None, ...]
-    order_value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +38,16 @@ class Fusion:
     """A fusion: ``method`` is ``rrf`` or ``dbsf``; k and weights are those of RRF."""
 
     method: str
-    k: int = DEFAULT_K
+    k: int = RRF_K
     weights: tuple[float, ...] | None = None
 
+    @property
+    def by_value(self) -> bool:
+        """Whether points that a field has ordered come first, by that: DBSF leaves them so."""
+        return self.method == "dbsf"
+
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Fusion | None:
+    def of(cls, body: Body) -> Fusion | None:
         """The fusion that a query's body asks for; None where it asks for something else."""
         query = body.get("query")
         if not isinstance(query, Mapping):
@@ -79,26 +56,8 @@ class Fusion:
             given = query["rrf"] or {}
             weights = given.get("weights")
             k = given.get("k")
-            return cls("rrf", DEFAULT_K if k is None else k, tuple(weights) if weights is not None else None)
+            return cls("rrf", RRF_K if k is None else k, tuple(weights) if weights is not None else None)
         return cls(query["fusion"]) if "fusion" in query else None
-
-
-def f32(value: float) -> float:
-    """The nearest 32-bit float; infinite beyond their range.
-
-    A sum, product, quotient or root of two of them, computed in 64 bits and rounded by this, is what 32-bit
-    arithmetic gives: 53 bits are more than twice 24 and two.
-    """
-    try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
-def _div(one: float, other: float) -> float:
-    if other == 0:
-        return math.nan if one == 0 or math.isnan(one) else math.copysign(math.inf, one)
-    return f32(one / other)
 
 
 def slack(score: float) -> float:
@@ -111,7 +70,7 @@ def close(one: float, other: float) -> bool:
     return one == other or abs(one - other) <= max(slack(one), slack(other))
 
 
-def wobble(fusion: Fusion, lists: Sequence[Sequence[Candidate]]) -> float:
+def rounding_error(fusion: Fusion, lists: Sequence[Sequence[Candidate]]) -> float:
     """How far rounding may put a fused score wrong, beyond `slack`, where DBSF spreads what hardly differs.
 
     A score is off by 2⁻²⁴ of itself, its mean and deviation by a few times that, and all is divided by 6σ.
@@ -129,33 +88,6 @@ def wobble(fusion: Fusion, lists: Sequence[Sequence[Candidate]]) -> float:
 # ------------------------------------------------------------------------------------ contributions
 
 
-def rrf_score(position: int, k: int = DEFAULT_K, weight: float = 1.0) -> float:
-    """``1 / ((position + 1)/weight + k − 1)``, the position counted from 0; 0 for a weight of 0 or less."""
-    weight = f32(weight)
-    if weight <= 0:
-        return 0.0
-    return _div(1.0, f32(f32(_div(f32(position + 1), weight) + f32(k)) - 1.0))
-
-
-def _dbsf_scores(scores: Sequence[float], smaller_is_better: bool) -> list[float]:
-    """Each score between mean − 3σ (0) and mean + 3σ (1), by Welford's one pass; σ is the sample's."""
-    if len(scores) < 2:
-        return [0.5] * len(scores)
-    mean = aggregate = 0.0
-    for count, score in enumerate(scores, 1):
-        before = f32(score - mean)
-        mean = f32(mean + _div(before, float(count)))
-        aggregate = f32(aggregate + f32(before * f32(score - mean)))
-    deviation = f32(math.sqrt(_div(aggregate, f32(len(scores) - 1.0))))
-    low, high = f32(mean - f32(3.0 * deviation)), f32(mean + f32(3.0 * deviation))
-    if low == high:
-        return [0.5] * len(scores)
-    width = f32(high - low)
-    if smaller_is_better:
-        return [_div(f32(high - score), width) for score in scores]
-    return [_div(f32(score - low), width) for score in scores]
-
-
 def contributions(
     fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: bool = False
 ) -> list[dict[Id, float]]:
@@ -170,7 +102,8 @@ def contributions(
             weight = 1.0 if fusion.weights is None else fusion.weights[at]
             values = [rrf_score(position, fusion.k, weight) for position in range(len(found))]
         else:
-            values = _dbsf_scores([one.score for one in found], by_direction and ascending(found))
+            turned = by_direction and ascending(found)
+            values = dbsf_scores([one.score for one in found], smaller_is_better=turned)
         out.append({one.id: value for one, value in zip(found, values, strict=True)})
     return out
 
@@ -182,7 +115,7 @@ def fuse(fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: 
     """
     scores: dict[Id, float] = {}
     parts: dict[Id, list[float | None]] = {}
-    order: dict[Id, Any] = {}
+    order: dict[Id, OrderValue | None] = {}
     for at, contributed in enumerate(contributions(fusion, lists, by_direction=by_direction)):
         for one in lists[at]:
             value = contributed[one.id]
@@ -191,10 +124,10 @@ def fuse(fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: 
             else:
                 scores[one.id] = value
                 parts[one.id] = [None] * len(lists)
-                order[one.id] = one.order_value if fusion.method == "dbsf" else None
+                order[one.id] = one.order_value if fusion.by_value else None
             parts[one.id][at] = value
     fused = [Fused(key, score, tuple(parts[key]), order[key]) for key, score in scores.items()]
-    return sorted(fused, key=lambda one: rank_in(one, True), reverse=True)
+    return sorted(fused, key=lambda one: rank_key(one, True), reverse=True)
 
 
 # ------------------------------------------------------------------------------------ lists
@@ -205,23 +138,22 @@ def ascending(found: Sequence[Candidate]) -> bool:
     return bool(found) and found[0].score < found[-1].score
 
 
-def rank_key(one: Candidate | Fused, order_value: Any = None) -> tuple[bool, Any]:
-    """What a list is ordered by, descending: the order value where there is one, before all scores."""
-    score = -math.inf if math.isnan(one.score) else one.score
-    return (False, score) if order_value is None else (True, order_value)
+def goes_by_value(run: StageRun) -> bool:
+    """Whether a stage's list goes by the values of a field: that of ORDER BY, and that of DBSF above it."""
+    fusion = Fusion.of(run.body)
+    return isinstance(run.stage.target, nodes.OrderBy) if fusion is None else fusion.by_value
 
 
-def rank_in(one: Candidate | Fused, ordered: bool) -> tuple[bool, Any]:
-    """The `rank_key` of a point in a list that goes by order values (``ordered``) or by scores alone."""
-    return rank_key(one, one.order_value if ordered else None)
+def rank_key(one: Candidate | Fused, by_value: bool) -> RankKey:
+    """What a list is ordered by, descending: in one that goes by values, the value before all scores."""
+    if by_value and one.order_value is not None:
+        return True, one.order_value
+    return False, -math.inf if math.isnan(one.score) else one.score
 
 
-def tie_groups(found: Sequence[Candidate], ordered: bool = False) -> list[tuple[int, int]]:
-    """For each candidate, the first and last position (from 0) of those that rank as high as it.
-
-    ``ordered`` says that the list goes by order values: that of ORDER BY, and that of DBSF above it.
-    """
-    keys = [rank_in(one, ordered) for one in found]
+def tie_groups(found: Sequence[Candidate], by_value: bool = False) -> list[tuple[int, int]]:
+    """For each candidate, the first and last position (from 0) of those that rank as high as it."""
+    keys = [rank_key(one, by_value) for one in found]
     out: list[tuple[int, int]] = []
     start = 0
     for at in range(1, len(keys) + 1):

@@ -11,25 +11,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from qql.analysis.fusion import (
-    Candidate,
-    Fusion,
-    Id,
-    close,
-    contributions,
-    f32,
-    fuse,
-    rank_in,
-    rrf_score,
-    slack,
-    tie_groups,
-)
+from qql.analysis.fusion import Fusion, RankKey, close, contributions, fuse, rank_key, slack, tie_groups
+from qql.analysis.model import Candidate, Id, OrderValue
+from qql.rest.fusion import dbsf_reach, f32, rrf_score
 
-__all__ = ["Fusing", "Leeway", "Place", "of_list", "of_union"]
+__all__ = ["FusionBounds", "Place", "TieBounds", "list_bounds", "union_bounds"]
 
-_MOST = 4096
+_MOST_SCORES = 4096
 """So many possible scores of a point are told apart; of more, only the least and the greatest are known."""
 
 
@@ -41,11 +31,11 @@ class Place(NamedTuple):
     sure: bool
     low: float
     high: float
-    order_value: Any = None
+    order_value: OrderValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Leeway:
+class TieBounds:
     """What chance leaves open in a stage's list.
 
     ``places`` has every known point that may be in it; ``strangers`` is how many others may, points that no
@@ -67,30 +57,30 @@ class Leeway:
         return self.complete and self.fixed and all(one.first == one.last for one in self.places.values())
 
 
-def of_list(
-    found: Sequence[Candidate], ordered: bool, cut: Iterable[Id] | None, *, equals: bool = True
-) -> Leeway:
-    """Of a list whose points have certain scores. ``ordered`` is that of `tie_groups`.
+def list_bounds(
+    found: Sequence[Candidate], by_value: bool, cut: Iterable[Id] | None, *, equals: bool = True
+) -> TieBounds:
+    """Of a list whose points have certain scores. ``by_value`` is that of `rank_key`.
 
     ``cut``: the known points that rank as high as the last one and are not in the list; None where the limit
     cuts no tie. ``equals`` False: the order is not that of the scores, so that equal ones keep their places.
     """
-    groups = tie_groups(found, ordered) if equals else [(at, at) for at in range(len(found))]
+    groups = tie_groups(found, by_value) if equals else [(at, at) for at in range(len(found))]
     whole = len(found) if cut is None or not found else groups[-1][0]
     places = {
         one.id: Place(first, last, at < whole, one.score, one.score, one.order_value)
         for at, (one, (first, last)) in enumerate(zip(found, groups, strict=True))
     }
     if cut is None or not found:
-        return Leeway(places)
+        return TieBounds(places)
     end = places[found[-1].id]
     places |= {key: end for key in cut if key not in places}
-    return Leeway(places, end.last - end.first + 1)
+    return TieBounds(places, end.last - end.first + 1)
 
 
-def of_union(
-    found: Sequence[Candidate], ordered: bool, inputs: Sequence[Leeway], limit: int, loose: bool
-) -> Leeway:
+def union_bounds(
+    found: Sequence[Candidate], by_value: bool, inputs: Sequence[TieBounds], limit: int, loose: bool
+) -> TieBounds:
     """Of a stage that rescores the union of its inputs, where it is not certain what is in that.
 
     ``loose``: its scores hang on more than the point, so that nothing about them is certain.
@@ -101,7 +91,7 @@ def of_union(
     limit = min(limit, len(known) + strangers)
     places = dict.fromkeys(known, Place(0, limit - 1, False, -math.inf, math.inf))
     shown = [] if loose else [one for one in found if one.id in known]
-    ranks = [rank_in(one, ordered) for one in shown]
+    ranks = [rank_key(one, by_value) for one in shown]
     if shown and ranks[0] != ranks[-1]:  # else nothing shows which end is the best
         rises = ranks[0] < ranks[-1]
         every = sorted(ranks)
@@ -113,10 +103,10 @@ def of_union(
             last += others - 1
             end, kept = max(first, min(last, limit - 1)), one.id in sure and last < limit
             places[one.id] = Place(first, end, kept, one.score, one.score, one.order_value)
-    return Leeway(places, min(strangers, limit), fixed=False)
+    return TieBounds(places, min(strangers, limit), fixed=False)
 
 
-class _Sum(NamedTuple):
+class _Possible(NamedTuple):
     """The values that something may have; where not ``exact``, all between the least and the greatest."""
 
     values: frozenset[float]
@@ -130,13 +120,13 @@ class _Sum(NamedTuple):
     def high(self) -> float:
         return max(self.values)
 
-    def plus(self, other: _Sum) -> _Sum:
+    def plus(self, other: _Possible) -> _Possible:
         if len(other.values) == 1 and other.exact and 0.0 in other.values:
             return self
-        exact = self.exact and other.exact and len(self.values) * len(other.values) <= _MOST
+        exact = self.exact and other.exact and len(self.values) * len(other.values) <= _MOST_SCORES
         if exact:
-            return _Sum(frozenset(f32(one + two) for one in self.values for two in other.values))
-        return _Sum(frozenset((f32(self.low + other.low), f32(self.high + other.high))), False)
+            return _Possible(frozenset(f32(one + two) for one in self.values for two in other.values))
+        return _Possible(frozenset((f32(self.low + other.low), f32(self.high + other.high))), False)
 
     def has(self, value: float) -> bool:
         if not self.exact and self.low < value < self.high:
@@ -144,28 +134,28 @@ class _Sum(NamedTuple):
         return any(close(one, value) for one in self.values)
 
 
-_NOTHING = _Sum(frozenset((0.0,)))
+_NOTHING = _Possible(frozenset((0.0,)))
 
 
-class Fusing:
+class FusionBounds:
     """What a fusion can make of its inputs. ``lists`` are their candidates as they were given once."""
 
     def __init__(
         self,
         fusion: Fusion,
-        inputs: Sequence[Leeway],
+        inputs: Sequence[TieBounds],
         lists: Sequence[Sequence[Candidate]],
         by_direction: bool = False,
     ) -> None:
         self.fusion, self.inputs, self.lists = fusion, inputs, lists
         self.by_direction = by_direction
         self._given = contributions(fusion, lists, by_direction=by_direction)
-        self._ranked: dict[tuple[int, int, int, bool], _Sum] = {}
-        self._sums: dict[tuple[_Sum, ...], _Sum] = {}
+        self._ranked: dict[tuple[int, int, int, bool], _Possible] = {}
+        self._scores: dict[tuple[_Possible, ...], _Possible] = {}
 
     def allows(self, key: Id, score: float) -> bool:
         """Whether the point can have this score."""
-        return any(key in one.places for one in self.inputs) and self._sum(key).has(score)
+        return any(key in one.places for one in self.inputs) and self._score(key).has(score)
 
     def fewest(self, limit: int) -> int:
         """How many points the fusion gives at least, where no threshold cuts it."""
@@ -179,93 +169,92 @@ class Fusing:
 
     def may_rank_below(self, key: Id, one: Candidate) -> bool:
         """Whether the point may stand as low as a given one, or lower."""
-        low, _ = self._keys(key)
-        return bool(low <= rank_in(one, self._ordered))
+        low, _ = self._key_range(key)
+        return low <= rank_key(one, self.fusion.by_value)
 
     def may_score_below(self, key: Id, threshold: float) -> bool:
         """Whether a threshold may cut the point off."""
-        return self._sum(key).low < f32(threshold)
+        return self._score(key).low < f32(threshold)
 
-    def leeway(self, found: Sequence[Candidate], limit: int, threshold: float | None) -> Leeway:
+    def bounds(self, found: Sequence[Candidate], limit: int, threshold: float | None) -> TieBounds:
         """What is open in the fusion's own list, of which ``found`` is what was given once."""
         every = list(dict.fromkeys(key for one in self.inputs for key in one.places))
         strangers = sum(one.strangers for one in self.inputs)
-        if all(self._certain(key) for key in every) and not strangers:
-            return of_list(found, self._ordered, self._cut(found, limit, threshold))
-        keys = {key: self._keys(key) for key in every}
+        if all(self._is_certain(key) for key in every) and not strangers:
+            return list_bounds(found, self.fusion.by_value, self._tied_beyond_limit(found, limit, threshold))
+        keys = {key: self._key_range(key) for key in every}
         surely = sorted(keys[key][0] for key in every if not self.may_lack(key))
         perhaps = sorted(high for _, high in keys.values())
         places = {}
         for key in every:
-            total, (low, high) = self._sum(key), keys[key]
+            total, (low, high) = self._score(key), keys[key]
             first = len(surely) - bisect_right(surely, _raised(high))
             last = len(perhaps) - bisect_left(perhaps, _lowered(low)) - 1 + strangers
-            if first >= limit or (threshold is not None and _raised((False, total.high))[1] < threshold):
+            if first >= limit or (threshold is not None and total.high + slack(total.high) < threshold):
                 continue
             sure = not self.may_lack(key) and last < limit
             sure = sure and (threshold is None or total.low >= threshold)
             value = high[1] if high[0] else None
             places[key] = Place(first, min(last, limit - 1), sure, total.low, total.high, value)
-        return Leeway(places, min(strangers, limit), fixed=False)
+        return TieBounds(places, min(strangers, limit), fixed=False)
 
-    @property
-    def _ordered(self) -> bool:
-        return self.fusion.method == "dbsf"
+    def _is_certain(self, key: Id) -> bool:
+        return len(self._score(key).values) == 1 and not self.may_lack(key)
 
-    def _certain(self, key: Id) -> bool:
-        return len(self._sum(key).values) == 1 and not self.may_lack(key)
-
-    def _cut(self, found: Sequence[Candidate], limit: int, threshold: float | None) -> list[Id] | None:
+    def _tied_beyond_limit(
+        self, found: Sequence[Candidate], limit: int, threshold: float | None
+    ) -> list[Id] | None:
         """Those beyond the limit that rank as high as the last before it; None where there are none."""
         every = fuse(self.fusion, self.lists, by_direction=self.by_direction)
         if len(every) <= limit:
             return None
-        bar = rank_in(every[limit - 1], self._ordered)
-        if rank_in(every[limit], self._ordered) != bar:
+        bar = rank_key(every[limit - 1], self.fusion.by_value)
+        if rank_key(every[limit], self.fusion.by_value) != bar:
             return None
         if threshold is not None and every[limit - 1].score < f32(threshold):
             return None
         given = {one.id for one in found}
-        return [one.id for one in every if rank_in(one, self._ordered) == bar and one.id not in given]
+        return [one.id for one in every if rank_key(one, self.fusion.by_value) == bar and one.id not in given]
 
-    def _sum(self, key: Id) -> _Sum:
-        parts = tuple(self._part(at, key) for at in range(len(self.inputs)))
-        if parts not in self._sums:  # points that stand alike have one between them
-            self._sums[parts] = reduce(_Sum.plus, parts, _NOTHING)
-        return self._sums[parts]
+    def _score(self, key: Id) -> _Possible:
+        parts = tuple(self._share_of(at, key) for at in range(len(self.inputs)))
+        if parts not in self._scores:  # points that stand alike have one between them
+            self._scores[parts] = reduce(_Possible.plus, parts, _NOTHING)
+        return self._scores[parts]
 
-    def _part(self, at: int, key: Id) -> _Sum:
+    def _share_of(self, at: int, key: Id) -> _Possible:
         """What one input can give to a point."""
-        leeway = self.inputs[at]
-        place = leeway.places.get(key)
+        bounds = self.inputs[at]
+        place = bounds.places.get(key)
         if place is None:
             return _NOTHING
         if self.fusion.method == "rrf":
-            return self._by_rank(at, place.first, place.last, place.sure)
-        if leeway.fixed:
+            return self._share_by_rank(at, place.first, place.last, place.sure)
+        if bounds.fixed:
             given = self._given[at]
             # A point that a tie keeps out of the list would have the score of the last one in it.
             value = given[key] if key in given else given[self.lists[at][-1].id]
-            return _Sum(frozenset((value,) if place.sure else (value, 0.0)))
-        bounds = _any_dbsf(len(leeway.places) + leeway.strangers)
-        return _Sum(frozenset(bounds if place.sure else (*bounds, 0.0)), exact=False)
+            return _Possible(frozenset((value,) if place.sure else (value, 0.0)))
+        reach = dbsf_reach(len(bounds.places) + bounds.strangers)
+        ends = 0.5 - reach, 0.5 + reach
+        return _Possible(frozenset(ends if place.sure else (*ends, 0.0)), exact=False)
 
-    def _by_rank(self, at: int, first: int, last: int, sure: bool) -> _Sum:
+    def _share_by_rank(self, at: int, first: int, last: int, sure: bool) -> _Possible:
         where = at, first, last, sure
         if where not in self._ranked:
             weight = 1.0 if self.fusion.weights is None else self.fusion.weights[at]
             values = {rrf_score(position, self.fusion.k, weight) for position in range(first, last + 1)}
-            self._ranked[where] = _Sum(frozenset(values if sure else values | {0.0}))
+            self._ranked[where] = _Possible(frozenset(values if sure else values | {0.0}))
         return self._ranked[where]
 
-    def _keys(self, key: Id) -> tuple[tuple[bool, Any], tuple[bool, Any]]:
+    def _key_range(self, key: Id) -> tuple[RankKey, RankKey]:
         """The lowest and the highest that a point can rank."""
-        total = self._sum(key)
+        total = self._score(key)
         scores = (False, total.low), (False, total.high)
-        if not self._ordered:
+        if not self.fusion.by_value:
             return scores
         # The order value is that of the first list which has the point.
-        ranks: list[tuple[bool, Any]] = []
+        ranks: list[RankKey] = []
         for one in self.inputs:
             if key in one.places:
                 value = one.places[key].order_value
@@ -275,20 +264,10 @@ class Fusing:
         return min(ranks), max(ranks)
 
 
-def _any_dbsf(count: int) -> tuple[float, float]:
-    """Between which values DBSF puts a score among so many, whatever they are.
-
-    No score is farther from the mean of n than (n − 1)/√n deviations (Samuelson's inequality), and three of
-    them are half of the way.
-    """
-    far = (count - 1) / math.sqrt(count) / 6 if count else 0.0
-    return 0.5 - far, 0.5 + far
-
-
-def _raised(key: tuple[bool, Any]) -> tuple[bool, Any]:
+def _raised(key: RankKey) -> RankKey:
     """As high as an engine that computes in 64 bits may rank it."""
-    return key if key[0] else (False, key[1] + slack(key[1]))
+    return key if isinstance(key[1], str) or key[0] else (False, key[1] + slack(key[1]))
 
 
-def _lowered(key: tuple[bool, Any]) -> tuple[bool, Any]:
-    return key if key[0] else (False, key[1] - slack(key[1]))
+def _lowered(key: RankKey) -> RankKey:
+    return key if isinstance(key[1], str) or key[0] else (False, key[1] - slack(key[1]))

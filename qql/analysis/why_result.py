@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from qql.analysis.fusion import Id
+from qql.analysis.model import Id
+from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 
 __all__ = ["Change", "Explanation", "FailedCondition", "Standing"]
@@ -118,6 +118,6 @@ class Explanation:
             *(f"{'  ' * (one.depth + 1)}{one.label}: {one.told}" for one in self.standings),
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As JSON data: the fields; ``standings`` and their ``failed`` and ``changes`` are objects."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qql import nodes
-from qql.analysis.fusion import Candidate, Fusion, Id, close, fuse, rank_in
-from qql.analysis.probe import Asker
-from qql.analysis.recomposition import Difference, Verdict, compare
-from qql.analysis.stage_requests import StageRun, all_filters, grouped_by
-from qql.analysis.tie_bounds import Fusing, Leeway, of_list, of_union
+from qql.analysis.engine import Engine
+from qql.analysis.fusion import Fusion, close, fuse, goes_by_value, rank_key
+from qql.analysis.model import Candidate, Difference, Id, Rescored, StageRun, Verdict
+from qql.analysis.query_body import all_filters, grouped_by
+from qql.analysis.recomposition import compare
+from qql.analysis.tie_bounds import FusionBounds, TieBounds, list_bounds, union_bounds
+from qql.rest.types import JsonObject
 
-__all__ = ["Judge", "Rescored"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rescored:
-    """What a rescoring stage did with the ``union`` of its inputs.
-
-    ``kept`` is how many of them it has; ``strangers`` are points that it has and no input gave, ``reason``
-    why (one of those of `Difference`).
-    """
-
-    union: int
-    kept: int
-    strangers: tuple[Id, ...] = ()
-    reason: str | None = None
+__all__ = ["StageChecks"]
 
 
-class Judge:
-    """Knows which stages stand below which, and what is left to chance among their points.
+class StageChecks:
+    """Compares each stage's list with what its inputs gave, and finds the reasons of differences.
 
     ``answers`` has what each stage gave alone, ``lists`` what it gives to the stages above it. The engine is
     asked again only where a difference wants a reason, and once.
     """
 
     def __init__(
-        self, asker: Asker, stages: Sequence[StageRun], answers: Sequence[tuple[Candidate, ...]]
+        self, engine: Engine, stages: Sequence[StageRun], answers: Sequence[tuple[Candidate, ...]]
     ) -> None:
         self.stages, self.answers = stages, answers
-        self._given: dict[int, tuple[Candidate, ...]] = {}
-        self.lists = [self._list(at) for at in range(len(stages))]
-        self._asker = asker
-        self._grouped = grouped_by(asker.request.body or {}) is not None
+        self._mmr_lists: dict[int, tuple[Candidate, ...]] = {}
+        self.lists = [self._given_list(at) for at in range(len(stages))]
+        self._engine = engine
+        self._grouped = grouped_by(engine.request.body or {}) is not None
         self._below: dict[int, frozenset[int]] = {}
         self._verdicts: dict[int, Verdict | None] = {}
-        self._leeways: dict[int, Leeway] = {}
+        self._bounds: dict[int, TieBounds] = {}
         self._cuts: dict[int, frozenset[Id]] | None = None
         self._changed: frozenset[int] | None = None
         self._shards: int | None = None
@@ -68,7 +56,7 @@ class Judge:
             if other != at and other not in below and at not in self.below(other)
         ]
 
-    def _list(self, at: int) -> tuple[Candidate, ...]:
+    def _given_list(self, at: int) -> tuple[Candidate, ...]:
         """What a stage gives to those above it.
 
         MMR below another stage orders the points of its prefetches and leaves them the scores that they came
@@ -77,10 +65,10 @@ class Judge:
         run, answer = self.stages[at], self.answers[at]
         if at == 0 or not run.inputs or not isinstance(run.stage.target, nodes.Mmr):
             return answer
-        if at not in self._given:
-            known = {one.id: one for number in reversed(run.inputs) for one in self._list(number)}
-            self._given[at] = tuple(known.get(one.id, one) for one in answer)
-        return self._given[at]
+        if at not in self._mmr_lists:
+            known = {one.id: one for number in reversed(run.inputs) for one in self._given_list(number)}
+            self._mmr_lists[at] = tuple(known.get(one.id, one) for one in answer)
+        return self._mmr_lists[at]
 
     # -- verdicts
 
@@ -88,61 +76,61 @@ class Judge:
         """The comparison of a fusion with what it is made of; None for other stages."""
         if at not in self._verdicts:
             fusion = Fusion.of(self.stages[at].body)
-            self._verdicts[at] = None if fusion is None else self._compared(at, fusion)
+            self._verdicts[at] = None if fusion is None else self._compare(at, fusion)
         return self._verdicts[at]
 
-    def _compared(self, at: int, fusion: Fusion) -> Verdict | None:
+    def _compare(self, at: int, fusion: Fusion) -> Verdict | None:
         run = self.stages[at]
         if not run.inputs:
             return None
-        plain = self._one_way(at, fusion, False)
+        plain = self._compare_one_way(at, fusion, False)
         if fusion.method != "dbsf" or not plain.unexplained:
-            return self._explained(at, fusion, plain)
-        turned = self._one_way(at, fusion, True)
+            return self._with_reasons(at, fusion, plain)
+        turned = self._compare_one_way(at, fusion, True)
         if not turned.unexplained and any(one.rank is not None for one in plain.differences):
             return turned  # the scores themselves say so
-        plain = self._explained(at, fusion, plain)
-        turned = self._explained(at, fusion, turned) if plain.unexplained else turned
+        plain = self._with_reasons(at, fusion, plain)
+        turned = self._with_reasons(at, fusion, turned) if plain.unexplained else turned
         return turned if plain.unexplained and not turned.unexplained else plain
 
-    def _one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
+    def _compare_one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
         run, found = self.stages[at], self.lists[at]
         lists = [self.lists[one] for one in run.inputs]
         limit = None if self._grouped and at == 0 else run.limit
         threshold = run.body.get("score_threshold")
         return compare(fusion, lists, found, limit, threshold, by_direction=by_direction)
 
-    def _explained(self, at: int, fusion: Fusion, verdict: Verdict) -> Verdict:
+    def _with_reasons(self, at: int, fusion: Fusion, verdict: Verdict) -> Verdict:
         """The verdict with a reason for each difference that has one."""
-        if not any(_doubtful(one) for one in verdict.differences):
+        if not any(_may_have_reason(one) for one in verdict.differences):
             return verdict
         inputs = self.stages[at].inputs
-        leeways, lists = [self._leeway(one) for one in inputs], [self.lists[one] for one in inputs]
-        fusing = Fusing(fusion, leeways, lists, verdict.by_direction)
+        bounds, lists = [self._bounds_of(one) for one in inputs], [self.lists[one] for one in inputs]
+        fused = FusionBounds(fusion, bounds, lists, verdict.by_direction)
         differences = []
         for one in verdict.differences:
-            if _doubtful(one) and self._by_chance(fusing, one, at):
-                one = replace(one, reason=self._chance(at))
+            if _may_have_reason(one) and self._by_chance(fused, one, at):
+                one = replace(one, reason=self._chance_reason(at))
             elif one.reason == "unexplained":
-                one = replace(one, reason=self._other_reason(at, one, fusing))
+                one = replace(one, reason=self._other_reason(at, one, fused))
             differences.append(one)
         return replace(verdict, differences=tuple(differences))
 
-    def _by_chance(self, fusing: Fusing, one: Difference, at: int) -> bool:
+    def _by_chance(self, fused: FusionBounds, one: Difference, at: int) -> bool:
         """Whether the order of equals can bring a difference about."""
         run, found = self.stages[at], self.lists[at]
         if one.score is not None:
             if one.expected is not None and close(one.score, one.expected):  # so it is not where it should be
-                return not all(leeway.settled for leeway in fusing.inputs)
-            return fusing.allows(one.id, one.score)
+                return not all(bounds.settled for bounds in fused.inputs)
+            return fused.allows(one.id, one.score)
         threshold = run.body.get("score_threshold")
-        if threshold is None and len(found) < fusing.fewest(run.limit):
+        if threshold is None and len(found) < fused.fewest(run.limit):
             return False
-        if fusing.may_lack(one.id):
+        if fused.may_lack(one.id):
             return True
         if len(found) >= run.limit:
-            return fusing.may_rank_below(one.id, found[-1])
-        return threshold is not None and fusing.may_score_below(one.id, threshold)
+            return fused.may_rank_below(one.id, found[-1])
+        return threshold is not None and fused.may_score_below(one.id, threshold)
 
     def rescored(self, at: int) -> Rescored | None:
         """What became of the union of the inputs; None for fusions and for stages without inputs."""
@@ -154,29 +142,30 @@ class Judge:
         strangers = tuple(key for key in own if key not in union)
         reason = None
         if strangers:
-            possible = {key for one in run.inputs for key in self._leeway(one).places}
-            reason = self._chance(at) if possible.issuperset(strangers) else self._other_reason(at)
+            possible = {key for one in run.inputs for key in self._bounds_of(one).places}
+            reason = self._chance_reason(at) if possible.issuperset(strangers) else self._other_reason(at)
         return Rescored(len(union), len(own) - len(strangers), strangers, reason)
 
     # -- reasons
 
-    def _chance(self, at: int) -> str:
+    def _chance_reason(self, at: int) -> str:
+        """By what chance the list of a stage comes out otherwise."""
         sampled = any(isinstance(self.stages[one].stage.target, nodes.Sample) for one in self.below(at))
         return "sample" if sampled else "ties"
 
-    def _other_reason(self, at: int, one: Difference | None = None, fusing: Fusing | None = None) -> str:
+    def _other_reason(self, at: int, one: Difference | None = None, fused: FusionBounds | None = None) -> str:
         """Why a stage worked on something else than its inputs gave when asked, if not by chance."""
-        if at == 0 and self._grouped and (one is None or fusing is None or self._later_page(one, fusing)):
+        if at == 0 and self._grouped and (one is None or fused is None or self._later_page(one, fused)):
             return "groups"
         # What rescores does so in each shard, with the points that its inputs find there.
-        if any(self.stages[other].inputs for other in self.below(at)) or fusing is None:
+        if any(self.stages[other].inputs for other in self.below(at)) or fused is None:
             if self._shards is None:
-                self._shards = self._asker.shards()
+                self._shards = self._engine.shards()
             if self._shards > 1:
                 return "shards"
-        return "nondeterminism" if self._changes() & self.below(at) else "unexplained"
+        return "nondeterminism" if self._changed_stages() & self.below(at) else "unexplained"
 
-    def _later_page(self, one: Difference, fusing: Fusing) -> bool:
+    def _later_page(self, one: Difference, fused: FusionBounds) -> bool:
         """Whether GROUP BY may have found a point not by its first request, but by one that narrows it.
 
         Qdrant first asks for as many points as all groups can hold, and keeps what it finds; then it asks
@@ -184,105 +173,98 @@ class Judge:
         """
         if one.expected is None or one.score is None:
             return True
-        every = fuse(fusing.fusion, fusing.lists, by_direction=fusing.by_direction)
+        every = fuse(fused.fusion, fused.lists, by_direction=fused.by_direction)
         page = self.stages[0].limit
         if len(every) <= page or one.expected > every[page - 1].score:
             return False
-        return fusing.fusion.method == "dbsf" or one.score > one.expected
+        return fused.fusion.method == "dbsf" or one.score > one.expected
 
-    def _changes(self) -> frozenset[int]:
+    def _changed_stages(self) -> frozenset[int]:
         """The lowest stages whose scores are others when they are asked once more.
 
         The scores of these are certain, whatever becomes of ties; those above them need not be.
         """
         if self._changed is None:
             lowest = [at for at in range(1, len(self.stages)) if not self.stages[at].inputs]
-            again = self._asker.batch([self.stages[at].body for at in lowest])
+            again = self._engine.queries([self.stages[at].body for at in lowest])
             pairs = zip(lowest, again, strict=True)
-            self._changed = frozenset(at for at, other in pairs if not _alike(self.lists[at], other))
+            self._changed = frozenset(at for at, other in pairs if not _same_scores(self.lists[at], other))
         return self._changed
 
     # -- chance
 
-    def _leeway(self, at: int) -> Leeway:
-        known = self._leeways.get(at)
+    def _bounds_of(self, at: int) -> TieBounds:
+        """What chance leaves open in a stage's list; computed once."""
+        known = self._bounds.get(at)
         if known is None:
-            known = self._leeways[at] = self._leeway_of(at)
+            known = self._bounds[at] = self._open_bounds(at)
         return known
 
-    def _leeway_of(self, at: int) -> Leeway:
-        """What chance leaves open in a stage's list."""
+    def _open_bounds(self, at: int) -> TieBounds:
         run, found = self.stages[at], self.lists[at]
         fusion = Fusion.of(run.body)
         if not run.inputs:
-            return of_list(found, self._ordered(at), self._cut(at))
-        inputs = [self._leeway(one) for one in run.inputs]
+            return list_bounds(found, goes_by_value(run), self._cut_ties(at))
+        inputs = [self._bounds_of(one) for one in run.inputs]
         if fusion is not None:
             verdict = self.verdict(at)
             turned = verdict is not None and verdict.by_direction
-            fusing = Fusing(fusion, inputs, [self.lists[one] for one in run.inputs], turned)
-            return fusing.leeway(found, run.limit, run.body.get("score_threshold"))
+            fused = FusionBounds(fusion, inputs, [self.lists[one] for one in run.inputs], turned)
+            return fused.bounds(found, run.limit, run.body.get("score_threshold"))
         target = run.stage.target
         if isinstance(target, nodes.Mmr):
             # Which of two equals is taken first decides on all that come after.
             equal = len({one.score for one in self.answers[at]}) < len(found)
             if equal or not all(one.settled for one in inputs):
-                return of_union(found, False, inputs, run.limit, loose=True)
-            return of_list(found, False, None, equals=False)
+                return union_bounds(found, False, inputs, run.limit, loose=True)
+            return list_bounds(found, False, None, equals=False)
         if all(one.complete for one in inputs) and (
             all(one.fixed for one in inputs) or not isinstance(target, nodes.Formula)
         ):
-            return of_list(found, self._ordered(at), self._cut(at))
+            return list_bounds(found, goes_by_value(run), self._cut_ties(at))
         loose = isinstance(target, nodes.Formula)
-        return of_union(found, self._ordered(at), inputs, run.limit, loose)
+        return union_bounds(found, goes_by_value(run), inputs, run.limit, loose)
 
-    def _ordered(self, at: int) -> bool:
-        """Whether a stage's list goes by order values."""
-        fusion = Fusion.of(self.stages[at].body)
-        if fusion is not None:
-            return fusion.method == "dbsf"
-        return isinstance(self.stages[at].stage.target, nodes.OrderBy)
-
-    def _cut(self, at: int) -> frozenset[Id] | None:
+    def _cut_ties(self, at: int) -> frozenset[Id] | None:
         """Those known points outside of a stage that rank as high as its last; None where there is no tie."""
         if self._cuts is None:
-            self._cuts = self._ask_for_cuts()
+            self._cuts = self._find_cuts()
         return self._cuts.get(at)
 
-    def _ask_for_cuts(self) -> dict[int, frozenset[Id]]:
+    def _find_cuts(self) -> dict[int, frozenset[Id]]:
         """Asks each full stage for one point more, and those that have it as high as the last one for all."""
         full = [
             at
             for at in range(1, len(self.stages))
             if Fusion.of(self.stages[at].body) is None and 0 < self.stages[at].limit <= len(self.lists[at])
         ]
-        more = self._asker.batch([self._one_more(at) for at in full])
-        tied = [at for at, found in zip(full, more, strict=True) if self._equals(at, found)]
+        more = self._engine.queries([self._body_for_one_more(at) for at in full])
+        tied = [at for at, found in zip(full, more, strict=True) if self._equals_of_last(at, found)]
         known = list(dict.fromkeys(one.id for found in self.lists for one in found))
-        alone = self._asker.batch([self._among(at, known) for at in tied])
-        return {at: self._equals(at, found) for at, found in zip(tied, alone, strict=True)}
+        alone = self._engine.queries([self._body_among(at, known) for at in tied])
+        return {at: self._equals_of_last(at, found) for at, found in zip(tied, alone, strict=True)}
 
-    def _one_more(self, at: int) -> dict[str, object]:
+    def _body_for_one_more(self, at: int) -> JsonObject:
         return {**self.stages[at].body, "limit": self.stages[at].limit + 1}
 
-    def _among(self, at: int, keys: Sequence[Id]) -> dict[str, object]:
+    def _body_among(self, at: int, keys: Sequence[Id]) -> JsonObject:
         body = self.stages[at].body
         merged = all_filters([body.get("filter") or {}, {"must": [{"has_id": list(keys)}]}])
         return {**body, "filter": merged, "limit": len(keys)}
 
-    def _equals(self, at: int, found: Sequence[Candidate]) -> frozenset[Id]:
+    def _equals_of_last(self, at: int, found: Sequence[Candidate]) -> frozenset[Id]:
         """Of other candidates, those that rank as high as the last of a stage."""
-        own, ordered = self.lists[at], self._ordered(at)
-        given, bar = {one.id for one in own}, rank_in(own[-1], ordered)
-        return frozenset(one.id for one in found if one.id not in given and rank_in(one, ordered) == bar)
+        own, by_value = self.lists[at], goes_by_value(self.stages[at])
+        given, bar = {one.id for one in own}, rank_key(own[-1], by_value)
+        return frozenset(one.id for one in found if one.id not in given and rank_key(one, by_value) == bar)
 
 
-def _doubtful(one: Difference) -> bool:
+def _may_have_reason(one: Difference) -> bool:
     """Whether a difference may have another reason than the lists alone show."""
     return one.reason == "unexplained" or (one.reason == "rounding" and one.rank is None)
 
 
-def _alike(one: Sequence[Candidate], other: Sequence[Candidate]) -> bool:
+def _same_scores(one: Sequence[Candidate], other: Sequence[Candidate]) -> bool:
     """Whether two lists have the same scores, up to rounding."""
     pairs = zip(one, other, strict=False)
     return len(one) == len(other) and all(close(a.score, b.score) or a.score != a.score for a, b in pairs)

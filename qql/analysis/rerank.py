@@ -4,61 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from qql.analysis.fusion import Id
-from qql.analysis.measure import Timing
+from qql.analysis.model import Id, Reranked, ScoreRange, SecondStageReport, Timing
 
-__all__ = ["Reranked", "ScoreRange", "SecondStageReport", "second_stage"]
+__all__ = ["second_stage"]
 
 _RANGES = 5
-
-
-class Reranked(NamedTuple):
-    """A candidate behind the second stage: its rank there and in the first (both from 1), and both scores.
-
-    ``second_score`` is None for a candidate without a text; those stand last.
-    """
-
-    id: Id
-    rank: int
-    first_rank: int
-    first_score: float
-    second_score: float | None
-
-
-class ScoreRange(NamedTuple):
-    """First-stage scores from ``low`` to ``high``: how many candidates have such a one, and how many hits.
-
-    ``share`` is these hits' of all hits, from 0 to 1.
-    """
-
-    low: float
-    high: float
-    candidates: int
-    hits: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class SecondStageReport:
-    """What RERANK did. ``order`` are all candidates in its order, ``hits`` those of them that are answered.
-
-    ``ranges`` divide the first stage's scores into equal steps, the best first. ``timing`` is the
-    model's alone, in milliseconds for all texts at once; None where nothing was timed.
-    """
-
-    model: str
-    order: tuple[Reranked, ...]
-    hits: tuple[Reranked, ...]
-    ranges: tuple[ScoreRange, ...]
-    timing: Timing | None = None
-
-    @property
-    def texts(self) -> int:
-        """How many candidates the model has read."""
-        return sum(one.second_score is not None for one in self.order)
 
 
 def second_stage(
@@ -77,11 +28,11 @@ def second_stage(
     first = {key: (rank, score) for rank, (key, score) in enumerate(candidates, 1)}
     every = tuple(Reranked(key, rank, *first[key], score) for rank, (key, score) in enumerate(order, 1))
     hits = every[page]
-    ranges = _ranges([score for _, score in candidates], [one.first_score for one in hits])
+    ranges = _score_ranges([score for _, score in candidates], [one.first_score for one in hits])
     return SecondStageReport(model, every, hits, ranges, Timing.of(times) if times else None)
 
 
-def _ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange, ...]:
+def _score_ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange, ...]:
     if not scores:
         return ()
     low, high = min(scores), max(scores)

@@ -1,6 +1,6 @@
-"""Values for parameters that nobody gave, so that a pipeline can be judged without them.
+"""Values for parameters that nobody gave, so that a pipeline can be checked without them.
 
-What is found for one value may be due to that value. So a script is judged with several, and what counts is
+What is found for one value may be due to that value. So a script is checked with several, and what counts is
 what is found with all of them.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -16,17 +15,18 @@ from qql.compiler.emit_filters import scalar_value
 from qql.compiler.model_names import known_size
 from qql.compiler.plan import Context
 from qql.errors import Diagnostic
+from qql.rest.types import Json
 
-__all__ = ["StandIns", "open_params", "sizes_of"]
+__all__ = ["ParameterValues", "unbound_params", "vector_sizes"]
 
-Values = dict[str | int, Any]
-Faults = Callable[[Params], Sequence[Diagnostic]]
+Values = dict[str | int, Json]
+ErrorsOf = Callable[[Params], Sequence[Diagnostic]]
 """Compiles with values for all parameters, and gives the errors."""
 
 _ROUNDS = 12
 _OF_THE_GIVEN = ("unknown-parameter", "wrong-parameters")
 """Errors about the values that were given, wherever they are reported."""
-_VALUES: tuple[Any, ...] = (
+_VALUES: tuple[Json, ...] = (
     *(1, "word", [1.0], {"id": 1}, [{"id": 1}], [{"id": 1, "vector": [1.0]}], ["word"], [1]),
     *(True, 0.5, "2024-01-01"),
     {"indices": [1], "values": [1.0]},
@@ -35,7 +35,7 @@ _VALUES: tuple[Any, ...] = (
 """Something for every place where a parameter may stand; of numbers, small and large ones."""
 
 
-def open_params(wanted: Iterable[Sequence[nodes.Param]], params: Params) -> tuple[nodes.Param, ...]:
+def unbound_params(wanted: Iterable[Sequence[nodes.Param]], params: Params) -> tuple[nodes.Param, ...]:
     """The parameters without a value; ``:place.lat`` has one where ``:place`` has."""
     known: set[str | int] = set(params) if isinstance(params, Mapping) else set(range(len(params or ())))
     return tuple(
@@ -46,7 +46,7 @@ def open_params(wanted: Iterable[Sequence[nodes.Param]], params: Params) -> tupl
     )
 
 
-class StandIns:
+class ParameterValues:
     """The values that fit each open parameter, found by trying.
 
     ``sizes`` are the dimensions of the vectors that a parameter may stand for. ``base`` has a value for
@@ -54,39 +54,39 @@ class StandIns:
     """
 
     def __init__(
-        self, unbound: Sequence[nodes.Param], given: Params, sizes: Iterable[int], faults: Faults
+        self, unbound: Sequence[nodes.Param], given: Params, sizes: Iterable[int], errors_of: ErrorsOf
     ) -> None:
         self.unbound = unbound
         self.given = given
-        self.faults = faults
+        self.errors_of = errors_of
         vectors = [vector for size in sizes for vector in ([0.5] * size, [[0.5] * size])]
         self.pool = [*_VALUES, *vectors]
-        self.first = self._first()
-        self.base = self._with(self.first)
+        self.first = self._find_first()
+        self.base = self._with_given(self.first)
         self.fitting = {key: [value] for key, value in self.first.items()}
 
     def others(self) -> list[Params]:
         """More values for all parameters, several times over, drawn of those that fit."""
         for value in self.pool:
-            self._try(value)
+            self._add_fitting(value)
         found: list[Params] = []
         chance = Random(0)  # the same every time
         for _ in range(3 * _ROUNDS):
             if len(found) == _ROUNDS:
                 break
-            drawn = self._with({key: chance.choice(values) for key, values in self.fitting.items()})
-            if not self.faults(drawn):  # values that do not fit one another are passed over
+            drawn = self._with_given({key: chance.choice(values) for key, values in self.fitting.items()})
+            if not self.errors_of(drawn):  # values that do not fit one another are passed over
                 found.append(drawn)
         return found
 
-    def _with(self, values: Values) -> Params:
+    def _with_given(self, values: Values) -> Params:
         """The values, and those that were given."""
         if isinstance(self.unbound[0].key, str):
-            named: dict[str, Any] = dict(self.given) if isinstance(self.given, Mapping) else {}
+            named: dict[str, Json] = dict(self.given) if isinstance(self.given, Mapping) else {}
             return named | {str(key): value for key, value in values.items()}
         listed = () if isinstance(self.given, Mapping) else self.given or ()
         every = dict(enumerate(listed)) | values
-        found: list[Any] = []  # for `?`, in the order of the text
+        found: list[Json] = []  # for `?`, in the order of the text
         while len(found) in every:
             found.append(every[len(found)])
         return found
@@ -102,12 +102,12 @@ class StandIns:
         ]
         return [one.key for one in sorted(inside, key=lambda one: one.span.start)]
 
-    def _first(self) -> Values:
+    def _find_first(self) -> Values:
         """The first value that fits each parameter, one parameter at a time."""
         at = {one.key: 0 for one in self.unbound}
         spent: set[str | int] = set()
         while True:
-            errors = self.faults(self._with({key: self.pool[number] for key, number in at.items()}))
+            errors = self.errors_of(self._with_given({key: self.pool[number] for key, number in at.items()}))
             suspects = [[key for key in self._blamed(error) if key not in spent] for error in errors]
             if not any(suspects):
                 break
@@ -119,11 +119,11 @@ class StandIns:
         # Where nothing fits and the fault is not the parameter's alone, the statement is at fault.
         return {key: self.pool[number] for key, number in at.items() if key not in spent & alone}
 
-    def _try(self, value: Any) -> None:
+    def _add_fitting(self, value: Json) -> None:
         """Adds a value to those of the parameters that it fits."""
         tried = dict.fromkeys(self.first, value)
         while True:
-            errors = self.faults(self._with(tried))
+            errors = self.errors_of(self._with_given(tried))
             blamed = {key for error in errors for key in self._blamed(error) if key in tried}
             blamed = {key for key in blamed if tried[key] is not self.first[key]}
             if not blamed:
@@ -134,7 +134,7 @@ class StandIns:
                 self.fitting[key].append(kept)
 
 
-def sizes_of(statements: Iterable[nodes.Statement], context: Context) -> list[int]:
+def vector_sizes(statements: Iterable[nodes.Statement], context: Context) -> list[int]:
     """The dimensions of the vectors that a script makes, and of those of the collections that it names."""
     found: set[int | None] = set()
     names = {context.collection}
@@ -145,13 +145,13 @@ def sizes_of(statements: Iterable[nodes.Statement], context: Context) -> list[in
             names.add(name.text)
         for vector in nodes.walk(inner):
             if isinstance(vector, nodes.VectorDef):
-                found.add(_size(vector))
+                found.add(_defined_size(vector))
     schemas = [context.schema(name) for name in sorted(filter(None, names))]
     found |= {vector.size for schema in schemas if schema for vector in schema.vectors.values()}
     return sorted(filter(None, found))
 
 
-def _size(vector: nodes.VectorDef) -> int | None:
+def _defined_size(vector: nodes.VectorDef) -> int | None:
     if vector.size is not None:
         value = scalar_value(vector.size)
         return value if isinstance(value, int) else None

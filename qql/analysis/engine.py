@@ -1,18 +1,18 @@
-"""What is asked of the engine about a query, beside the query itself."""
+"""The engine, asked for more about a query than the query itself asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from qql.analysis.fusion import Candidate
+from qql.analysis.model import Candidate, Id
 from qql.compiler.plan import QueryPlan
 from qql.rest.request import Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 
-__all__ = ["Asker", "Call", "Took"]
+__all__ = ["Call", "Engine", "Took"]
 
-Call = Callable[[Request], Any]
+Call = Callable[[Request], Json]
 """A backend's `call`: one request whose texts are embedded → the ``result`` of the answer."""
 
 Took = Callable[[], float | None]
@@ -20,19 +20,22 @@ Took = Callable[[], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks as a query's request asks: of the same collection, with the same options in the URL."""
+class Engine:
+    """An engine as a query's request reaches it: the same collection, the same options in the URL.
+
+    All raise what ``call`` raises.
+    """
 
     plan: QueryPlan
     request: Request
     call: Call
 
-    def single(self, body: Mapping[str, Any]) -> Request:
+    def query_request(self, body: Body) -> Request:
         """The request for one query body."""
         path = collection_path(self.plan.collection, "points", "query")
         return Request("POST", path, self.request.query, dict(body))
 
-    def batch(self, bodies: Sequence[Mapping[str, Any]]) -> list[tuple[Candidate, ...]]:
+    def queries(self, bodies: Sequence[Body]) -> list[tuple[Candidate, ...]]:
         """The answers to several query bodies, asked for at once."""
         if not bodies:
             return []
@@ -41,11 +44,11 @@ class Asker:
         answers = self.call(Request("POST", path, self.request.query, searches))
         return [tuple(Candidate.of(point) for point in answer["points"]) for answer in answers]
 
-    def points(self, ids: Sequence[int | str]) -> list[dict[str, Any]]:
+    def points(self, ids: Sequence[Id]) -> list[JsonObject]:
         """Those of the points that exist, without payload and vectors."""
         path = collection_path(self.plan.collection, "points")
         body = {"ids": list(ids), "with_payload": False, "with_vector": False} | self.shared
-        found: list[dict[str, Any]] = self.call(Request("POST", path, self.request.query, body))
+        found: list[JsonObject] = self.call(Request("POST", path, self.request.query, body))
         return found
 
     def shards(self) -> int:
@@ -54,7 +57,7 @@ class Asker:
         return int(info.get("config", {}).get("params", {}).get("shard_number") or 1)
 
     @property
-    def shared(self) -> dict[str, Any]:
+    def shared(self) -> JsonObject:
         """What of the query's body holds for whatever is asked beside it."""
         body = self.request.body or {}
         return {"shard_key": body["shard_key"]} if "shard_key" in body else {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
 from urllib.parse import quote
 
 from qql.advice.rules import RULES
 from qql.errors import Diagnostic, Source, Span
+from qql.rest.types import JsonObject
 
 __all__ = ["to_json", "to_sarif"]
 
@@ -20,7 +20,7 @@ _LEVELS: Mapping[str, str] = {"error": "error", "warning": "warning"}
 """By severity; what is not here is a note."""
 
 
-def to_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+def to_json(diagnostics: Iterable[Diagnostic]) -> JsonObject:
     """``{"diagnostics": […], "count": {severity: n}}``, each as `Diagnostic.to_dict` gives it.
 
     Lines and columns count from 1, in characters; the end of a place is behind its last character.
@@ -32,7 +32,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     }
 
 
-def to_sarif(diagnostics: Iterable[Diagnostic], version: str | None = None) -> dict[str, Any]:
+def to_sarif(diagnostics: Iterable[Diagnostic], version: str | None = None) -> JsonObject:
     """A SARIF 2.1.0 log with one run: errors, warnings and advice (as notes).
 
     Only the rules that are broken are described. ``version`` is that of the program that reports, if it
@@ -40,7 +40,7 @@ def to_sarif(diagnostics: Iterable[Diagnostic], version: str | None = None) -> d
     """
     found = list(diagnostics)
     codes = list(dict.fromkeys(one.code for one in found))
-    driver: dict[str, Any] = {"name": "qql", "rules": [_rule(code) for code in codes]}
+    driver: JsonObject = {"name": "qql", "rules": [_rule_metadata(code) for code in codes]}
     if version is not None:
         driver["version"] = version
     return {
@@ -50,7 +50,7 @@ def to_sarif(diagnostics: Iterable[Diagnostic], version: str | None = None) -> d
             {
                 "tool": {"driver": driver},
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(one, codes.index(one.code)) for one in found],
+                "results": [_sarif_result(one, codes.index(one.code)) for one in found],
             }
         ],
     }
@@ -60,7 +60,7 @@ def _level(severity: str) -> str:
     return _LEVELS.get(severity, "note")
 
 
-def _rule(code: str) -> dict[str, Any]:
+def _rule_metadata(code: str) -> JsonObject:
     """A rule's metadata. Of a code that is no rule of advice (the compiler's) there are its words only, in
     all texts that code scanning requires."""
     rule = RULES.get(code)
@@ -76,9 +76,9 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(one: Diagnostic, index: int) -> dict[str, Any]:
+def _sarif_result(one: Diagnostic, index: int) -> JsonObject:
     hint = f"\n{one.hint}" if one.hint else ""
-    result: dict[str, Any] = {
+    result: JsonObject = {
         "ruleId": one.code,
         "ruleIndex": index,
         "level": _level(one.severity),
@@ -95,13 +95,13 @@ def _result(one: Diagnostic, index: int) -> dict[str, Any]:
     return result
 
 
-def _location(source: Source, span: Span | None) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(source.name)}}
+def _location(source: Source, span: Span | None) -> JsonObject:
+    place: JsonObject = {"artifactLocation": {"uri": _uri(source.name)}}
     place["region"] = {"startLine": 1} if span is None else _region(source, span)
     return {"physicalLocation": place}
 
 
-def _region(source: Source, span: Span) -> dict[str, Any]:
+def _region(source: Source, span: Span) -> JsonObject:
     line, column = source.position(span.start)
     end_line, end_column = source.position(span.end)
     region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}

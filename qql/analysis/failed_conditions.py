@@ -1,0 +1,116 @@
+"""Which conditions of a stage's filter a point fails; Qdrant merges into it those of the stages above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from qql import nodes
+from qql.analysis.model import StageRun
+from qql.analysis.point_queries import PointQueries
+from qql.analysis.why_result import FailedCondition
+from qql.compiler.bind import resolved
+from qql.compiler.emit_filters import emit_filter
+from qql.compiler.plan import QueryPlan
+from qql.rest.types import Body
+from qql.syntax.printer import show
+
+__all__ = ["ConditionCheck"]
+
+
+class ConditionCheck:
+    """The conditions of several stages, checked for one point by asking the engine once."""
+
+    def __init__(self, point: PointQueries, runs: Iterable[StageRun]) -> None:
+        self.plan = point.engine.plan
+        leaves: dict[str, Body] = {}
+        for run in runs:
+            for written in _conditions_of(run, self.plan):
+                for leaf in _leaves(written.condition):
+                    found = emit_filter(leaf)
+                    assert found is not None
+                    leaves[show(leaf)] = found
+        self.truths = dict(zip(leaves, point.matches(leaves.values()), strict=True))
+
+    def failed(self, run: StageRun) -> tuple[FailedCondition, ...]:
+        """What the point fails of the merged filter of a stage."""
+        found = [
+            FailedCondition(text, written.stage, written.source)
+            for written in _conditions_of(run, self.plan)
+            for text in self._failing_parts(written.condition)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def _holds(self, condition: nodes.Condition) -> bool:
+        """Whether a condition holds, by what was asked about its leaves."""
+        match condition:
+            case nodes.And():
+                return all(map(self._holds, condition.children))
+            case nodes.Or():
+                return any(map(self._holds, condition.children))
+            case nodes.Not():
+                return not self._holds(condition.child)
+            case nodes.MinShould():
+                return sum(map(self._holds, condition.conditions)) >= _least(condition)
+        return self.truths[show(condition)]
+
+    def _failing_parts(self, condition: nodes.Condition) -> Iterator[str]:
+        """The smallest parts of a condition that fail, as QQL."""
+        match condition:
+            case nodes.And():
+                for child in condition.children:
+                    yield from self._failing_parts(child)
+            case nodes.Not(child=nodes.Not() as inner):
+                yield from self._failing_parts(inner.child)
+            case nodes.Not(child=nodes.Or() as inner) if self._holds(inner):
+                for child in inner.children:
+                    yield from self._failing_parts(nodes.Not(child))
+            case nodes.MinShould() if not self._holds(condition):
+                held = sum(map(self._holds, condition.conditions))
+                yield f"{show(condition)}, of which {held} hold{'s' if held == 1 else ''}"
+            case _ if not self._holds(condition):
+                yield show(condition)
+
+
+class _Written(NamedTuple):
+    """A condition, the label of the stage in whose words it stands, and where there."""
+
+    condition: nodes.Condition
+    stage: str
+    source: str
+
+
+def _conditions_of(run: StageRun, plan: QueryPlan) -> Iterator[_Written]:
+    """The conditions of a stage and of those above it.
+
+    HYBRID and a trailing FORMULA hand the words of one WHERE on to the stages that they stand for.
+    """
+    if plan.group is not None:
+        empty = nodes.IsEmpty(plan.group.name, span=plan.group.span)
+        yield _Written(nodes.Not(empty, span=plan.group.span), plan.root.label, "GROUP BY")
+    known: list[nodes.Condition] = []
+    for given in run.chain:
+        for condition, source in ((given.stage.where, "stage"), (given.where, "reference")):
+            if condition is not None and not any(condition is one for one in known):
+                known.append(condition)
+                yield _Written(condition, given.stage.label, source)
+
+
+def _leaves(condition: nodes.Condition) -> Iterator[nodes.Condition]:
+    """The conditions that AND, OR, NOT and MIN SHOULD join."""
+    match condition:
+        case nodes.And(children=children) | nodes.Or(children=children):
+            inner = children
+        case nodes.Not():
+            inner = (condition.child,)
+        case nodes.MinShould():
+            inner = condition.conditions
+        case _:
+            yield condition
+            return
+    for one in inner:
+        yield from _leaves(one)
+
+
+def _least(condition: nodes.MinShould) -> int:
+    return int(resolved(condition.count.value, condition.count.span))
