@@ -12,7 +12,8 @@ from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_s
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf, ScriptFacts, body_of
 from qql.advice.view import View, view_of
-from qql.compiler.plan import Context, plan_query
+from qql.compiler.plan import Context
+from qql.compiler.planner import plan_query
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLPlanError
 

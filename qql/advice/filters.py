@@ -11,8 +11,8 @@ from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, as_name, listed, searches
 from qql.compiler.effective_filters import tested_fields
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Stage
+from qql.compiler.scalars import scalar_value
 from qql.errors import Span
 from qql.syntax.printer import show
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from qql import nodes
-from qql.compiler.emit_filters import is_date, scalar_value
+from qql.compiler.scalars import is_date, scalar_value
 
 __all__ = ["NEEDS", "Need", "need_of"]
 

@@ -11,9 +11,9 @@ from random import Random
 
 from qql import nodes
 from qql.compiler.bind import Params
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.model_names import known_size
 from qql.compiler.plan import Context
+from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic
 from qql.rest.types import Json
 

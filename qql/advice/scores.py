@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from qql import nodes
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, limit_of, listed
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Input, Stage
+from qql.compiler.scalars import scalar_value
 from qql.errors import Span
 from qql.rest.fusion import Bounds, dbsf_bounds, f64, rrf_bounds, rrf_score
 from qql.rest.limits import RRF_K

@@ -10,9 +10,9 @@ from qql.advice.limits import FEW_POINTS, thumb_limit
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, limit_of, rescores, searches, vector_name
 from qql.compiler.embed_clauses import resolve_embeds
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.model_names import known_kind, known_size
-from qql.compiler.plan import Context, Stage, count_limit, inputs_of
+from qql.compiler.plan import Context, Stage, inputs_of
+from qql.compiler.scalars import count_limit, scalar_value
 from qql.errors import QQLPlanError, Span
 from qql.rest.limits import BM25
 from qql.rest.types import Body

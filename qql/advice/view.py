@@ -9,7 +9,8 @@ from typing import NamedTuple
 from qql import nodes
 from qql.advice.collection_facts import CollectionFacts
 from qql.compiler.model_names import known_kind
-from qql.compiler.plan import Input, QueryPlan, Stage, count_limit, inputs_of, stage_key
+from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of, stage_key
+from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
 from qql.errors import Span
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE

@@ -12,7 +12,9 @@ from qql.advice.view import limit_of
 from qql.analysis.text import as_name, counted, shortened
 from qql.compiler.effective_filters import Filters, Part
 from qql.compiler.model_names import known_kind, known_size
-from qql.compiler.plan import OVERSAMPLING, Input, QueryPlan, Stage, count_limit, inputs_of
+from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
+from qql.compiler.planner import OVERSAMPLING
+from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body

@@ -10,13 +10,14 @@ from datetime import date
 from typing import Any, NoReturn, cast
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
+from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.lexer import MAX_NESTING
 
 __all__ = ["Params", "bind", "resolved", "stable_uuid"]
 
-Params = Mapping[str, Any] | Sequence[Any] | None
+Params = Body | Sequence[Any] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
 _PLAIN = {int, float, str, bool, type(None)}
@@ -43,16 +44,16 @@ def bind(
     return cast(nodes.Statement, _Binder(values).node(statement))
 
 
-def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[str | int, Any]:
+def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[str | int, Json]:
     named = bool(wanted) and isinstance(wanted[0].key, str)
     if isinstance(params, Mapping):
-        values: dict[str | int, Any] = dict(params.items())
+        values: dict[str | int, Json] = dict(params.items())
         if wanted and not named:
-            _fail("wrong-parameters", "`?` takes a list of values, not names", wanted[0].span)
+            fail("wrong-parameters", "`?` takes a list of values, not names", wanted[0].span)
     else:
         values = dict(enumerate(params or ()))
         if named and values:
-            _fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
+            fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
     used = {p.key for p in wanted}
     for param in wanted:
         if param.key not in values and _inside(values, param.key):
@@ -62,21 +63,21 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
             known = [str(key) for key in values]
             message = f"no value for the parameter {shown}"
             how = "values are given by params=, by --param k=v, or by \\set in the prompt"
-            _fail("missing-parameter", message, param.span, did_you_mean(str(param.key), known) or how)
+            fail("missing-parameter", message, param.span, did_you_mean(str(param.key), known) or how)
     extra = [key for key in values if key not in used]
     if extra and whole:
         span = wanted[0].span if wanted else None
         shown = ", ".join(f":{k}" if isinstance(k, str) else f"number {k + 1}" for k in extra[:5])
         known = [str(p.key) for p in wanted]
         hint = did_you_mean(str(extra[0]), known)
-        _fail("unknown-parameter", f"a value is given for {shown}, which nothing uses", span, hint)
+        fail("unknown-parameter", f"a value is given for {shown}, which nothing uses", span, hint)
     return values
 
 
-def _inside(values: dict[str | int, Any], key: str | int) -> bool:
+def _inside(values: dict[str | int, Json], key: str | int) -> bool:
     """Whether `:place.lat` is found inside the value of `:place`; it is then put beside it."""
     first, *path = str(key).split(".")
-    found: Any = values.get(first)
+    found: Json = values.get(first)
     for step in path:
         if not isinstance(found, Mapping) or step not in found:
             return False
@@ -86,12 +87,12 @@ def _inside(values: dict[str | int, Any], key: str | int) -> bool:
     return bool(path)
 
 
-def resolved(value: Any, span: Span, level: int = 0) -> Any:
+def resolved(value: Json, span: Span, level: int = 0) -> Json:
     """A bound value as JSON data: each ``UUID('text')`` in it is its UUIDv5. Raises `QQLPlanError`."""
     if isinstance(value, nodes.Uuid):
         text = value.text.value
         if not isinstance(text, str):
-            _fail("wrong-parameter", "UUID(…) takes a text", value.span)
+            fail("wrong-parameter", "UUID(…) takes a text", value.span)
         return stable_uuid(text)
     if isinstance(value, (list, dict)) and level >= MAX_NESTING:
         _too_deep(span)
@@ -103,11 +104,7 @@ def resolved(value: Any, span: Span, level: int = 0) -> Any:
 
 
 def _too_deep(span: Span) -> NoReturn:
-    _fail("too-deep", f"values nest deeper than {MAX_NESTING} levels", span)
-
-
-def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
+    fail("too-deep", f"values nest deeper than {MAX_NESTING} levels", span)
 
 
 _HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
@@ -116,10 +113,10 @@ _HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
 class _Binder:
     """Puts values in the places of parameters. What holds no parameter is given back as it is."""
 
-    def __init__(self, values: dict[str | int, Any]) -> None:
+    def __init__(self, values: dict[str | int, Json]) -> None:
         self.values = values
 
-    def node(self, item: Any) -> Any:
+    def node(self, item: Json) -> Json:
         """The item with its parameters replaced."""
         # One frame for each level of the tree: trees may be deep, and so may the caller's own stack.
         match item:
@@ -131,7 +128,7 @@ class _Binder:
                 text = nodes.Scalar(self.scalar(param), span=param.span)
                 return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
             case nodes.Node():
-                changed: dict[str, Any] = {}
+                changed: JsonObject = {}
                 for f in fields(item):
                     old = getattr(item, f.name)
                     if isinstance(old, nodes.Param):
@@ -153,7 +150,7 @@ class _Binder:
                 return {key: self.node(part) for key, part in item.items()}
         return item
 
-    def field(self, item: nodes.Node, param: nodes.Param) -> Any:
+    def field(self, item: nodes.Node, param: nodes.Param) -> Json:
         """The value of a parameter that stands for a whole field of a node."""
         match item:
             case nodes.Scalar():
@@ -171,16 +168,16 @@ class _Binder:
     def is_text(self, param: nodes.Param) -> bool:
         return isinstance(self.values[param.key], str)
 
-    def rows(self, param: nodes.Param) -> tuple[Any, ...]:
+    def rows(self, param: nodes.Param) -> tuple[Json, ...]:
         rows = _plain(self.values[param.key], param.span)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            _fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
+            fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
         return tuple(rows)
 
-    def spliced(self, given: tuple[Any, ...], bound: list[Any]) -> tuple[Any, ...]:
+    def spliced(self, given: tuple[Json, ...], bound: list[Json]) -> tuple[Json, ...]:
         """The rows of VALUES; a parameter among them is one row or a list of rows."""
-        out: list[Any] = []
+        out: list[Json] = []
         for old, new in zip(given, bound, strict=True):
             if isinstance(old, nodes.Param):
                 out += self.rows(old)
@@ -192,7 +189,7 @@ class _Binder:
         """A list of ids and vectors as the examples of RECOMMEND."""
         values = _plain(self.values[param.key], param.span)
         if not isinstance(values, list):
-            _fail("wrong-parameter", f"{_shown(param)} takes a list of ids or vectors", param.span)
+            fail("wrong-parameter", f"{_shown(param)} takes a list of ids or vectors", param.span)
         return tuple(
             nodes.Vector(value, span=param.span)
             if isinstance(value, (list, dict))
@@ -200,22 +197,22 @@ class _Binder:
             for value in values
         )
 
-    def scalar(self, param: nodes.Param) -> Any:
+    def scalar(self, param: nodes.Param) -> Json:
         value = _plain(self.values[param.key], param.span)
         if isinstance(value, (list, dict)):
-            _fail("wrong-parameter", f"{_shown(param)} takes one value, not a list or an object", param.span)
+            fail("wrong-parameter", f"{_shown(param)} takes one value, not a list or an object", param.span)
         return value
 
     def listed(self, param: nodes.Param) -> tuple[nodes.Scalar, ...]:
         values = _plain(self.values[param.key], param.span)
         if not isinstance(values, list):
-            _fail("wrong-parameter", f"{_shown(param)} takes a list", param.span)
+            fail("wrong-parameter", f"{_shown(param)} takes a list", param.span)
         return tuple(nodes.Scalar(value, span=param.span) for value in values)
 
     def identifier(self, param: nodes.Param) -> str:
         value = self.values[param.key]
         if not isinstance(value, str) or not value or not value.isprintable():
-            _fail("wrong-parameter", f"IDENTIFIER({_shown(param)}) takes a name", param.span)
+            fail("wrong-parameter", f"IDENTIFIER({_shown(param)}) takes a name", param.span)
         return value
 
 
@@ -223,7 +220,7 @@ def _shown(param: nodes.Param) -> str:
     return f":{param.key}" if isinstance(param.key, str) else "?"
 
 
-def _target(value: Any, span: Span) -> nodes.Target:
+def _target(value: Json, span: Span) -> nodes.Target:
     """What a bound value is as the target of a query."""
     scalar = nodes.Scalar(value if not isinstance(value, (list, dict)) else None, span=span)
     if isinstance(value, (list, dict)):
@@ -232,10 +229,10 @@ def _target(value: Any, span: Span) -> nodes.Target:
         return nodes.Point(scalar, span=span)
     if isinstance(value, str):
         return nodes.Point(scalar, span=span) if is_uuid(value) else nodes.Text(scalar, span=span)
-    _fail("wrong-parameter", "a query's target is a text, a vector or the id of a point", span)
+    fail("wrong-parameter", "a query's target is a text, a vector or the id of a point", span)
 
 
-def _plain(value: Any, span: Span, level: int = 0) -> Any:
+def _plain(value: Json, span: Span, level: int = 0) -> Json:
     """A Python value as JSON data: arrays by their ``tolist``, dates in ISO 8601, UUIDs as text."""
     match value:
         case None | bool():
@@ -245,11 +242,11 @@ def _plain(value: Any, span: Span, level: int = 0) -> Any:
         case int() if -(1 << 63) <= value < 1 << 64:
             return int(value)
         case int():
-            _fail("number-out-of-range", f"{shown(int(value))} does not fit 64 bits", span)
+            fail("number-out-of-range", f"{shown(int(value))} does not fit 64 bits", span)
         case float() if math.isfinite(value):
             return float(value)
         case float():
-            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
+            fail("number-out-of-range", "NaN and infinity are no JSON values", span)
         case date():  # a datetime is one too
             return value.isoformat()
         case uuid.UUID():
@@ -260,13 +257,13 @@ def _plain(value: Any, span: Span, level: int = 0) -> Any:
         return value  # a vector, most likely
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            _fail("wrong-parameter", "the keys of an object are strings", span)
+            fail("wrong-parameter", "the keys of an object are strings", span)
         return {_text(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if hasattr(value, "tolist"):  # numpy arrays and scalars, array.array
         return _plain(value.tolist(), span, level + 1)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item, span, level + 1) for item in value]
-    _fail("wrong-parameter", f"a value of the type {type(value).__name__} cannot be bound", span)
+    fail("wrong-parameter", f"a value of the type {type(value).__name__} cannot be bound", span)
 
 
 def _text(value: str, span: Span) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from qql import nodes
-from qql.compiler.plan import count_limit, text_of
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean
+from qql.compiler.scalars import count_limit, text_of
+from qql.errors import did_you_mean, fail
 
 __all__ = ["COPY_FORMATS", "check_copy", "copy_fields"]
-
-
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
 
 
 COPY_FORMATS = ("jsonl", "csv", "tsv")
@@ -26,7 +20,7 @@ def check_copy(statement: nodes.Copy) -> None:
     if statement.format and str(statement.format.text).lower() not in COPY_FORMATS:
         name = str(statement.format.text)
         hint = did_you_mean(name, COPY_FORMATS) or f"the formats are {', '.join(COPY_FORMATS)}"
-        _fail("file-format", f"there is no file format `{name}`", statement.format.span, hint)
+        fail("file-format", f"there is no file format `{name}`", statement.format.span, hint)
 
 
 def copy_fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool]:
@@ -37,12 +31,12 @@ def copy_fields(statement: nodes.Copy) -> tuple[dict[str, str | list[str]], bool
         target, source = str(mapping.target.text), mapping.source
         names = [str(name.text) for name in source] if isinstance(source, tuple) else str(source.text)
         if target in fields:
-            _fail("bad-mapping", f"`{target}` is mapped twice", mapping.span)
+            fail("bad-mapping", f"`{target}` is mapped twice", mapping.span)
         if isinstance(names, list) and target != "payload":
             hint = "a list of fields is given as payload = (title, body)"
-            _fail("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
+            fail("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
         if mapping.uuid and target != "id":
-            _fail("bad-mapping", "UUID(…) makes ids only", mapping.span)
+            fail("bad-mapping", "UUID(…) makes ids only", mapping.span)
         fields[target] = names
         id_uuid = id_uuid or mapping.uuid
     return fields, id_uuid

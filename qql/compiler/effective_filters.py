@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from qql import nodes
-from qql.compiler.emit_filters import point_id
 from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
+from qql.compiler.scalars import point_id
 from qql.schema import Schema
 from qql.syntax.printer import show
 

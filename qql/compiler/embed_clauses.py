@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
 
 from qql import nodes
 from qql.compiler.model_names import BM25, known_kind
-from qql.compiler.plan import Context, SecondStage, text_of
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean
+from qql.compiler.plan import Context, SecondStage
+from qql.compiler.scalars import text_of
+from qql.errors import did_you_mean, fail
+from qql.rest.types import Body
 from qql.schema import Schema, VectorInfo
 
 __all__ = ["IMAGE_FIELDS", "TEXT_FIELDS", "Embed", "field_of", "resolve_embeds"]
@@ -43,7 +44,7 @@ class Embed:
         return IMAGE_FIELDS if self.form == "image" else TEXT_FIELDS
 
 
-def field_of(row: Mapping[str, Any], embed: Embed) -> str | None:
+def field_of(row: Body, embed: Embed) -> str | None:
     """What is to be embedded: the first of the fields that holds a text; None where none does."""
     return next((row[name] for name in embed.fields if isinstance(row.get(name), str) and row[name]), None)
 
@@ -62,13 +63,9 @@ def resolve_embeds(
         if one.vector in found:
             name = one.vector or "(unnamed)"
             hint = "each vector is made of one field; VECTOR name (or INTO name) tells them apart"
-            _fail("duplicate-vector", f"the vector `{name}` is made twice", given.span, hint)
+            fail("duplicate-vector", f"the vector `{name}` is made twice", given.span, hint)
         found[one.vector] = one
     return tuple(found.values())
-
-
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
 
 
 def _resolve(given: nodes.Embedding, schema: Schema | None, collection: str, context: Context) -> Embed:
@@ -104,7 +101,7 @@ def _vector(given: nodes.Embedding, kind: str | None, schema: Schema | None, col
             return VectorInfo(str(given.vector.text), kind or "dense")
         if given.kind == "image":
             message = "the vector of the images is not named, and nothing is known of the collection"
-            _fail("vector-missing", message, given.span, "write USING IMAGE MODEL '…' VECTOR name")
+            fail("vector-missing", message, given.span, "write USING IMAGE MODEL '…' VECTOR name")
         return VectorInfo(_ROLES[kind or "dense"], kind or "dense")
     if given.vector is not None:
         return _named_vector(given.vector, schema, collection)
@@ -115,14 +112,14 @@ def _vector(given: nodes.Embedding, kind: str | None, schema: Schema | None, col
         return (exact or fitting)[0]
     why = f"more than one {wanted} vector" if fitting else f"no {wanted} vector"
     hint = f"name it by VECTOR; its vectors: {schema.describe_vectors()}"
-    _fail("vector-missing", f"`{collection}` has {why}", given.span, hint)
+    fail("vector-missing", f"`{collection}` has {why}", given.span, hint)
 
 
 def _named_vector(name: nodes.Name, schema: Schema, collection: str) -> VectorInfo:
     found = schema.vectors.get(str(name.text))
     if found is None:
         hint = did_you_mean(str(name.text), schema.vectors) or f"its vectors: {schema.describe_vectors()}"
-        _fail("unknown-vector", f"`{collection}` has no vector `{name.text}`", name.span, hint)
+        fail("unknown-vector", f"`{collection}` has no vector `{name.text}`", name.span, hint)
     return found
 
 
@@ -136,7 +133,7 @@ def _no_model(
     hint = "write MODEL 'name', give --model vector=name, or CREATE COLLECTION with MODEL"
     message = f"no model is known that makes {which}"
     if schema is not None:
-        _fail("no-model", message, given.span, hint)
+        fail("no-model", message, given.span, hint)
     context.warn("no-model", f"{message}, so the request names none", given.span, hint)
 
 
@@ -144,14 +141,14 @@ def _check_kind(given: nodes.Embedding, vector: VectorInfo, collection: str) -> 
     written = "dense" if given.kind == "image" else given.kind
     if written is not None and written != vector.kind:
         message = f"{str(given.kind).upper()} makes a {written} vector, but the vector `{vector.name}` of"
-        _fail("wrong-kind", f"{message} `{collection}` is {vector.kind}", given.span)
+        fail("wrong-kind", f"{message} `{collection}` is {vector.kind}", given.span)
 
 
 def _check_model(given: nodes.Embedding, vector: VectorInfo, model: str) -> None:
     made = known_kind(model)
     if made is not None and made != vector.kind and given.kind != "image":
         message = f"the model `{model}` makes {made} vectors, but the vector `{vector.name}` is {vector.kind}"
-        _fail("wrong-kind", message, given.span)
+        fail("wrong-kind", message, given.span)
 
 
 # ------------------------------------------------------------------------------------ texts of candidates

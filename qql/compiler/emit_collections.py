@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 from qql import nodes
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.emit_points import waiting
 from qql.compiler.model_names import known_kind, known_size
 from qql.compiler.options.collection import (
@@ -21,10 +20,11 @@ from qql.compiler.options.collection import (
 from qql.compiler.options.index import INDEX_TYPES
 from qql.compiler.options.query import QUOTA_OPTIONS, SHARD_KEY_OPTIONS, SNAPSHOT_OPTIONS
 from qql.compiler.options.table import read_blocks, read_options
-from qql.compiler.plan import Context, collection_of, text_of
-from qql.compiler.shard_keys import one_key
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.compiler.plan import Context, collection_of
+from qql.compiler.scalars import one_key, scalar_value, text_of
+from qql.errors import did_you_mean, fail, shown
 from qql.rest.request import Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
 
 __all__ = ["EMIT_COLLECTIONS"]
@@ -34,23 +34,19 @@ _MAX_SIZE = 65_536
 _WAITED = {"wait": "true"}
 
 
-def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
 # ------------------------------------------------------------------------------------ CREATE
 
 
 def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Request]:
     """PUT; and what Qdrant takes only afterwards: PATCH for how to read, PUT …/shards for each shard key."""
     collection = collection_of(statement.name, context, statement.span)
-    dense: dict[str, Any] = {}
-    sparse: dict[str, Any] = {}
+    dense: JsonObject = {}
+    sparse: JsonObject = {}
     models: dict[str, str] = {}
     for vector in statement.vectors or _default_vectors(statement, context):
         name = str(vector.name.text)
         if name in dense or name in sparse:
-            _fail("duplicate-vector", f"the vector `{name}` is defined twice", vector.name.span)
+            fail("duplicate-vector", f"the vector `{name}` is defined twice", vector.name.span)
         model = _model(vector, context)
         if model:
             models[name] = model
@@ -58,11 +54,11 @@ def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Re
             sparse[name] = _sparse_vector(vector, model)
         else:
             dense[name] = _dense_vector(vector, model)
-    body: dict[str, Any] = {}
+    body: JsonObject = {}
     blocks = read_blocks(statement.blocks, COLLECTION_BLOCKS)
     if "vector" in blocks:
         if not dense:
-            _fail("misplaced-block", "WITH VECTOR needs a dense vector to hold for", statement.span)
+            fail("misplaced-block", "WITH VECTOR needs a dense vector to hold for", statement.span)
         # It holds for every dense vector; what a vector says of itself goes before it.
         shared = blocks.pop("vector")
         dense = {name: {**shared, **given} for name, given in dense.items()}
@@ -86,7 +82,7 @@ def _default_vectors(statement: nodes.CreateCollection, context: Context) -> tup
     return (nodes.VectorDef(nodes.Name("dense", span=span), "dense", span=span),)
 
 
-def _later(statement: nodes.CreateCollection, params: dict[str, Any]) -> Callable[[str], list[Request]]:
+def _later(statement: nodes.CreateCollection, params: JsonObject) -> Callable[[str], list[Request]]:
     """Takes out of PARAMS what is no part of the request that creates; gives the requests that say it."""
     reading = {key: params.pop(key) for key in [*params] if key.startswith("read_fan_out_")}
     keys = params.pop("shard_keys", [])
@@ -94,7 +90,7 @@ def _later(statement: nodes.CreateCollection, params: dict[str, Any]) -> Callabl
         block = next(block for block in statement.blocks if block.kind == "params")
         span = next(option.span for option in block.options if option.name == "shard_keys")
         hint = "add sharding_method = custom"
-        _fail("idle-option", "`shard_keys` requires custom sharding", span, hint)
+        fail("idle-option", "`shard_keys` requires custom sharding", span, hint)
 
     def requests(collection: str) -> list[Request]:
         made = [Request("PATCH", collection_path(collection), {}, {"params": reading})] if reading else []
@@ -110,7 +106,7 @@ def _check_metadata(statement: nodes.CreateCollection | nodes.AlterCollection) -
             if option.name == METADATA_KEY:
                 hint = "MODEL behind a vector writes it"
                 message = f"the key `{METADATA_KEY}` of METADATA records the models"
-                _fail("reserved-key", message, option.span, hint)
+                fail("reserved-key", message, option.span, hint)
 
 
 def _model(vector: nodes.VectorDef, context: Context) -> str | None:
@@ -126,7 +122,7 @@ def _model(vector: nodes.VectorDef, context: Context) -> str | None:
 _MULTIVECTOR = {"comparator": "max_sim"}
 
 
-def _dense_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
+def _dense_vector(vector: nodes.VectorDef, model: str | None) -> JsonObject:
     found = _dense_shape(vector, model)
     blocks = read_blocks(vector.blocks, VECTOR_BLOCKS["dense"])
     found |= blocks.pop("vector", {})
@@ -135,7 +131,7 @@ def _dense_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
     return found
 
 
-def _dense_shape(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
+def _dense_shape(vector: nodes.VectorDef, model: str | None) -> JsonObject:
     """``{"size", "distance"}``, and ``multivector_config`` where the model makes multivectors."""
     name = vector.name.text
     size = _size(vector.size)
@@ -143,20 +139,20 @@ def _dense_shape(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
     expected = known_size(model) if model else None
     if kind == "sparse":
         hint = f"write `{name} SPARSE MODEL '{model}'`"
-        _fail("wrong-kind", f"the model `{model}` makes sparse vectors", vector.span, hint)
+        fail("wrong-kind", f"the model `{model}` makes sparse vectors", vector.span, hint)
     if size is None and expected is None:
         why = f"the size of the vectors of `{model}` is not known" if model else f"`{name}` needs a size"
         shape = f"write `{name} VECTOR(384, COSINE)` with the number of dimensions"
         known = f"give a model of known size by MODEL 'name' or --model {name}=name, or {shape}"
         hint = shape if model else known
-        _fail("size-missing", why, vector.span, hint)
+        fail("size-missing", why, vector.span, hint)
     if size is not None and expected is not None and size != expected:
         message = f"`{name}` has {size} dimensions, but the model `{model}` makes {expected}"
-        _fail("wrong-dimension", message, vector.size.span if vector.size else vector.span)
-    found: dict[str, Any] = {"size": size or expected, "distance": vector.distance or "Cosine"}
+        fail("wrong-dimension", message, vector.size.span if vector.size else vector.span)
+    found: JsonObject = {"size": size or expected, "distance": vector.distance or "Cosine"}
     if vector.distance is None and model is None:
         hint = f"write `{name} VECTOR({size}, COSINE)`; the others are DOT, EUCLID and MANHATTAN"
-        _fail("distance-missing", f"`{name}` needs a distance", vector.span, hint)
+        fail("distance-missing", f"`{name}` needs a distance", vector.span, hint)
     if kind == "multi":
         found["multivector_config"] = _MULTIVECTOR
     return found
@@ -175,41 +171,39 @@ def _size(scalar: nodes.Scalar | None) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_SIZE:
         return value
     message = f"the size of a vector is a whole number from 1 to {_MAX_SIZE}, not {shown(value)}"
-    _fail("bad-limit", message, scalar.span)
+    fail("bad-limit", message, scalar.span)
 
 
-def _sparse_vector(vector: nodes.VectorDef, model: str | None) -> dict[str, Any]:
+def _sparse_vector(vector: nodes.VectorDef, model: str | None) -> JsonObject:
     return _sparse_vector_settings(vector, model, read_blocks(vector.blocks, VECTOR_BLOCKS["sparse"]))
 
 
-def _sparse_vector_settings(
-    vector: nodes.VectorDef, model: str | None, blocks: Mapping[str, Any]
-) -> dict[str, Any]:
+def _sparse_vector_settings(vector: nodes.VectorDef, model: str | None, blocks: Body) -> JsonObject:
     kind = known_kind(model) if model else None
     if kind not in (None, "sparse"):
         hint = f"write `{vector.name.text} VECTOR MODEL '{model}'`"
-        _fail("wrong-kind", f"the model `{model}` makes {kind} vectors", vector.span, hint)
+        fail("wrong-kind", f"the model `{model}` makes {kind} vectors", vector.span, hint)
     found = _sparse_settings(vector.blocks, blocks)
     # BM25 without inverse document frequencies is no BM25, and v1 gives them to every bare SPARSE.
     weighed = model is None or model.lower() in _COUNTED
     return {"modifier": "idf"} | found if weighed else found
 
 
-def _sparse_settings(written: tuple[nodes.Block, ...], blocks: Mapping[str, Any]) -> dict[str, Any]:
+def _sparse_settings(written: tuple[nodes.Block, ...], blocks: Body) -> JsonObject:
     """``{"modifier", "index"}`` of a SPARSE and an INDEX block, which share their options."""
     twice = set(blocks.get("sparse", {})) & set(blocks.get("index", {}))
     if twice:
         message = f"the option `{min(twice)}` stands in both SPARSE and INDEX"
-        _fail("duplicate-option", message, written[1].span)
+        fail("duplicate-option", message, written[1].span)
     values = blocks.get("sparse", {}) | blocks.get("index", {})
     found = {"modifier": values["modifier"]} if "modifier" in values else {}
     index = {key: values[key] for key in SPARSE_INDEX if values.get(key, "default") != "default"}
     return found | ({"index": index} if index else {})
 
 
-def _collection_settings(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _collection_settings(blocks: Mapping[str, Body]) -> JsonObject:
     """The blocks as keys of a collection's body: most are one ``…_config``, those of PARAMS stand alone."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for kind, values in blocks.items():
         if kind == "params":
             found |= _params(values)
@@ -220,7 +214,7 @@ def _collection_settings(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     return found
 
 
-def _params(values: Mapping[str, Any]) -> dict[str, Any]:
+def _params(values: Body) -> JsonObject:
     """PARAMS as Qdrant has them: where payloads and ids are kept are objects of their own."""
     found = {key: value for key, value in values.items() if not key.endswith("_memory")}
     return found | {
@@ -239,18 +233,18 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
     if blocks.get("metadata") == {}:
         span = next(block.span for block in statement.blocks if block.kind == "metadata")
         hint = "WITH METADATA (key = null) removes one key"
-        _fail("empty-block", "an empty METADATA would remove all of it, the models too", span, hint)
-    body: dict[str, Any] = {}
-    vectors: dict[str, Any] = {}
+        fail("empty-block", "an empty METADATA would remove all of it, the models too", span, hint)
+    body: JsonObject = {}
+    vectors: JsonObject = {}
     if "vector" in blocks:
         vectors = _for_all(blocks.pop("vector"), statement, schema, collection, context)
-    sparse: dict[str, Any] = {}
+    sparse: JsonObject = {}
     for change in statement.changes:
         name = _checked_vector(change.name, change.kind, schema, collection)
         into = sparse if change.kind == "sparse" else vectors
         made = _changed_vector(change, into.get(name, {}))
         if any(change.name.text == other.name.text for other in statement.changes if other is not change):
-            _fail("duplicate-vector", f"the vector `{name}` is changed twice", change.name.span)
+            fail("duplicate-vector", f"the vector `{name}` is changed twice", change.name.span)
         into[name] = made
     for kind, values in blocks.items():
         body |= {"params": _params(values)} if kind == "params" else _collection_settings({kind: values})
@@ -260,17 +254,17 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
         body["sparse_vectors"] = sparse
     if not body:
         hint = "WITH HNSW (…), WITH VECTOR name (…), ADD or DROP VECTOR says what"
-        _fail("nothing-to-change", "this ALTER changes nothing", statement.span, hint)
+        fail("nothing-to-change", "this ALTER changes nothing", statement.span, hint)
     return [Request("PATCH", collection_path(collection), {}, body)]
 
 
 def _for_all(
-    values: Mapping[str, Any],
+    values: Body,
     statement: nodes.AlterCollection,
     schema: Schema | None,
     collection: str,
     context: Context,
-) -> dict[str, Any]:
+) -> JsonObject:
     """WITH VECTOR (…) without a name: for every dense vector; where none is known, the unnamed one (v1)."""
     span = next(block.span for block in statement.blocks if block.kind == "vector")
     if schema is None:
@@ -279,7 +273,7 @@ def _for_all(
         return {"": dict(values)}
     names = [vector.name for vector in schema.vectors.values() if vector.kind != "sparse"]
     if not names:
-        _fail("misplaced-block", f"`{collection}` has no dense vector", span)
+        fail("misplaced-block", f"`{collection}` has no dense vector", span)
     return {name: dict(values) for name in names}
 
 
@@ -290,16 +284,16 @@ def _checked_vector(name: nodes.Name, kind: str, schema: Schema | None, collecti
         return text
     if text not in schema.vectors:
         hint = did_you_mean(text, schema.vectors) or f"its vectors: {schema.describe_vectors()}"
-        _fail("unknown-vector", f"`{collection}` has no vector `{text}`", name.span, hint)
+        fail("unknown-vector", f"`{collection}` has no vector `{text}`", name.span, hint)
     sparse = schema.vectors[text].kind == "sparse"
     if sparse != (kind == "sparse"):
         word = "SPARSE" if sparse else "VECTOR"
         message = f"the vector `{text}` of `{collection}` is {schema.vectors[text].kind}"
-        _fail("wrong-kind", message, name.span, f"write WITH {word} {text} (…)")
+        fail("wrong-kind", message, name.span, f"write WITH {word} {text} (…)")
     return text
 
 
-def _changed_vector(change: nodes.VectorChange, given: Mapping[str, Any]) -> dict[str, Any]:
+def _changed_vector(change: nodes.VectorChange, given: Body) -> JsonObject:
     """What a vector is changed to; it goes before what holds for all vectors."""
     blocks = read_blocks(change.blocks, CHANGE_BLOCKS[change.kind])
     if change.kind == "sparse":
@@ -315,10 +309,10 @@ def _emit_add_vector(statement: nodes.AddVector, context: Context) -> list[Reque
     name = str(vector.name.text)
     if not name:
         hint = "the unnamed vector is there from the beginning or never"
-        _fail("bad-name", "a vector that is added needs a name", vector.name.span, hint)
+        fail("bad-name", "a vector that is added needs a name", vector.name.span, hint)
     if schema is not None and name in schema.vectors:
         hint = f"ALTER COLLECTION {collection} DROP VECTOR {name}; before it"
-        _fail("vector-exists", f"`{collection}` has a vector `{name}` already", vector.name.span, hint)
+        fail("vector-exists", f"`{collection}` has a vector `{name}` already", vector.name.span, hint)
     model = _model(vector, context)
     blocks = read_blocks(vector.blocks, ADDED_BLOCKS[vector.kind])
     config = _sparse_config(vector, model, blocks) if vector.kind == "sparse" else None
@@ -329,7 +323,7 @@ def _emit_add_vector(statement: nodes.AddVector, context: Context) -> list[Reque
         if schema is None:
             message = f"the model would be recorded beside those of the other vectors of `{collection}`"
             hint = "connect to the database or give schema=; or leave MODEL out"
-            _fail("no-schema", f"{message}, which are not known here", vector.span, hint)
+            fail("no-schema", f"{message}, which are not known here", vector.span, hint)
         requests.append(_recorded(collection, _models(schema) | {name: model}))
     return requests
 
@@ -344,7 +338,7 @@ def _recorded(collection: str, models: Mapping[str, str]) -> Request:
     return Request("PATCH", collection_path(collection), {}, {"metadata": metadata})
 
 
-def _dense_config(vector: nodes.VectorDef, model: str | None, blocks: Mapping[str, Any]) -> dict[str, Any]:
+def _dense_config(vector: nodes.VectorDef, model: str | None, blocks: Body) -> JsonObject:
     found = _dense_shape(vector, model)
     if "multivector" in blocks:
         found["multivector_config"] = blocks["multivector"] or _MULTIVECTOR
@@ -352,7 +346,7 @@ def _dense_config(vector: nodes.VectorDef, model: str | None, blocks: Mapping[st
     return found
 
 
-def _sparse_config(vector: nodes.VectorDef, model: str | None, blocks: Mapping[str, Any]) -> dict[str, Any]:
+def _sparse_config(vector: nodes.VectorDef, model: str | None, blocks: Body) -> JsonObject:
     found = _sparse_vector_settings(vector, model, blocks)
     return {"sparse": found | found.pop("index", {})}
 
@@ -381,9 +375,9 @@ def _emit_create_index(statement: nodes.CreateIndex, context: Context) -> list[R
     if kind not in INDEX_TYPES:
         span = statement.type.span if statement.type else statement.span
         hint = did_you_mean(kind, INDEX_TYPES) or f"the types are {', '.join(INDEX_TYPES)}"
-        _fail("unknown-index-type", f"there is no index of the type `{kind}`", span, hint)
+        fail("unknown-index-type", f"there is no index of the type `{kind}`", span, hint)
     options = read_options(statement.options, INDEX_TYPES[kind], f"an index of the type {kind}")
-    schema: Any = {"type": kind, **options} if options else kind
+    schema: Json = {"type": kind, **options} if options else kind
     body = {"field_name": str(statement.name.text), "field_schema": schema}
     return [Request("PUT", collection_path(collection, "index"), waiting(statement.wait), body)]
 
@@ -412,9 +406,9 @@ def _emit_create_alias(statement: nodes.CreateAlias, context: Context) -> list[R
     alias = _alias(statement.name, context)
     if statement.replace and statement.if_not_exists:
         hint = "OR REPLACE changes an alias that is there, IF NOT EXISTS leaves it"
-        _fail("idle-clause", "OR REPLACE and IF NOT EXISTS exclude each other", statement.span, hint)
+        fail("idle-clause", "OR REPLACE and IF NOT EXISTS exclude each other", statement.span, hint)
     if alias == collection:
-        _fail("bad-alias", "an alias needs a name of its own", statement.name.span)
+        fail("bad-alias", "an alias needs a name of its own", statement.name.span)
     return _aliased("create_alias", collection_name=collection, alias_name=alias)
 
 
@@ -425,7 +419,7 @@ def _emit_drop_alias(statement: nodes.DropAlias, context: Context) -> list[Reque
 def _emit_rename_alias(statement: nodes.RenameAlias, context: Context) -> list[Request]:
     old, new = _alias(statement.name, context), _alias(statement.to, context)
     if old == new:
-        _fail("bad-alias", f"the alias is called `{old}` already", statement.to.span)
+        fail("bad-alias", f"the alias is called `{old}` already", statement.to.span)
     return _aliased("rename_alias", old_alias_name=old, new_alias_name=new)
 
 
@@ -478,30 +472,13 @@ def _emit_set_quota(statement: nodes.SetQuota, context: Context) -> list[Request
     return [Request("PUT", "/quotas", waiting(statement.wait) if statement.wait else {}, body)]
 
 
-# ------------------------------------------------------------------------------------ the table
-
-
-def _plainly(method: str, field: str, *rest: str) -> Callable[[Any, Context], list[Request]]:
-    """A request without a body. ``field`` is where the statement names its collection."""
-
-    def emit(statement: Any, context: Context) -> list[Request]:
-        collection = collection_of(getattr(statement, field), context, statement.span)
-        return [Request(method, collection_path(collection, *rest))]
-
-    return emit
-
-
 EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
     nodes.CreateCollection: _emit_create,
     nodes.AlterCollection: _emit_alter,
     nodes.AddVector: _emit_add_vector,
     nodes.DropVector: _emit_drop_vector,
-    nodes.DropCollection: _plainly("DELETE", "name"),
-    nodes.ShowCollection: _plainly("GET", "name"),
-    nodes.ShowCollections: lambda s, c: [Request("GET", "/collections")],
     nodes.CreateIndex: _emit_create_index,
     nodes.DropIndex: _emit_drop_index,
-    nodes.ShowIndexes: _plainly("GET", "collection"),
     nodes.CreateAlias: _emit_create_alias,
     nodes.DropAlias: _emit_drop_alias,
     nodes.RenameAlias: _emit_rename_alias,
@@ -509,10 +486,7 @@ EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Reques
     nodes.CreateSnapshot: _emit_create_snapshot,
     nodes.DropSnapshot: _emit_drop_snapshot,
     nodes.RestoreSnapshot: _emit_restore_snapshot,
-    nodes.ShowSnapshots: _plainly("GET", "collection", "snapshots"),
     nodes.CreateShardKey: _emit_create_shard_key,
     nodes.DropShardKey: _emit_drop_shard_key,
-    nodes.ShowShardKeys: _plainly("GET", "collection", "shards"),
     nodes.SetQuota: _emit_set_quota,
-    nodes.ShowQuotas: lambda s, c: [Request("GET", "/quotas")],
 }

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
-from qql.errors import Diagnostic, QQLPlanError, Span, shown
+from qql.compiler.scalars import point_id, range_bound, scalar_value
+from qql.errors import Span, fail, shown
+from qql.rest.types import Json, JsonObject
 
 __all__ = [
     "all_of",
     "emit_condition",
     "emit_filter",
     "geo_point",
-    "is_date",
-    "point_id",
-    "range_bound",
-    "scalar_value",
     "selected_ids",
 ]
 
-_DATETIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
-    re.ASCII,
-)
 _RANGE = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _ID = "id"  # the name under which a filter reaches the id of a point
-
-
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
-def scalar_value(scalar: nodes.Scalar) -> Any:
-    """The value of a bound scalar; ``UUID('text')`` becomes its UUIDv5."""
-    return resolved(scalar.value, scalar.span)
-
-
-def point_id(scalar: nodes.Scalar) -> int | str:
-    """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
-    value = scalar_value(scalar)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64:
-        return value
-    if isinstance(value, str) and nodes.is_uuid(value):
-        return value
-    hint = f"UUID('{value}') makes a stable UUID of a text" if isinstance(value, str) else None
-    message = f"{shown(value)} is no point id: ids are unsigned integers or UUIDs"
-    _fail("invalid-point-id", message, scalar.span, hint)
 
 
 def all_of(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | None:
@@ -60,7 +32,7 @@ def all_of(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | No
     return nodes.And(tuple(given), span=given[0].span)
 
 
-def emit_filter(condition: nodes.Condition | None) -> dict[str, Any] | None:
+def emit_filter(condition: nodes.Condition | None) -> JsonObject | None:
     """A filter for the condition.
 
     AND chains are one ``must``, OR chains one ``should``, and what AND negates is one ``must_not``.
@@ -97,81 +69,106 @@ def _flat(
     return out
 
 
-def emit_condition(condition: nodes.Condition) -> dict[str, Any]:
+def emit_condition(condition: nodes.Condition) -> JsonObject:
     """One of Qdrant's conditions: a test of a field, or a filter. Raises `QQLPlanError`."""
-    match condition:
-        case nodes.Or():
-            alternatives: list[Any] = []
-            for child, negated in _flat(condition, nodes.Or):
-                alternatives.append(emit_condition(nodes.Not(child) if negated else child))
-            return {"should": alternatives}
-        case nodes.And() | nodes.Not() | nodes.Compare(op="!="):
-            parts = _flat(condition, nodes.And)
-            if len(parts) == 1 and not parts[0][1]:
-                return emit_condition(parts[0][0])
-            found: dict[str, Any] = {}
-            for child, negated in parts:
-                found.setdefault("must_not" if negated else "must", []).append(emit_condition(child))
-            return {key: found[key] for key in ("must", "must_not") if key in found}
-        case nodes.Compare() if condition.name.text == _ID:
-            return _compare_id(condition)
-        case nodes.In() if condition.name.text == _ID:
-            return {"has_id": [point_id(scalar) for scalar in _listed(condition)]}
-        case nodes.Compare():
-            return {"key": _key(condition)} | _compare(condition)
-        case nodes.Between():
-            return {"key": _key(condition), "range": _between(condition)}
-        case nodes.In() if any(isinstance(scalar_value(one), (bool, float)) for one in _listed(condition)):
-            return _any_equal(condition)
-        case nodes.In():
-            return {"key": _key(condition), "match": {"any": _values(condition, "IN")}}
-        case nodes.Match():
-            return {"key": _key(condition), "match": {condition.kind: _match_value(condition)}}
-        case nodes.IsNull():
-            return {"is_null": {"key": _key(condition)}}
-        case nodes.IsEmpty():
-            return {"is_empty": {"key": _key(condition)}}
-        case nodes.Range():
-            return {"key": _key(condition), "range": _bounds(condition, range_bound)}
-        case nodes.ValuesCount():
-            return {"key": _key(condition), "values_count": _bounds(condition, _count)}
-        case nodes.Geo():
-            return {"key": _key(condition)} | _geo(condition)
-        case nodes.Nested():
-            return {"nested": {"key": _key(condition), "filter": emit_filter(condition.condition)}}
-        case nodes.MinShould():
-            conditions = [emit_condition(one) for one in condition.conditions]
-            count = _count(condition.count)
-            if count < 1:
-                message = "MIN SHOULD takes a count of at least 1"
-                _fail("bad-count", message, condition.count.span, "0 of some conditions always hold")
-            return {"min_should": {"conditions": conditions, "min_count": count}}
-        case nodes.Slice():
-            return {"slice": _slice(condition)}
-        case nodes.HasVector():
-            return {"has_vector": str(condition.name.text)}
+    return _EMITTERS[type(condition)](condition)
+
+
+def _or(condition: nodes.Or) -> JsonObject:
+    alternatives = [
+        emit_condition(nodes.Not(child) if negated else child)
+        for child, negated in _flat(condition, nodes.Or)
+    ]
+    return {"should": alternatives}
+
+
+def _conjunction(condition: nodes.And | nodes.Not | nodes.Compare) -> JsonObject:
+    """What AND joins, and what NOT and != negate."""
+    parts = _flat(condition, nodes.And)
+    if len(parts) == 1 and not parts[0][1]:
+        return emit_condition(parts[0][0])
+    found: JsonObject = {}
+    for child, negated in parts:
+        found.setdefault("must_not" if negated else "must", []).append(emit_condition(child))
+    return {key: found[key] for key in ("must", "must_not") if key in found}
+
+
+def _compare(condition: nodes.Compare) -> JsonObject:
+    if condition.op == "!=":
+        return _conjunction(condition)
+    if condition.name.text == _ID:
+        return _compare_id(condition)
+    return {"key": _key(condition.name)} | _comparison(condition)
+
+
+def _between(condition: nodes.Between) -> JsonObject:
+    return {"key": _field(condition), "range": _between_bounds(condition)}
+
+
+def _in(condition: nodes.In) -> JsonObject:
+    scalars = _scalars(condition.values, condition.span)
+    if condition.name.text == _ID:
+        return {"has_id": [point_id(scalar) for scalar in scalars]}
+    if any(isinstance(scalar_value(one), (bool, float)) for one in scalars):
+        return _any_equal(condition.name, scalars)
+    return {"key": _key(condition.name), "match": {"any": _values(condition.name, scalars, "IN")}}
+
+
+def _match(condition: nodes.Match) -> JsonObject:
+    return {"key": _field(condition), "match": {condition.kind: _match_value(condition)}}
+
+
+def _nested(condition: nodes.Nested) -> JsonObject:
+    return {"nested": {"key": _field(condition), "filter": emit_filter(condition.condition)}}
+
+
+def _min_should(condition: nodes.MinShould) -> JsonObject:
+    conditions = [emit_condition(one) for one in condition.conditions]
+    count = _count(condition.count)
+    if count < 1:
+        message = "MIN SHOULD takes a count of at least 1"
+        fail("bad-count", message, condition.count.span, "0 of some conditions always hold")
+    return {"min_should": {"conditions": conditions, "min_count": count}}
+
+
+_EMITTERS: Mapping[type[nodes.Node], Callable[..., JsonObject]] = {
+    nodes.Or: _or,
+    nodes.And: _conjunction,
+    nodes.Not: _conjunction,
+    nodes.Compare: _compare,
+    nodes.Between: _between,
+    nodes.In: _in,
+    nodes.Match: _match,
+    nodes.IsNull: lambda one: {"is_null": {"key": _field(one)}},
+    nodes.IsEmpty: lambda one: {"is_empty": {"key": _field(one)}},
+    nodes.Range: lambda one: {"key": _field(one), "range": _bounds(one, range_bound)},
+    nodes.ValuesCount: lambda one: {"key": _field(one), "values_count": _bounds(one, _count)},
+    nodes.Geo: lambda one: {"key": _field(one)} | _geo(one),
+    nodes.Nested: _nested,
+    nodes.MinShould: _min_should,
+    nodes.Slice: lambda one: {"slice": _slice(one)},
+    nodes.HasVector: lambda one: {"has_vector": str(one.name.text)},
+}
 
 
 _BOUNDS = ("gt", "gte", "lt", "lte")
 
 
-def _bounds(
-    condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Scalar], Any]
-) -> dict[str, Any]:
+def _bounds(condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Scalar], Any]) -> JsonObject:
     word = "RANGE" if isinstance(condition, nodes.Range) else "VALUES_COUNT"
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for option in condition.bounds:
         if option.name not in _BOUNDS or option.name in found:
             hint = "the bounds are gt, gte, lt and lte, each at most once"
-            _fail("bad-range", f"{word} does not take `{option.name}` here", option.span, hint)
+            fail("bad-range", f"{word} does not take `{option.name}` here", option.span, hint)
         found[option.name] = read(nodes.Scalar(option.value, span=option.span))
     if not found:
-        _fail("bad-range", f"{word} needs a bound: gt, gte, lt or lte", condition.span)
+        fail("bad-range", f"{word} needs a bound: gt, gte, lt or lte", condition.span)
     if len({isinstance(value, str) for value in found.values()}) > 1:
-        _fail("bad-range", f"the bounds of {word} are two numbers or two dates", condition.span)
+        fail("bad-range", f"the bounds of {word} are two numbers or two dates", condition.span)
     low, high = found.get("gte", found.get("gt")), found.get("lte", found.get("lt"))
     if low is not None and high is not None and _reversed(low, high):
-        _fail("reversed-between", f"this {word} holds nothing: its ends are reversed", condition.span)
+        fail("reversed-between", f"this {word} holds nothing: its ends are reversed", condition.span)
     return found
 
 
@@ -179,14 +176,14 @@ def _count(scalar: nodes.Scalar) -> int:
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
-    _fail("bad-count", f"a count is a whole number, not {shown(value)}", scalar.span)
+    fail("bad-count", f"a count is a whole number, not {shown(value)}", scalar.span)
 
 
 def _slice(condition: nodes.Slice) -> dict[str, int]:
     total, index = _count(condition.total), _count(condition.index)
     if total < 1 or index >= total:
         hint = "SLICE(4, 0) to SLICE(4, 3) are the four quarters"
-        _fail("bad-slice", f"SLICE({total}, {index}) is no part: the index goes from 0", condition.span, hint)
+        fail("bad-slice", f"SLICE({total}, {index}) is no part: the index goes from 0", condition.span, hint)
     return {"total": total, "index": index}
 
 
@@ -203,29 +200,29 @@ _GEO_KEYS = {
 """By shape: the end of Qdrant's key, the keys that an object needs, and those that it may have."""
 
 
-def _geo(condition: nodes.Geo) -> dict[str, Any]:
+def _geo(condition: nodes.Geo) -> JsonObject:
     word, needed, optional = _GEO_KEYS[condition.shape]
     span, hint = condition.span, _GEO_HINTS[condition.shape]
     name = f"GEO_{condition.shape.upper()}"
     value = resolved(condition.value, span)
     if not isinstance(value, dict):
-        _fail("bad-geo", f"{name} takes an object, not {shown(value)}", span, hint)
+        fail("bad-geo", f"{name} takes an object, not {shown(value)}", span, hint)
     given = {key.lower(): item for key, item in value.items()}
     wrong = [key for key in given if key not in (*needed, *optional)]
     missing = [key for key in needed if key not in given]
     if wrong or missing:
         what = f"has no `{wrong[0]}`" if wrong else f"needs `{missing[0]}`"
-        _fail("bad-geo", f"{name} {what}", span, hint)
+        fail("bad-geo", f"{name} {what}", span, hint)
     if condition.shape == "radius":
         radius = given["radius"]
         if not isinstance(radius, (int, float)) or isinstance(radius, bool) or radius < 0:
-            _fail("bad-geo", f"the radius is a number of metres, not {shown(radius)}", span, hint)
+            fail("bad-geo", f"the radius is a number of metres, not {shown(radius)}", span, hint)
         return {f"geo_{word}": {"center": geo_point(given["center"], "center", span), "radius": radius}}
     if condition.shape == "bbox":
         return {f"geo_{word}": {key: geo_point(given[key], key, span) for key in needed}}
     interiors = given.get("interiors", [])
     if not isinstance(interiors, list):
-        _fail("bad-geo", "the interiors are a list of rings", span, hint)
+        fail("bad-geo", "the interiors are a list of rings", span, hint)
     polygon = {
         "exterior": _ring(given["exterior"], "exterior", span, hint),
         "interiors": [_ring(ring, "interiors", span, hint) for ring in interiors],
@@ -233,55 +230,66 @@ def _geo(condition: nodes.Geo) -> dict[str, Any]:
     return {f"geo_{word}": polygon}
 
 
-def _ring(value: Any, what: str, span: Span, hint: str) -> dict[str, Any]:
+def _ring(value: Json, what: str, span: Span, hint: str) -> JsonObject:
     points = value.get("points") if isinstance(value, dict) and len(value) == 1 else value
     if not isinstance(points, list) or len(points) < 3:
-        _fail("bad-geo", f"a ring of {what} has at least three points", span, hint)
+        fail("bad-geo", f"a ring of {what} has at least three points", span, hint)
     ring = [geo_point(point, f"a point of {what}", span) for point in points]
     if ring[0] != ring[-1]:  # Qdrant wants the first point once more, at the end
         ring.append(ring[0])
     if len(ring) < 4:
-        _fail("bad-geo", f"a ring of {what} has at least three different points", span, hint)
+        fail("bad-geo", f"a ring of {what} has at least three different points", span, hint)
     return {"points": ring}
 
 
-def geo_point(value: Any, what: str, span: Span) -> dict[str, Any]:
+def geo_point(value: Json, what: str, span: Span) -> JsonObject:
     """``{"lat", "lon"}`` in degrees, checked. Raises `QQLPlanError`."""
     given = {key.lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
     numbers = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in given.values())
     if set(given) != {"lat", "lon"} or not numbers:
-        _fail("bad-geo", f"{what} is written {{lat: 52.5, lon: 13.4}}, not {shown(value)}", span)
+        fail("bad-geo", f"{what} is written {{lat: 52.5, lon: 13.4}}, not {shown(value)}", span)
     if not (-90 <= given["lat"] <= 90 and -180 <= given["lon"] <= 180):
         message = f"{what}: lat goes from -90 to 90, lon from -180 to 180"
-        _fail("bad-geo", message, span)
+        fail("bad-geo", message, span)
     return {"lat": given["lat"], "lon": given["lon"]}
 
 
-def is_date(text: str) -> bool:
-    """Whether Qdrant reads the text as a date."""
-    return _DATETIME.fullmatch(text) is not None
+_FieldTest = (
+    nodes.Between
+    | nodes.Match
+    | nodes.IsNull
+    | nodes.IsEmpty
+    | nodes.Range
+    | nodes.ValuesCount
+    | nodes.Geo
+    | nodes.Nested
+)
+"""Conditions on a payload field that the id of a point cannot stand in for."""
 
 
-def _key(condition: Any) -> str:
-    name: nodes.Name = condition.name
-    if name.text == _ID and not isinstance(condition, (nodes.Compare, nodes.In)):
-        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span)
+def _field(condition: _FieldTest) -> str:
+    if condition.name.text == _ID:
+        fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span)
+    return _key(condition.name)
+
+
+def _key(name: nodes.Name) -> str:
     return str(name.text)
 
 
-def _compare_id(condition: nodes.Compare) -> dict[str, Any]:
+def _compare_id(condition: nodes.Compare) -> JsonObject:
     if condition.op != "=":
         hint = "SCROLL … AFTER id walks the points in the order of their ids"
-        _fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span, hint)
+        fail("bad-id-condition", "the id of a point is compared by =, != and IN only", condition.span, hint)
     return {"has_id": [point_id(condition.value)]}
 
 
-def _compare(condition: nodes.Compare) -> dict[str, Any]:
+def _comparison(condition: nodes.Compare) -> JsonObject:
     value, op = scalar_value(condition.value), condition.op
     if value is None:
         word = "IS NULL" if op == "=" else "IS NOT NULL"
         hint = f"`{condition.name.text} {word}` asks for null"
-        _fail("null-comparison", "null is never equal to anything", condition.value.span, hint)
+        fail("null-comparison", "null is never equal to anything", condition.value.span, hint)
     if op == "=":
         if isinstance(value, float):  # Qdrant matches no floats, so the range that holds only this one
             return {"range": {"gte": value, "lte": value}}
@@ -290,32 +298,19 @@ def _compare(condition: nodes.Compare) -> dict[str, Any]:
     return {"range": {_RANGE[op]: range_bound(condition.value)}}
 
 
-def range_bound(scalar: nodes.Scalar) -> Any:
-    """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
-    value = scalar_value(scalar)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        if _DATETIME.fullmatch(value):
-            return value
-        hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'; texts have no order"
-        _fail("not-a-date", f"'{value}' is neither a number nor a date", scalar.span, hint)
-    _fail("bad-range", f"a range takes a number or a date, not {shown(value)}", scalar.span)
-
-
-def _between(condition: nodes.Between) -> dict[str, Any]:
+def _between_bounds(condition: nodes.Between) -> JsonObject:
     low = range_bound(condition.low)
     high = range_bound(condition.high)
     if isinstance(low, str) != isinstance(high, str):
-        _fail("bad-range", "the ends of BETWEEN are two numbers or two dates", condition.span)
+        fail("bad-range", "the ends of BETWEEN are two numbers or two dates", condition.span)
     if _reversed(low, high):
         span = Span(condition.low.span.start, condition.high.span.end)
         hint = f"BETWEEN {shown(high)} AND {shown(low)}"
-        _fail("reversed-between", "this BETWEEN holds nothing: its ends are reversed", span, hint)
+        fail("reversed-between", "this BETWEEN holds nothing: its ends are reversed", span, hint)
     return {"gte": low, "lte": high}
 
 
-def _reversed(low: Any, high: Any) -> bool:
+def _reversed(low: Json, high: Json) -> bool:
     if not isinstance(low, str):
         return bool(low > high)
     try:
@@ -324,62 +319,60 @@ def _reversed(low: Any, high: Any) -> bool:
         return False
 
 
-def _listed(condition: nodes.In | nodes.Match) -> tuple[nodes.Scalar, ...]:
-    values = condition.values if isinstance(condition, nodes.In) else condition.value
+def _scalars(values: object, span: Span) -> tuple[nodes.Scalar, ...]:
     assert isinstance(values, tuple), "parameters are bound before a filter is made"
     if not values:
-        _fail("empty-list", "an empty list matches nothing", condition.span)
+        fail("empty-list", "an empty list matches nothing", span)
     return values
 
 
-def _any_equal(condition: nodes.In) -> dict[str, Any]:
+def _any_equal(name: nodes.Name, scalars: tuple[nodes.Scalar, ...]) -> JsonObject:
     """IN with decimals or booleans, which Qdrant matches one by one only."""
-    scalars = _listed(condition)
     values = [scalar_value(scalar) for scalar in scalars]
     truths = isinstance(values[0], bool)
     for scalar, value in zip(scalars, values, strict=True):
         if not isinstance(value, (int, float)) or isinstance(value, bool) != truths:
             hint = "two IN lists joined by OR, one for each kind"
             message = "IN takes values of one kind: strings, numbers, or true and false"
-            _fail("mixed-list", message, scalar.span, hint)
-    equal = [nodes.Compare(condition.name, "=", scalar, span=scalar.span) for scalar in scalars]
+            fail("mixed-list", message, scalar.span, hint)
+    equal = [nodes.Compare(name, "=", scalar, span=scalar.span) for scalar in scalars]
     found = [emit_condition(one) for one in equal]
     return found[0] if len(found) == 1 else {"should": found}
 
 
-def _values(condition: nodes.In | nodes.Match, word: str) -> list[Any]:
-    scalars = _listed(condition)
+def _values(name: nodes.Name, scalars: tuple[nodes.Scalar, ...], word: str) -> list[str | int]:
     values = [scalar_value(scalar) for scalar in scalars]
     for scalar, value in zip(scalars, values, strict=True):
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             hint = {
                 float: "for decimals, use BETWEEN or comparisons joined by OR",
-                bool: f"`{condition.name.text} = {shown(value)}`",
-                type(None): f"`{condition.name.text} IS NULL` joined by OR",
+                bool: f"`{name.text} = {shown(value)}`",
+                type(None): f"`{name.text} IS NULL` joined by OR",
             }.get(type(value))
-            _fail("bad-list", f"{word} takes strings or whole numbers, not {shown(value)}", scalar.span, hint)
+            fail("bad-list", f"{word} takes strings or whole numbers, not {shown(value)}", scalar.span, hint)
         if isinstance(value, str) != isinstance(values[0], str):
             hint = "two IN lists joined by OR, one of strings and one of numbers"
-            _fail("mixed-list", f"{word} takes all strings or all whole numbers", scalar.span, hint)
+            fail("mixed-list", f"{word} takes all strings or all whole numbers", scalar.span, hint)
         _check_integer(scalar, value)
     return list(dict.fromkeys(values))
 
 
-def _check_integer(scalar: nodes.Scalar, value: Any) -> None:
+def _check_integer(scalar: nodes.Scalar, value: Json) -> None:
     """Payloads hold signed integers, and so does what Qdrant matches them with."""
     if isinstance(value, int) and value >= 1 << 63:
         hint = "`>=` and `<=` compare as decimals, which go further"
-        _fail("number-out-of-range", f"{value} does not fit a signed 64-bit integer", scalar.span, hint)
+        fail("number-out-of-range", f"{value} does not fit a signed 64-bit integer", scalar.span, hint)
 
 
-def _match_value(condition: nodes.Match) -> Any:
-    if isinstance(condition.value, tuple):
-        return _values(condition, f"MATCH {condition.kind.upper()}")
+def _match_value(condition: nodes.Match) -> Json:
+    operator = nodes.MATCH_OPERATORS[condition.kind]
+    if operator.values:
+        return _values(condition.name, _scalars(condition.value, condition.span), operator.words)
     assert isinstance(condition.value, nodes.Scalar)
     value = scalar_value(condition.value)
     if not isinstance(value, str):
         hint = f"`{condition.name.text} = {shown(value)}` compares values"
-        _fail("bad-match", f"MATCH takes a text, not {shown(value)}", condition.value.span, hint)
+        fail("bad-match", f"MATCH takes a text, not {shown(value)}", condition.value.span, hint)
     return value
 
 
@@ -389,5 +382,5 @@ def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
         case nodes.Compare(name=nodes.Name(text="id"), op="="):
             return [point_id(condition.value)]
         case nodes.In(name=nodes.Name(text="id")):
-            return [point_id(scalar) for scalar in _listed(condition)]
+            return [point_id(scalar) for scalar in _scalars(condition.values, condition.span)]
     return None

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from qql import nodes
 from qql.compiler.bind import resolved
-from qql.compiler.emit_filters import emit_condition, geo_point, is_date, scalar_value
-from qql.errors import Diagnostic, QQLPlanError, Span, shown
+from qql.compiler.emit_filters import emit_condition, geo_point
+from qql.compiler.scalars import is_date, scalar_value
+from qql.errors import fail, shown
+from qql.rest.types import Json, JsonObject
 
 __all__ = ["emit_formula"]
 
 
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
-def emit_formula(formula: nodes.Formula) -> dict[str, Any]:
+def emit_formula(formula: nodes.Formula) -> JsonObject:
     """``{"formula": …, "defaults": {…}}``. Raises `QQLPlanError`."""
-    found: dict[str, Any] = {"formula": _emit(formula.expression)}
-    defaults: dict[str, Any] = {}
+    found: JsonObject = {"formula": _emit(formula.expression)}
+    defaults: JsonObject = {}
     for option in formula.defaults:
         if option.name in defaults:
-            _fail("duplicate-option", f"the default of `{option.name}` stands twice", option.span)
+            fail("duplicate-option", f"the default of `{option.name}` stands twice", option.span)
         defaults[option.name] = resolved(option.value, option.span)
     return found | ({"defaults": defaults} if defaults else {})
 
 
-def _emit(node: nodes.Expression) -> Any:
+def _emit(node: nodes.Expression) -> Json:
     match node:
         case nodes.Scalar():
             return _constant(node)
@@ -55,7 +51,7 @@ def _emit(node: nodes.Expression) -> Any:
             return _decay(node)
 
 
-def _constant(scalar: nodes.Scalar) -> Any:
+def _constant(scalar: nodes.Scalar) -> Json:
     value = scalar_value(scalar)
     if isinstance(value, str):  # of a parameter, or of UUID(…)
         return _datetime(scalar) if is_date(value) else value
@@ -66,31 +62,31 @@ def _number(scalar: nodes.Scalar, what: str) -> float | int:
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    _fail("bad-formula", f"{what} takes a number, not {shown(value)}", scalar.span)
+    fail("bad-formula", f"{what} takes a number, not {shown(value)}", scalar.span)
 
 
-def _variable(name: nodes.Name) -> Any:
+def _variable(name: nodes.Name) -> Json:
     text = str(name.text)
     if text == "score":
         return "$score"
     return {"datetime": text} if is_date(text) else text
 
 
-def _datetime(scalar: nodes.Scalar) -> dict[str, Any]:
+def _datetime(scalar: nodes.Scalar) -> JsonObject:
     value = scalar_value(scalar)
     if isinstance(value, str) and is_date(value):
         return {"datetime": value}
     hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'"
-    _fail("not-a-date", f"DATETIME takes a date, not {shown(value)}", scalar.span, hint)
+    fail("not-a-date", f"DATETIME takes a date, not {shown(value)}", scalar.span, hint)
 
 
-def _call(node: nodes.Call) -> dict[str, Any]:
+def _call(node: nodes.Call) -> JsonObject:
     known = nodes.FUNCTION_OF[node.function]
     args = [_emit(arg) for arg in node.args]
     if node.default is not None:
         if known.guard is None:
             hint = "a division takes it: a / b [DEFAULT = 1]"
-            _fail("idle-option", f"{known.word} has no use for DEFAULT", node.default.span, hint)
+            fail("idle-option", f"{known.word} has no use for DEFAULT", node.default.span, hint)
         _number(node.default, "DEFAULT")
         args = [{"max": [known.guard, args[0]]}]
     if known.keys:
@@ -98,7 +94,7 @@ def _call(node: nodes.Call) -> dict[str, Any]:
     return {known.name: args if known.many else args[0]}
 
 
-def _case(whens: tuple[nodes.When, ...], otherwise: nodes.Expression | None) -> Any:
+def _case(whens: tuple[nodes.When, ...], otherwise: nodes.Expression | None) -> Json:
     """A condition counts 1 or 0, so CASE is `condition * then + (1 - condition) * else`."""
     found = None if otherwise is None else _emit(otherwise)
     for when in reversed(whens):
@@ -111,8 +107,8 @@ def _case(whens: tuple[nodes.When, ...], otherwise: nodes.Expression | None) -> 
     return found
 
 
-def _decay(node: nodes.Decay) -> dict[str, Any]:
-    parts: dict[str, Any] = {"x": _emit(node.x)}
+def _decay(node: nodes.Decay) -> JsonObject:
+    parts: JsonObject = {"x": _emit(node.x)}
     if node.target is not None:
         parts["target"] = _emit(node.target)
         dated = isinstance(parts["target"], dict) and "datetime" in parts["target"]
@@ -124,13 +120,13 @@ def _decay(node: nodes.Decay) -> dict[str, Any]:
         if value is None:
             continue
         if not isinstance(value, nodes.Scalar):
-            _fail("bad-formula", f"{word.upper()} of a decay is a plain number", value.span)
+            fail("bad-formula", f"{word.upper()} of a decay is a plain number", value.span)
         parts[word] = _number(value, word.upper())
     if not parts.get("scale", 1) > 0:
-        _fail(
+        fail(
             "bad-formula", "SCALE of a decay is greater than 0", node.scale.span if node.scale else node.span
         )
     if not 0 < parts.get("midpoint", 0.5) < 1:
         span = node.midpoint.span if node.midpoint else node.span
-        _fail("bad-formula", "MIDPOINT of a decay lies between 0 and 1", span)
+        fail("bad-formula", "MIDPOINT of a decay lies between 0 and 1", span)
     return {f"{node.kind}_decay": parts}

@@ -5,48 +5,47 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, resolve_embeds
-from qql.compiler.emit_filters import emit_filter, point_id, range_bound, selected_ids
+from qql.compiler.emit_filters import emit_filter, selected_ids
+from qql.compiler.emit_targets import order_of
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
-from qql.compiler.plan import Context, collection_of, count_limit, wait_of
+from qql.compiler.plan import Context, collection_of
 from qql.compiler.rows import check_payload, check_vectors, missing_texts, row_point
-from qql.compiler.shard_keys import shard_key
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
+from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.rest.limits import U64
 from qql.rest.request import Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
 
 
-def _fail(code: str, message: str, span: Span | None, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
-def clean(body: Mapping[str, Any]) -> dict[str, Any]:
+def clean(body: Body) -> JsonObject:
     """Without what is not there."""
     return {key: value for key, value in body.items() if value is not None}
 
 
-def selections(payload: nodes.Selection | None, vectors: nodes.Selection | None) -> dict[str, Any]:
+def selections(payload: nodes.Selection | None, vectors: nodes.Selection | None) -> JsonObject:
     """``with_payload`` (all of it, unless something else is asked for) and ``with_vector``."""
-    found: dict[str, Any] = {"with_payload": True}
+    found: JsonObject = {"with_payload": True}
     if payload is not None:
         names = [str(name.text) for name in payload.names]
         found["with_payload"] = {"all": True, "none": False}.get(payload.mode, {payload.mode: names})
     if vectors is not None:
         if vectors.mode == "exclude":
             hint = "name the vectors that are wanted: WITH VECTOR (dense, sparse)"
-            _fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
+            fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
         names = [str(name.text) for name in vectors.names]
         found["with_vector"] = {"all": True, "none": False}.get(vectors.mode, names)
     return found
 
 
-def waiting(scalar: nodes.Scalar | None) -> dict[str, Any]:
+def waiting(scalar: nodes.Scalar | None) -> JsonObject:
     """WAIT as a parameter of the URL."""
     return {"wait": "true" if wait_of(scalar) else "false"}
 
@@ -54,9 +53,7 @@ def waiting(scalar: nodes.Scalar | None) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------ reading
 
 
-def _asked(
-    params: tuple[nodes.Option, ...], table: Mapping[str, Any], where: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _asked(params: tuple[nodes.Option, ...], table: Body, where: str) -> tuple[JsonObject, JsonObject]:
     """The options of a statement: those of the URL, those of the body."""
     found = read_options(params, {**table, **REQUEST_OPTIONS}, where)
     url = {key: value for key, value in found.items() if key in REQUEST_OPTIONS}
@@ -74,11 +71,11 @@ def _emit_facet(statement: nodes.Facet, context: Context) -> list[Request]:
     collection = collection_of(statement.source, context, statement.span)
     if statement.key is None:
         hint = f"write FACET field FROM {collection}"
-        _fail("field-missing", "FACET needs the field whose values it counts", statement.span, hint)
+        fail("field-missing", "FACET needs the field whose values it counts", statement.span, hint)
     url, options = _asked(statement.params, FACET_OPTIONS, "FACET")
     if "limit" in options and statement.limit is not None:
         message = "the option `limit` and LIMIT both say how many values are wanted"
-        _fail("duplicate-option", message, statement.limit.span)
+        fail("duplicate-option", message, statement.limit.span)
     body = clean(
         {
             "key": str(statement.key.text),
@@ -95,7 +92,7 @@ def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
     order, after = statement.order_by, statement.after
     if order is not None and after is not None:
         hint = "walk by id with AFTER, or in the order of a field with WHERE field > value"
-        _fail("after-with-order", "AFTER means ids; ORDER BY has another order", after.span, hint)
+        fail("after-with-order", "AFTER means ids; ORDER BY has another order", after.span, hint)
     url, _ = _asked(statement.params, {}, "SCROLL")
     body = clean(
         {
@@ -110,24 +107,18 @@ def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
     return [Request("POST", collection_path(collection, "points", "scroll"), url, body)]
 
 
-def order_of(order: nodes.OrderBy) -> dict[str, Any]:
-    """``{"key", "direction", "start_from"}``."""
-    start = range_bound(order.start) if order.start else None
-    return clean({"key": str(order.name.text), "direction": order.direction or "asc", "start_from": start})
-
-
 def _following(found: int | str, span: Span) -> int | str:
     """The id behind this one: Qdrant's offset is the first id of the page, AFTER leaves its id out."""
     import uuid
 
     last = "AFTER the last of all ids holds nothing"
     if isinstance(found, int):
-        if found == 2**64 - 1:
-            _fail("bad-after", last, span)
+        if found == U64:
+            fail("bad-after", last, span)
         return found + 1
     number = uuid.UUID(found).int
     if number == 2**128 - 1:
-        _fail("bad-after", last, span)
+        fail("bad-after", last, span)
     return str(uuid.UUID(int=number + 1))
 
 
@@ -140,7 +131,7 @@ class _Change:
 
     operation: str
     collection: str
-    body: dict[str, Any]
+    body: JsonObject
 
 
 _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -156,10 +147,10 @@ _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Operation → method and path of the request that carries out only it."""
 
 
-def _selected(statement: Any, word: str, hint: str) -> dict[str, Any]:
+def _selected(statement: Json, word: str, hint: str) -> JsonObject:
     """The points that WHERE means, and the shards: ``points`` or ``filter``, and ``shard_key``."""
     if statement.where is None:
-        _fail("where-missing", f"{word} needs a WHERE", statement.span, hint)
+        fail("where-missing", f"{word} needs a WHERE", statement.span, hint)
     ids = selected_ids(statement.where)
     chosen = {"points": ids} if ids is not None else {"filter": emit_filter(statement.where)}
     return chosen | clean({"shard_key": shard_key(statement.shard)})
@@ -179,16 +170,16 @@ def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change
     payload = resolved(statement.value, statement.span)
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
-        _fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
+        fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
     check_payload(payload, statement.span)
-    body: dict[str, Any] = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
+    body: JsonObject = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
     if statement.key is not None:
         if statement.overwrite:
             hint = (
                 "without KEY the whole payload is replaced; without OVERWRITE the object at KEY is added to"
             )
             message = "OVERWRITE replaces a payload as a whole: Qdrant has no KEY for it"
-            _fail("idle-clause", message, statement.key.span, hint)
+            fail("idle-clause", message, statement.key.span, hint)
         body["key"] = str(statement.key.text)
     if not payload and not statement.overwrite:
         hint = "CLEAR PAYLOAD, or SET PAYLOAD = {} OVERWRITE, empties a payload"
@@ -202,23 +193,23 @@ def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
     if ids is None:
         word = "needs a WHERE" if statement.where is None else "takes points by their ids only"
         hint = "write WHERE id = 1, or WHERE id IN (1, 2) for the same vector in each"
-        _fail("where-missing", f"UPDATE … SET VECTOR {word}", statement.span, hint)
+        fail("where-missing", f"UPDATE … SET VECTOR {word}", statement.span, hint)
     value = statement.value if statement.name is None else {str(statement.name.text): statement.value}
     vector = _given_vector(value, collection, statement.span, context)
     points = [{"id": identity, "vector": vector} for identity in ids]
     return _Change("update_vectors", collection, _with_shard({"points": points}, statement))
 
 
-def _given_vector(value: Any, collection: str, span: Span, context: Context) -> Any:
+def _given_vector(value: Json, collection: str, span: Span, context: Context) -> Json:
     """The vectors of SET VECTOR, checked. None of them may be null."""
     vector = check_vectors(resolved(value, span), context.schema(collection), collection, span)
     if vector is None or vector == {} or (isinstance(vector, dict) and None in vector.values()):
         hint = f"DELETE VECTOR name FROM {collection} WHERE … takes one away"
-        _fail("malformed-vector", "SET VECTOR needs a vector", span, hint)
+        fail("malformed-vector", "SET VECTOR needs a vector", span, hint)
     return vector
 
 
-def _with_shard(body: dict[str, Any], statement: Any) -> dict[str, Any]:
+def _with_shard(body: JsonObject, statement: Json) -> JsonObject:
     return body | clean({"shard_key": shard_key(statement.shard)})
 
 
@@ -233,10 +224,10 @@ def _update_vectors(statement: nodes.UpdateVectors, context: Context) -> _Change
             if key not in _MOVED:
                 hint = did_you_mean(key, _MOVED) or "UPDATE … SET PAYLOAD changes other fields"
                 message = f"row {number}: a row here has `id` and `vector` only, not `{key}`"
-                _fail("bad-row", message, statement.span, hint)
+                fail("bad-row", message, statement.span, hint)
         for key in _MOVED:
             if key not in row:
-                _fail("bad-row", f"row {number} has no `{key}`", statement.span)
+                fail("bad-row", f"row {number} has no `{key}`", statement.span)
         identity = nodes.Scalar(row["id"], span=statement.span)
         vector = _given_vector(row["vector"], collection, statement.span, context)
         points.append({"id": point_id(identity), "vector": vector})
@@ -261,7 +252,7 @@ def _delete_vector(statement: nodes.DeleteVector, context: Context) -> _Change:
         if str(node.text) not in schema.vectors:
             hint = did_you_mean(str(node.text), schema.vectors)
             hint = hint or f"its vectors: {schema.describe_vectors()}"
-            _fail("unknown-vector", f"`{collection}` has no vector `{node.text}`", node.span, hint)
+            fail("unknown-vector", f"`{collection}` has no vector `{node.text}`", node.span, hint)
     chosen = _selected(statement, "DELETE VECTOR", _WHICH)
     return _Change("delete_vectors", collection, {"vector": names} | chosen)
 
@@ -273,7 +264,7 @@ def _distinct(names: Sequence[nodes.Name], what: str) -> list[str]:
         if text in found:
             message = f"the {what} `{text}` stands twice"
             related = ((found[text], "given here first"),)
-            raise QQLPlanError(Diagnostic("duplicate-name", message, name.span, related=related))
+            fail("duplicate-name", message, name.span, None, related)
         found[text] = name.span
     return list(found)
 
@@ -286,16 +277,16 @@ def _clear_payload(statement: nodes.ClearPayload, context: Context) -> _Change:
 # ------------------------------------------------------------------------------------ UPSERT
 
 
-def _rows(statement: nodes.Upsert | nodes.UpdateVectors) -> list[tuple[int, dict[str, Any]]]:
+def _rows(statement: nodes.Upsert | nodes.UpdateVectors) -> list[tuple[int, JsonObject]]:
     """The rows and their numbers from 1."""
     rows = statement.rows
     assert isinstance(rows, tuple), "parameters are bound before rows are read"
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             message = f"row {number} is {shown(row)}; a row is an object {{id: 1, …}}"
-            _fail("bad-row", message, statement.span)
+            fail("bad-row", message, statement.span)
     if not rows:
-        _fail("bad-row", "VALUES has no rows", statement.span)
+        fail("bad-row", "VALUES has no rows", statement.span)
     return list(enumerate(rows, 1))
 
 
@@ -350,7 +341,7 @@ def _mode(mode: nodes.Name | None) -> str | None:
     word = str(mode.text).lower()
     if word not in _MODES:
         hint = did_you_mean(word, _MODES) or f"the modes are {', '.join(_MODES)}"
-        _fail("bad-option", f"there is no UPDATE MODE `{mode.text}`", mode.span, hint)
+        fail("bad-option", f"there is no UPDATE MODE `{mode.text}`", mode.span, hint)
     return word
 
 
@@ -385,7 +376,7 @@ _CHANGES: Mapping[type[nodes.Node], Callable[[Any, Context], _Change]] = {
 }
 
 
-def _emit_change(statement: Any, context: Context) -> list[Request]:
+def _emit_change(statement: Json, context: Context) -> list[Request]:
     change = _CHANGES[type(statement)](statement, context)
     method, path = _WRITES[change.operation]
     where = collection_path(change.collection, *path)
@@ -402,49 +393,49 @@ def emit_batch(
     for one, (collection, _) in zip(statement.statements, requests, strict=True):
         if isinstance(one, nodes.Query) != reads:
             hint = "a BATCH has queries only or writes only; write two"
-            _fail("mixed-batch", "queries and writes cannot go in one BATCH", one.span, hint)
+            fail("mixed-batch", "queries and writes cannot go in one BATCH", one.span, hint)
         if collection != requests[0][0]:
             message = f"a BATCH works on one collection: `{requests[0][0]}` and `{collection}` are two"
-            _fail("mixed-batch", message, one.span, "write a BATCH for each")
+            fail("mixed-batch", message, one.span, "write a BATCH for each")
     collection, parts = requests[0][0], [part for _, part in requests]
     url = read_options(statement.params, REQUEST_OPTIONS, "BATCH")
     if reads:
         if statement.wait is not None:
-            _fail("idle-clause", "WAIT has no meaning for queries", statement.wait.span)
+            fail("idle-clause", "WAIT has no meaning for queries", statement.wait.span)
         path = collection_path(collection, "points", "query", "batch")
         return [Request("POST", path, url, {"searches": parts})]
     if url:
         option = statement.params[0]
-        _fail("idle-option", f"`{option.name}` has no meaning for writes", option.span)
+        fail("idle-option", f"`{option.name}` has no meaning for writes", option.span)
     path = collection_path(collection, "points", "batch")
     return [Request("POST", path, waiting(statement.wait), {"operations": parts})]
 
 
 def _member(
     statement: nodes.Statement, context: Context, query: Callable[[nodes.Query, Context], Request]
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, JsonObject]:
     """The collection of a statement in a BATCH, and its part of the body."""
     words = words_of(statement)
     if isinstance(statement, nodes.Query):
         if statement.provenance is not None:
             hint = "write it as a statement of its own"
-            _fail("batch-member", "WITH PROVENANCE cannot go in a BATCH", statement.provenance.span, hint)
+            fail("batch-member", "WITH PROVENANCE cannot go in a BATCH", statement.provenance.span, hint)
         request = query(statement, context)
         if request.route != ("POST", "points/query"):
             hint = "write it as a statement of its own"
-            _fail("batch-member", "groups and POINTS cannot go in a BATCH", statement.span, hint)
+            fail("batch-member", "groups and POINTS cannot go in a BATCH", statement.span, hint)
         if request.query:
             hint = "write } PARAMS (…) behind the BATCH: it holds for all of its queries"
             message = f"`{min(request.query)}` belongs to the BATCH as a whole"
-            _fail("misplaced-option", message, statement.span, hint)
+            fail("misplaced-option", message, statement.span, hint)
         return str(request.collection), request.body or {}
     if type(statement) not in _CHANGES:
         hint = "a BATCH has queries, or UPSERT, UPDATE, DELETE and CLEAR PAYLOAD"
-        _fail("batch-member", f"{words} cannot go in a BATCH", statement.span, hint)
+        fail("batch-member", f"{words} cannot go in a BATCH", statement.span, hint)
     wait = getattr(statement, "wait", None)
     if wait is not None:
         hint = "write } WAIT … behind the BATCH: it holds for all of its statements"
-        _fail("misplaced-clause", "WAIT belongs to the BATCH as a whole", wait.span, hint)
+        fail("misplaced-clause", "WAIT belongs to the BATCH as a whole", wait.span, hint)
     change = _CHANGES[type(statement)](statement, context)
     return change.collection, {change.operation: change.body}
 

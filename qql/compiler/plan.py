@@ -1,58 +1,29 @@
-"""Tree → plan: names resolved, each reference's conditions and thresholds applied, limits checked.
+"""The plan of a query: what a statement becomes before it is a request.
 
 A query's plan is a DAG of stages. A stage that is used twice is one object, held by two inputs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from graphlib import CycleError, TopologicalSorter
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
 
 from qql import nodes
-from qql.compiler.emit_filters import emit_filter, point_id, scalar_value
-from qql.compiler.options.query import (
-    ACORN_OPTIONS,
-    FUSION_OPTIONS,
-    MMR_OPTIONS,
-    REQUEST_OPTIONS,
-    SEARCH_PARAMS,
-)
-from qql.compiler.options.table import read_options
-from qql.compiler.vectors import check_vector, comparable, vector_kind
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.errors import Diagnostic, Span, fail, shown
+from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED
+from qql.rest.types import Json
 from qql.schema import Schema, VectorInfo
 
 __all__ = [
-    "DEFAULT_LIMIT",
-    "MAX_DEPTH",
-    "MAX_STAGES",
-    "OVERSAMPLING",
     "Context",
     "Input",
     "QueryPlan",
     "SecondStage",
     "Stage",
     "collection_of",
-    "count_limit",
     "inputs_of",
-    "number_of",
-    "plan_query",
     "stage_key",
-    "text_of",
-    "wait_of",
 ]
-
-DEFAULT_LIMIT = 10
-"""Qdrant's own, where LIMIT is missing."""
-MAX_DEPTH = 64
-MAX_STAGES = 1024
-_MOST_SHOWN = 12  # stages of a circle
-_U32 = 2**32 - 1
-_INLINE = "inline "  # how the labels of stages without a name begin
-_ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
 
 
 @dataclass(slots=True)
@@ -101,13 +72,13 @@ class Stage:
     span: Span = field(compare=False)
     target: nodes.Target | None
     fusion: str | None = None
-    rrf: Mapping[str, Any] | None = None
+    rrf: Mapping[str, Json] | None = None
     using: str | None = None
     vector: VectorInfo | None = None
     model: str | None = None
     where: nodes.Condition | None = None
     threshold: float | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Json] = field(default_factory=dict)
     limit: int | None = None
     lookup: nodes.Lookup | None = None
     inputs: tuple[Input, ...] = ()
@@ -148,23 +119,10 @@ class QueryPlan:
     offset: int | None = None
     payload: nodes.Selection | None = None
     vectors: nodes.Selection | None = None
-    request: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Json] = field(default_factory=dict)
     group: nodes.Group | None = None
     shard: nodes.Shard | None = None
     second: SecondStage | None = None
-
-
-def _fail(
-    code: str,
-    message: str,
-    span: Span,
-    hint: str | None = None,
-    related: tuple[tuple[Span, str], ...] = (),
-) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint, related))
-
-
-# ------------------------------------------------------------------------------------ small values
 
 
 def collection_of(name: nodes.Name | None, context: Context, span: Span) -> str:
@@ -173,732 +131,34 @@ def collection_of(name: nodes.Name | None, context: Context, span: Span) -> str:
         if context.collection:
             return context.collection
         hint = "add FROM collection, or set one for what follows by USE collection;"
-        _fail("from-missing", "no collection is named", span, hint)
+        fail("from-missing", "no collection is named", span, hint)
     text = str(name.text)
     if not text or len(text) > 255 or any(not c.isprintable() or c in '<>:"/\\|?*' for c in text):
         message = f"{shown(text)} cannot be the name of a collection"
         hint = 'a name has 1 to 255 characters, none of them < > : " / \\ | ? *'
-        _fail("bad-collection-name", message, name.span, hint)
+        fail("bad-collection-name", message, name.span, hint)
     return text
 
 
-def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
-    """The number behind LIMIT, OFFSET or BATCH; None where the clause is missing."""
-    if scalar is None:
-        return None
-    value = scalar_value(scalar)
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= _U32:
-        return value
-    message = f"{word} takes a whole number from {low} to {_U32}, not {shown(value)}"
-    _fail("bad-limit", message, scalar.span)
-
-
-def wait_of(scalar: nodes.Scalar | None) -> bool:
-    """Whether a write waits until it can be seen. Statements follow one another, so the default is yes."""
-    if scalar is None:
-        return True
-    value = scalar_value(scalar)
-    if isinstance(value, bool):
-        return value
-    _fail("bad-wait", f"WAIT takes true or false, not {shown(value)}", scalar.span)
-
-
-def text_of(scalar: nodes.Scalar, what: str) -> str:
-    """A text that is not empty."""
-    value = scalar_value(scalar)
-    if isinstance(value, str) and value:
-        return value
-    message = f"{what} is a text, not {shown(value)}" if value != "" else f"{what} is empty"
-    _fail("bad-text", message, scalar.span)
-
-
-def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, high: float = math.inf) -> Any:
-    """A finite number within bounds; None where the clause is missing."""
-    if scalar is None:
-        return None
-    value = scalar_value(scalar)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
-        return value
-    between = f" from {low} to {high}" if math.isfinite(low) else ""
-    _fail("bad-number", f"{what} takes a number{between}, not {shown(value)}", scalar.span)
-
-
-def _threshold(scalar: nodes.Scalar | None) -> float | None:
-    if scalar is None:
-        return None
-    value = scalar_value(scalar)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    _fail("bad-threshold", f"SCORE THRESHOLD takes a number, not {shown(value)}", scalar.span)
-
-
-# ------------------------------------------------------------------------------------ the DAG
-
-
-def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
-    """The plan of a bound query. Raises `QQLPlanError`."""
-    second = None
-    if query.rerank is not None:
-        query, second = _second_stage(query, query.rerank, context)
-    planner = _Planner(query, context)
-    root = planner.root()
-    stages, uses, expanded, depth = _measure(root, query.span)
-    return QueryPlan(
-        planner.collection,
-        root,
-        stages,
-        uses,
-        expanded,
-        depth,
-        count_limit(query.offset, "OFFSET", 0),
-        query.payload,
-        query.vectors,
-        planner.request,
-        query.group,
-        query.shard,
-        second,
-    )
-
-
-_MOST_CANDIDATES = 10_000
-
-
-def _second_stage(
-    query: nodes.Query, rerank: nodes.Rerank, context: Context
-) -> tuple[nodes.Query, SecondStage]:
-    """The query that finds the candidates of a RERANK, and the second stage itself.
-
-    LIMIT is the number of candidates and TOP that of the hits; without TOP all candidates are hits. CROSS
-    RERANK has no search of its own: its candidates are all that its stages find, and LIMIT is the hits'.
-    """
-    if query.group is not None:
-        hint = "rerank without GROUP BY, or group without RERANK"
-        _fail("misplaced-clause", "RERANK reorders hits, not groups", query.group.span, hint)
-    text = rerank.text or getattr(query.target, "text", None)
-    if not isinstance(text, nodes.Scalar):
-        hint = "write RERANK 'what is asked' MODEL 'name'"
-        _fail("rerank-without-text", "RERANK needs a text to compare the hits with", rerank.span, hint)
-    model = text_of(rerank.model, "MODEL") if rerank.model else context.reranker
-    if model is None:
-        hint = "write RERANK MODEL 'name', or give --rerank-model; MODEL 'local/overlap' needs no files"
-        message = "no model is known that reranks"
-        if context.collections is not None:  # there is an engine, so it is to be carried out
-            _fail("no-model", message, rerank.span, hint)
-        context.warn("no-model", message, rerank.span, hint)
-    top = count_limit(rerank.top, "TOP", 1)
-    offset = count_limit(query.offset, "OFFSET", 0) or 0
-    limit = count_limit(query.limit, "LIMIT", 1) or DEFAULT_LIMIT
-    if query.target is None and query.fusion is None:
-        if not query.prefetch:
-            hint = "name the stages whose hits are rescored: PREFETCH (dense)"
-            _fail("rerank-without-prefetch", "CROSS RERANK needs a PREFETCH", rerank.span, hint)
-        top = limit if top is None else top
-        candidates = sum(_stage_limit(ref, query, context) for ref in query.prefetch)
-        query = replace(query, fusion=nodes.Fusion("rrf", span=rerank.span))
-    else:
-        candidates = limit + (offset if top is None else 0)
-        top = limit if top is None else top
-    if candidates < top + offset:
-        message = f"{candidates} candidates cannot give {top + offset} hits"
-        context.warn("few-candidates", message, rerank.span, "LIMIT is the number of candidates, TOP of hits")
-    if candidates > _MOST_CANDIDATES:
-        message = f"RERANK reads the text of {candidates:,} candidates; the limit is {_MOST_CANDIDATES:,}"
-        _fail("too-many-candidates", message, rerank.span, "a smaller LIMIT, or TOP n for the hits")
-    name = str(rerank.name.text) if rerank.name else None
-    second = SecondStage(text_of(text, "the text of RERANK"), model, rerank.span, name, top, offset)
-    most = nodes.Scalar(candidates, span=query.limit.span if query.limit else rerank.span)
-    return replace(query, rerank=None, limit=most, offset=None), second
-
-
-def _stage_limit(ref: nodes.Ref, query: nodes.Query, context: Context) -> int:
-    """How many hits a reference can bring, at most."""
-    stage = ref.stage
-    if isinstance(stage, nodes.Name):
-        known = {stage_key(cte.name): cte for cte in (*context.stages.values(), *query.ctes)}
-        cte = known.get(stage_key(stage))
-        if cte is None:
-            return 0  # that it is unknown is said when the stages are built
-        stage = cte.stage
-    return count_limit(stage.limit, "LIMIT", 1) or DEFAULT_LIMIT
-
-
-def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int], int, int]:
-    """Order, uses, expanded size and depth, by arithmetic on the DAG: nothing is expanded.
-
-    A stage is emitted as often as the stages that hold it are emitted, once for each of their inputs.
-    """
-    order = _order(root)
-    depth: dict[int, int] = {}
-    for stage in order:
-        depth[id(stage)] = max((depth[id(i.stage)] + 1 for i in stage.inputs), default=0)
-    if depth[id(root)] > MAX_DEPTH:
-        message = f"prefetches nest {depth[id(root)]} deep; Qdrant's limit is {MAX_DEPTH}"
-        _fail("too-deep", message, span)
-    uses = {id(stage): 0 for stage in order}
-    uses[id(root)] = 1
-    for stage in reversed(order):
-        for given in stage.inputs:
-            uses[id(given.stage)] += uses[id(stage)]
-    expanded = sum(uses.values()) - 1
-    if expanded > MAX_STAGES:
-        hint = "Qdrant shares no stages: one that is used twice is searched twice"
-        size = f"{expanded:,}" if expanded < 10**15 else f"about 2^{expanded.bit_length() - 1}"
-        message = f"this query expands to {size} prefetches; the limit is {MAX_STAGES:,}"
-        _fail("too-many-stages", message, span, hint)
-    return tuple(order), uses, expanded, depth[id(root)]
-
-
-def _order(root: Stage) -> list[Stage]:
-    """The distinct stages below the root and the root itself, inputs before what uses them."""
-    done: dict[int, Stage] = {}
-    todo: list[tuple[Stage, bool]] = [(root, False)]
-    while todo:
-        stage, ready = todo.pop()
-        if id(stage) in done:
-            continue
-        if ready:
-            done[id(stage)] = stage
-            continue
-        todo.append((stage, True))
-        todo += [(given.stage, False) for given in reversed(stage.inputs)]
-    return list(done.values())
-
-
-class _Planner:
-    """Builds the stages of one query, each name once, in the order of their dependencies."""
-
-    def __init__(self, query: nodes.Query, context: Context) -> None:
-        self.query = query
-        self.context = context
-        self.scope: dict[str, nodes.Cte] = dict(context.stages)
-        self.scope |= self.own()
-        self.collection = self.collection_name()
-        self.schema = context.schema(self.collection)
-        self.built: dict[str, Stage] = {}
-        self.inline = 0
-        self.request: dict[str, Any] = {}
-
-    def collection_name(self) -> str:
-        unknown = [str(n.text) for n in _references(self.query) if stage_key(n) not in self.scope]
-        if self.query.source is None and not self.context.collection and unknown:
-            # Both can be missing at once (`FUSION RRF PREFETCH (a, b)` alone), so both are named.
-            message = (
-                f"no collection is named, and no stage {', '.join(f'`{n}`' for n in unknown)} is defined"
-            )
-            hint = "a session supplies them: USE collection; and DEFINE name AS (QUERY …); for each stage"
-            _fail("from-missing", message, self.query.span, hint)
-        return collection_of(self.query.source, self.context, self.query.span)
-
-    def own(self) -> dict[str, nodes.Cte]:
-        """The statement's CTEs by lower-case name."""
-        found: dict[str, nodes.Cte] = {}
-        for cte in self.query.ctes:
-            key = stage_key(cte.name)
-            if key in found:
-                related = ((found[key].name.span, "given here first"),)
-                message = f"the stage `{cte.name.text}` is defined twice"
-                _fail("duplicate-stage", message, cte.name.span, related=related)
-            found[key] = cte
-        return found
-
-    def root(self) -> Stage:
-        needed = self.reachable()
-        for key in needed:
-            cte = self.scope[key]
-            _check_stage(cte.stage, self.collection)
-            self.built[key] = self.stage(cte.stage, str(cte.name.text))
-        for cte in self.query.ctes:
-            if stage_key(cte.name) not in self.built:
-                message = f"the stage `{cte.name.text}` is never used"
-                self.context.warn("unused-stage", message, cte.name.span, "name it in PREFETCH (…)")
-        return self.stage(self.query, "root", is_root=True)
-
-    def reachable(self) -> list[str]:
-        """The names that the query needs, each after the names that it needs itself."""
-        graph: TopologicalSorter[str] = TopologicalSorter()
-        seen: set[str] = set()
-        todo = self.names(self.query, None)
-        while todo:
-            key = todo.pop()
-            if key in seen:
-                continue
-            seen.add(key)
-            below = self.names(self.scope[key].stage, key)
-            graph.add(key, *below)
-            todo += below
-        try:
-            return list(graph.static_order())
-        except CycleError as exc:
-            self.cycle(exc.args[1])
-
-    def cycle(self, keys: Sequence[str]) -> NoReturn:
-        # graphlib lists each stage before the one that needs it; people read it the other way round.
-        path = list(reversed(keys))
-        names = [str(self.scope[key].name.text) for key in path]
-        if len(names) > _MOST_SHOWN:
-            names[_MOST_SHOWN - 2 : -2] = ["…"]
-        refs = [r for r in _references(self.scope[path[0]].stage) if stage_key(r) == path[1]]
-        message = f"the stages need one another in a circle: {' → '.join(names)}"
-        _fail("stage-cycle", message, refs[0].span, "a stage can only use stages that do not use it")
-
-    def names(self, query: nodes.Query, owner: str | None) -> list[str]:
-        """The keys that a stage's PREFETCH names, checked to exist."""
-        keys = []
-        for name in _references(query):
-            key = stage_key(name)
-            if key not in self.scope:
-                self.unknown(name)
-            if key == owner:
-                _fail("self-reference", f"the stage `{name.text}` uses itself", name.span)
-            keys.append(key)
-        return keys
-
-    def unknown(self, name: nodes.Name) -> NoReturn:
-        known = [str(cte.name.text) for cte in self.scope.values()]
-        hint = did_you_mean(str(name.text), known)
-        if hint is None and known:
-            hint = f"the stages are {', '.join(known)}"
-        if not known:
-            stage = f"{name.text} AS (QUERY …)"
-            hint = f"define it: WITH {stage} before the query, or DEFINE {stage};"
-        _fail("unknown-stage", f"there is no stage `{name.text}`", name.span, hint)
-
-    def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
-        if query.rerank is not None:
-            hint = "it belongs to the query that FROM belongs to; RERANK TEXT … USING colbert is Qdrant's own"
-            message = "RERANK by a cross-encoder has no meaning in a stage"
-            _fail("misplaced-clause", message, query.rerank.span, hint)
-        if query.formula is not None and (query.target is not None or query.fusion is not None):
-            return self.boosted(query, label, is_root)
-        target: nodes.Target | None = query.formula or query.target
-        params = self.params(query, is_root)
-        inputs = tuple(self.input(ref) for ref in query.prefetch)
-        hybrid = isinstance(target, nodes.Hybrid)
-        if hybrid:
-            inputs = (*self.hybrid(query, params), *inputs)
-        if query.fusion and not inputs:
-            hint = "name the stages to fuse: PREFETCH (dense, sparse)"
-            _fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
-        if target is None and query.fusion is None:
-            hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
-            _fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
-        rrf = _fusion_options(query, params, inputs)
-        if isinstance(target, nodes.Points):
-            _check_points(query)
-        vector: VectorInfo | None = None
-        using: str | None = None
-        model: str | None = None
-        if isinstance(target, nodes.FullText):
-            using = self.field(query, target)
-        elif query.fusion is None and not hybrid and not isinstance(target, _WITHOUT_VECTOR):
-            assert target is not None
-            using, vector = self.using(query, target)
-            model = self.check_target(target, using, vector)
-        elif query.using is not None and not isinstance(target, nodes.Points):
-            using = self.idle_using(query.using, query.fusion is not None)
-        if isinstance(target, nodes.Formula):
-            self.check_formula(target, inputs)
-        return Stage(
-            label,
-            query.span,
-            target,
-            query.fusion.method if query.fusion else "rrf" if hybrid else None,
-            rrf,
-            using,
-            vector,
-            model,
-            query.where,
-            _threshold(query.threshold),
-            self.search_params(params),
-            count_limit(query.limit, "LIMIT", 1),
-            query.lookup,
-            inputs,
-        )
-
-    def idle_using(self, using: nodes.Using, fused: bool) -> str:
-        what = "a fusion searches" if fused else "this target searches"
-        hint = (
-            "USING belongs to the stages that are fused" if fused else "USING belongs to a search by vector"
-        )
-        message = f"USING has no effect here: {what} no vector of its own"
-        self.context.warn("idle-using", message, using.span, hint)
-        return str(using.name.text)
-
-    def search_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
-        if isinstance(found.get("idf"), nodes.Node):
-            found["idf"] = {"corpus": emit_filter(found["idf"])}
-        return found
-
-    def field(self, query: nodes.Query, target: nodes.FullText) -> str:
-        """The payload field whose text index is searched."""
-        if query.using is not None:
-            _fail("misplaced-clause", "MATCH … ON names the field; USING names vectors", query.using.span)
-        text_of(target.text, "the text of MATCH")
-        return str(target.name.text)
-
-    def check_formula(self, formula: nodes.Formula, inputs: tuple[Input, ...]) -> None:
-        if not inputs:
-            message = "a formula rescores the hits of stages, and this one has none: Qdrant refuses it"
-            self.context.warn("formula-without-prefetch", message, formula.span, "add PREFETCH (…)")
-        for call in nodes.walk(formula.expression):
-            if isinstance(call, nodes.Call) and call.default is not None and call.function in _GUARDED:
-                self.check_default(call, call.default)
-        for option in formula.defaults:
-            if option.name == "score":
-                message = "the default of `score` is that of a payload field; the score's is named `$score`"
-                hint = "write DEFAULTS ($score = …)"
-                self.context.warn("idle-default", message, option.span, hint)
-
-    def check_default(self, call: nodes.Call, default: nodes.Scalar) -> None:
-        """``LOG(x) [DEFAULT = n]`` keeps x where LOG is defined, as v1 has it: that gives one value only."""
-        least = _GUARDED[call.function]
-        if scalar_value(default) != least:
-            message = f"where x is too small, the function gives {least:g} here, whatever DEFAULT says"
-            hint = f"write [DEFAULT = {least:g}], or CASE WHEN x > 0 THEN … ELSE … END"
-            self.context.warn("idle-default", message, default.span, hint)
-
-    def boosted(self, query: nodes.Query, label: str, is_root: bool) -> Stage:
-        """A trailing FORMULA or BOOST: it rescores what the rest finds, more of it than asked for."""
-        assert query.formula is not None
-        limit = count_limit(query.limit, "LIMIT", 1)
-        offset = count_limit(query.offset, "OFFSET", 0) or 0
-        most = _oversampled(limit, offset)
-        lower = replace(
-            query, formula=None, threshold=None, limit=nodes.Scalar(most), offset=None, group=None, shard=None
-        )
-        inner = replace(self.stage(lower, f"{label} before FORMULA", is_root=is_root), origin="FORMULA")
-        formula = query.formula
-        threshold = _threshold(query.threshold)
-        return Stage(label, query.span, formula, threshold=threshold, limit=limit, inputs=(Input(inner),))
-
-    def hybrid(self, query: nodes.Query, params: Mapping[str, Any]) -> tuple[Input, ...]:
-        """The two searches that HYBRID stands for. As in v1, the conditions of the query hold for each."""
-        target = query.target
-        assert isinstance(target, nodes.Hybrid)
-        if query.using is not None:
-            hint = "HYBRID 'text' DENSE name SPARSE name names the vectors"
-            _fail("misplaced-clause", "USING has no meaning beside HYBRID", query.using.span, hint)
-        limit = count_limit(query.limit, "LIMIT", 1)
-        offset = count_limit(query.offset, "OFFSET", 0) or 0
-        most = nodes.Scalar(_oversampled(limit, offset))
-        found = []
-        for role, name, model in (
-            ("dense", target.dense, target.dense_model),
-            ("sparse", target.sparse, target.sparse_model),
-        ):
-            using = nodes.Using(name or nodes.Name(role, span=target.span), span=target.span)
-            text = nodes.Text(target.text, model, span=target.span)
-            if model is None and target.model is not None and not self.records_model(using, role):
-                text = replace(text, model=target.model)
-            searched: nodes.Target = text
-            if role == "dense" and any(name in params for name in MMR_OPTIONS):
-                given = (params.get("mmr_diversity"), params.get("mmr_candidates"))
-                numbers = (None if value is None else nodes.Scalar(value) for value in given)
-                searched = nodes.Mmr(text, *numbers, span=target.span)
-            search = nodes.Query(
-                target=searched,
-                using=using,
-                where=query.where,
-                threshold=query.threshold,
-                limit=most,
-                span=query.span,
-            )
-            stage = replace(self.stage(search, role), params=self.search_params(params), origin="HYBRID")
-            found.append(Input(stage))
-        return tuple(found)
-
-    def records_model(self, using: nodes.Using, role: str) -> bool:
-        """Whether the sparse vector has a model of its own, which the text's MODEL is not meant for."""
-        if role != "sparse" or self.schema is None:
-            return False
-        known = self.schema.vectors.get(str(using.name.text))
-        fitting = [known] if known else [v for v in self.schema.vectors.values() if v.kind == role]
-        return len(fitting) == 1 and fitting[0].model is not None
-
-    def params(self, query: nodes.Query, is_root: bool) -> dict[str, Any]:
-        table = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
-        values = read_options(query.params, table, "a query")
-        for option in query.params:
-            method = query.fusion.method if query.fusion else None
-            if isinstance(query.target, nodes.Hybrid):
-                method = method or "rrf"
-            if option.name in FUSION_OPTIONS and method != "rrf":
-                what = "FUSION DBSF" if method else "a query without FUSION RRF"
-                _fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span)
-            if option.name in REQUEST_OPTIONS and not is_root:
-                hint = "it belongs to the query that FROM belongs to"
-                _fail("misplaced-option", f"`{option.name}` has no meaning in a stage", option.span, hint)
-        _fold_acorn(values, query)
-        if is_root:
-            self.request = {key: value for key, value in values.items() if key in REQUEST_OPTIONS}
-        return values
-
-    def input(self, ref: nodes.Ref) -> Input:
-        if isinstance(ref.stage, nodes.Name):
-            stage = self.built[stage_key(ref.stage)]
-        else:
-            _check_stage(ref.stage, self.collection)
-            self.inline += 1
-            stage = self.stage(ref.stage, f"{_INLINE}{self.inline}")
-        return Input(stage, ref.where, _threshold(ref.threshold), ref.lookup)
-
-    # -- vectors
-
-    def using(self, query: nodes.Query, target: nodes.Target) -> tuple[str | None, VectorInfo | None]:
-        """The name of the vector, and what is known of it."""
-        if query.using is None:
-            return self.only_vector(target)
-        written, kind = str(query.using.name.text), query.using.kind
-        if kind and isinstance(target, nodes.Vector):
-            given = vector_kind(target.value)
-            if not comparable(given, kind):
-                message = f"AS {kind.upper()} says {kind}, but the vector to search for is {given}"
-                _fail("wrong-kind", message, query.using.span)
-        if self.schema is None:
-            return written, None
-        vectors = self.schema.vectors
-        found = vectors.get(written)
-        role = _ROLES.get(written.lower())
-        if found is None and role:
-            fitting = [v for v in vectors.values() if v.kind == role]
-            if len(fitting) == 1:
-                found = fitting[0]
-        if found is None:
-            hint = did_you_mean(written, vectors) or f"its vectors: {self.schema.describe_vectors()}"
-            message = f"`{self.collection}` has no vector `{written}`"
-            _fail("unknown-vector", message, query.using.name.span, hint)
-        if kind and found.kind != kind:
-            message = f"the vector `{found.name}` of `{self.collection}` is {found.kind}, not {kind}"
-            _fail("wrong-kind", message, query.using.span)
-        return (found.name or None), found
-
-    def only_vector(self, target: nodes.Target) -> tuple[str | None, VectorInfo | None]:
-        """Without USING: the unnamed vector, or the only one that the target fits."""
-        if self.schema is None or isinstance(target, nodes.Points):
-            return None, None
-        vectors = self.schema.vectors
-        if "" in vectors:
-            return None, vectors[""]
-        inputs = inputs_of(target)
-        texts = [one for one in inputs if isinstance(one, _EMBEDDED)]
-        kinds = set.intersection(_ALL_KINDS, *(_kinds(one) for one in inputs))
-        fitting = [v for v in vectors.values() if v.kind in kinds]
-        if texts:
-            fitting = [v for v in fitting if self.model_of(texts[0], v.name, v)] or fitting
-        if len(fitting) == 1:
-            return fitting[0].name, fitting[0]
-        why = "more than one vector fits" if fitting else "no vector fits"
-        hint = f"add USING with one of them: {self.schema.describe_vectors()}"
-        _fail("using-missing", f"{why} this target in `{self.collection}`", target.span, hint)
-
-    def model_of(self, target: Embedded, using: str | None, vector: VectorInfo | None) -> str | None:
-        """The statement's model, else the collection's, else the configured one."""
-        if target.model is not None:
-            return text_of(target.model, "MODEL")
-        if vector is not None:
-            return vector.model  # `Schema.with_models` has put the configured ones in
-        known = self.context.models.get(using or "") or self.context.models.get("*")
-        if known is None and using is not None and using.lower() == "bm25":
-            return _BM25  # as v1 has it: the name of the vector says what makes it
-        return known
-
-    def check_target(self, target: nodes.Target, using: str | None, vector: VectorInfo | None) -> str | None:
-        """Checks the target's inputs against the vector; gives the model of texts that name none."""
-        model = None
-        for one in inputs_of(target):
-            match one:
-                case nodes.Text() | nodes.Image() | nodes.Inference():
-                    if isinstance(one, nodes.Text):
-                        text_of(one.text, "the text of a query")
-                    found = self.model_of(one, using, vector)
-                    if found is None:
-                        self.no_model(one, using)
-                    if one.model is None or one is target:
-                        model = found
-                case nodes.Vector():
-                    check_vector(one.value, vector, one.span, f"of `{self.collection}`")
-                case nodes.Point():
-                    point_id(one.id)
-        return model
-
-    def no_model(self, target: Embedded, using: str | None) -> None:
-        hint = "write MODEL 'name' behind the text, give --model vector=name, or CREATE COLLECTION with MODEL"
-        which = f"the vector `{using}`" if using else "its vector"
-        what = {"Text": "text", "Image": "image"}.get(type(target).__name__, "object")
-        if self.schema is not None:
-            message = f"no model is known that turns this {what} into {which} of `{self.collection}`"
-            _fail("no-model", message, target.span, hint)
-        message = f"no model is known for {which}, so the request names none"
-        self.context.warn("no-model", message, target.span, hint)
-
-
-Embedded = nodes.Text | nodes.Image | nodes.Inference
-_EMBEDDED = (nodes.Text, nodes.Image, nodes.Inference)
-_ALL_KINDS = {"dense", "sparse", "multi"}
-_WITHOUT_VECTOR = (nodes.Points, nodes.OrderBy, nodes.Sample, nodes.Formula)
-"""Targets that search no vector."""
-_BM25 = "Qdrant/bm25"
-_GUARDED: dict[str, float] = {
-    known.name: getattr(math, "log" if known.name == "ln" else known.name)(known.guard)
-    for known in nodes.FUNCTIONS.values()
-    if known.guard is not None
-}
-"""The value of a function with DEFAULT at the least argument that it is given."""
-OVERSAMPLING = 10
-"""How many candidates HYBRID and a trailing FORMULA take for each hit that is asked for (v1)."""
-
-
-def _oversampled(limit: int | None, offset: int) -> int:
-    return min(((DEFAULT_LIMIT if limit is None else limit) + offset) * OVERSAMPLING, _U32)
-
-
 def inputs_of(target: nodes.Target) -> list[nodes.Input]:
-    """The texts, vectors and points that a target is made of."""
-    match target:
-        case nodes.Recommend():
-            assert isinstance(target.positive, tuple) and isinstance(target.negative, tuple)
-            return [*target.positive, *target.negative]
-        case nodes.Context():
-            return _pairs(target.pairs)
-        case nodes.Discover():
-            return [target.target, *_pairs(target.pairs)]
-        case nodes.Mmr():
-            return [target.target]
-        case nodes.RelevanceFeedback():
-            return [target.target, *(item.example for item in target.feedback)]
-        case nodes.Text() | nodes.Image() | nodes.Inference() | nodes.Vector() | nodes.Point():
-            return [target]
-    return []
-
-
-def _pairs(pairs: tuple[nodes.ContextPair, ...]) -> list[nodes.Input]:
-    return [one for pair in pairs for one in (pair.positive, pair.negative)]
+    """The texts, vectors and points that a target is made of, in the order of its parts."""
+    if isinstance(target, nodes.Input):
+        return [] if isinstance(target, nodes.AnyInput) else [target]
+    found: list[nodes.Input] = []
+    for part in nodes.TARGETS[type(target)].parts:
+        value = getattr(target, part.field)
+        if part.role is INPUT:
+            found.append(value)
+        elif part.role is INPUTS:
+            assert isinstance(value, tuple), "parameters are bound before a query is planned"
+            found += value
+        elif part.role is PAIRS:
+            found += [one for pair in value for one in (pair.positive, pair.negative)]
+        elif part.role is SCORED:
+            found += [item.example for item in value]
+    return found
 
 
 def stage_key(name: nodes.Name) -> str:
     """What a stage is known by: names are matched without regard to ASCII case."""
     return "".join(c.lower() if c.isascii() else c for c in str(name.text))
-
-
-def _references(query: nodes.Query) -> list[nodes.Name]:
-    """The names in a stage's PREFETCH and in the inline stages in it."""
-    found: list[nodes.Name] = []
-    todo = list(reversed(query.prefetch))
-    while todo:
-        ref = todo.pop()
-        if isinstance(ref.stage, nodes.Name):
-            found.append(ref.stage)
-        else:
-            todo += reversed(ref.stage.prefetch)
-    return found
-
-
-_NOT_IN_STAGES = {
-    "offset": "OFFSET",
-    "group": "GROUP BY",
-    "shard": "SHARD",
-    "payload": "WITH PAYLOAD",
-    "vectors": "WITH VECTOR",
-    "provenance": "WITH PROVENANCE",
-}
-
-
-def _check_stage(stage: nodes.Query, collection: str) -> None:
-    for name, word in _NOT_IN_STAGES.items():
-        clause = getattr(stage, name)
-        if clause is not None:
-            hint = f"{word} belongs to the query that FROM belongs to"
-            _fail("misplaced-clause", f"{word} has no meaning in a stage", clause.span, hint)
-    if stage.source is not None and str(stage.source.text) != collection:
-        message = f"a stage cannot read `{stage.source.text}`: the query reads `{collection}`"
-        hint = "Qdrant prefetches within one collection; LOOKUP FROM takes a query's vector from another"
-        _fail("stage-collection", message, stage.source.span, hint)
-    if isinstance(stage.target, nodes.Points):
-        hint = "WHERE id IN (…) restricts a stage to some points"
-        _fail("misplaced-target", "POINTS fetches points; it is no search", stage.target.span, hint)
-
-
-def _check_points(query: nodes.Query) -> None:
-    """POINTS (…) is a fetch: clauses of a search would be ignored, so they are refused."""
-    for name, word in {
-        "using": "USING",
-        "where": "WHERE",
-        "threshold": "SCORE THRESHOLD",
-        "lookup": "LOOKUP FROM",
-        "limit": "LIMIT",
-        "offset": "OFFSET",
-        "fusion": "FUSION",
-        "formula": "FORMULA",
-        "group": "GROUP BY",
-        "provenance": "WITH PROVENANCE",
-    }.items():
-        clause = getattr(query, name)
-        if clause is not None:
-            hint = "to search among some points, use WHERE id IN (…)"
-            _fail("misplaced-clause", f"{word} has no meaning for POINTS (…)", clause.span, hint)
-    if query.prefetch:
-        _fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
-
-
-def _fold_acorn(values: dict[str, Any], query: nodes.Query) -> None:
-    """``acorn = true, max_selectivity = x`` means ``acorn = {max_selectivity: x}``."""
-    beside = {key: values.pop(key) for key in ACORN_OPTIONS if key in values}
-    if not beside:
-        return
-    span = next(option.span for option in query.params if option.name in beside)
-    acorn = values.get("acorn")
-    if not acorn or not acorn["enable"]:
-        _fail("idle-option", f"`{min(beside)}` has no meaning without acorn", span, "add acorn = true")
-    if not beside.keys().isdisjoint(acorn):
-        _fail("duplicate-option", f"the option `{min(beside)}` stands twice", span)
-    values["acorn"] = acorn | beside
-
-
-def _fusion_options(
-    query: nodes.Query, params: Mapping[str, Any], inputs: tuple[Input, ...]
-) -> dict[str, Any] | None:
-    """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
-    found = {}
-    if "rrf_k" in params:
-        found["k"] = params["rrf_k"]
-    weights = params.get("rrf_weights")
-    if weights is not None:
-        option = next(o for o in query.params if o.name == "rrf_weights")
-        if isinstance(weights, dict):
-            weights = _weights_by_name(query, weights, option, inputs)
-        if len(weights) != len(inputs):
-            message = f"rrf_weights has {len(weights)} weights for {len(inputs)} prefetches"
-            _fail("weights-count", message, option.span, "each prefetch takes one weight, in order")
-        found["weights"] = weights
-    return found or None
-
-
-def _weights_by_name(
-    query: nodes.Query, weights: Mapping[str, float], option: nodes.Option, inputs: tuple[Input, ...]
-) -> list[float]:
-    given = {stage_key(nodes.Name(key)): (key, value) for key, value in weights.items()}
-    found = []
-    known: dict[str, str] = {}
-    for one in inputs:
-        name = one.stage.label
-        if name.startswith(_INLINE):
-            hint = "name the stage by WITH, or give the weights as a list"
-            _fail("weights-by-name", "an inline stage has no name to give a weight to", one.stage.span, hint)
-        key = stage_key(nodes.Name(name))
-        known[key] = name
-        if key not in given:
-            _fail("weights-count", f"rrf_weights has no weight for `{name}`", option.span)
-        found.append(given[key][1])
-    extra = [name for key, (name, _) in given.items() if key not in known]
-    if extra:
-        close = did_you_mean(extra[0], list(known.values()))
-        _fail("weights-count", f"rrf_weights names `{extra[0]}`, which is not prefetched", option.span, close)
-    return found
-
-
-def _kinds(target: nodes.Input) -> set[str]:
-    """The kinds of vector that an input can be compared with."""
-    if isinstance(target, nodes.Vector):
-        return {vector_kind(target.value)}
-    return _ALL_KINDS

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, field_of
-from qql.compiler.emit_filters import point_id
+from qql.compiler.scalars import point_id
 from qql.compiler.vectors import check_vector
-from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, shown
+from qql.errors import Span, did_you_mean, fail, shown
+from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
 
 __all__ = [
@@ -31,16 +32,12 @@ Warn = Callable[[str, str, Span | None, str | None], None]
 """Takes the code, message, place and hint of a warning."""
 
 
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
-def document(text: str, model: str | None) -> dict[str, Any]:
+def document(text: str, model: str | None) -> JsonObject:
     """Qdrant's inference object."""
     return {"text": text, "model": model} if model else {"text": text}
 
 
-def content_uuid(payload: Mapping[str, Any], vector: Any) -> str:
+def content_uuid(payload: Body, vector: Json) -> str:
     """UUIDv5 of a point's content: of the JSON of ``[payload, vector]`` with sorted keys.
 
     It is the id of a row of INSERT or COPY that has none, so what is written again replaces itself.
@@ -52,7 +49,7 @@ def content_uuid(payload: Mapping[str, Any], vector: Any) -> str:
 
 
 def row_point(
-    row: Mapping[str, Any],
+    row: Body,
     schema: Schema | None,
     collection: str,
     span: Span,
@@ -60,12 +57,12 @@ def row_point(
     *,
     embeds: Sequence[Embed] = (),
     needs_id: bool = True,
-) -> dict[str, Any]:
+) -> JsonObject:
     """The point of a row ``{id: …, vector: …, …}``; every other key is payload.
 
     Without ``needs_id`` a row without an id gets the UUID of its content. Raises `QQLPlanError`.
     """
-    payload = cast(dict[str, Any], resolved(dict(row), span))
+    payload = cast(JsonObject, resolved(dict(row), span))
     named, vector = "vector" in payload, payload.pop("vector", None)
     given = "id" in payload
     identity = payload.pop("id") if given else _made_id(payload, vector, span, warn, needs_id)
@@ -76,28 +73,28 @@ def row_point(
     return make_point(identity, vector, payload, schema, collection, span, warn, embeds=embeds)
 
 
-def _made_id(payload: Mapping[str, Any], vector: Any, span: Span, warn: Warn, needs_id: bool) -> str:
+def _made_id(payload: Body, vector: Json, span: Span, warn: Warn, needs_id: bool) -> str:
     written = next((key for key in payload if key.lower() == "id"), None)
     other = f"`{written}` is another field: names keep their case, so write `id`" if written else None
     if needs_id:
         hint = "ids are unsigned integers or UUIDs; UUID('some key') makes a stable one of a text"
-        _fail("missing-id", "a point needs an `id`", span, other or hint)
+        fail("missing-id", "a point needs an `id`", span, other or hint)
     if other:
         warn("id-in-payload", "a row has no `id`, so it gets the UUID of its content", span, other)
     return content_uuid(payload, vector)
 
 
 def make_point(
-    identity: Any,
-    vector: Any,
-    payload: dict[str, Any],
+    identity: Json,
+    vector: Json,
+    payload: JsonObject,
     schema: Schema | None,
     collection: str,
     span: Span,
     warn: Warn,
     *,
     embeds: Sequence[Embed] = (),
-) -> dict[str, Any]:
+) -> JsonObject:
     """``{"id", "vector", "payload"}``, checked.
 
     Every vector that is to be embedded is asked for as an inference object of the payload's text: with
@@ -105,7 +102,7 @@ def make_point(
     given as null (``vector: {dense: null}``) is left out, and nothing is made in its place.
     Raises `QQLPlanError`.
     """
-    point: dict[str, Any] = {"id": point_id(nodes.Scalar(identity, span=span))}
+    point: JsonObject = {"id": point_id(nodes.Scalar(identity, span=span))}
     if vector is not None:
         vector = check_vectors(vector, schema, collection, span)
     vector = _with_texts(vector, payload, schema, embeds, span, warn)
@@ -122,7 +119,7 @@ def make_point(
 
 
 def missing_texts(
-    row_vector: Any, point_vector: Any, schema: Schema | None, embeds: Sequence[Embed] = ()
+    row_vector: Json, point_vector: Json, schema: Schema | None, embeds: Sequence[Embed] = ()
 ) -> list[str]:
     """The vectors that would have been made of a row's text, had it one.
 
@@ -135,12 +132,12 @@ def missing_texts(
     return []
 
 
-def _embedded(schema: Schema | None) -> list[Any]:
+def _embedded(schema: Schema | None) -> list[Json]:
     """The vectors of a collection that have a model."""
     return [vector for vector in schema.vectors.values() if vector.model] if schema else []
 
 
-def _is_inference(value: Any) -> bool:
+def _is_inference(value: Json) -> bool:
     """Whether a value is Qdrant's inference object. A vector may be called `text`, `image` or `object`."""
     if not isinstance(value, dict):
         return False
@@ -148,12 +145,12 @@ def _is_inference(value: Any) -> bool:
     return isinstance(value.get("text"), str) or (asked and isinstance(value.get("model"), str))
 
 
-def _is_named(vector: Any) -> bool:
+def _is_named(vector: Json) -> bool:
     """Whether a point's vectors are an object by their names."""
     return isinstance(vector, dict) and set(vector) != {"indices", "values"} and not _is_inference(vector)
 
 
-def check_vectors(vector: Any, schema: Schema | None, collection: str, span: Span) -> Any:
+def check_vectors(vector: Json, schema: Schema | None, collection: str, span: Span) -> Json:
     """What a row or SET VECTOR gives as the vectors of a point, checked by name; null stays.
 
     Raises `QQLPlanError`.
@@ -163,30 +160,30 @@ def check_vectors(vector: Any, schema: Schema | None, collection: str, span: Spa
         return {name: _one_vector(value, name, schema, collection, span) for name, value in vector.items()}
     if schema is not None and schema.vectors and "" not in schema.vectors:
         hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
-        _fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
+        fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
     return _one_vector(vector, "", schema, collection, span)
 
 
-def _is_packed(value: Any) -> bool:
+def _is_packed(value: Json) -> bool:
     """Whether a value is a multivector as v1 packs it, ``{data: [1, 2, 3, 4], dim: 2}``."""
     return isinstance(value, dict) and set(value) == {"data", "dim"} and isinstance(value["dim"], int)
 
 
-def _unpacked(value: Mapping[str, Any], span: Span) -> list[Any]:
+def _unpacked(value: Body, span: Span) -> list[Json]:
     data, dim = value["data"], value["dim"]
     if not isinstance(data, list) or isinstance(dim, bool) or dim < 1 or not data or len(data) % dim:
         message = "a packed multivector {data: […], dim: n} has n numbers for each row"
-        _fail("malformed-vector", message, span, "write its rows: [[1, 2], [3, 4]]")
+        fail("malformed-vector", message, span, "write its rows: [[1, 2], [3, 4]]")
     return [data[at : at + dim] for at in range(0, len(data), dim)]
 
 
-def _one_vector(value: Any, name: str, schema: Schema | None, collection: str, span: Span) -> Any:
+def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
     known = None
     if schema is not None:
         known = schema.vectors.get(name)
         if known is None:
             hint = did_you_mean(name, schema.vectors) or f"its vectors: {schema.describe_vectors()}"
-            _fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
+            fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
     if value is None:
         return None
     if isinstance(value, str):
@@ -202,30 +199,30 @@ def _one_vector(value: Any, name: str, schema: Schema | None, collection: str, s
 _INFERENCE = ("text", "image", "object", "model", "options")
 
 
-def _with_model(value: dict[str, Any], model: str | None, span: Span) -> dict[str, Any]:
+def _with_model(value: JsonObject, model: str | None, span: Span) -> JsonObject:
     """An inference object, checked, with the vector's model where it names none."""
     for key in value:
         if key not in _INFERENCE:
             hint = did_you_mean(key, _INFERENCE) or "it is {text: '…', model: '…', options: {…}}"
-            _fail("malformed-vector", f"an inference object has no key `{key}`", span, hint)
+            fail("malformed-vector", f"an inference object has no key `{key}`", span, hint)
     if sum(key in value for key in ("text", "image", "object")) != 1:
         message = "an inference object has one of `text`, `image` and `object`"
-        _fail("malformed-vector", message, span)
+        fail("malformed-vector", message, span)
     if "model" in value:
         if not isinstance(value["model"], str) or not value["model"]:
-            _fail("bad-text", f"the model is a text, not {shown(value['model'])}", span)
+            fail("bad-text", f"the model is a text, not {shown(value['model'])}", span)
         return value
     return {**value, "model": model} if model else value
 
 
 def _with_texts(
-    vector: Any,
-    payload: Mapping[str, Any],
+    vector: Json,
+    payload: Body,
     schema: Schema | None,
     embeds: Sequence[Embed],
     span: Span,
     warn: Warn,
-) -> Any:
+) -> Json:
     """The vectors, and an inference object for each that is to be embedded."""
     given = vector if _is_named(vector) else None
     if not embeds:
@@ -249,9 +246,9 @@ def _with_texts(
     return {**(given or {}), **made}
 
 
-def check_payload(payload: Mapping[str, Any], span: Span) -> None:
+def check_payload(payload: Body, span: Span) -> None:
     """Raises `QQLPlanError` for a number that no payload can hold."""
-    todo: list[Any] = [payload]
+    todo: list[Json] = [payload]
     while todo:
         item = todo.pop()
         if isinstance(item, dict):
@@ -259,6 +256,6 @@ def check_payload(payload: Mapping[str, Any], span: Span) -> None:
         elif isinstance(item, list):
             todo += item
         elif isinstance(item, int) and not -(1 << 63) <= item < 1 << 64:
-            _fail("number-out-of-range", f"{shown(item)} does not fit 64 bits", span)
+            fail("number-out-of-range", f"{shown(item)} does not fit 64 bits", span)
         elif isinstance(item, float) and not -1.8e308 < item < 1.8e308:
-            _fail("number-out-of-range", "NaN and infinity are no JSON values", span)
+            fail("number-out-of-range", "NaN and infinity are no JSON values", span)

@@ -13,9 +13,10 @@ from typing import Any, cast
 from qql import nodes
 from qql.compiler.bind import Params, bind
 from qql.compiler.copy_mapping import check_copy
-from qql.compiler.emit_filters import point_id
 from qql.compiler.emit_queries import emit_query, emit_statement
-from qql.compiler.plan import Context, QueryPlan, collection_of, count_limit, plan_query, stage_key, text_of
+from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
+from qql.compiler.planner import plan_query
+from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema

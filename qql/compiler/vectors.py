@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NoReturn
 
-from qql.errors import Diagnostic, QQLPlanError, Span, shown
+from qql.errors import Span, fail, shown
+from qql.rest.limits import U32
+from qql.rest.types import Body, Json
 from qql.schema import VectorInfo
 
 __all__ = ["check_vector", "comparable", "vector_kind"]
 
-_U32 = 2**32 - 1
 
-
-def _fail(code: str, message: str, span: Span, hint: str | None = None) -> NoReturn:
-    raise QQLPlanError(Diagnostic(code, message, span, hint))
-
-
-def vector_kind(value: Any) -> str:
+def vector_kind(value: Json) -> str:
     """dense, sparse or multi, by the shape of a literal."""
     if isinstance(value, dict):
         return "sparse"
@@ -30,7 +24,7 @@ def comparable(given: str, kind: str) -> bool:
     return given == kind or (given, kind) == ("dense", "multi")
 
 
-def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> None:
+def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) -> None:
     """Checks a vector's form, and its kind and dimension where the vector is known."""
     kind = vector_kind(value)
     if kind == "sparse":
@@ -40,48 +34,48 @@ def check_vector(value: Any, vector: VectorInfo | None, span: Span, of: str) -> 
         lengths = {_check_dense(row, span) for row in rows}
         if len(lengths) > 1:
             message = f"the rows of this multivector differ in length: {', '.join(map(str, sorted(lengths)))}"
-            _fail("malformed-vector", message, span)
+            fail("malformed-vector", message, span)
     if vector is None:
         return
     if not comparable(kind, vector.kind):
         message = f"the vector `{vector.name}` {of} is {vector.kind}; this one is {kind}"
-        _fail("wrong-kind", message, span)
+        fail("wrong-kind", message, span)
     if vector.size is not None and lengths != {vector.size}:
         message = (
             f"the vector `{vector.name}` {of} has {vector.size} dimensions; this one has {lengths.pop()}"
         )
-        _fail("wrong-dimension", message, span)
+        fail("wrong-dimension", message, span)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_dense(row: Any, span: Span) -> int:
+def _check_dense(row: Json, span: Span) -> int:
     if not isinstance(row, list):
-        _fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
+        fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
     if not row:
-        _fail("malformed-vector", "a vector has at least one number", span)
+        fail("malformed-vector", "a vector has at least one number", span)
     if not {*map(type, row)} <= {int, float}:
         wrong = next((value for value in row if not _is_number(value)), None)
-        _fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
+        fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
     # The largest finite float32; what is beyond it would become infinite in the engine. No comparison
     # finds a NaN behind a number, but a sum with a NaN in it is one.
     if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38 and math.isfinite(sum(row))):
-        _fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
+        fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
     return len(row)
 
 
-def _check_sparse(value: Mapping[str, Any], span: Span) -> None:
+def _check_sparse(value: Body, span: Span) -> None:
     indices, values = value.get("indices"), value.get("values")
     if set(value) != {"indices", "values"} or not isinstance(indices, list) or not isinstance(values, list):
-        _fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
+        fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
     if len(indices) != len(values):
         message = f"this sparse vector has {len(indices)} indices and {len(values)} values"
-        _fail("malformed-vector", message, span)
-    if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= _U32 for i in indices):
-        _fail("malformed-vector", f"the indices of a sparse vector are whole numbers from 0 to {_U32}", span)
+        fail("malformed-vector", message, span)
+    if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= U32 for i in indices):
+        fail("malformed-vector", f"the indices of a sparse vector are whole numbers from 0 to {U32}", span)
     if len(set(indices)) != len(indices):
-        _fail("malformed-vector", "an index stands twice in this sparse vector", span)
+        fail("malformed-vector", "an index stands twice in this sparse vector", span)
     if values:
         _check_dense(values, span)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qql import nodes
-from qql.compiler.emit_filters import is_date
+from qql.compiler.scalars import is_date
 from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
 from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
 from qql.errors import did_you_mean, shown

@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from qql import nodes
 from qql.compiler.emit_queries import emit_query, emit_statement
-from qql.compiler.plan import Context, plan_query
+from qql.compiler.plan import Context
+from qql.compiler.planner import plan_query
 from qql.convert.conditions import name_of, scalar
 from qql.convert.definitions import (
     COLLECTION_BODIES,

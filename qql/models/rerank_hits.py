@@ -13,7 +13,7 @@ from qql.models.rerankers import Rerankers, hit_text
 from qql.rest.types import JsonObject
 from qql.result import Hit, Result
 
-__all__ = ["judged", "page_of", "rank_candidates", "rerank"]
+__all__ = ["page_of", "rank_candidates", "rerank"]
 
 Candidate = tuple[Hit, float | None]
 """A candidate and its score in the second stage; None where it has no text."""
@@ -40,9 +40,6 @@ def rank_candidates(hits: Sequence[Hit], second: SecondStage, rerankers: Reranke
     found = [(hit, None if text is None else next(scores)) for hit, text in zip(hits, texts, strict=True)]
     found.sort(key=lambda one: (one[1] is None, -(one[1] or 0.0)))
     return found
-
-
-judged = rank_candidates  # as session/introspection.py calls it
 
 
 def page_of(second: SecondStage) -> slice:

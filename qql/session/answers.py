@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from qql import nodes
-from qql.compiler.emit_filters import scalar_value
+from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
 from qql.rest.types import Body, Json, JsonObject
 from qql.result import Hit, Result

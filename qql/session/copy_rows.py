@@ -9,9 +9,9 @@ from pathlib import Path
 from qql import nodes
 from qql.backends.base import Progress
 from qql.compiler.copy_mapping import copy_fields
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Context
 from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
+from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
 from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject

@@ -52,7 +52,7 @@ def file_unreadable(
 
 def read_executed(statement: nodes.Execute) -> Source:
     """The script that EXECUTE names. Raises `QQLPlanError` with the code ``file-unreadable``."""
-    from qql.compiler.emit_filters import scalar_value
+    from qql.compiler.scalars import scalar_value
 
     path, span = str(scalar_value(statement.path)), statement.path.span
 

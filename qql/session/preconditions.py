@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from qql import nodes
 from qql.backends.base import Backend
-from qql.compiler.emit_filters import scalar_value
+from qql.compiler.scalars import scalar_value
 from qql.errors import QQLExecutionError, did_you_mean, fail
 from qql.rest.request import Request
 from qql.rest.types import Json

@@ -12,8 +12,8 @@ from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
 from qql.backends.base import Backend, Progress
 from qql.compiler.bind import Params
-from qql.compiler.emit_filters import scalar_value
 from qql.compiler.plan import Context
+from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled, apply, compile_script
 from qql.errors import (
     Diagnostic,

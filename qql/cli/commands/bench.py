@@ -26,13 +26,13 @@ from qql.cli.commands.measure_common import (
 from qql.cli.commands.options import Given
 from qql.cli.render import Renderer
 from qql.cli.repl import UsageError
-from qql.compiler.plan import DEFAULT_LIMIT
 from qql.errors import QQLError
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Query
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
 from qql.evaluation.speed import Latency, latency, measure_calls, percentile, recall_at
+from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["bench"]
 

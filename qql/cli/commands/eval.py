@@ -32,7 +32,7 @@ from qql.cli.commands.measure_common import (
 from qql.cli.commands.options import Given
 from qql.cli.render import Renderer
 from qql.cli.repl import UsageError, decode_script, reason
-from qql.compiler.plan import DEFAULT_LIMIT, QueryPlan
+from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Qrels, Query, Run, read_qrels, read_run, run_lines, write_run
@@ -42,6 +42,7 @@ from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
 from qql.nodes import is_uuid
+from qql.rest.limits import DEFAULT_LIMIT
 from qql.result import Hit
 
 __all__ = ["eval_", "judgements_of", "measures_of"]

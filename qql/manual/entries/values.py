@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qql.compiler.plan import MAX_STAGES
+from qql.compiler.planner import MAX_STAGES
 from qql.manual.entry import Entry
 from qql.rest.limits import MAX_PREFETCH_DEPTH, U32
 from qql.syntax.lexer import MAX_NESTING
