@@ -14,7 +14,7 @@ from qql.backends.base import Backend
 from qql.compiler.emit_filters import point_id, scalar_value
 from qql.compiler.plan import QueryPlan
 from qql.compiler.script import Compiled
-from qql.models.rerank_hits import judged, page_of
+from qql.models.rerank_hits import page_of, rank_candidates
 from qql.models.rerankers import Rerankers
 from qql.rest.request import Request
 from qql.rest.types import Body, Json
@@ -65,7 +65,7 @@ class Introspection:
         candidates, times = self.candidates(), []
         for _ in range(max(runs, 1)):
             started = time.perf_counter()
-            order = judged(candidates, second, self.rerankers)
+            order = rank_candidates(candidates, second, self.rerankers)
             times.append((time.perf_counter() - started) * 1000)
         return second_stage(
             str(second.model),
@@ -83,7 +83,7 @@ class Introspection:
     def reranked(self) -> list[tuple[int | str, float, float | None]]:
         """All candidates of RERANK in its order: the id, and both scores."""
         assert self.plan.second is not None
-        found = judged(self.candidates(), self.plan.second, self.rerankers)
+        found = rank_candidates(self.candidates(), self.plan.second, self.rerankers)
         return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
     def explain_analyze(self, statement: nodes.Explain) -> Result:
