@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
+from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
 from qql.result import Hit, Result
 from qql.schema import Schema
@@ -16,25 +16,19 @@ from qql.syntax.printer import show
 __all__ = ["many", "message_of", "name_of", "points_written", "result_of"]
 
 
-class Columns(NamedTuple):
-    """A row for each item below a key of the answer (``""``: of the answer): column → key of the item."""
-
-    below: str
-    keys: Mapping[str, str]
-    sort: bool = True
-    """By the first column."""
-
-
 def result_of(compiled: Compiled, answer: Json) -> Result:
     """The result of a statement that has requests; ``answer`` is the answer to the first of them."""
-    shown_as = _ANSWERS[type(compiled.statement)]
-    match shown_as:
+    kind = type(compiled.statement)
+    shows = _SHOWS.get(kind) or nodes.STATEMENTS[kind].shows
+    match shows:
         case str():
-            return message_of(_message(shown_as, compiled, answer))
-        case Columns():
-            return Result("rows", rows=_table(shown_as, answer))
+            return message_of(_message(shows, compiled, answer))
+        case Rows():
+            return Result("rows", rows=_sorted_rows(shows, answer))
+        case None:
+            raise NotImplementedError(f"{kind.__name__} does not declare how its answer is shown")
         case _:
-            return shown_as(compiled, answer)
+            return shows(compiled, answer)
 
 
 def message_of(text: str) -> Result:
@@ -76,13 +70,11 @@ def _message(template: str, compiled: Compiled, answer: Json) -> str:
     return template.format(collection=compiled.collection, name=name_of(statement), to=to, answer=answer)
 
 
-def _table(columns: Columns, answer: Json) -> list[JsonObject]:
-    items = answer[columns.below] if columns.below else answer
-    rows = [{column: item.get(key) for column, key in columns.keys.items()} for item in items or ()]
-    if columns.sort:
-        first = next(iter(columns.keys))
-        rows.sort(key=lambda row: (str(type(row[first])), row[first]))
-    return rows
+def _sorted_rows(shows: Rows, answer: Json) -> list[JsonObject]:
+    items = answer[shows.key] if shows.key else answer
+    rows = [{column: item.get(key) for column, key in shows.columns} for item in items or ()]
+    first, _ = shows.columns[0]
+    return sorted(rows, key=lambda row: (str(type(row[first])), row[first]))
 
 
 # ------------------------------------------------------------------------------------ points
@@ -128,6 +120,10 @@ def _upsert_message(compiled: Compiled, answer: Json) -> Result:
 
 def _count_row(compiled: Compiled, answer: Json) -> Result:
     return Result("rows", rows=[{"count": answer["count"]}])
+
+
+def _facet_rows(compiled: Compiled, answer: Json) -> Result:
+    return Result("rows", rows=[{"value": hit["value"], "count": hit["count"]} for hit in answer["hits"]])
 
 
 # ------------------------------------------------------------------------------------ settings
@@ -196,48 +192,22 @@ def _leaves(values: Body, above: str = "") -> Iterator[tuple[str, Json]]:
 
 MakeResult = Callable[[Compiled, Json], Result]
 
-_ANSWERS: Mapping[type[nodes.Node], str | Columns | MakeResult] = {
+_SHOWS: Mapping[type[nodes.Node], str | MakeResult] = {
     nodes.Query: _query_hits,
     nodes.Scroll: _query_hits,
     nodes.Count: _count_row,
-    nodes.Facet: Columns("hits", {"value": "value", "count": "count"}, sort=False),
+    nodes.Facet: _facet_rows,
     nodes.Batch: _batch_result,
     nodes.Upsert: _upsert_message,
-    nodes.Delete: "deleted points from {collection}",
-    nodes.UpdatePayload: "updated payloads in {collection}",
-    nodes.UpdateVector: "updated vectors in {collection}",
-    nodes.UpdateVectors: "updated vectors in {collection}",
-    nodes.DeletePayload: "deleted payload fields from {collection}",
-    nodes.DeleteVector: "deleted vectors from {collection}",
-    nodes.ClearPayload: "cleared payloads in {collection}",
-    nodes.CreateCollection: "created collection {collection}",
-    nodes.AlterCollection: "altered collection {collection}",
     nodes.AddVector: "added the vector {name} to {collection}",
-    nodes.DropVector: "dropped the vector {name} of {collection}",
-    nodes.DropCollection: "dropped collection {collection}",
-    nodes.CreateIndex: "indexed {name} of {collection}",
-    nodes.DropIndex: "dropped the index on {name} of {collection}",
     nodes.ShowIndexes: _list_indexes,
-    nodes.CreateAlias: "the alias {name} stands for {collection}",
-    nodes.DropAlias: "dropped the alias {name}",
     nodes.RenameAlias: "renamed the alias {name} to {to}",
-    nodes.ShowAliases: Columns("aliases", {"alias": "alias_name", "collection": "collection_name"}),
     nodes.CreateSnapshot: "created the snapshot {answer[name]} of {collection}",
-    nodes.DropSnapshot: "dropped the snapshot {name} of {collection}",
-    nodes.RestoreSnapshot: "restored {collection} from {name}",
-    nodes.ShowSnapshots: Columns(
-        "", {"name": "name", "created": "creation_time", "bytes": "size", "checksum": "checksum"}
-    ),
-    nodes.CreateShardKey: "created the shard key {name} of {collection}",
-    nodes.DropShardKey: "dropped the shard key {name} of {collection}",
-    nodes.ShowShardKeys: Columns("shard_keys", {"shard_key": "key"}),
-    nodes.SetQuota: "set the quota",
     nodes.ShowQuotas: _list_quotas,
-    nodes.ShowCollections: Columns("collections", {"collection": "name"}),
     nodes.ShowCollection: _describe_collection,
 }
-"""Statement → how its answer is shown: a message, a table, or what a function makes of it.
+"""How the answers of those statements are shown whose declaration does not say it.
 
-In a message ``{collection}`` is the statement's, ``{name}`` what it works on there, ``{to}`` a new name, and
-``{answer[key]}`` a part of the answer.
+In a message, here and there, ``{collection}`` is the statement's, ``{name}`` what it works on there, ``{to}``
+a new name, and ``{answer[key]}`` a part of the answer.
 """
