@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import cast
 
 from qql import nodes
+from qql.compiler.options.query import FEEDBACK_OPTIONS, SEARCH_PARAMS
 from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
 from qql.convert.expressions import as_formula, normal_formula
 from qql.convert.shapes import (
@@ -30,6 +31,9 @@ from qql.convert.shapes import (
     whole,
 )
 from qql.errors import shown
+from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Part, Role, TargetInfo
+from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = [
     "SELECTIONS",
@@ -50,14 +54,14 @@ __all__ = [
 # ------------------------------------------------------------------------------------ canonical form
 
 _INFERENCE: Mapping[str, Shape] = {
-    kind: fields({kind: shape, "model": text, "options": given}, kind)
-    for kind, shape in (("text", text), ("image", text), ("object", anything))
+    kind: fields({kind: anything if kind == "object" else text, "model": text, "options": given}, kind)
+    for kind in nodes.EMBEDDED
 }
 _SPARSE = fields({"indices": each(whole), "values": each(number)}, "indices", "values")
 _OBJECTS = variants("vector", {"indices": _SPARSE, "values": _SPARSE, **_INFERENCE})
 
 
-def vector(value: Any, at: str) -> Any:
+def vector(value: Json, at: str) -> Json:
     """A dense vector, a multivector, a sparse vector or an inference object."""
     if value == []:
         raise refusal(at, "a vector has at least one number")
@@ -67,49 +71,68 @@ def vector(value: Any, at: str) -> Any:
     return _OBJECTS(value, at)
 
 
-def _input(value: Any, at: str) -> Any:
+def _input(value: Json, at: str) -> Json:
     """What a search starts from: a vector or the id of a point."""
     return vector(value, at) if isinstance(value, (list, dict)) else point_id(value, at)
 
 
-_PAIRS = one_or_each(fields({"positive": _input, "negative": _input}, "positive", "negative"))
 _RRF = fields({"k": whole, "weights": each(number)})
-_FEEDBACK = fields(
-    {
-        "target": _input,
-        "feedback": each(fields({"example": _input, "score": number}, "example", "score")),
-        "strategy": fields({"naive": fields(dict.fromkeys("abc", number), *"abc")}, "naive"),
-    },
-    "target",
-    "feedback",
-    "strategy",
-)
 _TEXT_QUERY = fields(
     {"query": text, "scoring": fields({"bm25": fields({"k": number, "b": number})}, "bm25")}, "query"
 )
 
 
-def _recommend(value: Any, at: str) -> dict[str, Any]:
-    shapes = {"positive": each(_input), "negative": each(_input)}
-    strategies = one_of("average_vector", "best_score", "sum_scores")
-    return {"positive": [], "negative": [], **fields({**shapes, "strategy": strategies})(value, at)}
+def _role_shape(role: Role) -> Shape:
+    """What a part of a target is in JSON."""
+    match role:
+        case Number():
+            return number
+        case Count():
+            return positive
+        case Choice(words=words):
+            return one_of(*words)
+    return _INPUT_ROLES[role]
 
 
-def order_by(value: Any, at: str) -> dict[str, Any]:
+_INPUT_ROLES: Mapping[Role, Shape] = {
+    INPUT: _input,
+    INPUTS: each(_input),
+    PAIRS: one_or_each(fields({"positive": _input, "negative": _input}, "positive", "negative")),
+    SCORED: each(fields({"example": _input, "score": number}, "example", "score")),
+}
+
+
+def _declared(info: TargetInfo, more: Mapping[str, Shape]) -> Shape:
+    """The object behind the key of a declared target: its parts, and ``more`` that it cannot do without."""
+    inside = [(part, part.rest.partition(".")[2]) for part in info.parts if _below_key(part, info)]
+    if [inner for _, inner in inside] == [""]:
+        return _role_shape(info.parts[0].role)
+    required = [inner for part, inner in inside if part.required]
+    known = {inner: _role_shape(part.role) for part, inner in inside} | {**more}
+    shape = fields(known, *required, *more)
+    lists: JsonObject = {inner: [] for part, inner in inside if part.role is INPUTS}
+    return lambda value, at: {**lists, **shape(value, at)}
+
+
+def _below_key(part: Part, info: TargetInfo) -> bool:
+    return part.rest.partition(".")[0] == info.rest
+
+
+def order_by(value: Json, at: str) -> JsonObject:
     """``"key"`` and ``{"key", "direction", "start_from"}``; Qdrant's default direction is ascending."""
     shapes = {"key": text, "direction": one_of("asc", "desc"), "start_from": anything}
     found = fields(shapes, "key")({"key": value} if isinstance(value, str) else value, at)
     return {"direction": "asc", **found}
 
 
-def _text_query(value: Any, at: str) -> Any:
+def _text_query(value: Json, at: str) -> Json:
     if isinstance(value, str):
         return value
     found = _TEXT_QUERY(value, at)
     return found if found.get("scoring", {}).get("bm25") else found["query"]
 
 
-def _rrf(value: Any, at: str) -> dict[str, Any]:
+def _rrf(value: Json, at: str) -> JsonObject:
     found = fields({"rrf": _RRF}, "rrf")(value, at)
     return found if found["rrf"] else {"fusion": "rrf"}
 
@@ -118,37 +141,47 @@ def _single(key: str, shape: Shape) -> Shape:
     return fields({key: shape}, key)
 
 
+_FEEDBACK_STRATEGY = {
+    "strategy": fields({"naive": fields(dict.fromkeys(FEEDBACK_OPTIONS, number), *FEEDBACK_OPTIONS)}, "naive")
+}
+_DECLARED: dict[str, type[nodes.Node]] = {
+    info.rest: kind for kind, info in nodes.TARGETS.items() if info.rest and info.parts
+}
+"""The targets that their declarations say, by the keys of their queries."""
+_SHAPES: dict[str, Shape] = {
+    key: _declared(nodes.TARGETS[kind], _FEEDBACK_STRATEGY if kind is nodes.RelevanceFeedback else {})
+    for key, kind in _DECLARED.items()
+}
+_BESIDE_NEAREST = [
+    key for key, kind in _DECLARED.items() if any(p.rest == "nearest" for p in nodes.TARGETS[kind].parts)
+]
+"""Queries that say more of a search for the nearest, as ``mmr`` does."""
 _QUERIES: Mapping[str, Shape] = {
-    "nearest": fields(
-        {"nearest": _input, "mmr": fields({"diversity": number, "candidates_limit": positive})}, "nearest"
-    ),
-    "recommend": _single("recommend", _recommend),
-    "discover": _single("discover", fields({"target": _input, "context": _PAIRS}, "target", "context")),
-    "context": _single("context", _PAIRS),
+    "nearest": fields({"nearest": _input, **{key: _SHAPES[key] for key in _BESIDE_NEAREST}}, "nearest"),
+    **{key: _single(key, shape) for key, shape in _SHAPES.items() if key not in _BESIDE_NEAREST},
     "order_by": _single("order_by", order_by),
     "fusion": _single("fusion", one_of("rrf", "dbsf")),
     "rrf": _rrf,
     "formula": normal_formula,
     "sample": _single("sample", one_of("random")),
-    "relevance_feedback": _single("relevance_feedback", _FEEDBACK),
 }
 _BARE = ("indices", "values", "image", "object")
 """Keys of what is a vector by itself, and so short for ``{"nearest": …}``."""
 _QUERY = variants("query", {**_QUERIES, "text": _single("text", _text_query)})
 
 
-def _query(value: Any, at: str) -> dict[str, Any]:
+def _query(value: Json, at: str) -> JsonObject:
     bare = not isinstance(value, dict) or any(key in value for key in _BARE)
     if bare or ("text" in value and value.keys() & {"model", "options"}):
         return {"nearest": _input(value, at)}
     return dict(_QUERY(value, at))
 
 
-def _acorn(value: Any, at: str) -> dict[str, Any]:
+def _acorn(value: Json, at: str) -> JsonObject:
     return {"enable": False, **fields({"enable": boolean, "max_selectivity": number})(value, at)}
 
 
-def _idf(value: Any, at: str) -> Any:
+def _idf(value: Json, at: str) -> Json:
     if not isinstance(value, dict):
         return one_of("global")(value, at)
     found = _single("corpus", normal_filter)(value, at)
@@ -159,26 +192,26 @@ def _idf(value: Any, at: str) -> Any:
     return found
 
 
-_PARAMS = fields(
-    {
-        "hnsw_ef": whole,
-        "exact": boolean,
-        "indexed_only": boolean,
-        "quantization": fields({"ignore": boolean, "rescore": boolean, "oversampling": number}),
-        "acorn": _acorn,
-        "idf": _idf,
-    }
-)
+_PARAM_SHAPES: Mapping[str, Shape] = {
+    "hnsw_ef": whole,
+    "exact": boolean,
+    "indexed_only": boolean,
+    "quantization": fields({"ignore": boolean, "rescore": boolean, "oversampling": number}),
+    "acorn": _acorn,
+    "idf": _idf,
+}
+# A parameter without a shape here goes through as it is: compiling what is said checks it.
+_PARAMS = fields({**_PARAM_SHAPES, **{key: anything for key in SEARCH_PARAMS if key not in _PARAM_SHAPES}})
 
 
-def _key(value: Any, at: str) -> Any:
+def _key(value: Json, at: str) -> Json:
     numbered = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if numbered or (isinstance(value, str) and value):
         return value
     raise refusal(at, f"a shard key is a text or an unsigned integer, not {shown(value)}")
 
 
-def shard_key(value: Any, at: str) -> Any:
+def shard_key(value: Json, at: str) -> Json:
     """A key, a list of keys, or ``{"target", "fallback"}``; a list of one key is the key."""
     if isinstance(value, dict):
         return fields({"target": _key, "fallback": _key}, "target", "fallback")(value, at)
@@ -191,14 +224,14 @@ def shard_key(value: Any, at: str) -> Any:
 _NAMES = each(text)
 
 
-def _names(value: Any, at: str) -> list[str]:
+def _names(value: Json, at: str) -> list[str]:
     found: list[str] = _NAMES(value, at)
     if not found:
         raise refusal(at, "an empty list has no meaning in QQL", "write false for none, true for all")
     return found
 
 
-def with_payload(value: Any, at: str) -> Any:
+def with_payload(value: Json, at: str) -> Json:
     """A boolean, ``{"include": […]}`` (also as a list) or ``{"exclude": […]}``."""
     if isinstance(value, bool):
         return value
@@ -208,7 +241,7 @@ def with_payload(value: Any, at: str) -> Any:
     return variants("selection", kinds)(value, at)
 
 
-def with_vector(value: Any, at: str) -> Any:
+def with_vector(value: Json, at: str) -> Json:
     """A boolean or a list of names."""
     return value if isinstance(value, bool) else _names(value, at)
 
@@ -217,13 +250,13 @@ SELECTIONS: Mapping[str, Shape] = {"with_payload": with_payload, "with_vector": 
 _LOOKUP = fields({"collection": text, "vector": text, "shard_key": shard_key}, "collection")
 
 
-def _with_lookup(value: Any, at: str) -> dict[str, Any]:
+def _with_lookup(value: Json, at: str) -> JsonObject:
     shapes = {"collection": text, "with_payload": with_payload, "with_vectors": with_vector}
     found = {"collection": value} if isinstance(value, str) else fields(shapes, "collection")(value, at)
     return {"with_payload": True, "with_vectors": False, **found}
 
 
-def _prefetches(value: Any, at: str) -> list[dict[str, Any]]:
+def _prefetches(value: Json, at: str) -> list[JsonObject]:
     return list(one_or_each(_stage)(value, at))
 
 
@@ -242,11 +275,11 @@ _MERGED = ("should", "min_should")
 """Clauses of a filter that Qdrant joins with those of the filters below into one."""
 
 
-def _stage(value: Any, at: str) -> dict[str, Any]:
+def _stage(value: Json, at: str) -> JsonObject:
     return _checked(value, at, fields(_STAGE)(value, at))
 
 
-def _checked(value: Any, at: str, found: dict[str, Any]) -> dict[str, Any]:
+def _checked(value: Json, at: str, found: JsonObject) -> JsonObject:
     """What a stage needs in QQL, and a filter in the form that keeps its meaning above other filters."""
     if "query" not in found:
         hint = "SCROLL FROM c WHERE … walks through points; QUERY SAMPLE draws some"
@@ -256,7 +289,7 @@ def _checked(value: Any, at: str, found: dict[str, Any]) -> dict[str, Any]:
         raise refusal(at, "the key `using` is missing", hint)
     _check_fusion(found, at)
     _check_joined(value, at)
-    idle: tuple[tuple[str, Any], ...] = (("params", {}), ("prefetch", []), ("filter", None))
+    idle: tuple[tuple[str, Json], ...] = (("params", {}), ("prefetch", []), ("filter", None))
     found = {key: item for key, item in found.items() if (key, item) not in idle}
     where = found.get("filter", {})
     if where.keys() & {*_MERGED} and any(_has_alternatives(one) for one in found.get("prefetch", [])):
@@ -264,7 +297,7 @@ def _checked(value: Any, at: str, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check_joined(value: Mapping[str, Any], at: str) -> None:
+def _check_joined(value: Body, at: str) -> None:
     """Refuses alternatives, as they are written, above others: Qdrant makes one list of them."""
     joined = _alternatives(value)
     lower = _lower_alternatives(value, at)
@@ -274,12 +307,12 @@ def _check_joined(value: Mapping[str, Any], at: str) -> None:
         raise refusal(place, f"Qdrant joins it with {lower} into one list", hint)
 
 
-def _alternatives(stage: Mapping[str, Any]) -> str | None:
+def _alternatives(stage: Body) -> str | None:
     """The clause of a stage's own filter that Qdrant joins with those below."""
     return next((key for key in _MERGED if (stage.get("filter") or {}).get(key)), None)
 
 
-def _lower_alternatives(stage: Mapping[str, Any], at: str) -> str | None:
+def _lower_alternatives(stage: Body, at: str) -> str | None:
     """The place of the first filter below a stage with a clause that Qdrant joins."""
     inside = stage.get("prefetch") or []
     for one, place in listed(inside if isinstance(inside, list) else [inside], below(at, "prefetch")):
@@ -290,7 +323,7 @@ def _lower_alternatives(stage: Mapping[str, Any], at: str) -> str | None:
     return None
 
 
-def _check_fusion(found: Mapping[str, Any], at: str) -> None:
+def _check_fusion(found: Body, at: str) -> None:
     """A fusion has stages to fuse, and as many weights."""
     query, inputs = found["query"], found.get("prefetch", [])
     if _kind(query) in ("fusion", "rrf") and not inputs:
@@ -302,33 +335,34 @@ def _check_fusion(found: Mapping[str, Any], at: str) -> None:
         raise refusal(place, why, "each prefetch takes one, in order")
 
 
-def _has_alternatives(stage: Mapping[str, Any]) -> bool:
+def _has_alternatives(stage: Body) -> bool:
     where = stage.get("filter") or {}
     return bool(where.keys() & {*_MERGED}) or any(map(_has_alternatives, stage.get("prefetch", ())))
 
 
-def _without_vectors(found: dict[str, Any]) -> dict[str, Any]:
+def _without_vectors(found: JsonObject) -> JsonObject:
     return {key: item for key, item in found.items() if (key, item) != ("with_vector", False)}
 
 
-def normal_query(value: Any, at: str) -> dict[str, Any]:
+def normal_query(value: Json, at: str) -> JsonObject:
     """The canonical body of ``POST …/points/query``."""
     found = _checked(value, at, fields({**_ROOT, "offset": whole})(value, at))
     return _without_vectors({"with_payload": False, **found})
 
 
-def normal_groups(value: Any, at: str) -> dict[str, Any]:
+def normal_groups(value: Json, at: str) -> JsonObject:
     """The canonical body of ``POST …/points/query/groups``."""
     own: Mapping[str, Shape] = {"group_by": text, "group_size": positive, "with_lookup": _with_lookup}
     hints = {"offset": "groups know no offset"}
     found = _checked(value, at, fields({**_ROOT, **own}, "group_by", hints=hints)(value, at))
-    return _without_vectors({"with_payload": False, "limit": 10, "group_size": 3, **found})
+    defaults = {"with_payload": False, "limit": DEFAULT_LIMIT, "group_size": GROUP_SIZE}
+    return _without_vectors({**defaults, **found})
 
 
 # ------------------------------------------------------------------------------------ nodes
 
 
-def query_of(body: Mapping[str, Any], collection: str, options: tuple[nodes.Option, ...] = ()) -> nodes.Query:
+def query_of(body: Body, collection: str, options: tuple[nodes.Option, ...] = ()) -> nodes.Query:
     """The tree of a canonical query or groups query. ``options`` are those of the request as a whole."""
     stages = _Stages()
     lookup = body.get("with_lookup")
@@ -349,7 +383,7 @@ def query_of(body: Mapping[str, Any], collection: str, options: tuple[nodes.Opti
     )
 
 
-def _group_lookup(found: Mapping[str, Any] | None) -> nodes.GroupLookup | None:
+def _group_lookup(found: Body | None) -> nodes.GroupLookup | None:
     if found is None:
         return None
     return nodes.GroupLookup(
@@ -357,30 +391,30 @@ def _group_lookup(found: Mapping[str, Any] | None) -> nodes.GroupLookup | None:
     )
 
 
-def _scalar(value: Any) -> nodes.Scalar | None:
+def _scalar(value: Json) -> nodes.Scalar | None:
     return None if value is None else scalar(value)
 
 
-def _selection(value: Any) -> nodes.Selection:
+def _selection(value: Json) -> nodes.Selection:
     if isinstance(value, bool):
         return nodes.Selection("all" if value else "none")
     ((mode, names),) = value.items()
     return nodes.Selection(mode, tuple(name_of(name) for name in names))
 
 
-def payload_of(value: Any) -> nodes.Selection | None:
+def payload_of(value: Json) -> nodes.Selection | None:
     """WITH PAYLOAD; None for all of it, which is QQL's default."""
     return None if value is True else _selection(value)
 
 
-def vectors_of(value: Any) -> nodes.Selection | None:
+def vectors_of(value: Json) -> nodes.Selection | None:
     """WITH VECTOR; None for none."""
     if value in (None, False):
         return None
     return _selection({"include": value} if isinstance(value, list) else value)
 
 
-def shard_of(value: Any) -> nodes.Shard | None:
+def shard_of(value: Json) -> nodes.Shard | None:
     """SHARD of a canonical ``shard_key``."""
     if value is None:
         return None
@@ -389,7 +423,7 @@ def shard_of(value: Any) -> nodes.Shard | None:
     return nodes.Shard(tuple(scalar(key) for key in (value if isinstance(value, list) else [value])))
 
 
-def order_node(found: Mapping[str, Any]) -> nodes.OrderBy:
+def order_node(found: Body) -> nodes.OrderBy:
     """ORDER BY of a canonical ``order_by``."""
     direction = "desc" if found["direction"] == "desc" else None
     return nodes.OrderBy(name_of(found["key"]), direction, _scalar(found.get("start_from")))
@@ -403,7 +437,7 @@ class _Stages:
         self.names: dict[str, nodes.Name] = {}
         self.taken: set[str] = set()
 
-    def clauses(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def clauses(self, body: Body) -> JsonObject:
         """What stages and whole queries have in common, as fields of `nodes.Query`."""
         refs = tuple(nodes.Ref(self.stage(one)) for one in body.get("prefetch", ()))
         target, fusion, options = _target(body["query"], body.get("using"))
@@ -421,7 +455,7 @@ class _Stages:
             "limit": _scalar(body.get("limit")),
         }
 
-    def stage(self, body: Mapping[str, Any]) -> nodes.Name:
+    def stage(self, body: Body) -> nodes.Name:
         """The name of the stage that says a prefetch."""
         key = json.dumps(body, sort_keys=True)
         if key not in self.names:
@@ -430,7 +464,7 @@ class _Stages:
             self.ctes.append(nodes.Cte(self.names[key], stage))
         return self.names[key]
 
-    def name(self, body: Mapping[str, Any]) -> nodes.Name:
+    def name(self, body: Body) -> nodes.Name:
         wanted = _role(body)
         count = 1
         found = "stage1" if wanted == "stage" else wanted
@@ -441,42 +475,35 @@ class _Stages:
         return name_of(found)
 
 
-_ROLES = {
-    "recommend": "recommended",
-    "discover": "discovered",
-    "context": "context",
-    "order_by": "ordered",
+_STAGE_NAMES = {info.rest: info.stage for info in nodes.TARGETS.values() if info.rest} | {
     "fusion": "fused",
     "rrf": "fused",
-    "formula": "scored",
-    "sample": "sampled",
-    "relevance_feedback": "feedback",
-    "text": "matched",
 }
+"""What a stage is called by what it does, by the key of its query."""
 
 
-def _kind(query: Mapping[str, Any]) -> str:
+def _kind(query: Body) -> str:
     """The key that says what a canonical query is; others may stand beside it."""
     return next(key for key in (*_QUERIES, "text") if key in query)
 
 
-def _role(body: Mapping[str, Any]) -> str:
+def _role(body: Body) -> str:
     """What a stage is called: by its vector, by what it does, or by the shape of what it searches for."""
     kind = _kind(body["query"])
     if kind in ("fusion", "rrf", "formula"):
-        return _ROLES[kind]
+        return _STAGE_NAMES[kind]
     if using := body.get("using"):
         word = re.sub(r"\W+", "_", using, flags=re.ASCII).strip("_")
         return word if re.match("[A-Za-z_]", word) else "stage"
     if kind != "nearest":
-        return _ROLES[kind]
+        return _STAGE_NAMES[kind]
     wanted = body["query"]["nearest"]
     if isinstance(wanted, list):
         return "multi" if wanted and isinstance(wanted[0], list) else "dense"
     return "sparse" if isinstance(wanted, dict) and "indices" in wanted else "stage"
 
 
-def _lookup(found: Mapping[str, Any]) -> nodes.Lookup:
+def _lookup(found: Body) -> nodes.Lookup:
     named = found.get("vector")
     return nodes.Lookup(
         name_of(found["collection"]),
@@ -485,11 +512,11 @@ def _lookup(found: Mapping[str, Any]) -> nodes.Lookup:
     )
 
 
-def _params(found: Mapping[str, Any]) -> tuple[nodes.Option, ...]:
+def _params(found: Body) -> tuple[nodes.Option, ...]:
     return tuple(nodes.Option(key, _param(key, value)) for key, value in found.items())
 
 
-def _param(key: str, value: Any) -> Any:
+def _param(key: str, value: Json) -> Json:
     if key == "idf" and isinstance(value, dict):
         return filter_of(value["corpus"])
     return value["enable"] if key == "acorn" and value.keys() == {"enable"} else value
@@ -498,7 +525,7 @@ def _param(key: str, value: Any) -> Any:
 _Target = tuple[nodes.Target | None, nodes.Fusion | None, tuple[nodes.Option, ...]]
 
 
-def _target(query: Mapping[str, Any], using: str | None) -> _Target:
+def _target(query: Body, using: str | None) -> _Target:
     """What a query searches for, or how it fuses, and the options that belong to that."""
     kind = _kind(query)
     found = query[kind]
@@ -511,21 +538,53 @@ def _target(query: Mapping[str, Any], using: str | None) -> _Target:
         return _full_text(found, using or ""), None, ()
     if kind == "formula":
         return as_formula(query), None, ()
-    if kind == "nearest" and "mmr" in query:
-        mmr = query["mmr"]
-        parts = _scalar(mmr.get("diversity")), _scalar(mmr.get("candidates_limit"))
-        return nodes.Mmr(_input_node(found), *parts), None, ()
-    return _TARGETS[kind](found), None, ()
+    if kind == "order_by":
+        return order_node(found), None, ()
+    if kind == "sample":
+        return nodes.Sample(), None, ()
+    declared = next((key for key in _BESIDE_NEAREST if key in query), kind)
+    if declared == "nearest":
+        return _input_node(found), None, ()
+    return _declared_node(_DECLARED[declared], query), None, ()
 
 
-def _full_text(found: Any, name: str) -> nodes.FullText:
+def _declared_node(kind: type[nodes.Node], query: Body) -> nodes.Target:
+    """The node that a canonical query says, each part read from the place that it declares."""
+    values: JsonObject = {}
+    for part in nodes.TARGETS[kind].parts:
+        key, _, inner = part.rest.partition(".")
+        found = query[key].get(inner) if inner else query[key]
+        if found is not None:
+            values[part.field] = _part_node(part.role, found)
+    if kind is nodes.RelevanceFeedback:
+        naive = query["relevance_feedback"]["strategy"]["naive"]
+        options = tuple(nodes.Option(name, value) for name, value in naive.items())
+        values |= {"strategy": name_of("naive"), "options": options}
+    return cast(nodes.Target, kind(**values))
+
+
+def _part_node(role: Role, found: Json) -> object:
+    if role is INPUT:
+        return _input_node(found)
+    if role is INPUTS:
+        return tuple(_input_node(one) for one in found)
+    if role is PAIRS:
+        return tuple(
+            nodes.ContextPair(_input_node(one["positive"]), _input_node(one["negative"])) for one in found
+        )
+    if role is SCORED:
+        return tuple(nodes.FeedbackItem(_input_node(one["example"]), scalar(one["score"])) for one in found)
+    return name_of(found) if isinstance(role, Choice) else scalar(found)
+
+
+def _full_text(found: Json, name: str) -> nodes.FullText:
     if isinstance(found, str):
         return nodes.FullText(scalar(found), name_of(name))
     options = tuple(nodes.Option(key, value) for key, value in found["scoring"]["bm25"].items())
     return nodes.FullText(scalar(found["query"]), name_of(name), options)
 
 
-def _input_node(found: Any) -> nodes.Input:
+def _input_node(found: Json) -> nodes.Input:
     if isinstance(found, (int, str)):
         return nodes.Point(scalar(found))
     kind = next((kind for kind in _INFERENCE if isinstance(found, dict) and kind in found), None)
@@ -536,37 +595,3 @@ def _input_node(found: Any) -> nodes.Input:
         return nodes.Inference(found["object"], model, options)
     make = nodes.Text if kind == "text" else nodes.Image
     return make(scalar(found[kind]), model, options)
-
-
-def _inputs(found: list[Any]) -> tuple[nodes.Input, ...]:
-    return tuple(_input_node(one) for one in found)
-
-
-def _pairs(found: list[Any]) -> tuple[nodes.ContextPair, ...]:
-    return tuple(
-        nodes.ContextPair(_input_node(one["positive"]), _input_node(one["negative"])) for one in found
-    )
-
-
-def _recommend_node(found: Mapping[str, Any]) -> nodes.Recommend:
-    strategy = name_of(found["strategy"]) if "strategy" in found else None
-    return nodes.Recommend(_inputs(found["positive"]), _inputs(found["negative"]), strategy)
-
-
-def _feedback_node(found: Mapping[str, Any]) -> nodes.RelevanceFeedback:
-    items = tuple(
-        nodes.FeedbackItem(_input_node(one["example"]), scalar(one["score"])) for one in found["feedback"]
-    )
-    options = tuple(nodes.Option(key, value) for key, value in found["strategy"]["naive"].items())
-    return nodes.RelevanceFeedback(_input_node(found["target"]), items, name_of("naive"), options)
-
-
-_TARGETS: Mapping[str, Callable[[Any], nodes.Target]] = {
-    "nearest": _input_node,
-    "recommend": _recommend_node,
-    "discover": lambda found: nodes.Discover(_input_node(found["target"]), _pairs(found["context"])),
-    "context": lambda found: nodes.Context(_pairs(found)),
-    "order_by": order_node,
-    "sample": lambda _: nodes.Sample(),
-    "relevance_feedback": _feedback_node,
-}

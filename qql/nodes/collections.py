@@ -59,7 +59,7 @@ class AlterCollection(Node):
     changes: tuple[VectorChange, ...] = ()
 
 
-@statement("ALTER COLLECTION {collection} ADD {vector}")
+@statement("ALTER COLLECTION {collection} ADD {vector}", shows="added the vector {name} to {collection}")
 @node
 class AddVector(Node):
     """``ALTER COLLECTION c ADD dense VECTOR(384, COSINE)``."""
@@ -155,7 +155,7 @@ class DropAlias(Node):
     if_exists: bool = False
 
 
-@statement("ALTER ALIAS {name} RENAME TO {to}")
+@statement("ALTER ALIAS {name} RENAME TO {to}", shows="renamed the alias {name} to {to}")
 @node
 class RenameAlias(Node):
     """``ALTER ALIAS a RENAME TO b``."""
@@ -174,7 +174,7 @@ class ShowAliases(Node):
     collection: Name | None = None
 
 
-@statement("CREATE SNAPSHOT ON {collection}")
+@statement("CREATE SNAPSHOT ON {collection}", shows="created the snapshot {answer[name]} of {collection}")
 @node
 class CreateSnapshot(Node):
     """``CREATE SNAPSHOT ON c``."""

@@ -196,7 +196,9 @@ class StatementInfo:
     ``text`` is how it is written, ``{field}`` for its fields in the order of the text; ``clauses`` are the
     fields that stand behind it in any order. ``sends`` is the method and the path of a request without a
     body, with ``{field}`` for the name of a collection. ``shows`` says what is shown of an answer: `Rows`, or
-    a message. Where ``sends`` or ``shows`` is None, a function of the emitter or of the session has it.
+    a message, in which ``{collection}`` is the statement's, ``{name}`` what it works on there, ``{to}`` a new
+    name, and ``{answer[key]}`` a part of the answer. Where ``sends`` or ``shows`` is None, a function of the
+    emitter or of the session has it.
     """
 
     text: str

@@ -192,22 +192,15 @@ def _leaves(values: Body, above: str = "") -> Iterator[tuple[str, Json]]:
 
 MakeResult = Callable[[Compiled, Json], Result]
 
-_SHOWS: Mapping[type[nodes.Node], str | MakeResult] = {
+_SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.Query: _query_hits,
     nodes.Scroll: _query_hits,
     nodes.Count: _count_row,
     nodes.Facet: _facet_rows,
     nodes.Batch: _batch_result,
     nodes.Upsert: _upsert_message,
-    nodes.AddVector: "added the vector {name} to {collection}",
     nodes.ShowIndexes: _list_indexes,
-    nodes.RenameAlias: "renamed the alias {name} to {to}",
-    nodes.CreateSnapshot: "created the snapshot {answer[name]} of {collection}",
     nodes.ShowQuotas: _list_quotas,
     nodes.ShowCollection: _describe_collection,
 }
-"""How the answers of those statements are shown whose declaration does not say it.
-
-In a message, here and there, ``{collection}`` is the statement's, ``{name}`` what it works on there, ``{to}``
-a new name, and ``{answer[key]}`` a part of the answer.
-"""
+"""What makes results of the answers to statements whose declarations do not say how they are shown."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 from qql.backends.base import Progress
+from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
+from qql.compiler.options.table import Settings
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
@@ -130,10 +132,10 @@ def _collection_clauses(config: Body, done: DumpResult) -> str:
         if given and given.get("memory"):
             params[option] = given["memory"]
     blocks = [
-        _options_block("HNSW", config.get("hnsw_config"), _HNSW, done),
-        _options_block("OPTIMIZERS", config.get("optimizer_config"), _OPTIMIZERS, done),
-        _options_block("PARAMS", params, _PARAMS, done),
-        _options_block("WAL", config.get("wal_config"), _WAL, done),
+        _options_block("HNSW", config.get("hnsw_config"), _defaults(HNSW), done),
+        _options_block("OPTIMIZERS", config.get("optimizer_config"), _defaults(OPTIMIZERS), done),
+        _options_block("PARAMS", params, _defaults(PARAMS), done),
+        _options_block("WAL", config.get("wal_config"), _defaults(WAL), done),
         _quantization_block(config.get("quantization_config")),
         _strict_mode_block(config.get("strict_mode_config")),
         _metadata_block(metadata),
@@ -150,7 +152,7 @@ def _recorded_models(config: Body) -> dict[str, str]:
 def _dense_vector(name: str, given: Body, model: str | None, done: DumpResult) -> str:
     rest = {key: value for key, value in given.items() if key not in _SHAPE_KEYS}
     blocks = [
-        _options_block("HNSW", rest.pop("hnsw_config", None), _HNSW, done),
+        _options_block("HNSW", rest.pop("hnsw_config", None), _defaults(HNSW), done),
         _quantization_block(rest.pop("quantization_config", None)),
         _multivector_block(rest.pop("multivector_config", None)),
         _options_block("VECTOR", rest, _STORAGE, done),
@@ -177,45 +179,16 @@ def _vector_clause(name: str, shape: str, model: str | None, blocks: Iterable[st
     return " ".join(part for part in parts if part)
 
 
-_HNSW = {
-    "m": 16,
-    "ef_construct": 100,
-    "full_scan_threshold": 10_000,
-    "max_indexing_threads": 0,
-    "on_disk": False,
-    "memory": None,
-    "payload_m": None,
-    "inline_storage": None,
-}
-"""Options of a block, and Qdrant's defaults: what is as it would be anyway is not written.
+def _defaults(options: Settings) -> JsonObject:
+    """Options of a block, and Qdrant's defaults: what is as it would be anyway is not written.
 
-So the script runs on an engine that has no such setting too.
-"""
-_OPTIMIZERS = {
-    "deleted_threshold": 0.2,
-    "vacuum_min_vector_number": 1000,
-    "default_segment_number": 0,
-    "max_segment_size": None,
-    "memmap_threshold": None,
-    "indexing_threshold": 10_000,
-    "flush_interval_sec": 5,
-    "max_optimization_threads": None,
-    "prevent_unoptimized": None,
-}
-_PARAMS = {
-    "shard_number": 1,
-    "sharding_method": None,
-    "replication_factor": 1,
-    "write_consistency_factor": 1,
-    "read_fan_out_factor": None,
-    "read_fan_out_delay_ms": None,
-    "on_disk_payload": True,
-    "payload_memory": None,
-    "id_tracker_memory": None,
-}
-_WAL = {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1}
-_STORAGE = dict.fromkeys(("on_disk", "memory", "datatype"))
-_SPARSE_INDEX = {"full_scan_threshold": None, **_STORAGE}
+    So the script runs on an engine that has no such setting too.
+    """
+    return {one.name: one.default for one in options.values()}
+
+
+_STORAGE = _defaults(VECTOR)
+_SPARSE_INDEX = {name: SPARSE[name].default for name in SPARSE_INDEX}
 _EMBEDDED_PLACEHOLDERS = {"flush_interval_sec": 0}
 """What the embedded engine reports for settings that it does not have."""
 
