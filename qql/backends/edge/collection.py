@@ -271,6 +271,6 @@ def require_version(found: Body, path: Path) -> None:
 def _damaged(name: str, why: str) -> QQLConnectionError:
     return open_error(
         "database-corrupt",
-        f"collection `{name}` is damaged: {first_line(why)}",
+        f"collection `{name}` is damaged: {first_line(why.strip())}",
         f"the other collections can be used; restore this one from a copy, or DROP COLLECTION {name}",
     )

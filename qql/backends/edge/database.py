@@ -240,7 +240,7 @@ class Database:
 
 
 def _take_place(new: Path, place: Path) -> None:
-    """Rename a directory to where another may be. `_find_collections` undoes what a crash leaves half done."""
+    """Rename a directory to where another may be. `_find_collections` undoes what a crash cuts short."""
     old = place.with_name(f"{_REPLACED}{place.name}")
     if place.exists():
         place.rename(old)

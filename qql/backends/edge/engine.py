@@ -48,7 +48,7 @@ def is_panic(exc: BaseException) -> bool:
 
 def first_line(said: object, otherwise: str = "no reason given") -> str:
     """The first line of what an exception says; ``otherwise`` where it says nothing."""
-    lines = str(said).strip().splitlines()
+    lines = str(said).splitlines()
     return lines[0] if lines else otherwise
 
 
