@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote, unquote
 
 import orjson
 
 from qql.errors import QQLError, QQLExecutionError
+from qql.rest.types import Json, JsonObject
 
-from .texts import text_of
+from .messages import text_of
 
-__all__ = ["canonical", "encode"]
+__all__ = ["canonical_path", "encode"]
 
 
-def canonical(path: str) -> str:
+def canonical_path(path: str) -> str:
     """The path with each segment percent-encoded once.
 
     Raises `QQLExecutionError` (``invalid-name``) for dots alone, which would climb to another resource.
@@ -28,7 +28,7 @@ def canonical(path: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def encode(body: dict[str, Any]) -> bytes:
+def encode(body: JsonObject) -> bytes:
     """The body as JSON.
 
     Raises `QQLExecutionError` (``invalid-value``) for what JSON cannot say: NaN, infinity, keys that are no
@@ -48,7 +48,7 @@ def encode(body: dict[str, Any]) -> bytes:
         raise _not_json(text_of(exc)) from exc
 
 
-def _require_json(body: Any) -> None:
+def _require_json(body: Json) -> None:
     pending = [body]
     while pending:
         value = pending.pop()
@@ -64,7 +64,7 @@ def _require_json(body: Any) -> None:
             raise _not_json(f"{value} is no number that JSON has")
 
 
-def _are_finite(values: Sequence[Any]) -> bool:
+def _are_finite(values: Sequence[Json]) -> bool:
     """Whether all are finite numbers, in one pass that costs little: most of a large body is vectors."""
     try:
         return all(map(math.isfinite, values))
