@@ -38,7 +38,7 @@ def endpoint(url: str, prefer_grpc: bool) -> JsonObject:
         )
     if parts.query or parts.fragment:
         raise _invalid_url(url, "holds a `?` or `#` part, which would not be sent")
-    host = _bracketed(parts.hostname)
+    host = _bracketed_host(parts.hostname)
     scheme = "https" if _SCHEMES[parts.scheme] else "http"
     if not parts.scheme.startswith("grpc"):
         address = f"{scheme}://{host}:{port or _REST_PORT}{parts.path.rstrip('/')}"
@@ -60,10 +60,10 @@ def address_of(http: ApiClient | None, options: Body, grpc: bool) -> str:
         return str(http.host).rstrip("/")
     parts = urlsplit(http.host)
     scheme = "grpcs" if parts.scheme == "https" else "grpc"
-    return f"{scheme}://{_bracketed(parts.hostname)}:{options.get('grpc_port', _GRPC_PORT)}"
+    return f"{scheme}://{_bracketed_host(parts.hostname)}:{options.get('grpc_port', _GRPC_PORT)}"
 
 
-def _bracketed(host: str | None) -> str | None:
+def _bracketed_host(host: str | None) -> str | None:
     """A host as an address has it: IPv6 in brackets."""
     return f"[{host}]" if ":" in (host or "") else host
 

@@ -45,7 +45,7 @@ def encode(body: JsonObject) -> bytes:
     try:
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as exc:
-        raise _not_json(text_of(exc)) from exc
+        raise _json_error(text_of(exc)) from exc
 
 
 def _require_json(body: Json) -> None:
@@ -55,13 +55,13 @@ def _require_json(body: Json) -> None:
         if isinstance(value, dict):
             for key in value:
                 if not isinstance(key, str):
-                    raise _not_json(f"the key {key!r} is no string")
+                    raise _json_error(f"the key {key!r} is no string")
             pending.extend(value.values())
         elif isinstance(value, list | tuple):
             if not _are_finite(value):
                 pending.extend(value)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise _not_json(f"{value} is no number that JSON has")
+            raise _json_error(f"{value} is no number that JSON has")
 
 
 def _are_finite(values: Sequence[Json]) -> bool:
@@ -72,5 +72,5 @@ def _are_finite(values: Sequence[Json]) -> bool:
         return False
 
 
-def _not_json(why: str) -> QQLError:
+def _json_error(why: str) -> QQLError:
     return QQLExecutionError.make("invalid-value", f"the request cannot be sent as JSON: {why}")

@@ -176,7 +176,7 @@ class Faults:
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
-                self._refuse(
+                self._fail_code(
                     _code_for(_LOCAL, text, "engine-error"),
                     text,
                     request,
@@ -189,7 +189,7 @@ class Faults:
         message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
         self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
 
-    def _refuse(
+    def _fail_code(
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
     ) -> NoReturn:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
@@ -205,7 +205,7 @@ class Faults:
         hint = None  # without a number of seconds: the server might have named a date
         if isinstance(exc, ResourceExhaustedResponse):
             hint = f"the server asks to wait {exc.retry_after_s} s before the next request"
-        self._refuse("rate-limited", text_of(exc), request, exc, hint)
+        self._fail_code("rate-limited", text_of(exc), request, exc, hint)
 
     def _refuse_status(self, exc: UnexpectedResponse, request: Request) -> NoReturn:
         status = exc.status_code or 0
@@ -213,15 +213,15 @@ class Faults:
         if 300 <= status < 400:
             self._fail_redirect(exc)
         if status in (401, 403):
-            self._refuse("not-authorised", text or f"HTTP status {status}", request, exc)
+            self._fail_code("not-authorised", text or f"HTTP status {status}", request, exc)
         if status == 429:
-            self._refuse("rate-limited", text or "", request, exc)
+            self._fail_code("rate-limited", text or "", request, exc)
         if text is None and status == 404 and not exc.content.strip():
             self._fail_unknown_route(request, exc)
         if text is None:
             self._fail_page(status, exc.content, exc)
         code = _HTTP.get(status) or ("server-refused" if 400 <= status < 500 else "server-error")
-        self._refuse(code, text, request, exc)
+        self._fail_code(code, text, request, exc)
 
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
@@ -230,7 +230,7 @@ class Faults:
             self._fail_unanswered(kind(text), exc)
         if status == "UNIMPLEMENTED":
             self._fail_unknown_route(request, exc)
-        self._refuse(_GRPC.get(status, "server-error"), text, request, exc)
+        self._fail_code(_GRPC.get(status, "server-error"), text, request, exc)
 
     def _fail_redirect(self, exc: UnexpectedResponse) -> NoReturn:
         target = public_url(str(exc.headers.get("location", "")))

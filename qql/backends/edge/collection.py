@@ -183,9 +183,9 @@ class Collection:
 
     def save(self) -> None:
         """Write the schema file."""
-        write_json(self.path / MARKER, self._description())
+        write_json(self.path / MARKER, self._to_json())
 
-    def _description(self) -> JsonObject:
+    def _to_json(self) -> JsonObject:
         return {
             "format": FORMAT,
             "version": VERSION,

@@ -91,7 +91,7 @@ def _hnsw(base: Body) -> Reader[edge.HnswIndexConfig]:
 _QUANTIZATION_COMMON: dict[str, Reader[object]] = {"always_ram": boolean, "memory": _memory}
 
 
-def _scalar(value: Json, where: str) -> edge.ScalarQuantizationConfig:
+def _scalar_quantization(value: Json, where: str) -> edge.ScalarQuantizationConfig:
     fields = _QUANTIZATION_COMMON | {"type": one_of(edge.ScalarType), "quantile": number}
     given = read(value, where, fields, ("type",))
     if "quantile" in given and not 0.5 <= given["quantile"] <= 1.0:
@@ -100,7 +100,7 @@ def _scalar(value: Json, where: str) -> edge.ScalarQuantizationConfig:
 
 
 _QUANTIZATION: dict[str, Reader[edge.QuantizationConfigType]] = {
-    "scalar": _scalar,
+    "scalar": _scalar_quantization,
     "product": object_of(
         edge.ProductQuantizationConfig,
         _QUANTIZATION_COMMON | {"compression": one_of(edge.CompressionRatio)},
@@ -120,7 +120,7 @@ _QUANTIZATION: dict[str, Reader[edge.QuantizationConfigType]] = {
 }
 
 
-def _quantization(value: Json, where: str) -> edge.QuantizationConfigType:
+def _quantization_config(value: Json, where: str) -> edge.QuantizationConfigType:
     body = mapping(value, where)
     if len(body) != 1:
         raise refuse("invalid-request", f"{where} requires exactly one of {', '.join(_QUANTIZATION)}")
@@ -143,13 +143,13 @@ DENSE: dict[str, Reader[object]] = {
 """What a dense vector is, from its beginning to its end. ``size`` and ``distance`` are required."""
 
 
-def _dense(hnsw: Body) -> Reader[edge.EdgeVectorParams]:
+def _dense_params(hnsw: Body) -> Reader[edge.EdgeVectorParams]:
     """A reader of dense vectors whose own HNSW settings are laid over those of the collection."""
     settings: Fields = {
         "on_disk": boolean,
         "memory": _memory,
         "hnsw_config": _hnsw(hnsw),
-        "quantization_config": _quantization,
+        "quantization_config": _quantization_config,
     }
     return object_of(edge.EdgeVectorParams, {**DENSE, **settings}, ("size", "distance"))
 
@@ -169,7 +169,7 @@ _SPARSE_INDEX: Fields = {
 }
 
 
-def _sparse(value: Json, where: str) -> edge.EdgeSparseVectorParams:
+def _sparse_params(value: Json, where: str) -> edge.EdgeSparseVectorParams:
     fields: Fields = {"modifier": _modifier, "index": lambda index, place: read(index, place, _SPARSE_INDEX)}
     given = read(value, where, fields)
     index = given.pop("index", {})
@@ -197,7 +197,7 @@ _COLLECTION: Fields = {
     "vectors": mapping,
     "sparse_vectors": mapping,
     "hnsw_config": anything,
-    "quantization_config": _quantization,
+    "quantization_config": _quantization_config,
     "optimizers_config": object_of(edge.EdgeOptimizersConfig, _OPTIMIZERS),
     "on_disk_payload": boolean,
     "payload": _memory_of,
@@ -262,12 +262,13 @@ def edge_config(body: Body) -> edge.EdgeConfig:
         require_vector_name(name)
     for name in dense.keys() & sparse.keys():
         raise refuse("duplicate-vector", f"the vector name `{name}` is given twice, dense and sparse")
-    read_dense = _dense(hnsw)
+    read_dense = _dense_params(hnsw)
     arguments["vectors"] = {
         name: read_dense(params, vector_path("vectors", name)) for name, params in dense.items()
     }
     arguments["sparse_vectors"] = {
-        name: _sparse(params or {}, vector_path("sparse_vectors", name)) for name, params in sparse.items()
+        name: _sparse_params(params or {}, vector_path("sparse_vectors", name))
+        for name, params in sparse.items()
     }
     return edge.EdgeConfig(**arguments)
 

@@ -252,7 +252,7 @@ _MATCHES: dict[str, Reader[edge.MatchType]] = {
 }
 
 
-def _bounds(reader: Reader[object]) -> Fields:
+def _range_fields(reader: Reader[object]) -> Fields:
     return dict.fromkeys(("lt", "gt", "lte", "gte"), reader)
 
 
@@ -260,8 +260,8 @@ def _range(value: Json, where: str) -> edge.RangeType:
     given = mapping(value, where)
     dates = [bound for bound in given.values() if isinstance(bound, str)]
     if dates and len(dates) == len(given):
-        return edge.RangeDateTime(**read(given, where, _bounds(text)))
-    return edge.RangeFloat(**read(given, where, _bounds(number)))
+        return edge.RangeDateTime(**read(given, where, _range_fields(text)))
+    return edge.RangeFloat(**read(given, where, _range_fields(number)))
 
 
 geo_point = object_of(edge.GeoPoint, {"lon": number, "lat": number}, ("lon", "lat"))
@@ -274,7 +274,7 @@ def _radius(value: Json, where: str) -> edge.GeoRadius:
     return edge.GeoRadius(given["center"], given["radius"])
 
 
-def _line(value: Json, where: str) -> list[edge.GeoPoint]:
+def _geo_line(value: Json, where: str) -> list[edge.GeoPoint]:
     given = read(value, where, {"points": items}, ("points",))
     return [geo_point(point, where) for point in given["points"]]
 
@@ -289,9 +289,9 @@ _TESTS: dict[str, Reader[object]] = {
     ),
     "geo_radius": _radius,
     "geo_polygon": object_of(
-        edge.GeoPolygon, {"exterior": _line, "interiors": list_of(_line)}, ("exterior",)
+        edge.GeoPolygon, {"exterior": _geo_line, "interiors": list_of(_geo_line)}, ("exterior",)
     ),
-    "values_count": object_of(edge.ValuesCount, _bounds(integer())),
+    "values_count": object_of(edge.ValuesCount, _range_fields(integer())),
     "is_empty": boolean,
     "is_null": boolean,
 }

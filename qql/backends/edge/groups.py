@@ -38,7 +38,7 @@ def query_groups(collection: Collection, reader: QueryReader, body: Json, find: 
     size = integer(1, U32)(given.get("group_size", GROUP_SIZE), "group_size")
     payload = with_payload(given.get("with_payload", False), "with_payload")
     vector = with_vector(collection)(given.get("with_vector", False), "with_vector")
-    lookup = _lookup(given.get("with_lookup"), find)
+    lookup = _lookup_by_value(given.get("with_lookup"), find)
     query = {key: value for key, value in given.items() if key not in _OWN_KEYS}
     query["filter"] = {
         "must": [query["filter"]] if "filter" in query else [],
@@ -47,10 +47,10 @@ def query_groups(collection: Collection, reader: QueryReader, body: Json, find: 
     if "prefetch" in query:
         query["prefetch"] = _with_limits_times(query["prefetch"], size)
     groups = _full_groups(collection, reader, query, field, limit, size)
-    records = _records(collection, groups, payload, vector)
+    records = _hit_records(collection, groups, payload, vector)
     out = []
     for value, points in groups.items():
-        group: JsonObject = {"id": value, "hits": [_hit(point, records) for point in points]}
+        group: JsonObject = {"id": value, "hits": [_group_hit(point, records) for point in points]}
         found = lookup(value) if lookup is not None else None
         if found is not None:
             group["lookup"] = found
@@ -58,7 +58,7 @@ def query_groups(collection: Collection, reader: QueryReader, body: Json, find: 
     return {"groups": out}
 
 
-def _hit(point: edge.ScoredPoint, records: Mapping[str, JsonObject]) -> JsonObject:
+def _group_hit(point: edge.ScoredPoint, records: Mapping[str, JsonObject]) -> JsonObject:
     identity = plain_id(point.id)
     hit = {"id": identity, "version": point.version, "score": point.score}
     return hit | records.get(str(identity), {})
@@ -73,14 +73,14 @@ def _full_groups(
         request = reader.request({**query, "limit": asked, "with_payload": [field]})
         with collection.engine() as shard:
             points = shard.query(request)
-        groups = _grouped(points, field, limit, size)
+        groups = _fill_groups(points, field, limit, size)
         full = len(groups) == limit and all(len(members) == size for members in groups.values())
         if full or len(points) < asked or asked == U32:
             return groups
         asked = min(asked * 4, U32)
 
 
-def _grouped(points: list[edge.ScoredPoint], field: str, limit: int, size: int) -> _Groups:
+def _fill_groups(points: list[edge.ScoredPoint], field: str, limit: int, size: int) -> _Groups:
     groups: _Groups = {}
     for point in points:
         for value in _group_values(point.payload, field):
@@ -133,7 +133,7 @@ def _with_limits_times(prefetch: Json, factor: int) -> Json:
     return out
 
 
-def _records(
+def _hit_records(
     collection: Collection, groups: _Groups, payload: edge.WithPayloadType, vector: edge.WithVectorType
 ) -> dict[str, JsonObject]:
     """Payloads and vectors of all hits by id, as far as they are to be shown."""
@@ -143,7 +143,7 @@ def _records(
     return {str(item.id): record(item) for item in found}
 
 
-def _lookup(value: Json, find: _Find) -> Callable[[Json], JsonObject | None] | None:
+def _lookup_by_value(value: Json, find: _Find) -> Callable[[Json], JsonObject | None] | None:
     """A function from a group's value to the point of that id in another collection, or None."""
     if value is None:
         return None

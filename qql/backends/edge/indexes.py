@@ -44,7 +44,7 @@ def _stemmer(value: Json, where: str) -> edge.StemmingAlgorithm:
     return edge.SnowballParams(given["language"])
 
 
-def _scoring(value: Json, where: str) -> bool | edge.TextScoringParams:
+def _text_scoring(value: Json, where: str) -> bool | edge.TextScoringParams:
     if isinstance(value, bool):
         return value
     given = read(value, where, {"type": one_of(edge.TextScoringType)}, ("type",))
@@ -81,7 +81,7 @@ _TYPES: dict[str, _Type] = {
             "phrase_matching": boolean,
             "stopwords": _stopwords,
             "stemmer": _stemmer,
-            "scoring": _scoring,
+            "scoring": _text_scoring,
         },
     ),
     "bool": _Type(edge.BoolIndexParams, {}),

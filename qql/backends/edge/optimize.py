@@ -98,7 +98,7 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
             assert child.stdin is not None
             child.stdin.write(request + "\n")
             child.stdin.flush()
-        out, err = _wait(child, collection.name, progress)
+        out, err = _wait_for_child(child, collection.name, progress)
     except BaseException:
         child.kill()
         child.communicate()
@@ -108,7 +108,7 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
     return out
 
 
-def _wait(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
+def _wait_for_child(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
     started = time.monotonic()
     while True:
         if progress is not None:
@@ -161,10 +161,10 @@ def needs_optimize(collection: Collection) -> bool:
         pass  # see that it can be opened
     if collection.written:
         collection.flush()  # the counters of an open segment are in its files only then
-    return any(size >= limit for size in _unindexed(collection))
+    return any(size >= limit for size in _unindexed_sizes(collection))
 
 
-def _unindexed(collection: Collection) -> list[float]:
+def _unindexed_sizes(collection: Collection) -> list[float]:
     """Bytes of each dense vector of each segment that has no graph for it."""
     sizes = []
     for segment in (collection.path / "segments").iterdir():
@@ -174,13 +174,13 @@ def _unindexed(collection: Collection) -> list[float]:
             continue  # a segment that is being made or removed
         for name, stored in (config.get("vector_data") or {}).items():
             spec = collection.vectors.get(name)
-            if spec is None or _index_type(stored) != "plain":
+            if spec is None or _stored_index_type(stored) != "plain":
                 continue
             sizes.append(_vector_count(segment, name) * spec.size * spec.bytes_each)
     return sizes
 
 
-def _index_type(stored: Body) -> str:
+def _stored_index_type(stored: Body) -> str:
     return str((stored.get("index") or {}).get("type"))
 
 

@@ -54,15 +54,15 @@ class PointReader:
         """``{"id", "vector", "payload"}`` rows as the engine's points, and about how many bytes they are."""
         out, size = [], 0
         for at, row in enumerate(rows, 1):
-            point, bytes_used = self._point(row, at)
+            point, bytes_used = self._read_point(row, at)
             out.append(point)
             size += bytes_used
         return out, size
 
-    def _point(self, row: Json, at: int) -> tuple[edge.Point, int]:
-        identity = self._identity(row, at, _POINT_KEYS)
+    def _read_point(self, row: Json, at: int) -> tuple[edge.Point, int]:
+        identity = self._read_id(row, at, _POINT_KEYS)
         who = _title(at, identity)
-        vector, size = self._vector(row.get("vector"), who)
+        vector, size = self._read_vectors(row.get("vector"), who)
         payload = row.get("payload")
         if payload is None:
             return edge.Point(identity, vector, {}), size
@@ -70,11 +70,11 @@ class PointReader:
         try:
             return edge.Point(identity, vector, payload), size
         except (TypeError, ValueError, OverflowError) as exc:
-            _require_json(payload, who())
+            _require_json_payload(payload, who())
             why = first_line(exc)
             raise refuse("invalid-payload", f"{who()}: the payload cannot be stored: {why}") from exc
 
-    def _identity(self, row: Json, at: int, known: frozenset[str]) -> int | str:
+    def _read_id(self, row: Json, at: int, known: frozenset[str]) -> int | str:
         if not isinstance(row, Mapping):
             raise refuse("invalid-point", f"point {at} is no object but {row!r:.60}")
         identity = row.get("id")
@@ -90,7 +90,7 @@ class PointReader:
             )
         return identity
 
-    def _vector(self, vector: Json, who: Callable[[], str]) -> tuple[dict[str, edge.NamedVector], int]:
+    def _read_vectors(self, vector: Json, who: Callable[[], str]) -> tuple[dict[str, edge.NamedVector], int]:
         """All vectors of a point by name, and their bytes."""
         if vector is None:
             return {}, 0
@@ -148,8 +148,8 @@ class PointReader:
         """``{"id", "vector"}`` rows as the engine's, their ids, and about how many bytes they are."""
         out, ids, size = [], [], 0
         for at, row in enumerate(rows, 1):
-            identity = self._identity(row, at, _VECTOR_KEYS)
-            vector, bytes_used = self._vector(row.get("vector"), _title(at, identity))
+            identity = self._read_id(row, at, _VECTOR_KEYS)
+            vector, bytes_used = self._read_vectors(row.get("vector"), _title(at, identity))
             if not vector:
                 raise refuse("invalid-point", f"point {at} (id {identity}) has no vector to set")
             out.append(edge.PointVectors(identity, vector))
@@ -195,21 +195,21 @@ def check_payload(payload: Json, who: Callable[[], str]) -> int:
     try:
         written = orjson.dumps(payload)
     except (TypeError, ValueError, RecursionError) as exc:
-        _require_json(payload, who())
+        _require_json_payload(payload, who())
         raise refuse("invalid-payload", f"{who()}: the payload cannot be stored: {exc}") from exc
     if written.count(b"{") + written.count(b"[") > MAX_PAYLOAD_DEPTH:
-        _require_json(payload, who())
+        _require_json_payload(payload, who())
     return len(written)
 
 
 def check_json(value: Json, who: Callable[[], str]) -> Json:
     """Like `check_payload`, for what is not handed to the engine's conversion at once; gives the value."""
     check_payload(value, who)
-    _require_json(value, who())
+    _require_json_payload(value, who())
     return value
 
 
-def _require_json(payload: Json, who: str) -> None:
+def _require_json_payload(payload: Json, who: str) -> None:
     """Raise for the first thing in a payload that is not JSON, or too deep. Walks without recursion."""
     stack: list[tuple[str, Json, int]] = [("", payload, 1)]
     while stack:

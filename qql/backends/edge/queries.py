@@ -139,7 +139,7 @@ class QueryReader:
             "params": object_of(edge.SearchParams, _PARAMS),
             "score_threshold": number,
             "limit": integer(1, U32),
-            "lookup_from": self._lookup,
+            "lookup_from": self._read_lookup,
         }
         self._root_fields: Fields = {
             **self._stage_fields,
@@ -152,18 +152,18 @@ class QueryReader:
     def request(self, body: Json) -> edge.QueryRequest:
         """The engine's request for the body of POST …/points/query."""
         given = read(body, "the query", self._root_fields)
-        arguments = self._stage(given, 0)
+        arguments = self._stage_arguments(given, 0)
         for name in ("offset", "with_payload", "with_vector"):
             if name in given:
                 arguments[name] = given[name]
         return edge.QueryRequest(**arguments)
 
-    def _lookup(self, value: Json, where: str) -> tuple[Collection, str | None]:
+    def _read_lookup(self, value: Json, where: str) -> tuple[Collection, str | None]:
         fields: Fields = {"collection": text, "vector": text, "shard_key": cluster_only}
         given = read(value, where, fields, ("collection",))
         return self._find(given["collection"]), given.get("vector")
 
-    def _stage(self, given: Values, depth: int) -> Values:
+    def _stage_arguments(self, given: Values, depth: int) -> Values:
         """The arguments of a stage from its fields, prefetches first."""
         if depth > MAX_PREFETCH_DEPTH:
             raise refuse("prefetch-too-deep", f"prefetches nest deeper than {MAX_PREFETCH_DEPTH}")
@@ -171,7 +171,7 @@ class QueryReader:
         inner = given.get("prefetch", [])
         for item in [inner] if isinstance(inner, Mapping) else items(inner, "prefetch"):
             fields = read(item, "a prefetch", self._stage_fields)
-            prefetches.append(edge.Prefetch(**self._stage(fields, depth + 1)))
+            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1)))
         lookup, lookup_vector = given.get("lookup_from", (self._collection, None))
         stage = _Stage(
             self._collection,
@@ -181,7 +181,7 @@ class QueryReader:
             given.get("limit", DEFAULT_LIMIT),
             len(prefetches),
         )
-        arguments: Values = {"limit": stage.limit, "query": _scoring(given.get("query"), stage)}
+        arguments: Values = {"limit": stage.limit, "query": _read_query(given.get("query"), stage)}
         if prefetches:
             arguments["prefetches"] = prefetches
         if "filter" in given or stage.excluded:
@@ -201,7 +201,7 @@ _Kind = Callable[[str, Body, _Stage], _Scoring]
 _Examples: TypeAlias = "list[edge.NamedVector]"
 
 
-def _scoring(value: Json, stage: _Stage) -> _Scoring | None:
+def _read_query(value: Json, stage: _Stage) -> _Scoring | None:
     """What scores the points of a stage; None where they come by id."""
     if value is None:
         if stage.prefetches:
@@ -296,7 +296,7 @@ def _average(spec: VectorSpec, positive: _Examples, negative: _Examples) -> edge
     A multivector is all positive rows and the negated negative ones (``avg_vectors`` of the server).
     """
     if spec.kind == "multi":
-        return [*_rows(positive), *([-item for item in row] for row in _rows(negative))]
+        return [*_flat_rows(positive), *([-item for item in row] for row in _flat_rows(negative))]
     mean = _sparse_mean if spec.kind == "sparse" else _dense_mean
     parts = [(mean(positive), 2.0 if negative else 1.0)]
     if negative:
@@ -310,7 +310,7 @@ def _average(spec: VectorSpec, positive: _Examples, negative: _Examples) -> edge
     return query_vector(spec, list(total.values()), "the average")
 
 
-def _rows(vectors: _Examples) -> list[list[float]]:
+def _flat_rows(vectors: _Examples) -> list[list[float]]:
     return [row for vector in vectors for row in cast(list[list[float]], vector)]
 
 

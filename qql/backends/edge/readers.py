@@ -82,7 +82,7 @@ def _excerpt(value: object) -> str:
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
 
 
-def _kind(value: object) -> str:
+def _json_kind(value: object) -> str:
     return _KINDS.get(type(value)) or _excerpt(value)
 
 
@@ -92,7 +92,7 @@ def _kind(value: object) -> str:
 def mapping(value: Json, where: str) -> JsonObject:
     """A JSON object without the keys whose value is null (REST reads null as absent)."""
     if not isinstance(value, Mapping):
-        raise refuse("invalid-request", f"{where} must be an object, not {_kind(value)}")
+        raise refuse("invalid-request", f"{where} must be an object, not {_json_kind(value)}")
     return {key: item for key, item in value.items() if item is not None}
 
 
@@ -113,7 +113,7 @@ def read(value: Json, where: str, fields: Fields, required: Iterable[str] = ()) 
 def items(value: Json, where: str) -> list[Json]:
     """A list."""
     if not isinstance(value, list | tuple):
-        raise refuse("invalid-request", f"{where} must be a list, not {_kind(value)}")
+        raise refuse("invalid-request", f"{where} must be a list, not {_json_kind(value)}")
     return list(value)
 
 
@@ -140,7 +140,7 @@ def integer(low: int = 0, high: int = 2**63 - 1) -> Reader[int]:
 
     def reader(value: Json, where: str) -> int:
         if type(value) is not int:
-            raise refuse("invalid-request", f"{where} must be an integer, not {_kind(value)}")
+            raise refuse("invalid-request", f"{where} must be an integer, not {_json_kind(value)}")
         if not low <= value <= high:
             raise refuse("invalid-request", f"{where} must be from {low} to {high}, not {value}")
         return value
@@ -151,7 +151,7 @@ def integer(low: int = 0, high: int = 2**63 - 1) -> Reader[int]:
 def number(value: Json, where: str) -> float:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse("invalid-request", f"{where} must be a number, not {_kind(value)}")
+        raise refuse("invalid-request", f"{where} must be a number, not {_json_kind(value)}")
     out = to_float(value)
     if not math.isfinite(out):
         raise refuse("invalid-request", f"{where} must be a finite number, not {value}")
@@ -169,14 +169,14 @@ def to_float(value: SupportsFloat) -> float:
 def boolean(value: Json, where: str) -> bool:
     """``true`` or ``false``."""
     if not isinstance(value, bool):
-        raise refuse("invalid-request", f"{where} must be true or false, not {_kind(value)}")
+        raise refuse("invalid-request", f"{where} must be true or false, not {_json_kind(value)}")
     return value
 
 
 def text(value: Json, where: str) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise refuse("invalid-request", f"{where} must be a string, not {_kind(value)}")
+        raise refuse("invalid-request", f"{where} must be a string, not {_json_kind(value)}")
     return value
 
 

@@ -330,7 +330,7 @@ class Route(NamedTuple):
     update: bool = False
 
 
-def _points(operation: str) -> Route:
+def _point_update(operation: str) -> Route:
     return Route(lambda router, request: _update_points(router, request, operation), update=True)
 
 
@@ -353,14 +353,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("DELETE", "vectors/*"): Route(_drop_vector, update=True),
     ("PUT", "index"): Route(_create_index, update=True),
     ("DELETE", "index/*"): Route(_drop_index, update=True),
-    ("PUT", "points"): _points("upsert"),
-    ("POST", "points/delete"): _points("delete"),
-    ("POST", "points/payload"): _points("set_payload"),
-    ("PUT", "points/payload"): _points("overwrite_payload"),
-    ("POST", "points/payload/delete"): _points("delete_payload"),
-    ("POST", "points/payload/clear"): _points("clear_payload"),
-    ("PUT", "points/vectors"): _points("update_vectors"),
-    ("POST", "points/vectors/delete"): _points("delete_vectors"),
+    ("PUT", "points"): _point_update("upsert"),
+    ("POST", "points/delete"): _point_update("delete"),
+    ("POST", "points/payload"): _point_update("set_payload"),
+    ("PUT", "points/payload"): _point_update("overwrite_payload"),
+    ("POST", "points/payload/delete"): _point_update("delete_payload"),
+    ("POST", "points/payload/clear"): _point_update("clear_payload"),
+    ("PUT", "points/vectors"): _point_update("update_vectors"),
+    ("POST", "points/vectors/delete"): _point_update("delete_vectors"),
     ("POST", "points/batch"): Route(_update_batch, update=True),
     ("POST", "points"): Route(_retrieve),
     ("POST", "points/scroll"): Route(_scroll),

@@ -54,14 +54,14 @@ def list_snapshots(database: Database, collection: str) -> list[JsonObject]:
     found = _archives(_directory(database, collection))
     if not found and collection not in database:
         raise database.unknown(collection)
-    return [_description(path) for path in found]
+    return [_snapshot_info(path) for path in found]
 
 
 def _archives(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def _description(path: Path) -> JsonObject:
+def _snapshot_info(path: Path) -> JsonObject:
     """``{"name", "creation_time", "size", "checksum"}``: UTC, bytes, SHA-256 in hexadecimal."""
     about = path.stat()
     beside = path.with_name(path.name + _CHECKSUM)
@@ -131,7 +131,7 @@ def create_snapshot(database: Database, collection: Collection) -> JsonObject:
         raise
     sync_directory(directory)
     sync_directory(directory.parent)
-    return _description(path)
+    return _snapshot_info(path)
 
 
 def _free_path(directory: Path, collection: str) -> Path:

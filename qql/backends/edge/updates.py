@@ -73,7 +73,9 @@ def _require_points(collection: Collection, shard: edge.EdgeShard, ids: tuple[in
             raise refuse("unknown-point", f"there is no point {identity} in `{collection.name}`")
 
 
-def _constant(operation: edge.UpdateOperation, needs: list[int | str] | None = None, size: int = 0) -> Change:
+def _known_operation(
+    operation: edge.UpdateOperation, needs: list[int | str] | None = None, size: int = 0
+) -> Change:
     return Change(lambda shard: operation, tuple(needs or ()), size)
 
 
@@ -91,7 +93,7 @@ _Operation = Callable[[str, PointReader, Json], Change]
 """Reads the body of an operation of that name."""
 
 
-def _selected(
+def _change_points(
     body: Json,
     name: str,
     by_ids: Callable[..., edge.UpdateOperation],
@@ -112,10 +114,10 @@ def _selected(
         ids = given["points"]
         if not ids:
             return Change(lambda shard: None)
-        return _constant(by_ids(ids, *arguments), ids if must_exist else None)
+        return _known_operation(by_ids(ids, *arguments), ids if must_exist else None)
     chosen = to_filter(given["filter"])
     if filter_depth(given["filter"]) <= _MAX_LOGGED_DEPTH:
-        return _constant(by_filter(chosen, *arguments))
+        return _known_operation(by_filter(chosen, *arguments))
 
     def make(shard: edge.EdgeShard) -> edge.UpdateOperation | None:
         matching = _matching_ids(shard, chosen)
@@ -161,15 +163,15 @@ def _upsert(name: str, reader: PointReader, body: Json) -> Change:
     operation = edge.UpdateOperation.upsert_points(
         points, given.get("update_filter"), given.get("update_mode")
     )
-    return _constant(operation, size=size)
+    return _known_operation(operation, size=size)
 
 
 def _delete(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    return _selected(body, name, make.delete_points, make.delete_points_by_filter, {}, must_exist=False)
+    return _change_points(body, name, make.delete_points, make.delete_points_by_filter, {}, must_exist=False)
 
 
-def _payload(value: Json, where: str) -> Json:
+def _json_payload(value: Json, where: str) -> Json:
     return check_json(value, lambda: where)
 
 
@@ -177,8 +179,8 @@ def _write_payload(
     by_ids: Callable[..., edge.UpdateOperation], by_filter: Callable[..., edge.UpdateOperation]
 ) -> _Operation:
     def read_body(name: str, reader: PointReader, body: Json) -> Change:
-        fields: Fields = {"payload": _payload, "key": text}
-        return _selected(body, name, by_ids, by_filter, fields, ("payload",))
+        fields: Fields = {"payload": _json_payload, "key": text}
+        return _change_points(body, name, by_ids, by_filter, fields, ("payload",))
 
     return read_body
 
@@ -186,12 +188,12 @@ def _write_payload(
 def _delete_payload(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
     by_ids, by_filter = make.delete_payload, make.delete_payload_by_filter
-    return _selected(body, name, by_ids, by_filter, {"keys": strings}, ("keys",))
+    return _change_points(body, name, by_ids, by_filter, {"keys": strings}, ("keys",))
 
 
 def _clear_payload(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    return _selected(body, name, make.clear_payload, make.clear_payload_by_filter, {})
+    return _change_points(body, name, make.clear_payload, make.clear_payload_by_filter, {})
 
 
 def _update_vectors(name: str, reader: PointReader, body: Json) -> Change:
@@ -199,13 +201,13 @@ def _update_vectors(name: str, reader: PointReader, body: Json) -> Change:
     given = read(body, name, fields, ("points",))
     points, ids, size = reader.point_vectors(given["points"])
     operation = edge.UpdateOperation.update_vectors(points, given.get("update_filter"))
-    return _constant(operation, ids, size)
+    return _known_operation(operation, ids, size)
 
 
 def _delete_vectors(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
     by_ids, by_filter = make.delete_vectors, make.delete_vectors_by_filter
-    return _selected(body, name, by_ids, by_filter, {"vector": reader.vector_names}, ("vector",))
+    return _change_points(body, name, by_ids, by_filter, {"vector": reader.vector_names}, ("vector",))
 
 
 _OPERATIONS: dict[str, _Operation] = {

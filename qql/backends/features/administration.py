@@ -14,11 +14,11 @@ _EACH = "each collection has snapshots of its own"
 _SHARED = "it protects a server that many share"
 
 
-def _change_aliases(*actions: JsonObject) -> Request:
+def _alias_actions(*actions: JsonObject) -> Request:
     return Request("POST", "/collections/aliases", {}, {"actions": list(actions)})
 
 
-def _create_alias(name: str, collection: str = "docs") -> JsonObject:
+def _new_alias(name: str, collection: str = "docs") -> JsonObject:
     return {"create_alias": {"collection_name": collection, "alias_name": name}}
 
 
@@ -29,29 +29,29 @@ ADMINISTRATION: tuple[Feature, ...] = (
     feature("admin.show", "SHOW COLLECTION docs", request("GET", "")),
     feature("admin.exists", "IF EXISTS", request("GET", "exists")),
     feature("admin.drop", "DROP COLLECTION docs", request("DELETE", "", to="spare")),
-    feature("alias.create", "CREATE ALIAS now FOR docs", _change_aliases(_create_alias("now"))),
+    feature("alias.create", "CREATE ALIAS now FOR docs", _alias_actions(_new_alias("now"))),
     feature(
         "alias.replace",
         "CREATE OR REPLACE ALIAS now FOR users",
-        _change_aliases(_create_alias("now")),
-        _change_aliases(_create_alias("now", "users")),
+        _alias_actions(_new_alias("now")),
+        _alias_actions(_new_alias("now", "users")),
     ),
     feature(
         "alias.rename",
         "ALTER ALIAS now RENAME TO then",
-        _change_aliases(_create_alias("now")),
-        _change_aliases({"rename_alias": {"old_alias_name": "now", "new_alias_name": "then"}}),
+        _alias_actions(_new_alias("now")),
+        _alias_actions({"rename_alias": {"old_alias_name": "now", "new_alias_name": "then"}}),
     ),
     feature(
         "alias.drop",
         "DROP ALIAS now",
-        _change_aliases(_create_alias("now")),
-        _change_aliases({"delete_alias": {"alias_name": "now"}}),
+        _alias_actions(_new_alias("now")),
+        _alias_actions({"delete_alias": {"alias_name": "now"}}),
     ),
     feature(
         "alias.use",
         "QUERY … FROM now",
-        _change_aliases(_create_alias("now")),
+        _alias_actions(_new_alias("now")),
         request("POST", "points/query", {"query": DENSE, "using": "dense"}, to="now"),
     ),
     feature("alias.show", "SHOW ALIASES", Request("GET", "/aliases")),

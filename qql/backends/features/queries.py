@@ -29,7 +29,7 @@ _NO_MATRIX = "a QUERY for each point, with the others' ids as its filter, gives 
 _NO_MMR = "MMR requires a dense vector or a multivector"
 
 
-def _query(query: Json = None, using: str | None = "dense", **more: Json) -> Request:
+def _search(query: Json = None, using: str | None = "dense", **more: Json) -> Request:
     body = {"query": query, "using": using, **more}
     return request("POST", "points/query", {key: value for key, value in body.items() if value is not None})
 
@@ -37,24 +37,24 @@ def _query(query: Json = None, using: str | None = "dense", **more: Json) -> Req
 _STAGES = [{"query": DENSE, "using": "dense"}, {"query": SPARSE, "using": "sparse"}]
 
 
-def _fused(query: Json, **more: Json) -> Request:
-    return _query(query, None, prefetch=_STAGES, **more)
+def _search_fused(query: Json, **more: Json) -> Request:
+    return _search(query, None, prefetch=_STAGES, **more)
 
 
-def _formula(expression: Json, **more: Json) -> Request:
-    return _query({"formula": expression, **more}, None, prefetch=_STAGES[:1])
+def _search_formula(expression: Json, **more: Json) -> Request:
+    return _search({"formula": expression, **more}, None, prefetch=_STAGES[:1])
 
 
-def _recommend(strategy: str, *positive: Json) -> Request:
-    return _query({"recommend": {"positive": list(positive), "negative": [3], "strategy": strategy}})
+def _search_recommend(strategy: str, *positive: Json) -> Request:
+    return _search({"recommend": {"positive": list(positive), "negative": [3], "strategy": strategy}})
 
 
-def _where(**condition: Json) -> Request:
+def _scroll_where(**condition: Json) -> Request:
     return request("POST", "points/scroll", {"filter": {"must": [condition]}})
 
 
-def _field(key: str, **test: Json) -> Request:
-    return _where(key=key, **test)
+def _scroll_field(key: str, **test: Json) -> Request:
+    return _scroll_where(key=key, **test)
 
 
 _POINT = {"lat": 52.5, "lon": 13.4}
@@ -70,13 +70,13 @@ _SQUARE = {
 _GROUPS: JsonObject = {"query": DENSE, "using": "dense", "group_by": "owner", "group_size": 2, "limit": 3}
 
 QUERIES: tuple[Feature, ...] = (
-    feature("target.vector", "QUERY [0.1, …]", _query(DENSE)),
-    feature("target.sparse", "QUERY {indices: […], values: […]}", _query(SPARSE, "sparse")),
-    feature("target.multivector", "QUERY [[0.1, …], …]", _query(ROWS, "rows")),
+    feature("target.vector", "QUERY [0.1, …]", _search(DENSE)),
+    feature("target.sparse", "QUERY {indices: […], values: […]}", _search(SPARSE, "sparse")),
+    feature("target.multivector", "QUERY [[0.1, …], …]", _search(ROWS, "rows")),
     feature(
         "target.text",
         "QUERY 'text' MODEL 'm', embedded by the engine",
-        _query({"text": "x", "model": BM25}, "words"),
+        _search({"text": "x", "model": BM25}, "words"),
         since="1.15",
         edge=EMBEDS,
         local=EMBEDS,
@@ -84,69 +84,69 @@ QUERIES: tuple[Feature, ...] = (
     feature(
         "target.image",
         "QUERY IMAGE '…' MODEL 'm', embedded by the engine",
-        _query({"image": "x", "model": "m"}),
+        _search({"image": "x", "model": "m"}),
         since="1.14",
         edge=EMBEDS,
         local=EMBEDS,
     ),
-    feature("target.point", "QUERY POINT 1", _query(1)),
+    feature("target.point", "QUERY POINT 1", _search(1)),
     feature("target.points", "QUERY POINTS (1, 2)", request("POST", "points", {"ids": [1, 2]})),
     feature(
         "target.recommend.average-vector",
         "QUERY RECOMMEND … STRATEGY average_vector",
-        _recommend("average_vector", 1, DENSE),
+        _search_recommend("average_vector", 1, DENSE),
     ),
     feature(
         "target.recommend.best-score",
         "QUERY RECOMMEND … STRATEGY best_score",
-        _recommend("best_score", 1, DENSE),
+        _search_recommend("best_score", 1, DENSE),
     ),
     feature(
         "target.recommend.sum-scores",
         "QUERY RECOMMEND … STRATEGY sum_scores",
-        _recommend("sum_scores", 1, DENSE),
+        _search_recommend("sum_scores", 1, DENSE),
         since="1.14",
     ),
     feature(
         "target.discover",
         "QUERY DISCOVER TARGET … CONTEXT (…)",
-        _query({"discover": {"target": DENSE, "context": [{"positive": 1, "negative": 2}]}}),
+        _search({"discover": {"target": DENSE, "context": [{"positive": 1, "negative": 2}]}}),
     ),
     feature(
         "target.context",
         "QUERY CONTEXT (POSITIVE … NEGATIVE …)",
-        _query({"context": [{"positive": 1, "negative": DENSE}]}),
+        _search({"context": [{"positive": 1, "negative": DENSE}]}),
     ),
     feature(
         "target.order-by",
         "QUERY ORDER BY field DESC START FROM 3",
-        _query({"order_by": {"key": "number", "direction": "desc", "start_from": 3}}, None),
+        _search({"order_by": {"key": "number", "direction": "desc", "start_from": 3}}, None),
     ),
-    feature("target.sample", "QUERY SAMPLE RANDOM", _query({"sample": "random"}, None), since="1.11"),
-    feature("target.all", "QUERY without a target: points by id", _query(None, None)),
+    feature("target.sample", "QUERY SAMPLE RANDOM", _search({"sample": "random"}, None), since="1.11"),
+    feature("target.all", "QUERY without a target: points by id", _search(None, None)),
     feature(
         "target.mmr",
         "QUERY MMR … DIVERSITY 0.5 CANDIDATES 10",
-        _query({"nearest": DENSE, "mmr": {"diversity": 0.5, "candidates_limit": 10}}),
+        _search({"nearest": DENSE, "mmr": {"diversity": 0.5, "candidates_limit": 10}}),
         since="1.15",
     ),
     feature(
         "target.mmr.multivector",
         "QUERY MMR … USING a multivector",
-        _query({"nearest": ROWS, "mmr": {}}, "rows"),
+        _search({"nearest": ROWS, "mmr": {}}, "rows"),
         since="1.15",
     ),
     feature(
         "target.mmr.sparse",
         "QUERY MMR … USING a sparse vector",
-        _query({"nearest": SPARSE, "mmr": {}}, "sparse"),
+        _search({"nearest": SPARSE, "mmr": {}}, "sparse"),
         since="1.15",
         edge=_NO_MMR,
     ),
     feature(
         "target.relevance-feedback",
         "QUERY RELEVANCE FEEDBACK … STRATEGY NAIVE (…)",
-        _query(
+        _search(
             {
                 "relevance_feedback": {
                     "target": DENSE,
@@ -160,51 +160,53 @@ QUERIES: tuple[Feature, ...] = (
     feature(
         "target.full-text",
         "QUERY MATCH 'words' ON field (BM25 over a text index)",
-        _query({"text": "quick fox"}, "text"),
+        _search({"text": "quick fox"}, "text"),
         since="1.20",
     ),
     feature(
         "target.full-text.parameters",
         "QUERY MATCH 'words' ON field (k = 1.2, b = 0.75)",
-        _query({"text": {"query": "quick fox", "scoring": {"bm25": {"k": 2.0, "b": 0.5}}}}, "text"),
+        _search({"text": {"query": "quick fox", "scoring": {"bm25": {"k": 2.0, "b": 0.5}}}}, "text"),
         since="1.20",
     ),
-    feature("target.fusion.rrf", "FUSION RRF", _fused({"fusion": "rrf"})),
-    feature("target.fusion.dbsf", "FUSION DBSF", _fused({"fusion": "dbsf"}), since="1.11"),
-    feature("target.fusion.rrf-k", "FUSION RRF WITH (rrf_k = 20)", _fused({"rrf": {"k": 20}}), since="1.16"),
+    feature("target.fusion.rrf", "FUSION RRF", _search_fused({"fusion": "rrf"})),
+    feature("target.fusion.dbsf", "FUSION DBSF", _search_fused({"fusion": "dbsf"}), since="1.11"),
+    feature(
+        "target.fusion.rrf-k", "FUSION RRF WITH (rrf_k = 20)", _search_fused({"rrf": {"k": 20}}), since="1.16"
+    ),
     feature(
         "target.fusion.weights",
         "FUSION RRF WITH (rrf_weights = […])",
-        _fused({"rrf": {"weights": [0.7, 0.3]}}),
+        _search_fused({"rrf": {"weights": [0.7, 0.3]}}),
         since="1.17",
     ),
     feature(
         "target.rescore",
         "QUERY … PREFETCH (…): the union is scored again",
-        _query(ROWS, "rows", prefetch=_STAGES),
+        _search(ROWS, "rows", prefetch=_STAGES),
     ),
     feature(
         "target.formula",
         "QUERY FORMULA … DEFAULTS (…)",
-        _formula({"sum": ["$score", "missing"]}, defaults={"missing": 1}),
+        _search_formula({"sum": ["$score", "missing"]}, defaults={"missing": 1}),
         since="1.14",
     ),
     feature(
         "formula.arithmetic",
         "FORMULA with + - *",
-        _formula({"sum": ["$score", {"neg": 1}, {"mult": [2, "price"]}]}),
+        _search_formula({"sum": ["$score", {"neg": 1}, {"mult": [2, "price"]}]}),
         since="1.14",
     ),
     feature(
         "formula.division",
         "FORMULA with /",
-        _formula({"div": {"left": "price", "right": "number", "by_zero_default": 0}}),
+        _search_formula({"div": {"left": "price", "right": "number", "by_zero_default": 0}}),
         since="1.14",
     ),
     feature(
         "formula.functions",
         "FORMULA with ABS SQRT POW EXP LN LOG",
-        _formula(
+        _search_formula(
             {
                 "sum": [
                     {"abs": {"neg": "price"}},
@@ -221,50 +223,52 @@ QUERIES: tuple[Feature, ...] = (
     feature(
         "formula.max-min",
         "FORMULA with MAX MIN",
-        _formula({"max": ["price", {"min": ["number", 2]}]}),
+        _search_formula({"max": ["price", {"min": ["number", 2]}]}),
         since="1.20",
     ),
-    feature("formula.acosh", "FORMULA with ACOSH", _formula({"acosh": {"sum": [1, "price"]}}), since="1.20"),
+    feature(
+        "formula.acosh", "FORMULA with ACOSH", _search_formula({"acosh": {"sum": [1, "price"]}}), since="1.20"
+    ),
     feature(
         "formula.condition",
         "FORMULA with CASE WHEN … THEN …, MATCH(field, value)",
-        _formula({"mult": [2, RED]}),
+        _search_formula({"mult": [2, RED]}),
         since="1.14",
     ),
     feature(
         "formula.filter",
         "FORMULA with CASE WHEN a AND b THEN …",
-        _formula({"mult": [2, {"must": [RED, {"key": "flag", "match": {"value": True}}]}]}),
+        _search_formula({"mult": [2, {"must": [RED, {"key": "flag", "match": {"value": True}}]}]}),
         since="1.14",
     ),
     feature(
         "formula.geo-distance",
         "FORMULA with GEO_DISTANCE(lat, lon, field)",
-        _formula({"geo_distance": {"origin": _POINT, "to": "place"}}),
+        _search_formula({"geo_distance": {"origin": _POINT, "to": "place"}}),
         since="1.14",
     ),
     feature(
         "formula.datetime",
         "FORMULA with DATETIME('…'), DATETIME_KEY('field')",
-        _formula({"sum": [{"datetime_key": "at"}, {"neg": {"datetime": "2024-01-01T00:00:00Z"}}]}),
+        _search_formula({"sum": [{"datetime_key": "at"}, {"neg": {"datetime": "2024-01-01T00:00:00Z"}}]}),
         since="1.14",
     ),
     feature(
         "formula.lin-decay",
         "FORMULA with LIN_DECAY",
-        _formula({"lin_decay": {"x": "price", "target": 5, "scale": 3, "midpoint": 0.5}}),
+        _search_formula({"lin_decay": {"x": "price", "target": 5, "scale": 3, "midpoint": 0.5}}),
         since="1.14",
     ),
     feature(
         "formula.exp-decay",
         "FORMULA with EXP_DECAY",
-        _formula({"exp_decay": {"x": "price", "target": 5, "scale": 3}}),
+        _search_formula({"exp_decay": {"x": "price", "target": 5, "scale": 3}}),
         since="1.14",
     ),
     feature(
         "formula.gauss-decay",
         "FORMULA with GAUSS_DECAY",
-        _formula(
+        _search_formula(
             {
                 "gauss_decay": {
                     "x": {"datetime_key": "at"},
@@ -275,16 +279,16 @@ QUERIES: tuple[Feature, ...] = (
         ),
         since="1.14",
     ),
-    feature("filter.equal.string", "field = 'a'", _field("word", match={"value": "red"})),
-    feature("filter.equal.integer", "field = 1", _field("number", match={"value": 1})),
-    feature("filter.equal.boolean", "field = true", _field("flag", match={"value": True})),
+    feature("filter.equal.string", "field = 'a'", _scroll_field("word", match={"value": "red"})),
+    feature("filter.equal.integer", "field = 1", _scroll_field("number", match={"value": 1})),
+    feature("filter.equal.boolean", "field = true", _scroll_field("flag", match={"value": True})),
     feature("filter.not", "NOT …, !=", request("POST", "points/scroll", {"filter": {"must_not": [RED]}})),
     feature(
         "filter.or",
         "… OR …",
         request("POST", "points/scroll", {"filter": {"should": [RED, {"has_id": [2]}]}}),
     ),
-    feature("filter.nesting", "(… OR …) AND …", _where(should=[RED, {"must_not": [RED]}])),
+    feature("filter.nesting", "(… OR …) AND …", _scroll_where(should=[RED, {"must_not": [RED]}])),
     feature(
         "filter.min-should",
         "MIN SHOULD 1 (…, …)",
@@ -294,55 +298,62 @@ QUERIES: tuple[Feature, ...] = (
             {"filter": {"min_should": {"conditions": [RED, {"has_id": [2]}], "min_count": 1}}},
         ),
     ),
-    feature("filter.range", "field >= 1 AND field < 3, BETWEEN", _field("price", range={"gte": 1, "lt": 3})),
+    feature(
+        "filter.range", "field >= 1 AND field < 3, BETWEEN", _scroll_field("price", range={"gte": 1, "lt": 3})
+    ),
     feature(
         "filter.range.datetime",
         "field >= '2024-01-01T00:00:00Z'",
-        _field("at", range={"gte": "2024-01-01T00:00:00Z"}),
+        _scroll_field("at", range={"gte": "2024-01-01T00:00:00Z"}),
     ),
-    feature("filter.in", "field IN ('a', 'b')", _field("word", match={"any": ["red", "blue"]})),
+    feature("filter.in", "field IN ('a', 'b')", _scroll_field("word", match={"any": ["red", "blue"]})),
     feature(
         "filter.except",
         "field MATCH EXCEPT ('a', 'b'), NOT IN",
-        _field("word", match={"except": ["red", "blue"]}),
+        _scroll_field("word", match={"except": ["red", "blue"]}),
     ),
-    feature("filter.is-null", "field IS NULL", _where(is_null={"key": "nothing"})),
-    feature("filter.is-empty", "field IS EMPTY", _where(is_empty={"key": "tags"})),
-    feature("filter.match.text", "field MATCH 'a b'", _field("text", match={"text": "quick fox"})),
+    feature("filter.is-null", "field IS NULL", _scroll_where(is_null={"key": "nothing"})),
+    feature("filter.is-empty", "field IS EMPTY", _scroll_where(is_empty={"key": "tags"})),
+    feature("filter.match.text", "field MATCH 'a b'", _scroll_field("text", match={"text": "quick fox"})),
     feature(
         "filter.match.phrase",
         "field MATCH PHRASE 'a b'",
-        _field("text", match={"phrase": "quick brown"}),
+        _scroll_field("text", match={"phrase": "quick brown"}),
         since="1.15",
     ),
     feature(
         "filter.match.tokens",
         "field MATCH TOKENS 'a b'",
-        _field("text", match={"text_any": "quick slow"}),
+        _scroll_field("text", match={"text_any": "quick slow"}),
         since="1.16",
     ),
     feature(
-        "filter.match.prefix", "field MATCH PREFIX 're'", _field("word", match={"prefix": "re"}), since="1.19"
+        "filter.match.prefix",
+        "field MATCH PREFIX 're'",
+        _scroll_field("word", match={"prefix": "re"}),
+        since="1.19",
     ),
     feature(
         "filter.match.substring",
         "field MATCH SUBSTRING 'ed'",
-        _field("word", match={"substring": "ed"}),
+        _scroll_field("word", match={"substring": "ed"}),
         since="1.20",
     ),
-    feature("filter.id", "id = 1, id IN (…)", _where(has_id=[1, 2])),
-    feature("filter.has-vector", "HAS_VECTOR name", _where(has_vector="dense"), since="1.13"),
+    feature("filter.id", "id = 1, id IN (…)", _scroll_where(has_id=[1, 2])),
+    feature("filter.has-vector", "HAS_VECTOR name", _scroll_where(has_vector="dense"), since="1.13"),
     feature(
         "filter.nested",
         "NESTED('path', …)",
-        _where(nested={"key": "parts", "filter": {"must": [{"key": "size", "range": {"gt": 1}}]}}),
+        _scroll_where(nested={"key": "parts", "filter": {"must": [{"key": "size", "range": {"gt": 1}}]}}),
     ),
-    feature("filter.slice", "SLICE(total, index)", _where(slice={"total": 4, "index": 1}), since="1.19"),
-    feature("filter.values-count", "field VALUES_COUNT >= 2", _field("tags", values_count={"gte": 2})),
+    feature(
+        "filter.slice", "SLICE(total, index)", _scroll_where(slice={"total": 4, "index": 1}), since="1.19"
+    ),
+    feature("filter.values-count", "field VALUES_COUNT >= 2", _scroll_field("tags", values_count={"gte": 2})),
     feature(
         "filter.geo-bbox",
         "field GEO_BBOX {…}",
-        _field(
+        _scroll_field(
             "place",
             geo_bounding_box={"top_left": {"lat": 55, "lon": 10}, "bottom_right": {"lat": 50, "lon": 20}},
         ),
@@ -350,36 +361,36 @@ QUERIES: tuple[Feature, ...] = (
     feature(
         "filter.geo-radius",
         "field GEO_RADIUS {…}",
-        _field("place", geo_radius={"center": _POINT, "radius": 100_000}),
+        _scroll_field("place", geo_radius={"center": _POINT, "radius": 100_000}),
     ),
     feature(
         "filter.geo-polygon",
         "field GEO_POLYGON {…}",
-        _field("place", geo_polygon={"exterior": _SQUARE, "interiors": []}),
+        _scroll_field("place", geo_polygon={"exterior": _SQUARE, "interiors": []}),
     ),
     feature(
         "clause.prefetch",
         "PREFETCH (…) with WHERE, SCORE THRESHOLD and nested stages",
-        _fused({"fusion": "rrf"}, filter={"must": [RED]}, score_threshold=0.01),
+        _search_fused({"fusion": "rrf"}, filter={"must": [RED]}, score_threshold=0.01),
     ),
-    feature("clause.score-threshold", "SCORE THRESHOLD 0.5", _query(DENSE, score_threshold=0.5)),
-    feature("clause.offset", "LIMIT 2 OFFSET 1", _query(DENSE, limit=2, offset=1)),
+    feature("clause.score-threshold", "SCORE THRESHOLD 0.5", _search(DENSE, score_threshold=0.5)),
+    feature("clause.offset", "LIMIT 2 OFFSET 1", _search(DENSE, limit=2, offset=1)),
     feature(
         "clause.lookup-from",
         "LOOKUP FROM users VECTOR dense",
-        _query(1, lookup_from={"collection": "users", "vector": "dense"}),
+        _search(1, lookup_from={"collection": "users", "vector": "dense"}),
     ),
     feature(
         "clause.with-payload",
         "WITH PAYLOAD (include = […])",
-        _query(DENSE, with_payload={"include": ["word"]}),
+        _search(DENSE, with_payload={"include": ["word"]}),
     ),
     feature(
         "clause.with-payload.exclude",
         "WITH PAYLOAD (exclude = […])",
-        _query(DENSE, with_payload={"exclude": ["word"]}),
+        _search(DENSE, with_payload={"exclude": ["word"]}),
     ),
-    feature("clause.with-vector", "WITH VECTOR (name)", _query(DENSE, with_vector=["dense"])),
+    feature("clause.with-vector", "WITH VECTOR (name)", _search(DENSE, with_vector=["dense"])),
     feature(
         "clause.group-by",
         "GROUP BY field SIZE 2",
@@ -396,38 +407,38 @@ QUERIES: tuple[Feature, ...] = (
         ),
         since="1.11",
     ),
-    feature("clause.shard", "SHARD 'key'", _query(DENSE, shard_key="eu"), edge=ONE_PIECE, local=NOT_ITS),
-    feature("params.hnsw-ef", "PARAMS (hnsw_ef = 64)", _query(DENSE, params={"hnsw_ef": 64}), local=EXACT),
-    feature("params.exact", "PARAMS (exact = true)", _query(DENSE, params={"exact": True})),
+    feature("clause.shard", "SHARD 'key'", _search(DENSE, shard_key="eu"), edge=ONE_PIECE, local=NOT_ITS),
+    feature("params.hnsw-ef", "PARAMS (hnsw_ef = 64)", _search(DENSE, params={"hnsw_ef": 64}), local=EXACT),
+    feature("params.exact", "PARAMS (exact = true)", _search(DENSE, params={"exact": True})),
     feature(
         "params.indexed-only",
         "PARAMS (indexed_only = true)",
-        _query(DENSE, params={"indexed_only": True}),
+        _search(DENSE, params={"indexed_only": True}),
         local=EXACT,
     ),
     feature(
         "params.quantization",
         "PARAMS (quantization = {…})",
-        _query(DENSE, params={"quantization": {"rescore": True, "oversampling": 2.0}}),
+        _search(DENSE, params={"quantization": {"rescore": True, "oversampling": 2.0}}),
         local=AS_THEY_ARE,
     ),
     feature(
         "params.acorn",
         "PARAMS (acorn = true)",
-        _query(DENSE, params={"acorn": {"enable": True}}),
+        _search(DENSE, params={"acorn": {"enable": True}}),
         since="1.16",
         local=EXACT,
     ),
     feature(
         "params.idf",
         "PARAMS (idf = 'global')",
-        _query(SPARSE, "words", params={"idf": "global"}),
+        _search(SPARSE, "words", params={"idf": "global"}),
         since="1.19",
     ),
     feature(
         "params.idf.corpus",
         "PARAMS (idf = WHERE …)",
-        _query(SPARSE, "words", params={"idf": {"corpus": {"must": [RED]}}}),
+        _search(SPARSE, "words", params={"idf": {"corpus": {"must": [RED]}}}),
         since="1.19",
     ),
     feature(
