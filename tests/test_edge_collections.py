@@ -264,7 +264,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     engine = Engine(tmp_path)
     engine("PUT", "", SMALL)
-    monkeypatch.setattr("qql.backends.edge.catalogue.write_json", full)
+    monkeypatch.setattr("qql.backends.edge.collection.write_json", full)
     for method, to, body in (("PUT", "more", SMALL), ("PATCH", "docs", {"metadata": {"a": 1}})):
         error = engine.refused(method, "", body, to=to)
         assert (error.code, "No space left" in error.message) == ("database-unwritable", True)

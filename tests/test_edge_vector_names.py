@@ -207,17 +207,17 @@ def test_added_vectors_rank_as_in_local_mode(tmp_path: Path, optimized: bool) ->
 
 DIES = """
 import os, signal, sys
-from qql.backends.edge import EdgeBackend, catalogue
+from qql.backends.edge import EdgeBackend, collection
 from qql.rest.request import Request
 home, when, method, path, body = sys.argv[1:]
 backend = EdgeBackend(home)
 backend.call(Request("POST", "/collections/docs/points/count", {}, {}))
-write = catalogue.write_json
+write = collection.write_json
 def dying(*arguments):
     if when == "after":
         write(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-catalogue.write_json = dying
+collection.write_json = dying
 import json
 backend.call(Request(method, path, {}, json.loads(body)))
 print("lived")

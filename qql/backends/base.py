@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from qql.rest.request import Request
+from qql.rest.types import Json
 
 __all__ = ["Backend", "Progress"]
 
@@ -28,7 +29,7 @@ class Backend(Protocol):
         """Whether the engine itself turns ``{"text", "model"}`` objects of this model into vectors."""
         ...
 
-    def call(self, request: Request) -> Any:
+    def call(self, request: Request) -> Json:
         """Carry out one request and give the ``result`` of Qdrant's answer, as plain JSON data.
 
         Point ids are ``int`` or ``str`` (a UUID in its hyphenated form). Raises a ``QQLError``

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
 
 from qql.backends.base import Backend, Progress
 from qql.errors import QQLError
 from qql.rest.request import Request
+from qql.rest.types import Json
 
 __all__ = ["Answers", "RecordingBackend"]
 
-Answers = Mapping[tuple[str, str], Any] | Callable[[Request], Any]
+Answers = Mapping[tuple[str, str], Json] | Callable[[Request], Json]
 """Answers by `Request.route`, or a function from request to answer. A `QQLError` as an answer is raised."""
 
 
@@ -39,7 +39,7 @@ class RecordingBackend:
     ) -> None:
         self.inner = inner
         self.requests: list[Request] = []
-        self.exchanges: list[tuple[Request, Any]] = []
+        self.exchanges: list[tuple[Request, Json]] = []
         self._answers = answers
         self._infers = infers
 
@@ -54,7 +54,7 @@ class RecordingBackend:
             return self._infers
         return self.inner.infers(model) if self.inner else True
 
-    def call(self, request: Request) -> Any:
+    def call(self, request: Request) -> Json:
         """Keep the request and answer it.
 
         Raises what the inner engine raises, and an answer that is a `QQLError`.
@@ -64,7 +64,7 @@ class RecordingBackend:
         self.exchanges.append((request, result))
         return result
 
-    def _answer(self, request: Request) -> Any:
+    def _answer(self, request: Request) -> Json:
         if callable(self._answers):
             answer = self._answers(request)
         elif self._answers is not None and request.route in self._answers:
@@ -72,7 +72,7 @@ class RecordingBackend:
         elif self.inner is not None:
             return self.inner.call(request)
         else:
-            return _empty(request)
+            return _empty_answer(request)
         if isinstance(answer, QQLError):
             raise answer
         return answer
@@ -110,7 +110,7 @@ _EMPTY_COLLECTION = {
     "config": {"params": {"vectors": {}}, "hnsw_config": {}, "optimizer_config": {}, "wal_config": {}},
     "payload_schema": {},
 }
-_EMPTY: dict[tuple[str, str], Any] = {
+_EMPTY: dict[tuple[str, str], Json] = {
     ("GET", "/collections"): {"collections": []},
     ("GET", "/aliases"): {"aliases": []},
     ("POST", "/collections/aliases"): True,
@@ -148,15 +148,15 @@ _EMPTY: dict[tuple[str, str], Any] = {
     ("POST", "points/query"): {"points": []},
     ("POST", "points/query/groups"): {"groups": []},
 }
-_MANY = {
+_BATCHES = {
     ("POST", "points/query/batch"): ("searches", {"points": []}),
     ("POST", "points/batch"): ("operations", _COMPLETED),
 }
 
 
-def _empty(request: Request) -> Any:
+def _empty_answer(request: Request) -> Json:
     """An empty engine's answer, a fresh copy each time; True for a route that is not in the table."""
-    if request.route in _MANY:
-        key, one = _MANY[request.route]
+    if request.route in _BATCHES:
+        key, one = _BATCHES[request.route]
         return [deepcopy(one) for _ in (request.body or {}).get(key, [])]
     return deepcopy(_EMPTY.get(request.route, True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -12,123 +12,133 @@ from typing import Any
 from urllib.parse import unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from qdrant_client.http import models
 
-from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError, fail
 from qql.rest.request import Request, body_adapter
+from qql.rest.types import Json, JsonObject
 
 from .faults import SERVER, TOO_DEEP
+from .messages import excerpt
 from .routes import Route
-from .texts import excerpt
 
-__all__ = ["GRPC", "LOCAL", "Way", "arguments_for"]
+__all__ = ["GRPC", "LOCAL", "Arguments", "Channel", "arguments_for"]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How the library's methods reach the engine; ``elsewhere`` is the hint to a way that can do more."""
+class Channel:
+    """How the library's methods reach the engine; ``alternative`` is the hint to one that can do more."""
 
-    where: str
-    elsewhere: str
-
-
-GRPC = Way("over gRPC", "an http:// address sends the request as it is")
-LOCAL = Way("in local mode", SERVER)
-
-_QUERY_TYPES: dict[str, Any] = {
-    "wait": bool,
-    "timeout": int,
-    "ordering": models.WriteOrdering,
-    "consistency": models.ReadConsistency,
-}
+    name: str
+    alternative: str
 
 
-def arguments_for(method: Callable[..., Any], route: Route, request: Request, way: Way) -> dict[str, Any]:
+GRPC = Channel("over gRPC", "an http:// address sends the request as it is")
+LOCAL = Channel("in local mode", SERVER)
+
+Arguments = dict[str, Any]
+"""Keyword arguments of a method: plain values and the library's models."""
+
+
+@cache
+def _query_parameters() -> dict[str, TypeAdapter[Any]]:
+    return {
+        "wait": TypeAdapter(bool),
+        "timeout": TypeAdapter(int),
+        "ordering": TypeAdapter(models.WriteOrdering),
+        "consistency": TypeAdapter(models.ReadConsistency),
+    }
+
+
+def arguments_for(
+    method: Callable[..., object], route: Route, request: Request, channel: Channel
+) -> Arguments:
     """The keyword arguments for the client's method.
 
     Raises `QQLUnsupportedError` (``unsupported-key``) for what the method cannot carry, and
     `QQLExecutionError` (``invalid-request``) for what no Qdrant takes.
     """
-    arguments: dict[str, Any] = dict(route.defaults)
+    arguments: Arguments = dict(route.defaults)
     if request.collection is not None:
         arguments["collection_name"] = request.collection
     if route.named:
         arguments[route.named] = unquote(request.path.rstrip("/").rsplit("/", 1)[1])
-    arguments |= _query_arguments(route, request, way)
+    arguments |= _query_arguments(route, request, channel)
     adapter = body_adapter(request.route)
     if adapter is None:
         if request.body:
-            raise _unsupported_keys(request.body, way)
+            raise _unsupported_keys(request.body, channel)
     else:
-        body = _validated(adapter, request.body if request.body is not None else {}, way)
-        arguments |= {route.whole: body} if route.whole else _fields(route, body)
-        _show_as_rest(arguments.get("requests", ()))
+        body = _validated(adapter, request.body if request.body is not None else {}, channel)
+        arguments |= {route.whole: body} if route.whole else _body_arguments(route, body)
+        _leave_out_unless_asked(arguments.get("requests", ()))
     missing = [name for name in arguments if name not in inspect.signature(method).parameters]
     if missing:
-        raise _unsupported_keys(missing, way, f" by {_library()}")
+        raise _unsupported_keys(missing, channel, f" by {_library()}")
     return arguments
 
 
-def _show_as_rest(queries: Iterable[models.QueryRequest]) -> None:
+def _leave_out_unless_asked(queries: Iterable[models.QueryRequest]) -> None:
     """REST leaves payloads and vectors out unless asked for; local mode puts payloads in."""
     for query in queries:
         query.with_payload = False if query.with_payload is None else query.with_payload
         query.with_vector = False if query.with_vector is None else query.with_vector
 
 
-def _fields(route: Route, body: BaseModel) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _body_arguments(route: Route, body: BaseModel) -> Arguments:
+    fields: Arguments = {}
     for key in body.model_fields_set:
         value = getattr(body, key)
         if value is None:
             continue
         argument = route.rename.get(key, key)
         if argument in fields:
-            raise QQLUnsupportedError.make(
-                "unsupported-key", "qdrant-client takes points or a filter, not both, in one request"
+            fail(
+                "unsupported-key",
+                "qdrant-client takes points or a filter, not both, in one request",
+                error=QQLUnsupportedError,
             )
         fields[argument] = value
     if "points" in route.rename and "points" not in fields:
-        raise QQLExecutionError.make("invalid-request", "the request requires points or a filter")
+        fail("invalid-request", "the request requires points or a filter", error=QQLExecutionError)
     return fields
 
 
-def _query_arguments(route: Route, request: Request, way: Way) -> dict[str, Any]:
+def _query_arguments(route: Route, request: Request, channel: Channel) -> Arguments:
     given = {key: value for key, value in request.query.items() if value is not None}
     foreign = [key for key in given if key not in route.query]
     if foreign:
-        raise _unsupported_keys(foreign, way)
+        raise _unsupported_keys(foreign, channel)
     out = {}
     for key, value in given.items():
         try:
-            out[key] = _parameter(key).validate_python(value)
+            out[key] = _query_parameters()[key].validate_python(value)
         except ValidationError:
             out[key] = _from_text(key, value)
     if out.get("wait") is False and "snapshot" in route.method:
-        raise QQLUnsupportedError.make(
-            "unsupported-key", f"`wait = false` is not sent for snapshots {way.where}", hint=way.elsewhere
+        fail(
+            "unsupported-key",
+            f"`wait = false` is not sent for snapshots {channel.name}",
+            hint=channel.alternative,
+            error=QQLUnsupportedError,
         )
     # Local mode acts on none of them. One copy is consistent and ordered; the others are noted.
-    return {} if way is LOCAL else out
+    return {} if channel is LOCAL else out
 
 
-@cache
-def _parameter(key: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_QUERY_TYPES[key])
-
-
-def _from_text(key: str, value: Any) -> Any:
+def _from_text(key: str, value: Json) -> object:
     """A parameter whose type is strict, from the text that a query string would carry (``consistency=2``)."""
     try:
-        return _parameter(key).validate_python(int(value))
+        return _query_parameters()[key].validate_python(int(value))
     except (ValidationError, ValueError, TypeError) as exc:
         raise QQLExecutionError.make("invalid-request", f"`{key}` cannot be {excerpt(repr(value))}") from exc
 
 
-def _unsupported_keys(keys: Iterable[str], way: Way, by: str = "") -> QQLError:
+def _unsupported_keys(keys: Iterable[str], channel: Channel, by: str = "") -> QQLError:
     names = ", ".join(f"`{key}`" for key in keys)
     return QQLUnsupportedError.make(
-        "unsupported-key", f"{names} cannot be sent {way.where}{by}", hint=way.elsewhere
+        "unsupported-key", f"{names} cannot be sent {channel.name}{by}", hint=channel.alternative
     )
 
 
@@ -136,7 +146,7 @@ def _library() -> str:
     return f"qdrant-client {version('qdrant-client')}"
 
 
-def _validated(adapter: TypeAdapter[Any], body: dict[str, Any], way: Way) -> Any:
+def _validated(adapter: TypeAdapter[BaseModel], body: JsonObject, channel: Channel) -> BaseModel:
     """The body as the first of the route's models that takes it."""
     try:
         return adapter.validate_python(body)
@@ -146,8 +156,8 @@ def _validated(adapter: TypeAdapter[Any], body: dict[str, Any], way: Way) -> Any
         if kind == "extra_forbidden":
             raise QQLUnsupportedError.make(
                 "unsupported-key",
-                f"{_library()} does not know `{name}` and cannot send it {way.where}",
-                hint=way.elsewhere,
+                f"{_library()} does not know `{name}` and cannot send it {channel.name}",
+                hint=channel.alternative,
             ) from exc
         raise QQLExecutionError.make(
             "invalid-request", f"qdrant-client does not take `{name}`: {message}"
@@ -156,7 +166,7 @@ def _validated(adapter: TypeAdapter[Any], body: dict[str, Any], way: Way) -> Any
         raise QQLExecutionError.make("invalid-request", TOO_DEEP) from exc
 
 
-def _likeliest(exc: ValidationError, body: Any) -> tuple[str, str, str]:
+def _likeliest(exc: ValidationError, body: Json) -> tuple[str, str, str]:
     """Path, kind and text of the error that is meant: the deepest, and among equals the one that most
     branches of a union agree on."""
     errors = [(_path_in(e, body), e["type"], e["msg"]) for e in exc.errors(include_url=False)]
@@ -166,7 +176,7 @@ def _likeliest(exc: ValidationError, body: Any) -> tuple[str, str, str]:
     return ".".join(path), kind, message
 
 
-def _path_in(error: Mapping[str, Any], body: Any) -> tuple[str, ...]:
+def _path_in(error: ErrorDetails, body: Json) -> tuple[str, ...]:
     """The parts of an error's location that are keys and indices of the body; the others name models."""
     path: list[str] = []
     for part in error["loc"]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote, unquote
 
 import orjson
 
 from qql.errors import QQLError, QQLExecutionError
+from qql.rest.types import Json, JsonObject
 
-from .texts import text_of
+from .messages import text_of
 
-__all__ = ["canonical", "encode"]
+__all__ = ["canonical_path", "encode"]
 
 
-def canonical(path: str) -> str:
+def canonical_path(path: str) -> str:
     """The path with each segment percent-encoded once.
 
     Raises `QQLExecutionError` (``invalid-name``) for dots alone, which would climb to another resource.
@@ -28,7 +28,7 @@ def canonical(path: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def encode(body: dict[str, Any]) -> bytes:
+def encode(body: JsonObject) -> bytes:
     """The body as JSON.
 
     Raises `QQLExecutionError` (``invalid-value``) for what JSON cannot say: NaN, infinity, keys that are no
@@ -45,26 +45,26 @@ def encode(body: dict[str, Any]) -> bytes:
     try:
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as exc:
-        raise _not_json(text_of(exc)) from exc
+        raise _json_error(text_of(exc)) from exc
 
 
-def _require_json(body: Any) -> None:
+def _require_json(body: Json) -> None:
     pending = [body]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
             for key in value:
                 if not isinstance(key, str):
-                    raise _not_json(f"the key {key!r} is no string")
+                    raise _json_error(f"the key {key!r} is no string")
             pending.extend(value.values())
         elif isinstance(value, list | tuple):
             if not _are_finite(value):
                 pending.extend(value)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise _not_json(f"{value} is no number that JSON has")
+            raise _json_error(f"{value} is no number that JSON has")
 
 
-def _are_finite(values: Sequence[Any]) -> bool:
+def _are_finite(values: Sequence[Json]) -> bool:
     """Whether all are finite numbers, in one pass that costs little: most of a large body is vectors."""
     try:
         return all(map(math.isfinite, values))
@@ -72,5 +72,5 @@ def _are_finite(values: Sequence[Any]) -> bool:
         return False
 
 
-def _not_json(why: str) -> QQLError:
+def _json_error(why: str) -> QQLError:
     return QQLExecutionError.make("invalid-value", f"the request cannot be sent as JSON: {why}")

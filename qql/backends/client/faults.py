@@ -1,14 +1,14 @@
 """What the library raises, and what a server answers in place of a result, as a `QQLError`.
 
 Statuses of HTTP and of gRPC lead to codes (`_HTTP`, `_GRPC`); each code has its error, words and hint
-(`_FAULTS`). Exchanges that brought no answer have theirs (`_LOST`).
+(`_FAULTS`). Exchanges that brought no answer have theirs (`_UNANSWERED`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc  # type: ignore[import-untyped]
 import httpx
@@ -18,10 +18,10 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
 from qql.rest.request import Request
+from qql.rest.types import Json
 
-from .address import shown_url
-from .redact import Secrets
-from .texts import TEXT, clean, excerpt, text_of
+from .address import public_url
+from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
 
@@ -34,7 +34,7 @@ _RUNNING = "is the server running there? `--url` or QDRANT_URL gives another add
 _TLS = "the server might speak plain http://, or its certificate might not be trusted (SSL_CERT_FILE)"
 _PERHAPS_DONE = "a change might have been made all the same"
 
-_LOST: dict[type[BaseException], tuple[str, str | None]] = {
+_UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
     httpx.ConnectTimeout: ("{0} cannot be reached: {1}", _RUNNING),
     httpx.TimeoutException: (
         "{0} did not answer in time: {1}",
@@ -144,7 +144,7 @@ class Faults:
         hint: str | None = None,
     ) -> NoReturn:
         """Raise an error in these words, caused by ``exc``."""
-        raise kind.make(code, self._secrets.scrub(message), hint=hint) from self._secrets.harmless(exc)
+        raise kind.make(code, self._secrets.scrub(message), hint=hint) from self._secrets.safe_cause(exc)
 
     def fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
         """Raise for what an HTTP exchange raised."""
@@ -152,108 +152,108 @@ class Faults:
             case UnexpectedResponse():
                 self._refuse_status(exc, request)
             case QdrantException():
-                self._limit(exc, request)
+                self._refuse_rate(exc, request)
             case ResponseHandlingException():
-                self._lose(exc.source, exc)
+                self._fail_unanswered(exc.source, exc)
             case json.JSONDecodeError():
-                self._refuse_page(200, exc.doc.encode("utf-8", "replace"), exc)
+                self._fail_page(200, exc.doc.encode("utf-8", "replace"), exc)
             case UnicodeDecodeError():
-                self._refuse_page(200, exc.object, exc)
+                self._fail_page(200, exc.object, exc)
             case _:
                 self.fail(QQLExecutionError, "client-error", f"qdrant-client failed: {text_of(exc)}", exc)
 
-    def fail_call(self, exc: Exception, request: Request, elsewhere: str) -> NoReturn:
-        """Raise for what a method of the client raised; ``elsewhere`` is the way that can do more."""
+    def fail_call(self, exc: Exception, request: Request, alternative: str) -> NoReturn:
+        """Raise for what a method of the client raised; ``alternative`` is the way that can do more."""
         match exc:
             case grpc.RpcError():
                 self._refuse_rpc(exc, request)
             case QdrantException():
-                self._limit(exc, request)
+                self._refuse_rate(exc, request)
             case NotImplementedError():
                 self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
             case RecursionError():
-                self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, elsewhere)
+                self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
-                self._refuse(
-                    _meant(_LOCAL, text, "engine-error"),
+                self._fail_code(
+                    _code_for(_LOCAL, text, "engine-error"),
                     text,
                     request,
                     exc,
                     hint if _SHAPES in text else None,
                 )
 
-    def fail_answer(self, answer: Any) -> NoReturn:
+    def fail_answer(self, answer: Json) -> NoReturn:
         """Raise for JSON that is no answer of Qdrant's."""
         message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
         self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
 
-    def _refuse(
+    def _fail_code(
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
     ) -> NoReturn:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
         if code == "not-found":
-            code = _meant(_MISSING, text, code)
+            code = _code_for(_MISSING, text, code)
         kind, message, usual = _FAULTS[code]
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
-        line = message.format(address=self._address, text=clean(text, TEXT), name=name).rstrip(": ")
+        line = message.format(address=self._address, text=one_line(text, MAX_TEXT), name=name).rstrip(": ")
         self.fail(kind, code, line, exc, hint or usual)
 
-    def _limit(self, exc: QdrantException, request: Request) -> NoReturn:
+    def _refuse_rate(self, exc: QdrantException, request: Request) -> NoReturn:
         hint = None  # without a number of seconds: the server might have named a date
         if isinstance(exc, ResourceExhaustedResponse):
             hint = f"the server asks to wait {exc.retry_after_s} s before the next request"
-        self._refuse("rate-limited", text_of(exc), request, exc, hint)
+        self._fail_code("rate-limited", text_of(exc), request, exc, hint)
 
     def _refuse_status(self, exc: UnexpectedResponse, request: Request) -> NoReturn:
         status = exc.status_code or 0
         text = _status_error(exc.content)
         if 300 <= status < 400:
-            self._redirected(exc)
+            self._fail_redirect(exc)
         if status in (401, 403):
-            self._refuse("not-authorised", text or f"HTTP status {status}", request, exc)
+            self._fail_code("not-authorised", text or f"HTTP status {status}", request, exc)
         if status == 429:
-            self._refuse("rate-limited", text or "", request, exc)
+            self._fail_code("rate-limited", text or "", request, exc)
         if text is None and status == 404 and not exc.content.strip():
-            self._unknown_route(request, exc)
+            self._fail_unknown_route(request, exc)
         if text is None:
-            self._refuse_page(status, exc.content, exc)
+            self._fail_page(status, exc.content, exc)
         code = _HTTP.get(status) or ("server-refused" if 400 <= status < 500 else "server-error")
-        self._refuse(code, text, request, exc)
+        self._fail_code(code, text, request, exc)
 
-    def _refuse_rpc(self, exc: Any, request: Request) -> NoReturn:
+    def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
         if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
             kind = httpx.ConnectError if status == "UNAVAILABLE" else httpx.TimeoutException
-            self._lose(kind(text), exc)
+            self._fail_unanswered(kind(text), exc)
         if status == "UNIMPLEMENTED":
-            self._unknown_route(request, exc)
-        self._refuse(_GRPC.get(status, "server-error"), text, request, exc)
+            self._fail_unknown_route(request, exc)
+        self._fail_code(_GRPC.get(status, "server-error"), text, request, exc)
 
-    def _redirected(self, exc: UnexpectedResponse) -> NoReturn:
-        target = shown_url(str(exc.headers.get("location", "")))
+    def _fail_redirect(self, exc: UnexpectedResponse) -> NoReturn:
+        target = public_url(str(exc.headers.get("location", "")))
         where = f" to {target}" if target else ""
         message = f"{self._address} answered with a redirect{where}, which is not followed"
         hint = "the address that it points to, without the path of the request, might be the one for `--url`"
         self.fail(QQLConnectionError, "connection-failed", message, exc, hint)
 
-    def _refuse_page(self, status: int, content: bytes, exc: BaseException) -> NoReturn:
+    def _fail_page(self, status: int, content: bytes, exc: BaseException) -> NoReturn:
         page = excerpt(content.decode("utf-8", "replace"))
         what = f"not JSON: {page}" if page else "an empty body"
         message = f"{self._address} answered with status {status} and {what}"
         self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
 
-    def _unknown_route(self, request: Request, exc: BaseException) -> NoReturn:
+    def _fail_unknown_route(self, request: Request, exc: BaseException) -> NoReturn:
         message = f"{self._address} does not know {request.method} {request.route[1] or request.path}"
         hint = "the server might be too old for this statement, or the address might not be Qdrant's"
         self.fail(QQLUnsupportedError, "unsupported-operation", message, exc, hint)
 
-    def _lose(self, source: BaseException, exc: BaseException) -> NoReturn:
+    def _fail_unanswered(self, source: BaseException, exc: BaseException) -> NoReturn:
         """Raise for an exchange that brought no answer, or half of one."""
-        kind = next((k for k in _LOST if isinstance(source, k)), Exception)
-        message, hint = _LOST[kind]
+        kind = next((k for k in _UNANSWERED if isinstance(source, k)), Exception)
+        message, hint = _UNANSWERED[kind]
         said = text_of(source)
         if isinstance(source, httpx.TimeoutException):
             said = _timeout_text(source)
@@ -262,7 +262,7 @@ class Faults:
         self.fail(QQLConnectionError, "connection-failed", message.format(self._address, said), exc, hint)
 
 
-def _meant(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
+def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
     return next((code for pattern, code in words if pattern.search(text)), otherwise)
 
 

@@ -1,24 +1,24 @@
-"""Local mode: what it must not be given, and what it takes and leaves aside."""
+"""Local mode: what it must not be given, and what it takes and ignores."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from qql.errors import QQLError, QQLUnsupportedError
+from qql.errors import QQLError, QQLUnsupportedError, fail
+from qql.rest.types import Body
 
 from .bodies import objects
 from .faults import SERVER
 
-__all__ = ["hearing", "left_aside", "require_no_shard_keys", "require_no_snapshots"]
+__all__ = ["ignored_settings", "recorded_warnings", "require_no_shard_keys", "require_no_snapshots"]
 
-_NOTED_HERE = ("Local mode performs exact", "Payload indexes have no effect")
+_NOTED_ANYWAY = ("Local mode performs exact", "Payload indexes have no effect")
 _EXACT = "every search is exact"
 _STORED = "how data is stored cannot be chosen"
 _ONE_COPY = "there is one copy of the data, in one piece"
-_IGNORES = {
+_IGNORED = {
     "hnsw_config": _EXACT,
     "quantization_config": "vectors are kept as they are",
     "optimizers_config": "there are no segments to optimize",
@@ -46,7 +46,7 @@ _IGNORES = {
 _SEARCHES = frozenset({"points/query", "points/query/batch", "points/query/groups"})
 
 
-def require_no_shard_keys(body: Mapping[str, Any]) -> None:
+def require_no_shard_keys(body: Body) -> None:
     """Raises `QQLUnsupportedError` (``unsupported-key``) for a body that chooses by shard keys."""
     if any(part.get("shard_key") is not None for _, part, _ in objects(body)):
         raise _no_shards(", so `shard_key` selects nothing")
@@ -55,7 +55,7 @@ def require_no_shard_keys(body: Mapping[str, Any]) -> None:
 def require_no_snapshots(pattern: tuple[str, str]) -> None:
     """Raises `QQLUnsupportedError` (``unsupported-operation``): local mode would give an empty list."""
     if "snapshots" in pattern[1]:
-        raise QQLUnsupportedError.make("unsupported-operation", "local mode has no snapshots", hint=SERVER)
+        fail("unsupported-operation", "local mode has no snapshots", hint=SERVER, error=QQLUnsupportedError)
 
 
 def _no_shards(consequence: str = "") -> QQLError:
@@ -63,35 +63,35 @@ def _no_shards(consequence: str = "") -> QQLError:
 
 
 @contextmanager
-def hearing() -> Iterator[list[warnings.WarningMessage]]:
-    """The warnings of local mode, without those that `left_aside` gives in its own words."""
+def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """The warnings of local mode, without those that `ignored_settings` gives in its own words."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        for known in _NOTED_HERE:
+        for known in _NOTED_ANYWAY:
             warnings.filterwarnings("ignore", message=known)
         yield said
 
 
-def left_aside(pattern: tuple[str, str], body: Mapping[str, Any], query: Mapping[str, Any]) -> Iterator[str]:
+def ignored_settings(pattern: tuple[str, str], body: Body, query: Body) -> Iterator[str]:
     """Sentences about what local mode takes without acting on it.
 
     Raises `QQLUnsupportedError` (``unsupported-key``) for a collection that is divided by shard keys.
     """
     for key in _ignored_keys(pattern, body):
-        yield f"`{key}` has no effect in local mode: {_IGNORES[key]}"
+        yield f"`{key}` has no effect in local mode: {_IGNORED[key]}"
     if query.get("timeout") is not None:
         yield "`timeout` has no effect in local mode: a statement runs until it is done"
     if str(query.get("wait")).lower() == "false":
         yield "`wait = false` has no effect in local mode: changes are made at once"
 
 
-def _ignored_keys(pattern: tuple[str, str], body: Mapping[str, Any]) -> Iterator[str]:
+def _ignored_keys(pattern: tuple[str, str], body: Body) -> Iterator[str]:
     if pattern in (("PUT", ""), ("PATCH", "")):
         if body.get("sharding_method") == "custom":
             raise _no_shards()
-        yield from _known(*_config_parts(body))
+        yield from _ignored_in(*_settings_of(body))
     elif pattern == ("PUT", "vectors/*"):
-        yield from _known(*body.values())
+        yield from _ignored_in(*body.values())
     elif pattern == ("PUT", "index"):
         schema = body.get("field_schema")
         if not (isinstance(schema, dict) and schema.get("scoring")):
@@ -100,10 +100,10 @@ def _ignored_keys(pattern: tuple[str, str], body: Mapping[str, Any]) -> Iterator
         for in_vector, part, _ in objects(body):
             params = None if in_vector else part.get("params")
             if isinstance(params, dict):
-                yield from _known(params)
+                yield from _ignored_in(params)
 
 
-def _config_parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _settings_of(body: Body) -> Iterator[Body]:
     yield body
     yield body.get("params") or {}
     vectors = body.get("vectors") or {}
@@ -111,6 +111,6 @@ def _config_parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from (body.get("sparse_vectors") or {}).values()
 
 
-def _known(*parts: Mapping[str, Any]) -> Iterator[str]:
+def _ignored_in(*parts: Body) -> Iterator[str]:
     for part in parts:
-        yield from (key for key, value in part.items() if value not in (None, False) and key in _IGNORES)
+        yield from (key for key, value in part.items() if value not in (None, False) and key in _IGNORED)

@@ -7,14 +7,14 @@ by its own name, and no collection can be created under the name of an alias.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from qql.errors import QQLExecutionError, did_you_mean
+from qql.rest.types import Json, JsonObject
 
-from .checks import Reader, items, mapping, read, refuse, text
 from .files import write_json
+from .readers import Fields, items, mapping, quoted, read, refuse, text
 
 __all__ = ["Aliases"]
 
@@ -40,14 +40,14 @@ class Aliases:
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 
     def collection_of(self, name: str) -> str:
         """The collection that a name stands for: an alias's, or the name itself."""
         return self._known.get(name, name)
 
-    def shown(self, collection: str | None = None) -> dict[str, Any]:
+    def to_json(self, collection: str | None = None) -> JsonObject:
         """The answer of GET /aliases, or of GET /collections/{name}/aliases."""
         return {
             "aliases": [
@@ -57,7 +57,7 @@ class Aliases:
             ]
         }
 
-    def change(self, body: Any) -> None:
+    def change(self, body: Json) -> None:
         """Carry out POST /collections/aliases: all of its actions, or none."""
         known = dict(self._known)
         for item in read(body, "the aliases", {"actions": items}, ("actions",))["actions"]:
@@ -68,22 +68,22 @@ class Aliases:
                     "unknown-operation", f"an action is exactly one of {', '.join(_ACTIONS)}, not {listed}"
                 )
             ((kind, value),) = action.items()
-            table, change = _ACTIONS[kind]
-            change(known, read(value, kind, table, table), self._collections())
-        self._keep(known)
+            fields, change = _ACTIONS[kind]
+            change(known, read(value, kind, fields, fields), self._collections())
+        self._save(known)
 
     def forget(self, collection: str) -> None:
         """Remove the aliases of a collection that was dropped."""
         if collection in self._known.values():
-            self._keep({alias: name for alias, name in self._known.items() if name != collection})
+            self._save({alias: name for alias, name in self._known.items() if name != collection})
 
-    def _keep(self, known: dict[str, str]) -> None:
+    def _save(self, known: dict[str, str]) -> None:
         if known != self._known:
             write_json(self._path, known)
             self._known = known
 
 
-def _name(value: Any, where: str) -> str:
+def _alias_name(value: Json, where: str) -> str:
     name = text(value, where)
     if not name:
         raise refuse("invalid-name", f"{where} must not be empty")
@@ -99,13 +99,13 @@ def _require_free(alias: str, collections: Collection[str]) -> None:
         )
 
 
-def _unknown(alias: str, known: Mapping[str, str]) -> QQLExecutionError:
-    listed = f"there are {', '.join(f'`{name}`' for name in sorted(known)[:20])}" if known else None
-    hint = did_you_mean(alias, known) or listed or "there are no aliases"
+def _unknown_alias(alias: str, known: Mapping[str, str]) -> QQLExecutionError:
+    listed = f"there are {quoted(sorted(known)[:20])}" if known else "there are no aliases"
+    hint = did_you_mean(alias, known) or listed
     return refuse("unknown-alias", f"there is no alias `{alias}`", hint)
 
 
-def _create(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
+def _create_alias(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
     alias, target = given["alias_name"], given["collection_name"]
     if target not in collections:
         hint = did_you_mean(target, collections)
@@ -116,22 +116,22 @@ def _create(known: dict[str, str], given: Mapping[str, str], collections: Collec
     known[alias] = target
 
 
-def _delete(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
+def _delete_alias(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
     if given["alias_name"] not in known:
-        raise _unknown(given["alias_name"], known)
+        raise _unknown_alias(given["alias_name"], known)
     del known[given["alias_name"]]
 
 
-def _rename(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
+def _rename_alias(known: dict[str, str], given: Mapping[str, str], collections: Collection[str]) -> None:
     if given["old_alias_name"] not in known:
-        raise _unknown(given["old_alias_name"], known)
+        raise _unknown_alias(given["old_alias_name"], known)
     _require_free(given["new_alias_name"], collections)
     known[given["new_alias_name"]] = known.pop(given["old_alias_name"])
 
 
 _Change = Callable[[dict[str, str], Mapping[str, str], Collection[str]], None]
-_ACTIONS: dict[str, tuple[dict[str, Reader], _Change]] = {
-    "create_alias": ({"collection_name": text, "alias_name": _name}, _create),
-    "delete_alias": ({"alias_name": text}, _delete),
-    "rename_alias": ({"old_alias_name": text, "new_alias_name": _name}, _rename),
+_ACTIONS: dict[str, tuple[Fields, _Change]] = {
+    "create_alias": ({"collection_name": text, "alias_name": _alias_name}, _create_alias),
+    "delete_alias": ({"alias_name": text}, _delete_alias),
+    "rename_alias": ({"old_alias_name": text, "new_alias_name": _alias_name}, _rename_alias),
 }

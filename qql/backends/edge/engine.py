@@ -1,7 +1,7 @@
 """The engine's library, and what its failures mean.
 
-Nothing outside this package imports ``qdrant_edge``. Its type stub misses names that exist
-(``SliceCondition``) and promises names that do not (``DecayKind``), so it is taken as ``Any``.
+Nothing outside this package imports ``qdrant_edge``. Annotations name the aliases of its type stub too
+(``edge.ConditionType``), which exist for the type checker alone.
 """
 
 from __future__ import annotations
@@ -9,31 +9,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Any
+from typing import TypeVar
+
+import qdrant_edge as edge
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
 
-__all__ = ["edge", "failure", "guarded", "is_panic", "member", "members"]
+__all__ = ["SliceCondition", "edge", "failure", "first_line", "guarded", "is_panic", "member", "members"]
 
-edge: Any = import_module("qdrant_edge")
+SliceCondition: Callable[[int, int], edge.ConditionType] = vars(edge)["SliceCondition"]
+"""Its stub misses this class."""
+
+_Enum = TypeVar("_Enum")
 
 
-def members(enum: Any) -> dict[str, Any]:
+def members(enum: type[_Enum]) -> dict[str, _Enum]:
     """The members of one of the engine's enums, by the spelling that REST uses: lower case, no ``_``.
 
     ``TurboQuantBitSize.Bits1_5`` and REST's ``bits1_5`` both become ``bits15``.
     """
     found = ((name, getattr(enum, name)) for name in dir(enum) if not name.startswith("_"))
-    return {_plain(name): value for name, value in found if isinstance(value, enum)}
+    return {_without_underscores(name): value for name, value in found if isinstance(value, enum)}
 
 
-def member(enum: Any, word: Any) -> Any:
+def member(enum: type[_Enum], word: object) -> _Enum | None:
     """The member that REST spells ``word``, or None."""
-    return members(enum).get(_plain(word)) if isinstance(word, str) else None
+    return members(enum).get(_without_underscores(word)) if isinstance(word, str) else None
 
 
-def _plain(word: str) -> str:
+def _without_underscores(word: str) -> str:
     return word.replace("_", "").lower()
 
 
@@ -42,62 +46,57 @@ def is_panic(exc: BaseException) -> bool:
     return type(exc).__name__ == "PanicException"
 
 
-def _order_by(match: re.Match[str], collection: str) -> tuple[str, str, str | None]:
-    field = match[1]
-    return (
-        "index-required",
-        f"ORDER BY `{field}` requires an index of numbers or dates on `{field}`",
-        f"CREATE INDEX ON {collection} FOR {field} TYPE integer (or float, datetime)",
-    )
+def first_line(said: object, otherwise: str = "no reason given") -> str:
+    """The first line of what an exception says; ``otherwise`` where it says nothing."""
+    lines = str(said).splitlines()
+    return lines[0] if lines else otherwise
 
 
-def _facet(match: re.Match[str], collection: str) -> tuple[str, str, str | None]:
-    field = match[1]
-    return (
-        "index-required",
-        f"FACET requires an index on `{field}`",
-        f"CREATE INDEX ON {collection} FOR {field} TYPE keyword (or integer, bool, uuid)",
-    )
-
-
-def _text_index(match: re.Match[str], collection: str) -> tuple[str, str, str | None]:
-    field = match[1]
-    return (
-        "index-required",
-        f"a text query requires a scoring text index on `{field}`",
-        f"CREATE INDEX ON {collection} FOR {field} TYPE text WITH (scoring = true)",
-    )
-
-
-def _formula(match: re.Match[str], collection: str) -> tuple[str, str, str | None]:
-    return (
-        "formula-failed",
-        f"the formula could not be computed for some point of `{collection}`",
-        "the cause might be a field that a point lacks or that holds no number (give it a default), "
-        "a division by zero, or a root or logarithm outside its range",
-    )
-
-
-def _plain_text(code: str, hint: str | None = None) -> _Meaning:
-    return lambda match, collection: (code, f"`{collection}`: {match[1]}", hint)
-
-
-_Meaning = Callable[[re.Match[str], str], tuple[str, str, str | None]]
-
-_MEANINGS: tuple[tuple[re.Pattern[str], _Meaning], ...] = (
-    (re.compile(r"No range index for `order_by` key: `(.*?)`"), _order_by),
-    (re.compile(r"No appropriate index for faceting: `(.*?)`"), _facet),
-    (re.compile(r"BM25 requires a text index on field (\S+?),"), _text_index),
-    (re.compile(r"The text index on `(.*?)` does not score"), _text_index),
-    (re.compile(r"(process cancelled by service)"), _formula),
-    (re.compile(r"Not existing vector name error: (.*)"), _plain_text("unknown-vector")),
-    (re.compile(r"(Vector dimension error: .*)"), _plain_text("wrong-dimension")),
-    (re.compile(r"(No point with id .*)"), _plain_text("unknown-point")),
-    (re.compile(r"Validation failed: (.*)"), _plain_text("invalid-request")),
-    (re.compile(r"(invalid JSON path .*)"), _plain_text("invalid-field")),
-    (re.compile(r"(failed to parse date-time: .*)"), _plain_text("invalid-datetime")),
+_INDEX = "CREATE INDEX ON {collection} FOR {0} TYPE "
+_TEXT_INDEX = (
+    "index-required",
+    "a text query requires a scoring text index on `{0}`",
+    _INDEX + "text WITH (scoring = true)",
 )
-"""What is known about the engine's texts. It raises bare ``Exception``s, so the text is all there is."""
+_AS_SAID = "`{collection}`: {0}"
+_MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
+    (
+        re.compile(r"No range index for `order_by` key: `(.*?)`"),
+        (
+            "index-required",
+            "ORDER BY `{0}` requires an index of numbers or dates on `{0}`",
+            _INDEX + "integer (or float, datetime)",
+        ),
+    ),
+    (
+        re.compile(r"No appropriate index for faceting: `(.*?)`"),
+        (
+            "index-required",
+            "FACET requires an index on `{0}`",
+            _INDEX + "keyword (or integer, bool, uuid)",
+        ),
+    ),
+    (re.compile(r"BM25 requires a text index on field (\S+?),"), _TEXT_INDEX),
+    (re.compile(r"The text index on `(.*?)` does not score"), _TEXT_INDEX),
+    (
+        re.compile(r"process cancelled by service"),
+        (
+            "formula-failed",
+            "the formula could not be computed for some point of `{collection}`",
+            "the cause might be a field that a point lacks or that holds no number (give it a default), "
+            "a division by zero, or a root or logarithm outside its range",
+        ),
+    ),
+    (re.compile(r"Not existing vector name error: (.*)"), ("unknown-vector", _AS_SAID, None)),
+    (re.compile(r"(Vector dimension error: .*)"), ("wrong-dimension", _AS_SAID, None)),
+    (re.compile(r"(No point with id .*)"), ("unknown-point", _AS_SAID, None)),
+    (re.compile(r"Validation failed: (.*)"), ("invalid-request", _AS_SAID, None)),
+    (re.compile(r"(invalid JSON path .*)"), ("invalid-field", _AS_SAID, None)),
+    (re.compile(r"(failed to parse date-time: .*)"), ("invalid-datetime", _AS_SAID, None)),
+)
+"""What the engine's texts mean: code, message and hint, with what the pattern found for ``{0}``.
+
+It raises bare ``Exception``s, so the text is all there is."""
 
 
 def failure(exc: BaseException, collection: str) -> QQLError:
@@ -110,19 +109,19 @@ def failure(exc: BaseException, collection: str) -> QQLError:
             hint="a process that optimized it and was stopped might still be running",
         )
     if is_panic(exc):
-        first = text.splitlines()[0] if text else "no reason given"
         return QQLExecutionError.make(
             "engine-error",
-            f"the engine broke while it worked on `{collection}`: {first}",
+            f"the engine broke while it worked on `{collection}`: {first_line(text)}",
             hint="the collection is opened afresh for the next statement",
         )
-    for pattern, meaning in _MEANINGS:
+    for pattern, (code, message, hint) in _MEANINGS:
         if match := pattern.search(text):
-            code, message, hint = meaning(match, collection)
-            return QQLExecutionError.make(code, message, hint=hint)
-    first = text.splitlines()[0] if text else type(exc).__name__
+            said, way = (
+                words and words.format(*match.groups(), collection=collection) for words in (message, hint)
+            )
+            return QQLExecutionError.make(code, said or "", hint=way)
     code = "invalid-request" if isinstance(exc, ValueError | TypeError | OverflowError) else "engine-error"
-    return QQLExecutionError.make(code, f"`{collection}`: {first}")
+    return QQLExecutionError.make(code, f"`{collection}`: {first_line(text, type(exc).__name__)}")
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+
+from qql.rest.types import Json
 
 __all__ = ["collection_name", "directory_name", "sync_directory", "write_json"]
 
@@ -41,7 +42,7 @@ def collection_name(directory: str) -> str:
     return raw.decode("utf-8", "replace") + ("…" if cut else "")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Json) -> None:
     """Replace a file in one step that survives a crash: write beside it, sync, rename."""
     beside = path.with_name(path.name + ".tmp")
     with beside.open("w", encoding="utf-8") as file:

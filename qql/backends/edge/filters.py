@@ -1,21 +1,56 @@
-"""REST filters → the engine's."""
+"""REST filters → the engine's.
+
+Each kind of condition stands once: those on a whole point in `_POINT_CONDITIONS`, the tests of a field in
+`_TESTS`, the operators of ``match`` in `_MATCHES`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
-from qql.errors import QQLExecutionError, did_you_mean
+from qql.errors import QQLExecutionError
+from qql.rest.limits import U32
+from qql.rest.types import Body, Json
 
-from .checks import boolean, integer, items, mapping, number, point_id, read, refuse, text
-from .engine import edge
+from .engine import SliceCondition, edge, first_line
+from .readers import (
+    Fields,
+    Reader,
+    Values,
+    boolean,
+    integer,
+    items,
+    list_of,
+    mapping,
+    number,
+    object_of,
+    point_id,
+    quoted,
+    read,
+    refuse,
+    suggestion,
+    text,
+)
 
-__all__ = ["MAX_FILTER_DEPTH", "condition", "filter_depth", "has_id", "to_filter"]
+__all__ = [
+    "CONDITION_KEYS",
+    "MAX_FILTER_DEPTH",
+    "condition",
+    "filter_depth",
+    "geo_point",
+    "has_id",
+    "read_filter",
+    "to_filter",
+]
 
 MAX_FILTER_DEPTH = 450
 """How deeply conditions may nest. One level of nesting is one Python call."""
 
-_CLAUSES = ("must", "should", "must_not", "min_should")
+_LISTS = ("must", "should", "must_not")
+_CLAUSES = (*_LISTS, "min_should")
+_any_integer = integer(-(2**63))
+_point_ids = list_of(point_id)
 
 
 class _NumpyBool:
@@ -37,9 +72,14 @@ class _NumpyBool:
 _NumpyBool.__module__, _NumpyBool.__name__ = "numpy", "bool_"
 
 
+def read_filter(value: Json, where: str) -> edge.Filter:
+    """A reader of filters. What is wrong in one is named as a part of ``filter``, wherever it stands."""
+    return to_filter(value)
+
+
 def to_filter(
-    body: Any, where: str = "filter", depth: int = 1, exclude: list[int | str] | None = None
-) -> Any:
+    body: Json, where: str = "filter", depth: int = 1, exclude: list[int | str] | None = None
+) -> edge.Filter:
     """The engine's filter for a REST filter; ``exclude`` are ids that must not match.
 
     Raises `QQLExecutionError` for a condition or key that is not known, naming it.
@@ -49,15 +89,14 @@ def to_filter(
     given = mapping(body, where)
     for key in given:
         if key not in _CLAUSES:
-            hint = did_you_mean(str(key), _CLAUSES) or f"one of {', '.join(_CLAUSES)}"
-            raise refuse("unknown-condition", f"{where} has no clause `{key}`", hint)
-    clauses: dict[str, list[Any]] = {}
-    for name in ("must", "should", "must_not"):
+            raise refuse("unknown-condition", f"{where} has no clause `{key}`", suggestion(key, _CLAUSES))
+    clauses: Values = {}
+    for name in _LISTS:
         if name in given:
             value = given[name]
-            made = []
+            made: list[edge.ConditionType] = []
             for item in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(item, Mapping) and not _CLAUSES_SET.isdisjoint(item):
+                if isinstance(item, Mapping) and not item.keys().isdisjoint(_CLAUSES):
                     made.append(to_filter(item, where, depth + 1))
                 else:
                     made.append(condition(item, where, depth))
@@ -65,130 +104,118 @@ def to_filter(
     if exclude:
         clauses.setdefault("must_not", []).append(has_id(exclude))
     if "min_should" in given:
-        return edge.Filter(**clauses, min_should=_min_should(given["min_should"], where, depth))
+        clauses["min_should"] = _min_should(given["min_should"], where, depth)
     return edge.Filter(**clauses)
 
 
-_CLAUSES_SET = frozenset(_CLAUSES)
-
-
-def _min_should(value: Any, where: str, depth: int) -> Any:
-    table = {"conditions": items, "min_count": integer()}
-    given = read(value, f"{where}.min_should", table, ("conditions", "min_count"))
+def _min_should(value: Json, where: str, depth: int) -> edge.MinShould:
+    fields: Fields = {"conditions": items, "min_count": integer()}
+    given = read(value, f"{where}.min_should", fields, ("conditions", "min_count"))
     made = []
     for item in given["conditions"]:
         made.append(condition(item, where, depth))
     return edge.MinShould(made, given["min_count"])
 
 
-def has_id(ids: list[int | str]) -> Any:
+def has_id(ids: list[int | str]) -> edge.HasIdCondition:
     """The condition that a point is one of these."""
     return edge.HasIdCondition(set(ids))
 
 
-def condition(body: Any, where: str = "filter", depth: int = 1) -> Any:
+def condition(body: Json, where: str = "filter", depth: int = 1) -> edge.ConditionType:
     """The engine's form of one condition, which may be a filter."""
     given = mapping(body, f"a condition of {where}")
-    if not _CLAUSES_SET.isdisjoint(given):
+    if not given.keys().isdisjoint(_CLAUSES):
         return to_filter(given, where, depth + 1)
     try:
         if "key" in given:
-            return _field(given)
-        if "nested" in given and len(given) == 1:
-            nested = mapping(given["nested"], "nested")
-            if nested.keys() != {"key", "filter"}:
-                raise refuse(
-                    "unknown-condition", f"nested requires `key` and `filter`, not {_listed(nested)}"
-                )
-            return edge.NestedCondition(
-                text(nested["key"], "nested.key"), to_filter(nested["filter"], "nested.filter", depth + 1)
-            )
+            return _field_condition(given)
         if len(given) == 1:
             ((kind, value),) = given.items()
+            if kind == "nested":  # here and not in the table, for the sake of one call per level
+                key, inner = _nested_parts(value)
+                return edge.NestedCondition(key, to_filter(inner, "nested.filter", depth + 1))
             if kind in _POINT_CONDITIONS:
-                return _POINT_CONDITIONS[kind](value)
+                return _POINT_CONDITIONS[kind](value, kind)
     except (ValueError, TypeError, OverflowError) as exc:
-        raise _invalid(given, exc) from exc
+        raise _invalid_condition(given, exc) from exc
     if not given:
         return edge.Filter()
-    known = [*_POINT_CONDITIONS, "nested", "key", *_CLAUSES]
-    unknown = next((key for key in given if key not in known), None)
+    unknown = next((key for key in given if key not in CONDITION_KEYS), None)
     if unknown is None:
-        raise refuse("ambiguous-condition", f"one condition cannot hold {_listed(given)} together")
+        raise refuse("ambiguous-condition", f"one condition cannot hold {quoted(given)} together")
     raise refuse(
-        "unknown-condition",
-        f"{where} has no condition `{unknown}`",
-        did_you_mean(str(unknown), known) or f"one of {', '.join(known)}",
+        "unknown-condition", f"{where} has no condition `{unknown}`", suggestion(unknown, CONDITION_KEYS)
     )
 
 
-def _invalid(given: Mapping[str, Any], exc: Exception) -> QQLExecutionError:
-    first = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+def _nested_parts(value: Json) -> tuple[str, Json]:
+    nested = mapping(value, "nested")
+    if nested.keys() != {"key", "filter"}:
+        given = quoted(nested) or "nothing"
+        raise refuse("unknown-condition", f"nested requires `key` and `filter`, not {given}")
+    return text(nested["key"], "nested.key"), nested["filter"]
+
+
+def _invalid_condition(given: Body, exc: Exception) -> QQLExecutionError:
     about = f"the condition on `{given['key']}`" if "key" in given else "a condition"
-    code = "invalid-field" if "JSON path" in first else "invalid-condition"
-    return refuse(code, f"{about}: {first}")
-
-
-def _listed(given: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{key}`" for key in given) or "nothing"
+    why = first_line(exc, type(exc).__name__)
+    code = "invalid-field" if "JSON path" in why else "invalid-condition"
+    return refuse(code, f"{about}: {why}")
 
 
 # --- conditions on the whole point ----------------------------------------------------------------
 
 
-def _payload_field(value: Any) -> str:
+def _field_name(value: Json) -> str:
     return str(read(value, "the condition", {"key": text}, ("key",))["key"])
 
 
-def _slice(value: Any) -> Any:
-    table = {"total": integer(1, 2**32 - 1), "index": integer(0, 2**32 - 1)}
-    given = read(value, "slice", table, ("total", "index"))
-    return edge.SliceCondition(given["total"], given["index"])
-
-
-_POINT_CONDITIONS: dict[str, Any] = {
-    "is_empty": lambda value: edge.IsEmptyCondition(_payload_field(value)),
-    "is_null": lambda value: edge.IsNullCondition(_payload_field(value)),
-    "has_id": lambda value: has_id([point_id(item, "has_id") for item in items(value, "has_id")]),
-    "has_vector": lambda value: edge.HasVectorCondition(text(value, "has_vector")),
-    "slice": _slice,
+_POINT_CONDITIONS: dict[str, Reader[edge.ConditionType]] = {
+    "is_empty": lambda value, where: edge.IsEmptyCondition(_field_name(value)),
+    "is_null": lambda value, where: edge.IsNullCondition(_field_name(value)),
+    "has_id": lambda value, where: has_id(_point_ids(value, where)),
+    "has_vector": lambda value, where: edge.HasVectorCondition(text(value, where)),
+    "slice": object_of(
+        SliceCondition, {"total": integer(1, U32), "index": integer(0, U32)}, ("total", "index")
+    ),
 }
+CONDITION_KEYS = (*_POINT_CONDITIONS, "nested", "key", *_CLAUSES)
+"""The keys of an object that is a condition or a filter."""
 
 
 # --- conditions on a field ------------------------------------------------------------------------
 
 
-def _field(given: Mapping[str, Any]) -> Any:
+def _field_condition(given: Body) -> edge.FieldCondition:
     """``{"key": …, test: …}``. The server would take two tests in one object as OR, or drop one of them."""
     tests = {key: value for key, value in given.items() if key != "key"}
     key = text(given["key"], "the key of a condition")
     if len(tests) != 1:
-        what = _listed(tests) if tests else "no test"
+        what = quoted(tests) or "no test"
         raise refuse("ambiguous-condition", f"a condition on `{key}` requires exactly one test, not {what}")
     ((name, value),) = tests.items()
     if name not in _TESTS:
-        raise refuse(
-            "unknown-condition",
-            f"a condition on `{key}` has no test `{name}`",
-            did_you_mean(name, _TESTS) or f"one of {', '.join(_TESTS)}",
-        )
-    return edge.FieldCondition(key, **{name: _TESTS[name](value, f"`{key}` {name}")})
+        message = f"a condition on `{key}` has no test `{name}`"
+        raise refuse("unknown-condition", message, suggestion(name, _TESTS))
+    test: Values = {name: _TESTS[name](value, f"`{key}` {name}")}
+    return edge.FieldCondition(key, **test)
 
 
-def _match(value: Any, where: str) -> Any:
+def _match(value: Json, where: str) -> edge.MatchType:
     given = mapping(value, where)
     if len(given) != 1 or next(iter(given)) not in _MATCHES:
+        listed = quoted(given) or "nothing"
         raise refuse(
-            "unknown-condition",
-            f"{where} requires exactly one of {', '.join(_MATCHES)}, not {_listed(given)}",
+            "unknown-condition", f"{where} requires exactly one of {', '.join(_MATCHES)}, not {listed}"
         )
-    ((kind, wanted),) = given.items()
-    return _MATCHES[kind](wanted, f"{where}.{kind}")
+    ((operator, operand),) = given.items()
+    return _MATCHES[operator](operand, f"{where}.{operator}")
 
 
-def _match_value(value: Any, where: str) -> Any:
+def _match_value(value: Json, where: str) -> edge.MatchValue:
     if isinstance(value, bool):
-        return edge.MatchValue(_NumpyBool(value))
+        return edge.MatchValue(cast(bool, _NumpyBool(value)))
     if isinstance(value, str):
         return edge.MatchValue(value)
     if isinstance(value, float):
@@ -197,10 +224,10 @@ def _match_value(value: Any, where: str) -> Any:
             f"{where}: {value} cannot be matched for equality",
             "write >= and <= for decimals",
         )
-    return edge.MatchValue(integer(-(2**63))(value, where))
+    return edge.MatchValue(_any_integer(value, where))
 
 
-def _values(value: Any, where: str) -> list[Any]:
+def _all_integers_or_strings(value: Json, where: str) -> list[int] | list[str]:
     wanted = items(value, where)
     if all(isinstance(item, str) for item in wanted):
         return wanted
@@ -210,83 +237,73 @@ def _values(value: Any, where: str) -> list[Any]:
             f"{where} requires integers only or strings only, not {wanted!r:.60}",
             "write one condition for each of the others, joined by OR",
         )
-    return [integer(-(2**63))(item, where) for item in wanted]
+    return [_any_integer(item, where) for item in wanted]
 
 
-_MATCHES: dict[str, Any] = {
+_MATCHES: dict[str, Reader[edge.MatchType]] = {
     "value": _match_value,
     "text": lambda value, where: edge.MatchText(text(value, where)),
     "text_any": lambda value, where: edge.MatchTextAny(text(value, where)),
     "phrase": lambda value, where: edge.MatchPhrase(text(value, where)),
     "prefix": lambda value, where: edge.MatchPrefix(text(value, where)),
     "substring": lambda value, where: edge.MatchSubstring(text(value, where)),
-    "any": lambda value, where: edge.MatchAny(_values(value, where)),
-    "except": lambda value, where: edge.MatchExcept(_values(value, where)),
+    "any": lambda value, where: edge.MatchAny(_all_integers_or_strings(value, where)),
+    "except": lambda value, where: edge.MatchExcept(_all_integers_or_strings(value, where)),
 }
 
-_BOUNDS = ("lt", "gt", "lte", "gte")
+
+def _range_fields(reader: Reader[object]) -> Fields:
+    return dict.fromkeys(("lt", "gt", "lte", "gte"), reader)
 
 
-def _range(value: Any, where: str) -> Any:
+def _range(value: Json, where: str) -> edge.RangeType:
     given = mapping(value, where)
     dates = [bound for bound in given.values() if isinstance(bound, str)]
     if dates and len(dates) == len(given):
-        return edge.RangeDateTime(**read(given, where, dict.fromkeys(_BOUNDS, text)))
-    return edge.RangeFloat(**read(given, where, dict.fromkeys(_BOUNDS, number)))
+        return edge.RangeDateTime(**read(given, where, _range_fields(text)))
+    return edge.RangeFloat(**read(given, where, _range_fields(number)))
 
 
-def _geo_point(value: Any, where: str) -> Any:
-    given = read(value, where, {"lon": number, "lat": number}, ("lon", "lat"))
-    return edge.GeoPoint(given["lon"], given["lat"])
+geo_point = object_of(edge.GeoPoint, {"lon": number, "lat": number}, ("lon", "lat"))
 
 
-def _bounding_box(value: Any, where: str) -> Any:
-    table = {"top_left": _geo_point, "bottom_right": _geo_point}
-    given = read(value, where, table, ("top_left", "bottom_right"))
-    return edge.GeoBoundingBox(given["top_left"], given["bottom_right"])
-
-
-def _radius(value: Any, where: str) -> Any:
-    given = read(value, where, {"center": _geo_point, "radius": number}, ("center", "radius"))
+def _radius(value: Json, where: str) -> edge.GeoRadius:
+    given = read(value, where, {"center": geo_point, "radius": number}, ("center", "radius"))
     if given["radius"] < 0:
         raise refuse("invalid-condition", f"{where}.radius must not be negative, and is {given['radius']:g}")
     return edge.GeoRadius(given["center"], given["radius"])
 
 
-def _line(value: Any, where: str) -> list[Any]:
+def _geo_line(value: Json, where: str) -> list[edge.GeoPoint]:
     given = read(value, where, {"points": items}, ("points",))
-    return [_geo_point(point, where) for point in given["points"]]
+    return [geo_point(point, where) for point in given["points"]]
 
 
-def _polygon(value: Any, where: str) -> Any:
-    table = {"exterior": _line, "interiors": lambda v, w: [_line(line, w) for line in items(v, w)]}
-    given = read(value, where, table, ("exterior",))
-    return edge.GeoPolygon(given["exterior"], given.get("interiors"))
-
-
-def _count(value: Any, where: str) -> Any:
-    return edge.ValuesCount(**read(value, where, dict.fromkeys(_BOUNDS, integer())))
-
-
-_TESTS: dict[str, Any] = {
+_TESTS: dict[str, Reader[object]] = {
     "match": _match,
     "range": _range,
-    "geo_bounding_box": _bounding_box,
+    "geo_bounding_box": object_of(
+        edge.GeoBoundingBox,
+        {"top_left": geo_point, "bottom_right": geo_point},
+        ("top_left", "bottom_right"),
+    ),
     "geo_radius": _radius,
-    "geo_polygon": _polygon,
-    "values_count": _count,
+    "geo_polygon": object_of(
+        edge.GeoPolygon, {"exterior": _geo_line, "interiors": list_of(_geo_line)}, ("exterior",)
+    ),
+    "values_count": object_of(edge.ValuesCount, _range_fields(integer())),
     "is_empty": boolean,
     "is_null": boolean,
 }
 
 
-def filter_depth(body: Any) -> int:
+def filter_depth(body: Json) -> int:
     """How deeply a REST filter nests, counted without recursion; a flat one has depth 1."""
     deepest, stack = 0, [(body, 1)]
     while stack:
         value, depth = stack.pop()
         if isinstance(value, Mapping):
-            inner = depth + 1 if not _CLAUSES_SET.isdisjoint(value) else depth
+            inner = depth + 1 if not value.keys().isdisjoint(_CLAUSES) else depth
             deepest = max(deepest, inner - 1)
             stack += [(item, inner) for item in value.values()]
         elif isinstance(value, list | tuple):

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from qql.errors import QQLExecutionError
+from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
+from qql.rest.types import Body, Json, JsonObject
 
-from .catalogue import Collection
-from .checks import integer, mapping, point_id, refuse, text
-from .queries import QueryReader, with_payload, with_vector
-from .results import plain_id, record
+from .collection import Collection
+from .engine import edge
+from .queries import QueryReader
+from .readers import integer, mapping, point_id, refuse, text
+from .records import plain_id, record
+from .retrieval import with_payload, with_vector
 
 __all__ = ["query_groups", "values_at"]
 
-_U32 = 2**32 - 1
-_LIMIT, _GROUP_SIZE = 10, 3  # the server's defaults
 _PATH = re.compile(r'(?:^|\.)(?:"([^"]+)"|([A-Za-z0-9_-]+))|\[(\d*)\]')
+_OWN_KEYS = {"group_by", "limit", "group_size", "with_payload", "with_vector", "with_lookup"}
+
+_Find = Callable[[str], Collection]
+_Groups = dict[int | str, list[edge.ScoredPoint]]
 
 
-def query_groups(collection: Collection, reader: QueryReader, body: Any, find: Any) -> dict[str, Any]:
+def query_groups(collection: Collection, reader: QueryReader, body: Json, find: _Find) -> JsonObject:
     """``{"groups": [{"id", "hits"[, "lookup"]}]}``: the best groups, each with its best points.
 
     As on the server, points without the field do not take part, and the limits of prefetches are
@@ -29,25 +34,23 @@ def query_groups(collection: Collection, reader: QueryReader, body: Any, find: A
     """
     given = mapping(body, "the query")
     field = text(given.get("group_by"), "group_by")
-    limit = integer(1, _U32)(given.get("limit", _LIMIT), "limit")
-    size = integer(1, _U32)(given.get("group_size", _GROUP_SIZE), "group_size")
-    shown = {
-        "with_payload": with_payload(given.get("with_payload", False), "with_payload"),
-        "with_vector": with_vector(collection)(given.get("with_vector", False), "with_vector"),
-    }
-    lookup = _lookup(given.get("with_lookup"), find)
-    query = {key: value for key, value in given.items() if key not in _OWN}
+    limit = integer(1, U32)(given.get("limit", DEFAULT_LIMIT), "limit")
+    size = integer(1, U32)(given.get("group_size", GROUP_SIZE), "group_size")
+    payload = with_payload(given.get("with_payload", False), "with_payload")
+    vector = with_vector(collection)(given.get("with_vector", False), "with_vector")
+    lookup = _lookup_by_value(given.get("with_lookup"), find)
+    query = {key: value for key, value in given.items() if key not in _OWN_KEYS}
     query["filter"] = {
         "must": [query["filter"]] if "filter" in query else [],
         "must_not": [{"is_empty": {"key": field}}],
     }
     if "prefetch" in query:
-        query["prefetch"] = _wider(query["prefetch"], size)
+        query["prefetch"] = _with_limits_times(query["prefetch"], size)
     groups = _full_groups(collection, reader, query, field, limit, size)
-    parts = _parts(collection, groups, shown)
+    records = _hit_records(collection, groups, payload, vector)
     out = []
-    for value, hits in groups.items():
-        group: dict[str, Any] = {"id": value, "hits": [_hit(hit, parts) for hit in hits]}
+    for value, points in groups.items():
+        group: JsonObject = {"id": value, "hits": [_group_hit(point, records) for point in points]}
         found = lookup(value) if lookup is not None else None
         if found is not None:
             group["lookup"] = found
@@ -55,49 +58,52 @@ def query_groups(collection: Collection, reader: QueryReader, body: Any, find: A
     return {"groups": out}
 
 
-def _hit(found: Any, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    identity = plain_id(found.id)
-    return {"id": identity, "version": found.version, "score": found.score} | parts.get(str(identity), {})
-
-
-_OWN = {"group_by", "limit", "group_size", "with_payload", "with_vector", "with_lookup"}
+def _group_hit(point: edge.ScoredPoint, records: Mapping[str, JsonObject]) -> JsonObject:
+    identity = plain_id(point.id)
+    hit = {"id": identity, "version": point.version, "score": point.score}
+    return hit | records.get(str(identity), {})
 
 
 def _full_groups(
-    collection: Collection, reader: QueryReader, query: dict[str, Any], field: str, limit: int, size: int
-) -> dict[Any, list[Any]]:
+    collection: Collection, reader: QueryReader, query: Body, field: str, limit: int, size: int
+) -> _Groups:
     """Groups in the order of their best points: ask for more until they are full or there is no more."""
-    wanted = min(limit * size, _U32)
+    asked = min(limit * size, U32)
     while True:
-        request = reader.request(query | {"limit": wanted, "with_payload": [field]})
+        request = reader.request({**query, "limit": asked, "with_payload": [field]})
         with collection.engine() as shard:
             points = shard.query(request)
-        groups: dict[Any, list[Any]] = {}
-        for point in points:
-            for value in _group_values(point.payload, field):
-                if value in groups or len(groups) < limit:
-                    hits = groups.setdefault(value, [])
-                    if len(hits) < size:
-                        hits.append(point)
-        full = len(groups) == limit and all(len(hits) == size for hits in groups.values())
-        if full or len(points) < wanted or wanted == _U32:
+        groups = _fill_groups(points, field, limit, size)
+        full = len(groups) == limit and all(len(members) == size for members in groups.values())
+        if full or len(points) < asked or asked == U32:
             return groups
-        wanted = min(wanted * 4, _U32)
+        asked = min(asked * 4, U32)
 
 
-def _group_values(payload: Any, field: str) -> list[Any]:
+def _fill_groups(points: list[edge.ScoredPoint], field: str, limit: int, size: int) -> _Groups:
+    groups: _Groups = {}
+    for point in points:
+        for value in _group_values(point.payload, field):
+            if value in groups or len(groups) < limit:
+                members = groups.setdefault(value, [])
+                if len(members) < size:
+                    members.append(point)
+    return groups
+
+
+def _group_values(payload: Body | None, field: str) -> list[int | str]:
     values = values_at(payload or {}, field)
     if any(type(value) not in (int, str) for value in values):
         return []
     return list(dict.fromkeys(values))
 
 
-def values_at(payload: Mapping[str, Any], path: str) -> list[Any]:
+def values_at(payload: Body, path: str) -> list[Json]:
     """The values at a path (``a.b``, ``a[].b``, ``"a.b".c``); of an array at its end, the elements."""
-    found: list[Any] = [payload]
-    for quoted, plain, index in _PATH.findall(path):
-        if quoted or plain:
-            key = quoted or plain
+    found: list[Json] = [payload]
+    for in_quotes, plain, index in _PATH.findall(path):
+        if in_quotes or plain:
+            key = in_quotes or plain
             found = [value[key] for value in found if isinstance(value, dict) and key in value]
         elif index:
             at = int(index)
@@ -107,8 +113,8 @@ def values_at(payload: Mapping[str, Any], path: str) -> list[Any]:
     return [item for value in found for item in (value if isinstance(value, list) else [value])]
 
 
-def _wider(prefetch: Any, factor: int) -> Any:
-    """Prefetches with their limits multiplied."""
+def _with_limits_times(prefetch: Json, factor: int) -> Json:
+    """Prefetches with their limits multiplied; what is none is left for the reader of queries to refuse."""
     if isinstance(prefetch, Mapping):
         prefetch = [prefetch]
     if not isinstance(prefetch, list | tuple):
@@ -119,25 +125,25 @@ def _wider(prefetch: Any, factor: int) -> Any:
             limit = item.get("limit")
             wider = dict(item)
             if limit is None or type(limit) is int:
-                wider["limit"] = min((limit if limit is not None else 10) * factor, _U32)
+                wider["limit"] = min((limit if limit is not None else DEFAULT_LIMIT) * factor, U32)
             if item.get("prefetch") is not None:
-                wider["prefetch"] = _wider(item["prefetch"], factor)
+                wider["prefetch"] = _with_limits_times(item["prefetch"], factor)
             item = wider
         out.append(item)
     return out
 
 
-def _parts(
-    collection: Collection, groups: dict[Any, list[Any]], shown: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
+def _hit_records(
+    collection: Collection, groups: _Groups, payload: edge.WithPayloadType, vector: edge.WithVectorType
+) -> dict[str, JsonObject]:
     """Payloads and vectors of all hits by id, as far as they are to be shown."""
-    ids = {hit.id for hits in groups.values() for hit in hits}
+    ids = {point.id for points in groups.values() for point in points}
     with collection.engine() as shard:
-        found = shard.retrieve(list(ids), shown["with_payload"], shown["with_vector"])
+        found = shard.retrieve(list(ids), payload, vector)
     return {str(item.id): record(item) for item in found}
 
 
-def _lookup(value: Any, find: Any) -> Any:
+def _lookup_by_value(value: Json, find: _Find) -> Callable[[Json], JsonObject | None] | None:
     """A function from a group's value to the point of that id in another collection, or None."""
     if value is None:
         return None
@@ -153,13 +159,13 @@ def _lookup(value: Any, find: Any) -> Any:
         body.get("with_vectors", body.get("with_vector", False)), "with_lookup.with_vectors"
     )
 
-    def look(identity: Any) -> dict[str, Any] | None:
+    def look_up(value: Json) -> JsonObject | None:
         try:
-            known = point_id(identity, "a group")
+            identity = point_id(value, "a group")
         except QQLExecutionError:
             return None  # a group's value need not be anybody's id
         with other.engine() as shard:
-            found = shard.retrieve([known], payload, vector)
+            found = shard.retrieve([identity], payload, vector)
         return record(found[0]) if found else None
 
-    return look
+    return look_up

@@ -1,117 +1,139 @@
-"""Payload index schemas: REST → the engine's, and back."""
+"""Payload index schemas: REST → the engine's, and back. Each type of index stands once, in `_TYPES`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
-from qql.errors import did_you_mean
+from qql.rest.types import Json, JsonObject
 
-from .checks import Reader, boolean, integer, mapping, one_of, read, refuse, strings, text
 from .engine import edge, members
+from .readers import (
+    Fields,
+    Reader,
+    boolean,
+    integer,
+    mapping,
+    one_of,
+    read,
+    refuse,
+    strings,
+    suggestion,
+    text,
+)
 
-__all__ = ["shown_index", "to_index"]
-
-_COMMON: dict[str, Reader] = {
-    "on_disk": boolean,
-    "memory": one_of("Memory"),
-    "enable_hnsw": boolean,
-    "nested": text,
-}
+__all__ = ["index_info", "to_index"]
 
 
-def _stopwords(value: Any, where: str) -> Any:
+def _stopwords(value: Json, where: str) -> edge.StopwordsSet:
+    language = one_of(edge.Language)
     if isinstance(value, str):
-        return edge.StopwordsSet({one_of("Language")(value, where)}, None)
+        return edge.StopwordsSet({language(value, where)}, None)
     given = read(value, where, {"languages": strings, "custom": strings})
-    languages = {one_of("Language")(name, f"{where}.languages") for name in given.get("languages", [])}
+    languages = {language(name, f"{where}.languages") for name in given.get("languages", [])}
     return edge.StopwordsSet(languages, set(given.get("custom", [])))
 
 
-def _stemmer(value: Any, where: str) -> Any:
+def _stemmer(value: Json, where: str) -> edge.StemmingAlgorithm:
     if value in ("none", "disabled") or mapping(value, where) == {"type": "none"}:
         return edge.DisabledStemmer()
-    given = read(value, where, {"type": text, "language": one_of("SnowballLanguage")}, ("type", "language"))
+    fields: Fields = {"type": text, "language": one_of(edge.SnowballLanguage)}
+    given = read(value, where, fields, ("type", "language"))
     if given["type"] != "snowball":
         raise refuse("invalid-request", f"{where}.type does not know {given['type']!r}", "snowball or none")
     return edge.SnowballParams(given["language"])
 
 
-def _scoring(value: Any, where: str) -> Any:
+def _text_scoring(value: Json, where: str) -> bool | edge.TextScoringParams:
     if isinstance(value, bool):
         return value
-    given = read(value, where, {"type": one_of("TextScoringType")}, ("type",))
+    given = read(value, where, {"type": one_of(edge.TextScoringType)}, ("type",))
     return edge.TextScoringParams(given["type"])
 
 
-_TEXT: dict[str, Reader] = {
-    "tokenizer": one_of("TokenizerType"),
-    "min_token_len": integer(),
-    "max_token_len": integer(),
-    "lowercase": boolean,
-    "ascii_folding": boolean,
-    "phrase_matching": boolean,
-    "stopwords": _stopwords,
-    "stemmer": _stemmer,
-    "scoring": _scoring,
+_COMMON: dict[str, Reader[object]] = {
+    "on_disk": boolean,
+    "memory": one_of(edge.Memory),
+    "enable_hnsw": boolean,
+    "nested": text,
+}
+"""The options of every type of index."""
+
+
+class _Type(NamedTuple):
+    make: Callable[..., edge.PayloadSchemaParams]
+    options: dict[str, Reader[object]]
+
+
+_TYPES: dict[str, _Type] = {
+    "keyword": _Type(edge.KeywordIndexParams, {"is_tenant": boolean, "prefix": boolean}),
+    "integer": _Type(edge.IntegerIndexParams, {"lookup": boolean, "range": boolean, "is_principal": boolean}),
+    "float": _Type(edge.FloatIndexParams, {"is_principal": boolean}),
+    "geo": _Type(edge.GeoIndexParams, {}),
+    "text": _Type(
+        edge.TextIndexParams,
+        {
+            "tokenizer": one_of(edge.TokenizerType),
+            "min_token_len": integer(),
+            "max_token_len": integer(),
+            "lowercase": boolean,
+            "ascii_folding": boolean,
+            "phrase_matching": boolean,
+            "stopwords": _stopwords,
+            "stemmer": _stemmer,
+            "scoring": _text_scoring,
+        },
+    ),
+    "bool": _Type(edge.BoolIndexParams, {}),
+    "datetime": _Type(edge.DatetimeIndexParams, {"is_principal": boolean}),
+    "uuid": _Type(edge.UuidIndexParams, {"is_tenant": boolean}),
 }
 
-_TYPES: dict[str, tuple[str, dict[str, Reader]]] = {
-    "keyword": ("KeywordIndexParams", {"is_tenant": boolean, "prefix": boolean}),
-    "integer": ("IntegerIndexParams", {"lookup": boolean, "range": boolean, "is_principal": boolean}),
-    "float": ("FloatIndexParams", {"is_principal": boolean}),
-    "geo": ("GeoIndexParams", {}),
-    "text": ("TextIndexParams", _TEXT),
-    "bool": ("BoolIndexParams", {}),
-    "datetime": ("DatetimeIndexParams", {"is_principal": boolean}),
-    "uuid": ("UuidIndexParams", {"is_tenant": boolean}),
-}
 
-
-def to_index(schema: Any, field: str) -> Any:
+def to_index(schema: Json, field: str) -> edge.PayloadSchemaType | edge.PayloadSchemaParams:
     """``"keyword"`` or ``{"type": "keyword", …}`` as what the engine takes."""
     where = f"the index on `{field}`"
     if schema is None:
         raise refuse("index-type-required", f"{where} requires a type", f"one of {', '.join(_TYPES)}")
     given = {"type": schema} if isinstance(schema, str) else mapping(schema, where)
-    kind = given.get("type")
-    if kind not in _TYPES:
-        hint = did_you_mean(str(kind), _TYPES) or f"one of {', '.join(_TYPES)}"
-        raise refuse("unknown-index-type", f"{where} has no type {kind!r}", hint)
-    made, table = _TYPES[kind]
-    options = {key: value for key, value in given.items() if key != "type"}
-    if not options:
-        return members(edge.PayloadSchemaType)[kind]
-    return getattr(edge, made)(**read(options, where, table | _COMMON))
+    name = given.get("type")
+    if not isinstance(name, str) or name not in _TYPES:
+        raise refuse("unknown-index-type", f"{where} has no type {name!r}", suggestion(name, _TYPES))
+    make, options = _TYPES[name]
+    chosen = {key: value for key, value in given.items() if key != "type"}
+    if not chosen:
+        return members(edge.PayloadSchemaType)[name]
+    return make(**read(chosen, where, options | _COMMON))
 
 
-def shown_index(info: Any) -> dict[str, Any]:
+def index_info(info: edge.PayloadIndexInfo) -> JsonObject:
     """``{"data_type", "params", "points"}`` of an index, as GET /collections/{name} shows it."""
-    kind = _word(info.data_type)
-    out: dict[str, Any] = {"data_type": kind, "points": info.points}
+    name = _rest_word(info.data_type)
+    out: JsonObject = {"data_type": name, "points": info.points}
     if info.params is not None:
-        out["params"] = {"type": kind} | _shown_params(kind, info.params)
+        found = {key: getattr(info.params, key, None) for key in (_TYPES[name].options | _COMMON)}
+        shown = {key: _rest_value(value) for key, value in found.items() if value is not None}
+        out["params"] = {"type": name} | shown
     return out
 
 
-def _shown_params(kind: str, params: Any) -> dict[str, Any]:
-    found = {key: getattr(params, key, None) for key in (_TYPES[kind][1] | _COMMON)}
-    return {key: _shown(value) for key, value in found.items() if value is not None}
+def _rest_value(value: object) -> Json:
+    match value:
+        case edge.StopwordsSet():
+            languages = sorted(_rest_word(language) for language in value.languages or ())
+            return {"languages": languages, "custom": sorted(value.custom or ())}
+        case edge.SnowballParams():
+            return {"type": "snowball", "language": _rest_word(value.language)}
+        case edge.DisabledStemmer():
+            return {"type": "none"}
+        case edge.TextScoringParams():
+            return {"type": _rest_word(value.type)}
+        case bool() | int() | str():
+            return value
+        case _:
+            return _rest_word(value)
 
 
-def _shown(value: Any) -> Any:
-    name = type(value).__name__
-    if name == "StopwordsSet":
-        languages = sorted(_word(language) for language in value.languages or ())
-        return {"languages": languages, "custom": sorted(value.custom or ())}
-    if name == "SnowballParams":
-        return {"type": "snowball", "language": _word(value.language)}
-    if name == "DisabledStemmer":
-        return {"type": "none"}
-    if name == "TextScoringParams":
-        return {"type": _word(value.type)}
-    return value if isinstance(value, bool | int | str) else _word(value)
-
-
-def _word(value: Any) -> str:
+def _rest_word(value: object) -> str:
     """The REST spelling of a member of one of the engine's enums whose name is one word."""
     return str(value).rpartition(".")[2].lower()

@@ -16,15 +16,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from multiprocessing.spawn import get_executable
 from pathlib import Path
-from typing import Any
 
 from qql.backends.base import Progress
-from qql.errors import QQLError, QQLExecutionError
+from qql.errors import Diagnostic, QQLExecutionError
+from qql.rest.types import Body
 
-from .catalogue import Collection
+from .collection import Collection
 from .config import INDEXING_THRESHOLD
 
 __all__ = ["needs_optimize", "optimize"]
@@ -85,7 +84,7 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
     )
     try:
         child = subprocess.Popen(
-            [_python(collection), "-P", "-c", _CHILD],
+            [_python_executable(collection), "-P", "-c", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,17 +98,17 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
             assert child.stdin is not None
             child.stdin.write(request + "\n")
             child.stdin.flush()
-        out, err = _wait(child, collection.name, progress)
+        out, err = _wait_for_child(child, collection.name, progress)
     except BaseException:
         child.kill()
         child.communicate()
         raise
     if child.returncode != 0:
-        raise _failed(collection, _reason(child.returncode, err))
+        raise _failed(collection, _exit_reason(child.returncode, err))
     return out
 
 
-def _wait(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
+def _wait_for_child(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
     started = time.monotonic()
     while True:
         if progress is not None:
@@ -120,7 +119,7 @@ def _wait(child: subprocess.Popen[str], name: str, progress: Progress | None) ->
             continue
 
 
-def _python(collection: Collection) -> str:
+def _python_executable(collection: Collection) -> str:
     # An embedding program is not Python itself; multiprocessing's setting names one.
     found = get_executable()
     if not found:
@@ -130,18 +129,19 @@ def _python(collection: Collection) -> str:
     return os.fsdecode(found)
 
 
-def _reason(code: int, err: str) -> str:
+def _exit_reason(code: int, err: str) -> str:
     lines = [line for line in err.strip().splitlines() if line]
     how = f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"
     return f"{how}: {lines[-1]}" if lines else how
 
 
-def _failed(collection: Collection, why: str, hint: str | None = None) -> QQLError:
-    return QQLExecutionError.make(
-        "optimize-failed",
-        f"`{collection.name}` could not be optimized: {why}",
-        hint=hint or "no data was lost, and the collection can be used as before",
-    )
+def _failed(
+    collection: Collection,
+    why: str,
+    hint: str = "no data was lost, and the collection can be used as before",
+) -> QQLExecutionError:
+    message = f"`{collection.name}` could not be optimized: {why}"
+    return QQLExecutionError(Diagnostic("optimize-failed", message, hint=hint))
 
 
 def needs_optimize(collection: Collection) -> bool:
@@ -161,10 +161,10 @@ def needs_optimize(collection: Collection) -> bool:
         pass  # see that it can be opened
     if collection.written:
         collection.flush()  # the counters of an open segment are in its files only then
-    return any(size >= limit for size in _unindexed(collection))
+    return any(size >= limit for size in _unindexed_sizes(collection))
 
 
-def _unindexed(collection: Collection) -> list[float]:
+def _unindexed_sizes(collection: Collection) -> list[float]:
     """Bytes of each dense vector of each segment that has no graph for it."""
     sizes = []
     for segment in (collection.path / "segments").iterdir():
@@ -174,17 +174,17 @@ def _unindexed(collection: Collection) -> list[float]:
             continue  # a segment that is being made or removed
         for name, stored in (config.get("vector_data") or {}).items():
             spec = collection.vectors.get(name)
-            if spec is None or _index_type(stored) != "plain":
+            if spec is None or _stored_index_type(stored) != "plain":
                 continue
-            sizes.append(_count(segment, name) * spec.size * spec.bytes_each)
+            sizes.append(_vector_count(segment, name) * spec.size * spec.bytes_each)
     return sizes
 
 
-def _index_type(stored: Mapping[str, Any]) -> str:
+def _stored_index_type(stored: Body) -> str:
     return str((stored.get("index") or {}).get("type"))
 
 
-def _count(segment: Path, name: str) -> int:
+def _vector_count(segment: Path, name: str) -> int:
     """How many vectors a plain segment holds: a little-endian number at the head of its status file."""
     directory = segment / (f"vector_storage-{name}" if name else "vector_storage")
     try:

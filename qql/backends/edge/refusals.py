@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import NoReturn
 
 from qql.errors import QQLUnsupportedError
 from qql.rest.request import Request
+from qql.rest.types import Json
 
-from .checks import unsupported
+from .readers import unsupported
 
-__all__ = ["ONE_COPY", "a_clusters", "refused_option", "refused_route"]
+__all__ = ["ONE_COPY", "cluster_only", "refused_option", "refused_route"]
 
 _ONE_PIECE = "it keeps a collection in one piece on one machine"
 _SPREAD = f"{_ONE_PIECE}; a payload field and a filter on it can divide it, or a Qdrant server"
 ONE_COPY = "there is one copy of the data, so every read is consistent and writes keep their order"
 _NEWER = "POST …/points/query, which QUERY sends, does the same"
 
-_ROUTES: tuple[tuple[str, str, str], ...] = (
+_REFUSED_ROUTES: tuple[tuple[str, str, str], ...] = (
     (r"\w+ shards/[^/]*/snapshots?.*", "a snapshot of one shard", _ONE_PIECE),
     (r"\w+ shards\b.*", "sharding ({route})", _SPREAD),
     (r"\w+ (/cluster\b.*|cluster)", "the state of a cluster ({route})", _ONE_PIECE),
@@ -44,13 +45,13 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
 def refused_route(request: Request) -> QQLUnsupportedError:
     """The error for a request that has no handler."""
     method, path = request.route
-    for pattern, what, hint in _ROUTES:
+    for pattern, what, hint in _REFUSED_ROUTES:
         if re.fullmatch(pattern, f"{method} {path}"):
             return unsupported(what.format(route=f"{method} {path}"), hint)
     return unsupported(f"{method} {request.path}", "a Qdrant server might do it")
 
 
-_OPTIONS = {
+_REFUSED_OPTIONS = {
     "consistency": ONE_COPY,
     "ordering": ONE_COPY,
     "shard_key": _SPREAD,
@@ -58,11 +59,11 @@ _OPTIONS = {
 }
 
 
-def refused_option(key: str, value: Any) -> QQLUnsupportedError:
+def refused_option(key: str, value: Json) -> QQLUnsupportedError:
     """The error for a parameter of the URL, or of a body, that only a cluster could act on."""
-    return unsupported(f"`{key} = {value!s:.60}`", _OPTIONS.get(key, "a Qdrant server might know it"))
+    return unsupported(f"`{key} = {value!s:.60}`", _REFUSED_OPTIONS.get(key, "a Qdrant server might know it"))
 
 
-def a_clusters(value: Any, where: str) -> Any:
-    """A reader that refuses a key of a body by its name."""
+def cluster_only(value: Json, where: str) -> NoReturn:
+    """A reader for keys that only a cluster could act on: it refuses them by name."""
     raise refused_option(where.rpartition(".")[2], value)

@@ -20,15 +20,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO
+from typing import BinaryIO, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, did_you_mean
+from qql.errors import QQLConnectionError, QQLExecutionError, did_you_mean
+from qql.rest.types import Json, JsonObject
 
-from .catalogue import Collection, Database
-from .checks import only, read, refuse, text, unsupported
+from .collection import Collection
+from .database import Database
+from .engine import first_line
 from .files import directory_name, sync_directory
+from .readers import Fields, only, quoted, read, refuse, text, unsupported
 from .refusals import ONE_COPY
 
 __all__ = ["create_snapshot", "delete_snapshot", "list_snapshots", "recover_snapshot"]
@@ -39,26 +42,26 @@ _ZEROS = bytes(2**16)
 _MANIFEST, _FORMAT = "snapshot.json", "qql-edge-snapshot-1"
 
 
-def _place(database: Database, collection: str) -> Path:
+def _directory(database: Database, collection: str) -> Path:
     return database.path / "snapshots" / directory_name(collection)
 
 
 # --- what there is --------------------------------------------------------------------------------
 
 
-def list_snapshots(database: Database, collection: str) -> list[dict[str, Any]]:
+def list_snapshots(database: Database, collection: str) -> list[JsonObject]:
     """The snapshots of a collection, the oldest first; also of one that was dropped."""
-    found = _archives(_place(database, collection))
+    found = _archives(_directory(database, collection))
     if not found and collection not in database:
         raise database.unknown(collection)
-    return [_description(path) for path in found]
+    return [_snapshot_info(path) for path in found]
 
 
-def _archives(place: Path) -> list[Path]:
-    return sorted(place.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+def _archives(directory: Path) -> list[Path]:
+    return sorted(directory.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def _description(path: Path) -> dict[str, Any]:
+def _snapshot_info(path: Path) -> JsonObject:
     """``{"name", "creation_time", "size", "checksum"}``: UTC, bytes, SHA-256 in hexadecimal."""
     about = path.stat()
     beside = path.with_name(path.name + _CHECKSUM)
@@ -79,15 +82,15 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _find(database: Database, collection: str, name: str) -> Path:
+def _find_archive(database: Database, collection: str, name: str) -> Path:
     """The archive of that name. Raises ``unknown-snapshot``, and ``invalid-name`` for a path."""
     if not name or name in (".", "..") or any(char in name for char in "/\\\0") or name != Path(name).name:
         raise refuse("invalid-name", f"a snapshot's name cannot be {name!r:.80}", "it is no path")
-    place = _place(database, collection)
-    path = place / name
+    directory = _directory(database, collection)
+    path = directory / name
     if not name.endswith(_SUFFIX) or not path.is_file():
-        names = [found.name for found in _archives(place)]
-        listed = f"there are {', '.join(f'`{one}`' for one in names[-20:])}" if names else "it has none"
+        names = [found.name for found in _archives(directory)]
+        listed = f"there are {quoted(names[-20:])}" if names else "it has none"
         raise refuse(
             "unknown-snapshot",
             f"`{collection}` has no snapshot `{name}`",
@@ -98,7 +101,7 @@ def _find(database: Database, collection: str, name: str) -> Path:
 
 def delete_snapshot(database: Database, collection: str, name: str) -> None:
     """Remove an archive. Raises ``unknown-snapshot``."""
-    path = _find(database, collection, name)
+    path = _find_archive(database, collection, name)
     path.unlink()
     path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
     sync_directory(path.parent)
@@ -107,16 +110,16 @@ def delete_snapshot(database: Database, collection: str, name: str) -> None:
 # --- writing --------------------------------------------------------------------------------------
 
 
-def create_snapshot(database: Database, collection: Collection) -> dict[str, Any]:
+def create_snapshot(database: Database, collection: Collection) -> JsonObject:
     """Write an archive of all that a collection holds; gives its description."""
     with collection.engine():
         pass  # a damaged collection has nothing worth keeping
     collection.close()
-    place = _place(database, collection.name)
-    place.mkdir(parents=True, exist_ok=True)
-    for leftover in place.glob(f"*{_PARTIAL}"):
+    directory = _directory(database, collection.name)
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(f"*{_PARTIAL}"):
         leftover.unlink()
-    path = _free_path(place, collection.name)
+    path = _free_path(directory, collection.name)
     partial = path.with_name(path.name + _PARTIAL)
     try:
         _write_archive(partial, collection.path)
@@ -126,14 +129,14 @@ def create_snapshot(database: Database, collection: Collection) -> dict[str, Any
         partial.unlink(missing_ok=True)
         path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
         raise
-    sync_directory(place)
-    sync_directory(place.parent)
-    return _description(path)
+    sync_directory(directory)
+    sync_directory(directory.parent)
+    return _snapshot_info(path)
 
 
-def _free_path(place: Path, collection: str) -> Path:
+def _free_path(directory: Path, collection: str) -> Path:
     base = f"{directory_name(collection)}-{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
-    paths = (place / f"{base}{f'-{at}' if at > 1 else ''}{_SUFFIX}" for at in count(1))
+    paths = (directory / f"{base}{f'-{at}' if at > 1 else ''}{_SUFFIX}" for at in count(1))
     return next(path for path in paths if not path.exists())
 
 
@@ -153,12 +156,12 @@ def _write_archive(path: Path, source: Path) -> None:
                     directory.type, directory.mode = tarfile.DIRTYPE, 0o755
                     archive.addfile(directory)
             for name, entry in files.items():
-                _add(archive, entry, name)
+                _add_file(archive, entry, name)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+def _add_file(archive: tarfile.TarFile, path: Path, name: str) -> None:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         used = _without_trailing_zeros(file, size)
@@ -192,24 +195,24 @@ def _without_trailing_zeros(file: BinaryIO, size: int) -> int:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _only_copy(value: Any, where: str) -> Any:
+def _priority(value: Json, where: str) -> Json:
     return only("snapshot", "no_sync", hint=ONE_COPY)(value, where)
 
 
-def _no_key(value: Any, where: str) -> Any:
+def _no_key(value: Json, where: str) -> NoReturn:
     raise unsupported(f"`{where}`", "a snapshot is read from a file, which takes no key")
 
 
-def recover_snapshot(database: Database, collection: str, body: Any) -> None:
+def recover_snapshot(database: Database, collection: str, body: Json) -> None:
     """Make a collection what it was when a snapshot was taken, in one step; where it is missing, make it.
 
     ``location`` is the name of one of its snapshots, a path, or a ``file://`` address. Raises
     ``unknown-snapshot``, ``wrong-checksum``, and ``invalid-snapshot`` for a file that is none; whatever is
     raised, the collection is as it was.
     """
-    table = {"location": text, "checksum": text, "priority": _only_copy, "api_key": _no_key}
-    given = read(body, "recover", table, ("location",))
-    path = _located(database, collection, given["location"])
+    fields: Fields = {"location": text, "checksum": text, "priority": _priority, "api_key": _no_key}
+    given = read(body, "recover", fields, ("location",))
+    path = _archive_at(database, collection, given["location"])
     if "checksum" in given and _digest(path) != given["checksum"].strip().lower():
         raise refuse(
             "wrong-checksum",
@@ -218,14 +221,14 @@ def recover_snapshot(database: Database, collection: str, body: Any) -> None:
         )
 
     def fill(directory: Path) -> None:
-        with _reading(path):
+        with _invalid_where_unreadable(path):
             _extract(path, directory)
             Collection.adopt(directory, collection)
 
     database.replace(collection, fill)
 
 
-def _located(database: Database, collection: str, location: str) -> Path:
+def _archive_at(database: Database, collection: str, location: str) -> Path:
     address = urlsplit(location)
     if address.scheme == "file":
         if address.netloc not in ("", "localhost"):
@@ -236,7 +239,7 @@ def _located(database: Database, collection: str, location: str) -> Path:
             f"downloading a snapshot ({location!r:.80})", "download it, and give the path of the file"
         )
     elif Path(location).name == location:
-        return _find(database, collection, location)
+        return _find_archive(database, collection, location)
     else:
         path = Path(location)
     if "\0" in str(path) or not path.is_file():
@@ -245,47 +248,46 @@ def _located(database: Database, collection: str, location: str) -> Path:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _invalid_where_unreadable(path: Path) -> Iterator[None]:
     """Turn what a file that is no snapshot leads to into ``invalid-snapshot``."""
     try:
         yield
     except QQLExecutionError:
         raise
     except QQLConnectionError as exc:
-        raise _invalid(path, exc.message) from exc
+        raise _invalid_snapshot(path, exc.message) from exc
     except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise _invalid(path, str(exc) or type(exc).__name__) from exc
+        raise _invalid_snapshot(path, str(exc) or type(exc).__name__) from exc
 
 
-def _invalid(path: Path, why: str) -> QQLError:
-    first = why.splitlines()[0]
+def _invalid_snapshot(path: Path, why: str) -> QQLExecutionError:
     return refuse(
         "invalid-snapshot",
-        f"{path.name} is no snapshot that the embedded engine can recover: {first}",
+        f"{path.name} is no snapshot that the embedded engine can recover: {first_line(why)}",
         "a server's snapshots are of another form",
     )
 
 
 def _extract(path: Path, target: Path) -> None:
     """Write the members of an archive, all of those that it lists and no other."""
-    _see_that_it_is_whole(path)
+    _require_checksum(path)
     target.mkdir()
     with tarfile.open(path, "r:") as archive:
-        files = _listed(path, archive)
+        files = _manifest(path, archive)
         for member in archive:
             if member.name == _MANIFEST:
                 continue
             name = PurePosixPath(member.name)
             if not _stays_inside(name):
-                raise _invalid(path, f"its member {member.name!r:.80} would be written elsewhere")
+                raise _invalid_snapshot(path, f"its member {member.name!r:.80} would be written elsewhere")
             if member.isdir():
                 target.joinpath(*name.parts).mkdir(parents=True, exist_ok=True)
             elif member.isfile() and files.pop(member.name, None) == member.size:
                 _write_member(archive, member, target.joinpath(*name.parts))
             else:
-                raise _invalid(path, f"its member {member.name!r:.80} is not the file that it lists")
+                raise _invalid_snapshot(path, f"its member {member.name!r:.80} is not the file that it lists")
     if files:
-        raise _invalid(path, f"it lacks {next(iter(files))!r:.80} and might be cut short")
+        raise _invalid_snapshot(path, f"it lacks {next(iter(files))!r:.80} and might be cut short")
     for directory in [target, *(entry for entry in target.rglob("*") if entry.is_dir())]:
         sync_directory(directory)
 
@@ -297,18 +299,18 @@ def _stays_inside(name: PurePosixPath) -> bool:
     return os.sep == "/" or all(PureWindowsPath(part).parts == (part,) for part in name.parts)
 
 
-def _see_that_it_is_whole(path: Path) -> None:
+def _require_checksum(path: Path) -> None:
     beside = path.with_name(path.name + _CHECKSUM)
     if beside.exists() and beside.read_text("ascii", "replace").strip() != _digest(path):
-        raise _invalid(path, f"its SHA-256 is not the one in {beside.name}")
+        raise _invalid_snapshot(path, f"its SHA-256 is not the one in {beside.name}")
 
 
-def _listed(path: Path, archive: tarfile.TarFile) -> dict[str, int]:
+def _manifest(path: Path, archive: tarfile.TarFile) -> dict[str, int]:
     first = archive.next()
     content = archive.extractfile(first) if first is not None and first.name == _MANIFEST else None
     found = json.loads(content.read()) if content is not None else {}
     if found.get("format") != _FORMAT:
-        raise _invalid(path, "it does not begin with a list of its members")
+        raise _invalid_snapshot(path, "it does not begin with a list of its members")
     return dict(found["files"])
 
 

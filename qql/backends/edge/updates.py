@@ -6,16 +6,29 @@ way (a point that is not there) is looked up first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from .catalogue import Collection
-from .checks import Reader, items, mapping, one_of, point_id, read, refuse, strings, text
+from qql.rest.types import Json
+
+from .collection import Collection
 from .engine import edge, guarded
 from .filters import filter_depth, to_filter
 from .points import PointReader, check_json
-from .refusals import a_clusters
+from .readers import (
+    Fields,
+    Reader,
+    items,
+    list_of,
+    mapping,
+    one_of,
+    point_id,
+    read,
+    refuse,
+    strings,
+    text,
+)
+from .refusals import cluster_only
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
 
@@ -32,7 +45,7 @@ _PAGE = 10_000
 class Change:
     """One operation; ``needs`` are ids that must exist; ``size`` is about how many bytes it writes."""
 
-    make: Callable[[Any], Any]
+    make: Callable[[edge.EdgeShard], edge.UpdateOperation | None]
     """Called with the open shard; gives the engine's operation, or None where there is nothing to do."""
     needs: tuple[int | str, ...] = ()
     size: int = 0
@@ -42,7 +55,7 @@ def apply_changes(collection: Collection, changes: list[Change]) -> None:
     """Carry out operations in order. Flushes from time to time, so that the log does not grow without end."""
     with collection.engine() as shard:
         for change in changes:
-            _see_that_they_exist(collection, shard, change.needs)
+            _require_points(collection, shard, change.needs)
             operation = change.make(shard)
             if operation is not None:
                 shard.update(operation)
@@ -51,7 +64,7 @@ def apply_changes(collection: Collection, changes: list[Change]) -> None:
         collection.flush()
 
 
-def _see_that_they_exist(collection: Collection, shard: Any, ids: tuple[int | str, ...]) -> None:
+def _require_points(collection: Collection, shard: edge.EdgeShard, ids: tuple[int | str, ...]) -> None:
     if not ids:
         return
     found = {str(record.id) for record in shard.retrieve(list(ids), False, False)}
@@ -60,48 +73,63 @@ def _see_that_they_exist(collection: Collection, shard: Any, ids: tuple[int | st
             raise refuse("unknown-point", f"there is no point {identity} in `{collection.name}`")
 
 
-def _done(operation: Any, needs: list[int | str] | None = None, size: int = 0) -> Change:
+def _known_operation(
+    operation: edge.UpdateOperation, needs: list[int | str] | None = None, size: int = 0
+) -> Change:
     return Change(lambda shard: operation, tuple(needs or ()), size)
 
 
 # --- which points ---------------------------------------------------------------------------------
 
 
-def _ids(value: Any, where: str) -> list[int | str]:
-    return [point_id(item, where) for item in items(value, where)]
+_SELECTOR: dict[str, Reader[object]] = {
+    "points": list_of(point_id),
+    "filter": mapping,
+    "shard_key": cluster_only,
+}
 
 
-_SELECTOR: dict[str, Reader] = {"points": _ids, "filter": mapping, "shard_key": a_clusters}
+_Operation = Callable[[str, PointReader, Json], Change]
+"""Reads the body of an operation of that name."""
 
 
-def _selected(
-    given: Mapping[str, Any],
-    what: str,
-    by_ids: Callable[[list[int | str]], Any],
-    by_filter: Callable[[Any], Any],
-    must_exist: bool = False,
+def _change_points(
+    body: Json,
+    name: str,
+    by_ids: Callable[..., edge.UpdateOperation],
+    by_filter: Callable[..., edge.UpdateOperation],
+    fields: Fields,
+    required: tuple[str, ...] = (),
+    must_exist: bool = True,
 ) -> Change:
-    """A change of the points that ``points`` or ``filter`` names. Exactly one of them is required."""
+    """A change of the points that ``points`` or ``filter`` names. Exactly one of them is required.
+
+    ``by_ids`` and ``by_filter`` are called with the points and the values of ``fields`` (None where missing).
+    """
+    given = read(body, name, {**_SELECTOR, **fields}, required)
     if ("points" in given) == ("filter" in given):
-        raise refuse("invalid-request", f"{what} requires either `points` or `filter`")
+        raise refuse("invalid-request", f"{name} requires either `points` or `filter`")
+    arguments = [given.get(key) for key in fields]
     if "points" in given:
         ids = given["points"]
-        return _done(by_ids(ids), ids if must_exist else None) if ids else Change(lambda shard: None)
+        if not ids:
+            return Change(lambda shard: None)
+        return _known_operation(by_ids(ids, *arguments), ids if must_exist else None)
     chosen = to_filter(given["filter"])
     if filter_depth(given["filter"]) <= _MAX_LOGGED_DEPTH:
-        return _done(by_filter(chosen))
+        return _known_operation(by_filter(chosen, *arguments))
 
-    def make(shard: Any) -> Any:
-        matching = _matching(shard, chosen)
-        return by_ids(matching) if matching else None
+    def make(shard: edge.EdgeShard) -> edge.UpdateOperation | None:
+        matching = _matching_ids(shard, chosen)
+        return by_ids(matching, *arguments) if matching else None
 
     return Change(make)
 
 
-def _matching(shard: Any, chosen: Any) -> list[Any]:
+def _matching_ids(shard: edge.EdgeShard, chosen: edge.Filter) -> list[edge.PointId]:
     """The ids of all points that match."""
-    ids: list[Any] = []
-    offset = None
+    ids: list[edge.PointId] = []
+    offset: edge.PointId | None = None
     while True:
         request = edge.ScrollRequest(offset=offset, limit=_PAGE, filter=chosen, with_payload=False)
         found, offset = shard.scroll(request)
@@ -110,7 +138,7 @@ def _matching(shard: Any, chosen: Any) -> list[Any]:
             return ids
 
 
-def _condition(value: Any, where: str) -> Any:
+def _update_filter(value: Json, where: str) -> edge.Filter:
     """``update_filter``: only existing points that match are changed."""
     if filter_depth(value) > _MAX_LOGGED_DEPTH:
         raise refuse("filter-too-deep", f"{where} nests deeper than {_MAX_LOGGED_DEPTH}")
@@ -120,99 +148,77 @@ def _condition(value: Any, where: str) -> Any:
 # --- the operations -------------------------------------------------------------------------------
 
 
-def _upsert(reader: PointReader, body: Any) -> Change:
-    table: dict[str, Reader] = {
+def _upsert(name: str, reader: PointReader, body: Json) -> Change:
+    fields: Fields = {
         "points": items,
         "batch": lambda value, where: reader.batch(value),
-        "shard_key": a_clusters,
-        "update_filter": _condition,
-        "update_mode": one_of("UpdateMode"),
+        "shard_key": cluster_only,
+        "update_filter": _update_filter,
+        "update_mode": one_of(edge.UpdateMode),
     }
-    given = read(body, "upsert", table)
+    given = read(body, name, fields)
     if ("points" in given) == ("batch" in given):
-        raise refuse("invalid-request", "upsert requires either `points` or `batch`")
+        raise refuse("invalid-request", f"{name} requires either `points` or `batch`")
     points, size = reader.points(given["points"] if "points" in given else given["batch"])
     operation = edge.UpdateOperation.upsert_points(
         points, given.get("update_filter"), given.get("update_mode")
     )
-    return _done(operation, size=size)
+    return _known_operation(operation, size=size)
 
 
-def _delete(reader: PointReader, body: Any) -> Change:
+def _delete(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    given = read(body, "delete", _SELECTOR)
-    return _selected(given, "delete", make.delete_points, make.delete_points_by_filter)
+    return _change_points(body, name, make.delete_points, make.delete_points_by_filter, {}, must_exist=False)
 
 
-def _payload_setter(name: str) -> Callable[[PointReader, Any], Change]:
-    by_ids = getattr(edge.UpdateOperation, name)
-    by_filter = getattr(edge.UpdateOperation, f"{name}_by_filter")
-
-    def change(reader: PointReader, body: Any) -> Change:
-        given = read(body, name, _SELECTOR | {"payload": _payload, "key": text}, ("payload",))
-        payload, key = given["payload"], given.get("key")
-        return _selected(
-            given,
-            name,
-            lambda ids: by_ids(ids, payload, key),
-            lambda chosen: by_filter(chosen, payload, key),
-            must_exist=True,
-        )
-
-    return change
-
-
-def _payload(value: Any, where: str) -> Any:
+def _json_payload(value: Json, where: str) -> Json:
     return check_json(value, lambda: where)
 
 
-def _delete_payload(reader: PointReader, body: Any) -> Change:
+def _write_payload(
+    by_ids: Callable[..., edge.UpdateOperation], by_filter: Callable[..., edge.UpdateOperation]
+) -> _Operation:
+    def read_body(name: str, reader: PointReader, body: Json) -> Change:
+        fields: Fields = {"payload": _json_payload, "key": text}
+        return _change_points(body, name, by_ids, by_filter, fields, ("payload",))
+
+    return read_body
+
+
+def _delete_payload(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    given = read(body, "delete_payload", _SELECTOR | {"keys": strings}, ("keys",))
-    keys = given["keys"]
-    return _selected(
-        given,
-        "delete_payload",
-        lambda ids: make.delete_payload(ids, keys),
-        lambda chosen: make.delete_payload_by_filter(chosen, keys),
-        must_exist=True,
-    )
+    by_ids, by_filter = make.delete_payload, make.delete_payload_by_filter
+    return _change_points(body, name, by_ids, by_filter, {"keys": strings}, ("keys",))
 
 
-def _clear_payload(reader: PointReader, body: Any) -> Change:
+def _clear_payload(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    given = read(body, "clear_payload", _SELECTOR)
-    return _selected(
-        given, "clear_payload", make.clear_payload, make.clear_payload_by_filter, must_exist=True
-    )
+    return _change_points(body, name, make.clear_payload, make.clear_payload_by_filter, {})
 
 
-def _update_vectors(reader: PointReader, body: Any) -> Change:
-    table: dict[str, Reader] = {"points": items, "shard_key": a_clusters, "update_filter": _condition}
-    given = read(body, "update_vectors", table, ("points",))
+def _update_vectors(name: str, reader: PointReader, body: Json) -> Change:
+    fields: Fields = {"points": items, "shard_key": cluster_only, "update_filter": _update_filter}
+    given = read(body, name, fields, ("points",))
     points, ids, size = reader.point_vectors(given["points"])
     operation = edge.UpdateOperation.update_vectors(points, given.get("update_filter"))
-    return _done(operation, ids, size)
+    return _known_operation(operation, ids, size)
 
 
-def _delete_vectors(reader: PointReader, body: Any) -> Change:
+def _delete_vectors(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    given = read(body, "delete_vectors", _SELECTOR | {"vector": reader.vector_names}, ("vector",))
-    names = given["vector"]
-    return _selected(
-        given,
-        "delete_vectors",
-        lambda ids: make.delete_vectors(ids, names),
-        lambda chosen: make.delete_vectors_by_filter(chosen, names),
-        must_exist=True,
-    )
+    by_ids, by_filter = make.delete_vectors, make.delete_vectors_by_filter
+    return _change_points(body, name, by_ids, by_filter, {"vector": reader.vector_names}, ("vector",))
 
 
-_OPERATIONS: dict[str, Callable[[PointReader, Any], Change]] = {
+_OPERATIONS: dict[str, _Operation] = {
     "upsert": _upsert,
     "delete": _delete,
-    "set_payload": _payload_setter("set_payload"),
-    "overwrite_payload": _payload_setter("overwrite_payload"),
+    "set_payload": _write_payload(
+        edge.UpdateOperation.set_payload, edge.UpdateOperation.set_payload_by_filter
+    ),
+    "overwrite_payload": _write_payload(
+        edge.UpdateOperation.overwrite_payload, edge.UpdateOperation.overwrite_payload_by_filter
+    ),
     "delete_payload": _delete_payload,
     "clear_payload": _clear_payload,
     "update_vectors": _update_vectors,
@@ -221,13 +227,13 @@ _OPERATIONS: dict[str, Callable[[PointReader, Any], Change]] = {
 """By the names that POST …/points/batch gives them."""
 
 
-def read_change(operation: str, collection: Collection, reader: PointReader, body: Any) -> Change:
+def read_change(operation: str, collection: Collection, reader: PointReader, body: Json) -> Change:
     """One write, checked completely."""
     with guarded(collection.name):
-        return _OPERATIONS[operation](reader, body)
+        return _OPERATIONS[operation](operation, reader, body)
 
 
-def read_batch(collection: Collection, reader: PointReader, body: Any) -> list[Change]:
+def read_batch(collection: Collection, reader: PointReader, body: Json) -> list[Change]:
     """The operations of POST …/points/batch, all of them checked."""
     changes = []
     for item in read(body, "batch", {"operations": items}, ("operations",))["operations"]:

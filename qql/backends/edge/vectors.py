@@ -13,14 +13,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
-from typing import Any, Literal
+from typing import Literal
 
-from qql.errors import did_you_mean
+from qql.errors import QQLExecutionError, did_you_mean
+from qql.rest.limits import U32
+from qql.rest.types import Json
 
-from .checks import refuse, unsupported
 from .engine import edge
+from .readers import Reader, refuse, strings, to_float, unsupported
 
-__all__ = ["VectorSpec", "find_vector", "query_vector", "refuse_inference", "stored_vector_checker"]
+__all__ = [
+    "VectorSpec",
+    "find_vector",
+    "query_vector",
+    "refuse_inference",
+    "stored_vector_checker",
+    "vector_names",
+]
 
 _NUMBERS = {float, int}
 _FLOAT32_MAX = 3.4028234663852886e38
@@ -54,7 +63,7 @@ class VectorSpec:
 
 
 def find_vector(specs: Mapping[str, VectorSpec], name: str, collection: str) -> VectorSpec:
-    """The vector of that name; the error lists those that there are."""
+    """The vector of that name. Raises ``unknown-vector``, which lists those that there are."""
     spec = specs.get(name)
     if spec is not None:
         return spec
@@ -70,14 +79,19 @@ def find_vector(specs: Mapping[str, VectorSpec], name: str, collection: str) -> 
     )
 
 
-class _Doubt(Exception):
+def vector_names(specs: Mapping[str, VectorSpec], collection: str) -> Reader[list[str]]:
+    """A reader of a list of names of vectors that the collection has."""
+    return lambda value, where: [find_vector(specs, name, collection).name for name in strings(value, where)]
+
+
+class _NotPlain(Exception):
     """The fast check did not pass; the slow one decides, and names the culprit."""
 
 
-_DOUBTS = (_Doubt, struct.error, OverflowError, TypeError, ValueError, KeyError)
+_NOT_PLAIN = (_NotPlain, struct.error, OverflowError, TypeError, ValueError, KeyError)
 
 
-def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]], Any]:
+def stored_vector_checker(spec: VectorSpec) -> Callable[[Json, Callable[[], str]], edge.NamedVector]:
     """A function of a vector to be stored and the words for its owner; it gives what the engine takes.
 
     About 8 µs for 256 dimensions: `struct` checks the length (and float16's range) in one C loop; where
@@ -86,27 +100,27 @@ def stored_vector_checker(spec: VectorSpec) -> Callable[[Any, Callable[[], str]]
     """
     fast = _FAST[spec.kind](spec)
 
-    def check(value: Any, who: Callable[[], str]) -> Any:
+    def check(value: Json, who: Callable[[], str]) -> edge.NamedVector:
         try:
             return fast(value)
-        except _DOUBTS:
+        except _NOT_PLAIN:
             return _SLOW[spec.kind](spec, value, who(), True)
 
     return check
 
 
-def query_vector(spec: VectorSpec, value: Any, who: str = "the query") -> Any:
+def query_vector(spec: VectorSpec, value: Json, who: str = "the query") -> edge.NamedVector:
     """A vector to search with. A multivector may be searched with one dense vector, as on the server."""
-    if spec.kind == "sparse" and type(value).__name__ == "SparseVector":
+    if spec.kind == "sparse" and isinstance(value, edge.SparseVector):
         return value
     try:
         return _fast_query(spec)(value)
-    except _DOUBTS:
+    except _NOT_PLAIN:
         return _SLOW[spec.kind](spec, value, who, False)
 
 
 @lru_cache(1024)
-def _fast_query(spec: VectorSpec) -> Callable[[Any], Any]:
+def _fast_query(spec: VectorSpec) -> Callable[[Json], edge.NamedVector]:
     # What is searched with is a float32, whatever the stored vectors are.
     return _FAST[spec.kind](replace(spec, datatype="float32"))
 
@@ -114,29 +128,29 @@ def _fast_query(spec: VectorSpec) -> Callable[[Any], Any]:
 # --- the fast way ---------------------------------------------------------------------------------
 
 
-def _fast_dense(spec: VectorSpec) -> Callable[[Any], Any]:
+def _fast_dense(spec: VectorSpec) -> Callable[[Json], list[float]]:
     pack = struct.Struct(f"{spec.size}{'e' if spec.datatype == 'float16' else 'f'}").pack
     longest = _LONGEST_NORM if spec.distance == "cosine" else _FLOAT32_MAX
     hypot = math.hypot
     bytes_only = spec.datatype == "uint8"
 
-    def check(value: Any) -> Any:
+    def check(value: Json) -> list[float]:
         if type(value) is not list or not {*map(type, value)} <= _NUMBERS:
-            raise _Doubt
+            raise _NotPlain
         pack(*value)
         if not hypot(*value) < longest or (bytes_only and not (min(value) >= 0 and max(value) <= 255)):
-            raise _Doubt
+            raise _NotPlain
         return value
 
     return check
 
 
-def _fast_multi(spec: VectorSpec) -> Callable[[Any], Any]:
+def _fast_multi(spec: VectorSpec) -> Callable[[Json], list[list[float]]]:
     row = _fast_dense(spec)
 
-    def check(value: Any) -> Any:
+    def check(value: Json) -> list[list[float]]:
         if type(value) is not list or not value:
-            raise _Doubt
+            raise _NotPlain
         for item in value:
             row(item)
         return value
@@ -144,25 +158,25 @@ def _fast_multi(spec: VectorSpec) -> Callable[[Any], Any]:
     return check
 
 
-def _fast_sparse(spec: VectorSpec) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
+def _fast_sparse(spec: VectorSpec) -> Callable[[Json], edge.SparseVector]:
+    def check(value: Json) -> edge.SparseVector:
         indices, values = value["indices"], value["values"]
         count = len(indices)
         if len(value) != 2 or type(indices) is not list or type(values) is not list:
-            raise _Doubt
+            raise _NotPlain
         if len(values) != count or len({*indices}) != count:
-            raise _Doubt
+            raise _NotPlain
         if not {*map(type, indices)} <= {int} or not {*map(type, values)} <= _NUMBERS:
-            raise _Doubt
+            raise _NotPlain
         struct.pack(f"{count}I{count}f", *indices, *values)
         if not math.hypot(*values) < _FLOAT32_MAX:
-            raise _Doubt
+            raise _NotPlain
         return edge.SparseVector(indices, values)
 
     return check
 
 
-_FAST: dict[str, Callable[[VectorSpec], Callable[[Any], Any]]] = {
+_FAST: dict[str, Callable[[VectorSpec], Callable[[Json], edge.NamedVector]]] = {
     "dense": _fast_dense,
     "multi": _fast_multi,
     "sparse": _fast_sparse,
@@ -172,7 +186,7 @@ _FAST: dict[str, Callable[[VectorSpec], Callable[[Any], Any]]] = {
 # --- the slow way ---------------------------------------------------------------------------------
 
 
-def _slow_dense(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[float]:
+def _slow_dense(spec: VectorSpec, value: Json, who: str, stored: bool) -> list[float]:
     if not isinstance(value, list | tuple) or (value and isinstance(value[0], list | tuple)):
         raise _wrong_kind(spec, value, who)
     if len(value) != spec.size:
@@ -197,7 +211,7 @@ def _slow_dense(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[fl
     return out
 
 
-def _slow_multi(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[list[float]]:
+def _slow_multi(spec: VectorSpec, value: Json, who: str, stored: bool) -> list[list[float]]:
     if not isinstance(value, list | tuple):
         raise _wrong_kind(spec, value, who)
     if not value:
@@ -210,7 +224,7 @@ def _slow_multi(spec: VectorSpec, value: Any, who: str, stored: bool) -> list[li
     return [_slow_dense(spec, row, f"{who}, row {at}", stored) for at, row in enumerate(value, 1)]
 
 
-def _slow_sparse(spec: VectorSpec, value: Any, who: str, stored: bool) -> Any:
+def _slow_sparse(spec: VectorSpec, value: Json, who: str, stored: bool) -> edge.SparseVector:
     if not isinstance(value, Mapping) or value.keys() != {"indices", "values"}:
         raise _wrong_kind(spec, value, who)
     indices, values = value["indices"], value["values"]
@@ -222,10 +236,10 @@ def _slow_sparse(spec: VectorSpec, value: Any, who: str, stored: bool) -> Any:
         )
     seen: set[int] = set()
     for at, index in enumerate(indices, 1):
-        if type(index) is not int or not 0 <= index < 2**32:
+        if type(index) is not int or not 0 <= index <= U32:
             raise refuse(
                 "invalid-vector",
-                f"{spec.title}: {who}, index {at} is {index!r}, not an integer from 0 to {2**32 - 1}",
+                f"{spec.title}: {who}, index {at} is {index!r}, not an integer from 0 to {U32}",
             )
         if index in seen:
             raise refuse("invalid-vector", f"{spec.title}: {who} has index {index} twice")
@@ -237,20 +251,17 @@ def _slow_sparse(spec: VectorSpec, value: Any, who: str, stored: bool) -> Any:
     return edge.SparseVector(list(indices), out)
 
 
-_SLOW: dict[str, Callable[[VectorSpec, Any, str, bool], Any]] = {
+_SLOW: dict[str, Callable[[VectorSpec, Json, str, bool], edge.NamedVector]] = {
     "dense": _slow_dense,
     "multi": _slow_multi,
     "sparse": _slow_sparse,
 }
 
 
-def _component(spec: VectorSpec, value: Any, where: str, smallest: float, largest: float) -> float:
+def _component(spec: VectorSpec, value: Json, where: str, smallest: float, largest: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refuse("invalid-vector", f"{spec.title}: {where} is no number but {value!r:.40}")
-    try:
-        out = float(value)
-    except OverflowError:
-        out = math.inf
+    out = to_float(value)
     if not math.isfinite(out):
         raise refuse("invalid-vector", f"{spec.title}: {where} is {value!r:.40}, not a finite number")
     if not smallest <= out <= largest:
@@ -261,7 +272,7 @@ def _component(spec: VectorSpec, value: Any, where: str, smallest: float, larges
     return out
 
 
-def refuse_inference(value: Any) -> None:
+def refuse_inference(value: Json) -> None:
     """Raise for ``{"text": …, "model": …}`` and the like, in place of a vector."""
     if not isinstance(value, Mapping) or "indices" in value:
         return
@@ -273,11 +284,11 @@ def refuse_inference(value: Any) -> None:
         )
 
 
-def _wrong_kind(spec: VectorSpec, value: Any, who: str) -> Exception:
+def _wrong_kind(spec: VectorSpec, value: Json, who: str) -> QQLExecutionError:
     refuse_inference(value)
     return refuse(
         "wrong-vector-kind",
-        f"{spec.title} is {_ARTICLED[spec.kind]}, {who} has {_given(value)}",
+        f"{spec.title} is {_ARTICLED[spec.kind]}, {who} has {_shape(value)}",
         _SHAPES[spec.kind],
     )
 
@@ -290,7 +301,7 @@ _SHAPES = {
 }
 
 
-def _given(value: Any) -> str:
+def _shape(value: Json) -> str:
     if isinstance(value, list | tuple):
         nested = bool(value) and isinstance(value[0], list | tuple)
         return "a multivector" if nested else "a list of numbers"

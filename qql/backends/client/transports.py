@@ -1,0 +1,149 @@
+"""The two ways to Qdrant: over REST as data, or by the methods of `QdrantClient`, which take objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+from warnings import WarningMessage
+
+from qdrant_client import QdrantClient
+from qdrant_client.http.api_client import ApiClient
+
+from qql.errors import QQLUnsupportedError, fail
+from qql.rest.request import Request
+from qql.rest.types import Json, JsonObject
+
+from .arguments import GRPC, LOCAL, Arguments, arguments_for
+from .bodies import require_inference, require_sound
+from .encoding import canonical_path, encode
+from .faults import Faults
+from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
+from .messages import Notes, text_of
+from .routes import ROUTES
+
+__all__ = ["ClientTransport", "RestTransport", "Transport"]
+
+
+class Transport(Protocol):
+    """Sends requests to one engine."""
+
+    took: float | None
+    """Seconds that the last call took by the server's account; None where it is not told."""
+
+    def call(self, request: Request) -> Json:
+        """The ``result`` of the answer, as JSON data."""
+        ...
+
+    def version(self) -> Json:
+        """What the server says its version is."""
+        ...
+
+
+class RestTransport:
+    """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`)."""
+
+    def __init__(self, http: ApiClient, faults: Faults) -> None:
+        self._http = http
+        self._faults = faults
+        self.took: float | None = None
+
+    def call(self, request: Request) -> Json:
+        """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
+        self.took = None
+        answer = self._exchange(request)
+        if not (isinstance(answer, dict) and "result" in answer):
+            self._faults.fail_answer(answer)
+        seconds = answer.get("time")
+        self.took = seconds if isinstance(seconds, int | float) else None
+        return answer["result"]
+
+    def version(self) -> Json:
+        """What the server says its version is."""
+        answer = self._exchange(Request("GET", "/"))
+        return answer.get("version") if isinstance(answer, dict) else None
+
+    def _exchange(self, request: Request) -> Json:
+        """One HTTP exchange: the whole JSON answer of a status 200 to 202."""
+        arguments: JsonObject = {}
+        params = {key: value for key, value in request.query.items() if value is not None}
+        if params:
+            arguments["params"] = params
+        if request.body is not None:
+            arguments |= {"content": encode(request.body), "headers": {"Content-Type": "application/json"}}
+        path = canonical_path(request.path)
+        try:
+            return self._http.request(type_=Any, method=request.method, url=path, **arguments)
+        except Exception as exc:
+            self._faults.fail_exchange(exc, request)
+
+
+class ClientTransport:
+    """gRPC and local mode: the route names a method of the client, and the body becomes its arguments.
+
+    ``infers`` is that of the backend.
+    """
+
+    took: float | None = None  # the methods leave the server's time out
+
+    def __init__(
+        self,
+        client: QdrantClient,
+        faults: Faults,
+        notes: Notes,
+        *,
+        local: bool,
+        infers: Callable[[str], bool],
+    ) -> None:
+        self._client = client
+        self._faults = faults
+        self._notes = notes
+        self._channel = LOCAL if local else GRPC
+        self._infers = infers
+
+    def call(self, request: Request) -> Json:
+        """The method's answer, as the ``result`` that REST gives."""
+        pattern = request.route
+        route = ROUTES.get(pattern)
+        if route is None or (route.rest_only and self._channel is GRPC):
+            fail(
+                "unsupported-operation",
+                f"{request.method} {request.path} has no counterpart {self._channel.name}",
+                hint=self._channel.alternative,
+                error=QQLUnsupportedError,
+            )
+        body = request.body or {}
+        require_sound(body)
+        if self._channel is LOCAL:
+            require_no_shard_keys(body)
+            require_no_snapshots(pattern)
+        require_inference(body, self._infers)
+        encode(body)  # finite numbers and string keys, as over REST
+        method = getattr(self._client, route.method)
+        arguments = arguments_for(method, route, request, self._channel)
+        ignored = list(ignored_settings(pattern, body, request.query)) if self._channel is LOCAL else []
+        result = self._invoke(method, arguments, request)
+        for sentence in ignored:
+            self._notes.add(sentence)
+        if self._channel is LOCAL and pattern == ("PATCH", ""):
+            return True  # local mode says False where it had nothing to change
+        return route.answer(result)
+
+    def version(self) -> Json:
+        """What the server says its version is."""
+        return self._invoke(self._client.info, {}, Request("GET", "/")).version
+
+    def _invoke(self, method: Callable[..., Any], arguments: Arguments, request: Request) -> Any:
+        # A server's calls might come from many threads, and Python's warning filters belong to all of
+        # them, so there nothing is touched.
+        recorded: AbstractContextManager[list[WarningMessage]] = (
+            recorded_warnings() if self._channel is LOCAL else nullcontext([])
+        )
+        with recorded as said:
+            try:
+                result = method(**arguments)
+            except Exception as exc:
+                self._faults.fail_call(exc, request, self._channel.alternative)
+        for warning in said:
+            self._notes.add(text_of(warning.message))
+        return result

@@ -1,0 +1,120 @@
+"""An open database as a backend: its directory, its threads, and the end of its life."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qql.backends.base import Progress
+from qql.errors import QQLConnectionError
+from qql.rest.request import Request
+from qql.rest.types import Json
+
+from .collection import Collection
+from .database import Database
+from .optimize import needs_optimize, optimize
+from .readers import refuse
+from .routes import Router
+
+__all__ = ["EdgeBackend"]
+
+
+class EdgeBackend:
+    """A database in a directory, like SQLite's in a file. One process at a time may have it open.
+
+    ``path`` None is a temporary directory, removed by `close`. With ``create`` False a database must be
+    there. Raises `QQLConnectionError`: ``database-missing``, ``database-locked``, ``not-a-database``,
+    ``database-too-new``, ``database-unreadable``.
+
+    Calls from several threads are carried out one after the other.
+    """
+
+    name = "edge"
+    took: float | None = None
+
+    def __init__(self, path: str | os.PathLike[str] | None, *, create: bool = True) -> None:
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._closed = False
+        self._remove_directory: Callable[[], object] | None = None
+        if path is None:
+            directory = Path(tempfile.mkdtemp(prefix="qql-"))
+            self._remove_directory = weakref.finalize(self, _remove, directory, self._process)
+        else:
+            directory = Path(path)
+        self.path = directory
+        self._database = Database(directory, create or path is None)
+        self._router = Router(self._database)
+
+    def infers(self, model: str) -> bool:
+        """No model runs in the engine."""
+        return False
+
+    def call(self, request: Request) -> Json:
+        """Carry out one request; see `Backend.call`."""
+        with self._working():
+            return self._router.carry_out(request)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
+        with self._lock:
+            self._require_open()
+            try:
+                yield
+            except RecursionError as exc:
+                raise refuse("nested-too-deep", "the request nests too deeply") from exc
+            except OSError as exc:
+                raise refuse("database-unwritable", f"{self.path}: {exc.strerror or exc}") from exc
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
+        if os.getpid() != self._process:
+            raise QQLConnectionError.make(
+                "forked-process",
+                f"the database {self.path} was opened before this process was forked off",
+                hint="an open database cannot be shared by processes; open it in one of them",
+            )
+
+    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
+        """Build indexes now, in a process of its own. True where there was something to do."""
+        with self._working():
+            return optimize(self._database.get(collection), progress)
+
+    def needs_optimize(self, collection: str) -> bool:
+        """Whether so many vectors are not indexed yet that `optimize` is worth while."""
+        with self._working():
+            return needs_optimize(self._database.get(collection))
+
+    def flush(self) -> None:
+        """Write everything to disk, so that it outlasts a loss of power and not only of the process."""
+        with self._working():
+            self._database.each_open(Collection.flush)
+
+    def take_notes(self) -> list[str]:
+        """The sentences about what was taken and not acted on, each once; the rest is refused."""
+        return self._router.take_notes()
+
+    def close(self) -> None:
+        """Flush and close everything. Closing twice is allowed."""
+        with self._lock:
+            if self._closed or os.getpid() != self._process:
+                return
+            self._closed = True
+            try:
+                self._database.close()
+            finally:
+                if self._remove_directory is not None:
+                    self._remove_directory()
+
+
+def _remove(directory: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(directory, ignore_errors=True)

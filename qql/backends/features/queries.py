@@ -1,0 +1,510 @@
+"""Features of searching and reading: targets, formulas, filters, clauses, parameters, other reads."""
+
+from __future__ import annotations
+
+from qql.rest.limits import BM25
+from qql.rest.request import Request
+from qql.rest.types import Json, JsonObject
+
+from .base import (
+    AS_THEY_ARE,
+    DENSE,
+    EMBEDS,
+    EXACT,
+    NOT_ITS,
+    ONE_COPY,
+    ONE_PIECE,
+    RED,
+    ROWS,
+    RUNS_ON,
+    SPARSE,
+    Feature,
+    feature,
+    request,
+)
+
+__all__ = ["QUERIES"]
+
+_NO_MATRIX = "a QUERY for each point, with the others' ids as its filter, gives the same numbers"
+_NO_MMR = "MMR requires a dense vector or a multivector"
+
+
+def _search(query: Json = None, using: str | None = "dense", **more: Json) -> Request:
+    body = {"query": query, "using": using, **more}
+    return request("POST", "points/query", {key: value for key, value in body.items() if value is not None})
+
+
+_STAGES = [{"query": DENSE, "using": "dense"}, {"query": SPARSE, "using": "sparse"}]
+
+
+def _search_fused(query: Json, **more: Json) -> Request:
+    return _search(query, None, prefetch=_STAGES, **more)
+
+
+def _search_formula(expression: Json, **more: Json) -> Request:
+    return _search({"formula": expression, **more}, None, prefetch=_STAGES[:1])
+
+
+def _search_recommend(strategy: str, *positive: Json) -> Request:
+    return _search({"recommend": {"positive": list(positive), "negative": [3], "strategy": strategy}})
+
+
+def _scroll_where(**condition: Json) -> Request:
+    return request("POST", "points/scroll", {"filter": {"must": [condition]}})
+
+
+def _scroll_field(key: str, **test: Json) -> Request:
+    return _scroll_where(key=key, **test)
+
+
+_POINT = {"lat": 52.5, "lon": 13.4}
+_SQUARE = {
+    "points": [
+        {"lat": 50, "lon": 10},
+        {"lat": 55, "lon": 10},
+        {"lat": 55, "lon": 20},
+        {"lat": 50, "lon": 20},
+        {"lat": 50, "lon": 10},
+    ]
+}
+_GROUPS: JsonObject = {"query": DENSE, "using": "dense", "group_by": "owner", "group_size": 2, "limit": 3}
+
+QUERIES: tuple[Feature, ...] = (
+    feature("target.vector", "QUERY [0.1, …]", _search(DENSE)),
+    feature("target.sparse", "QUERY {indices: […], values: […]}", _search(SPARSE, "sparse")),
+    feature("target.multivector", "QUERY [[0.1, …], …]", _search(ROWS, "rows")),
+    feature(
+        "target.text",
+        "QUERY 'text' MODEL 'm', embedded by the engine",
+        _search({"text": "x", "model": BM25}, "words"),
+        since="1.15",
+        edge=EMBEDS,
+        local=EMBEDS,
+    ),
+    feature(
+        "target.image",
+        "QUERY IMAGE '…' MODEL 'm', embedded by the engine",
+        _search({"image": "x", "model": "m"}),
+        since="1.14",
+        edge=EMBEDS,
+        local=EMBEDS,
+    ),
+    feature("target.point", "QUERY POINT 1", _search(1)),
+    feature("target.points", "QUERY POINTS (1, 2)", request("POST", "points", {"ids": [1, 2]})),
+    feature(
+        "target.recommend.average-vector",
+        "QUERY RECOMMEND … STRATEGY average_vector",
+        _search_recommend("average_vector", 1, DENSE),
+    ),
+    feature(
+        "target.recommend.best-score",
+        "QUERY RECOMMEND … STRATEGY best_score",
+        _search_recommend("best_score", 1, DENSE),
+    ),
+    feature(
+        "target.recommend.sum-scores",
+        "QUERY RECOMMEND … STRATEGY sum_scores",
+        _search_recommend("sum_scores", 1, DENSE),
+        since="1.14",
+    ),
+    feature(
+        "target.discover",
+        "QUERY DISCOVER TARGET … CONTEXT (…)",
+        _search({"discover": {"target": DENSE, "context": [{"positive": 1, "negative": 2}]}}),
+    ),
+    feature(
+        "target.context",
+        "QUERY CONTEXT (POSITIVE … NEGATIVE …)",
+        _search({"context": [{"positive": 1, "negative": DENSE}]}),
+    ),
+    feature(
+        "target.order-by",
+        "QUERY ORDER BY field DESC START FROM 3",
+        _search({"order_by": {"key": "number", "direction": "desc", "start_from": 3}}, None),
+    ),
+    feature("target.sample", "QUERY SAMPLE RANDOM", _search({"sample": "random"}, None), since="1.11"),
+    feature("target.all", "QUERY without a target: points by id", _search(None, None)),
+    feature(
+        "target.mmr",
+        "QUERY MMR … DIVERSITY 0.5 CANDIDATES 10",
+        _search({"nearest": DENSE, "mmr": {"diversity": 0.5, "candidates_limit": 10}}),
+        since="1.15",
+    ),
+    feature(
+        "target.mmr.multivector",
+        "QUERY MMR … USING a multivector",
+        _search({"nearest": ROWS, "mmr": {}}, "rows"),
+        since="1.15",
+    ),
+    feature(
+        "target.mmr.sparse",
+        "QUERY MMR … USING a sparse vector",
+        _search({"nearest": SPARSE, "mmr": {}}, "sparse"),
+        since="1.15",
+        edge=_NO_MMR,
+    ),
+    feature(
+        "target.relevance-feedback",
+        "QUERY RELEVANCE FEEDBACK … STRATEGY NAIVE (…)",
+        _search(
+            {
+                "relevance_feedback": {
+                    "target": DENSE,
+                    "feedback": [{"example": 1, "score": 0.9}, {"example": 2, "score": 0.1}],
+                    "strategy": {"naive": {"a": 1.0, "b": 1.0, "c": 0.5}},
+                }
+            }
+        ),
+        since="1.17",
+    ),
+    feature(
+        "target.full-text",
+        "QUERY MATCH 'words' ON field (BM25 over a text index)",
+        _search({"text": "quick fox"}, "text"),
+        since="1.20",
+    ),
+    feature(
+        "target.full-text.parameters",
+        "QUERY MATCH 'words' ON field (k = 1.2, b = 0.75)",
+        _search({"text": {"query": "quick fox", "scoring": {"bm25": {"k": 2.0, "b": 0.5}}}}, "text"),
+        since="1.20",
+    ),
+    feature("target.fusion.rrf", "FUSION RRF", _search_fused({"fusion": "rrf"})),
+    feature("target.fusion.dbsf", "FUSION DBSF", _search_fused({"fusion": "dbsf"}), since="1.11"),
+    feature(
+        "target.fusion.rrf-k", "FUSION RRF WITH (rrf_k = 20)", _search_fused({"rrf": {"k": 20}}), since="1.16"
+    ),
+    feature(
+        "target.fusion.weights",
+        "FUSION RRF WITH (rrf_weights = […])",
+        _search_fused({"rrf": {"weights": [0.7, 0.3]}}),
+        since="1.17",
+    ),
+    feature(
+        "target.rescore",
+        "QUERY … PREFETCH (…): the union is scored again",
+        _search(ROWS, "rows", prefetch=_STAGES),
+    ),
+    feature(
+        "target.formula",
+        "QUERY FORMULA … DEFAULTS (…)",
+        _search_formula({"sum": ["$score", "missing"]}, defaults={"missing": 1}),
+        since="1.14",
+    ),
+    feature(
+        "formula.arithmetic",
+        "FORMULA with + - *",
+        _search_formula({"sum": ["$score", {"neg": 1}, {"mult": [2, "price"]}]}),
+        since="1.14",
+    ),
+    feature(
+        "formula.division",
+        "FORMULA with /",
+        _search_formula({"div": {"left": "price", "right": "number", "by_zero_default": 0}}),
+        since="1.14",
+    ),
+    feature(
+        "formula.functions",
+        "FORMULA with ABS SQRT POW EXP LN LOG",
+        _search_formula(
+            {
+                "sum": [
+                    {"abs": {"neg": "price"}},
+                    {"sqrt": "price"},
+                    {"pow": {"base": "price", "exponent": 2}},
+                    {"exp": "$score"},
+                    {"ln": "price"},
+                    {"log10": "price"},
+                ]
+            }
+        ),
+        since="1.14",
+    ),
+    feature(
+        "formula.max-min",
+        "FORMULA with MAX MIN",
+        _search_formula({"max": ["price", {"min": ["number", 2]}]}),
+        since="1.20",
+    ),
+    feature(
+        "formula.acosh", "FORMULA with ACOSH", _search_formula({"acosh": {"sum": [1, "price"]}}), since="1.20"
+    ),
+    feature(
+        "formula.condition",
+        "FORMULA with CASE WHEN … THEN …, MATCH(field, value)",
+        _search_formula({"mult": [2, RED]}),
+        since="1.14",
+    ),
+    feature(
+        "formula.filter",
+        "FORMULA with CASE WHEN a AND b THEN …",
+        _search_formula({"mult": [2, {"must": [RED, {"key": "flag", "match": {"value": True}}]}]}),
+        since="1.14",
+    ),
+    feature(
+        "formula.geo-distance",
+        "FORMULA with GEO_DISTANCE(lat, lon, field)",
+        _search_formula({"geo_distance": {"origin": _POINT, "to": "place"}}),
+        since="1.14",
+    ),
+    feature(
+        "formula.datetime",
+        "FORMULA with DATETIME('…'), DATETIME_KEY('field')",
+        _search_formula({"sum": [{"datetime_key": "at"}, {"neg": {"datetime": "2024-01-01T00:00:00Z"}}]}),
+        since="1.14",
+    ),
+    feature(
+        "formula.lin-decay",
+        "FORMULA with LIN_DECAY",
+        _search_formula({"lin_decay": {"x": "price", "target": 5, "scale": 3, "midpoint": 0.5}}),
+        since="1.14",
+    ),
+    feature(
+        "formula.exp-decay",
+        "FORMULA with EXP_DECAY",
+        _search_formula({"exp_decay": {"x": "price", "target": 5, "scale": 3}}),
+        since="1.14",
+    ),
+    feature(
+        "formula.gauss-decay",
+        "FORMULA with GAUSS_DECAY",
+        _search_formula(
+            {
+                "gauss_decay": {
+                    "x": {"datetime_key": "at"},
+                    "target": {"datetime": "2024-01-01T00:00:00Z"},
+                    "scale": 86400,
+                }
+            }
+        ),
+        since="1.14",
+    ),
+    feature("filter.equal.string", "field = 'a'", _scroll_field("word", match={"value": "red"})),
+    feature("filter.equal.integer", "field = 1", _scroll_field("number", match={"value": 1})),
+    feature("filter.equal.boolean", "field = true", _scroll_field("flag", match={"value": True})),
+    feature("filter.not", "NOT …, !=", request("POST", "points/scroll", {"filter": {"must_not": [RED]}})),
+    feature(
+        "filter.or",
+        "… OR …",
+        request("POST", "points/scroll", {"filter": {"should": [RED, {"has_id": [2]}]}}),
+    ),
+    feature("filter.nesting", "(… OR …) AND …", _scroll_where(should=[RED, {"must_not": [RED]}])),
+    feature(
+        "filter.min-should",
+        "MIN SHOULD 1 (…, …)",
+        request(
+            "POST",
+            "points/scroll",
+            {"filter": {"min_should": {"conditions": [RED, {"has_id": [2]}], "min_count": 1}}},
+        ),
+    ),
+    feature(
+        "filter.range", "field >= 1 AND field < 3, BETWEEN", _scroll_field("price", range={"gte": 1, "lt": 3})
+    ),
+    feature(
+        "filter.range.datetime",
+        "field >= '2024-01-01T00:00:00Z'",
+        _scroll_field("at", range={"gte": "2024-01-01T00:00:00Z"}),
+    ),
+    feature("filter.in", "field IN ('a', 'b')", _scroll_field("word", match={"any": ["red", "blue"]})),
+    feature(
+        "filter.except",
+        "field MATCH EXCEPT ('a', 'b'), NOT IN",
+        _scroll_field("word", match={"except": ["red", "blue"]}),
+    ),
+    feature("filter.is-null", "field IS NULL", _scroll_where(is_null={"key": "nothing"})),
+    feature("filter.is-empty", "field IS EMPTY", _scroll_where(is_empty={"key": "tags"})),
+    feature("filter.match.text", "field MATCH 'a b'", _scroll_field("text", match={"text": "quick fox"})),
+    feature(
+        "filter.match.phrase",
+        "field MATCH PHRASE 'a b'",
+        _scroll_field("text", match={"phrase": "quick brown"}),
+        since="1.15",
+    ),
+    feature(
+        "filter.match.tokens",
+        "field MATCH TOKENS 'a b'",
+        _scroll_field("text", match={"text_any": "quick slow"}),
+        since="1.16",
+    ),
+    feature(
+        "filter.match.prefix",
+        "field MATCH PREFIX 're'",
+        _scroll_field("word", match={"prefix": "re"}),
+        since="1.19",
+    ),
+    feature(
+        "filter.match.substring",
+        "field MATCH SUBSTRING 'ed'",
+        _scroll_field("word", match={"substring": "ed"}),
+        since="1.20",
+    ),
+    feature("filter.id", "id = 1, id IN (…)", _scroll_where(has_id=[1, 2])),
+    feature("filter.has-vector", "HAS_VECTOR name", _scroll_where(has_vector="dense"), since="1.13"),
+    feature(
+        "filter.nested",
+        "NESTED('path', …)",
+        _scroll_where(nested={"key": "parts", "filter": {"must": [{"key": "size", "range": {"gt": 1}}]}}),
+    ),
+    feature(
+        "filter.slice", "SLICE(total, index)", _scroll_where(slice={"total": 4, "index": 1}), since="1.19"
+    ),
+    feature("filter.values-count", "field VALUES_COUNT >= 2", _scroll_field("tags", values_count={"gte": 2})),
+    feature(
+        "filter.geo-bbox",
+        "field GEO_BBOX {…}",
+        _scroll_field(
+            "place",
+            geo_bounding_box={"top_left": {"lat": 55, "lon": 10}, "bottom_right": {"lat": 50, "lon": 20}},
+        ),
+    ),
+    feature(
+        "filter.geo-radius",
+        "field GEO_RADIUS {…}",
+        _scroll_field("place", geo_radius={"center": _POINT, "radius": 100_000}),
+    ),
+    feature(
+        "filter.geo-polygon",
+        "field GEO_POLYGON {…}",
+        _scroll_field("place", geo_polygon={"exterior": _SQUARE, "interiors": []}),
+    ),
+    feature(
+        "clause.prefetch",
+        "PREFETCH (…) with WHERE, SCORE THRESHOLD and nested stages",
+        _search_fused({"fusion": "rrf"}, filter={"must": [RED]}, score_threshold=0.01),
+    ),
+    feature("clause.score-threshold", "SCORE THRESHOLD 0.5", _search(DENSE, score_threshold=0.5)),
+    feature("clause.offset", "LIMIT 2 OFFSET 1", _search(DENSE, limit=2, offset=1)),
+    feature(
+        "clause.lookup-from",
+        "LOOKUP FROM users VECTOR dense",
+        _search(1, lookup_from={"collection": "users", "vector": "dense"}),
+    ),
+    feature(
+        "clause.with-payload",
+        "WITH PAYLOAD (include = […])",
+        _search(DENSE, with_payload={"include": ["word"]}),
+    ),
+    feature(
+        "clause.with-payload.exclude",
+        "WITH PAYLOAD (exclude = […])",
+        _search(DENSE, with_payload={"exclude": ["word"]}),
+    ),
+    feature("clause.with-vector", "WITH VECTOR (name)", _search(DENSE, with_vector=["dense"])),
+    feature(
+        "clause.group-by",
+        "GROUP BY field SIZE 2",
+        request("POST", "points/query/groups", _GROUPS),
+        since="1.11",
+    ),
+    feature(
+        "clause.group-by.lookup",
+        "GROUP BY field LOOKUP FROM users",
+        request(
+            "POST",
+            "points/query/groups",
+            _GROUPS | {"with_lookup": {"collection": "users", "with_payload": True, "with_vectors": False}},
+        ),
+        since="1.11",
+    ),
+    feature("clause.shard", "SHARD 'key'", _search(DENSE, shard_key="eu"), edge=ONE_PIECE, local=NOT_ITS),
+    feature("params.hnsw-ef", "PARAMS (hnsw_ef = 64)", _search(DENSE, params={"hnsw_ef": 64}), local=EXACT),
+    feature("params.exact", "PARAMS (exact = true)", _search(DENSE, params={"exact": True})),
+    feature(
+        "params.indexed-only",
+        "PARAMS (indexed_only = true)",
+        _search(DENSE, params={"indexed_only": True}),
+        local=EXACT,
+    ),
+    feature(
+        "params.quantization",
+        "PARAMS (quantization = {…})",
+        _search(DENSE, params={"quantization": {"rescore": True, "oversampling": 2.0}}),
+        local=AS_THEY_ARE,
+    ),
+    feature(
+        "params.acorn",
+        "PARAMS (acorn = true)",
+        _search(DENSE, params={"acorn": {"enable": True}}),
+        since="1.16",
+        local=EXACT,
+    ),
+    feature(
+        "params.idf",
+        "PARAMS (idf = 'global')",
+        _search(SPARSE, "words", params={"idf": "global"}),
+        since="1.19",
+    ),
+    feature(
+        "params.idf.corpus",
+        "PARAMS (idf = WHERE …)",
+        _search(SPARSE, "words", params={"idf": {"corpus": {"must": [RED]}}}),
+        since="1.19",
+    ),
+    feature(
+        "params.timeout",
+        "PARAMS (timeout = 10)",
+        request("POST", "points/query", {"query": DENSE, "using": "dense"}, timeout=10),
+        edge=RUNS_ON,
+        local=RUNS_ON,
+    ),
+    feature(
+        "params.consistency",
+        "PARAMS (consistency = 'majority')",
+        request("POST", "points/query", {"query": DENSE, "using": "dense"}, consistency="majority"),
+        edge=ONE_COPY,
+    ),
+    feature(
+        "read.scroll",
+        "SCROLL FROM docs WHERE … LIMIT 10",
+        request("POST", "points/scroll", {"filter": {"must": [RED]}, "limit": 10}),
+    ),
+    feature("read.scroll.after", "SCROLL … AFTER 3", request("POST", "points/scroll", {"offset": 3})),
+    feature(
+        "read.scroll.order-by",
+        "SCROLL … ORDER BY field",
+        request("POST", "points/scroll", {"order_by": {"key": "number", "direction": "asc"}}),
+    ),
+    feature(
+        "read.count", "COUNT FROM docs WHERE …", request("POST", "points/count", {"filter": {"must": [RED]}})
+    ),
+    feature(
+        "read.count.approximate",
+        "COUNT … WITH (exact = false)",
+        request("POST", "points/count", {"exact": False}),
+    ),
+    feature(
+        "read.facet",
+        "FACET word FROM docs WHERE …",
+        request("POST", "facet", {"key": "word", "filter": {"must": [RED]}, "limit": 5}),
+        since="1.12",
+    ),
+    feature(
+        "read.facet.exact",
+        "FACET … EXACT true",
+        request("POST", "facet", {"key": "word", "exact": True}),
+        since="1.12",
+    ),
+    feature(
+        "read.batch",
+        "BATCH { QUERY …; QUERY …; }",
+        request(
+            "POST",
+            "points/query/batch",
+            {
+                "searches": [
+                    {"query": DENSE, "using": "dense"},
+                    {"query": {"fusion": "rrf"}, "prefetch": _STAGES},
+                ]
+            },
+        ),
+    ),
+    feature(
+        "read.matrix",
+        "(no QQL) the matrix of distances",
+        request("POST", "points/search/matrix/pairs", {"sample": 3, "using": "dense"}),
+        since="1.12",
+        edge=_NO_MATRIX,
+        local=NOT_ITS,
+    ),
+)
