@@ -163,7 +163,7 @@ def section(entry: Entry, shown: str) -> str:
     parts = [f"### {entry.name}\n", f"{entry.text}\n"]
     if form := syntax(entry):
         parts.append(_block("text", form))
-    parts += [_option_table(entry, title, table) for title, table in entry.tables]
+    parts += [_option_table(title, table) for title, table in entry.tables]
     parts.append(_block("sql", entry.example))
     if entry.refused:
         parts += ["The embedded engine refuses it by name:\n", _block("text", shown), *_server_request(entry)]
@@ -189,7 +189,7 @@ def _server_request(entry: Entry) -> list[str]:
     return ["A server gets:\n", _block("text", f"{request.method} {request.path}{query}{body}")]
 
 
-def _option_table(entry: Entry, title: str, table: Table) -> str:
+def _option_table(title: str, table: Table) -> str:
     rows = [f"| `{line.name}` | {line.takes} | {line.default} |" for line in option_lines(table)]
     return "\n".join([f"| {title} | takes | default |", "|---|---|---|", *rows, ""])
 

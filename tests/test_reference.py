@@ -248,7 +248,7 @@ def test_the_tables_of_synopses_name_what_the_grammar_has() -> None:
     known = set(rules()) | set(re.findall(r"-> (\w+)", text)) | set(re.findall(r"(?m)^([A-Z_]+):", text))
     named_there = {*synopses._PLACEHOLDERS, *synopses._LEFT_OUT, *synopses._FIRST_OF, *synopses._AS_QUERY}
     named_there |= {name for pair in synopses._LEFT_OUT_OF for name in pair}
-    named_there |= {*synopses._FIELDS, *synopses._HEAD_FIELDS, *synopses._READS, *synopses._NODE_NAMES}
+    named_there |= {*synopses._FIELDS, *synopses._READS, *synopses._NODE_NAMES}
     named_there |= {rule for rule, _ in synopses._OVERRIDES}
     assert named_there <= known
 

@@ -13,13 +13,13 @@ from typing import Literal
 
 from qql.syntax.lalr import grammar_text
 
-__all__ = ["Part", "aliases", "alternatives", "keywords", "rules"]
+__all__ = ["RulePart", "aliases", "alternatives", "keywords", "rules"]
 
 Kind = Literal["literal", "symbol", "sequence", "choice", "optional", "repeat"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RulePart:
     """A piece of a rule.
 
     ``text`` is a literal's text, a symbol's name, or the sign (``*``, ``+``) of a repetition. The ``parts``
@@ -29,7 +29,7 @@ class Part:
 
     kind: Kind
     text: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[RulePart, ...] = ()
     alias: str = ""
 
 
@@ -41,16 +41,16 @@ _Tokens = Iterator[tuple[str, str, str, str]]
 
 
 @cache
-def rules() -> dict[str, Part]:
+def rules() -> dict[str, RulePart]:
     """The rules of the grammar by name, each one a choice of its alternatives."""
     text = re.sub(r"(?m)\s//.*$|^//.*$", "", grammar_text())
     return {name: _parse_choice(iter(_TOKEN.findall(body))) for name, body in _RULE.findall(text)}
 
 
 @cache
-def aliases() -> dict[str, tuple[Part, ...]]:
+def aliases() -> dict[str, tuple[RulePart, ...]]:
     """The alternatives that make something else than their rule does, by what they make."""
-    found: dict[str, tuple[Part, ...]] = {}
+    found: dict[str, tuple[RulePart, ...]] = {}
     for rule in rules().values():
         for one in rule.parts:
             if one.alias:
@@ -75,27 +75,27 @@ def alternatives(rule: str) -> list[str]:
     return found
 
 
-def _parse_choice(tokens: _Tokens) -> Part:
+def _parse_choice(tokens: _Tokens) -> RulePart:
     """The alternatives up to the bracket that closes them, or to the end."""
-    found: list[Part] = []
-    row: list[Part] = []
+    found: list[RulePart] = []
+    row: list[RulePart] = []
     alias = ""
     for literal, arrow, symbol, sign in tokens:
         if literal:
-            row.append(Part("literal", literal))
+            row.append(RulePart("literal", literal))
         elif arrow:
             alias = arrow.removeprefix("->").strip()
         elif symbol:
-            row.append(Part("symbol", symbol))
+            row.append(RulePart("symbol", symbol))
         elif sign in "([":
             inside = _parse_choice(tokens)
-            row.append(Part("optional", parts=(inside,)) if sign == "[" else inside)
+            row.append(RulePart("optional", parts=(inside,)) if sign == "[" else inside)
         elif sign in "?*+":
-            row.append(Part("optional" if sign == "?" else "repeat", sign, (row.pop(),)))
+            row.append(RulePart("optional" if sign == "?" else "repeat", sign, (row.pop(),)))
         else:
-            found.append(Part("sequence", parts=tuple(row), alias=alias))
+            found.append(RulePart("sequence", parts=tuple(row), alias=alias))
             row, alias = [], ""
             if sign != "|":
-                return Part("choice", parts=tuple(found))
-    found.append(Part("sequence", parts=tuple(row), alias=alias))
-    return Part("choice", parts=tuple(found))
+                return RulePart("choice", parts=tuple(found))
+    found.append(RulePart("sequence", parts=tuple(row), alias=alias))
+    return RulePart("choice", parts=tuple(found))

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
-from qql.nodes import MATCH_OPERATORS
+from qql.nodes import DECAYS, MATCH_OPERATORS
 from qql.nodes.targets import STRATEGY
 
 __all__ = [
     "COMPARISONS",
-    "DECAYS",
     "DECAY_ARGUMENTS",
+    "DECAY_FUNCTIONS",
+    "DECAY_TEXTS",
     "DISTANCES",
     "FEEDBACK_STRATEGIES",
     "FUSIONS",
@@ -52,14 +53,17 @@ GEO_SHAPES = {
 
 # --- formulas ---------------------------------------------------------------------------------------------
 
-DECAYS = {"GAUSS": "falls like a bell", "EXP": "sharply at first", "LIN": "evenly down to 0"}
-"""The kinds of ``…_DECAY``, each with how it falls."""
+DECAY_TEXTS = {"GAUSS": "falls like a bell", "EXP": "sharply at first", "LIN": "evenly down to 0"}
+"""How the kinds of ``…_DECAY`` fall."""
+DECAY_FUNCTIONS = tuple(f"{kind.upper()}_DECAY" for kind in DECAYS)
 DECAY_ARGUMENTS = ("TARGET", "SCALE", "MIDPOINT", "DECAY")
 
 # --- statements and collections ---------------------------------------------------------------------------
 
 UPDATE_MODES = ("upsert", "insert_only", "update_only")
 DISTANCES = ("COSINE", "DOT", "EUCLID", "MANHATTAN")
+
+# --- lists as text ----------------------------------------------------------------------------------------
 
 
 def listed(words: Iterable[str], last: str) -> str:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields, replace
 
 from qql import nodes
-from qql.manual.grammar_rules import Part, aliases, alternatives, keywords, rules
+from qql.manual.grammar_rules import RulePart, aliases, alternatives, keywords, rules
 
 __all__ = ["placeholder", "synopsis"]
 
@@ -152,10 +152,8 @@ _NODE_NAMES = {
 """The nodes of statements whose rule is not called as they are."""
 _READS = {"query", "stage", "count", "scroll", "facet"}
 """Statements that need no WHERE."""
-_HEAD_FIELDS = {"facet": ("key",)}
-"""Fields that the head of a statement fills."""
 _FIELDS = {"select": ("where", "payload", "vectors", "shard")}
-"""The fields that clauses fill, where they are not all of the node's."""
+"""The fields that clauses fill, where the node does not say it."""
 _AS_QUERY = {"search", "recommend_from"}
 """Statements that take the clauses of QUERY."""
 _IN_NO_STAGE = ("source", "group", "payload", "vectors", "shard", "offset")
@@ -182,7 +180,7 @@ def synopsis(rule: str) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _alternative_lines(row: Part, rule: str) -> list[str]:
+def _alternative_lines(row: RulePart, rule: str) -> list[str]:
     parts = list(row.parts)
     below: list[str] = []
     if parts and _is_clause_list(parts[-1]):
@@ -195,17 +193,17 @@ def _alternative_lines(row: Part, rule: str) -> list[str]:
     if parts and _is_stage_list(parts[0]):
         above = ["[WITH name AS (stage) [, …]]"]
         parts.pop(0)
-    first = _sequence_text(Part("sequence", parts=tuple(parts)), _Context(rule))
+    first = _sequence_text(RulePart("sequence", parts=tuple(parts)), _Context(rule))
     if below and below[0].startswith("FROM") and not above:
         first = f"{first} {below.pop(0)}"
     return [*above, first, *(f"    {line}" for line in below)]
 
 
-def _is_clause_list(part: Part) -> bool:
+def _is_clause_list(part: RulePart) -> bool:
     return part.kind == "repeat" and part.parts[0].text in ("clause", "write_clause")
 
 
-def _is_stage_list(part: Part) -> bool:
+def _is_stage_list(part: RulePart) -> bool:
     """Whether a part is the WITH of a query, which may be left out."""
     return part.kind == "optional" and part.parts[0].parts[-1].parts[-1].text == "ctes"
 
@@ -226,12 +224,13 @@ def _clause_lines(rule: str) -> list[str]:
     return lines
 
 
-def _clause_fields(rule: str) -> list[str]:
-    """The fields of a statement's node that clauses may fill."""
+def _clause_fields(rule: str) -> tuple[str, ...]:
+    """The fields of a statement's node that clauses fill: those it declares, else all of them."""
+    if rule in _FIELDS:
+        return _FIELDS[rule]
     node = getattr(nodes, _NODE_NAMES.get(rule) or "".join(word.title() for word in rule.split("_")))
-    names = _FIELDS.get(rule) or tuple(field.name for field in fields(node))
-    without = (*_HEAD_FIELDS.get(rule, ()), *(_IN_NO_STAGE if rule == "stage" else ()))
-    return [name for name in names if name not in without]
+    names = nodes.STATEMENTS[node].clauses or tuple(field.name for field in fields(node))
+    return tuple(name for name in names if rule != "stage" or name not in _IN_NO_STAGE)
 
 
 def _clause_text(clause: str) -> str:
@@ -241,13 +240,13 @@ def _clause_text(clause: str) -> str:
     return _sequence_text(first, _Context(clause))
 
 
-def _choice_texts(rule: str, choices: list[Part]) -> list[str]:
+def _choice_texts(rule: str, choices: list[RulePart]) -> list[str]:
     """The text of each thing that a repeated rule chooses from."""
     context = _Context(rule, "", (rule,))
     return [f"[{_without_braces(_sequence_text(one, context))}]" for one in choices]
 
 
-def _repeated_choices(part: Part) -> list[Part]:
+def _repeated_choices(part: RulePart) -> list[RulePart]:
     """What a rule that may be repeated chooses from, where that is several things."""
     rule = part.parts[0].text if part.kind == "repeat" and part.text == "*" else ""
     if rule not in rules() or rule in _PLACEHOLDERS:
@@ -256,7 +255,7 @@ def _repeated_choices(part: Part) -> list[Part]:
     return found if len(found) > 1 else []
 
 
-def _is_visible(part: Part, rule: str) -> bool:
+def _is_visible(part: RulePart, rule: str) -> bool:
     """Whether an alternative is for a synopsis to show."""
     if part.alias in _LEFT_OUT:
         return False
@@ -276,7 +275,7 @@ class _Context:
     inside: tuple[str, ...] = ()
 
 
-def _sequence_text(row: Part, context: _Context) -> str:
+def _sequence_text(row: RulePart, context: _Context) -> str:
     texts: list[str] = []
     word = context.word
     for at, part in enumerate(row.parts):
@@ -293,7 +292,7 @@ def _sequence_text(row: Part, context: _Context) -> str:
     return _join_words(texts)
 
 
-def _optional_text(part: Part, text: str, before: Part | None, after: Part | None) -> str:
+def _optional_text(part: RulePart, text: str, before: RulePart | None, after: RulePart | None) -> str:
     """The text of an optional part between its neighbours: without brackets where those stand around it."""
     if _is_comma(part) and after not in (None, _CLOSE):
         return ","
@@ -302,15 +301,15 @@ def _optional_text(part: Part, text: str, before: Part | None, after: Part | Non
     return text
 
 
-_CLOSE = Part("literal", ")")
+_CLOSE = RulePart("literal", ")")
 
 
-def _is_comma(optional: Part) -> bool:
+def _is_comma(optional: RulePart) -> bool:
     """Whether it is a comma that may be left out, as behind the last of several things."""
     return [one.text for row in optional.parts[0].parts for one in row.parts] == [","]
 
 
-def _repeat_separator(before: Part, part: Part) -> str:
+def _repeat_separator(before: RulePart, part: RulePart) -> str:
     """The sign between repetitions, where a part repeats the one before it."""
     inside = part.parts[0] if part.kind == "repeat" else None
     if inside is None or inside.kind != "choice" or len(inside.parts) != 1:
@@ -319,7 +318,7 @@ def _repeat_separator(before: Part, part: Part) -> str:
     return row[0].text if len(row) == 2 and row[0].kind == "literal" and row[1] == before else ""
 
 
-def _trailing_word(part: Part) -> str:
+def _trailing_word(part: RulePart) -> str:
     """The keyword or sign that what follows stands behind."""
     if part.kind == "literal":
         return "" if part.text == "(" else part.text
@@ -330,7 +329,7 @@ def _trailing_word(part: Part) -> str:
     return ""
 
 
-def _part_text(part: Part, context: _Context) -> str:
+def _part_text(part: RulePart, context: _Context) -> str:
     match part.kind:
         case "literal":
             return part.text
@@ -366,7 +365,7 @@ def _symbol_text(name: str, context: _Context) -> str:
     return _choice_text(rules()[name], _Context(name, word, (*context.inside, name)))
 
 
-def _choice_text(part: Part, context: _Context) -> str:
+def _choice_text(part: RulePart, context: _Context) -> str:
     """``{a | b}``, or what there is where that is one."""
     visible = [one for one in part.parts if _is_visible(one, context.rule)]
     if context.rule in _FIRST_OF and context.inside[-1:] == (context.rule,):
@@ -386,7 +385,7 @@ def _flattened(text: str) -> list[str]:
     return inside.split(" | ") if inside != text and "{" not in inside else [text]
 
 
-def _repeat_text(part: Part, context: _Context) -> str:
+def _repeat_text(part: RulePart, context: _Context) -> str:
     if choices := _repeated_choices(part):
         return " ".join(_choice_texts(part.parts[0].text, choices))
     text = _part_text(part.parts[0], context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qql.manual.entry import Entry
 from qql.manual.examples import NEAR_STAGE, ONLY_NAMES
-from qql.manual.lists import DECAY_ARGUMENTS, DECAYS, described
+from qql.manual.lists import DECAY_ARGUMENTS, DECAY_FUNCTIONS, DECAY_TEXTS, described
 from qql.nodes import FUNCTIONS
 
 __all__ = ["FORMULAS"]
@@ -89,11 +89,11 @@ FORMULAS: tuple[Entry, ...] = (
         "GAUSS_DECAY",
         "decay",
         "1 where x is the target, less the farther away it is: MIDPOINT (0.5) at the distance SCALE (1). "
-        f"{described(DECAYS)}. DECAY is another word for "
+        f"{described(DECAY_TEXTS)}. DECAY is another word for "
         "MIDPOINT. A duration (`30d`, `12h`) is in seconds.",
         "GAUSS_DECAY(price, TARGET = 4, SCALE = 2, MIDPOINT = 0.5)",
         covers="decay_option duration",
-        words=(*(f"{kind}_DECAY" for kind in DECAYS), *DECAY_ARGUMENTS),
+        words=(*DECAY_FUNCTIONS, *DECAY_ARGUMENTS),
         see=("DATETIME", "GEO_DISTANCE"),
     ),
 )

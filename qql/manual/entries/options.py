@@ -42,7 +42,7 @@ def _option_entry(
 
 
 def _with_block(kind: str) -> str:
-    """The synopsis of a block of query."""
+    """The synopsis of a block of options."""
     return f"WITH {kind} (option = value [, …])"
 
 
