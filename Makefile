@@ -1,15 +1,24 @@
-# `make demo` and `make test` set up what they need: a virtual environment in .venv, from pyproject.toml.
+# Each target sets up what it needs: a virtual environment in .venv with the versions of requirements/dev.txt.
+# CONTRIBUTING.md says which target is for what.
 PYTHON ?= python3
 BIN = .venv/bin
+INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test soak lint types format wheel bench docs clean
+.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest bench bench-pyqql clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
 	$(BIN)/qql run examples/stdlib.qql --db build/demo --param docs=build/stdlib.jsonl --format table
 
+# `make test COVERAGE=1` also measures which lines of qql/ run, and fails below the floor in pyproject.toml.
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto $(if $(COVERAGE),--cov --cov-report=)
+
+# What no test reaches, file by file; build/coverage/html/index.html shows the lines.
+coverage: .venv/ready
+	$(MAKE) test COVERAGE=1
+	$(BIN)/coverage report
+	$(BIN)/coverage html --quiet
 
 # `make soak ROUNDS=25` for a long one; CI takes a short one.
 ROUNDS ?= 2
@@ -23,31 +32,60 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
-# The reference manual and the table of capabilities, from the grammar and the tables.
-docs: .venv/ready
-	$(BIN)/python docs/manual.py
-
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The wheel in an environment of its own, away from the checkout: it must hold all that it needs.
+# From now on `git commit` runs lint, format and types first; `git commit --no-verify` goes without.
+hooks: .venv/ready
+	$(BIN)/pre-commit install
+
+# The reference manual and the table of capabilities, from the grammar and the tables.
+docs: .venv/ready
+	$(BIN)/python docs/manual.py
+
+# The wheel in an environment of its own, away from the checkout: it must hold all that it needs. What it depends
+# on is resolved from its own metadata, at the versions of the lock file.
 wheel: .venv/ready
 	rm -rf build/wheel
-	$(BIN)/python -m build --quiet --outdir build/wheel/dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir build/wheel/dist
+	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > build/wheel/versions.txt
 	$(PYTHON) -m venv build/wheel/env
-	build/wheel/env/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/dist/*.whl
+	build/wheel/env/bin/python $(INSTALL) --constraint build/wheel/versions.txt build/wheel/dist/*.whl
 	cp examples/first-steps.qql build/wheel/
 	cd build/wheel && env/bin/qql run first-steps.qql --format table
 	cd build/wheel && env/bin/python -c "from qql.syntax.lalr import load; import sys; import qql; qql.parse('COUNT'); assert 'lark' not in sys.modules, 'the wheel lacks its tables'"
 	cd build/wheel && env/bin/qql compile -c "QUERY [0.1, 0.2] FROM docs LIMIT 3"
 
+# The lock file anew, with the newest versions of everything; `make lock UPGRADE=` keeps those that still fit.
+# It holds for every Python from 3.11 on and every platform: where versions differ, markers choose.
+UPGRADE ?= --upgrade
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python $(INSTALL) uv
+	build/lock/bin/uv --no-config pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--extra dev --extra fastembed --output-file requirements/dev.txt pyproject.toml
+
+# The tests with the newest versions of everything, whatever the lock file says.
+newest:
+	rm -rf build/newest
+	$(PYTHON) -m venv build/newest
+	build/newest/bin/python $(INSTALL) --editable ".[dev,fastembed]"
+	build/newest/bin/python -m pytest -m "not slow" --numprocesses auto
+
+# CPU time beside that of another commit: `make bench BASE=2a4dc00`.
+BASE ?= HEAD~1
 bench: .venv/ready
+	$(BIN)/python benchmarks/compare.py $(BASE)
+
+bench-pyqql: .venv/ready
 	$(BIN)/python benchmarks/compile.py
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml requirements/dev.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,fastembed]"
+	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch .venv/ready
 
 clean:
