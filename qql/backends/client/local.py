@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from qql.compiler.options.query import SEARCH_PARAMS
 from qql.errors import QQLError, QQLUnsupportedError, fail
+from qql.nodes.declare import YES
 from qql.rest.types import Body
 
 from .bodies import objects
@@ -38,10 +40,11 @@ _IGNORED = {
     "read_fan_out_factor": _ONE_COPY,
     "read_fan_out_delay_ms": _ONE_COPY,
     "field_schema": "payload indexes are not used, other than text indexes with `scoring`",
-    "hnsw_ef": _EXACT,
-    "quantization": "vectors are kept as they are",
-    "indexed_only": _EXACT,
-    "acorn": _EXACT,
+    **{
+        one.name: one.support.local.removeprefix("noted: ")
+        for one in SEARCH_PARAMS.values()
+        if one.support.local != YES
+    },
 }
 _SEARCHES = frozenset({"points/query", "points/query/batch", "points/query/groups"})
 

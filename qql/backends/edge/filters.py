@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from qql.errors import QQLExecutionError
+from qql.nodes import MATCH_OPERATORS, MatchOperator
+from qql.nodes.declare import YES
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
 
@@ -31,6 +33,7 @@ from .readers import (
     refuse,
     suggestion,
     text,
+    unsupported,
 )
 
 __all__ = [
@@ -240,15 +243,22 @@ def _all_integers_or_strings(value: Json, where: str) -> list[int] | list[str]:
     return [_any_integer(item, where) for item in wanted]
 
 
+def _operator(known: MatchOperator) -> Reader[edge.MatchType]:
+    """The reader of a declared operator, whose engine class is named as its key: text_any → MatchTextAny."""
+    if known.support.edge != YES:
+
+        def refused(value: Json, where: str) -> edge.MatchType:
+            raise unsupported(known.words, known.support.edge)
+
+        return refused
+    make = getattr(edge, "Match" + "".join(word.capitalize() for word in known.kind.split("_")))
+    read_operand = _all_integers_or_strings if known.values else text
+    return lambda value, where: cast(edge.MatchType, make(read_operand(value, where)))
+
+
 _MATCHES: dict[str, Reader[edge.MatchType]] = {
     "value": _match_value,
-    "text": lambda value, where: edge.MatchText(text(value, where)),
-    "text_any": lambda value, where: edge.MatchTextAny(text(value, where)),
-    "phrase": lambda value, where: edge.MatchPhrase(text(value, where)),
-    "prefix": lambda value, where: edge.MatchPrefix(text(value, where)),
-    "substring": lambda value, where: edge.MatchSubstring(text(value, where)),
-    "any": lambda value, where: edge.MatchAny(_all_integers_or_strings(value, where)),
-    "except": lambda value, where: edge.MatchExcept(_all_integers_or_strings(value, where)),
+    **{kind: _operator(known) for kind, known in MATCH_OPERATORS.items()},
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qql.nodes.declare import YES, Support
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 
@@ -27,12 +28,11 @@ __all__ = [
     "SPARSE",
     "YES",
     "Feature",
+    "declared",
     "feature",
     "request",
     "write",
 ]
-
-YES = "yes"
 
 # Reasons and notes of features of more than one kind.
 EMBEDS = "no model runs in it; QQL turns texts into vectors on this side"
@@ -69,6 +69,11 @@ def feature(
 ) -> Feature:
     """A row; ``since`` is the first version of a server that has it."""
     return Feature(name, title, edge, since, local, probe)
+
+
+def declared(name: str, title: str, support: Support, *probe: Request) -> Feature:
+    """The row of a construct of the language, which declares what carries it out."""
+    return Feature(name, title, support.edge, support.since, support.local, probe)
 
 
 def request(

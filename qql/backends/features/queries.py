@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from qql import nodes
+from qql.compiler.options.query import FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS
+from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
 from .base import (
-    AS_THEY_ARE,
     DENSE,
     EMBEDS,
-    EXACT,
     NOT_ITS,
-    ONE_COPY,
     ONE_PIECE,
     RED,
     ROWS,
-    RUNS_ON,
     SPARSE,
     Feature,
+    declared,
     feature,
     request,
 )
@@ -69,6 +69,14 @@ _SQUARE = {
 }
 _GROUPS: JsonObject = {"query": DENSE, "using": "dense", "group_by": "owner", "group_size": 2, "limit": 3}
 
+
+def _match_row(known: MatchOperator) -> Feature:
+    field, words = ("text", "a b") if "text" in known.index else ("word", known.example)
+    probe = _scroll_field(field, match={known.kind: known.example})
+    name = (known.word or "text").lower()
+    return declared(f"filter.match.{name}", f"field {known.words} '{words}'", known.support, probe)
+
+
 QUERIES: tuple[Feature, ...] = (
     feature("target.vector", "QUERY [0.1, …]", _search(DENSE)),
     feature("target.sparse", "QUERY {indices: […], values: […]}", _search(SPARSE, "sparse")),
@@ -90,10 +98,16 @@ QUERIES: tuple[Feature, ...] = (
         local=EMBEDS,
     ),
     feature("target.point", "QUERY POINT 1", _search(1)),
-    feature("target.points", "QUERY POINTS (1, 2)", request("POST", "points", {"ids": [1, 2]})),
-    feature(
+    declared(
+        "target.points",
+        "QUERY POINTS (1, 2)",
+        nodes.TARGETS[nodes.Points].support,
+        request("POST", "points", {"ids": [1, 2]}),
+    ),
+    declared(
         "target.recommend.average-vector",
         "QUERY RECOMMEND … STRATEGY average_vector",
+        nodes.TARGETS[nodes.Recommend].support,
         _search_recommend("average_vector", 1, DENSE),
     ),
     feature(
@@ -107,28 +121,36 @@ QUERIES: tuple[Feature, ...] = (
         _search_recommend("sum_scores", 1, DENSE),
         since="1.14",
     ),
-    feature(
+    declared(
         "target.discover",
         "QUERY DISCOVER TARGET … CONTEXT (…)",
+        nodes.TARGETS[nodes.Discover].support,
         _search({"discover": {"target": DENSE, "context": [{"positive": 1, "negative": 2}]}}),
     ),
-    feature(
+    declared(
         "target.context",
         "QUERY CONTEXT (POSITIVE … NEGATIVE …)",
+        nodes.TARGETS[nodes.Context].support,
         _search({"context": [{"positive": 1, "negative": DENSE}]}),
     ),
-    feature(
+    declared(
         "target.order-by",
         "QUERY ORDER BY field DESC START FROM 3",
+        nodes.TARGETS[nodes.OrderBy].support,
         _search({"order_by": {"key": "number", "direction": "desc", "start_from": 3}}, None),
     ),
-    feature("target.sample", "QUERY SAMPLE RANDOM", _search({"sample": "random"}, None), since="1.11"),
+    declared(
+        "target.sample",
+        "QUERY SAMPLE RANDOM",
+        nodes.TARGETS[nodes.Sample].support,
+        _search({"sample": "random"}, None),
+    ),
     feature("target.all", "QUERY without a target: points by id", _search(None, None)),
-    feature(
+    declared(
         "target.mmr",
         "QUERY MMR … DIVERSITY 0.5 CANDIDATES 10",
+        nodes.TARGETS[nodes.Mmr].support,
         _search({"nearest": DENSE, "mmr": {"diversity": 0.5, "candidates_limit": 10}}),
-        since="1.15",
     ),
     feature(
         "target.mmr.multivector",
@@ -143,9 +165,10 @@ QUERIES: tuple[Feature, ...] = (
         since="1.15",
         edge=_NO_MMR,
     ),
-    feature(
+    declared(
         "target.relevance-feedback",
         "QUERY RELEVANCE FEEDBACK … STRATEGY NAIVE (…)",
+        nodes.TARGETS[nodes.RelevanceFeedback].support,
         _search(
             {
                 "relevance_feedback": {
@@ -155,13 +178,12 @@ QUERIES: tuple[Feature, ...] = (
                 }
             }
         ),
-        since="1.17",
     ),
-    feature(
+    declared(
         "target.full-text",
         "QUERY MATCH 'words' ON field (BM25 over a text index)",
+        nodes.TARGETS[nodes.FullText].support,
         _search({"text": "quick fox"}, "text"),
-        since="1.20",
     ),
     feature(
         "target.full-text.parameters",
@@ -171,25 +193,28 @@ QUERIES: tuple[Feature, ...] = (
     ),
     feature("target.fusion.rrf", "FUSION RRF", _search_fused({"fusion": "rrf"})),
     feature("target.fusion.dbsf", "FUSION DBSF", _search_fused({"fusion": "dbsf"}), since="1.11"),
-    feature(
-        "target.fusion.rrf-k", "FUSION RRF WITH (rrf_k = 20)", _search_fused({"rrf": {"k": 20}}), since="1.16"
+    declared(
+        "target.fusion.rrf-k",
+        "FUSION RRF WITH (rrf_k = 20)",
+        FUSION_OPTIONS["rrf_k"].support,
+        _search_fused({"rrf": {"k": 20}}),
     ),
-    feature(
+    declared(
         "target.fusion.weights",
         "FUSION RRF WITH (rrf_weights = […])",
+        FUSION_OPTIONS["rrf_weights"].support,
         _search_fused({"rrf": {"weights": [0.7, 0.3]}}),
-        since="1.17",
     ),
     feature(
         "target.rescore",
         "QUERY … PREFETCH (…): the union is scored again",
         _search(ROWS, "rows", prefetch=_STAGES),
     ),
-    feature(
+    declared(
         "target.formula",
         "QUERY FORMULA … DEFAULTS (…)",
+        nodes.TARGETS[nodes.Formula].support,
         _search_formula({"sum": ["$score", "missing"]}, defaults={"missing": 1}),
-        since="1.14",
     ),
     feature(
         "formula.arithmetic",
@@ -203,9 +228,10 @@ QUERIES: tuple[Feature, ...] = (
         _search_formula({"div": {"left": "price", "right": "number", "by_zero_default": 0}}),
         since="1.14",
     ),
-    feature(
+    declared(
         "formula.functions",
         "FORMULA with ABS SQRT POW EXP LN LOG",
+        nodes.FUNCTIONS["ABS"].support,
         _search_formula(
             {
                 "sum": [
@@ -218,16 +244,18 @@ QUERIES: tuple[Feature, ...] = (
                 ]
             }
         ),
-        since="1.14",
     ),
-    feature(
+    declared(
         "formula.max-min",
         "FORMULA with MAX MIN",
+        nodes.FUNCTIONS["MAX"].support,
         _search_formula({"max": ["price", {"min": ["number", 2]}]}),
-        since="1.20",
     ),
-    feature(
-        "formula.acosh", "FORMULA with ACOSH", _search_formula({"acosh": {"sum": [1, "price"]}}), since="1.20"
+    declared(
+        "formula.acosh",
+        "FORMULA with ACOSH",
+        nodes.FUNCTIONS["ACOSH"].support,
+        _search_formula({"acosh": {"sum": [1, "price"]}}),
     ),
     feature(
         "formula.condition",
@@ -314,31 +342,7 @@ QUERIES: tuple[Feature, ...] = (
     ),
     feature("filter.is-null", "field IS NULL", _scroll_where(is_null={"key": "nothing"})),
     feature("filter.is-empty", "field IS EMPTY", _scroll_where(is_empty={"key": "tags"})),
-    feature("filter.match.text", "field MATCH 'a b'", _scroll_field("text", match={"text": "quick fox"})),
-    feature(
-        "filter.match.phrase",
-        "field MATCH PHRASE 'a b'",
-        _scroll_field("text", match={"phrase": "quick brown"}),
-        since="1.15",
-    ),
-    feature(
-        "filter.match.tokens",
-        "field MATCH TOKENS 'a b'",
-        _scroll_field("text", match={"text_any": "quick slow"}),
-        since="1.16",
-    ),
-    feature(
-        "filter.match.prefix",
-        "field MATCH PREFIX 're'",
-        _scroll_field("word", match={"prefix": "re"}),
-        since="1.19",
-    ),
-    feature(
-        "filter.match.substring",
-        "field MATCH SUBSTRING 'ed'",
-        _scroll_field("word", match={"substring": "ed"}),
-        since="1.20",
-    ),
+    *(_match_row(known) for known in MATCH_OPERATORS.values() if not known.values),
     feature("filter.id", "id = 1, id IN (…)", _scroll_where(has_id=[1, 2])),
     feature("filter.has-vector", "HAS_VECTOR name", _scroll_where(has_vector="dense"), since="1.13"),
     feature(
@@ -408,32 +412,41 @@ QUERIES: tuple[Feature, ...] = (
         since="1.11",
     ),
     feature("clause.shard", "SHARD 'key'", _search(DENSE, shard_key="eu"), edge=ONE_PIECE, local=NOT_ITS),
-    feature("params.hnsw-ef", "PARAMS (hnsw_ef = 64)", _search(DENSE, params={"hnsw_ef": 64}), local=EXACT),
-    feature("params.exact", "PARAMS (exact = true)", _search(DENSE, params={"exact": True})),
-    feature(
+    declared(
+        "params.hnsw-ef",
+        "PARAMS (hnsw_ef = 64)",
+        SEARCH_PARAMS["hnsw_ef"].support,
+        _search(DENSE, params={"hnsw_ef": 64}),
+    ),
+    declared(
+        "params.exact",
+        "PARAMS (exact = true)",
+        SEARCH_PARAMS["exact"].support,
+        _search(DENSE, params={"exact": True}),
+    ),
+    declared(
         "params.indexed-only",
         "PARAMS (indexed_only = true)",
+        SEARCH_PARAMS["indexed_only"].support,
         _search(DENSE, params={"indexed_only": True}),
-        local=EXACT,
     ),
-    feature(
+    declared(
         "params.quantization",
         "PARAMS (quantization = {…})",
+        SEARCH_PARAMS["quantization"].support,
         _search(DENSE, params={"quantization": {"rescore": True, "oversampling": 2.0}}),
-        local=AS_THEY_ARE,
     ),
-    feature(
+    declared(
         "params.acorn",
         "PARAMS (acorn = true)",
+        SEARCH_PARAMS["acorn"].support,
         _search(DENSE, params={"acorn": {"enable": True}}),
-        since="1.16",
-        local=EXACT,
     ),
-    feature(
+    declared(
         "params.idf",
         "PARAMS (idf = 'global')",
+        SEARCH_PARAMS["idf"].support,
         _search(SPARSE, "words", params={"idf": "global"}),
-        since="1.19",
     ),
     feature(
         "params.idf.corpus",
@@ -441,18 +454,17 @@ QUERIES: tuple[Feature, ...] = (
         _search(SPARSE, "words", params={"idf": {"corpus": {"must": [RED]}}}),
         since="1.19",
     ),
-    feature(
+    declared(
         "params.timeout",
         "PARAMS (timeout = 10)",
+        REQUEST_OPTIONS["timeout"].support,
         request("POST", "points/query", {"query": DENSE, "using": "dense"}, timeout=10),
-        edge=RUNS_ON,
-        local=RUNS_ON,
     ),
-    feature(
+    declared(
         "params.consistency",
         "PARAMS (consistency = 'majority')",
+        REQUEST_OPTIONS["consistency"].support,
         request("POST", "points/query", {"query": DENSE, "using": "dense"}, consistency="majority"),
-        edge=ONE_COPY,
     ),
     feature(
         "read.scroll",
