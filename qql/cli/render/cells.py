@@ -1,0 +1,192 @@
+"""A result as a grid of cells: what stands in each column, and how wide the columns are."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qql.cli.render.terminal import json_text, sanitize
+from qql.result import Hit, Result
+
+__all__ = [
+    "MISSING",
+    "Column",
+    "cell_text",
+    "cell_writer",
+    "columns_of",
+    "fit_cell",
+    "fit_columns",
+    "flat_rows",
+    "has_many_keys",
+]
+
+MISSING = object()
+"""In place of a value: the point has no such key."""
+_HIT_FIELDS = frozenset({"group", "id", "score", "payload", "vector", "lookup", "stages"})
+_LEADING_FIELDS = ("group", "id", "score", "first_stage_score")
+_TRAILING_FIELDS = ("vector", "lookup", "stages")
+_HYPHENATED_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MIN_TEXT_WIDTH = 8  # cells that a column of text keeps, however narrow the terminal is
+_MAX_KEY_COLUMNS = 8  # payload keys that become columns; with more of them the payload stays in one piece
+
+
+# ----------------------------------------------------------------------------------------------------- values
+
+
+def flat_rows(result: Result, *, packed: bool = False) -> tuple[list[str], list[list[object]]]:
+    """Column names, and rows of values in that order (`MISSING` where a point has no such key).
+
+    Hits give group, id, score, a column for each payload key (or one ``payload`` column when packed), vector,
+    lookup and stages, of these what some hit has; a payload key that is called like one is shown as
+    ``payload.id``.
+    """
+    if result.kind != "hits":
+        rows = result.to_dicts()
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return names, [[row.get(name, MISSING) for name in names] for row in rows]
+    hits = result.hits
+    leading, trailing = (_fields_in_use(hits, names) for names in (_LEADING_FIELDS, _TRAILING_FIELDS))
+    keys = [] if packed else list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
+    if packed and any(hit.payload is not None for hit in hits):
+        leading.append("payload")
+    names = [*leading, *(f"payload.{key}" if key in _HIT_FIELDS else key for key in keys), *trailing]
+    table = []
+    for hit in hits:
+        payload = hit.payload or {}
+        row = [_hit_value(hit, name) for name in leading]
+        row += [payload.get(key, MISSING) for key in keys]
+        table.append(row + [_hit_value(hit, name) for name in trailing])
+    return names, table
+
+
+def _fields_in_use(hits: list[Hit], names: tuple[str, ...]) -> list[str]:
+    return [
+        name for name in names if name == "id" or any(_hit_value(hit, name) is not MISSING for hit in hits)
+    ]
+
+
+def _hit_value(hit: Hit, name: str) -> object:
+    if name == "stages":
+        return [share.to_dict() for share in hit.stages] or MISSING
+    value: object = getattr(hit, name)
+    return MISSING if value is None else value
+
+
+def has_many_keys(result: Result) -> bool:
+    """Whether the payload has too many keys for a column each."""
+    return len({key for hit in result.hits for key in hit.payload or ()}) > _MAX_KEY_COLUMNS
+
+
+# ------------------------------------------------------------------------------------------------------ texts
+
+
+def cell_text(value: object) -> str:
+    """A value as the text of a cell: strings bare, the rest as compact JSON, nothing for a missing one."""
+    if value is MISSING:
+        return ""
+    return value if isinstance(value, str) else json_text(value)
+
+
+def cell_writer(result: Result, name: str) -> Callable[[object], str]:
+    """How people are shown the values of a column: scores in 32 bits, as the engines compute them."""
+    if result.kind == "hits" and name in ("score", "first_stage_score"):
+        return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
+    if result.kind == "hits" and name == "stages":
+        return _stage_ranks
+    return cell_text
+
+
+def _float32_text(value: float) -> str:
+    """The shortest decimal that names this number among 32-bit floats (which scores are); else its repr."""
+    try:
+        if struct.unpack("f", struct.pack("f", value))[0] != value:
+            return repr(value)
+    except OverflowError:
+        return repr(value)
+    for digits in range(6, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.unpack("f", struct.pack("f", short))[0] == value:
+            return repr(short)
+    return repr(value)
+
+
+def _stage_ranks(shares: object) -> str:
+    """Where a hit stood in the stages that have it, and the share of its score: ``dense #3 (62%)``."""
+    if not isinstance(shares, list):
+        return ""
+    return ", ".join(
+        f"{one['stage']} #{one['rank']}" + (f" ({one['share']:.0%})" if one["share"] is not None else "")
+        for one in shares
+        if one["rank"] is not None
+    )
+
+
+# ----------------------------------------------------------------------------------------- columns and widths
+
+
+@dataclass(slots=True)
+class Column:
+    """A column of a table; ``width`` is in terminal cells."""
+
+    header: str
+    cells: list[str]
+    right: bool  # numbers
+    whole: bool  # ids and numbers: never cut
+    width: int
+
+
+def columns_of(result: Result, limit: int | None, *, packed: bool = False) -> list[Column]:
+    """The columns at their full width. What is far longer than ``limit`` cells is cut already."""
+    names, rows = flat_rows(result, packed=packed)
+    return [
+        _new_column(name, [row[at] for row in rows], cell_writer(result, name), limit)
+        for at, name in enumerate(names)
+    ]
+
+
+def _new_column(name: str, values: list[object], write: Callable[[object], str], limit: int | None) -> Column:
+    from rich.cells import cell_len
+
+    present = [value for value in values if value is not MISSING and value is not None]
+    number = bool(present) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present)
+    whole = number or all(isinstance(v, int | float) or _is_id(v) for v in present)
+    cells = []
+    for value in values:
+        text = write(value)
+        if limit is not None and len(text) > 4 * limit:  # megabytes need not be measured to be cut
+            text = text[: 4 * limit] + "…"
+        cells.append(sanitize(text))
+    header = sanitize(name)
+    width = max(cell_len(header), max(map(cell_len, cells), default=0), 1)
+    return Column(header, cells, number, whole, width)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _HYPHENATED_UUID.fullmatch(value) is not None
+
+
+def fit_columns(columns: list[Column], limit: int | None) -> bool:
+    """Narrow the columns of text until the table is ``limit`` cells wide. False where that cannot be done."""
+    if limit is None:
+        return True
+    room = limit - 3 * len(columns) - 1 - sum(column.width for column in columns if column.whole)
+    texts = sorted((column for column in columns if not column.whole), key=lambda column: column.width)
+    if room < sum(min(column.width, _MIN_TEXT_WIDTH) for column in texts):
+        return False
+    for at, column in enumerate(texts):
+        column.width = min(column.width, room // (len(texts) - at))
+        room -= column.width
+    return True
+
+
+def fit_cell(text: str, column: Column, dots: str) -> tuple[str, bool]:
+    """The text in exactly the column's width, and whether it had to be cut."""
+    from rich.cells import cell_len, set_cell_size
+
+    size = cell_len(text)
+    if size > column.width:
+        return set_cell_size(text, max(0, column.width - len(dots))) + dots[: column.width], True
+    pad = " " * (column.width - size)
+    return (pad + text if column.right else text + pad), False

@@ -1,0 +1,50 @@
+"""Errors and warnings as text that is safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from qql.cli.render.terminal import paint, sanitize
+from qql.errors import Diagnostic, QQLError, Source
+
+__all__ = ["render_diagnostics", "render_error"]
+
+_HEADING_LINE = re.compile(r"(error|warning|advice)\[[^\]]*\]")
+_CARET_LINE = re.compile(r"( *\| )( *\^.*)")
+
+
+def render_error(error: QQLError, *, color: bool = False) -> str:
+    """All diagnostics of an error as text that is safe for a terminal, without a final line end."""
+    return render_diagnostics(error.diagnostics, color=color)
+
+
+def render_diagnostics(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
+    """Diagnostics as text that is safe for a terminal, an empty line between two of them."""
+    return "\n\n".join(_colored_lines(_sanitized(item).render(), color) for item in diagnostics)
+
+
+def _sanitized(item: Diagnostic) -> Diagnostic:
+    source = item.source and Source(item.source.text, sanitize(item.source.name))
+    return replace(
+        item,
+        message=sanitize(item.message, newline="\n    "),
+        hint=item.hint and sanitize(item.hint, newline="\n    "),
+        related=tuple((span, sanitize(label)) for span, label in item.related),
+        source=source,
+    )
+
+
+def _colored_lines(text: str, color: bool) -> str:
+    return "\n".join(_colored_line(line) for line in text.split("\n")) if color else text
+
+
+def _colored_line(line: str) -> str:
+    if head := _HEADING_LINE.match(line):
+        return paint(head[0], head[1], True) + paint(line[head.end() :], "bold", True)
+    if caret := _CARET_LINE.fullmatch(line):
+        return paint(caret[1], "faint", True) + paint(caret[2], "error", True)
+    if line.startswith("  = help:"):
+        return paint("  = help:", "help", True) + line[len("  = help:") :]
+    return line

@@ -1,0 +1,124 @@
+"""Where results and errors go, and how they look there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from qql.cli.render.diagnostics import render_diagnostics, render_error
+from qql.cli.render.formats import FORMATS, View
+from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
+from qql.errors import Diagnostic, QQLError, QQLExecutionError
+from qql.result import Result
+
+__all__ = ["Renderer", "render"]
+
+_FOR_PEOPLE = ("table", "vertical")
+
+
+@dataclass(slots=True)
+class Renderer:
+    """Where results go and how they look; a prompt changes the fields while it runs.
+
+    ``width`` is in terminal cells (None: that of the terminal; no limit elsewhere). Warnings and errors go to
+    ``err`` or else to ``file``, but never a warning among the lines of a machine format. ``quiet`` leaves out
+    notes, and the messages of statements that only do something. ``secrets`` are texts that no error shows,
+    whatever a library put into its message.
+    """
+
+    file: TextIO
+    format: str = "table"
+    width: int | None = None
+    color: bool = False
+    timing: bool = True
+    quiet: bool = False
+    err: TextIO | None = None
+    err_color: bool = False
+    secrets: tuple[str, ...] = ()
+    _results_shown: int = field(default=0, init=False)
+
+    def show(self, result: Result) -> None:
+        """Write a result. Raises as `put` does, and KeyError for an unknown format."""
+        if not (self.quiet and result.kind == "message"):
+            if self._results_shown and self.format in ("csv", "markdown"):
+                self.put("")  # two tables in a row would read as one
+            self._results_shown += 1
+            self.put(*FORMATS[self.format](result, self._view()))
+        self.warn(result.warnings)
+
+    def put(self, *lines: str) -> None:
+        """Write lines as they are.
+
+        Raises `QQLExecutionError` where the file does not take them, BrokenPipeError where nobody reads it.
+        """
+        try:
+            self.file.writelines(line + "\n" for line in lines)
+            self.file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise QQLExecutionError.make(
+                "output-unwritable", f"cannot write results: {exc.strerror}"
+            ) from exc
+
+    def put_json(self, value: object, *, indent: int | None = 2) -> None:
+        """Write a value as JSON, on one line where ``indent`` is None. Raises as `put` does."""
+        self.put(json_text(value, ascii_only=self.ascii_only, indent=indent))
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the file's encoding lacks most characters."""
+        return not can_encode(self.file, "…─│é")
+
+    def warn(self, warnings: Iterable[Diagnostic]) -> None:
+        """Write diagnostics where warnings go."""
+        if self.err is not None or self.format in _FOR_PEOPLE:
+            self._write_message(render_diagnostics(warnings, color=self.err_color))
+
+    def error(self, error: QQLError) -> None:
+        """Write an error."""
+        self._write_message(render_error(error, color=self.err_color))
+
+    def note(self, text: str) -> None:
+        """Write a remark, unless quiet."""
+        if not self.quiet:
+            self._write_message(paint(sanitize(text, newline="\n"), "faint", self.err_color))
+
+    def crash(self, fault: BaseException) -> None:
+        """Write one line about a fault of this program, below its traceback with QQL_DEBUG=1."""
+        summary = sanitize(f"{type(fault).__name__}: {fault}")
+        if os.environ.get("QQL_DEBUG") == "1":
+            self._write_message(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
+        self._write_message(
+            f"internal error: {summary} (a fault of qql, please report it; QQL_DEBUG=1 shows where)"
+        )
+
+    def _write_message(self, text: str) -> None:
+        if not text:
+            return
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        to = self.err or self.file
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it; the results may still be wanted
+            to.write(text + "\n")
+            to.flush()
+
+    def _view(self) -> View:
+        terminal = self.file.isatty()
+        width = self.width
+        if width is None and terminal:
+            width = shutil.get_terminal_size().columns
+        return View(width, self.color, self.ascii_only, terminal, self.timing)
+
+
+def render(
+    result: Result, format: str, *, width: int | None = None, color: bool = False, file: TextIO | None = None
+) -> None:
+    """Write one result in one of the `FORMATS` (to standard output unless a file is given)."""
+    Renderer(file or sys.stdout, format, width, color, err_color=color).show(result)
