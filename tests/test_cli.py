@@ -503,7 +503,7 @@ def test_alone_on_a_terminal_it_is_a_prompt(
         seen.append(shell.renderer.format)
         return 0
 
-    monkeypatch.setattr("qql.cli.commands.run.interact", interact)
+    monkeypatch.setattr("qql.cli.repl.interact", interact)
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["--url", "http://first", "--api-key", "s3cr3t", "--collection", "docs"]) == 0
     assert seen == ["table"]

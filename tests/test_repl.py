@@ -16,7 +16,9 @@ from prompt_toolkit.output import DummyOutput
 
 import qql
 from qql.cli.render import Renderer
-from qql.cli.repl import Shell, UsageError, interact, open_history, parse_value, read_script, submits
+from qql.cli.repl import interact, open_history, submits
+from qql.cli.shell import Shell
+from qql.cli.usage import UsageError, parse_value, read_script
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
 from qql.result import Hit, Result
 

@@ -1,1 +1,163 @@
-"""The commands of the command line: a function each, in a module for each kind."""
+"""The commands of the command line: a row of `COMMANDS` each, and a function in a module named for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from qql.cli.commands import help
+from qql.cli.commands.options import (
+    BODIES,
+    COMPARISON,
+    CONNECTED,
+    LINTING,
+    MEASURING,
+    MODELS,
+    OFFLINE,
+    REPORTS,
+    REWRITING,
+    RUNNING,
+    SEARCH,
+    TARGET,
+    Arguments,
+)
+from qql.cli.render import FORMATS, Renderer
+
+__all__ = ["COMMANDS", "PROMPT", "Action", "Command"]
+
+Action = Callable[[Arguments, Renderer], int]
+"""Carries a command out, and gives its exit code."""
+MANY, ONE = "*", "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what runs it and gives the exit code, and what ``--help`` says of it.
+
+    ``options`` are names of `OPTIONS`, ``formats`` the values of ``--format``, ``files`` the number of
+    positional arguments as argparse writes it, ``takes`` their name and what they are, ``about`` what there
+    is to say beside that.
+    """
+
+    run: Action
+    help: str
+    options: tuple[str, ...]
+    formats: tuple[str, ...] = ()
+    files: str = ONE
+    takes: tuple[str, str] = ("FILE", "a script; `-` is standard input")
+    about: str = ""
+
+
+def _lazy(module: str, name: str) -> Action:
+    """A command of a module of this package, which is loaded when the command is run: ``--help`` is quick."""
+
+    def run(args: Arguments, console: Renderer) -> int:
+        code: int = getattr(import_module(f"qql.cli.commands.{module}"), name)(args, console)
+        return code
+
+    return run
+
+
+PROMPT = _lazy("run", "prompt")
+"""What no command at all stands for, on a terminal."""
+COMMANDS = {
+    "run": Command(_lazy("run", "run"), "run a script, and show each result", RUNNING, tuple(FORMATS)),
+    "compile": Command(
+        _lazy("compile", "compile_"),
+        "show the requests of a script, and send nothing",
+        (*OFFLINE, "format", "output"),
+        ("json", "jsonl"),
+    ),
+    "explain": Command(
+        _lazy("compile", "explain"),
+        "show the plan of a script; with --url or --db, by the collections there",
+        (*OFFLINE, *TARGET, "format", "output"),
+        ("text", "json"),
+    ),
+    "check": Command(
+        _lazy("compile", "check"),
+        "show the errors and warnings of scripts, and send nothing",
+        (*OFFLINE, "format"),
+        ("text", "json", "jsonl"),
+        MANY,
+    ),
+    "lint": Command(
+        _lazy("lint", "lint"),
+        "show the errors and warnings of scripts, and what could be better about them",
+        (*OFFLINE, *TARGET, *LINTING, "format", "output"),
+        ("text", "json", "sarif"),
+        MANY,
+        about=help.LINT,
+    ),
+    "fmt": Command(
+        _lazy("fmt", "fmt"),
+        "show scripts in the canonical spelling and layout, or rewrite them so",
+        (*REWRITING, "color", "quiet"),
+        files=MANY,
+    ),
+    "convert": Command(
+        _lazy("compile", "convert"),
+        "show the QQL of requests: JSON, curl commands, or POST /path with JSON below it",
+        ("text", "collection", *BODIES, "color", "quiet", "format", "output"),
+        ("script", "line"),
+        takes=("FILE", "a file of requests; `-` is standard input"),
+    ),
+    "query": Command(
+        _lazy("query", "query"),
+        "search with one text, in one or two stages; --show prints the QQL that it stands for",
+        (*SEARCH, *TARGET, *MODELS, "output", "format", "color", "quiet", "advice"),
+        tuple(FORMATS),
+        takes=("TEXT", "what to search for; a JSON array is a vector, `-` is standard input"),
+        about=help.QUERY,
+    ),
+    "diff": Command(
+        _lazy("diff", "diff"),
+        "show the results of two pipelines, or of one on two databases, side by side",
+        (*COMPARISON, "queries", "limit_queries", "setup", *CONNECTED),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query; `-` is standard input"),
+        help.DIFF,
+    ),
+    "eval": Command(
+        _lazy("eval", "eval_"),
+        "measure how good pipelines are on queries with judgements, and compare them",
+        (
+            *MEASURING,
+            *("qrels", "measures", "baseline", "stages", "per_query", "run_dir", "on_error"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query, or a TREC run file"),
+        help.EVAL,
+    ),
+    "bench": Command(
+        _lazy("bench", "bench"),
+        "measure how fast pipelines are, and how much of the exact result they find",
+        (*MEASURING, "repeat", "seconds", "warmup", "concurrency", "recall"),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        help.BENCH,
+    ),
+    "tune": Command(
+        _lazy("tune", "tune"),
+        "try settings of a pipeline, and show those worth having for their quality and time",
+        (
+            *MEASURING,
+            *("qrels", "measures", "grid", "latency", "repeat", "sample", "max_settings", "holdout", "seed"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        help.TUNE,
+    ),
+    "help": Command(
+        _lazy("help", "help_"),
+        "show what the manual says of a word; without one, its contents",
+        (),
+        files=MANY,
+        takes=("WORD", "a statement, clause, filter, function or option; several words are one name"),
+    ),
+}

@@ -5,41 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
 
 from qql.backends.base import Progress
 from qql.cli.commands.connection import open_session, target_of
-from qql.cli.commands.measure_common import (
-    Question,
-    Section,
-    check_output,
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.pipelines import (
+    Call,
+    calls_of,
     constants_of,
-    located,
-    named,
-    needed,
-    opened_session,
+    limit_of,
+    load_queries,
+    locate_error,
+    open_measured_session,
+    pipeline_names,
     pipelines_of,
-    questions_of,
-    read_questions,
-    show,
+    require,
 )
-from qql.cli.commands.options import Given
+from qql.cli.commands.report import Section, check_output, show_report
 from qql.cli.render import Renderer
-from qql.cli.repl import UsageError
+from qql.cli.usage import UsageError
 from qql.errors import QQLError
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Query
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
 from qql.evaluation.speed import Latency, latency, measure_calls, percentile, recall_at
-from qql.rest.limits import DEFAULT_LIMIT
+from qql.rest.types import JsonObject
 
 __all__ = ["bench"]
 
-_CALLS = 100
-_WARMUP = 10
-_RECALL = 10
-_BEYOND = 50  # ranks behind K that are fetched of the exact result, for ties
+_DEFAULT_CALLS = 100
+_DEFAULT_WARMUP = 10
+_DEFAULT_RECALL = 10
+_TIE_RANKS = 50  # ranks behind K that are fetched of the exact result, for ties
 _STEPS = ("compile", "embed", "engine", "rerank")
 
 
@@ -53,31 +51,32 @@ class Figures:
     recalls: Sequence[float] | None = None
 
 
-def bench(given: Given, console: Renderer) -> int:
-    needed(given)
-    files = named(given["files"])
-    if {"repeat", "seconds"} <= given.keys():
+def bench(args: Arguments, console: Renderer) -> int:
+    require(args)
+    files = pipeline_names(args["files"])
+    if {"repeat", "seconds"} <= args.keys():
         raise UsageError.make("usage", "--repeat and --seconds exclude each other")
-    _check_concurrency(given)
-    check_output(given)
-    queries = read_questions(given) if "queries" in given else []
+    _check_concurrency(args)
+    check_output(args)
+    queries = load_queries(args) if "queries" in args else []
     found: dict[str, Figures] = {}
-    with opened_session(given, console) as (session, progress):
-        pipelines = pipelines_of(given, session, files)
-        asked = {name: _questions(given, one, queries) for name, one in pipelines.items()}
+    with open_measured_session(args, console) as (session, progress):
+        pipelines = pipelines_of(args, session, files)
+        calls = {name: _calls_of_pipeline(args, one, queries) for name, one in pipelines.items()}
         for name, pipeline in pipelines.items():
-            found[name] = _Bench(given, name, pipeline, progress).figures(asked[name])
-    data = {"version": 1, "pipelines": [_to_dict(name, files[name], one) for name, one in found.items()]}
+            found[name] = _Benchmark(args, name, pipeline, progress).figures(calls[name])
+    data = {"version": 1, "pipelines": [_figures_dict(name, files[name], one) for name, one in found.items()]}
     rows = [{"pipeline": name, **latency_cells(one.times)} for name, one in found.items()]
-    show(given, console, _sections(given, found), data, rows)
-    few = [name for name, one in found.items() if one.times.count < _CALLS]
+    show_report(args, console, _timing_sections(args, found), data, rows)
+    few = [name for name, one in found.items() if one.times.count < _DEFAULT_CALLS]
     if few:
-        console.note(f"note: with fewer than {_CALLS} calls, p99 is the slowest of them: {', '.join(few)}")
+        names = ", ".join(few)
+        console.note(f"note: with fewer than {_DEFAULT_CALLS} calls, p99 is the slowest of them: {names}")
     return 0
 
 
-def _check_concurrency(given: Given) -> None:
-    if given.get("concurrency", 1) > 1 and "://" not in target_of(given):
+def _check_concurrency(args: Arguments) -> None:
+    if args.get("concurrency", 1) > 1 and "://" not in target_of(args):
         raise UsageError.make(
             "usage",
             "--concurrency requires a server: the embedded engine holds the interpreter while it works,"
@@ -86,100 +85,100 @@ def _check_concurrency(given: Given) -> None:
         )
 
 
-def _questions(given: Given, pipeline: Pipeline, queries: Sequence[Query]) -> list[Question]:
+def _calls_of_pipeline(args: Arguments, pipeline: Pipeline, queries: Sequence[Query]) -> list[Call]:
     if queries:
-        return questions_of(given, pipeline, queries)
-    values = pipeline.taken(constants_of(given))
+        return calls_of(args, pipeline, queries)
+    values = pipeline.taken(constants_of(args))
     for key in map(str, pipeline.parameters):
         if key not in values and key.partition(".")[0] not in values:
             hint = f"--queries FILE, or --param {key}=…, gives it a value"
             raise UsageError.make("missing-parameter", f"{pipeline.name} has :{key}", hint=hint)
-    return [Question(Query("", {}), values)]
+    return [Call(Query("", {}), values)]
 
 
-class _Bench:
-    """One pipeline, asked again and again."""
+class _Benchmark:
+    """Measures one pipeline: the times of many calls, and the recall of their results."""
 
-    def __init__(self, given: Given, name: str, pipeline: Pipeline, progress: Progress) -> None:
-        self.given, self.name, self.pipeline, self.progress = given, name, pipeline, progress
+    def __init__(self, args: Arguments, name: str, pipeline: Pipeline, progress: Progress) -> None:
+        self.args, self.name, self.pipeline, self.progress = args, name, pipeline, progress
         self.steps: list[Steps] = []
         self.free: SimpleQueue[Pipeline] = SimpleQueue()
 
-    def figures(self, questions: Sequence[Question]) -> Figures:
-        k = self.depth(questions[0])
-        workers = self.given.get("concurrency", 1)
-        others = [self.another() for _ in range(workers - 1)]
+    def figures(self, calls: Sequence[Call]) -> Figures:
+        k = self.depth(calls[0])
+        workers = self.args.get("concurrency", 1)
+        others = [self.copy_pipeline() for _ in range(workers - 1)]
         for one in (self.pipeline, *others):
             self.free.put(one)
         try:
-            times = self.times(questions, workers)
+            times = self.times(calls, workers)
         finally:
             for one in others:
                 one.session.close()
-        return Figures(times, self.shares(), k, self.recalls(questions, k) if k else None)
+        return Figures(times, self.step_medians(), k, self.recalls(calls, k) if k else None)
 
-    def depth(self, question: Question) -> int:
+    def depth(self, call: Call) -> int:
         """How many hits are compared with those of exact search; 0: none."""
-        plan = self.pipeline.compiled(question.params).plan
+        plan = self.pipeline.compiled(call.params).plan
         assert plan is not None, "a pipeline's statement is a query"
-        given = plan.second.top if plan.second is not None and plan.second.top else plan.root.limit
-        most, wanted = given or DEFAULT_LIMIT, self.given.get("recall", 0)
-        if most < wanted:
+        hits = limit_of(plan)
+        if hits < self.args.get("recall", 0):
             hint = "a pipeline with a larger LIMIT can be compared so far down"
-            message = f"{self.name} has {most} hits, too few for --recall {wanted}"
+            message = f"{self.name} has {hits} hits, too few for --recall {self.args['recall']}"
             raise UsageError.make("usage", message, hint=hint)
-        return min(int(self.given.get("recall", _RECALL)), most)
+        return min(int(self.args.get("recall", _DEFAULT_RECALL)), hits)
 
-    def another(self) -> Pipeline:
-        session = open_session(self.given, target_of(self.given), None, advice=False)
+    def copy_pipeline(self) -> Pipeline:
+        """The pipeline on a session of its own."""
+        session = open_session(self.args, target_of(self.args), None, advice=False)
         return Pipeline(session, self.pipeline.text, self.pipeline.name)
 
-    def times(self, questions: Sequence[Question], workers: int) -> Latency:
-        passes = self.given.get("repeat", -(-_CALLS // len(questions)))
-        warmup = self.given.get("warmup", _WARMUP)
+    def times(self, calls: Sequence[Call], workers: int) -> Latency:
+        passes = self.args.get("repeat", -(-_DEFAULT_CALLS // len(calls)))
+        warmup = self.args.get("warmup", _DEFAULT_WARMUP)
         done = measure_calls(
-            self.call,
-            [*questions] * (1 if "seconds" in self.given else passes),
+            self.run_call,
+            [*calls] * (1 if "seconds" in self.args else passes),
             workers=workers,
             warmup=warmup,
-            seconds=self.given.get("seconds"),
+            seconds=self.args.get("seconds"),
             progress=lambda at, total: self.progress(self.name, at, total),
         )
         del self.steps[:warmup]
         return latency(done)
 
-    def call(self, question: Question) -> None:
+    def run_call(self, call: Call) -> None:
         # A session is not for several threads at once: each call takes one that is free.
         pipeline = self.free.get()
         try:
-            _, steps = pipeline.timed(question.params)
+            _, steps = pipeline.timed(call.params)
         except QQLError as exc:
-            raise located(exc, self.name, question, self.given) from exc
+            raise locate_error(exc, self.name, call, self.args) from exc
         finally:
             self.free.put(pipeline)
         self.steps.append(steps)
 
-    def shares(self) -> dict[str, float]:
+    def step_medians(self) -> dict[str, float]:
         """The median seconds of each step."""
         return {name: percentile([getattr(one, name) for one in self.steps], 50) for name in _STEPS}
 
-    def recalls(self, questions: Sequence[Question], k: int) -> list[float]:
-        key = document_key({}, self.given.get("doc_id"))
+    def recalls(self, calls: Sequence[Call], k: int) -> list[float]:
+        key = document_key({}, self.args.get("doc_id"))
         out = []
-        for done, question in enumerate(questions, 1):
+        for done, call in enumerate(calls, 1):
             try:
-                found = self.pipeline.ask(question.params)
-                exact = self.pipeline.ask_exactly(question.params, _BEYOND)
+                found = self.pipeline.ask(call.params)
+                exact = self.pipeline.ask_exactly(call.params, _TIE_RANKS)
             except QQLError as exc:
-                raise located(exc, self.name, question, self.given) from exc
+                raise locate_error(exc, self.name, call, self.args) from exc
             docs = [scored.doc for scored in ranking(found, key)]
             out.append(recall_at(docs, ranking(exact, key), k))
-            self.progress(f"{self.name}, exactly", done, len(questions))
+            self.progress(f"{self.name}, exactly", done, len(calls))
         return out
 
 
-def _sections(given: Given, found: Mapping[str, Figures]) -> list[Section]:
-    workers = given.get("concurrency", 1)
+def _timing_sections(args: Arguments, found: Mapping[str, Figures]) -> list[Section]:
+    workers = args.get("concurrency", 1)
     calls = f", {workers} calls at a time" if workers > 1 else ""
     times = [{"pipeline": name, **short_cells(one.times)} for name, one in found.items()]
     steps = [
@@ -209,7 +208,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _to_dict(name: str, file: str, one: Figures) -> dict[str, Any]:
+def _figures_dict(name: str, file: str, one: Figures) -> JsonObject:
     """``{"name", "file", "times", "steps", "recall"}``.
 
     ``times``: see `latency_dict`; ``steps``: medians, ``{"compile_ms", "embed_ms", "engine_ms",

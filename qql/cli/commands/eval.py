@@ -7,36 +7,34 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.cli.commands.inputs import counted
-from qql.cli.commands.judged_documents import absent, points_of, sources_of
-from qql.cli.commands.measure_common import (
-    Question,
-    Section,
+from qql.cli.commands.judgements import absent_documents, load_qrels, measures_of, points_of, sources_of
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import pluralize
+from qql.cli.commands.pipelines import (
+    Call,
     as_usage,
-    check_output,
-    located,
-    named,
-    needed,
-    opened_session,
+    calls_of,
+    limit_of,
+    load_queries,
+    locate_error,
+    open_measured_session,
+    pipeline_names,
     pipelines_of,
-    questions_of,
-    read_questions,
-    said_once,
-    show,
+    require,
 )
-from qql.cli.commands.options import Given
+from qql.cli.commands.report import Section, check_output, distinct_warnings, show_report
 from qql.cli.render import Renderer
-from qql.cli.repl import UsageError, decode_script, reason
+from qql.cli.usage import UsageError, decode_script, os_reason
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
 from qql.evaluation.documents import document_key, ranking
-from qql.evaluation.files import Qrels, Query, Run, read_qrels, read_run, run_lines, write_run
-from qql.evaluation.measures import DEFAULT_MEASURES, Measure, parse_measures
+from qql.evaluation.files import Qrels, Query, Run, read_run, run_lines, write_run
+from qql.evaluation.measures import Measure
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
@@ -45,43 +43,39 @@ from qql.nodes import is_uuid
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.result import Hit
 
-__all__ = ["eval_", "judgements_of", "measures_of"]
+__all__ = ["eval_"]
 
 _RUN_LINE = re.compile(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
 
 
-def eval_(given: Given, console: Renderer) -> int:
-    needed(given, "queries", "qrels")
-    measures, files = measures_of(given), named(given["files"])
-    baseline = _baseline(given, files)
-    queries, qrels = read_questions(given), judgements_of(given)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The queries, which documents are relevant to them, and the measures of both."""
+
+    queries: Sequence[Query]
+    qrels: Qrels
+    measures: Sequence[Measure]
+
+
+def eval_(args: Arguments, console: Renderer) -> int:
+    require(args, "queries", "qrels")
+    measures, files = measures_of(args), pipeline_names(args["files"])
+    baseline = _baseline_name(args, files)
+    judged = _Judged(load_queries(args), load_qrels(args), measures)
     runs = {name: file for name, file in files.items() if _is_run(file)}
     scripts = {name: file for name, file in files.items() if name not in runs}
-    _check(given, scripts)
-    paths = _run_files(given, scripts, queries, qrels)
-    found = {name: Measured(name, file, _read(file, queries)) for name, file in runs.items()}
+    _check_eval(args, scripts)
+    paths = _run_paths(args, scripts, judged)
+    found = {name: Measured(name, file, _read_run_of(file, judged.queries)) for name, file in runs.items()}
     warnings: list[Diagnostic] = []
     if scripts:
-        with opened_session(given, console) as (session, progress):
-            pipelines = pipelines_of(given, session, scripts)
-            asked = {name: questions_of(given, one, queries) for name, one in pipelines.items()}
-            plans = {name: _plan(one, asked[name]) for name, one in pipelines.items()}
-            warnings += _short(plans, measures)
-            if "doc_id" not in given:
-                collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
-                warnings += absent(session, collections, queries, qrels)
-            for name, pipeline in pipelines.items():
-                asking = _Asking(given, name, pipeline, qrels, progress, warnings)
-                found[name] = asking.all(asked[name])
-                if name in paths:
-                    write_run(paths[name], asking.run(plans[name]), re.sub(r"\s+", "_", name))
-                    found[name].written = str(paths[name])
+        found |= _measure_pipelines(args, console, scripts, paths, judged, warnings)
     measured = {name: found[name] for name in files}
-    outcome = outcome_of(measured, qrels, measures, [query.id for query in queries], baseline)
-    warnings += outcome.warnings(partly="limit_queries" in given)
-    data = outcome.to_dict(qrels) | {"notes": [warning.to_dict() for warning in warnings]}
-    rows = query_rows(outcome.evaluations) if "per_query" in given else outcome.rows()
-    show(given, console, list(_sections(given, outcome)), data, rows)
+    outcome = outcome_of(measured, judged.qrels, measures, [query.id for query in judged.queries], baseline)
+    warnings += outcome.warnings(partly="limit_queries" in args)
+    data = outcome.to_dict(judged.qrels) | {"notes": [warning.to_dict() for warning in warnings]}
+    rows = query_rows(outcome.evaluations) if "per_query" in args else outcome.rows()
+    show_report(args, console, list(_quality_sections(args, outcome)), data, rows)
     console.warn(warnings)
     for one in measured.values():
         if one.written:
@@ -89,58 +83,68 @@ def eval_(given: Given, console: Renderer) -> int:
     return 0
 
 
-# ------------------------------------------------------------------------------------------- what is given
+def _measure_pipelines(
+    args: Arguments,
+    console: Renderer,
+    scripts: Mapping[str, str],
+    paths: Mapping[str, Path],
+    judged: _Judged,
+    warnings: list[Diagnostic],
+) -> dict[str, Measured]:
+    """Asks all queries of each pipeline, and writes its run file where ``paths`` has one."""
+    found = {}
+    with open_measured_session(args, console) as (session, progress):
+        pipelines = pipelines_of(args, session, scripts)
+        calls = {name: calls_of(args, one, judged.queries) for name, one in pipelines.items()}
+        plans = {name: _first_plan(one, calls[name]) for name, one in pipelines.items()}
+        warnings += _shallow_rankings(plans, judged.measures)
+        if "doc_id" not in args:
+            collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
+            warnings += absent_documents(session, collections, judged.queries, judged.qrels)
+        for name, pipeline in pipelines.items():
+            evaluator = _Evaluator(args, name, pipeline, judged.qrels, progress, warnings)
+            found[name] = evaluator.measure_all(calls[name])
+            if name in paths:
+                write_run(paths[name], evaluator.run_to_write(plans[name]), re.sub(r"\s+", "_", name))
+                found[name].written = str(paths[name])
+    return found
 
 
-def measures_of(given: Given) -> tuple[Measure, ...]:
-    """The measures of ``--measures``, which are separated by spaces or commas outside of parentheses."""
-    wanted = given.get("measures", DEFAULT_MEASURES)
-    texts = [name for text in wanted for name in re.findall(r"(?:\([^)]*\)|[^\s,(])+", text)]
-    if not texts:
-        raise UsageError.make("usage", f"{given.flag('measures')} requires a value, found an empty one")
-    with as_usage():
-        return parse_measures(texts)
+# ------------------------------------------------------------------------------------------- arguments
 
 
-def judgements_of(given: Given) -> Qrels:
-    """The judgements of ``--qrels``."""
-    with as_usage():
-        return read_qrels(given["qrels"])
-
-
-def _baseline(given: Given, files: Mapping[str, str]) -> str | None:
-    wanted = given.get("baseline")
+def _baseline_name(args: Arguments, files: Mapping[str, str]) -> str | None:
+    baseline = args.get("baseline")
     for name, file in files.items():
-        if wanted in (name, file):
+        if baseline in (name, file):
             return name
-    if wanted is not None:
-        hint = did_you_mean(wanted, files) or f"they are called {', '.join(files)}"
-        raise UsageError.make("usage", f"--baseline names no pipeline: {wanted}", hint=hint)
+    if baseline is not None:
+        hint = did_you_mean(baseline, files) or f"they are called {', '.join(files)}"
+        raise UsageError.make("usage", f"--baseline names no pipeline: {baseline}", hint=hint)
     return None
 
 
-def _check(given: Given, scripts: Mapping[str, str]) -> None:
-    if given.get("on_error", "stop") not in ("stop", "skip"):
-        raise UsageError.make("usage", f"--on-error takes stop or skip, not {given['on_error']}")
+def _check_eval(args: Arguments, scripts: Mapping[str, str]) -> None:
+    if args.get("on_error", "stop") not in ("stop", "skip"):
+        raise UsageError.make("usage", f"--on-error takes stop or skip, not {args['on_error']}")
     for name in ("setup", "stages", "run_dir", "doc_id", "on_error", "param"):
-        if not scripts and name in given:
-            raise UsageError.make("usage", f"{given.flag(name)} has no meaning for run files alone")
-    if "run_dir" in given:
+        if not scripts and name in args:
+            raise UsageError.make("usage", f"{args.flag(name)} has no meaning for run files alone")
+    if "run_dir" in args:
         try:
-            Path(given["run_dir"]).mkdir(parents=True, exist_ok=True)
+            Path(args["run_dir"]).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as exc:
-            message = f"cannot write into {given['run_dir']}: {reason(exc)}"
+            message = f"cannot write into {args['run_dir']}: {os_reason(exc)}"
             raise UsageError.make("file-unwritable", message) from exc
-    check_output(given)
+    check_output(args)
 
 
-def _run_files(
-    given: Given, scripts: Mapping[str, str], queries: Sequence[Query], qrels: Qrels
-) -> dict[str, Path]:
-    """The run files to be written. What cannot be in one is said before anything is asked."""
-    if "run_dir" not in given:
+def _run_paths(args: Arguments, scripts: Mapping[str, str], judged: _Judged) -> dict[str, Path]:
+    """The run files to write. Raises `UsageError` for what cannot be in one, before any query is sent."""
+    if "run_dir" not in args:
         return {}
-    for word in (*(query.id for query in queries), *(doc for judged in qrels.values() for doc in judged)):
+    documents = [doc for relevances in judged.qrels.values() for doc in relevances]
+    for word in (*(query.id for query in judged.queries), *documents):
         if word.split() != [word]:
             message = f"--run-dir cannot be used: the id {word!r} has spaces, which separate a run's columns"
             raise UsageError.make("usage", message)
@@ -148,7 +152,7 @@ def _run_files(
     for name, stem in stems.items():
         if list(stems.values()).count(stem) > 1:
             raise UsageError.make("usage", f"{name} and another pipeline would be written to {stem}.run")
-    return {name: Path(given["run_dir"]) / f"{stem}.run" for name, stem in stems.items()}
+    return {name: Path(args["run_dir"]) / f"{stem}.run" for name, stem in stems.items()}
 
 
 def _is_run(file: str) -> bool:
@@ -161,82 +165,82 @@ def _is_run(file: str) -> bool:
         with Path(file).open("rb") as lines:
             first = next((line for line in lines if line.strip()), b"")[:1000]
     except (OSError, ValueError) as exc:
-        raise UsageError.make("file-unreadable", f"cannot read {file}: {reason(exc)}") from exc
+        raise UsageError.make("file-unreadable", f"cannot read {file}: {os_reason(exc)}") from exc
     return _RUN_LINE.fullmatch(decode_script(first, file).strip()) is not None
 
 
-def _read(file: str, queries: Sequence[Query]) -> dict[str, Any]:
+def _read_run_of(file: str, queries: Sequence[Query]) -> Run:
     with as_usage():
         run = read_run(file)
     return {query.id: run[query.id] for query in queries if query.id in run}
 
 
-# ------------------------------------------------------------------------------------------- asking
+# ------------------------------------------------------------------------------------------- measuring
 
 
-class _Asking:
-    """One pipeline, asked all queries."""
+class _Evaluator:
+    """Runs all queries through one pipeline, and keeps what is needed to judge it."""
 
     def __init__(
         self,
-        given: Given,
+        args: Arguments,
         name: str,
         pipeline: Pipeline,
         qrels: Qrels,
         progress: Progress,
         warnings: list[Diagnostic],
     ) -> None:
-        self.given, self.name, self.pipeline, self.progress = given, name, pipeline, progress
-        self.qrels, self.key = qrels, document_key(qrels, given.get("doc_id"))
-        self.skips = given.get("on_error") == "skip"
+        self.args, self.name, self.pipeline, self.progress = args, name, pipeline, progress
+        self.qrels, self.key = qrels, document_key(qrels, args.get("doc_id"))
+        self.skips = args.get("on_error") == "skip"
         self.warnings = warnings
         self.found = Measured(name, pipeline.name)
         self.stages: dict[str, list[StageFound]] = {}
-        self.said: list[Diagnostic] = []
+        self.result_warnings: list[Diagnostic] = []
         self.failures: list[QQLError] = []
         self.known: dict[int | str, str] = {}
 
-    def all(self, questions: Sequence[Question]) -> Measured:
-        for done, question in enumerate(questions):
-            self.progress(self.name, done, len(questions))
+    def measure_all(self, calls: Sequence[Call]) -> Measured:
+        for done, call in enumerate(calls):
+            self.progress(self.name, done, len(calls))
             try:
-                self.one(question)
+                self.measure(call)
             except QQLConnectionError as exc:  # the next query would fare no better
-                raise located(exc, self.name, question, self.given) from exc
+                raise locate_error(exc, self.name, call, self.args) from exc
             except QQLError as exc:
                 if not self.skips:
-                    raise located(exc, self.name, question, self.given) from exc
-                self.found.run.pop(question.query.id, None)
-                self.found.skipped[question.query.id] = exc.message
-                self.failures.append(located(exc, self.name, question, self.given))
-        self.progress(self.name, len(questions), len(questions))
-        self.warnings += said_once(self.said)
+                    raise locate_error(exc, self.name, call, self.args) from exc
+                self.found.run.pop(call.query.id, None)
+                self.found.skipped[call.query.id] = exc.message
+                self.failures.append(locate_error(exc, self.name, call, self.args))
+        self.progress(self.name, len(calls), len(calls))
+        self.warnings += distinct_warnings(self.result_warnings)
         if self.stages:
             self.found.traces = traces(self.stages)
-        if len(self.found.skipped) == len(questions):
+        if len(self.found.skipped) == len(calls):
             raise self.failures[0]
         return self.found
 
-    def one(self, question: Question) -> None:
+    def measure(self, call: Call) -> None:
         start = time.perf_counter()
-        result = self.pipeline.ask(question.params)
+        result = self.pipeline.ask(call.params)
         self.found.seconds.append(time.perf_counter() - start)
-        self.said += result.warnings
-        query = question.query.id
+        self.result_warnings += result.warnings
+        query = call.query.id
         self.found.run[query] = ranking(result, self.key)
-        if "run_dir" in self.given:
+        if "run_dir" in self.args:
             deque(run_lines({query: self.found.run[query]}), 0)  # says now what cannot be written later
-        if "stages" in self.given:
+        if "stages" in self.args:
             self.known |= {hit.id: self.key(hit) for hit in result.hits}
             docs = [scored.doc for scored in self.found.run[query]]
-            self.stages[query] = self.looked_at(question, docs)
+            self.stages[query] = self.stages_found(call, docs)
 
-    def run(self, plan: QueryPlan | None) -> Run:
+    def run_to_write(self, plan: QueryPlan | None) -> Run:
         """The rankings as they are written: ids that were made of names are those names again."""
         judged = {doc for docs in self.qrels.values() for doc in docs}
         docs = {hit.doc for hits in self.found.run.values() for hit in hits} - judged
         made = [doc for doc in sorted(docs) if is_uuid(doc)]
-        if plan is None or "doc_id" in self.given or not made:
+        if plan is None or "doc_id" in self.args or not made:
             return self.found.run
         names = sources_of(self.pipeline.session, plan.collection, made)
         return {
@@ -244,13 +248,13 @@ class _Asking:
             for query, hits in self.found.run.items()
         }
 
-    def looked_at(self, question: Question, docs: Sequence[str]) -> list[StageFound]:
+    def stages_found(self, call: Call, docs: Sequence[str]) -> list[StageFound]:
         """What each stage found; a second stage stands above the root of the first."""
-        analysis = self.pipeline.analyse(question.params)
+        analysis = self.pipeline.analyse(call.params)
         reranked = analysis.plan.second is not None
         lead = (0,) if reranked else ()
         ids = {one.id for stage in analysis.stages for one in stage.candidates}
-        documents = self.documents(analysis.plan.collection, ids)
+        documents = self.documents_of(analysis.plan.collection, ids)
         out = []
         for stage in analysis.stages:
             own = list(dict.fromkeys(documents[one.id] for one in stage.candidates if one.id in documents))
@@ -262,9 +266,9 @@ class _Asking:
             out.append(StageFound(label, label, [()], docs))
         return out
 
-    def documents(self, collection: str, ids: Iterable[int | str]) -> dict[int | str, str]:
+    def documents_of(self, collection: str, ids: Iterable[int | str]) -> dict[int | str, str]:
         """The documents of candidates, which come without payload."""
-        field = self.given.get("doc_id")
+        field = self.args.get("doc_id")
         if field is None:
             return {one: self.key(Hit(one)) for one in ids}
         unknown = [one for one in ids if one not in self.known]
@@ -275,30 +279,32 @@ class _Asking:
         return self.known
 
 
-def _plan(pipeline: Pipeline, questions: Sequence[Question]) -> QueryPlan | None:
-    """The plan of the first query that has one; what is wrong with others is said when they are asked."""
-    for question in questions:
+def _first_plan(pipeline: Pipeline, calls: Sequence[Call]) -> QueryPlan | None:
+    """The plan of the first query that has one; faults of others are reported when they run."""
+    for call in calls:
         with contextlib.suppress(QQLError):
-            return pipeline.compiled(question.params).plan
+            return pipeline.compiled(call.params).plan
     return None
 
 
-def _short(plans: Mapping[str, QueryPlan | None], measures: Sequence[Measure]) -> Iterator[Diagnostic]:
-    """What is to be said of measures that look further down than a pipeline's hits go."""
+def _shallow_rankings(
+    plans: Mapping[str, QueryPlan | None], measures: Sequence[Measure]
+) -> Iterator[Diagnostic]:
+    """A warning for each pipeline with fewer hits than a measure looks at."""
     deepest = max(measures, key=lambda measure: measure.cutoff or 0)
     for name, plan in plans.items():
         if plan is None or plan.group is not None or isinstance(plan.root.target, nodes.Points):
             continue
-        hits = (plan.second.top if plan.second is not None else None) or plan.root.limit or DEFAULT_LIMIT
+        hits = limit_of(plan)
         if hits < (deepest.cutoff or 0):
-            message = f"{name}: {deepest} sees {counted(hits, 'hit')}, for that is its LIMIT"
+            message = f"{name}: {deepest} sees {pluralize(hits, 'hit')}, for that is its LIMIT"
             yield Diagnostic("short-ranking", message, severity="warning")
 
 
-# ------------------------------------------------------------------------------------------- showing
+# ------------------------------------------------------------------------------------------- report
 
 
-def _sections(given: Given, outcome: Outcome) -> Iterator[Section]:
+def _quality_sections(args: Arguments, outcome: Outcome) -> Iterator[Section]:
     several = len(outcome.measured) > 1
     evaluations = outcome.evaluations
     measures = {str(measure) for measure in next(iter(evaluations.values())).measures}
@@ -315,5 +321,5 @@ def _sections(given: Given, outcome: Outcome) -> Iterator[Section]:
     for name, report in (nested or outcome.stages).items():  # one stage can lose nothing to another
         kept = f"{report.kept:.1%} of the relevant documents reach the result"
         yield Section(f"Where {name} loses relevant documents", stage_rows(report), (kept,))
-    if "per_query" in given:
+    if "per_query" in args:
         yield Section("Each query", query_rows(evaluations))

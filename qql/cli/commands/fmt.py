@@ -10,10 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qql.cli.commands.inputs import counted
-from qql.cli.commands.options import REWRITING, Given
+from qql.cli.commands.options import REWRITING, Arguments
+from qql.cli.commands.output import pluralize
+from qql.cli.commands.scripts import refuse_directory
 from qql.cli.render import Renderer, sanitize
-from qql.cli.repl import UsageError, read_script, reason
+from qql.cli.usage import UsageError, os_reason, read_script
 from qql.errors import QQLError
 
 __all__ = ["fmt"]
@@ -21,16 +22,16 @@ __all__ = ["fmt"]
 _CRASHED = 70
 
 
-def fmt(given: Given, console: Renderer) -> int:
-    files = given.get("files") or ["-"]
-    if "check" in given and "write" in given:
+def fmt(args: Arguments, console: Renderer) -> int:
+    files = args.get("files") or ["-"]
+    if "check" in args and "write" in args:
         raise UsageError.make("usage", "--check and --write exclude each other")
-    if "write" in given and "-" in files:
+    if "write" in args and "-" in files:
         raise UsageError.make("usage", "--write requires files, and standard input is none")
     codes, changed = [0], 0
     for file in files:
         try:
-            changed += _formatted(file, given, console)
+            changed += _format_file(file, args, console)
         except BrokenPipeError:
             raise
         except QQLError as error:
@@ -41,33 +42,31 @@ def fmt(given: Given, console: Renderer) -> int:
         except Exception as fault:  # the other files are none the worse for it
             console.crash(fault)
             codes.append(_CRASHED)
-    if {*REWRITING} & given.keys():
-        would = "would change" if "check" in given else "rewritten"
-        console.note(f"{counted(len(files), 'script')}: {changed} {would}")
-    return max(*codes, int("check" in given and changed > 0))
+    if {*REWRITING} & args.keys():
+        would = "would change" if "check" in args else "rewritten"
+        console.note(f"{pluralize(len(files), 'script')}: {changed} {would}")
+    return max(*codes, int("check" in args and changed > 0))
 
 
-def _formatted(file: str, given: Given, console: Renderer) -> bool:
+def _format_file(file: str, args: Arguments, console: Renderer) -> bool:
     """Format one script as the command line says. Gives whether it changed."""
     from qql.syntax.formatter import format_script
 
     name = "<stdin>" if file == "-" else file
-    if file != "-" and Path(file).is_dir():
-        hint = f"name its scripts: qql fmt {file.rstrip('/')}/*.qql"
-        raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)
+    refuse_directory(file, "fmt")
     text = read_script(file)
     new = format_script(text, name=name)
-    if "write" in given and new != text:
-        _rewrite(Path(file), new)
-    elif "check" in given and new != text:
+    if "write" in args and new != text:
+        _replace_text(Path(file), new)
+    elif "check" in args and new != text:
         console.put(sanitize(name))
-    elif not {*REWRITING} & given.keys() and new:
-        written = new.removesuffix("\n")  # as it is: it may go into a file
-        console.put(sanitize(written, newline="\n") if sys.stdout.isatty() else written)
+    elif not {*REWRITING} & args.keys() and new:
+        script = new.removesuffix("\n")  # as it is: it may go into a file
+        console.put(sanitize(script, newline="\n") if sys.stdout.isatty() else script)
     return new != text
 
 
-def _rewrite(path: Path, text: str) -> None:
+def _replace_text(path: Path, text: str) -> None:
     """Replace a file's text, all of it or nothing; permissions and a byte-order mark remain."""
     try:
         path = path.expanduser().resolve()  # a link remains a link
@@ -84,4 +83,4 @@ def _rewrite(path: Path, text: str) -> None:
             Path(fresh).unlink(missing_ok=True)
             raise
     except OSError as exc:
-        raise UsageError.make("file-unwritable", f"cannot write {path}: {reason(exc)}") from exc
+        raise UsageError.make("file-unwritable", f"cannot write {path}: {os_reason(exc)}") from exc

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any
 
 import qql
 from qql.advice import RULES, Linted, Rule, lint_script, to_json, to_sarif
 from qql.advice.lint import CODES
-from qql.cli.commands.connection import open_session, target_of
-from qql.cli.commands.inputs import counted, opened_output, params_of, scripts_of
-from qql.cli.commands.options import TARGET, Given
-from qql.cli.render import Renderer, json_text, render_diagnostics, wants_color
-from qql.cli.repl import UsageError
-from qql.compiler.plan import Context
-from qql.compiler.script import make_context
-from qql.errors import Diagnostic, Source, did_you_mean
+from qql.cli.commands.connection import open_known_database
+from qql.cli.commands.options import TARGET, Arguments
+from qql.cli.commands.output import open_output, pluralize, use_color
+from qql.cli.commands.scripts import CompileOptions, refuse_directory, sources_of
+from qql.cli.render import Renderer, render_diagnostics
+from qql.cli.usage import UsageError
+from qql.errors import Diagnostic, did_you_mean
+from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.session.script_files import read_executed
 
@@ -28,47 +26,38 @@ _LEVELS = {"warning": ("warning",), "advice": ("warning", "advice")}
 _FAILED, _FAULTY = 1, 3
 
 
-def lint(given: Given, console: Renderer) -> int:
-    if "rules" in given or "rule" in given:
-        return _told(given, console)
-    _check(given)
-    scripts = [Source(text, name) for text, name in scripts_of(given)]
-    params = params_of(given) or None
-    disabled = frozenset(given.get("disable", ()))
-    if {"url", "db"} & given.keys():
-        session = open_session(given, target_of(given), None)
-        try:
-            context, facts = session.context, session.facts
-            done = [
-                lint_script(one, params, context, facts, disabled=disabled, files=read_executed)
-                for one in scripts
-            ]
-        finally:
-            session.close()
-    else:
-        context = _offline(given)
-        done = [lint_script(one, params, context, disabled=disabled, files=read_executed) for one in scripts]
+def lint(args: Arguments, console: Renderer) -> int:
+    if "rules" in args or "rule" in args:
+        return _show_rules(args, console)
+    _check_arguments(args)
+    sources, options = sources_of(args), CompileOptions.of(args)
+    disabled = frozenset(args.get("disable", ()))
+    with open_known_database(args) as session:
+        context = options.context() if session is None else session.context
+        facts_of = _no_facts if session is None else session.facts
+        done = [
+            lint_script(one, options.params, context, facts_of, disabled=disabled, files=read_executed)
+            for one in sources
+        ]
     found = [one for linted in done for one in linted.found]
-    _show(found, given, console)
+    _show_diagnostics(found, args, console)
     console.note(_summary(done, found))
     severities = {one.severity for one in found}
     if "error" in severities:
         return _FAULTY
-    return _FAILED if severities & {*_LEVELS.get(given.get("fail_on", ""), ())} else 0
+    return _FAILED if severities & {*_LEVELS.get(args.get("fail_on", ""), ())} else 0
 
 
-def _check(given: Given) -> None:
+def _check_arguments(args: Arguments) -> None:
     """Raises `UsageError`."""
-    level = given.get("fail_on", "warning")
+    level = args.get("fail_on", "warning")
     if level not in _LEVELS:
         hint = did_you_mean(level, _LEVELS) or "the levels are warning and advice"
         raise UsageError.make("usage", f"--fail-on has no level {level}", hint=hint)
-    for code in given.get("disable", ()):
+    for code in args.get("disable", ()):
         _check_code(code, CODES)
-    for file in given.get("files") or ():
-        if file != "-" and Path(file).is_dir():
-            hint = f"name its scripts: qql lint {file.rstrip('/')}/*.qql"
-            raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)
+    for file in args.get("files") or ():
+        refuse_directory(file, "lint")
 
 
 def _check_code(code: str, known: Collection[str]) -> None:
@@ -77,71 +66,65 @@ def _check_code(code: str, known: Collection[str]) -> None:
         raise UsageError.make("usage", f"there is no rule {code}", hint=hint)
 
 
-def _offline(given: Given) -> Context:
-    for option in TARGET:
-        if option in given:
-            raise UsageError.make("usage", f"{given.flag(option)} requires --url or --db")
-    return make_context(given.get("collection"), models=given.get("model"))
+def _no_facts(collection: str) -> None:
+    """What is known of a collection where there is no database."""
 
 
-# ------------------------------------------------------------------------------------ what is shown
+# ------------------------------------------------------------------------------------ report
 
 
-def _show(found: Sequence[Diagnostic], given: Given, console: Renderer) -> None:
-    with opened_output(given) as file:
-        console.file = file
-        match given.get("format", "text"):
+def _show_diagnostics(found: Sequence[Diagnostic], args: Arguments, console: Renderer) -> None:
+    with open_output(args, console) as file:
+        match args.get("format", "text"):
             case "json":
-                console.put(json_text(to_json(found), ascii_only=console.ascii_only, indent=2))
+                console.put_json(to_json(found))
             case "sarif":
-                log = to_sarif(found, qql.__version__)
-                console.put(json_text(log, ascii_only=console.ascii_only, indent=2))
+                console.put_json(to_sarif(found, qql.__version__))
             case _ if found:
-                color = given.get("color", True) and wants_color(file)
-                console.put(render_diagnostics(found, color=color))
+                console.put(render_diagnostics(found, color=use_color(args, file)))
 
 
 def _summary(done: Sequence[Linted], found: Sequence[Diagnostic]) -> str:
     count = Counter(one.severity for one in found)
     advice = "1 piece of advice" if count["advice"] == 1 else f"{count['advice']} pieces of advice"
-    parts = [counted(count["error"], "error"), counted(count["warning"], "warning"), advice]
+    parts = [pluralize(count["error"], "error"), pluralize(count["warning"], "warning"), advice]
     silenced = sum(one.silenced for one in done)
     if silenced:
         parts.append(f"{silenced} silenced")
-    said = f"{counted(len(done), 'script')}: {', '.join(parts)}"
+    summary = f"{pluralize(len(done), 'script')}: {', '.join(parts)}"
     unbound = list(dict.fromkeys(name for one in done for name in one.unbound))
     if unbound:
-        said += f"\nno value for {', '.join(unbound)}: said is what holds for any"
-    return said
+        summary += f"\nno value for {', '.join(unbound)}: said is what holds for any"
+    return summary
 
 
-def _told(given: Given, console: Renderer) -> int:
+def _show_rules(args: Arguments, console: Renderer) -> int:
     """The table of all rules, or the text of one. Raises `UsageError`."""
-    option = "rule" if "rule" in given else "rules"
+    option = "rule" if "rule" in args else "rules"
     for name in ("files", "text", "param", "fail_on", "disable", *TARGET):
-        if given.get(name):
-            what = "FILE" if name == "files" else given.flag(name)
-            raise UsageError.make("usage", f"{what} has no meaning beside {given.flag(option)}")
+        if args.get(name):
+            what = "FILE" if name == "files" else args.flag(name)
+            raise UsageError.make("usage", f"{what} has no meaning beside {args.flag(option)}")
     if option == "rule":
-        _check_code(given["rule"], RULES)
-    told = [RULES[given["rule"]]] if option == "rule" else list(RULES.values())
-    form = given.get("format", "text")
-    if form == "sarif":
+        _check_code(args["rule"], RULES)
+    rules = [RULES[args["rule"]]] if option == "rule" else list(RULES.values())
+    format = args.get("format", "text")
+    if format == "sarif":
         raise UsageError.make("usage", "rules are shown as text or json")
-    with opened_output(given) as file:
-        console.file = file
-        if form == "json":
-            console.put(json_text([_data(one) for one in told], ascii_only=console.ascii_only, indent=2))
+    with open_output(args, console) as file:
+        if format == "json":
+            console.put_json([_rule_dict(rule) for rule in rules])
         elif option == "rule":
-            [one] = told
-            console.put(f"{one.severity}[{one.code}]: {one.title}", "", one.reason, "", one.text)
+            [rule] = rules
+            console.put(f"{rule.severity}[{rule.code}]: {rule.title}", "", rule.reason, "", rule.text)
         else:
             console.format = "table" if file.isatty() else "markdown"
             columns = ("code", "severity", "title", "reason")
-            console.show(Result("rows", rows=[{name: _data(one)[name] for name in columns} for one in told]))
+            rows = [{name: _rule_dict(rule)[name] for name in columns} for rule in rules]
+            console.show(Result("rows", rows=rows))
     return 0
 
 
-def _data(rule: Rule) -> dict[str, Any]:
+def _rule_dict(rule: Rule) -> JsonObject:
     names = ("code", "severity", "title", "reason", "needs", "text")
     return {name: getattr(rule, name) for name in names}

@@ -1,31 +1,23 @@
-"""The options of the command line, what a command is, and what the command line gave."""
+"""The options of the command line, and the arguments that it gave."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from qql.cli.repl import UsageError
-from qql.errors import did_you_mean
-
-if TYPE_CHECKING:
-    from qql.cli.render import Renderer
+from typing import Any, TypedDict, Unpack
 
 __all__ = [
     "BODIES",
     "COMPARISON",
     "CONNECTED",
     "LINTING",
-    "MANY",
     "MEASURING",
     "MODELS",
     "OFFLINE",
-    "ONE",
     "OPTIONS",
     "REPORTS",
     "RERANKERS",
@@ -33,27 +25,9 @@ __all__ = [
     "RUNNING",
     "SEARCH",
     "TARGET",
-    "Command",
-    "Given",
+    "Arguments",
     "Option",
-    "Parser",
-    "later",
 ]
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are ours; ``commands`` are the words that a misspelt one may have meant."""
-
-    commands: tuple[str, ...] = ()
-
-    def error(self, message: str) -> NoReturn:
-        if word := re.match(r"argument COMMAND: invalid choice: '(.*)' \(", message):
-            hint = did_you_mean(word[1], self.commands) or f"`qql run {word[1]}` runs a file"
-            raise UsageError.make("usage", f"there is no command {word[1]}", hint=hint)
-        hint = f"`{self.prog} --help` shows what there is"
-        if "ignored explicit argument" in message:  # as in -heart, of which -h is an option
-            hint = f"what begins with `-` and is no option stands behind `--`: {self.prog} … -- -text"
-        raise UsageError.make("usage", message, hint=hint)
 
 
 class _Pairs(argparse.Action):
@@ -63,38 +37,38 @@ class _Pairs(argparse.Action):
     before the command must not be lost.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.pairs: dict[str, str] = {}
+    pairs: dict[str, str] | None = None
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        name, equals, value = values.partition("=")
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
+    ) -> None:
+        name, equals, value = str(values).partition("=")
         if not name or not equals:
             parser.error(f"{option} requires {self.metavar}, found {values!r}")
-        self.pairs[name] = value
+        self.pairs = {**(self.pairs or {}), name: value}
         setattr(namespace, self.dest, self.pairs)
 
 
 class _Many(argparse.Action):
     """Collects values into a list; the list is the action's own, as with `_Pairs`."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.values: list[str] = []
+    values: tuple[str, ...] = ()
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        self.values.append(values)
-        setattr(namespace, self.dest, self.values)
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
+    ) -> None:
+        self.values = (*self.values, str(values))
+        setattr(namespace, self.dest, [*self.values])
 
 
 class _Once(argparse.Action):
     """Stores a value, and refuses a second one."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.taken = False
+    taken = False
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
+    ) -> None:
         if self.taken:
             parser.error(f"{option} was already given; one text may hold several statements")
         self.taken = True
@@ -108,7 +82,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _whole(low: int) -> Callable[[str], int]:
+def _integer(low: int) -> Callable[[str], int]:
     """Reads a whole number of at least ``low``."""
 
     def read(text: str) -> int:
@@ -119,13 +93,13 @@ def _whole(low: int) -> Callable[[str], int]:
     return read
 
 
-def _part(text: str) -> float:
+def _fraction(text: str) -> float:
     if not re.fullmatch(r"0?\.[0-9]{1,9}", text) or not float(text):
         raise argparse.ArgumentTypeError(f"a part between 0 and 1 is required, as in 0.3, found {text}")
     return float(text)
 
 
-def _number(text: str) -> float:
+def _finite_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -135,20 +109,32 @@ def _number(text: str) -> float:
     return value
 
 
+class OptionSettings(TypedDict, total=False):
+    """What argparse is told of an option."""
+
+    action: str | type[argparse.Action]
+    metavar: str
+    type: Callable[[str], object]
+    help: str
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option: the group of ``--help`` it stands in, its flags, and the settings of argparse for it."""
 
     group: str
     flags: tuple[str, ...]
-    settings: dict[str, Any]
+    settings: OptionSettings
 
 
-def _option(group: str, *flags: str, **settings: Any) -> Option:
+def _option(group: str, *flags: str, **settings: Unpack[OptionSettings]) -> Option:
     return Option(group, flags, settings)
 
 
-_SWITCH = {"action": "store_true"}
+def _switch(group: str, *flags: str, help: str) -> Option:
+    return Option(group, flags, {"action": "store_true", "help": help})
+
+
 OPTIONS = {
     "text": _option(
         "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
@@ -170,45 +156,49 @@ OPTIONS = {
         help="the value of :NAME (1=VALUE: of the first `?`), as JSON or text; repeatable",
     ),
     "depth": _option(
-        "comparison", "-k", "--depth", metavar="N", type=_whole(1), help="compare at most N hits of each"
+        "comparison", "-k", "--depth", metavar="N", type=_integer(1), help="compare at most N hits of each"
     ),
     "rbo_p": _option(
-        "comparison", "--rbo-p", metavar="P", type=_part, help="the p of rank-biased overlap [0.9]"
+        "comparison", "--rbo-p", metavar="P", type=_fraction, help="the p of rank-biased overlap [0.9]"
     ),
     "url_b": _option("comparison", "--url-b", metavar="URL", help="a server for the second pipeline"),
     "db_b": _option("comparison", "--db-b", metavar="DIR", help="a database for the second pipeline"),
-    "exit_code": _option("comparison", "--exit-code", help="exit 1 if the results differ", **_SWITCH),
+    "exit_code": _switch("comparison", "--exit-code", help="exit 1 if the results differ"),
     "from": _option("search", "--from", metavar="COLLECTION", help="the collection to search"),
     "using": _option("search", "--using", metavar="VECTOR", help="the vector to search"),
-    "hybrid": _option("search", "--hybrid", help="search a dense and a sparse vector, and fuse", **_SWITCH),
+    "hybrid": _switch("search", "--hybrid", help="search a dense and a sparse vector, and fuse"),
     "where": _option("search", "--where", metavar="CONDITION", help="only points like: priority = 'high'"),
     "threshold": _option(
-        "search", "--threshold", metavar="SCORE", type=_number, help="only scores as good as this"
+        "search", "--threshold", metavar="SCORE", type=_finite_number, help="only scores as good as this"
     ),
     "limit": _option(
-        "search", "--limit", metavar="N", type=_whole(1), help="candidates [10; 50 with a second stage]"
+        "search", "--limit", metavar="N", type=_integer(1), help="candidates [10; 50 with a second stage]"
     ),
     "top_k": _option(
-        "search", "--top-k", metavar="N", type=_whole(1), help="hits shown of the candidates [10, or --limit]"
+        "search",
+        "--top-k",
+        metavar="N",
+        type=_integer(1),
+        help="hits shown of the candidates [10, or --limit]",
     ),
-    "no_rerank": _option(
-        "search", "--no-rerank", help="no second stage, though QQL_RERANK_MODEL names a model", **_SWITCH
+    "no_rerank": _switch(
+        "search", "--no-rerank", help="no second stage, though QQL_RERANK_MODEL names a model"
     ),
     "rerank_field": _option(
         "search", "--rerank-field", metavar="FIELD", help="the payload field that the second stage reads"
     ),
     "payload": _option("search", "--payload", metavar="FIELD,…", help="show these payload fields only"),
-    "with_vector": _option("search", "--with-vector", help="show the vectors too", **_SWITCH),
-    "show": _option("search", "--show", help="print the QQL of it, and send nothing", **_SWITCH),
-    "explain": _option("search", "--explain", help="show its plan: EXPLAIN", **_SWITCH),
-    "analyze": _option("search", "--analyze", help="show what each stage did: EXPLAIN ANALYZE", **_SWITCH),
+    "with_vector": _switch("search", "--with-vector", help="show the vectors too"),
+    "show": _switch("search", "--show", help="print the QQL of it, and send nothing"),
+    "explain": _switch("search", "--explain", help="show its plan: EXPLAIN"),
+    "analyze": _switch("search", "--analyze", help="show what each stage did: EXPLAIN ANALYZE"),
     "url": _option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
     "api_key": _option("target", "--api-key", metavar="KEY", help="its API key [QDRANT_API_KEY]"),
     "db": _option("target", "--db", metavar="DIR", help="a database in a directory [QQL_DB]"),
     "timeout": _option(
         "target", "--timeout", metavar="S", type=_seconds, help="seconds to wait for an answer"
     ),
-    "grpc": _option("target", "--grpc", help="talk gRPC to the server", **_SWITCH),
+    "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
     "model": _option(
         "models", "--model", metavar="VECTOR=MODEL", action=_Pairs, help="the model of a vector; repeatable"
     ),
@@ -222,7 +212,7 @@ OPTIONS = {
     ),
     "rerank_url": _option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
     "rerank_key": _option("models", "--rerank-key", metavar="KEY", help="its API key"),
-    "cloud_inference": _option("models", "--cloud-inference", help="let the server embed texts", **_SWITCH),
+    "cloud_inference": _switch("models", "--cloud-inference", help="let the server embed texts"),
     "queries": _option(
         "measuring", "--queries", metavar="FILE", help="the queries: JSON Lines (BEIR), or id<TAB>text (TREC)"
     ),
@@ -247,7 +237,7 @@ OPTIONS = {
     ),
     "setup": _option("measuring", "--setup", metavar="FILE", help="run this script first"),
     "limit_queries": _option(
-        "measuring", "--limit-queries", metavar="N", type=_whole(1), help="only the first N queries"
+        "measuring", "--limit-queries", metavar="N", type=_integer(1), help="only the first N queries"
     ),
     "baseline": _option(
         "measuring",
@@ -255,10 +245,8 @@ OPTIONS = {
         metavar="NAME",
         help="the pipeline that others are compared with [the first]",
     ),
-    "stages": _option(
-        "measuring", "--stages", help="show in which stage relevant documents are lost", **_SWITCH
-    ),
-    "per_query": _option("measuring", "--per-query", help="show the measures of each query too", **_SWITCH),
+    "stages": _switch("measuring", "--stages", help="show in which stage relevant documents are lost"),
+    "per_query": _switch("measuring", "--per-query", help="show the measures of each query too"),
     "run_dir": _option(
         "measuring",
         "--run-dir",
@@ -271,21 +259,25 @@ OPTIONS = {
         metavar="DO",
         help="where a query fails: stop (as without), or skip it, which finds nothing then",
     ),
-    "repeat": _option("measuring", "--repeat", metavar="N", type=_whole(1), help="ask each query N times"),
+    "repeat": _option("measuring", "--repeat", metavar="N", type=_integer(1), help="ask each query N times"),
     "seconds": _option(
         "measuring", "--seconds", metavar="S", type=_seconds, help="ask for so long, whatever the number"
     ),
     "warmup": _option(
-        "measuring", "--warmup", metavar="N", type=_whole(0), help="calls before those that count [10]"
+        "measuring", "--warmup", metavar="N", type=_integer(0), help="calls before those that count [10]"
     ),
     "concurrency": _option(
-        "measuring", "--concurrency", metavar="N", type=_whole(1), help="calls at the same time (servers) [1]"
+        "measuring",
+        "--concurrency",
+        metavar="N",
+        type=_integer(1),
+        help="calls at the same time (servers) [1]",
     ),
     "recall": _option(
         "measuring",
         "--recall",
         metavar="K",
-        type=_whole(0),
+        type=_integer(0),
         help="compare the first K hits with exact search; 0 does not [10]",
     ),
     "grid": _option(
@@ -299,52 +291,46 @@ OPTIONS = {
         "measuring", "--latency", metavar="P", help="what counts as a setting's time: p50 or p95 [p50]"
     ),
     "sample": _option(
-        "measuring", "--sample", metavar="N", type=_whole(1), help="try N settings, drawn by chance"
+        "measuring", "--sample", metavar="N", type=_integer(1), help="try N settings, drawn by chance"
     ),
     "max_settings": _option(
         "measuring",
         "--max-settings",
         metavar="N",
-        type=_whole(1),
+        type=_integer(1),
         help="the most to try without asking [200]",
     ),
     "holdout": _option(
         "measuring",
         "--holdout",
         metavar="PART",
-        type=_part,
+        type=_fraction,
         help="keep this part of the queries apart, for proof",
     ),
     "seed": _option(
-        "measuring", "--seed", metavar="N", type=_whole(0), help="where random choices start [0]"
+        "measuring", "--seed", metavar="N", type=_integer(0), help="where random choices start [0]"
     ),
     "format": _option("output", "--format", metavar="FORMAT", help="see below"),
     "output": _option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
-    "check": _option("output", "--check", help="name the scripts that would change, and exit 1", **_SWITCH),
-    "write": _option("output", "--write", help="rewrite the files that change", **_SWITCH),
+    "check": _switch("output", "--check", help="name the scripts that would change, and exit 1"),
+    "write": _switch("output", "--write", help="rewrite the files that change"),
     "fail_on": _option(
         "output", "--fail-on", metavar="LEVEL", help="exit 1 for a warning, or for advice too"
     ),
     "disable": _option(
         "output", "--disable", metavar="CODE", action=_Many, help="leave this advice out; repeatable"
     ),
-    "rules": _option("output", "--rules", help="show all rules", **_SWITCH),
+    "rules": _switch("output", "--rules", help="show all rules"),
     "rule": _option("output", "--rule", metavar="CODE", help="show what a rule says, and why"),
-    "color": _option(
-        "output", "--no-color", dest="color", action="store_false", help="no colours [NO_COLOR]"
-    ),
+    "color": _option("output", "--no-color", action="store_false", help="no colours [NO_COLOR]"),
     "progress": _option(
         "output",
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="show how far a long statement is (else: on a terminal)",
     ),
-    "advice": _option(
-        "output", "--no-advice", dest="advice", action="store_false", help="no advice among the warnings"
-    ),
-    "quiet": _option(
-        "output", "-q", "--quiet", help="no notes, no messages of statements without rows", **_SWITCH
-    ),
+    "advice": _option("output", "--no-advice", action="store_false", help="no advice among the warnings"),
+    "quiet": _switch("output", "-q", "--quiet", help="no notes, no messages of statements without rows"),
 }
 """Every option of every command, by the name of its value."""
 
@@ -366,39 +352,9 @@ RUNNING = ("text", *CONNECTED, "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
-MANY = "*"
-ONE = "?"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command: what runs it and gives the exit code, and what ``--help`` says of it.
-
-    ``options`` are names of `OPTIONS`, ``formats`` the values of ``--format``, ``files`` the number of
-    positional arguments as argparse writes it, ``takes`` their name and what they are, ``about`` what there
-    is to say beside that.
-    """
-
-    run: Callable[[Given, Renderer], int]
-    help: str
-    options: tuple[str, ...]
-    formats: tuple[str, ...] = ()
-    files: str = ONE
-    takes: tuple[str, str] = ("FILE", "a script; `-` is standard input")
-    about: str = ""
-
-
-def later(module: str, name: str) -> Callable[[Given, Renderer], int]:
-    """A command of a module of this package, which is loaded when the command is run: ``--help`` is quick."""
-
-    def run(given: Given, console: Renderer) -> int:
-        code: int = getattr(import_module(f"qql.cli.commands.{module}"), name)(given, console)
-        return code
-
-    return run
-
-
-class Given(dict[str, Any]):
+class Arguments(dict[str, Any]):
     """What the command line gave, by the name of the value; what it did not give is not there."""
 
     def flag(self, name: str) -> str:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import qql
 from qql import nodes
-from qql.cli.commands.connection import MEMORY, opened_shell, target_of
-from qql.cli.commands.diff import short
-from qql.cli.commands.inputs import opened_output
-from qql.cli.commands.options import Given
+from qql.cli.commands.connection import MEMORY, target_of
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import open_output
+from qql.cli.commands.report import six_digits
+from qql.cli.commands.run import open_shell
 from qql.cli.render import Renderer, sanitize
-from qql.cli.repl import UsageError, parse_value, read_script
+from qql.cli.usage import UsageError, parse_value, read_script
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
 from qql.evaluation.comparison import title_of
+from qql.rest.limits import DEFAULT_LIMIT
+from qql.rest.types import JsonObject
 from qql.result import Hit, Result
+
+if TYPE_CHECKING:
+    from qql.session.session import Session
 
 __all__ = ["query"]
 
-_HITS = 10
-_CANDIDATES = 50
-"""What is shown, and what a second stage reads, where nothing says how much."""
-_BEFORE_CONDITION = "QUERY 1 WHERE "
-_COLUMNS = ("rank", "first rank", "id", "first score", "second score", "vector")
-_EXCLUSIVE = (
+_DEFAULT_CANDIDATES = 50
+"""What a second stage reads where nothing says how much."""
+_CONDITION_PREFIX = "QUERY 1 WHERE "
+_OWN_COLUMNS = ("rank", "first rank", "id", "first score", "second score", "vector")
+_EXCLUSIVE_OPTIONS = (
     *(("no_rerank", other) for other in ("rerank_model", "rerank_url", "rerank_key", "rerank_field")),
     ("hybrid", "using"),
     ("explain", "analyze"),
@@ -34,28 +39,22 @@ _EXCLUSIVE = (
 )
 
 
-def query(given: Given, console: Renderer) -> int:
+def query(args: Arguments, console: Renderer) -> int:
     """``--show`` prints the statement, and sends nothing."""
-    _check(given)
-    statement = _statement(given)
+    _check_options(args)
+    statement = _statement_of(args)
     text = qql.format(statement)
-    if "show" in given:
-        qql.compile(text, models=given.get("model"), name="<query>")
-        with opened_output(given) as console.file:
+    if "show" in args:
+        qql.compile(text, models=args.get("model"), name="<query>")
+        with open_output(args, console):
             console.put(sanitize(text.rstrip("\n"), newline="\n"))
         return 0
-    if target_of(given) == MEMORY:
+    if target_of(args) == MEMORY:
         raise UsageError.make("usage", "there is no database to ask", hint="--db DIR or --url URL names one")
-    with opened_shell(given, console) as shell:
-        try:
-            result = shell.session.execute(text, name="<query>")
-        except QQLPlanError as exc:
-            if exc.code != "using-missing":
-                raise
-            hint = "; here: --using VECTOR, or --hybrid"
-            raise QQLPlanError(replace(exc.diagnostic, hint=f"{exc.hint}{hint}")) from None
+    with open_shell(args, console) as shell:
+        result = _execute(shell.session, text)
         if isinstance(statement, nodes.Explain):
-            if not {"format", "output"} & given.keys():
+            if not {"format", "output"} & args.keys():
                 console.format = "table"  # its text, wherever it goes
             console.show(result)
         elif statement.rerank and result.hits:
@@ -65,72 +64,82 @@ def query(given: Given, console: Renderer) -> int:
     return 0
 
 
+def _execute(session: Session, text: str) -> Result:
+    try:
+        return session.execute(text, name="<query>")
+    except QQLPlanError as exc:
+        if exc.code != "using-missing":
+            raise
+        hint = "; here: --using VECTOR, or --hybrid"
+        raise QQLPlanError(replace(exc.diagnostic, hint=f"{exc.hint}{hint}")) from None
+
+
 # ------------------------------------------------------------------------------------ options → statement
 
 
-def _check(given: Given) -> None:
+def _check_options(args: Arguments) -> None:
     """Raises `UsageError` for options that contradict each other or have no use."""
-    for name, value in given.items():
+    for name, value in args.items():
         if value == "" and name != "files":
-            raise UsageError.make("usage", f"{given.flag(name)} requires a value, found an empty one")
-    for one, other in _EXCLUSIVE:
-        if one in given and other in given:
-            message = f"{given.flag(one)} and {given.flag(other)} exclude each other"
+            raise UsageError.make("usage", f"{args.flag(name)} requires a value, found an empty one")
+    for one, other in _EXCLUSIVE_OPTIONS:
+        if one in args and other in args:
+            message = f"{args.flag(one)} and {args.flag(other)} exclude each other"
             raise UsageError.make("usage", message)
-    if "from" not in given:
+    if "from" not in args:
         raise UsageError.make("usage", "query requires a collection", hint="--from COLLECTION names it")
-    if given.get("top_k", 0) > given.get("limit", given.get("top_k", 0)):
-        message = f"--top-k {given['top_k']} is more than --limit {given['limit']}"
+    if args.get("top_k", 0) > args.get("limit", args.get("top_k", 0)):
+        message = f"--top-k {args['top_k']} is more than --limit {args['limit']}"
         raise UsageError.make("usage", message, hint="--limit is the number of candidates, --top-k of hits")
     for name in ("rerank_url", "rerank_key", "rerank_field"):
-        if name in given and not _reranker(given):
-            raise UsageError.make("usage", f"{given.flag(name)} requires --rerank-model")
+        if name in args and not _rerank_model(args):
+            raise UsageError.make("usage", f"{args.flag(name)} requires --rerank-model")
 
 
-def _reranker(given: Given) -> str | None:
-    if "no_rerank" in given:
+def _rerank_model(args: Arguments) -> str | None:
+    if "no_rerank" in args:
         return None
-    return given.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
+    return args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
 
 
-def _statement(given: Given) -> nodes.Query | nodes.Explain:
+def _statement_of(args: Arguments) -> nodes.Query | nodes.Explain:
     """The statement that the options stand for. Raises `UsageError`, `QQLSyntaxError` for a condition."""
-    target, model = _target(given), _reranker(given)
-    top = given.get("top_k")
-    rerank, limit = None, top or given.get("limit", _HITS)
+    target, model = _target_of(args), _rerank_model(args)
+    top = args.get("top_k")
+    rerank, limit = None, top or args.get("limit", DEFAULT_LIMIT)
     if model:
-        limit = given.get("limit") or max(top or 0, _CANDIDATES)
+        limit = args.get("limit") or max(top or 0, _DEFAULT_CANDIDATES)
         rerank = nodes.Rerank(
             model=nodes.Scalar(model),
-            name=_name(given, "rerank_field"),
-            top=nodes.Scalar(top or min(limit, _HITS)),
+            name=_name_option(args, "rerank_field"),
+            top=nodes.Scalar(top or min(limit, DEFAULT_LIMIT)),
         )
-    payload = tuple(nodes.Name(name.strip()) for name in given.get("payload", "").split(",") if name.strip())
-    if "payload" in given and not payload:
+    payload = tuple(nodes.Name(name.strip()) for name in args.get("payload", "").split(",") if name.strip())
+    if "payload" in args and not payload:
         raise UsageError.make("usage", "--payload requires the names of fields, separated by commas")
-    using = _name(given, "using")
+    using = _name_option(args, "using")
     found = nodes.Query(
         target=target,
-        source=_name(given, "from"),
+        source=_name_option(args, "from"),
         using=nodes.Using(using) if using else None,
-        where=_condition(given["where"]) if "where" in given else None,
+        where=_parse_condition(args["where"]) if "where" in args else None,
         rerank=rerank,
-        threshold=nodes.Scalar(given["threshold"]) if "threshold" in given else None,
+        threshold=nodes.Scalar(args["threshold"]) if "threshold" in args else None,
         payload=nodes.Selection("include", payload) if payload else None,
-        vectors=nodes.Selection("all") if "with_vector" in given else None,
+        vectors=nodes.Selection("all") if "with_vector" in args else None,
         limit=nodes.Scalar(limit),
     )
-    if "explain" in given or "analyze" in given:
-        return nodes.Explain(found, analyze="analyze" in given)
+    if "explain" in args or "analyze" in args:
+        return nodes.Explain(found, analyze="analyze" in args)
     return found
 
 
-def _name(given: Given, option: str) -> nodes.Name | None:
-    return nodes.Name(given[option]) if option in given else None
+def _name_option(args: Arguments, option: str) -> nodes.Name | None:
+    return nodes.Name(args[option]) if option in args else None
 
 
-def _target(given: Given) -> nodes.Target:
-    text = given.get("files", "").strip()
+def _target_of(args: Arguments) -> nodes.Target:
+    text = args.get("files", "").strip()
     if text == "-":
         text = read_script("-").strip()
     if not text:
@@ -139,21 +148,21 @@ def _target(given: Given) -> nodes.Target:
     value = parse_value(text) if text[0] in "[{" else text
     if isinstance(value, str):
         words = nodes.Scalar(text)
-        return nodes.Hybrid(words) if "hybrid" in given else nodes.Text(words)
-    if "hybrid" in given:
+        return nodes.Hybrid(words) if "hybrid" in args else nodes.Text(words)
+    if "hybrid" in args:
         raise UsageError.make("usage", "--hybrid requires a text, found a vector")
-    if _reranker(given):
+    if _rerank_model(args):
         hint = "--no-rerank searches in one stage"
         raise UsageError.make("usage", "a second stage requires a text, found a vector", hint=hint)
     return nodes.Vector(value)
 
 
-def _condition(text: str) -> nodes.Condition:
+def _parse_condition(text: str) -> nodes.Condition:
     """The condition of ``--where``; errors show their place in it. Raises `UsageError`, `QQLSyntaxError`."""
     try:
-        found = qql.parse(_BEFORE_CONDITION + text)
+        found = qql.parse(_CONDITION_PREFIX + text)
     except QQLCompileError as exc:
-        raise type(exc)(*_in_condition(exc.diagnostics, Source(text, "--where"))) from None
+        raise type(exc)(*_relative_to_condition(exc.diagnostics, Source(text, "--where"))) from None
     where = getattr(found[0], "where", None)
     if where is None or found != [nodes.Query(target=nodes.Point(nodes.Scalar(1)), where=where)]:
         raise UsageError.make("usage", "--where takes a condition, and nothing behind it")
@@ -162,11 +171,11 @@ def _condition(text: str) -> nodes.Condition:
     return cast(nodes.Condition, where)
 
 
-def _in_condition(diagnostics: Iterable[Diagnostic], source: Source) -> list[Diagnostic]:
+def _relative_to_condition(diagnostics: Iterable[Diagnostic], source: Source) -> list[Diagnostic]:
     """Diagnostics of the text that the condition was parsed in, at their places in the condition alone."""
 
     def moved(span: Span) -> Span:
-        ends = (max(0, at - len(_BEFORE_CONDITION)) for at in (span.start, span.end))
+        ends = (max(0, at - len(_CONDITION_PREFIX)) for at in (span.start, span.end))
         return Span(*ends)
 
     return [
@@ -180,10 +189,10 @@ def _in_condition(diagnostics: Iterable[Diagnostic], source: Source) -> list[Dia
     ]
 
 
-# ------------------------------------------------------------------------------------ what is shown
+# ------------------------------------------------------------------------------------ report
 
 
-def _show_stages(result: Result, asked: nodes.Query, console: Renderer) -> None:
+def _show_stages(result: Result, statement: nodes.Query, console: Renderer) -> None:
     """The hits with their ranks and scores in both stages; for people, where the first stage had them too."""
     from qql.analysis import second_stage
 
@@ -194,7 +203,7 @@ def _show_stages(result: Result, asked: nodes.Query, console: Renderer) -> None:
     was = "first rank" if for_people else "first_stage_rank"
     ranks = [{"rank": one.rank, was: one.first_rank} for one in report.hits]
     rows = [
-        {**rank, **(_short_row(hit, asked) if for_people else hit.to_dict())}
+        {**rank, **(_readable_row(hit, statement) if for_people else hit.to_dict())}
         for rank, hit in zip(ranks, result.hits, strict=True)
     ]
     console.show(replace(result, kind="rows", rows=rows))
@@ -214,16 +223,16 @@ def _show_stages(result: Result, asked: nodes.Query, console: Renderer) -> None:
     console.show(Result("rows", rows=ranges))
 
 
-def _short_row(hit: Hit, asked: nodes.Query) -> dict[str, Any]:
+def _readable_row(hit: Hit, statement: nodes.Query) -> JsonObject:
     """A hit for people: both scores, and a title, or the payload where its fields were chosen."""
     row = {
         "id": hit.id,
-        "first score": short(hit.first_stage_score),
-        "second score": short(hit.second_stage_score),
+        "first score": six_digits(hit.first_stage_score),
+        "second score": six_digits(hit.second_stage_score),
     }
-    if asked.payload is None:
+    if statement.payload is None:
         row["title"] = title_of(hit)
     else:
         fields = hit.payload or {}
-        row |= {f"payload.{name}" if name in _COLUMNS else name: fields[name] for name in fields}
-    return row if asked.vectors is None else {**row, "vector": hit.vector}
+        row |= {f"payload.{name}" if name in _OWN_COLUMNS else name: fields[name] for name in fields}
+    return row if statement.vectors is None else {**row, "vector": hit.vector}

@@ -1,29 +1,53 @@
-"""`qql run`, and the prompt."""
+"""`qql run`, and the prompt: a shell on the database that the command line names."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 import qql
-from qql.cli.commands.connection import MEMORY, opened_shell, target_of
-from qql.cli.commands.inputs import script_of
-from qql.cli.commands.options import Given
-from qql.cli.render import Renderer
-from qql.cli.repl import interact
+from qql.cli.commands.connection import MEMORY, open_other_session, open_session, target_of
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import format_of, open_output, use_color
+from qql.cli.commands.scripts import params_of, source_of
+from qql.cli.render import ProgressBar, Renderer
+from qql.cli.shell import Shell
 
-__all__ = ["prompt", "run"]
+__all__ = ["open_shell", "prompt", "run"]
 
 
-def run(given: Given, console: Renderer) -> int:
-    text, name = script_of(given)
-    with opened_shell(given, console) as shell:
-        if target_of(given) == MEMORY and "db" not in given:
+def run(args: Arguments, console: Renderer) -> int:
+    source = source_of(args)
+    with open_shell(args, console) as shell:
+        if target_of(args) == MEMORY and "db" not in args:
             console.note("note: a database in memory, gone at the end; --db DIR or --url URL names another")
-        shell.run(text, name)
+        shell.run(source.text, source.name)
     return 0
 
 
-def prompt(given: Given, console: Renderer) -> int:
-    with opened_shell(given, console) as shell:
-        memory = r" (gone at the end; \c DIR opens a directory)" if target_of(given) == MEMORY else ""
+def prompt(args: Arguments, console: Renderer) -> int:
+    from qql.cli.repl import interact
+
+    with open_shell(args, console) as shell:
+        memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
         console.note(f"qql {qql.__version__}, connected to {shell.session.target}{memory}")
         console.note(r"\? lists the commands, \q leaves")
         return interact(shell)
+
+
+@contextlib.contextmanager
+def open_shell(args: Arguments, console: Renderer) -> Iterator[Shell]:
+    """A connected shell; closed at the end."""
+    target, params = target_of(args), params_of(args)
+    bars = ProgressBar(sys.stderr, color=console.err_color)
+    progress = bars if args.get("progress", sys.stderr.isatty()) else None
+    with open_output(args, console) as file:
+        console.format = format_of(args, "table" if file.isatty() and "output" not in args else "jsonl")
+        console.color = use_color(args, file)
+        session = open_session(args, target, progress)
+        shell = Shell(session, console, lambda to: open_other_session(args, to, progress), params, progress)
+        try:
+            yield shell
+        finally:
+            shell.session.close()

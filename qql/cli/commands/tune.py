@@ -7,29 +7,26 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qql.cli.commands.eval import judgements_of, measures_of
-from qql.cli.commands.inputs import counted
-from qql.cli.commands.judged_documents import absent
-from qql.cli.commands.measure_common import (
-    Question,
-    Section,
+from qql.cli.commands.judgements import absent_documents, load_qrels, measures_of
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import pluralize
+from qql.cli.commands.pipelines import (
+    Call,
     as_usage,
-    check_output,
+    calls_of,
     constants_of,
-    located,
-    named,
-    needed,
-    opened_session,
+    load_queries,
+    locate_error,
+    open_measured_session,
+    pipeline_names,
     pipelines_of,
-    questions_of,
-    read_questions,
-    show,
+    require,
 )
-from qql.cli.commands.options import Given
+from qql.cli.commands.report import Section, check_output, show_report
 from qql.cli.render import Renderer, json_text
-from qql.cli.repl import UsageError
+from qql.cli.usage import UsageError
 from qql.errors import Diagnostic, QQLError
 from qql.evaluation.documents import Key, document_key, ranking
 from qql.evaluation.files import Qrels, Query
@@ -39,6 +36,7 @@ from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import three_digits
 from qql.evaluation.settings import Settable
 from qql.evaluation.speed import percentile
+from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
     from qql.backends.base import Progress
@@ -46,23 +44,23 @@ if TYPE_CHECKING:
 
 __all__ = ["tune"]
 
-_MOST = 200
-_SHOWN = 3  # settings whose text is printed
-_TIMES = {"p50": 50, "p95": 95}
+_MAX_SETTINGS = 200
+_TEXTS_SHOWN = 3  # settings whose text is printed
+_PERCENTILES = {"p50": 50, "p95": 95}
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A pipeline with one combination of values: of parameters, and of settings that its text has."""
 
-    values: Mapping[str, Any]
+    values: Body
     pipeline: Pipeline
-    questions: Sequence[Question]
+    calls: Sequence[Call]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What was measured of a variant. ``seconds`` is the percentile asked for.
+class Trial:
+    """What was measured of a variant. ``seconds`` is the percentile that ``--latency`` names.
 
     ``means`` are those of the queries to choose by, ``kept`` of those that were kept apart.
     """
@@ -74,38 +72,38 @@ class Tried:
     current: bool = False
 
 
-def tune(given: Given, console: Renderer) -> int:
-    needed(given, "queries", "qrels", "grid")
-    if len(given["files"]) > 1:
+def tune(args: Arguments, console: Renderer) -> int:
+    require(args, "queries", "qrels", "grid")
+    if len(args["files"]) > 1:
         raise UsageError.make("usage", "tune takes one pipeline; `qql eval` compares several")
-    if given.get("latency", "p50") not in _TIMES:
-        raise UsageError.make("usage", f"--latency takes p50 or p95, not {given['latency']}")
-    measures, axes = measures_of(given), _axes(given)
-    check_output(given)
-    queries, qrels = read_questions(given), judgements_of(given)
-    chosen, kept = _split(given, queries, qrels)
+    if args.get("latency", "p50") not in _PERCENTILES:
+        raise UsageError.make("usage", f"--latency takes p50 or p95, not {args['latency']}")
+    measures, axes = measures_of(args), _grid_axes(args)
+    check_output(args)
+    queries, qrels = load_queries(args), load_qrels(args)
+    chosen, kept = _split_queries(args, queries, qrels)
     warnings: list[Diagnostic] = []
-    with opened_session(given, console) as (session, progress):
-        script = _Script(given, session, axes, queries)
-        variants = script.variants(_settings(given, script.axes))
+    with open_measured_session(args, console) as (session, progress):
+        script = _Tunable(args, session, axes, queries)
+        variants = script.variants(_combinations(args, script.axes))
         current = script.current()
         if current is not None:
             variants = [current, *(one for one in variants if one.values != current.values)]
-        if "doc_id" not in given:
-            warnings += absent(session, [script.plan.collection], queries, qrels)
-        task = _Task(given, qrels, measures, chosen, kept, progress)
-        tried = task.all(variants, current)
+        if "doc_id" not in args:
+            warnings += absent_documents(session, [script.plan.collection], queries, qrels)
+        experiment = _Experiment(args, qrels, measures, chosen, kept, progress)
+        trials = experiment.run_all(variants, current)
     first = measures[0]
-    front = pareto_front(tried, quality=lambda one: one.means[first], latency=lambda one: one.seconds)
-    rows = [_row(given, one, front) for one in tried]
+    front = pareto_front(trials, quality=lambda one: one.means[first], latency=lambda one: one.seconds)
+    rows = [_trial_row(args, one, front) for one in trials]
     data = {
         "version": 1,
         "measures": [str(measure) for measure in measures],
-        "latency": given.get("latency", "p50"),
+        "latency": args.get("latency", "p50"),
         "queries": {"chosen_by": len(chosen), "kept_apart": len(kept)},
-        "tried": [_to_dict(one, front, script) for one in tried],
+        "tried": [_trial_dict(one, front, script) for one in trials],
     }
-    show(given, console, list(_sections(given, tried, front, script, first)), data, rows)
+    show_report(args, console, list(_tuning_sections(args, trials, front, script, first)), data, rows)
     console.warn(warnings)
     if not kept:
         flattered = f"note: the queries that chose these settings ({len(chosen)}) flatter them"
@@ -113,12 +111,12 @@ def tune(given: Given, console: Renderer) -> int:
     return 0
 
 
-# ------------------------------------------------------------------------------------------- what is tried
+# ------------------------------------------------------------------------------------------- variants
 
 
-def _axes(given: Given) -> dict[str, list[Any]]:
-    axes: dict[str, list[Any]] = {}
-    for text in given["grid"]:
+def _grid_axes(args: Arguments) -> dict[str, list[Json]]:
+    axes: dict[str, list[Json]] = {}
+    for text in args["grid"]:
         with as_usage():
             name, values = read_axis(text)
         if name in axes:
@@ -127,39 +125,39 @@ def _axes(given: Given) -> dict[str, list[Any]]:
     return axes
 
 
-def _settings(given: Given, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def _combinations(args: Arguments, axes: Mapping[str, Sequence[Json]]) -> list[JsonObject]:
     """The combinations to try."""
     count = grid_size(axes)
-    most = given.get("max_settings", _MOST)
-    if "sample" not in given and count > most:
+    most = args.get("max_settings", _MAX_SETTINGS)
+    if "sample" not in args and count > most:
         more = f"; --max-settings {count} tries them all" if count <= MOST_SETTINGS else ""
         hint = f"--sample N tries N of them, drawn by chance{more}"
         raise UsageError.make("bad-grid", f"the grid has {count:,} combinations", hint=hint)
     with as_usage():
-        return expand_grid(axes, given.get("sample"), given.get("seed", 0))
+        return expand_grid(axes, args.get("sample"), args.get("seed", 0))
 
 
-class _Script:
+class _Tunable:
     """The pipeline as it is, and what can be changed about it."""
 
     def __init__(
-        self, given: Given, session: Session, axes: Mapping[str, list[Any]], queries: Sequence[Query]
+        self, args: Arguments, session: Session, axes: Mapping[str, list[Json]], queries: Sequence[Query]
     ) -> None:
-        self.given, self.session, self.queries = given, session, queries
-        (self.pipeline,) = pipelines_of(given, session, named(given["files"]), list(axes)).values()
+        self.args, self.session, self.queries = args, session, queries
+        (self.pipeline,) = pipelines_of(args, session, pipeline_names(args["files"]), list(axes)).values()
         self.params = [name for name in axes if name in self.pipeline.parameters]
         for name in self.params:
             if any(name in query.params for query in queries):
                 raise UsageError.make(
                     "wrong-parameters", f"--grid {name} is a field of the queries, too", hint="rename one"
                 )
-        self.questions = questions_of(given, self.pipeline, queries, self.params)
-        some = {**self.questions[0].params, **{name: axes[name][0] for name in self.params}}
+        self.calls = calls_of(args, self.pipeline, queries, self.params)
+        some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
         plan = self.pipeline.compiled(some).plan
         assert plan is not None, "a pipeline's statement is a query"
         self.plan = plan
         self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
-        self.axes: dict[str, list[Any]] = {}
+        self.axes: dict[str, list[Json]] = {}
         for name, values in axes.items():
             with as_usage():
                 known = name if name in self.params else self.settable.find(name)
@@ -167,19 +165,20 @@ class _Script:
                 raise UsageError.make("usage", f"--grid {name} is given twice, as {known}")
             self.axes[known] = values
 
-    def now(self, name: str) -> Any:
-        """The value that something has without being tried; None where there is none."""
-        return constants_of(self.given).get(name) if name in self.params else self.settable.value(name)
+    def current_value(self, name: str) -> Json:
+        """The value that a parameter or setting has now; None where there is none."""
+        return constants_of(self.args).get(name) if name in self.params else self.settable.value(name)
 
     def current(self) -> Variant | None:
-        """The pipeline as it is; None where a parameter that is tried has no other value."""
-        constants = constants_of(self.given)
+        """The pipeline as it is; None where a parameter of the grid has no other value."""
+        constants = constants_of(self.args)
         if not constants.keys() >= {*self.params}:
             return None
-        values = {name: self.now(name) for name in self.axes}
-        return Variant(values, self.pipeline, self._asked({name: constants[name] for name in self.params}))
+        values = {name: self.current_value(name) for name in self.axes}
+        params = {name: constants[name] for name in self.params}
+        return Variant(values, self.pipeline, self._calls_with(params))
 
-    def variants(self, settings: Sequence[Mapping[str, Any]]) -> list[Variant]:
+    def variants(self, settings: Sequence[Body]) -> list[Variant]:
         """A pipeline for each combination; each compiles. Raises `QQLError` for one that does not."""
         out = []
         for values in settings:
@@ -188,108 +187,108 @@ class _Script:
             try:
                 text = self.settable.changed(changes) if changes else self.pipeline.text
                 pipeline = Pipeline(self.session, text, self.pipeline.name)
-                asked = self._asked(params)
-                pipeline.compiled(asked[0].params)
+                calls = self._calls_with(params)
+                pipeline.compiled(calls[0].params)
             except QQLError as exc:
                 raise UsageError.make(
-                    "bad-setting", f"{_said(values)}: {exc.message}", hint=exc.hint
+                    "bad-setting", f"{_values_text(values)}: {exc.message}", hint=exc.hint
                 ) from exc
-            out.append(Variant(values, pipeline, asked))
+            out.append(Variant(values, pipeline, calls))
         return out
 
-    def _asked(self, params: Mapping[str, Any]) -> list[Question]:
-        return [Question(one.query, {**one.params, **params}) for one in self.questions]
+    def _calls_with(self, params: Body) -> list[Call]:
+        return [Call(one.query, {**one.params, **params}) for one in self.calls]
 
 
-def _said(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_cell(value)}" for name, value in values.items())
+def _values_text(values: Body) -> str:
+    return " ".join(f"{name}={_value_text(value)}" for name, value in values.items())
 
 
-def _cell(value: Any) -> str:
+def _value_text(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json_text(value)
 
 
-# ------------------------------------------------------------------------------------------- asking
+# ------------------------------------------------------------------------------------------- trials
 
 
-def _split(given: Given, queries: Sequence[Query], qrels: Qrels) -> tuple[set[str], set[str]]:
+def _split_queries(args: Arguments, queries: Sequence[Query], qrels: Qrels) -> tuple[set[str], set[str]]:
     """The judged queries to choose by, and those that ``--holdout`` keeps apart."""
     judged = [query.id for query in queries if qrels.get(query.id)]
-    if "holdout" not in given:
+    if "holdout" not in args:
         return {*judged}, set()
-    count = round(given["holdout"] * len(judged))
+    count = round(args["holdout"] * len(judged))
     if not 0 < count < len(judged):
         raise UsageError.make("usage", f"--holdout leaves no query of {len(judged)} on one of the sides")
-    kept = {*random.Random(given.get("seed", 0)).sample(judged, count)}
+    kept = {*random.Random(args.get("seed", 0)).sample(judged, count)}
     return {*judged} - kept, kept
 
 
-class _Task:
-    """Variants, each asked all judged queries."""
+class _Experiment:
+    """Runs all judged queries through each variant."""
 
     def __init__(
         self,
-        given: Given,
+        args: Arguments,
         qrels: Qrels,
         measures: Sequence[Measure],
         chosen: set[str],
         kept: set[str],
         progress: Progress,
     ) -> None:
-        self.given, self.qrels, self.measures, self.progress = given, qrels, measures, progress
+        self.args, self.qrels, self.measures, self.progress = args, qrels, measures, progress
         self.chosen, self.kept = chosen, kept
-        self.key: Key = document_key(qrels, given.get("doc_id"))
+        self.key: Key = document_key(qrels, args.get("doc_id"))
 
-    def all(self, variants: Sequence[Variant], current: Variant | None) -> list[Tried]:
-        self.one(variants[0], current=False)  # whatever is first asked pays for what is loaded then
+    def run_all(self, variants: Sequence[Variant], current: Variant | None) -> list[Trial]:
+        self.run_one(variants[0], current=False)  # the first run pays for what is loaded then
         out = []
         for at, variant in enumerate(variants):
             self.progress("settings", at, len(variants))
-            out.append(self.one(variant, current=variant is current))
+            out.append(self.run_one(variant, current=variant is current))
         self.progress("settings", len(variants), len(variants))
         return out
 
-    def one(self, variant: Variant, *, current: bool) -> Tried:
+    def run_one(self, variant: Variant, *, current: bool) -> Trial:
         run: dict[str, list[str]] = {}
         seconds = []
-        for _ in range(self.given.get("repeat", 1)):
-            for question in variant.questions:
-                if question.query.id in self.chosen or question.query.id in self.kept:
+        for _ in range(self.args.get("repeat", 1)):
+            for call in variant.calls:
+                if call.query.id in self.chosen or call.query.id in self.kept:
                     start = time.perf_counter()
-                    run[question.query.id] = self.ask(variant, question)
+                    run[call.query.id] = self.ask(variant, call)
                     seconds.append(time.perf_counter() - start)
-        percent = _TIMES[self.given.get("latency", "p50")]
+        percent = _PERCENTILES[self.args.get("latency", "p50")]
         means, kept = (self.means(run, part) for part in (self.chosen, self.kept))
-        return Tried(variant, means, kept, percentile(seconds, percent), current)
+        return Trial(variant, means, kept, percentile(seconds, percent), current)
 
     def means(self, run: Mapping[str, Sequence[str]], part: set[str]) -> Mapping[Measure, float]:
         return evaluate(run, self.qrels, self.measures, sorted(part)).means if part else {}
 
-    def ask(self, variant: Variant, question: Question) -> list[str]:
+    def ask(self, variant: Variant, call: Call) -> list[str]:
         try:
-            found = variant.pipeline.ask(question.params)
+            found = variant.pipeline.ask(call.params)
         except QQLError as exc:
-            raise located(exc, _said(variant.values), question, self.given) from exc
+            raise locate_error(exc, _values_text(variant.values), call, self.args) from exc
         return [scored.doc for scored in ranking(found, self.key)]
 
 
-# ------------------------------------------------------------------------------------------- showing
+# ------------------------------------------------------------------------------------------- report
 
 
-def _row(given: Given, one: Tried, front: Sequence[Tried]) -> dict[str, Any]:
+def _trial_row(args: Arguments, one: Trial, front: Sequence[Trial]) -> JsonObject:
     row = dict(one.variant.values)
     row |= {str(measure): round(mean, 4) for measure, mean in one.means.items()}
     row |= {f"{measure} held out": round(mean, 4) for measure, mean in one.kept.items()}
-    row[f"{given.get('latency', 'p50')} ms"] = round(one.seconds * 1000, 2)
-    said = ["not beaten" if _is_in(front, one) else "", "current" if one.current else ""]
-    return row | {"verdict": ", ".join(filter(None, said))}
+    row[f"{args.get('latency', 'p50')} ms"] = round(one.seconds * 1000, 2)
+    verdicts = ["not beaten" if _is_among(front, one) else "", "current" if one.current else ""]
+    return row | {"verdict": ", ".join(filter(None, verdicts))}
 
 
-def _short_row(one: Tried) -> dict[str, Any]:
+def _readable_trial(one: Trial) -> JsonObject:
     """The same for people, in eighty columns: of what was held out, the measure that chooses."""
-    row: dict[str, Any] = {name: _cell(value) for name, value in one.variant.values.items()}
+    row: JsonObject = {name: _value_text(value) for name, value in one.variant.values.items()}
     for measure, mean in one.means.items():
         row[str(measure)] = f"{mean:.4f}"
         if one.kept and "held out" not in row:
@@ -297,31 +296,32 @@ def _short_row(one: Tried) -> dict[str, Any]:
     return row | {"ms": three_digits(one.seconds * 1000), "": "now" if one.current else ""}
 
 
-def _is_in(front: Sequence[Tried], one: Tried) -> bool:
+def _is_among(front: Sequence[Trial], one: Trial) -> bool:
     return any(one is other for other in front)
 
 
-def _sections(
-    given: Given, tried: Sequence[Tried], front: Sequence[Tried], script: _Script, measure: Measure
+def _tuning_sections(
+    args: Arguments, trials: Sequence[Trial], front: Sequence[Trial], script: _Tunable, measure: Measure
 ) -> Iterator[Section]:
-    rows = [*front, *(one for one in tried if one.current and not _is_in(front, one))]
-    count = counted(len(tried), "setting")
-    title = f"The best of {count}, by {measure} and {given.get('latency', 'p50')}"
+    rows = [*front, *(one for one in trials if one.current and not _is_among(front, one))]
+    count = pluralize(len(trials), "setting")
+    title = f"The best of {count}, by {measure} and {args.get('latency', 'p50')}"
     beaten = "" if len(rows) == len(front) else ", and others beat it"
     notes = (f"now: the pipeline as it is{beaten}",) if any(one.current for one in rows) else ()
-    yield Section(title, [_short_row(one) for one in rows], notes)
-    best = [one for one in reversed(front) if not one.current][:_SHOWN]
+    yield Section(title, [_readable_trial(one) for one in rows], notes)
+    best = [one for one in reversed(front) if not one.current][:_TEXTS_SHOWN]
     for one in best:
         params = [
-            f"--param {shlex.quote(f'{name}={_cell(one.variant.values[name])}')}" for name in script.params
+            f"--param {shlex.quote(f'{name}={_value_text(one.variant.values[name])}')}"
+            for name in script.params
         ]
         lead = f"-- {' '.join(params)}\n" if params else ""
         text = one.variant.pipeline.text if len(params) < len(script.axes) else ""
         figures = f"{measure} {one.means[measure]:.4f}, {one.seconds * 1000:.2f} ms"
-        yield Section(f"{_said(one.variant.values)}: {figures}", [], text=lead + text)
+        yield Section(f"{_values_text(one.variant.values)}: {figures}", [], text=lead + text)
 
 
-def _to_dict(one: Tried, front: Sequence[Tried], script: _Script) -> dict[str, Any]:
+def _trial_dict(one: Trial, front: Sequence[Trial], script: _Tunable) -> JsonObject:
     """``{"values", "measures", "held_out", "ms", "current", "front", "params", "script"}``.
 
     ``measures`` and ``held_out`` are ``{name: mean}``, ``ms`` the percentile of the times; ``front``: no
@@ -333,7 +333,7 @@ def _to_dict(one: Tried, front: Sequence[Tried], script: _Script) -> dict[str, A
         "held_out": {str(measure): mean for measure, mean in one.kept.items()},
         "ms": one.seconds * 1000,
         "current": one.current,
-        "front": _is_in(front, one),
+        "front": _is_among(front, one),
         "params": {name: one.variant.values[name] for name in script.params},
         "script": one.variant.pipeline.text,
     }

@@ -1,9 +1,17 @@
-"""What `qql COMMAND --help` says of a command beside its options.
+"""`qql help`, and what `qql COMMAND --help` says of a command beside its options.
 
-Apart from the commands themselves, which load what they work with.
+The texts stand apart from the commands, which load what they work with.
 """
 
-__all__ = ["BENCH", "DIFF", "EVAL", "LINT", "QUERY", "TUNE"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qql.cli.commands.options import Arguments
+    from qql.cli.render import Renderer
+
+__all__ = ["BENCH", "DIFF", "EVAL", "LINT", "QUERY", "TUNE", "help_"]
 
 EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
@@ -58,3 +66,10 @@ chance, are ranked by the points' ids; a tie is a swap that they allow, and no d
 each query is asked: its text is :query, its other fields are parameters by their names. --api-key goes to
 --url alone, QDRANT_API_KEY to both servers.
 json has everything, jsonl and csv have a row for each hit, or for each query."""
+
+
+def help_(args: Arguments, console: Renderer) -> int:
+    from qql.cli.shell import manual_lines
+
+    console.put(*manual_lines(" ".join(args.get("files", ()))))
+    return 0

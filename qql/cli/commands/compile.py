@@ -1,0 +1,125 @@
+"""`qql compile`, `explain` and `check`: what a script means; and `qql convert`, from requests to a script."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import qql
+from qql.advice import advised
+from qql.analysis.explain import explain_compiled, explain_dict
+from qql.cli.commands.connection import open_known_database
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import open_output, pluralize, use_color
+from qql.cli.commands.scripts import CompileOptions, source_of, sources_of
+from qql.cli.render import Renderer, render_diagnostics, sanitize
+from qql.compiler.script import Compiled, compile_script
+from qql.errors import Diagnostic, QQLCompileError, Source
+from qql.session.script_files import read_executed
+
+__all__ = ["check", "compile_", "convert", "explain"]
+
+_HEADING_WIDTH = 60
+
+
+def compile_(args: Arguments, console: Renderer) -> int:
+    source, options = source_of(args), CompileOptions.of(args)
+    warnings: list[Diagnostic] = []
+    requests = qql.compile(
+        source.text,
+        options.params,
+        collection=options.collection,
+        models=options.models,
+        name=source.name,
+        warnings=warnings,
+    )
+    console.warn(warnings)
+    bodies = [request.to_dict() for request in requests]
+    with open_output(args, console):
+        if args.get("format") == "jsonl":
+            for body in bodies:
+                console.put_json(body, indent=None)
+        else:
+            console.put_json(bodies)
+    return 0
+
+
+def explain(args: Arguments, console: Renderer) -> int:
+    statements = _compiled_with_advice(args)
+    console.warn([warning for one in statements for warning in one.warnings])
+    with open_output(args, console):
+        if args.get("format") == "json":
+            console.put_json([explain_dict(one) for one in statements])
+        elif statements:
+            console.put(sanitize("\n\n".join(_explanations(statements)), newline="\n"))
+    return 0
+
+
+def _compiled_with_advice(args: Arguments) -> list[Compiled]:
+    """The statements of a script with their advice, by the collections of a target where one is named."""
+    source, options = source_of(args), CompileOptions.of(args)
+    with open_known_database(args) as session:
+        if session is not None:
+            statements = session.compile(source.text, options.params, name=source.name)
+            return advised(statements, session.schema, session.facts)
+    context = options.context()
+    return advised(compile_script(source, options.params, context, files=read_executed), context.schema)
+
+
+def _explanations(statements: Sequence[Compiled]) -> Iterator[str]:
+    """The statements one by one; where there are several, each below its place and its first words."""
+    reached = {one.source.name: (1, 0) for one in statements}
+    for one in statements:
+        line, at = reached[one.source.name]
+        line, at = line + one.source.text.count("\n", at, one.span.start), one.span.start
+        reached[one.source.name] = line, at
+        words = " ".join(one.text[: 2 * _HEADING_WIDTH].split())
+        shown = words if len(words) <= _HEADING_WIDTH else words[: _HEADING_WIDTH - 1] + "…"
+        heading = f"-- {one.source.name}:{line}  {shown}\n" if len(statements) > 1 else ""
+        yield heading + explain_compiled(one)
+
+
+def check(args: Arguments, console: Renderer) -> int:
+    options, sources = CompileOptions.of(args), sources_of(args)
+    found = [one for source in sources for one in _diagnostics(source, options)]
+    match args.get("format", "text"):
+        case "json":
+            console.put_json([one.to_dict() for one in found])
+        case "jsonl":
+            for one in found:
+                console.put_json(one.to_dict(), indent=None)
+        case _ if found:
+            console.put(render_diagnostics(found, color=use_color(args, sys.stdout)))
+    count = Counter(one.severity for one in found)
+    console.note(
+        f"{pluralize(len(sources), 'script')}: {pluralize(count['error'], 'error')}, "
+        f"{pluralize(count['warning'], 'warning')}"
+    )
+    return 3 if count["error"] else 0
+
+
+def _diagnostics(source: Source, options: CompileOptions) -> list[Diagnostic]:
+    """The errors and warnings of a script, in the order of its text, and those of the files it executes."""
+    warnings: list[Diagnostic] = []
+    try:
+        compile_script(source, options.params, options.context(), warnings, read_executed)
+    except QQLCompileError as exc:
+        return sorted([*exc.diagnostics, *warnings], key=lambda one: one.span.start if one.span else 0)
+    return warnings
+
+
+def convert(args: Arguments, console: Renderer) -> int:
+    source = source_of(args)
+    script = qql.from_request(
+        source.text,
+        method=args.get("method"),
+        path=args.get("path"),
+        collection=args.get("collection"),
+        format=args.get("format", "script"),
+        name=source.name,
+    ).rstrip("\n")
+    with open_output(args, console) as file:
+        # As it is: it may go into a file, to be run.
+        console.put(sanitize(script, newline="\n") if file.isatty() else script)
+    return 0

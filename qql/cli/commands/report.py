@@ -1,0 +1,83 @@
+"""The report of `qql diff`, `eval`, `bench` and `tune`: tables for people, data for programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import format_of, open_output, use_color
+from qql.cli.render import Renderer, sanitize
+from qql.cli.usage import UsageError
+from qql.errors import Diagnostic
+from qql.rest.types import JsonObject
+from qql.result import Result
+
+__all__ = ["Section", "check_output", "distinct_warnings", "show_report", "six_digits"]
+
+
+def check_output(args: Arguments) -> None:
+    """Raises `UsageError` where ``-o`` cannot be written, before much time is spent."""
+    if "output" in args:
+        path = Path(args["output"])
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError.make("file-unwritable", f"cannot write {path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table with what stands above and below it."""
+
+    title: str
+    rows: list[JsonObject]
+    notes: tuple[str, ...] = ()
+    text: str = ""
+
+
+def show_report(
+    args: Arguments,
+    console: Renderer,
+    sections: Sequence[Section],
+    data: JsonObject,
+    rows: list[JsonObject],
+) -> None:
+    """Writes the result: ``sections`` for people, ``data`` as JSON, ``rows`` as jsonl and csv."""
+    with open_output(args, console) as file:
+        console.format = format_of(args, "table")
+        console.color = use_color(args, file)
+        console.timing = False
+        match console.format:
+            case "json":
+                console.put_json(data)
+            case "jsonl" | "csv":
+                console.show(Result("rows", rows=rows))
+            case _:
+                for number, section in enumerate(sections):
+                    _show_section(console, section, first=not number)
+
+
+def _show_section(console: Renderer, section: Section, *, first: bool) -> None:
+    marked = console.format == "markdown"
+    if section.title:
+        lead = () if first else ("",)
+        title = sanitize(section.title)
+        console.put(*lead, f"### {title}" if marked else title, *([""] if marked else ()))
+    if section.rows:
+        fresh = replace(console)  # a renderer puts an empty line between two tables; here it has its place
+        fresh.show(Result("rows", rows=section.rows))
+    if section.text:
+        console.put(*(["```sql"] if marked else []), section.text.rstrip("\n"), *(["```"] if marked else []))
+    for note in section.notes:
+        console.put(*([""] if marked else ()), sanitize(note))
+
+
+def distinct_warnings(warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The first warning of each kind."""
+    return list({(one.code, one.severity): one for one in reversed(warnings)}.values())[::-1]
+
+
+def six_digits(value: object) -> object:
+    """A score or a measure as people read it, with six digits; any other value as it is."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -1,0 +1,80 @@
+"""The scripts that a command works on, the values of their parameters, and what they are compiled with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qql.cli.commands.options import Arguments
+from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
+from qql.errors import Source
+
+if TYPE_CHECKING:
+    from qql.compiler.bind import Params
+    from qql.compiler.plan import Context
+
+__all__ = ["CompileOptions", "params_of", "refuse_directory", "source_of", "sources_of"]
+
+
+def sources_of(args: Arguments) -> list[Source]:
+    """The texts to work on. Raises `UsageError`."""
+    files = args.get("files") or []
+    files = [files] if isinstance(files, str) else files
+    if ("text" in args) == bool(files):
+        what = "either a file or -c TEXT, not both" if files else "a file, `-` for standard input, or -c TEXT"
+        raise UsageError.make("usage", f"this command requires {what}")
+    if files:
+        return [Source(read_script(file), "<stdin>" if file == "-" else file) for file in files]
+    try:
+        args["text"].encode()
+    except UnicodeEncodeError as exc:  # bytes of an argument that the locale cannot read
+        raise UsageError.make("usage", "the text of -c is not UTF-8", hint="use a UTF-8 locale") from exc
+    return [Source(args["text"], "<command>")]
+
+
+def source_of(args: Arguments) -> Source:
+    """The first text to work on. Raises `UsageError`."""
+    return sources_of(args)[0]
+
+
+def refuse_directory(file: str, command: str) -> None:
+    """Raises `UsageError` for a directory, which a command does not look into."""
+    if file != "-" and Path(file).is_dir():
+        hint = f"name its scripts: qql {command} {file.rstrip('/')}/*.qql"
+        raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)
+
+
+def params_of(args: Arguments) -> ParamValues:
+    """The values of ``--param``: by name, or a list for ``?``. Raises `UsageError` for a mixture."""
+    values = {name: parse_value(text) for name, text in args.get("param", {}).items()}
+    numbers = {int(name): value for name, value in values.items() if re.fullmatch("[0-9]+", name)}
+    if not numbers:
+        return values
+    if len(numbers) != len(values) or sorted(numbers) != list(range(1, len(values) + 1)):
+        raise UsageError.make(
+            "usage", "--param requires either names, or the numbers 1, 2, … without a gap for `?`"
+        )
+    return [numbers[at] for at in sorted(numbers)]
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What `qql compile`, `explain`, `check` and `lint` compile a script with."""
+
+    params: Params
+    collection: str | None
+    models: Mapping[str, str] | None
+
+    @classmethod
+    def of(cls, args: Arguments) -> CompileOptions:
+        """What the command line says. Raises `UsageError`."""
+        return cls(params_of(args) or None, args.get("collection"), args.get("model"))
+
+    def context(self) -> Context:
+        """What is known before a script, without a database."""
+        from qql.compiler.script import make_context
+
+        return make_context(self.collection, models=self.models)
