@@ -34,7 +34,7 @@ exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothi
   qql fmt --write *.qql                    scripts in the canonical spelling"""
 
 
-class _Parser(argparse.ArgumentParser):
+class _CommandParser(argparse.ArgumentParser):
     """A parser whose errors are ours; ``commands`` are the words that a misspelt one may have meant."""
 
     commands: tuple[str, ...] = ()
@@ -57,9 +57,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError.make("usage", message, hint=hint)
 
 
-def _new_parser() -> _Parser:
+def _new_parser() -> _CommandParser:
     parents = {name: _option_parser(name, option) for name, option in OPTIONS.items()}
-    top = _Parser(prog="qql", description=_ABOUT, epilog=_EPILOG, parents=list(parents.values()))
+    top = _CommandParser(prog="qql", description=_ABOUT, epilog=_EPILOG, parents=list(parents.values()))
     top.commands = tuple(COMMANDS)
     top.add_argument("--version", action="version", version=f"qql {qql.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -77,9 +77,9 @@ def _new_parser() -> _Parser:
     return top
 
 
-def _option_parser(name: str, option: Option) -> _Parser:
+def _option_parser(name: str, option: Option) -> _CommandParser:
     # One action object serves all parsers: an action that collects knows what came before the command.
-    parent = _Parser(add_help=False)
+    parent = _CommandParser(add_help=False)
     parent.add_argument_group(option.group).add_argument(*option.flags, dest=name, **option.settings)
     return parent
 

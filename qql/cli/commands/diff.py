@@ -44,7 +44,7 @@ _SERVER_OPTIONS = ("url", "db", "api_key", "timeout", "grpc", "cloud_inference")
 
 def diff(args: Arguments, console: Renderer) -> int:
     """The exit code is 0 where results differ, and 1 then with ``--exit-code``."""
-    _check_arguments(args)
+    _check_diff(args)
     check_output(args)
     queries = load_queries(args) if "queries" in args else None
     warnings: list[Diagnostic] = []
@@ -72,7 +72,7 @@ def diff(args: Arguments, console: Renderer) -> int:
 # ------------------------------------------------------------------------------------ comparison
 
 
-def _check_arguments(args: Arguments) -> None:
+def _check_diff(args: Arguments) -> None:
     """Raises `UsageError` unless there are two things to compare."""
     files = args.get("files") or []
     if "url_b" in args and "db_b" in args:
@@ -116,7 +116,7 @@ def _compare_once(args: Arguments, a: Pipeline, b: Pipeline, warnings: list[Diag
     constants = constants_of(args)
     of_a, of_b = (one.ask(one.taken(constants) or None) for one in (a, b))
     warnings += [*of_a.warnings, *of_b.warnings]
-    return _compare(args, of_a, of_b)
+    return _compare_results(args, of_a, of_b)
 
 
 def _compare_each_query(
@@ -130,21 +130,21 @@ def _compare_each_query(
     compared = []
     calls_of_both = zip(calls_of(args, a, queries), calls_of(args, b, queries), strict=True)
     for done, (call_a, call_b) in enumerate(calls_of_both, 1):
-        of_a, of_b = _ask(args, a, call_a), _ask(args, b, call_b)
+        of_a, of_b = _ask_query(args, a, call_a), _ask_query(args, b, call_b)
         warnings += [*of_a.warnings, *of_b.warnings]
-        compared.append((call_a.query, _compare(args, of_a, of_b)))
+        compared.append((call_a.query, _compare_results(args, of_a, of_b)))
         progress("comparing", done, len(queries))
     return Survey(tuple(compared))
 
 
-def _ask(args: Arguments, pipeline: Pipeline, call: Call) -> Result:
+def _ask_query(args: Arguments, pipeline: Pipeline, call: Call) -> Result:
     try:
         return pipeline.ask(call.params or None)
     except QQLError as exc:
         raise locate_error(exc, pipeline.name, call, args) from exc.__cause__
 
 
-def _compare(args: Arguments, a: Result, b: Result) -> Comparison:
+def _compare_results(args: Arguments, a: Result, b: Result) -> Comparison:
     return compare_results(a, b, depth=args.get("depth"), p=args.get("rbo_p", DEFAULT_PERSISTENCE))
 
 
@@ -188,12 +188,12 @@ def _readable_rows(rows: Sequence[JsonObject]) -> list[JsonObject]:
     """The rows as people read them; what is missing is blank."""
     titles = {name: _column_title(name) for name in rows[0]} if rows else {}
     columns = {
-        title: _aligned(title, [six_digits(row[name]) for row in rows]) for name, title in titles.items()
+        title: _pad_cells(title, [six_digits(row[name]) for row in rows]) for name, title in titles.items()
     }
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def _aligned(title: str, values: Sequence[object]) -> Sequence[object]:
+def _pad_cells(title: str, values: Sequence[object]) -> Sequence[object]:
     if None not in values:
         return values
     texts = [title, *("" if value is None else str(value) for value in values)]

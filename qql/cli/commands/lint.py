@@ -29,7 +29,7 @@ _FAILED, _FAULTY = 1, 3
 def lint(args: Arguments, console: Renderer) -> int:
     if "rules" in args or "rule" in args:
         return _show_rules(args, console)
-    _check_arguments(args)
+    _check_lint(args)
     sources, options = sources_of(args), CompileOptions.of(args)
     disabled = frozenset(args.get("disable", ()))
     with open_known_database(args) as session:
@@ -48,7 +48,7 @@ def lint(args: Arguments, console: Renderer) -> int:
     return _FAILED if severities & {*_LEVELS.get(args.get("fail_on", ""), ())} else 0
 
 
-def _check_arguments(args: Arguments) -> None:
+def _check_lint(args: Arguments) -> None:
     """Raises `UsageError`."""
     level = args.get("fail_on", "warning")
     if level not in _LEVELS:

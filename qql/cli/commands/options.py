@@ -127,7 +127,7 @@ class Option:
     settings: OptionSettings
 
 
-def _option(group: str, *flags: str, **settings: Unpack[OptionSettings]) -> Option:
+def _value_option(group: str, *flags: str, **settings: Unpack[OptionSettings]) -> Option:
     return Option(group, flags, settings)
 
 
@@ -136,45 +136,47 @@ def _switch(group: str, *flags: str, help: str) -> Option:
 
 
 OPTIONS = {
-    "text": _option(
+    "text": _value_option(
         "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
     ),
-    "collection": _option(
+    "collection": _value_option(
         "statements", "--collection", metavar="NAME", help="where statements work that name no collection"
     ),
-    "method": _option(
+    "method": _value_option(
         "statements", "--method", metavar="METHOD", help="what a body is sent by that names no method"
     ),
-    "path": _option(
+    "path": _value_option(
         "statements", "--path", metavar="PATH", help="where a body is sent to that names no path"
     ),
-    "param": _option(
+    "param": _value_option(
         "statements",
         "--param",
         metavar="NAME=VALUE",
         action=_Pairs,
         help="the value of :NAME (1=VALUE: of the first `?`), as JSON or text; repeatable",
     ),
-    "depth": _option(
+    "depth": _value_option(
         "comparison", "-k", "--depth", metavar="N", type=_integer(1), help="compare at most N hits of each"
     ),
-    "rbo_p": _option(
+    "rbo_p": _value_option(
         "comparison", "--rbo-p", metavar="P", type=_fraction, help="the p of rank-biased overlap [0.9]"
     ),
-    "url_b": _option("comparison", "--url-b", metavar="URL", help="a server for the second pipeline"),
-    "db_b": _option("comparison", "--db-b", metavar="DIR", help="a database for the second pipeline"),
+    "url_b": _value_option("comparison", "--url-b", metavar="URL", help="a server for the second pipeline"),
+    "db_b": _value_option("comparison", "--db-b", metavar="DIR", help="a database for the second pipeline"),
     "exit_code": _switch("comparison", "--exit-code", help="exit 1 if the results differ"),
-    "from": _option("search", "--from", metavar="COLLECTION", help="the collection to search"),
-    "using": _option("search", "--using", metavar="VECTOR", help="the vector to search"),
+    "from": _value_option("search", "--from", metavar="COLLECTION", help="the collection to search"),
+    "using": _value_option("search", "--using", metavar="VECTOR", help="the vector to search"),
     "hybrid": _switch("search", "--hybrid", help="search a dense and a sparse vector, and fuse"),
-    "where": _option("search", "--where", metavar="CONDITION", help="only points like: priority = 'high'"),
-    "threshold": _option(
+    "where": _value_option(
+        "search", "--where", metavar="CONDITION", help="only points like: priority = 'high'"
+    ),
+    "threshold": _value_option(
         "search", "--threshold", metavar="SCORE", type=_finite_number, help="only scores as good as this"
     ),
-    "limit": _option(
+    "limit": _value_option(
         "search", "--limit", metavar="N", type=_integer(1), help="candidates [10; 50 with a second stage]"
     ),
-    "top_k": _option(
+    "top_k": _value_option(
         "search",
         "--top-k",
         metavar="N",
@@ -184,62 +186,62 @@ OPTIONS = {
     "no_rerank": _switch(
         "search", "--no-rerank", help="no second stage, though QQL_RERANK_MODEL names a model"
     ),
-    "rerank_field": _option(
+    "rerank_field": _value_option(
         "search", "--rerank-field", metavar="FIELD", help="the payload field that the second stage reads"
     ),
-    "payload": _option("search", "--payload", metavar="FIELD,…", help="show these payload fields only"),
+    "payload": _value_option("search", "--payload", metavar="FIELD,…", help="show these payload fields only"),
     "with_vector": _switch("search", "--with-vector", help="show the vectors too"),
     "show": _switch("search", "--show", help="print the QQL of it, and send nothing"),
     "explain": _switch("search", "--explain", help="show its plan: EXPLAIN"),
     "analyze": _switch("search", "--analyze", help="show what each stage did: EXPLAIN ANALYZE"),
-    "url": _option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
-    "api_key": _option("target", "--api-key", metavar="KEY", help="its API key [QDRANT_API_KEY]"),
-    "db": _option("target", "--db", metavar="DIR", help="a database in a directory [QQL_DB]"),
-    "timeout": _option(
+    "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
+    "api_key": _value_option("target", "--api-key", metavar="KEY", help="its API key [QDRANT_API_KEY]"),
+    "db": _value_option("target", "--db", metavar="DIR", help="a database in a directory [QQL_DB]"),
+    "timeout": _value_option(
         "target", "--timeout", metavar="S", type=_seconds, help="seconds to wait for an answer"
     ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
-    "model": _option(
+    "model": _value_option(
         "models", "--model", metavar="VECTOR=MODEL", action=_Pairs, help="the model of a vector; repeatable"
     ),
-    "embed_url": _option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
-    "embed_key": _option("models", "--embed-key", metavar="KEY", help="its API key"),
-    "rerank_model": _option(
+    "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
+    "embed_key": _value_option("models", "--embed-key", metavar="KEY", help="its API key"),
+    "rerank_model": _value_option(
         "models",
         "--rerank-model",
         metavar="MODEL",
         help="the model of a RERANK that names none [QQL_RERANK_MODEL]",
     ),
-    "rerank_url": _option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
-    "rerank_key": _option("models", "--rerank-key", metavar="KEY", help="its API key"),
+    "rerank_url": _value_option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
+    "rerank_key": _value_option("models", "--rerank-key", metavar="KEY", help="its API key"),
     "cloud_inference": _switch("models", "--cloud-inference", help="let the server embed texts"),
-    "queries": _option(
+    "queries": _value_option(
         "measuring", "--queries", metavar="FILE", help="the queries: JSON Lines (BEIR), or id<TAB>text (TREC)"
     ),
-    "qrels": _option(
+    "qrels": _value_option(
         "measuring",
         "--qrels",
         metavar="FILE",
         help="which documents are relevant to which query (BEIR, TREC)",
     ),
-    "measures": _option(
+    "measures": _value_option(
         "measuring",
         *("--measure", "--measures"),
         metavar="NAMES",
         action=_Many,
         help="measures by ir-measures' names, separated by spaces [nDCG@10 R@100 RR@10]",
     ),
-    "doc_id": _option(
+    "doc_id": _value_option(
         "measuring",
         "--doc-id",
         metavar="FIELD",
         help="the payload field that names the document (else the id)",
     ),
-    "setup": _option("measuring", "--setup", metavar="FILE", help="run this script first"),
-    "limit_queries": _option(
+    "setup": _value_option("measuring", "--setup", metavar="FILE", help="run this script first"),
+    "limit_queries": _value_option(
         "measuring", "--limit-queries", metavar="N", type=_integer(1), help="only the first N queries"
     ),
-    "baseline": _option(
+    "baseline": _value_option(
         "measuring",
         "--baseline",
         metavar="NAME",
@@ -247,89 +249,93 @@ OPTIONS = {
     ),
     "stages": _switch("measuring", "--stages", help="show in which stage relevant documents are lost"),
     "per_query": _switch("measuring", "--per-query", help="show the measures of each query too"),
-    "run_dir": _option(
+    "run_dir": _value_option(
         "measuring",
         "--run-dir",
         metavar="DIR",
         help="write each pipeline's ranking there, as a TREC run file",
     ),
-    "on_error": _option(
+    "on_error": _value_option(
         "measuring",
         "--on-error",
         metavar="DO",
         help="where a query fails: stop (as without), or skip it, which finds nothing then",
     ),
-    "repeat": _option("measuring", "--repeat", metavar="N", type=_integer(1), help="ask each query N times"),
-    "seconds": _option(
+    "repeat": _value_option(
+        "measuring", "--repeat", metavar="N", type=_integer(1), help="ask each query N times"
+    ),
+    "seconds": _value_option(
         "measuring", "--seconds", metavar="S", type=_seconds, help="ask for so long, whatever the number"
     ),
-    "warmup": _option(
+    "warmup": _value_option(
         "measuring", "--warmup", metavar="N", type=_integer(0), help="calls before those that count [10]"
     ),
-    "concurrency": _option(
+    "concurrency": _value_option(
         "measuring",
         "--concurrency",
         metavar="N",
         type=_integer(1),
         help="calls at the same time (servers) [1]",
     ),
-    "recall": _option(
+    "recall": _value_option(
         "measuring",
         "--recall",
         metavar="K",
         type=_integer(0),
         help="compare the first K hits with exact search; 0 does not [10]",
     ),
-    "grid": _option(
+    "grid": _value_option(
         "measuring",
         "--grid",
         metavar="NAME=V,V…",
         action=_Many,
         help="values to try of a parameter, or of a stage's setting (dense.limit=50,100); repeatable",
     ),
-    "latency": _option(
+    "latency": _value_option(
         "measuring", "--latency", metavar="P", help="what counts as a setting's time: p50 or p95 [p50]"
     ),
-    "sample": _option(
+    "sample": _value_option(
         "measuring", "--sample", metavar="N", type=_integer(1), help="try N settings, drawn by chance"
     ),
-    "max_settings": _option(
+    "max_settings": _value_option(
         "measuring",
         "--max-settings",
         metavar="N",
         type=_integer(1),
         help="the most to try without asking [200]",
     ),
-    "holdout": _option(
+    "holdout": _value_option(
         "measuring",
         "--holdout",
         metavar="PART",
         type=_fraction,
         help="keep this part of the queries apart, for proof",
     ),
-    "seed": _option(
+    "seed": _value_option(
         "measuring", "--seed", metavar="N", type=_integer(0), help="where random choices start [0]"
     ),
-    "format": _option("output", "--format", metavar="FORMAT", help="see below"),
-    "output": _option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
+    "format": _value_option("output", "--format", metavar="FORMAT", help="see below"),
+    "output": _value_option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
     "check": _switch("output", "--check", help="name the scripts that would change, and exit 1"),
     "write": _switch("output", "--write", help="rewrite the files that change"),
-    "fail_on": _option(
+    "fail_on": _value_option(
         "output", "--fail-on", metavar="LEVEL", help="exit 1 for a warning, or for advice too"
     ),
-    "disable": _option(
+    "disable": _value_option(
         "output", "--disable", metavar="CODE", action=_Many, help="leave this advice out; repeatable"
     ),
     "rules": _switch("output", "--rules", help="show all rules"),
-    "rule": _option("output", "--rule", metavar="CODE", help="show what a rule says, and why"),
-    "color": _option("output", "--no-color", action="store_false", help="no colours [NO_COLOR]"),
-    "progress": _option(
+    "rule": _value_option("output", "--rule", metavar="CODE", help="show what a rule says, and why"),
+    "color": _value_option("output", "--no-color", action="store_false", help="no colours [NO_COLOR]"),
+    "progress": _value_option(
         "output",
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="show how far a long statement is (else: on a terminal)",
     ),
-    "advice": _option("output", "--no-advice", action="store_false", help="no advice among the warnings"),
+    "advice": _value_option(
+        "output", "--no-advice", action="store_false", help="no advice among the warnings"
+    ),
     "quiet": _switch("output", "-q", "--quiet", help="no notes, no messages of statements without rows"),
 }
 """Every option of every command, by the name of its value."""

@@ -42,7 +42,7 @@ _EXCLUSIVE_OPTIONS = (
 def query(args: Arguments, console: Renderer) -> int:
     """``--show`` prints the statement, and sends nothing."""
     _check_options(args)
-    statement = _statement_of(args)
+    statement = _build_statement(args)
     text = qql.format(statement)
     if "show" in args:
         qql.compile(text, models=args.get("model"), name="<query>")
@@ -102,7 +102,7 @@ def _rerank_model(args: Arguments) -> str | None:
     return args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
 
 
-def _statement_of(args: Arguments) -> nodes.Query | nodes.Explain:
+def _build_statement(args: Arguments) -> nodes.Query | nodes.Explain:
     """The statement that the options stand for. Raises `UsageError`, `QQLSyntaxError` for a condition."""
     target, model = _target_of(args), _rerank_model(args)
     top = args.get("top_k")
