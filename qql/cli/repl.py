@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from qql.cli.render import sanitize
 from qql.cli.shell import COMMANDS, Shell, is_command
-from qql.cli.usage import os_reason
 from qql.errors import QQLError
+from qql.session.files import reason
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -68,7 +68,7 @@ def open_history() -> tuple[History, str | None]:
             return InMemoryHistory(), None
         path.chmod(0o600)
     except (OSError, ValueError, RuntimeError) as exc:
-        return InMemoryHistory(), f"history is not kept: cannot write {named or 'its file'}: {os_reason(exc)}"
+        return InMemoryHistory(), f"history is not kept: cannot write {named or 'its file'}: {reason(exc)}"
     return _history_file(path), None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from pathlib import Path
+from functools import partial
 from typing import NoReturn
 
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
+from qql.session.files import decode_utf8, read_utf8, reason
 
-__all__ = ["ParamValues", "UsageError", "decode_script", "os_reason", "parse_value", "read_script"]
+__all__ = ["ParamValues", "UsageError", "decode_script", "parse_value", "read_script"]
 
 ParamValues = JsonObject | list[Json]
 """The values of parameters: of ``:name`` ones by name, or of the ``?`` ones in order."""
@@ -25,31 +26,32 @@ class UsageError(QQLError):
 
 def read_script(path: str) -> str:
     """The text of a script; ``-`` is standard input. Raises `UsageError` with code ``file-unreadable``."""
+
+    def unreadable(exc: Exception) -> QQLError:
+        return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
+
+    if path != "-":
+        return read_utf8(path, unreadable=unreadable, not_text=partial(_not_text, path))
     try:
-        if path == "-":
-            raw = getattr(sys.stdin, "buffer", None)
-            return decode_script(raw.read(), "<stdin>") if raw else sys.stdin.read()
-        return decode_script(Path(path).expanduser().read_bytes(), path)
-    except (OSError, ValueError, RuntimeError) as exc:  # a NUL in the path; `~nobody`
-        raise UsageError.make("file-unreadable", f"cannot read {path}: {os_reason(exc)}") from exc
+        buffer = getattr(sys.stdin, "buffer", None)
+        raw = buffer.read() if buffer else sys.stdin.read()
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise unreadable(exc) from exc
+    return raw if isinstance(raw, str) else decode_script(raw, "<stdin>")
 
 
 def decode_script(raw: bytes, name: str) -> str:
     """UTF-8, with or without a byte-order mark. Raises `UsageError` with the code ``file-unreadable``."""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        raise UsageError.make(
-            "file-unreadable",
-            f"{name} is not UTF-8 text: byte 0x{raw[exc.start]:02x} at offset {exc.start}",
-            hint="it might be UTF-16; save it as UTF-8" if wide else "save it as UTF-8",
-        ) from exc
+    return decode_utf8(raw, partial(_not_text, name))
 
 
-def os_reason(exc: Exception) -> str:
-    """What an operating system's error says, without its number and its path."""
-    return exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+def _not_text(name: str, raw: bytes, offset: int) -> QQLError:
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return UsageError.make(
+        "file-unreadable",
+        f"{name} is not UTF-8 text: byte 0x{raw[offset]:02x} at offset {offset}",
+        hint="it might be UTF-16; save it as UTF-8" if wide else "save it as UTF-8",
+    )
 
 
 def parse_value(text: str) -> Json:

@@ -16,7 +16,7 @@ from qql.cli.commands.scripts import CompileOptions, source_of, sources_of
 from qql.cli.render import Renderer, render_diagnostics, sanitize
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Diagnostic, QQLCompileError, Source
-from qql.session.script_files import read_executed
+from qql.session.files import read_executed
 
 __all__ = ["check", "compile_", "convert", "explain"]
 

@@ -29,7 +29,7 @@ from qql.cli.commands.pipelines import (
 )
 from qql.cli.commands.report import Section, check_output, distinct_warnings, show_report
 from qql.cli.render import Renderer
-from qql.cli.usage import UsageError, decode_script, os_reason
+from qql.cli.usage import UsageError, decode_script
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
 from qql.evaluation.documents import document_key, ranking
@@ -42,6 +42,7 @@ from qql.evaluation.stages import StageFound, traces
 from qql.nodes import is_uuid
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.result import Hit
+from qql.session.files import reason
 
 __all__ = ["eval_"]
 
@@ -134,7 +135,7 @@ def _check_eval(args: Arguments, scripts: Mapping[str, str]) -> None:
         try:
             Path(args["run_dir"]).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as exc:
-            message = f"cannot write into {args['run_dir']}: {os_reason(exc)}"
+            message = f"cannot write into {args['run_dir']}: {reason(exc)}"
             raise UsageError.make("file-unwritable", message) from exc
     check_output(args)
 
@@ -165,7 +166,7 @@ def _is_run(file: str) -> bool:
         with Path(file).open("rb") as lines:
             first = next((line for line in lines if line.strip()), b"")[:1000]
     except (OSError, ValueError) as exc:
-        raise UsageError.make("file-unreadable", f"cannot read {file}: {os_reason(exc)}") from exc
+        raise UsageError.make("file-unreadable", f"cannot read {file}: {reason(exc)}") from exc
     return _RUN_LINE.fullmatch(decode_script(first, file).strip()) is not None
 
 

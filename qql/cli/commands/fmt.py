@@ -14,8 +14,9 @@ from qql.cli.commands.options import REWRITING, Arguments
 from qql.cli.commands.output import pluralize
 from qql.cli.commands.scripts import refuse_directory
 from qql.cli.render import Renderer, sanitize
-from qql.cli.usage import UsageError, os_reason, read_script
+from qql.cli.usage import UsageError, read_script
 from qql.errors import QQLError
+from qql.session.files import reason
 
 __all__ = ["fmt"]
 
@@ -83,4 +84,4 @@ def _replace_text(path: Path, text: str) -> None:
             Path(fresh).unlink(missing_ok=True)
             raise
     except OSError as exc:
-        raise UsageError.make("file-unwritable", f"cannot write {path}: {os_reason(exc)}") from exc
+        raise UsageError.make("file-unwritable", f"cannot write {path}: {reason(exc)}") from exc

@@ -17,7 +17,7 @@ from qql.cli.usage import UsageError
 from qql.errors import Diagnostic, did_you_mean
 from qql.rest.types import JsonObject
 from qql.result import Result
-from qql.session.script_files import read_executed
+from qql.session.files import read_executed
 
 __all__ = ["lint"]
 

@@ -10,7 +10,8 @@ from typing import TextIO
 
 from qql.cli.commands.options import Arguments
 from qql.cli.render import Renderer, wants_color
-from qql.cli.usage import UsageError, os_reason
+from qql.cli.usage import UsageError
+from qql.session.files import reason
 
 __all__ = ["format_of", "open_output", "pluralize", "use_color"]
 
@@ -37,7 +38,7 @@ def _create_file(path: str) -> TextIO:
     try:
         return Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
     except (OSError, ValueError) as exc:
-        raise UsageError.make("file-unwritable", f"cannot write {path}: {os_reason(exc)}") from exc
+        raise UsageError.make("file-unwritable", f"cannot write {path}: {reason(exc)}") from exc
 
 
 def format_of(args: Arguments, default: str) -> str:
