@@ -31,7 +31,7 @@ def read_script(path: str) -> str:
         return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
 
     if path != "-":
-        return read_utf8(path, unreadable=unreadable, not_text=partial(_not_text, path))
+        return read_utf8(path, unreadable=unreadable, not_text=partial(_encoding_error, path))
     try:
         buffer = getattr(sys.stdin, "buffer", None)
         raw = buffer.read() if buffer else sys.stdin.read()
@@ -42,10 +42,10 @@ def read_script(path: str) -> str:
 
 def decode_script(raw: bytes, name: str) -> str:
     """UTF-8, with or without a byte-order mark. Raises `UsageError` with the code ``file-unreadable``."""
-    return decode_utf8(raw, partial(_not_text, name))
+    return decode_utf8(raw, partial(_encoding_error, name))
 
 
-def _not_text(name: str, raw: bytes, offset: int) -> QQLError:
+def _encoding_error(name: str, raw: bytes, offset: int) -> QQLError:
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return UsageError.make(
         "file-unreadable",
