@@ -165,7 +165,7 @@ def manual_lines(words: str) -> list[str]:
 
 
 @_prompt_command("\\d", argument="[NAME]", help="list the collections, or describe one")
-def _describe_collection(shell: Shell, argument: str) -> None:
+def _describe(shell: Shell, argument: str) -> None:
     text = "SHOW COLLECTION IDENTIFIER(:name)" if argument else "SHOW COLLECTIONS"
     shell.renderer.show(shell.session.execute(text, {"name": argument} if argument else None, name="\\d"))
 

@@ -94,7 +94,7 @@ def cell_writer(result: Result, name: str) -> Callable[[object], str]:
     if result.kind == "hits" and name in ("score", "first_stage_score"):
         return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
     if result.kind == "hits" and name == "stages":
-        return _stage_ranks
+        return _ranks_in_stages
     return cell_text
 
 
@@ -112,7 +112,7 @@ def _float32_text(value: float) -> str:
     return repr(value)
 
 
-def _stage_ranks(shares: object) -> str:
+def _ranks_in_stages(shares: object) -> str:
     """Where a hit stood in the stages that have it, and the share of its score: ``dense #3 (62%)``."""
     if not isinstance(shares, list):
         return ""
