@@ -40,7 +40,6 @@ from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
 from qql.nodes import is_uuid
-from qql.rest.limits import DEFAULT_LIMIT
 from qql.result import Hit
 from qql.session.files import reason
 
