@@ -22,7 +22,6 @@ from qql.nodes import (
     Call,
     Divide,
     Formula,
-    Mmr,
     Name,
     Node,
     Option,
@@ -31,6 +30,7 @@ from qql.nodes import (
     Rerank,
     Scalar,
 )
+from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice
 from qql.syntax.parser import keywords
 from qql.syntax.printer import show
 
@@ -184,6 +184,10 @@ def _scalar_or_list(least: int = 0) -> Strategy:
     return st.one_of(_tuples(_scalars, least), _tuples(_scalars, least), _param)
 
 
+def _operators(*, values: bool) -> list[str]:
+    return [known.kind for known in nodes.MATCH_OPERATORS.values() if known.values == values]
+
+
 _COUNT_BOUNDS = st.sampled_from(["lt", "lte", "gt", "gte"])
 _leaf_conditions = st.one_of(
     st.builds(nodes.Compare, names, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), _scalars),
@@ -191,10 +195,8 @@ _leaf_conditions = st.one_of(
     st.builds(nodes.In, names, _scalar_or_list()),
     st.builds(nodes.IsNull, names),
     st.builds(nodes.IsEmpty, names),
-    st.builds(
-        nodes.Match, names, st.sampled_from(["text", "phrase", "prefix", "substring", "text_any"]), _texts
-    ),
-    st.builds(nodes.Match, names, st.sampled_from(["any", "except"]), _scalar_or_list()),
+    st.builds(nodes.Match, names, st.sampled_from(_operators(values=False)), _texts),
+    st.builds(nodes.Match, names, st.sampled_from(_operators(values=True)), _scalar_or_list()),
     st.deferred(lambda: st.builds(nodes.Range, names, _tuples(options(0), 0))),
     st.deferred(lambda: st.builds(nodes.ValuesCount, names, _tuples(options(1), 0))),
     st.builds(nodes.ValuesCount, names, _tuples(st.builds(Option, _COUNT_BOUNDS, values(0)))),
@@ -344,17 +346,29 @@ def formulas(depth: int = 2) -> Strategy:
     return st.builds(Formula, expressions(depth), st.just(()) | _tuples(_entries(1), 0, 2))
 
 
+def _declared(kind: type[Node]) -> Strategy:
+    """A target by its declaration: what cannot be missing is there, the rest may be."""
+    roles = {
+        INPUT: inputs,
+        INPUTS: _examples,
+        PAIRS: _pairs,
+        SCORED: _feedback,
+    }
+    parts = {}
+    for part in nodes.TARGETS[kind].parts:
+        made = roles.get(part.role, names if isinstance(part.role, Choice) else _scalars)
+        parts[part.field] = made if part.required or part.role is INPUTS else _maybe(made)
+    return st.builds(kind, **parts)
+
+
 targets = st.one_of(
     *[inputs] * 4,
+    *(_declared(kind) for kind, info in nodes.TARGETS.items() if info.parts),
     st.builds(nodes.Points, _tuples(_ids) | _param),
-    st.builds(nodes.Recommend, _examples, _examples, _maybe(names)),
-    st.builds(nodes.Context, _pairs),
-    st.builds(nodes.Discover, inputs, st.just(()) | _pairs),
+    st.builds(nodes.Discover, inputs, st.just(())),
     _orders,
     st.just(nodes.Sample()),
     formulas(2),
-    st.builds(Mmr, inputs, _maybe(_scalars), _maybe(_scalars)),
-    st.builds(nodes.RelevanceFeedback, inputs, _feedback),
     st.builds(nodes.RelevanceFeedback, inputs, _feedback, names, _some_options),
     st.builds(nodes.Hybrid, _texts, _models, _maybe(names), _maybe(names), _models, _models),
     st.builds(nodes.FullText, _texts, names, _some_options),
@@ -497,9 +511,34 @@ def _altered(given: nodes.AlterCollection) -> nodes.AlterCollection:
     return given if given.blocks or given.changes else replace(given, blocks=(nodes.Block("hnsw", ()),))
 
 
-KINDS: dict[type[Node], Strategy] = {
+def _statement(kind: type[Node]) -> Strategy:
+    """A statement by the types of its fields; those with other values are written out in `_WRITTEN`."""
+    made: dict[str, Strategy] = {}
+    for one in fields(kind):
+        if one.name == "span":
+            continue
+        by_type = str(one.type).removesuffix(" | None")
+        strategy = _BY_NAME[one.name] if one.name in _BY_NAME else _BY_TYPE[by_type]
+        made[one.name] = _maybe(strategy) if str(one.type).endswith("| None") else strategy
+    return st.builds(kind, **made)
+
+
+_BY_TYPE: dict[str, Strategy] = {
+    "Name": names,
+    "Scalar": _scalars,
+    "bool": _flag,
+    "tuple[Name, ...]": _tuples(names),
+    "tuple[Option, ...]": _some_options,
+    "Condition": conditions(2),
+    "Shard": _shards,
+    "Selection": _selections,
+    "OrderBy": _orders,
+}
+_BY_NAME: dict[str, Strategy] = {"path": _texts, "snapshot": _texts, "key": _shard_keys, "after": _ids}
+
+
+_WRITTEN: dict[type[Node], Strategy] = {
     Query: queries(2),
-    nodes.Count: st.builds(nodes.Count, **_source, params=_some_options, shard=_maybe(_shards)),
     nodes.Facet: st.builds(
         nodes.Facet,
         _maybe(names),
@@ -508,21 +547,6 @@ KINDS: dict[type[Node], Strategy] = {
         shard=_maybe(_shards),
         limit=_maybe(_scalars),
     ),
-    nodes.Scroll: st.builds(
-        nodes.Scroll,
-        **_source,
-        after=_maybe(_ids),
-        order_by=_maybe(_orders),
-        params=_some_options,
-        payload=_maybe(_selections),
-        vectors=_maybe(_selections),
-        shard=_maybe(_shards),
-        limit=_maybe(_scalars),
-    ),
-    nodes.Delete: st.builds(nodes.Delete, **_source, **_ends),
-    nodes.DeletePayload: st.builds(nodes.DeletePayload, _tuples(names), **_source, **_ends),
-    nodes.DeleteVector: st.builds(nodes.DeleteVector, _tuples(names), **_source, **_ends),
-    nodes.ClearPayload: st.builds(nodes.ClearPayload, **_source, **_ends),
     nodes.Upsert: st.builds(
         nodes.Upsert,
         names,
@@ -559,41 +583,17 @@ KINDS: dict[type[Node], Strategy] = {
         nodes.AlterCollection, names, _tuples(_blocks, 0, 2), _tuples(_changes, 0, 2)
     ).map(_altered),
     nodes.AddVector: st.builds(nodes.AddVector, names, _defs),
-    nodes.DropVector: st.builds(nodes.DropVector, names, names),
-    nodes.DropCollection: st.builds(nodes.DropCollection, names, _flag),
-    nodes.CreateIndex: st.builds(
-        nodes.CreateIndex, names, names, _maybe(names), _some_options, _maybe(_scalars), _flag
-    ),
-    nodes.DropIndex: st.builds(nodes.DropIndex, names, names, _maybe(_scalars), _flag),
-    nodes.ShowIndexes: st.builds(nodes.ShowIndexes, names),
-    nodes.CreateAlias: st.builds(nodes.CreateAlias, names, names, _flag, _flag),
-    nodes.DropAlias: st.builds(nodes.DropAlias, names, _flag),
-    nodes.RenameAlias: st.builds(nodes.RenameAlias, names, names),
-    nodes.ShowAliases: st.builds(nodes.ShowAliases, _maybe(names)),
-    nodes.CreateSnapshot: st.builds(nodes.CreateSnapshot, names),
-    nodes.DropSnapshot: st.builds(nodes.DropSnapshot, _texts, names, _flag),
-    nodes.RestoreSnapshot: st.builds(nodes.RestoreSnapshot, _texts, names, _some_options),
-    nodes.ShowSnapshots: st.builds(nodes.ShowSnapshots, names),
-    nodes.CreateShardKey: st.builds(nodes.CreateShardKey, _shard_keys, names, _some_options),
-    nodes.DropShardKey: st.builds(nodes.DropShardKey, _shard_keys, names),
-    nodes.ShowShardKeys: st.builds(nodes.ShowShardKeys, names),
-    nodes.SetQuota: st.builds(nodes.SetQuota, _some_options, _maybe(_scalars)),
-    nodes.ShowQuotas: st.just(nodes.ShowQuotas()),
-    nodes.Optimize: st.builds(nodes.Optimize, names),
-    nodes.Execute: st.builds(nodes.Execute, _texts),
-    nodes.Dump: st.builds(nodes.Dump, names, _texts),
-    nodes.Use: st.builds(nodes.Use, names),
     nodes.Define: st.builds(nodes.Define, names, st.one_of(queries(1, ctes=False), _defined(1))),
-    nodes.Undefine: st.builds(nodes.Undefine, names),
-    nodes.ShowStages: st.just(nodes.ShowStages()),
-    nodes.ShowCollections: st.just(nodes.ShowCollections()),
-    nodes.ShowCollection: st.builds(nodes.ShowCollection, names),
     nodes.Explain: st.deferred(
         lambda: st.builds(
             *(nodes.Explain, _batched, st.booleans(), _maybe(_scalars), st.booleans(), _maybe(names))
         )
     ),
     nodes.Why: st.deferred(lambda: st.builds(nodes.Why, _ids, _batched, st.booleans(), _maybe(names))),
+}
+"""The statements whose fields hold more than their types say."""
+KINDS: dict[type[Node], Strategy] = {
+    kind: _WRITTEN[kind] if kind in _WRITTEN else _statement(kind) for kind in nodes.STATEMENTS
 }
 """A strategy for the statements of each kind."""
 _HEAVY = (Query, nodes.Batch, nodes.Explain, nodes.Why)

@@ -231,8 +231,7 @@ class _Planner:
         model: str | None = None
         if isinstance(target, nodes.FullText):
             using = self.field(query, target)
-        elif query.fusion is None and not hybrid and not isinstance(target, _WITHOUT_VECTOR):
-            assert target is not None
+        elif query.fusion is None and not hybrid and target is not None and _compares_vectors(target):
             using, vector = self.using(query, target)
             model = self.check_target(target, using, vector)
         elif query.using is not None and not isinstance(target, nodes.Points):
@@ -476,8 +475,6 @@ class _Planner:
 
 _EMBEDDED = tuple(nodes.EMBEDDED.values())
 _ALL_KINDS = {"dense", "sparse", "multi"}
-_WITHOUT_VECTOR = (nodes.Points, nodes.OrderBy, nodes.Sample, nodes.Formula)
-"""Targets that search no vector."""
 _BM25 = "Qdrant/bm25"
 _GUARDED: dict[str, float] = {
     known.name: getattr(math, "log" if known.name == "ln" else known.name)(known.guard)
@@ -487,6 +484,10 @@ _GUARDED: dict[str, float] = {
 """The value of a function with DEFAULT at the least argument that it is given."""
 OVERSAMPLING = 10
 """How many candidates HYBRID and a trailing FORMULA take for each hit that is asked for (v1)."""
+
+
+def _compares_vectors(target: nodes.Target) -> bool:
+    return isinstance(target, nodes.Input) or nodes.TARGETS[type(target)].by_vector
 
 
 def _oversampled(limit: int | None, offset: int) -> int:

@@ -11,8 +11,10 @@ from itertools import cycle
 from threading import Lock
 from typing import Generic, TypeVar
 
+from qql.compiler.options.query import SEARCH_PARAMS
 from qql.errors import QQLExecutionError, fail
 from qql.evaluation.files import Scored
+from qql.nodes import TARGETS
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject
@@ -202,9 +204,9 @@ def _same_score(score: float | None, last: float, tolerance: float) -> bool:
     return score is not None and math.isclose(score, last, rel_tol=tolerance)
 
 
-_UNSEARCHED = frozenset({"fusion", "rrf", "formula", "order_by", "sample", "text"})
+_UNSEARCHED = {"fusion", "rrf"} | {info.rest for info in TARGETS.values() if not info.by_vector}
 """Queries that compare no vectors, so that nothing about them is approximate."""
-_APPROXIMATE = frozenset({"hnsw_ef", "acorn", "indexed_only"})
+_APPROXIMATE = {one.name for one in SEARCH_PARAMS.values() if one.approximate}
 """Search parameters of the approximate search alone."""
 
 

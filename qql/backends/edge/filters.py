@@ -253,7 +253,7 @@ def _operator(known: MatchOperator) -> Reader[edge.MatchType]:
         return refused
     make = getattr(edge, "Match" + "".join(word.capitalize() for word in known.kind.split("_")))
     read_operand = _all_integers_or_strings if known.values else text
-    return lambda value, where: cast(edge.MatchType, make(read_operand(value, where)))
+    return lambda value, where: cast("edge.MatchType", make(read_operand(value, where)))
 
 
 _MATCHES: dict[str, Reader[edge.MatchType]] = {
