@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 from qql.advice.advisor import advise_all, advise_script
 from qql.advice.collection_facts import facts_of
@@ -13,7 +14,7 @@ from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, Files, SchemaSource, Stages, compile_script, make_context
+from qql.compiler.script import Compiled, CompileOptions, Files, compile_script, prepare
 from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.syntax.parser import parse_script
 
@@ -81,22 +82,18 @@ def lint_text(
     text: str,
     params: Params = None,
     *,
-    collection: str | None = None,
-    stages: Stages | None = None,
-    models: Mapping[str, str] | None = None,
-    schema: SchemaSource = None,
-    name: str = "<string>",
     disabled: Collection[str] = (),
+    **options: Unpack[CompileOptions],
 ) -> list[Diagnostic]:
     """The errors, warnings and advice of a text, in its order. Nothing is raised for a bad text.
 
-    The arguments are those of `compile_text`; what ``schema`` gives as an engine's answer to ``GET
+    The options are those of `CompileOptions`; what ``schema`` gives as an engine's answer to ``GET
     /collections/{name}`` tells advice more than vectors alone. Parameters need no values: what is said then
     holds for many. ``disabled`` are codes.
     """
-    context = make_context(collection, stages, models, schema)
-    source = Source(text, name)
-    return list(lint_script(source, params, context, facts_of(schema), disabled=disabled).found)
+    source, context = prepare(text, options)
+    facts = facts_of(options.get("schema"))
+    return list(lint_script(source, params, context, facts, disabled=disabled).found)
 
 
 def advised(

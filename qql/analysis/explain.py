@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from typing import Unpack
 
 from qql import nodes
 from qql.advice import advised, facts_of
@@ -16,8 +17,8 @@ from qql.compiler.bind import Params
 from qql.compiler.effective_filters import Filters
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import Input, QueryPlan
-from qql.compiler.script import Compiled, SchemaSource, Stages, compile_script, make_context
-from qql.errors import Diagnostic, Source
+from qql.compiler.script import Compiled, CompileOptions, compile_script, prepare
+from qql.errors import Diagnostic
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -27,19 +28,14 @@ __all__ = ["advice_lines", "explain_compiled", "explain_dict", "explain_text", "
 def explain_text(
     text: str,
     params: Params = None,
-    *,
-    collection: str | None = None,
-    stages: Stages | None = None,
-    models: Mapping[str, str] | None = None,
-    schema: SchemaSource = None,
-    name: str = "<string>",
+    **options: Unpack[CompileOptions],
 ) -> str:
     """The plan, the requests and advice of every statement of a text, without an engine.
 
-    The arguments are those of `compile_text`. Raises as that does.
+    The options are those of `CompileOptions`. Raises as that does.
     """
-    context = make_context(collection, stages, models, schema)
-    done = advised(compile_script(Source(text, name), params, context), context.schema, facts_of(schema))
+    source, context = prepare(text, options)
+    done = advised(compile_script(source, params, context), context.schema, facts_of(options.get("schema")))
     return "\n\n".join(map(explain_compiled, done))
 
 

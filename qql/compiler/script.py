@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -23,6 +23,7 @@ from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
 
 __all__ = [
+    "CompileOptions",
     "Compiled",
     "SchemaSource",
     "Stages",
@@ -31,6 +32,7 @@ __all__ = [
     "compile_script",
     "compile_text",
     "make_context",
+    "prepare",
 ]
 
 Files = Callable[[nodes.Execute], Source]
@@ -65,6 +67,38 @@ class Compiled:
     def text(self) -> str:
         """The statement as it was written."""
         return self.source.text[self.span.start : self.span.end]
+
+
+class CompileOptions(TypedDict, total=False):
+    """What `compile_text`, `check`, `explain_text` and `lint_text` take by name beside the text and its
+    parameters.
+
+    ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
+    gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
+    the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
+    to ``GET /collections/{name}``. ``name`` is what messages call the text.
+    """
+
+    collection: str | None
+    stages: Stages | None
+    models: Mapping[str, str] | None
+    schema: SchemaSource
+    name: str
+
+
+def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
+    """The text and the context in which it is compiled.
+
+    Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
+    """
+    unknown = options.keys() - CompileOptions.__optional_keys__
+    if unknown:
+        known = ", ".join(CompileOptions.__annotations__)
+        raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
+    context = make_context(
+        options.get("collection"), options.get("stages"), options.get("models"), options.get("schema")
+    )
+    return Source(text, options.get("name", "<string>")), context
 
 
 def make_context(
@@ -448,40 +482,23 @@ def compile_text(
     text: str,
     params: Params = None,
     *,
-    collection: str | None = None,
-    stages: Stages | None = None,
-    models: Mapping[str, str] | None = None,
-    schema: SchemaSource = None,
-    name: str = "<string>",
     warnings: list[Diagnostic] | None = None,
+    **options: Unpack[CompileOptions],
 ) -> list[Request]:
     """Compile a statement or a script to the requests that Qdrant would receive, in order.
 
-    ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
-    gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
-    the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
-    to ``GET /collections/{name}``. Warnings are added to ``warnings``.
+    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``.
+    Warnings are added to ``warnings``.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
     for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
-    context = make_context(collection, stages, models, schema)
-    found = compile_script(Source(text, name), params, context, warnings)
+    source, context = prepare(text, options)
+    found = compile_script(source, params, context, warnings)
     if warnings is not None:
-        for one in found:
-            message = None
-            if isinstance(one.statement, _WITHOUT_REQUEST):
-                word = type(one.statement).__name__.upper()
-                message = f"{word} is carried out by a session; it is not one request"
-            elif isinstance(one.statement, nodes.Query) and one.statement.provenance is not None:
-                message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
-            elif one.plan is not None and one.plan.second is not None:
-                message = "RERANK is carried out by a session; this request brings its candidates"
-            if message is not None:
-                warning = Diagnostic("no-request", message, one.span, severity="warning", source=one.source)
-                warnings.append(warning)
+        warnings += [warning for one in found if (warning := _no_request(one))]
     return [
         request
         for one in found
@@ -490,29 +507,30 @@ def compile_text(
     ]
 
 
+def _no_request(compiled: Compiled) -> Diagnostic | None:
+    """A warning for a statement of which a session does more than its requests."""
+    statement = compiled.statement
+    if isinstance(statement, _WITHOUT_REQUEST):
+        word = type(statement).__name__.upper()
+        message = f"{word} is carried out by a session; it is not one request"
+    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
+        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
+    elif compiled.plan is not None and compiled.plan.second is not None:
+        message = "RERANK is carried out by a session; this request brings its candidates"
+    else:
+        return None
+    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
+
+
 def check(
     text: str,
     params: Params = None,
-    *,
-    collection: str | None = None,
-    stages: Stages | None = None,
-    models: Mapping[str, str] | None = None,
-    schema: SchemaSource = None,
-    name: str = "<string>",
+    **options: Unpack[CompileOptions],
 ) -> list[Diagnostic]:
     """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
     warnings: list[Diagnostic] = []
     try:
-        compile_text(
-            text,
-            params,
-            collection=collection,
-            stages=stages,
-            models=models,
-            schema=schema,
-            name=name,
-            warnings=warnings,
-        )
+        compile_text(text, params, warnings=warnings, **options)
     except QQLCompileError as exc:
         found = [*exc.diagnostics, *warnings]
         return sorted(found, key=lambda d: d.span.start if d.span else 0)
