@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from qql import nodes
-from qql.advice.index_needs import NEEDS, Need, need_of
+from qql.advice.index_needs import FULL_TEXT, NEEDS, Need, need_of
 from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, as_name, listed, searches
@@ -94,7 +94,7 @@ def filter_without_index(view: View) -> Iterator[Found]:
     """
     seen: set[str] = set()
     for test, kind in _tested_indexes(view):
-        if kind == "" and test.need != NEEDS["text"] and test.key not in seen:
+        if kind == "" and test.need != FULL_TEXT and test.key not in seen:
             seen.add(test.key)
             message = f"the field `{test.key}` has no payload index in `{view.collection}`"
             hint = _index_statement(view, test.key, test.need.types[0])
@@ -134,7 +134,7 @@ def index_type(view: View) -> Iterator[Found]:
     it point by point. Fewer than 1000 points are passed over.
     """
     for test, kind in _tested_indexes(view):
-        if not kind or test.need == NEEDS["text"]:
+        if not kind or test.need == FULL_TEXT:
             continue
         option = _disabled_option(view, test) if kind == "integer" else None
         if kind in test.need.types and option is None:
@@ -170,7 +170,7 @@ def text_without_index(view: View) -> Iterator[Found]:
     for condition in view.conditions():
         for test in _tests(condition):
             kind = _type_of_index(view, test.key)
-            if test.need != NEEDS["text"] or kind in (None, "text") or test.key in seen:
+            if test.need != FULL_TEXT or kind in (None, "text") or test.key in seen:
                 continue
             seen.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
