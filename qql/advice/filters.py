@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from qql import nodes
-from qql.advice.index_needs import NEEDS, Need, need_of
+from qql.advice.index_needs import FULL_TEXT, NEEDS, Need, need_of
 from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, as_name, listed, searches
@@ -54,7 +54,7 @@ def _disabled_option(view: View, test: _Test) -> str | None:
     return option if option is not None and index.get(option) is False else None
 
 
-def _create_index(view: View, key: str, kind: str) -> str:
+def _index_statement(view: View, key: str, kind: str) -> str:
     return show(nodes.CreateIndex(nodes.Name(view.collection), nodes.Name(key), nodes.Name(kind))) + ";"
 
 
@@ -94,10 +94,10 @@ def filter_without_index(view: View) -> Iterator[Found]:
     """
     seen: set[str] = set()
     for test, kind in _tested_indexes(view):
-        if kind == "" and test.need != NEEDS["text"] and test.key not in seen:
+        if kind == "" and test.need != FULL_TEXT and test.key not in seen:
             seen.add(test.key)
             message = f"the field `{test.key}` has no payload index in `{view.collection}`"
-            hint = _create_index(view, test.key, test.need.types[0])
+            hint = _index_statement(view, test.key, test.need.types[0])
             other = _other_path(view, test.key)
             if other is not None:
                 message += f": the one on `{other}` is for another path"
@@ -108,7 +108,7 @@ def filter_without_index(view: View) -> Iterator[Found]:
     few = view.facts.points is not None and view.facts.points < FEW_POINTS
     if group is not None and not few and _type_of_index(view, str(group.name.text)) == "":
         message = f"the field `{group.name.text}` that groups are made by has no payload index"
-        yield Found(group.name.span, message, _create_index(view, str(group.name.text), "keyword"))
+        yield Found(group.name.span, message, _index_statement(view, str(group.name.text), "keyword"))
 
 
 def _other_path(view: View, key: str) -> str | None:
@@ -134,7 +134,7 @@ def index_type(view: View) -> Iterator[Found]:
     it point by point. Fewer than 1000 points are passed over.
     """
     for test, kind in _tested_indexes(view):
-        if not kind or test.need == NEEDS["text"]:
+        if not kind or test.need == FULL_TEXT:
             continue
         option = _disabled_option(view, test) if kind == "integer" else None
         if kind in test.need.types and option is None:
@@ -142,13 +142,12 @@ def index_type(view: View) -> Iterator[Found]:
         if option is not None:
             message = f"the integer index on `{test.key}` has {option} = false: it does not answer"
             message += f" {test.need.use}"
-            hint = _create_index(view, test.key, "integer")
+            hint = _index_statement(view, test.key, "integer")
         else:
             wanted = " or ".join(test.need.types)
             message = f"the {kind} index on `{test.key}` does not answer {test.need.use}: that takes {wanted}"
-            hint = (
-                f"compare with what the field holds, or {_create_index(view, test.key, test.need.types[0])}"
-            )
+            create = _index_statement(view, test.key, test.need.types[0])
+            hint = f"compare with what the field holds, or {create}"
             if kind == "datetime" and test.need in (NEEDS["equal str"], NEEDS["equal uuid"]):
                 hint = f"a range of dates: {as_name(test.key)} BETWEEN '…' AND '…'"
         yield Found(_span_here(view, test.span), message, hint)
@@ -171,12 +170,12 @@ def text_without_index(view: View) -> Iterator[Found]:
     for condition in view.conditions():
         for test in _tests(condition):
             kind = _type_of_index(view, test.key)
-            if test.need != NEEDS["text"] or kind in (None, "text") or test.key in seen:
+            if test.need != FULL_TEXT or kind in (None, "text") or test.key in seen:
                 continue
             seen.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
             message = f"the field `{test.key}` {has}: MATCH looks for characters, not for words"
-            yield Found(_span_here(view, test.span), message, _create_index(view, test.key, "text"))
+            yield Found(_span_here(view, test.span), message, _index_statement(view, test.key, "text"))
 
 
 @rule(
@@ -198,7 +197,7 @@ def index_required(view: View) -> Iterator[Found]:
             continue
         has = f"has a {kind} index" if kind else "has no index"
         message = f"{need.use} takes an index of type {' or '.join(need.types)}, and `{name.text}` {has}"
-        create = _create_index(view, str(name.text), need.types[0])
+        create = _index_statement(view, str(name.text), need.types[0])
         yield Found(
             _span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
         )

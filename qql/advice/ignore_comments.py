@@ -39,9 +39,9 @@ class IgnoreComments:
     def __init__(self, source: Source, statements: Sequence[Span]) -> None:
         self.source = source
         self.statements = statements
-        self.found = list(self._find()) if _MARKED.search(source.text) else []
+        self.found = list(self._find_ignores()) if _MARKED.search(source.text) else []
 
-    def _find(self) -> Iterator[_Ignore]:
+    def _find_ignores(self) -> Iterator[_Ignore]:
         for match in _all_comments(self.source.text):
             ours = _OURS.fullmatch(match[0])
             if ours is None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from qql import nodes
+from qql.advice.view import joined
 from qql.compiler.scalars import is_date, scalar_value
 
-__all__ = ["NEEDS", "Need", "need_of"]
+__all__ = ["FULL_TEXT", "NEEDS", "Need", "need_of"]
 
 
 class Need(NamedTuple):
@@ -33,12 +34,6 @@ NEEDS: Mapping[str, Need] = {
     "range int": Need("a range of numbers", ("integer", "float"), "range"),
     "range float": Need("a range of numbers", ("float", "integer"), "range"),
     "range date": Need("a range of dates", ("datetime",)),
-    # MATCH, by its kind; ANY and EXCEPT are equality.
-    "text": Need("full-text MATCH", ("text",)),
-    "phrase": Need("full-text MATCH", ("text",)),
-    "text_any": Need("full-text MATCH", ("text",)),
-    "prefix": Need("MATCH PREFIX and SUBSTRING", ("keyword",)),
-    "substring": Need("MATCH PREFIX and SUBSTRING", ("keyword",)),
     # Other conditions.
     "geo": Need("a geo condition", ("geo",)),
     "other": Need(
@@ -51,6 +46,17 @@ NEEDS: Mapping[str, Need] = {
 }
 
 
+FULL_TEXT = Need("full-text MATCH", ("text",))
+
+
+def _need_of_match(operator: nodes.MatchOperator) -> Need:
+    """What an operator of MATCH needs, by its declaration; those of one index are spoken of together."""
+    if operator.index == FULL_TEXT.types:
+        return FULL_TEXT
+    alike = [one.word for one in nodes.MATCH_OPERATORS.values() if one.index == operator.index]
+    return Need(f"MATCH {joined(alike)}", operator.index)
+
+
 def need_of(condition: nodes.Condition) -> Need:
     """What a condition needs, by its operator and by the values that it compares with."""
     match condition:
@@ -58,10 +64,9 @@ def need_of(condition: nodes.Condition) -> Need:
             return _need_of_equality([condition.value])
         case nodes.In():
             return _need_of_equality(condition.values)
-        case nodes.Match(kind="any" | "except"):
-            return _need_of_equality(condition.value)
         case nodes.Match():
-            return NEEDS[condition.kind]
+            operator = nodes.MATCH_OPERATORS[condition.kind]
+            return _need_of_equality(condition.value) if operator.values else _need_of_match(operator)
         case nodes.Compare():
             return _need_of_range([condition.value])
         case nodes.Between():

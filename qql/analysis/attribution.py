@@ -114,7 +114,7 @@ def _shares_below(
         if found is not None and not path and amount == found.score:
             parts = [part or 0.0 for part in found.parts]  # as they are, so that no rounding comes between
         else:
-            parts = _divide(amount, found, len(inputs))
+            parts = _divide_amount(amount, found, len(inputs))
     for number, one in enumerate(inputs):
         part = parts[number]
         rank, score = lookups.places[one].get(hit.id, (None, None))
@@ -128,7 +128,7 @@ _CANCELLED = 1e-3
 """A sum that is less than this part of its summands' sizes says nothing about their shares."""
 
 
-def _divide(amount: float, found: Fused | None, inputs: int) -> list[float | None]:
+def _divide_amount(amount: float, found: Fused | None, inputs: int) -> list[float | None]:
     """An amount, divided among the inputs of a fusion as the fused score is; None where that is not known."""
     if amount == 0:
         return [0.0] * inputs

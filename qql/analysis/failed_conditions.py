@@ -41,17 +41,17 @@ class ConditionCheck:
         ]
         return tuple(dict.fromkeys(found))
 
-    def _holds(self, condition: nodes.Condition) -> bool:
+    def _is_true(self, condition: nodes.Condition) -> bool:
         """Whether a condition holds, by what was asked about its leaves."""
         match condition:
             case nodes.And():
-                return all(map(self._holds, condition.children))
+                return all(map(self._is_true, condition.children))
             case nodes.Or():
-                return any(map(self._holds, condition.children))
+                return any(map(self._is_true, condition.children))
             case nodes.Not():
-                return not self._holds(condition.child)
+                return not self._is_true(condition.child)
             case nodes.MinShould():
-                return sum(map(self._holds, condition.conditions)) >= _least(condition)
+                return sum(map(self._is_true, condition.conditions)) >= _minimum(condition)
         return self.truths[show(condition)]
 
     def _failing_parts(self, condition: nodes.Condition) -> Iterator[str]:
@@ -62,13 +62,13 @@ class ConditionCheck:
                     yield from self._failing_parts(child)
             case nodes.Not(child=nodes.Not() as inner):
                 yield from self._failing_parts(inner.child)
-            case nodes.Not(child=nodes.Or() as inner) if self._holds(inner):
+            case nodes.Not(child=nodes.Or() as inner) if self._is_true(inner):
                 for child in inner.children:
                     yield from self._failing_parts(nodes.Not(child))
-            case nodes.MinShould() if not self._holds(condition):
-                held = sum(map(self._holds, condition.conditions))
+            case nodes.MinShould() if not self._is_true(condition):
+                held = sum(map(self._is_true, condition.conditions))
                 yield f"{show(condition)}, of which {held} hold{'s' if held == 1 else ''}"
-            case _ if not self._holds(condition):
+            case _ if not self._is_true(condition):
                 yield show(condition)
 
 
@@ -112,5 +112,5 @@ def _leaves(condition: nodes.Condition) -> Iterator[nodes.Condition]:
         yield from _leaves(one)
 
 
-def _least(condition: nodes.MinShould) -> int:
+def _minimum(condition: nodes.MinShould) -> int:
     return int(resolved(condition.count.value, condition.count.span))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
+from qql.nodes import TARGETS
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = [
@@ -18,7 +18,8 @@ __all__ = [
     "without_threshold",
 ]
 
-_VECTOR_QUERIES: Final = ("nearest", "recommend", "discover", "context", "relevance_feedback")
+_VECTOR_QUERIES = {"nearest", *(info.rest for info in TARGETS.values() if info.by_vector)}
+"""The keys of queries that compare vectors, as the targets declare them."""
 
 
 def grouped_by(body: Body) -> str | None:
@@ -42,7 +43,7 @@ def plain_search(body: Body) -> JsonObject:
 
 def compares_vectors(body: Body) -> bool:
     """Whether the score of a point is a comparison of its vector."""
-    return any(key in body["query"] for key in _VECTOR_QUERIES)
+    return not _VECTOR_QUERIES.isdisjoint(body["query"])
 
 
 def exact_search(body: Body) -> JsonObject:

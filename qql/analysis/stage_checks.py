@@ -76,24 +76,24 @@ class StageChecks:
         """The comparison of a fusion with what it is made of; None for other stages."""
         if at not in self._verdicts:
             fusion = Fusion.of(self.stages[at].body)
-            self._verdicts[at] = None if fusion is None else self._compare(at, fusion)
+            self._verdicts[at] = None if fusion is None else self._verdict_of(at, fusion)
         return self._verdicts[at]
 
-    def _compare(self, at: int, fusion: Fusion) -> Verdict | None:
+    def _verdict_of(self, at: int, fusion: Fusion) -> Verdict | None:
         run = self.stages[at]
         if not run.inputs:
             return None
-        plain = self._compare_one_way(at, fusion, False)
+        plain = self._verdict_one_way(at, fusion, False)
         if fusion.method != "dbsf" or not plain.unexplained:
             return self._with_reasons(at, fusion, plain)
-        turned = self._compare_one_way(at, fusion, True)
+        turned = self._verdict_one_way(at, fusion, True)
         if not turned.unexplained and any(one.rank is not None for one in plain.differences):
             return turned  # the scores themselves say so
         plain = self._with_reasons(at, fusion, plain)
         turned = self._with_reasons(at, fusion, turned) if plain.unexplained else turned
         return turned if plain.unexplained and not turned.unexplained else plain
 
-    def _compare_one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
+    def _verdict_one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
         run, found = self.stages[at], self.lists[at]
         lists = [self.lists[one] for one in run.inputs]
         limit = None if self._grouped and at == 0 else run.limit

@@ -9,7 +9,7 @@ stage has all of that in it, so that its answer is the list that the stages abov
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,9 +18,10 @@ from qql.analysis.model import Id, Path, StageRun
 from qql.analysis.query_body import all_filters, grouped_by, is_conjunction, mmr_of, plain_search
 from qql.compiler.emit_filters import all_of
 from qql.compiler.plan import Input, QueryPlan, Stage
+from qql.rest.inference_objects import inputs_of_query
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.request import Request
-from qql.rest.types import Body, Json, JsonObject
+from qql.rest.types import Body, JsonObject
 from qql.syntax.printer import show
 
 __all__ = ["stage_requests"]
@@ -179,22 +180,8 @@ def _named_points(body: Body, collection: str) -> list[Id]:
     lookup = body.get("lookup_from")
     if lookup and lookup.get("collection") != collection:
         return []
-    named = [one for one in _compared_inputs(body.get("query") or {}) if isinstance(one, (int, str))]
+    named = [one for one in inputs_of_query(body.get("query") or {}) if isinstance(one, (int, str))]
     return list(dict.fromkeys(named))
-
-
-def _compared_inputs(query: Body) -> Iterator[Json]:
-    """The vectors, texts and points that a query compares with."""
-    if "nearest" in query:
-        yield query["nearest"]
-    recommend, discover = query.get("recommend") or {}, query.get("discover") or {}
-    feedback = query.get("relevance_feedback") or {}
-    yield from recommend.get("positive") or ()
-    yield from recommend.get("negative") or ()
-    for pair in (*(query.get("context") or ()), *(discover.get("context") or ())):
-        yield from (pair["positive"], pair["negative"])
-    yield from (one["target"] for one in (discover, feedback) if one)
-    yield from (item["example"] for item in feedback.get("feedback") or ())
 
 
 # ------------------------------------------------------------------------------------ labels

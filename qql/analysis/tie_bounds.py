@@ -151,11 +151,11 @@ class FusionBounds:
         self.by_direction = by_direction
         self._given = contributions(fusion, lists, by_direction=by_direction)
         self._ranked: dict[tuple[int, int, int, bool], _Possible] = {}
-        self._scores: dict[tuple[_Possible, ...], _Possible] = {}
+        self._possible_scores: dict[tuple[_Possible, ...], _Possible] = {}
 
     def allows(self, key: Id, score: float) -> bool:
         """Whether the point can have this score."""
-        return any(key in one.places for one in self.inputs) and self._score(key).has(score)
+        return any(key in one.places for one in self.inputs) and self._possible_score(key).has(score)
 
     def fewest(self, limit: int) -> int:
         """How many points the fusion gives at least, where no threshold cuts it."""
@@ -174,7 +174,7 @@ class FusionBounds:
 
     def may_score_below(self, key: Id, threshold: float) -> bool:
         """Whether a threshold may cut the point off."""
-        return self._score(key).low < f32(threshold)
+        return self._possible_score(key).low < f32(threshold)
 
     def bounds(self, found: Sequence[Candidate], limit: int, threshold: float | None) -> TieBounds:
         """What is open in the fusion's own list, of which ``found`` is what was given once."""
@@ -187,7 +187,7 @@ class FusionBounds:
         perhaps = sorted(high for _, high in keys.values())
         places = {}
         for key in every:
-            total, (low, high) = self._score(key), keys[key]
+            total, (low, high) = self._possible_score(key), keys[key]
             first = len(surely) - bisect_right(surely, _raised(high))
             last = len(perhaps) - bisect_left(perhaps, _lowered(low)) - 1 + strangers
             if first >= limit or (threshold is not None and total.high + slack(total.high) < threshold):
@@ -199,7 +199,7 @@ class FusionBounds:
         return TieBounds(places, min(strangers, limit), fixed=False)
 
     def _is_certain(self, key: Id) -> bool:
-        return len(self._score(key).values) == 1 and not self.may_lack(key)
+        return len(self._possible_score(key).values) == 1 and not self.may_lack(key)
 
     def _tied_beyond_limit(
         self, found: Sequence[Candidate], limit: int, threshold: float | None
@@ -216,11 +216,11 @@ class FusionBounds:
         given = {one.id for one in found}
         return [one.id for one in every if rank_key(one, self.fusion.by_value) == bar and one.id not in given]
 
-    def _score(self, key: Id) -> _Possible:
+    def _possible_score(self, key: Id) -> _Possible:
         parts = tuple(self._share_of(at, key) for at in range(len(self.inputs)))
-        if parts not in self._scores:  # points that stand alike have one between them
-            self._scores[parts] = reduce(_Possible.plus, parts, _NOTHING)
-        return self._scores[parts]
+        if parts not in self._possible_scores:  # points that stand alike have one between them
+            self._possible_scores[parts] = reduce(_Possible.plus, parts, _NOTHING)
+        return self._possible_scores[parts]
 
     def _share_of(self, at: int, key: Id) -> _Possible:
         """What one input can give to a point."""
@@ -249,7 +249,7 @@ class FusionBounds:
 
     def _key_range(self, key: Id) -> tuple[RankKey, RankKey]:
         """The lowest and the highest that a point can rank."""
-        total = self._score(key)
+        total = self._possible_score(key)
         scores = (False, total.low), (False, total.high)
         if not self.fusion.by_value:
             return scores

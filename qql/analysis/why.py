@@ -54,7 +54,7 @@ def why(
         return _why_reranked(trace, standings, plan.second, second())
     place = place_of(analysis.hits, key)
     if place is None:
-        return Explanation(key, standings[0].outcome, _reason(trace, standings), standings=standings)
+        return Explanation(key, standings[0].outcome, _reason_text(trace, standings), standings=standings)
     rank, hit = place[0] + analysis.offset, place[1]
     last = analysis.offset + len(analysis.hits)
     reason = f"point {key} is hit {rank} of {last}, {placed_by(trace.stages[0], hit)}"
@@ -80,7 +80,7 @@ def _why_reranked(
     place = next(((rank, *one[1:]) for rank, one in enumerate(order, 1) if one[0] == key), None)
     if place is None:
         mine = Standing("RERANK", 0, "not-in-inputs", "it is none of the candidates")
-        return Explanation(key, mine.outcome, _reason(trace, standings), standings=(mine, *below))
+        return Explanation(key, mine.outcome, _reason_text(trace, standings), standings=(mine, *below))
     rank, first_score, second_score = place
     offset, top = second.offset, len(order) if second.top is None else second.top
     by = "without a text and so behind the others"
@@ -110,7 +110,7 @@ def _beyond_page(mine: Standing, rank: int, slots: Slots) -> Standing:
 # ------------------------------------------------------------------------------------ the reason
 
 
-def _reason(trace: QueryTrace, standings: Sequence[Standing]) -> str:
+def _reason_text(trace: QueryTrace, standings: Sequence[Standing]) -> str:
     """Why the point is no hit, by the stages that did not give it."""
     if standings[0].outcome != "not-in-inputs":
         return f"point {trace.key} is no hit: {standings[0].told}"

@@ -49,7 +49,7 @@ def _place_of_group(root: StageTrace, values: Sequence[Id]) -> _Place | None:
     taken = slots.limit + slots.offset
     every = root.point.groups(limit=max(DEEPEST // size, taken))
     mine = [(rank, one) for rank, one in enumerate(every, 1) if one["id"] in values]
-    inside = [_Place(rank, one["id"], None) for rank, one in mine if root.key in _members(one)]
+    inside = [_Place(rank, one["id"], None) for rank, one in mine if root.key in _member_ids(one)]
     places = [_Place(rank, one["id"], _rank_in_group(root, one["id"])) for rank, one in mine]
     beyond = [one for one in places if one.inside is not None]
     near = [one for one in beyond if one.rank <= taken]
@@ -101,10 +101,10 @@ def _verified_changes(root: StageTrace, place: _Place) -> tuple[Change, ...]:
         return ()
     changed = {"limit": max(place.rank, taken)}
     changed |= {} if place.inside is None else {"group_size": place.inside}
-    if not any(root.key in _members(one) for one in root.point.groups(**changed)):
+    if not any(root.key in _member_ids(one) for one in root.point.groups(**changed)):
         return ()
     return (*paged, *([] if place.inside is None else [Change("SIZE", place.inside)]))
 
 
-def _members(group: Body) -> list[Id]:
+def _member_ids(group: Body) -> list[Id]:
     return [hit["id"] for hit in group["hits"]]

@@ -32,11 +32,11 @@ def standing_in(stage: StageTrace) -> Standing:
     if place is not None:
         return _found(stage, *place)
     if not stage.run.inputs:
-        standing = _searched(stage)
+        standing = _absent_from_search(stage)
     elif Fusion.of(stage.run.body) is not None:
-        standing = _fused(stage)
+        standing = _absent_from_fusion(stage)
     else:
-        standing = _rescored(stage)
+        standing = _absent_from_rescoring(stage)
     return standing_in_groups(stage, standing) if stage.makes_groups else standing
 
 
@@ -55,7 +55,7 @@ def _found(stage: StageTrace, rank: int, one: Candidate) -> Standing:
 # ------------------------------------------------------------------------------------ searches
 
 
-def _searched(stage: StageTrace) -> Standing:
+def _absent_from_search(stage: StageTrace) -> Standing:
     """Of a stage that searches the collection."""
     failed = stage.trace.conditions.failed(stage.run)
     named = stage.key in map(_engine_spelling, stage.run.named)
@@ -195,9 +195,9 @@ def _missed(stage: StageTrace, place: Placement) -> Standing:
     if stage.run.inputs and stage.depends_on_chance:
         return _left_to_chance(stage, place)
     if rescored is not None and rescored.reason in EXPLAINED:
-        return _lost(stage, place, rescored.reason)
+        return _given_but_absent(stage, place, rescored.reason)
     if not compares_vectors(body):
-        return _lost(stage, place, "unexplained")
+        return _given_but_absent(stage, place, "unexplained")
     text = f"{place.by} it has rank {place.rank} in an exact search, and the approximate one missed it"
     room = room_for(stage, stage.candidate_slots, place, exact_search(body))
     changes = verified_changes(stage, (*exact_changes(body), *room[0]), room[1]) if room else ()
@@ -213,7 +213,7 @@ def _unscored(stage: StageTrace) -> Standing:
     if run.inputs and stage.point.gives(stage.point.alone(without_threshold(run.body))):
         return _left_to_chance(stage, Placement("", None))
     if "text" not in query and not (run.stage.vector is None or run.stage.vector.kind == "sparse"):
-        return _lost(stage, Placement("", None), "unexplained")
+        return _given_but_absent(stage, Placement("", None), "unexplained")
     return stage.standing("no-match", "it has nothing in common with what is searched for")
 
 
@@ -244,14 +244,14 @@ def _not_in_inputs(stage: StageTrace) -> Standing:
     return stage.standing("not-in-inputs", f"{joined(labels)} {verb}")
 
 
-def _rescored(stage: StageTrace) -> Standing:
+def _absent_from_rescoring(stage: StageTrace) -> Standing:
     """Of a stage that scores what its inputs found again."""
     if not any(one.place() for one in stage.inputs):
         return _not_in_inputs(stage)
     return _drawn(stage) or _without_vector(stage) or _ranked(stage)
 
 
-def _fused(stage: StageTrace) -> Standing:
+def _absent_from_fusion(stage: StageTrace) -> Standing:
     """Of a fusion, by its recomputed list."""
     fusion, verdict, slots = Fusion.of(stage.run.body), stage.report.verdict, stage.slots
     assert fusion is not None and verdict is not None
@@ -274,7 +274,7 @@ def _fused(stage: StageTrace) -> Standing:
     reason = next((one.reason for one in verdict.differences if one.id == stage.key), "unexplained")
     if reason in ("ties", "rounding"):
         return _left_to_chance(stage, place)
-    return _lost(stage, place, reason)
+    return _given_but_absent(stage, place, reason)
 
 
 # ------------------------------------------------------------------------------------ reasons
@@ -318,7 +318,7 @@ def _left_to_chance(stage: StageTrace, place: Placement) -> Standing:
     return stage.standing("tie", text, place.rank, place.score)
 
 
-def _lost(stage: StageTrace, place: Placement, reason: str) -> Standing:
+def _given_but_absent(stage: StageTrace, place: Placement, reason: str) -> Standing:
     """A point that should be there by what the stages below give, and is not."""
     outcome = {"sample": "chance", "nondeterminism": "chance", "shards": "shards"}.get(reason, "unexplained")
     text = "the stages below have it, but " if stage.run.inputs else ""
