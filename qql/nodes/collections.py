@@ -5,6 +5,37 @@ from __future__ import annotations
 from qql.nodes.core import Name, Node, Option, Scalar, node
 from qql.nodes.declare import Rows, statement
 
+__all__ = [
+    "AddVector",
+    "AlterCollection",
+    "Block",
+    "CollectionStatement",
+    "CreateAlias",
+    "CreateCollection",
+    "CreateIndex",
+    "CreateShardKey",
+    "CreateSnapshot",
+    "DropAlias",
+    "DropCollection",
+    "DropIndex",
+    "DropShardKey",
+    "DropSnapshot",
+    "DropVector",
+    "Optimize",
+    "RenameAlias",
+    "RestoreSnapshot",
+    "SetQuota",
+    "ShowAliases",
+    "ShowCollection",
+    "ShowCollections",
+    "ShowIndexes",
+    "ShowQuotas",
+    "ShowShardKeys",
+    "ShowSnapshots",
+    "VectorChange",
+    "VectorDef",
+]
+
 
 @node
 class Block(Node):
@@ -287,3 +318,32 @@ class ShowCollection(Node):
     """``SHOW COLLECTION c``."""
 
     name: Name
+
+
+CollectionStatement = (
+    CreateCollection
+    | AlterCollection
+    | AddVector
+    | DropVector
+    | DropCollection
+    | CreateIndex
+    | DropIndex
+    | ShowIndexes
+    | CreateAlias
+    | DropAlias
+    | RenameAlias
+    | ShowAliases
+    | CreateSnapshot
+    | DropSnapshot
+    | RestoreSnapshot
+    | ShowSnapshots
+    | CreateShardKey
+    | DropShardKey
+    | ShowShardKeys
+    | SetQuota
+    | ShowQuotas
+    | Optimize
+    | ShowCollections
+    | ShowCollection
+)
+"""Statements about collections and what belongs to them."""

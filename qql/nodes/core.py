@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 from qql.errors import Span
 from qql.nodes.declare import part
 
-__all__ = ["NOWHERE", "Name", "Node", "Option", "Param", "Scalar", "Uuid", "is_uuid", "node", "walk"]
+__all__ = [
+    "NOWHERE",
+    "Name",
+    "Node",
+    "Option",
+    "Param",
+    "Scalar",
+    "Uuid",
+    "is_uuid",
+    "node",
+    "walk",
+]
 
 NOWHERE = Span(0, 0)
 """The span of what nobody wrote."""

@@ -8,6 +8,29 @@ from typing import Any
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import EVERYWHERE, Support
 
+__all__ = [
+    "MATCH_OPERATORS",
+    "MATCH_WORDS",
+    "And",
+    "Between",
+    "Compare",
+    "Condition",
+    "Geo",
+    "HasVector",
+    "In",
+    "IsEmpty",
+    "IsNull",
+    "Match",
+    "MatchOperator",
+    "MinShould",
+    "Nested",
+    "Not",
+    "Or",
+    "Range",
+    "Slice",
+    "ValuesCount",
+]
+
 
 @node
 class Compare(Node):

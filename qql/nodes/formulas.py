@@ -9,6 +9,25 @@ from qql.nodes.core import Name, Node, Scalar, node
 from qql.nodes.declare import Support
 from qql.nodes.filters import Condition
 
+__all__ = [
+    "DECAYS",
+    "FUNCTIONS",
+    "FUNCTION_OF",
+    "SPELLINGS",
+    "Call",
+    "Case",
+    "Datetime",
+    "DatetimeKey",
+    "Decay",
+    "Divide",
+    "Expression",
+    "Function",
+    "GeoDistance",
+    "Truth",
+    "When",
+]
+
+
 _FORMULAS = Support("1.14")
 
 

@@ -10,6 +10,24 @@ from qql.nodes.filters import Condition
 from qql.nodes.queries import Selection, Shard
 from qql.nodes.targets import OrderBy
 
+__all__ = [
+    "ClearPayload",
+    "Copy",
+    "Count",
+    "Delete",
+    "DeletePayload",
+    "DeleteVector",
+    "Embedding",
+    "Facet",
+    "Mapping",
+    "PointStatement",
+    "Scroll",
+    "UpdatePayload",
+    "UpdateVector",
+    "UpdateVectors",
+    "Upsert",
+]
+
 
 @statement("COUNT", "source where params shard")
 @node
@@ -206,3 +224,20 @@ class Copy(Node):
     map: tuple[Mapping, ...] = ()
     batch: Scalar | None = None
     on_error: str | None = None
+
+
+PointStatement = (
+    Count
+    | Facet
+    | Scroll
+    | Delete
+    | DeletePayload
+    | DeleteVector
+    | ClearPayload
+    | Upsert
+    | UpdatePayload
+    | UpdateVector
+    | UpdateVectors
+    | Copy
+)
+"""Statements that read and write points."""

@@ -7,6 +7,21 @@ from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.targets import Formula, Target
 
+__all__ = [
+    "Cte",
+    "Fusion",
+    "Group",
+    "GroupLookup",
+    "Lookup",
+    "Provenance",
+    "Query",
+    "Ref",
+    "Rerank",
+    "Selection",
+    "Shard",
+    "Using",
+]
+
 
 @node
 class Fusion(Node):

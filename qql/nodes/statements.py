@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-from qql.nodes.collections import (
-    AddVector,
-    AlterCollection,
-    CreateAlias,
-    CreateCollection,
-    CreateIndex,
-    CreateShardKey,
-    CreateSnapshot,
-    DropAlias,
-    DropCollection,
-    DropIndex,
-    DropShardKey,
-    DropSnapshot,
-    DropVector,
-    Optimize,
-    RenameAlias,
-    RestoreSnapshot,
-    SetQuota,
-    ShowAliases,
-    ShowCollection,
-    ShowCollections,
-    ShowIndexes,
-    ShowQuotas,
-    ShowShardKeys,
-    ShowSnapshots,
-)
+from qql.nodes.collections import CollectionStatement
 from qql.nodes.core import Name, Node, Option, Scalar, node
 from qql.nodes.declare import statement
-from qql.nodes.points import (
-    ClearPayload,
-    Copy,
-    Count,
-    Delete,
-    DeletePayload,
-    DeleteVector,
-    Facet,
-    Scroll,
-    UpdatePayload,
-    UpdateVector,
-    UpdateVectors,
-    Upsert,
-)
+from qql.nodes.points import PointStatement
 from qql.nodes.queries import Query
+
+__all__ = [
+    "Batch",
+    "Define",
+    "Dump",
+    "Execute",
+    "Explain",
+    "ShowStages",
+    "Statement",
+    "Undefine",
+    "Use",
+    "Why",
+    "subject",
+]
 
 
 @statement("BATCH {statements}", "wait params")
@@ -130,49 +106,15 @@ class Why(Node):
 
 Statement = (
     Query
-    | Count
-    | Facet
-    | Scroll
-    | Delete
-    | DeletePayload
-    | DeleteVector
-    | ClearPayload
-    | Upsert
-    | UpdatePayload
-    | UpdateVector
-    | UpdateVectors
+    | PointStatement
+    | CollectionStatement
     | Batch
-    | Copy
-    | CreateCollection
-    | AlterCollection
-    | AddVector
-    | DropVector
-    | DropCollection
-    | CreateIndex
-    | DropIndex
-    | ShowIndexes
-    | CreateAlias
-    | DropAlias
-    | RenameAlias
-    | ShowAliases
-    | CreateSnapshot
-    | DropSnapshot
-    | RestoreSnapshot
-    | ShowSnapshots
-    | CreateShardKey
-    | DropShardKey
-    | ShowShardKeys
-    | SetQuota
-    | ShowQuotas
-    | Optimize
     | Execute
     | Dump
     | Use
     | Define
     | Undefine
     | ShowStages
-    | ShowCollections
-    | ShowCollection
     | Explain
     | Why
 )

@@ -19,6 +19,33 @@ from qql.nodes.declare import (
 )
 from qql.nodes.formulas import Expression
 
+__all__ = [
+    "EMBEDDED",
+    "STRATEGY",
+    "AnyInput",
+    "Context",
+    "ContextPair",
+    "Discover",
+    "Embedded",
+    "FeedbackItem",
+    "Formula",
+    "FullText",
+    "Hybrid",
+    "Image",
+    "Inference",
+    "Input",
+    "Mmr",
+    "OrderBy",
+    "Point",
+    "Points",
+    "Recommend",
+    "RelevanceFeedback",
+    "Sample",
+    "Target",
+    "Text",
+    "Vector",
+]
+
 
 @node
 class Text(Node):
