@@ -54,6 +54,11 @@ class Support:
     edge: str = YES
     local: str = YES
 
+    @property
+    def refused_by_edge(self) -> bool:
+        """Whether the embedded engine refuses it; ``edge`` is the reason then."""
+        return self.edge != YES and not self.edge.startswith("noted: ")
+
 
 EVERYWHERE = Support()
 _Class = TypeVar("_Class", bound="type[Node]")

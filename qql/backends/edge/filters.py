@@ -11,7 +11,6 @@ from typing import cast
 
 from qql.errors import QQLExecutionError
 from qql.nodes import MATCH_OPERATORS, MatchOperator
-from qql.nodes.declare import YES
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
 
@@ -245,7 +244,7 @@ def _all_integers_or_strings(value: Json, where: str) -> list[int] | list[str]:
 
 def _operator(known: MatchOperator) -> Reader[edge.MatchType]:
     """The reader of a declared operator, whose engine class is named as its key: text_any → MatchTextAny."""
-    if known.support.edge != YES:
+    if known.support.refused_by_edge:
 
         def refused(value: Json, where: str) -> edge.MatchType:
             raise unsupported(known.words, known.support.edge)

@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
+from qql.compiler.options.query import SEARCH_PARAMS
+from qql.compiler.options.table import Setting
 from qql.errors import did_you_mean
+from qql.nodes import TARGETS
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, RRF_K, U32
 from qql.rest.types import Body, Json
 
@@ -56,7 +59,15 @@ def _idf(value: Json, where: str) -> edge.IdfParams | None:
     return edge.IdfParams(**read(value, where, {"corpus": read_filter}, ("corpus",)))
 
 
+def _refused_parameter(setting: Setting) -> Reader[object]:
+    def refuse_parameter(value: Json, where: str) -> object:
+        raise unsupported(f"`{setting.name}`", setting.support.edge)
+
+    return refuse_parameter
+
+
 _PARAMS: dict[str, Reader[object]] = {
+    **{one.name: _refused_parameter(one) for one in SEARCH_PARAMS.values() if one.support.refused_by_edge},
     "hnsw_ef": integer(),
     "exact": boolean,
     "quantization": object_of(
@@ -426,3 +437,20 @@ _QUERIES: dict[str, _Kind] = {
     "relevance_feedback": _keyed(_relevance_feedback, mapping),
     "text": _keyed(_full_text),
 }
+
+
+def _refused(words: str, reason: str) -> _Kind:
+    def refuse_kind(name: str, given: Body, stage: _Stage) -> _Scoring:
+        raise unsupported(words, reason)
+
+    return refuse_kind
+
+
+# What a target or a parameter declares that the engine lacks is refused in the words of its declaration.
+_QUERIES.update(
+    {
+        info.rest: _refused(info.words, info.support.edge)
+        for info in TARGETS.values()
+        if info.rest is not None and info.support.refused_by_edge
+    }
+)
