@@ -100,7 +100,7 @@ def _body_arguments(route: Route, body: BaseModel) -> Arguments:
                 error=QQLUnsupportedError,
             )
         fields[argument] = value
-    if "points" in route.rename and "points" not in fields:
+    if route.selects and "points" not in fields:
         fail("invalid-request", "the request requires points or a filter", error=QQLExecutionError)
     return fields
 

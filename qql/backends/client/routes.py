@@ -1,17 +1,23 @@
 """The table of routes: which method of `QdrantClient` carries out which request of the REST interface.
 
-It says how the fields of a body become arguments, and how a method's answer becomes the ``result`` of REST.
-Which model a body is comes from `BODY_MODELS` in `qql.rest.request`.
+It says how the keys of a body become arguments, and how a method's answer becomes the ``result`` of REST.
+The methods and the names of their arguments come from `CALLS` in `qql.rest.client_calls`, and the models of
+bodies from `BODY_MODELS` in `qql.rest.request`.
 """
 
 from __future__ import annotations
 
+import inspect
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel
+from qdrant_client import QdrantClient
+from qdrant_client.http import models
 
+from qql.rest.client_calls import ARGUMENT_NAMES, CALLS
+from qql.rest.request import BODY_MODELS, Request
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["ROUTES", "Route"]
@@ -46,80 +52,101 @@ class Route:
     """
 
     method: str
-    rename: Mapping[str, str] = field(default_factory=dict)
-    query: tuple[str, ...] = ()
-    defaults: Body = field(default_factory=dict)
-    whole: str | None = None
-    named: str | None = None
-    answer: Callable[..., Json] = _as_json
-    rest_only: bool = False
+    rename: Mapping[str, str]
+    query: tuple[str, ...]
+    defaults: Body
+    whole: str | None
+    named: str | None
+    answer: Callable[..., Json]
+    rest_only: bool
+
+    @property
+    def selects(self) -> bool:
+        """Whether the body chooses points: by their ids, or by a filter."""
+        return self.rename.get("filter") == "points"
 
 
 _READ = ("consistency", "timeout")
 _WRITE = ("wait", "ordering", "timeout")
-_UNWAITED = {"wait": False}
-_SHARD = {"shard_key": "shard_key_selector"}
-_WITH_VECTORS = _SHARD | {"with_vector": "with_vectors"}
-_QUERY = _WITH_VECTORS | {"filter": "query_filter", "params": "search_params"}
-_LEFT_OUT = {"with_payload": False, "with_vectors": False}
-_SELECTOR = _SHARD | {"points": "points", "filter": "points"}
-_CONFIG = {"vectors": "vectors_config", "sparse_vectors": "sparse_vectors_config"}
-
-
-def _write_route(
-    method: str,
-    rename: Mapping[str, str] | None = None,
-    *,
-    whole: str | None = None,
-    named: str | None = None,
-) -> Route:
-    return Route(method, rename or {}, _WRITE, _UNWAITED, whole, named)
-
-
-ROUTES: dict[tuple[str, str], Route] = {
-    ("GET", "/collections"): Route("get_collections"),
-    ("GET", "/aliases"): Route("get_aliases"),
-    ("POST", "/collections/aliases"): Route(
-        "update_collection_aliases", {"actions": "change_aliases_operations"}, ("timeout",)
-    ),
-    ("GET", ""): Route("get_collection"),
-    ("GET", "exists"): Route("collection_exists", answer=_as_existence),
-    ("GET", "aliases"): Route("get_collection_aliases"),
-    ("PUT", ""): Route("create_collection", _CONFIG, ("timeout",)),
-    ("PATCH", ""): Route("update_collection", _CONFIG | {"params": "collection_params"}, ("timeout",)),
-    ("DELETE", ""): Route("delete_collection", query=("timeout",)),
-    ("PUT", "index"): _write_route("create_payload_index"),
-    ("DELETE", "index/*"): _write_route("delete_payload_index", named="field_name"),
-    ("PUT", "vectors/*"): _write_route("create_vector_name", whole="vector_name_config", named="vector_name"),
-    ("DELETE", "vectors/*"): _write_route("delete_vector_name", named="vector_name"),
-    ("POST", "points"): Route("retrieve", _WITH_VECTORS, _READ),
-    ("POST", "points/scroll"): Route(
-        "scroll", _WITH_VECTORS | {"filter": "scroll_filter"}, _READ, answer=_as_page
-    ),
-    ("POST", "points/count"): Route("count", _SHARD | {"filter": "count_filter"}, _READ),
-    ("POST", "facet"): Route("facet", _SHARD | {"filter": "facet_filter"}, _READ),
-    ("POST", "points/query"): Route("query_points", _QUERY, _READ, _LEFT_OUT),
-    ("POST", "points/query/groups"): Route("query_points_groups", _QUERY, _READ, _LEFT_OUT),
-    ("POST", "points/query/batch"): Route("query_batch_points", {"searches": "requests"}, _READ),
-    ("PUT", "points"): _write_route("upsert", _SHARD | {"batch": "points"}),
-    ("POST", "points/delete"): _write_route("delete", whole="points_selector"),
-    ("POST", "points/payload"): _write_route("set_payload", _SELECTOR),
-    ("PUT", "points/payload"): _write_route("overwrite_payload", _SELECTOR),
-    ("POST", "points/payload/delete"): _write_route("delete_payload", _SELECTOR),
-    ("POST", "points/payload/clear"): _write_route("clear_payload", whole="points_selector"),
-    ("PUT", "points/vectors"): _write_route("update_vectors", _SHARD),
-    ("POST", "points/vectors/delete"): _write_route("delete_vectors", _SELECTOR | {"vector": "vectors"}),
-    ("POST", "points/batch"): _write_route("batch_update_points", {"operations": "update_operations"}),
-    ("GET", "/cluster"): Route("cluster_status", rest_only=True),
-    ("GET", "cluster"): Route("collection_cluster_info"),
-    ("GET", "shards"): Route("list_shard_keys"),
-    ("PUT", "shards"): Route("create_shard_key", query=("timeout",)),
-    ("POST", "shards/delete"): Route("delete_shard_key", query=("timeout",)),
-    ("GET", "snapshots"): Route("list_snapshots"),
-    ("POST", "snapshots"): Route("create_snapshot", query=("wait",)),
-    ("DELETE", "snapshots/*"): Route("delete_snapshot", query=("wait",), named="snapshot_name"),
-    ("PUT", "snapshots/recover"): Route("recover_snapshot", query=("wait",), rest_only=True),
-    ("GET", "/snapshots"): Route("list_full_snapshots"),
-    ("POST", "/snapshots"): Route("create_full_snapshot", query=("wait",)),
-    ("DELETE", "/snapshots/*"): Route("delete_full_snapshot", query=("wait",), named="snapshot_name"),
+_QUERY_PARAMETERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/collections"): (),
+    ("GET", "/aliases"): (),
+    ("POST", "/collections/aliases"): ("timeout",),
+    ("GET", ""): (),
+    ("GET", "exists"): (),
+    ("GET", "aliases"): (),
+    ("PUT", ""): ("timeout",),
+    ("PATCH", ""): ("timeout",),
+    ("DELETE", ""): ("timeout",),
+    ("PUT", "index"): _WRITE,
+    ("DELETE", "index/*"): _WRITE,
+    ("PUT", "vectors/*"): _WRITE,
+    ("DELETE", "vectors/*"): _WRITE,
+    ("POST", "points"): _READ,
+    ("POST", "points/scroll"): _READ,
+    ("POST", "points/count"): _READ,
+    ("POST", "facet"): _READ,
+    ("POST", "points/query"): _READ,
+    ("POST", "points/query/groups"): _READ,
+    ("POST", "points/query/batch"): _READ,
+    ("PUT", "points"): _WRITE,
+    ("POST", "points/delete"): _WRITE,
+    ("POST", "points/payload"): _WRITE,
+    ("PUT", "points/payload"): _WRITE,
+    ("POST", "points/payload/delete"): _WRITE,
+    ("POST", "points/payload/clear"): _WRITE,
+    ("PUT", "points/vectors"): _WRITE,
+    ("POST", "points/vectors/delete"): _WRITE,
+    ("POST", "points/batch"): _WRITE,
+    ("GET", "/cluster"): (),
+    ("GET", "cluster"): (),
+    ("GET", "shards"): (),
+    ("PUT", "shards"): ("timeout",),
+    ("POST", "shards/delete"): ("timeout",),
+    ("GET", "snapshots"): (),
+    ("POST", "snapshots"): ("wait",),
+    ("DELETE", "snapshots/*"): ("wait",),
+    ("PUT", "snapshots/recover"): ("wait",),
+    ("GET", "/snapshots"): (),
+    ("POST", "/snapshots"): ("wait",),
+    ("DELETE", "/snapshots/*"): ("wait",),
 }
+"""The routes that are carried out by methods, and what their query strings may hold."""
+_ANSWERS: dict[tuple[str, str], Callable[..., Json]] = {
+    ("GET", "exists"): _as_existence,
+    ("POST", "points/scroll"): _as_page,
+}
+_REST_ONLY = {("GET", "/cluster"), ("PUT", "snapshots/recover")}
+
+
+def _routes() -> Iterator[tuple[tuple[str, str], Route]]:
+    for key, call in CALLS.items():
+        method, _, path = key.partition(" ")
+        pattern = Request(method, path).route
+        if call.high is None or pattern not in _QUERY_PARAMETERS:
+            continue
+        yield (
+            pattern,
+            Route(
+                call.high,
+                {} if call.whole else _renamed(pattern, call.high),
+                _QUERY_PARAMETERS[pattern],
+                call.unsaid,
+                call.whole,
+                path.rpartition("{")[2].rstrip("}") if pattern[1].endswith("*") else None,
+                _ANSWERS.get(pattern, _as_json),
+                pattern in _REST_ONLY,
+            ),
+        )
+
+
+def _renamed(pattern: tuple[str, str], method: str) -> dict[str, str]:
+    """The arguments of a method that take keys of a route's body by other names."""
+    parameters = inspect.signature(getattr(QdrantClient, method)).parameters
+    bodies = [getattr(models, name) for name in BODY_MODELS.get(pattern, ())]
+    keys = {key for body in bodies for key in body.model_fields if key not in parameters}
+    pairs = ((key, name) for key in keys for name in ARGUMENT_NAMES.get(key, ()) if name in parameters)
+    return dict(pairs)
+
+
+ROUTES: dict[tuple[str, str], Route] = dict(_routes())
