@@ -1,6 +1,6 @@
 """What is missing of a construct: each part of the house that has to know it, asked by an example of it.
 
-``gaps()`` lists what is missing of all declared targets, operators, functions, options, index types and statements,
+``gaps()`` lists what is missing of targets, operators, functions, options, index types and statements,
 each with the construct's name and the place where the part belongs.
 """
 
@@ -152,7 +152,8 @@ def target_gaps(kind: type[Node], info: TargetInfo) -> Iterator[str]:
     if not probed(rf'"{info.rest}": '):
         yield f"no feature tries a `{info.rest}` query (qql/backends/features/queries.py)"
     if info.rest not in edge_queries._QUERIES and info.rest != "mmr":
-        yield f"the embedded engine is said to carry it out, and reads no `{info.rest}` (qql/backends/edge/queries.py)"
+        said = f"the embedded engine is said to carry it out, and reads no `{info.rest}`"
+        yield f"{said} (qql/backends/edge/queries.py)"
     if info.parts:
         yield from _declared_target_gaps(kind, info)
 
