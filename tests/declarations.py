@@ -21,7 +21,8 @@ from qql.compiler.options.query import REQUEST_OPTIONS, SEARCH_PARAMS
 from qql.compiler.options.table import Setting
 from qql.manual.entries import ENTRIES
 from qql.nodes import Name, Node, Scalar
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Part, TargetInfo
+from qql.nodes.declare import Part, TargetInfo
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count
 from qql.rest.inference_objects import inputs_of_query, places_of
 from qql.rest.request import Request
 from qql.session import answers

@@ -30,7 +30,7 @@ from qql.nodes import (
     Rerank,
     Scalar,
 )
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice
 from qql.syntax.parser import keywords
 from qql.syntax.printer import show
 

@@ -11,7 +11,8 @@ from qql.compiler.options.query import BM25_OPTIONS, FEEDBACK_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.scalars import count_limit, number_of, point_id, range_bound, text_of
 from qql.errors import did_you_mean, fail, shown
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Part
+from qql.nodes.declare import Part
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["emit_target", "order_of"]

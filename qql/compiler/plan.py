@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from qql import nodes
 from qql.errors import Diagnostic, Span, fail, shown
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
 from qql.rest.types import Json
 from qql.schema import Schema, VectorInfo
 

@@ -21,6 +21,7 @@ from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, inputs_of, stage_key
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
+from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
 from qql.compiler.vectors import check_vector, comparable, vector_kind
 from qql.errors import Span, did_you_mean, fail
 from qql.nodes import Embedded
@@ -32,7 +33,6 @@ __all__ = ["MAX_STAGES", "OVERSAMPLING", "plan_query"]
 
 MAX_STAGES = 1024
 _MOST_SHOWN = 12  # stages of a circle
-_INLINE = "inline "  # how the labels of stages without a name begin
 _ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
 
 # ------------------------------------------------------------------------------------ the DAG
@@ -223,7 +223,7 @@ class _Planner:
         if target is None and query.fusion is None:
             hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
             fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
-        rrf = _fusion_options(query, params, inputs)
+        rrf = fusion_options(query, params, inputs)
         if isinstance(target, nodes.Points):
             _check_points(query)
         vector: VectorInfo | None = None
@@ -369,7 +369,7 @@ class _Planner:
             if option.name in REQUEST_OPTIONS and not is_root:
                 hint = "it belongs to the query that FROM belongs to"
                 fail("misplaced-option", f"`{option.name}` has no meaning in a stage", option.span, hint)
-        _fold_acorn(values, query)
+        fold_acorn(values, query)
         if is_root:
             self.request = {key: value for key, value in values.items() if key in REQUEST_OPTIONS}
         return values
@@ -380,7 +380,7 @@ class _Planner:
         else:
             _check_stage(ref.stage, self.collection)
             self.inline += 1
-            stage = self.stage(ref.stage, f"{_INLINE}{self.inline}")
+            stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -552,62 +552,6 @@ def _check_points(query: nodes.Query) -> None:
             fail("misplaced-clause", f"{word} has no meaning for POINTS (…)", clause.span, hint)
     if query.prefetch:
         fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
-
-
-def _fold_acorn(values: JsonObject, query: nodes.Query) -> None:
-    """``acorn = true, max_selectivity = x`` means ``acorn = {max_selectivity: x}``."""
-    beside = {key: values.pop(key) for key in ACORN_OPTIONS if key in values}
-    if not beside:
-        return
-    span = next(option.span for option in query.params if option.name in beside)
-    acorn = values.get("acorn")
-    if not acorn or not acorn["enable"]:
-        fail("idle-option", f"`{min(beside)}` has no meaning without acorn", span, "add acorn = true")
-    if not beside.keys().isdisjoint(acorn):
-        fail("duplicate-option", f"the option `{min(beside)}` stands twice", span)
-    values["acorn"] = acorn | beside
-
-
-def _fusion_options(
-    query: nodes.Query, params: Mapping[str, Json], inputs: tuple[Input, ...]
-) -> JsonObject | None:
-    """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
-    found = {}
-    if "rrf_k" in params:
-        found["k"] = params["rrf_k"]
-    weights = params.get("rrf_weights")
-    if weights is not None:
-        option = next(o for o in query.params if o.name == "rrf_weights")
-        if isinstance(weights, dict):
-            weights = _weights_by_name(query, weights, option, inputs)
-        if len(weights) != len(inputs):
-            message = f"rrf_weights has {len(weights)} weights for {len(inputs)} prefetches"
-            fail("weights-count", message, option.span, "each prefetch takes one weight, in order")
-        found["weights"] = weights
-    return found or None
-
-
-def _weights_by_name(
-    query: nodes.Query, weights: Mapping[str, float], option: nodes.Option, inputs: tuple[Input, ...]
-) -> list[float]:
-    given = {stage_key(nodes.Name(key)): (key, value) for key, value in weights.items()}
-    found = []
-    known: dict[str, str] = {}
-    for one in inputs:
-        name = one.stage.label
-        if name.startswith(_INLINE):
-            hint = "name the stage by WITH, or give the weights as a list"
-            fail("weights-by-name", "an inline stage has no name to give a weight to", one.stage.span, hint)
-        key = stage_key(nodes.Name(name))
-        known[key] = name
-        if key not in given:
-            fail("weights-count", f"rrf_weights has no weight for `{name}`", option.span)
-        found.append(given[key][1])
-    extra = [name for key, (name, _) in given.items() if key not in known]
-    if extra:
-        close = did_you_mean(extra[0], list(known.values()))
-        fail("weights-count", f"rrf_weights names `{extra[0]}`, which is not prefetched", option.span, close)
-    return found
 
 
 def _kinds(target: nodes.Input) -> set[str]:

@@ -31,7 +31,8 @@ from qql.convert.shapes import (
     whole,
 )
 from qql.errors import shown
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Part, Role, TargetInfo
+from qql.nodes.declare import Part, TargetInfo
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.types import Body, Json, JsonObject
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from qql.errors import Span
-from qql.nodes.declare import part
+from qql.nodes.roles import part
 
 __all__ = [
     "NOWHERE",

@@ -8,31 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import MISSING, dataclass, fields
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from qql.nodes.core import Node
+from qql.nodes.core import Node
+from qql.nodes.roles import Role
 
 __all__ = [
     "EVERYWHERE",
-    "INPUT",
-    "INPUTS",
-    "PAIRS",
-    "SCORED",
     "STATEMENTS",
     "TARGETS",
     "YES",
-    "Choice",
-    "Count",
-    "Number",
     "Part",
-    "Role",
     "Rows",
     "StatementInfo",
     "Support",
     "TargetInfo",
-    "part",
     "statement",
     "target",
 ]
@@ -68,51 +59,6 @@ _Class = TypeVar("_Class", bound="type[Node]")
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """What a part of a target holds. ``inputs`` says that there are texts, vectors or points in it."""
-
-    name: str
-    inputs: bool = False
-
-
-INPUT = Role("input", inputs=True)
-"""One text, image, object, vector or point."""
-INPUTS = Role("inputs", inputs=True)
-"""A list of inputs, in which a bare string is the id of a point."""
-PAIRS = Role("pairs", inputs=True)
-"""A list of `ContextPair`, a positive and a negative input each."""
-SCORED = Role("scored", inputs=True)
-"""A list of `FeedbackItem`, an input and its score each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number(Role):
-    """A number from ``low`` to ``high``."""
-
-    name: str = "number"
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count(Role):
-    """A whole number from ``low`` to ``high``, which is Qdrant's own limit."""
-
-    name: str = "count"
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(Role):
-    """One of some words. ``plural`` is what they are called together."""
-
-    name: str = "choice"
-    words: tuple[str, ...]
-    plural: str
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
     """One field of a target.
 
@@ -125,11 +71,6 @@ class Part:
     word: str
     rest: str
     required: bool
-
-
-def part(role: Role, word: str = "", *, rest: str, default: Any = MISSING) -> Any:
-    """A field of a node that is a `Part` of a target. Without ``default`` it is required."""
-    return field(default=default, metadata={"part": (role, word, rest)})
 
 
 @dataclass(frozen=True, slots=True)

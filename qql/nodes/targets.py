@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
-from qql.nodes.declare import (
-    INPUT,
-    INPUTS,
-    PAIRS,
-    SCORED,
-    Choice,
-    Count,
-    Number,
-    Support,
-    part,
-    target,
-)
+from qql.nodes.declare import Support, target
 from qql.nodes.formulas import Expression
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, part
 
 __all__ = [
     "EMBEDDED",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from qql.nodes import TARGETS
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
 from qql.rest.request import Request
 
 __all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "inputs_of_query", "is_text", "places_of"]

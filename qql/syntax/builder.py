@@ -13,7 +13,8 @@ from typing import TypeVar, cast
 from qql import nodes
 from qql.errors import QQLSyntaxError, Span, fail
 from qql.nodes import Condition, Name, Node, Param, Scalar
-from qql.nodes.declare import PAIRS, SCORED, StatementInfo, TargetInfo
+from qql.nodes.declare import StatementInfo, TargetInfo
+from qql.nodes.roles import PAIRS, SCORED
 from qql.syntax.build_clauses import Clauses
 from qql.syntax.build_formulas import Formulas
 from qql.syntax.build_statements import Statements

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from qql import nodes
 from qql.nodes import Input, Param, Scalar
-from qql.nodes.declare import INPUT, INPUTS, PAIRS, SCORED, Part, Role
+from qql.nodes.declare import Part
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
 from qql.syntax.doc import Doc, cat, join
 from qql.syntax.printer.values import (
     anchored,
