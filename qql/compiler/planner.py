@@ -205,37 +205,22 @@ class _Planner:
         fail("unknown-stage", f"there is no stage `{name.text}`", name.span, hint)
 
     def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
+        """The plan of one stage: its parameters, what it uses, what it searches and how it scores."""
         if query.rerank is not None:
             hint = "it belongs to the query that FROM belongs to; RERANK TEXT … USING colbert is Qdrant's own"
             message = "RERANK by a cross-encoder has no meaning in a stage"
             fail("misplaced-clause", message, query.rerank.span, hint)
         if query.formula is not None and (query.target is not None or query.fusion is not None):
             return self.boosted(query, label, is_root)
-        target: nodes.Target | None = query.formula or query.target
-        params = self.params(query, is_root)
-        inputs = tuple(self.input(ref) for ref in query.prefetch)
+        target = query.formula or query.target
         hybrid = isinstance(target, nodes.Hybrid)
-        if hybrid:
-            inputs = (*self.hybrid(query, params), *inputs)
-        if query.fusion and not inputs:
-            hint = "name the stages to fuse: PREFETCH (dense, sparse)"
-            fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
-        if target is None and query.fusion is None:
-            hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
-            fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
+        params = self.params(query, is_root)
+        inputs = self.inputs(query, params)
+        _check_scoring(query, target, inputs)
         rrf = fusion_options(query, params, inputs)
         if isinstance(target, nodes.Points):
             _check_points(query)
-        vector: VectorInfo | None = None
-        using: str | None = None
-        model: str | None = None
-        if isinstance(target, nodes.FullText):
-            using = self.field(query, target)
-        elif query.fusion is None and not hybrid and target is not None and _compares_vectors(target):
-            using, vector = self.using(query, target)
-            model = self.check_target(target, using, vector)
-        elif query.using is not None and not isinstance(target, nodes.Points):
-            using = self.idle_using(query.using, query.fusion is not None)
+        using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
         return Stage(
@@ -254,6 +239,27 @@ class _Planner:
             query.lookup,
             inputs,
         )
+
+    def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
+        """What a stage works on: its PREFETCH, and in front of it the two searches of a HYBRID."""
+        inputs = tuple(self.input(ref) for ref in query.prefetch)
+        if isinstance(query.target, nodes.Hybrid) and query.formula is None:
+            return (*self.hybrid(query, params), *inputs)
+        return inputs
+
+    def searched(
+        self, query: nodes.Query, target: nodes.Target | None
+    ) -> tuple[str | None, VectorInfo | None, str | None]:
+        """What ``using`` names, what is known of that vector, and the model of its texts."""
+        if isinstance(target, nodes.FullText):
+            return self.field(query, target), None, None
+        searches = query.fusion is None and target is not None and not isinstance(target, nodes.Hybrid)
+        if searches and target is not None and _compares_vectors(target):
+            using, vector = self.using(query, target)
+            return using, vector, self.check_target(target, using, vector)
+        if query.using is not None and not isinstance(target, nodes.Points):
+            return self.idle_using(query.using, query.fusion is not None), None, None
+        return None, None, None
 
     def idle_using(self, using: nodes.Using, fused: bool) -> str:
         what = "a fusion searches" if fused else "this target searches"
@@ -484,6 +490,16 @@ _GUARDED: dict[str, float] = {
 """The value of a function with DEFAULT at the least argument that it is given."""
 OVERSAMPLING = 10
 """How many candidates HYBRID and a trailing FORMULA take for each hit that is asked for (v1)."""
+
+
+def _check_scoring(query: nodes.Query, target: nodes.Target | None, inputs: tuple[Input, ...]) -> None:
+    """A stage searches for something, or fuses others."""
+    if query.fusion and not inputs:
+        hint = "name the stages to fuse: PREFETCH (dense, sparse)"
+        fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
+    if target is None and query.fusion is None:
+        hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
+        fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
 
 
 def _compares_vectors(target: nodes.Target) -> bool:

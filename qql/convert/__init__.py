@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from qql import nodes
 from qql.compiler.script import compile_text
@@ -12,6 +12,7 @@ from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
 from qql.errors import QQLCompileError
 from qql.rest.request import Request
+from qql.rest.types import Json
 from qql.syntax.formatter import format_tree
 from qql.syntax.printer import show
 
@@ -19,7 +20,7 @@ __all__ = ["from_request", "normal_form", "to_tree"]
 
 
 def from_request(
-    request: Any,
+    request: Json,
     *,
     method: str | None = None,
     path: str | None = None,
@@ -65,7 +66,7 @@ def _text(request: Request, format: str) -> str:
 
 
 def to_tree(
-    request: Any, *, method: str | None = None, path: str | None = None, collection: str | None = None
+    request: Json, *, method: str | None = None, path: str | None = None, collection: str | None = None
 ) -> nodes.Statement:
     """The statement of one request, which may be given as for `from_request`. Raises as it does."""
     found = read_all(request, Hints(method, path, collection))

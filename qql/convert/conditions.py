@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.convert.shapes import (
@@ -22,20 +21,21 @@ from qql.convert.shapes import (
     whole,
 )
 from qql.errors import did_you_mean, shown
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["CONDITION_KEYS", "as_condition", "condition", "filter_of", "name_of", "normal_filter", "scalar"]
 
 # ------------------------------------------------------------------------------------ canonical form
 
 
-def _match_value(value: Any, at: str) -> Any:
+def _match_value(value: Json, at: str) -> Json:
     if isinstance(value, (bool, int, str)):
         return value
     hint = "decimals are compared by a range" if isinstance(value, float) else None
     raise refusal(at, f"a text, a whole number or a boolean is required, found {shown(value)}", hint)
 
 
-def _match_list(value: Any, at: str) -> list[Any]:
+def _match_list(value: Json, at: str) -> list[Json]:
     found = [_match_value(item, place) for item, place in listed(value, at)]
     if not found:
         raise refusal(at, "an empty list has no meaning in QQL", "leave the condition out, or what holds it")
@@ -44,14 +44,14 @@ def _match_list(value: Any, at: str) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
-def _bound(value: Any, at: str) -> Any:
+def _bound(value: Json, at: str) -> Json:
     return value if isinstance(value, str) else number(value, at)
 
 
 def _bounds(shape: Shape) -> Shape:
     inside = fields(dict.fromkeys(("gt", "gte", "lt", "lte"), shape))
 
-    def bounds(value: Any, at: str) -> Any:
+    def bounds(value: Json, at: str) -> Json:
         found = inside(value, at)
         if not found:
             raise refusal(at, "a bound is missing", "the bounds are gt, gte, lt and lte")
@@ -60,7 +60,7 @@ def _bounds(shape: Shape) -> Shape:
     return bounds
 
 
-def _match(value: Any, at: str) -> dict[str, Any]:
+def _match(value: Json, at: str) -> JsonObject:
     found = fields(_MATCHES)(value, at)
     if len(found) != 1:
         raise refusal(at, f"one of {', '.join(_MATCHES)} is required, found {', '.join(found) or 'none'}")
@@ -76,7 +76,7 @@ _GEO_LINE = fields({"points": each(_GEO_POINT)}, "points")
 _POLYGON = fields({"exterior": _GEO_LINE, "interiors": each(_GEO_LINE)}, "exterior")
 
 
-def _polygon(value: Any, at: str) -> dict[str, Any]:
+def _polygon(value: Json, at: str) -> JsonObject:
     return {key: item for key, item in _POLYGON(value, at).items() if item}
 
 
@@ -94,7 +94,7 @@ _FIELD_CONDITIONS: Mapping[str, Shape] = {
 }
 
 
-def _key(value: Any, at: str) -> str:
+def _key(value: Json, at: str) -> str:
     """A path in the payload. The path `"id"`, in Qdrant's quotes, is the field `id`."""
     found = text(value, at)
     return "id" if found == _QUOTED_ID else found
@@ -103,7 +103,7 @@ def _key(value: Any, at: str) -> str:
 _QUOTED_ID = '"id"'
 
 
-def _field_condition(value: Any, at: str) -> dict[str, Any]:
+def _field_condition(value: Json, at: str) -> JsonObject:
     found = fields({"key": _key, **_FIELD_CONDITIONS}, "key")(value, at)
     key = found.pop("key")
     if len(found) != 1:
@@ -120,14 +120,14 @@ def _field_condition(value: Any, at: str) -> dict[str, Any]:
 _KEYED = fields({"key": _key}, "key")
 
 
-def _ids(value: Any, at: str) -> list[Any]:
-    found: list[Any] = each(point_id)(value, at)
+def _ids(value: Json, at: str) -> list[Json]:
+    found: list[Json] = each(point_id)(value, at)
     if not found:
         raise refusal(at, "an empty list of ids has no meaning in QQL", "leave the condition out")
     return found
 
 
-def _nested_filter(value: Any, at: str) -> Any:
+def _nested_filter(value: Json, at: str) -> Json:
     found = normal_filter(value, at)
     if found is None:
         raise refusal(at, "a filter that holds for every point has no meaning here", "leave it out")
@@ -147,7 +147,7 @@ CONDITION_KEYS = frozenset({"key", *_CONDITIONS, *_FILTER})
 """The keys by which an object is known to be a condition or a filter."""
 
 
-def condition(value: Any, at: str) -> dict[str, Any] | None:
+def condition(value: Json, at: str) -> JsonObject | None:
     """The canonical form of a condition or filter; None where it holds for every point.
 
     What one clause holds alone stands bare, ``must`` in ``must`` and ``should`` in ``should`` are one
@@ -166,11 +166,11 @@ def condition(value: Any, at: str) -> dict[str, Any] | None:
     return _clauses(found, at)
 
 
-def _clauses(found: dict[str, Any], at: str) -> dict[str, Any] | None:
-    must: list[Any] = []
-    must_not: list[Any] = []
+def _clauses(found: JsonObject, at: str) -> JsonObject | None:
+    must: list[Json] = []
+    must_not: list[Json] = []
 
-    def join(one: dict[str, Any] | None) -> None:
+    def join(one: JsonObject | None) -> None:
         if one is not None and one.keys() <= {"must", "must_not"}:
             must.extend(one.get("must", ()))
             must_not.extend(one.get("must_not", ()))
@@ -179,7 +179,7 @@ def _clauses(found: dict[str, Any], at: str) -> dict[str, Any] | None:
 
     for child, place in _members(found, "must", at):
         join(condition(child, place))
-    alternatives: list[Any] = []
+    alternatives: list[Json] = []
     for child, place in _members(found, "should", at):
         one = _telling(condition(child, place), place)
         alternatives += one["should"] if one.keys() == {"should"} else [one]
@@ -201,7 +201,7 @@ def _clauses(found: dict[str, Any], at: str) -> dict[str, Any] | None:
     return {key: given for key, given in (("must", must), ("must_not", must_not)) if given} or None
 
 
-def _members(found: Mapping[str, Any], key: str, at: str) -> list[tuple[Any, str]]:
+def _members(found: Body, key: str, at: str) -> list[tuple[Json, str]]:
     """What a clause holds, each with its place. (Not yet in canonical form: filters nest deep.)"""
     value, place = found.get(key), below(at, key)
     if value is None:
@@ -209,22 +209,22 @@ def _members(found: Mapping[str, Any], key: str, at: str) -> list[tuple[Any, str
     return listed(value, place) if isinstance(value, list) else [(value, place)]
 
 
-def _telling(one: dict[str, Any] | None, at: str) -> dict[str, Any]:
+def _telling(one: JsonObject | None, at: str) -> JsonObject:
     """A member of a clause in which an empty filter would mean something, and so is refused."""
     if one is None:
         raise refusal(at, "a filter that holds for every point has no meaning here", "leave it out")
     return one
 
 
-def _least(value: Any, at: str) -> dict[str, Any]:
+def _least(value: Json, at: str) -> JsonObject:
     shapes = {"conditions": anything, "min_count": whole}
-    found: dict[str, Any] = fields(shapes, "conditions", "min_count")(value, at)
+    found: JsonObject = fields(shapes, "conditions", "min_count")(value, at)
     if found["conditions"] == []:
         raise refusal(f"{at}.conditions", "an empty list has no meaning in QQL", "leave min_should out")
     return found
 
 
-def normal_filter(value: Any, at: str) -> dict[str, Any] | None:
+def normal_filter(value: Json, at: str) -> JsonObject | None:
     """The canonical form of a filter; None where it holds for every point."""
     found = condition(value, at)
     return found if found is None or found.keys() <= _FILTER.keys() else {"must": [found]}
@@ -238,7 +238,7 @@ def name_of(written: str) -> nodes.Name:
     return nodes.Name(written)
 
 
-def scalar(value: Any) -> nodes.Scalar:
+def scalar(value: Json) -> nodes.Scalar:
     """A value in its place."""
     return nodes.Scalar(value)
 
@@ -251,12 +251,12 @@ def _field(written: str) -> nodes.Name:
 _POINT = nodes.Name("id")
 
 
-def filter_of(found: Mapping[str, Any] | None) -> nodes.Condition | None:
+def filter_of(found: Body | None) -> nodes.Condition | None:
     """The condition that says a canonical filter."""
     return None if found is None else as_condition(found)
 
 
-def as_condition(found: Mapping[str, Any]) -> nodes.Condition:
+def as_condition(found: Body) -> nodes.Condition:
     """The node that says a canonical condition."""
     if "key" in found:
         kind = next(key for key in found if key != "key")
@@ -275,17 +275,17 @@ def _negated(one: nodes.Condition) -> nodes.Condition:
     return nodes.Not(one)
 
 
-def _has_id(ids: list[Any]) -> nodes.Condition:
+def _has_id(ids: list[Json]) -> nodes.Condition:
     if len(ids) == 1:
         return nodes.Compare(_POINT, "=", scalar(ids[0]))
     return nodes.In(_POINT, _scalars(ids))
 
 
-def _scalars(values: list[Any]) -> tuple[nodes.Scalar, ...]:
+def _scalars(values: list[Json]) -> tuple[nodes.Scalar, ...]:
     return tuple(scalar(value) for value in values)
 
 
-def _match_node(name: nodes.Name, found: Mapping[str, Any]) -> nodes.Condition:
+def _match_node(name: nodes.Name, found: Body) -> nodes.Condition:
     ((kind, value),) = found.items()
     match kind:
         case "value":
@@ -300,7 +300,7 @@ def _match_node(name: nodes.Name, found: Mapping[str, Any]) -> nodes.Condition:
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-def _range_node(name: nodes.Name, found: Mapping[str, Any]) -> nodes.Condition:
+def _range_node(name: nodes.Name, found: Body) -> nodes.Condition:
     if len(found) == 1:
         ((bound, value),) = found.items()
         return nodes.Compare(name, _SIGNS[bound], scalar(value))
@@ -313,15 +313,15 @@ def _range_node(name: nodes.Name, found: Mapping[str, Any]) -> nodes.Condition:
     return nodes.Range(name, _bound_options(found))
 
 
-def _bound_options(found: Mapping[str, Any]) -> tuple[nodes.Option, ...]:
+def _bound_options(found: Body) -> tuple[nodes.Option, ...]:
     return tuple(nodes.Option(key, value) for key, value in found.items())
 
 
-def _geo(shape: str) -> Callable[[nodes.Name, Any], nodes.Condition]:
+def _geo(shape: str) -> Callable[[nodes.Name, Json], nodes.Condition]:
     return lambda name, value: nodes.Geo(name, shape, value)
 
 
-_FIELD_NODES: Mapping[str, Callable[[nodes.Name, Any], nodes.Condition]] = {
+_FIELD_NODES: Mapping[str, Callable[[nodes.Name, Json], nodes.Condition]] = {
     "match": _match_node,
     "range": _range_node,
     "values_count": lambda name, found: nodes.ValuesCount(name, _bound_options(found)),
@@ -329,7 +329,7 @@ _FIELD_NODES: Mapping[str, Callable[[nodes.Name, Any], nodes.Condition]] = {
     "geo_radius": _geo("radius"),
     "geo_polygon": _geo("polygon"),
 }
-_NODES: Mapping[str, Callable[[Any], nodes.Condition]] = {
+_NODES: Mapping[str, Callable[[Json], nodes.Condition]] = {
     "has_id": _has_id,
     "has_vector": lambda name: nodes.HasVector(name_of(name)),
     "is_empty": lambda found: nodes.IsEmpty(_field(found["key"])),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from qql import nodes
 from qql.compiler.options.collection import COLLECTION_BLOCKS, VECTOR_BLOCKS
@@ -24,6 +23,7 @@ from qql.convert.shapes import (
     whole,
 )
 from qql.errors import QQLPlanError, shown
+from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY
 
 __all__ = [
@@ -39,11 +39,11 @@ __all__ = [
 # ------------------------------------------------------------------------------------ canonical form
 
 
-def _block(kind: str, blocks: Mapping[str, Any] = COLLECTION_BLOCKS, type_: str | None = None) -> Shape:
+def _block(kind: str, blocks: Body = COLLECTION_BLOCKS, type_: str | None = None) -> Shape:
     """A block of options. Which there are, and what they take, the tables of `qql.options` say."""
     first = () if type_ is None else (nodes.Option("type", type_),)
 
-    def shape(value: Any, at: str) -> dict[str, Any]:
+    def shape(value: Json, at: str) -> JsonObject:
         for key in given(value, at):
             try:
                 blocks[kind](nodes.Block(kind, (*first, nodes.Option(key, None))))
@@ -55,7 +55,7 @@ def _block(kind: str, blocks: Mapping[str, Any] = COLLECTION_BLOCKS, type_: str 
     return shape
 
 
-def _quantization(value: Any, at: str) -> Any:
+def _quantization(value: Json, at: str) -> Json:
     if isinstance(value, str):
         return one_of("Disabled")(value, at)
     found = _QUANTIZATION(value, at)
@@ -93,12 +93,12 @@ _SPARSE: Mapping[str, Shape] = {
 }
 
 
-def _sparse_vector(value: Any, at: str) -> dict[str, Any]:
+def _sparse_vector(value: Json, at: str) -> JsonObject:
     found = fields(_SPARSE)({} if value is None else value, at)
     return {k: item for k, item in found.items() if (k, item) not in (("modifier", "none"), ("index", {}))}
 
 
-def _vectors(value: Any, at: str) -> dict[str, Any]:
+def _vectors(value: Json, at: str) -> JsonObject:
     """Vectors by name; the unnamed one is named ""."""
     if isinstance(given(value, at).get("size"), int):
         return {"": _DENSE_VECTOR(value, at)}
@@ -133,19 +133,19 @@ _CREATE = fields(
 )
 
 
-def _create_body(value: Any, at: str) -> dict[str, Any]:
+def _create_body(value: Json, at: str) -> JsonObject:
     return _without_empty(_CREATE(value, at))
 
 
 _IDLE = ("vectors", "sparse_vectors", "params", "payload", "id_tracker")
 
 
-def _without_empty(found: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(found: Body) -> JsonObject:
     """Without objects that say nothing."""
     return {key: item for key, item in found.items() if item != {} or key not in _IDLE}
 
 
-def _alter_params(value: Any, at: str) -> dict[str, Any]:
+def _alter_params(value: Json, at: str) -> JsonObject:
     shapes = {**_PARAMS, "read_fan_out_factor": anything, "read_fan_out_delay_ms": anything}
     return _without_empty(fields(shapes)(value, at))
 
@@ -160,11 +160,11 @@ _ALTER = fields(
 )
 
 
-def _alter_body(value: Any, at: str) -> dict[str, Any]:
+def _alter_body(value: Json, at: str) -> JsonObject:
     return _without_empty(_ALTER(value, at))
 
 
-def _index_schema(value: Any, at: str) -> Any:
+def _index_schema(value: Json, at: str) -> Json:
     """``{"type": "keyword"}`` says no more than ``"keyword"``; one language of stopwords is a list of it."""
     if isinstance(value, str):
         return one_of(*INDEX_TYPES)(value, at)
@@ -186,7 +186,7 @@ _ALIAS: Mapping[str, Shape] = {
 _ACTION = variants("change of an alias", {key: fields({key: shape}, key) for key, shape in _ALIAS.items()})
 
 
-def _added_vector(value: Any, at: str) -> dict[str, Any]:
+def _added_vector(value: Json, at: str) -> JsonObject:
     found = given(value, at)
     if "sparse" in found:
         shapes = {"modifier": one_of("none", "idf"), "datatype": anything}
@@ -225,7 +225,7 @@ COLLECTION_BODIES: Mapping[tuple[str, str], Shape] = {
 
 # ------------------------------------------------------------------------------------ nodes
 
-_Body = Mapping[str, Any]
+_Body = Body
 
 
 def options_of(found: _Body) -> tuple[nodes.Option, ...]:
@@ -236,7 +236,7 @@ def options_of(found: _Body) -> tuple[nodes.Option, ...]:
 _BITS = {"bits1": 1, "bits1_5": 1.5, "bits2": 2, "bits4": 4, "bits8": 8}
 
 
-def _quantization_block(found: Any) -> nodes.Block:
+def _quantization_block(found: Json) -> nodes.Block:
     if found == "Disabled":
         return nodes.Block("quantization", (nodes.Option("disabled", True),))
     ((kind, inside),) = found.items()
@@ -246,7 +246,7 @@ def _quantization_block(found: Any) -> nodes.Block:
     return nodes.Block("quantization", options_of({"type": kind, **values}))
 
 
-def _config_block(key: str, found: Any) -> nodes.Block:
+def _config_block(key: str, found: Json) -> nodes.Block:
     """``hnsw_config`` and its like."""
     if key == "quantization_config":
         return _quantization_block(found)
@@ -290,7 +290,7 @@ def vector_def(name: str, kind: str, found: _Body, model: str | None = None) -> 
 
 def _params(found: _Body) -> tuple[nodes.Block, ...]:
     """Settings that stand alone in a body, as the options of WITH PARAMS."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for key, value in found.items():
         if key in ("payload", "id_tracker"):
             values |= {f"{key}_{word}": item for word, item in value.items()}
@@ -309,7 +309,7 @@ def _settings(body: _Body) -> tuple[nodes.Block, ...]:
     return tuple(blocks)
 
 
-def _models(body: _Body) -> tuple[dict[str, Any], _Body]:
+def _models(body: _Body) -> tuple[JsonObject, _Body]:
     """The models that QQL records in a collection's metadata, and the body without them."""
     metadata = body.get("metadata") or {}
     if METADATA_KEY not in metadata:
@@ -370,7 +370,7 @@ def create_index(body: _Body, collection: nodes.Name, wait: nodes.Scalar | None)
     )
 
 
-def _index_option(key: str, value: Any) -> Any:
+def _index_option(key: str, value: Json) -> Json:
     if key == "stopwords":
         match value:
             case {"languages": [language], **rest} if not rest:

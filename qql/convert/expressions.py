@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.compiler.scalars import is_date
 from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
 from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
 from qql.errors import did_you_mean, shown
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["as_formula", "normal_formula"]
 
 # ------------------------------------------------------------------------------------ canonical form
 
 
-def normal_formula(value: Any, at: str) -> dict[str, Any]:
+def normal_formula(value: Json, at: str) -> JsonObject:
     """``{"formula": …, "defaults": {…}}``; without defaults where there are none."""
     found = fields({"formula": _expression, "defaults": given}, "formula")(value, at)
     return {key: item for key, item in found.items() if item != {}}
 
 
-def _expression(value: Any, at: str) -> Any:
+def _expression(value: Json, at: str) -> Json:
     if isinstance(value, str):
         return _variable(value)
     if not isinstance(value, dict):
@@ -51,8 +51,8 @@ def _means_another(written: str) -> bool:
     return written == "score" or is_date(written)
 
 
-def _many(value: Any, at: str) -> list[Any]:
-    found: list[Any] = each(_expression)(value, at)
+def _many(value: Json, at: str) -> list[Json]:
+    found: list[Json] = each(_expression)(value, at)
     if not found:
         raise refusal(
             at, "an empty list has no meaning in QQL", "a sum of nothing is 0, a product of nothing 1"
@@ -60,14 +60,14 @@ def _many(value: Any, at: str) -> list[Any]:
     return found
 
 
-def _geo_distance(value: Any, at: str) -> Any:
+def _geo_distance(value: Json, at: str) -> Json:
     point = fields({"lat": number, "lon": number}, "lat", "lon")
     return fields({"origin": point, "to": text}, "origin", "to")(value, at)
 
 
-def _decay(value: Any, at: str) -> dict[str, Any]:
+def _decay(value: Json, at: str) -> JsonObject:
     parts = {"x": _expression, "target": _expression, "scale": number, "midpoint": number}
-    found: dict[str, Any] = fields(parts, "x")(value, at)
+    found: JsonObject = fields(parts, "x")(value, at)
     target = found.get("target")
     if isinstance(found["x"], str) and isinstance(target, dict) and "datetime" in target:
         hint = f'write {{"datetime_key": {shown(found["x"])}}}'
@@ -94,13 +94,13 @@ _EXPRESSIONS: Mapping[str, Shape] = {
 # ------------------------------------------------------------------------------------ nodes
 
 
-def as_formula(found: Mapping[str, Any]) -> nodes.Formula:
+def as_formula(found: Body) -> nodes.Formula:
     """The node that says a canonical formula."""
     defaults = tuple(nodes.Option(key, value) for key, value in found.get("defaults", {}).items())
     return nodes.Formula(_node(found["formula"]), defaults)
 
 
-def _node(found: Any) -> nodes.Expression:
+def _node(found: Json) -> nodes.Expression:
     if isinstance(found, str):
         return name_of(f'"{found}"' if _means_another(found) else found)
     if not isinstance(found, dict):
@@ -118,7 +118,7 @@ def _node(found: Any) -> nodes.Expression:
     return nodes.Call(kind, tuple(_node(one) for one in args))
 
 
-def _case(terms: list[Any]) -> nodes.Case | None:
+def _case(terms: list[Json]) -> nodes.Case | None:
     """``condition * then + (1 - condition) * else`` is CASE; an `else` that is one too goes on with WHEN."""
     match terms:
         case [{"mult": [dict() as test, then]}, {"mult": [{"sum": [1, {"neg": dict() as other}]}, rest]}]:
@@ -133,12 +133,12 @@ def _case(terms: list[Any]) -> nodes.Case | None:
     return nodes.Case((when,), last)
 
 
-def _is_condition(found: Mapping[str, Any]) -> bool:
+def _is_condition(found: Body) -> bool:
     return next(iter(found)) not in _EXPRESSIONS
 
 
-def _decay_node(kind: str) -> Callable[[Any], nodes.Expression]:
-    def make(found: Mapping[str, Any]) -> nodes.Expression:
+def _decay_node(kind: str) -> Callable[[Json], nodes.Expression]:
+    def make(found: Body) -> nodes.Expression:
         target, scale, midpoint = (found.get(key) for key in ("target", "scale", "midpoint"))
         return nodes.Decay(
             kind,
@@ -151,14 +151,14 @@ def _decay_node(kind: str) -> Callable[[Any], nodes.Expression]:
     return make
 
 
-def _divide(found: Mapping[str, Any]) -> nodes.Expression:
+def _divide(found: Body) -> nodes.Expression:
     default = found.get("by_zero_default")
     return nodes.Divide(
         _node(found["left"]), _node(found["right"]), None if default is None else scalar(default)
     )
 
 
-_NODES: Mapping[str, Callable[[Any], nodes.Expression]] = {
+_NODES: Mapping[str, Callable[[Json], nodes.Expression]] = {
     "div": _divide,
     "geo_distance": lambda found: nodes.GeoDistance(found["origin"], name_of(found["to"])),
     "datetime": lambda found: nodes.Datetime(scalar(found)),

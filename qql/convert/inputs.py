@@ -16,6 +16,7 @@ from uuid import UUID
 from qql.convert.shapes import refusal
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
 from qql.rest.request import BODY_MODELS, Request, collection_path
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["MAX_DEPTH", "Hints", "read_all"]
 
@@ -32,7 +33,7 @@ class Hints:
     collection: str | None = None
 
 
-def read_all(given: Any, hints: Hints, name: str = "<request>") -> list[Request]:
+def read_all(given: Json, hints: Hints, name: str = "<request>") -> list[Request]:
     """The requests in what is given: text with one or several, or a list, dict, `Request` or model.
 
     Raises `QQLSyntaxError` (``malformed-request``) for text that is no request, and `QQLPlanError`
@@ -47,7 +48,7 @@ def read_all(given: Any, hints: Hints, name: str = "<request>") -> list[Request]
     return [_request(given, hints)]
 
 
-def _request(given: Any, hints: Hints) -> Request:
+def _request(given: Json, hints: Hints) -> Request:
     """One request. Raises `QQLPlanError`."""
     if isinstance(given, Request):
         body = None if given.body is None else _plain(given.body)
@@ -68,7 +69,7 @@ def _request(given: Any, hints: Hints) -> Request:
     return _located(found["method"], found["path"], found.get("body"), found.get("query") or {})
 
 
-def _located(method: Any, path: Any, body: Any, query: Any = None) -> Request:
+def _located(method: Json, path: Json, body: Json, query: Json = None) -> Request:
     """A request by method and path (or whole URL), whose query string may stand in the path."""
     if not isinstance(method, str) or not isinstance(path, str):
         raise refusal("method, path", "texts are required")
@@ -96,7 +97,7 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
 # ------------------------------------------------------------------------------------ bodies alone
 
 
-def _of_body(body: dict[str, Any], hints: Hints) -> Request:
+def _of_body(body: JsonObject, hints: Hints) -> Request:
     if hints.path is not None:
         return _located(hints.method or "POST", hints.path, body)
     route = _guess(body)
@@ -106,7 +107,7 @@ def _of_body(body: dict[str, Any], hints: Hints) -> Request:
     return _at(route, body, hints)
 
 
-def _at(route: tuple[str, str], body: dict[str, Any] | None, hints: Hints) -> Request:
+def _at(route: tuple[str, str], body: JsonObject | None, hints: Hints) -> Request:
     method, rest = route
     if rest.startswith("/"):
         return Request(hints.method or method, rest, {}, body)
@@ -139,7 +140,7 @@ _TELLING: Mapping[str, tuple[str, str]] = {
 """Keys that one route's bodies have alone, or that tell enough beside others."""
 
 
-def _guess(body: Mapping[str, Any]) -> tuple[str, str] | None:
+def _guess(body: Body) -> tuple[str, str] | None:
     """The route that a body belongs to; None where its keys fit several."""
     for key, route in _TELLING.items():
         if key in body:
@@ -161,11 +162,11 @@ _AMBIGUOUS = frozenset({"PointIdsList", "FilterSelector", "SetPayload"})
 """Models that are the body of several requests."""
 
 
-_AS_SENT: dict[str, Any] = {"mode": "json", "by_alias": True, "exclude_none": True, "exclude_unset": True}
+_AS_SENT: JsonObject = {"mode": "json", "by_alias": True, "exclude_none": True, "exclude_unset": True}
 """How qdrant-client's models become JSON. What they set by themselves is what Qdrant does by itself."""
 
 
-def _of_model(given: Any, hints: Hints) -> Request:
+def _of_model(given: Json, hints: Hints) -> Request:
     """The request of an object of ``qdrant_client.models``."""
     name = type(given).__name__
     body = _plain(given.model_dump(**_AS_SENT))
@@ -182,7 +183,7 @@ def _of_model(given: Any, hints: Hints) -> Request:
     return _at(route, body, hints)
 
 
-def _plain(value: Any, level: int = 0) -> Any:
+def _plain(value: Json, level: int = 0) -> Json:
     """The value as JSON: tuples, arrays, UUIDs, dates, enums and models of qdrant-client as what they say."""
     if level > MAX_DEPTH:
         raise refusal("the request", f"it nests deeper than {MAX_DEPTH} levels")
@@ -253,7 +254,7 @@ class _Text:
         match = _BLANK.match(self.text, pos)
         return match.end() if match else pos
 
-    def json(self, pos: int) -> tuple[Any, int]:
+    def json(self, pos: int) -> tuple[Json, int]:
         try:
             return self.decoder.raw_decode(self.text, pos)
         except json.JSONDecodeError as exc:
@@ -345,7 +346,7 @@ class _Text:
             raise self.fail(f"the option {name} of curl lacks its value", pos)
         given.setdefault(kind, []).append(value)
 
-    def inline(self, data: str, pos: int) -> Any:
+    def inline(self, data: str, pos: int) -> Json:
         if data.startswith("@"):
             raise self.fail("the body stands in a file", pos, "give the JSON itself behind -d")
         try:
@@ -400,12 +401,12 @@ class _BadJson(ValueError):
     """What Python's JSON reader would take, and JSON does not."""
 
 
-def _no_number(word: str) -> Any:
+def _no_number(word: str) -> Json:
     raise _BadJson(f"{word} is no number of JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _once(pairs: list[tuple[str, Json]]) -> JsonObject:
+    found: JsonObject = {}
     for key, value in pairs:
         if key in found:
             raise _BadJson(f"the key {json.dumps(key)} stands twice in one object")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
@@ -33,6 +32,7 @@ from qql.convert.shapes import (
     text,
     variants,
 )
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["POINT_BODIES", "READS", "WRITES"]
 
@@ -47,38 +47,38 @@ def _filtered(table: Mapping[str, Shape], *required: str) -> Shape:
     return lambda value, at: {k: item for k, item in inside(value, at).items() if item is not None}
 
 
-def _reading(defaults: Mapping[str, Any], table: Mapping[str, Shape], *required: str) -> Shape:
+def _reading(defaults: Body, table: Mapping[str, Shape], *required: str) -> Shape:
     """A reading body; ``defaults`` are what Qdrant takes for the keys that are missing."""
     inside = _filtered({**table, **SELECTIONS} if "with_payload" in defaults else table, *required)
 
-    def shape(value: Any, at: str) -> dict[str, Any]:
+    def shape(value: Json, at: str) -> JsonObject:
         found = {**defaults, **inside(value, at)}
         return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
 
     return shape
 
 
-def _retrieve(value: Any, at: str) -> dict[str, Any]:
+def _retrieve(value: Json, at: str) -> JsonObject:
     shapes = {"ids": _some_ids, **SELECTIONS, **_SHARD}
     found = {"with_payload": True, **fields(shapes, "ids")(value, at)}
     return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
 
 
-def _some_ids(value: Any, at: str) -> list[Any]:
-    found: list[Any] = each(point_id)(value, at)
+def _some_ids(value: Json, at: str) -> list[Json]:
+    found: list[Json] = each(point_id)(value, at)
     if not found:
         raise refusal(at, "an empty list of ids has no meaning in QQL")
     return found
 
 
-def _vectors(value: Any, at: str) -> Any:
+def _vectors(value: Json, at: str) -> Json:
     """The vectors of a point: one, or several by name. ``{}`` is none."""
     if isinstance(value, dict) and not _alone(value):
         return named(vector)(value, at)
     return vector(value, at)
 
 
-def _alone(value: Mapping[str, Any]) -> bool:
+def _alone(value: Body) -> bool:
     """Whether an object is one vector, and not vectors by name."""
     kinds = {"text": str, "image": str, "object": object}
     kind = next((kind for kind in kinds if kind in value), None)
@@ -87,12 +87,12 @@ def _alone(value: Mapping[str, Any]) -> bool:
     return isinstance(value[kind], kinds[kind]) and value.keys() <= {kind, "model", "options"}
 
 
-def _point(value: Any, at: str) -> dict[str, Any]:
+def _point(value: Json, at: str) -> JsonObject:
     found = fields({"id": point_id, "vector": _vectors, "payload": _payload}, "id")(value, at)
     return {k: item for k, item in {"vector": {}, **found}.items() if (k, item) != ("payload", {})}
 
 
-def _payload(value: Any, at: str) -> dict[str, Any]:
+def _payload(value: Json, at: str) -> JsonObject:
     found = given(value, at)
     for key in ("id", "vector"):
         if key in found:
@@ -110,7 +110,7 @@ _UPSERT: Mapping[str, Shape] = {
 }
 
 
-def _upsert(value: Any, at: str) -> dict[str, Any]:
+def _upsert(value: Json, at: str) -> JsonObject:
     """``{"points": […]}``; the columns of ``{"batch": …}`` become points."""
     found = fields({**_UPSERT, "points": each(_point), "batch": _columns})(value, at)
     if len(found.keys() & {"points", "batch"}) != 1:
@@ -121,7 +121,7 @@ def _upsert(value: Any, at: str) -> dict[str, Any]:
     return {"points": points, **{k: item for k, item in found.items() if item is not None}}
 
 
-def _columns(value: Any, at: str) -> list[dict[str, Any]]:
+def _columns(value: Json, at: str) -> list[JsonObject]:
     """``ids``, ``vectors`` (one column, or one for each name) and ``payloads``, as points."""
     shapes = {"ids": _some_ids, "vectors": anything, "payloads": anything}
     found = fields(shapes, "ids", "vectors")(value, at)
@@ -146,7 +146,7 @@ def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
     """A body with ``points`` or a ``filter``; a filter by ids alone is ``points``."""
     inside = _filtered({**table, "points": _some_ids}, *required)
 
-    def shape(value: Any, at: str) -> dict[str, Any]:
+    def shape(value: Json, at: str) -> JsonObject:
         found = dict(inside(value, at))
         if len(found.keys() & {"points", "filter"}) != 1:
             hint = "a filter that holds for every point selects none in QQL"
@@ -160,14 +160,14 @@ def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
     return shape
 
 
-def _set_vectors(value: Any, at: str) -> dict[str, Any]:
+def _set_vectors(value: Json, at: str) -> JsonObject:
     row = fields({"id": point_id, "vector": _vectors}, "id", "vector")
     shapes = {**_SHARD, "points": each(row), "update_filter": normal_filter}
     found = fields(shapes, "points")(value, at)
     return {k: item for k, item in found.items() if item is not None}
 
 
-def _some_names(value: Any, at: str) -> list[str]:
+def _some_names(value: Json, at: str) -> list[str]:
     found: list[str] = each(text)(value, at)
     if not found:
         raise refusal(at, "an empty list has no meaning in QQL")
@@ -195,8 +195,8 @@ _OPERATION = variants(
 )
 
 
-def _operations(value: Any, at: str) -> dict[str, Any]:
-    found: dict[str, Any] = fields({"operations": each(_OPERATION)}, "operations")(value, at)
+def _operations(value: Json, at: str) -> JsonObject:
+    found: JsonObject = fields({"operations": each(_OPERATION)}, "operations")(value, at)
     if not found["operations"]:
         raise refusal("operations", "there are no operations")
     return found
@@ -217,10 +217,10 @@ POINT_BODIES: Mapping[tuple[str, str], Shape] = {
 
 # ------------------------------------------------------------------------------------ nodes
 
-_Body = Mapping[str, Any]
+_Body = Body
 
 
-def _optional(value: Any) -> nodes.Scalar | None:
+def _optional(value: Json) -> nodes.Scalar | None:
     return None if value is None else scalar(value)
 
 
@@ -298,7 +298,7 @@ def _facet(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...
 _Wait = nodes.Scalar | None
 
 
-def _row(point: _Body) -> dict[str, Any]:
+def _row(point: _Body) -> JsonObject:
     payload = point.get("payload", {})
     # A field called `Vector` would be taken for the vector where there is none.
     needed = point["vector"] != {} or any(key.lower() == "vector" for key in payload)

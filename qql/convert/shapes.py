@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from qql.errors import Diagnostic, QQLPlanError, did_you_mean, shown
 from qql.nodes import is_uuid
+from qql.rest.types import Json, JsonObject
 
 __all__ = [
     "Shape",
@@ -31,7 +31,7 @@ __all__ = [
     "whole",
 ]
 
-Shape = Callable[[Any, str], Any]
+Shape = Callable[[Json, str], Json]
 """Gives the canonical form of the value at a place; raises `QQLPlanError` (``cannot-convert``)."""
 
 
@@ -46,40 +46,40 @@ def below(at: str, key: str) -> str:
     return f"{at}.{word}" if at and word == key else f"{at}{word}"
 
 
-def anything(value: Any, at: str) -> Any:
+def anything(value: Json, at: str) -> Json:
     """Any JSON."""
     return value
 
 
-def text(value: Any, at: str) -> str:
+def text(value: Json, at: str) -> str:
     """A text."""
     if isinstance(value, str):
         return value
     raise refusal(at, f"a text is required, found {shown(value)}")
 
 
-def boolean(value: Any, at: str) -> bool:
+def boolean(value: Json, at: str) -> bool:
     """True or false."""
     if isinstance(value, bool):
         return value
     raise refusal(at, f"true or false is required, found {shown(value)}")
 
 
-def whole(value: Any, at: str) -> int:
+def whole(value: Json, at: str) -> int:
     """A whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise refusal(at, f"a whole number is required, found {shown(value)}")
 
 
-def positive(value: Any, at: str) -> int:
+def positive(value: Json, at: str) -> int:
     """A whole number above 0."""
     if whole(value, at) > 0:
         return int(value)
     raise refusal(at, f"a whole number above 0 is required, found {value}")
 
 
-def number(value: Any, at: str) -> int | float:
+def number(value: Json, at: str) -> int | float:
     """A finite number."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return value
@@ -89,7 +89,7 @@ def number(value: Any, at: str) -> int | float:
 def one_of(*words: str) -> Shape:
     """One of these words."""
 
-    def shape(value: Any, at: str) -> Any:
+    def shape(value: Json, at: str) -> Json:
         if isinstance(value, str) and value in words:
             return value
         hint = did_you_mean(value, words) if isinstance(value, str) else None
@@ -98,7 +98,7 @@ def one_of(*words: str) -> Shape:
     return shape
 
 
-def point_id(value: Any, at: str) -> int | str:
+def point_id(value: Json, at: str) -> int | str:
     """The id of a point: an unsigned 64-bit integer or a UUID."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64:
         return value
@@ -107,7 +107,7 @@ def point_id(value: Any, at: str) -> int | str:
     raise refusal(at, f"{shown(value)} is no point id: ids are unsigned integers or UUIDs")
 
 
-def listed(value: Any, at: str) -> list[tuple[Any, str]]:
+def listed(value: Json, at: str) -> list[tuple[Json, str]]:
     """The items of a list, each with its place."""
     if not isinstance(value, list):
         raise refusal(at, f"a list is required, found {shown(value)}")
@@ -130,7 +130,7 @@ def named(shape: Shape) -> Shape:
     return lambda value, at: {key: shape(item, below(at, key)) for key, item in given(value, at).items()}
 
 
-def given(value: Any, at: str) -> dict[str, Any]:
+def given(value: Json, at: str) -> JsonObject:
     """An object as it is."""
     if not isinstance(value, dict):
         raise refusal(at, f"an object is required, found {shown(value)}")
@@ -143,7 +143,7 @@ def fields(table: Mapping[str, Shape], *required: str, hints: Mapping[str, str] 
     ``hints`` are ways round for keys that Qdrant knows and QQL does not.
     """
 
-    def shape(value: Any, at: str) -> dict[str, Any]:
+    def shape(value: Json, at: str) -> JsonObject:
         for key in given(value, at):
             if key not in table:
                 raise unknown(key, at, table, (hints or {}).get(key))
@@ -165,7 +165,7 @@ def unknown(key: str, at: str, known: Iterable[str], hint: str | None = None) ->
 def variants(what: str, table: Mapping[str, Shape]) -> Shape:
     """An object that one of its keys gives a kind. The first key of the table that it has decides."""
 
-    def shape(value: Any, at: str) -> Any:
+    def shape(value: Json, at: str) -> Json:
         found = given(value, at)
         for key, one in table.items():
             if key in found:

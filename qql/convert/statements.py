@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import unquote
 
 from qql import nodes
@@ -25,6 +24,7 @@ from qql.convert.queries import normal_groups, normal_query, query_of
 from qql.convert.shapes import Shape, below, each, fields, refusal
 from qql.errors import QQLCompileError, QQLPlanError, did_you_mean, shown
 from qql.rest.request import Request
+from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["check", "compare", "difference", "normal_form", "to_tree", "tree_of"]
 
@@ -33,8 +33,8 @@ _Route = tuple[str, str]
 # ------------------------------------------------------------------------------------ canonical form
 
 
-def _searches(value: Any, at: str) -> dict[str, Any]:
-    found: dict[str, Any] = fields({"searches": each(normal_query)}, "searches")(value, at)
+def _searches(value: Json, at: str) -> JsonObject:
+    found: JsonObject = fields({"searches": each(normal_query)}, "searches")(value, at)
     if not found["searches"]:
         raise refusal("searches", "there are no queries")
     return found
@@ -65,14 +65,14 @@ _BODILESS: frozenset[_Route] = frozenset(
 )
 
 
-def _truth(value: Any, at: str) -> str:
+def _truth(value: Json, at: str) -> str:
     word = str(value).lower()
     if word in ("true", "false"):
         return word
     raise refusal(at, f"true or false is required, found {shown(value)}")
 
 
-def _count(value: Any, at: str) -> int:
+def _count(value: Json, at: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -80,11 +80,11 @@ def _count(value: Any, at: str) -> int:
     raise refusal(at, f"a whole number is required, found {shown(value)}")
 
 
-def _consistency(value: Any, at: str) -> Any:
+def _consistency(value: Json, at: str) -> Json:
     return value if value in ("majority", "quorum", "all") else _count(value, at)
 
 
-def _ordering(value: Any, at: str) -> str:
+def _ordering(value: Json, at: str) -> str:
     if value == "weak":
         return str(value)
     raise refusal(at, "QQL writes in Qdrant's default ordering, which is weak", "leave the ordering out")
@@ -122,7 +122,7 @@ def normal_form(request: Request) -> Request:
     route = request.route
     if route not in _BODIES and route not in _BODILESS:
         raise _unknown(request)
-    body: dict[str, Any] | None = None
+    body: JsonObject | None = None
     if route in _BODIES:
         if request.body is None:
             raise refusal("", f"{request.method} {request.path} requires one")
@@ -198,9 +198,7 @@ def _wait(route: _Route, value: str | None) -> nodes.Scalar | None:
 class _Given:
     """What a statement is made of: a body, the names in the path, and whether it waits."""
 
-    def __init__(
-        self, body: Mapping[str, Any], collection: nodes.Name, last: str, wait: nodes.Scalar | None
-    ) -> None:
+    def __init__(self, body: Body, collection: nodes.Name, last: str, wait: nodes.Scalar | None) -> None:
         self.body = body
         self.collection = collection
         self.name = name_of(last)
@@ -281,7 +279,7 @@ def compare(made: Request, wanted: Request) -> None:
         raise refusal(place, "QQL cannot say this")
 
 
-def difference(one: Any, other: Any, at: str = "") -> str | None:
+def difference(one: Json, other: Json, at: str = "") -> str | None:
     """The first place where two values of JSON differ; None where they are equal. True is not 1."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*other, *one]):

@@ -325,31 +325,45 @@ def _fits(doc: Doc, room: int, rest: _Rest, comments: Comments) -> bool:
             case str():
                 room -= len(one)
                 begun = True
-            case _Cat():
-                todo += [(flat, part) for part in reversed(one.parts)]
-            case _Line() if flat:
+            case _Line():
+                if not flat:
+                    return True
                 if ending or one.hard:
                     return False
                 room -= len(one.flat)
-            case _Line():
-                return True
-            case _Nest() | _Group():
-                todo.append((flat, one.doc))
-            case Anchor():
-                held = comments.get(id(one), ())
-                lines = any(comment.place == "own" for comment in held)
-                if lines and begun:
-                    return False
-                for comment in held:
-                    if comment.place == "trailing":
-                        todo.append((flat, _Trail(())))
-                    elif (
-                        comment.place == "behind" or not lines
-                    ):  # beside one of its own line, so is the other
-                        room -= len(comment.text) + 1
-                todo.append((flat, one.doc))
-            case Later():
-                todo.append((flat, one.doc()))
             case _Trail():
                 ending = True
+            case Anchor() if held := comments.get(id(one), ()):
+                if begun and _has_own_line(held):
+                    return False
+                room -= _width_beside(held)
+                todo += [(flat, _Trail(())) for comment in held if comment.place == "trailing"]
+                todo.append((flat, one.doc))
+            case _:
+                todo += [(flat, part) for part in reversed(_parts_of(one))]
     return False
+
+
+def _parts_of(doc: Doc) -> Sequence[Doc]:
+    """What a document that only holds others is made of."""
+    match doc:
+        case _Cat():
+            return doc.parts
+        case _Nest() | _Group() | Anchor():
+            return (doc.doc,)
+        case Later():
+            return (doc.doc(),)
+    raise AssertionError(f"it holds nothing: {doc!r}")
+
+
+def _has_own_line(held: Iterable[Comment]) -> bool:
+    return any(comment.place == "own" for comment in held)
+
+
+def _width_beside(held: Sequence[Comment]) -> int:
+    """The columns of the comments that stand on the line of their part; beside one of its own line, none
+    does.
+    """
+    own = _has_own_line(held)
+    beside = [one for one in held if one.place == "behind" or (one.place != "trailing" and not own)]
+    return sum(len(one.text) + 1 for one in beside)

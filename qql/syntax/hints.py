@@ -227,37 +227,50 @@ def _meant(
     token: Token, expected: dict[str, list[str]], place: Place, labels: Mapping[str, str]
 ) -> str | None:
     """A hint for a slip that is known, or for a word that is close to one that could stand here."""
-    word, last = token.text.upper(), place.last
+    return (
+        _doubled_quote(token, place)
+        or _hint(_SLIPS, place.last, token, expected)
+        or _foreign_word(token, expected, place)
+        or _close_word(token, expected, labels)
+        or (SIGNS["@"] if re.fullmatch(r"\$[0-9]+", token.text) else None)
+        or _hint(_GUESSES, place.last, token, expected)
+        or _what_could_stand(token, expected, place)
+    )
+
+
+def _doubled_quote(token: Token, place: Place) -> str | None:
+    last = place.last
     if last.type == "STRING" and token.start == last.end and "NAME" in token.kinds():
         return "a quote inside a string is doubled: 'it''s'"
-    known = _hint(_SLIPS, last, token, expected)
-    if known:
-        return known
+    return None
+
+
+def _foreign_word(token: Token, expected: dict[str, list[str]], place: Place) -> str | None:
+    """A word of another language, or of a statement that begins on the same line."""
+    word, last = token.text.upper(), place.last
     name_before = last.text.upper() if last.type == "NAME" and _END in expected else ""
     foreign = _FOREIGN.get(word) or _FOREIGN.get(name_before)
-    if foreign:
-        return foreign
-    if word in STARTERS and _END in expected:
+    if foreign is None and word in STARTERS and _END in expected:
         return "statements that share a line are separated by `;`"
-    if "NAME" in token.kinds():
-        words = [labels[t] for terminals in expected.values() for t in terminals]
-        close = did_you_mean(token.text, [one for one in words if one.isupper()])
-        if close:
-            return close
-    if re.fullmatch(r"\$[0-9]+", token.text):
-        return SIGNS["@"]
-    guess = _hint(_GUESSES, last, token, expected)
-    if guess:
-        return guess
-    if "NAME" in token.kinds() and any("STRING" in expected[label] for label in _TEXTUAL & expected.keys()):
+    return foreign
+
+
+def _close_word(token: Token, expected: dict[str, list[str]], labels: Mapping[str, str]) -> str | None:
+    if "NAME" not in token.kinds():
+        return None
+    words = [labels[t] for terminals in expected.values() for t in terminals]
+    return did_you_mean(token.text, [one for one in words if one.isupper()])
+
+
+def _what_could_stand(token: Token, expected: dict[str, list[str]], place: Place) -> str | None:
+    textual = any("STRING" in expected[label] for label in _TEXTUAL & expected.keys())
+    if textual and "NAME" in token.kinds():
         return f"a text is written in quotes: '{token.text}'"
     if "a clause" in expected:
         return f"the clauses are {', '.join(place.clauses)}"
     if "a statement" in expected:
         return "statements begin with QUERY, SCROLL, COUNT, UPSERT, UPDATE, DELETE, CREATE, SHOW or the like"
-    if expected.keys() >= _FOLDS["a comparison"]:
-        return _COMPARISONS
-    return None
+    return _COMPARISONS if expected.keys() >= _FOLDS["a comparison"] else None
 
 
 def either(words: list[str]) -> str:
