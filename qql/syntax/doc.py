@@ -361,9 +361,7 @@ def _has_own_line(held: Iterable[Comment]) -> bool:
 
 
 def _width_beside(held: Sequence[Comment]) -> int:
-    """The columns of the comments that stand on the line of their part; beside one of its own line, none
-    does.
-    """
+    """The columns of the comments on the line of their part; where one has a line of its own, all have."""
     own = _has_own_line(held)
     beside = [one for one in held if one.place == "behind" or (one.place != "trailing" and not own)]
     return sum(len(one.text) + 1 for one in beside)
