@@ -230,7 +230,13 @@ def register_folder(
         from fastembed.common.model_description import ModelSource
 
         cls.add_custom_model(name, sources=ModelSource(url="file:"), model_file=file, **described)
-    return listed_models(cls)[name.lower()]
+    entry = listed_models(cls)[name.lower()]
+    if entry["model"] != name:
+        message = (
+            f"`{model}` differs from `{entry['model']}` by case only: fastembed keeps one of them"
+        )
+        fail("model-failed", message, error=QQLModelError)
+    return entry
 
 
 def _model_file(model: str, folder: Path) -> str:

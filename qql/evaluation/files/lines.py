@@ -13,6 +13,7 @@ from typing import IO, NoReturn, cast
 
 from qql.errors import QQLError, QQLExecutionError
 from qql.rest.types import Json, JsonObject
+from qql.session.files import reason
 
 __all__ = ["LONGEST", "LineReader"]
 
@@ -126,8 +127,9 @@ class LineReader:
             ) from exc
 
     def _unreadable_file(self, exc: Exception) -> QQLError:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        return QQLExecutionError.make("file-unreadable", f"the file {self.path} cannot be read: {reason}")
+        return QQLExecutionError.make(
+            "file-unreadable", f"the file {self.path} cannot be read: {reason(exc)}"
+        )
 
 
 def _distinct_keys(pairs: list[tuple[str, Json]]) -> JsonObject:
