@@ -11,7 +11,7 @@ import pytest
 
 import qql
 from qql import nodes
-from qql.compiler import plan
+from qql.compiler import planner
 from qql.errors import Source
 from qql.syntax import parser as syntax
 
@@ -236,14 +236,14 @@ def test_shared_stages_are_counted_before_they_are_expanded(monkeypatch: pytest.
     refused(doubling(11), "too-many-stages")
 
     calls = 0
-    original = plan._Planner.stage
+    original = planner._Planner.stage
 
     def counted(self: Any, *args: Any, **given: Any) -> Any:
         nonlocal calls
         calls += 1
         return original(self, *args, **given)
 
-    monkeypatch.setattr(plan._Planner, "stage", counted)
+    monkeypatch.setattr(planner._Planner, "stage", counted)
     refused(doubling(15), "too-many-stages")
     short, calls = calls, 0
     error = refused(doubling(30), "too-many-stages")

@@ -75,15 +75,15 @@ def _compact_json(value: Json, indent: str = "") -> str:
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
     inner = indent + "  "
+    items = []  # filled by loops: a comprehension would be a frame more for each level
     if isinstance(value, dict):
         opening, closing = "{", "}"
-        items = [
-            f"{json.dumps(key, ensure_ascii=False)}: {_compact_json(item, inner)}"
-            for key, item in value.items()
-        ]
+        for key, item in value.items():
+            items.append(f"{json.dumps(key, ensure_ascii=False)}: {_compact_json(item, inner)}")
     else:
         opening, closing = "[", "]"
-        items = [_compact_json(item, inner) for item in value]
+        for item in value:
+            items.append(_compact_json(item, inner))
     line = opening + ", ".join(items) + closing
     if len(line) + len(indent) <= 88 and "\n" not in line:
         return line

@@ -39,7 +39,7 @@ def emit_filter(condition: nodes.Condition | None) -> JsonObject | None:
     """
     if condition is None:
         return None
-    found = emit_condition(condition)
+    found = _EMITTERS[type(condition)](condition)
     return found if found.keys() <= _CLAUSES else {"must": [found]}
 
 
@@ -75,10 +75,10 @@ def emit_condition(condition: nodes.Condition) -> JsonObject:
 
 
 def _or(condition: nodes.Or) -> JsonObject:
-    alternatives = [
-        emit_condition(nodes.Not(child) if negated else child)
-        for child, negated in _flat(condition, nodes.Or)
-    ]
+    alternatives = []
+    for child, negated in _flat(condition, nodes.Or):
+        alternative = nodes.Not(child) if negated else child
+        alternatives.append(_EMITTERS[type(alternative)](alternative))
     return {"should": alternatives}
 
 
@@ -86,10 +86,11 @@ def _conjunction(condition: nodes.And | nodes.Not | nodes.Compare) -> JsonObject
     """What AND joins, and what NOT and != negate."""
     parts = _flat(condition, nodes.And)
     if len(parts) == 1 and not parts[0][1]:
-        return emit_condition(parts[0][0])
+        return _EMITTERS[type(parts[0][0])](parts[0][0])
     found: JsonObject = {}
     for child, negated in parts:
-        found.setdefault("must_not" if negated else "must", []).append(emit_condition(child))
+        made = _EMITTERS[type(child)](child)
+        found.setdefault("must_not" if negated else "must", []).append(made)
     return {key: found[key] for key in ("must", "must_not") if key in found}
 
 
@@ -123,7 +124,9 @@ def _nested(condition: nodes.Nested) -> JsonObject:
 
 
 def _min_should(condition: nodes.MinShould) -> JsonObject:
-    conditions = [emit_condition(one) for one in condition.conditions]
+    conditions = []
+    for one in condition.conditions:
+        conditions.append(_EMITTERS[type(one)](one))
     count = _count(condition.count)
     if count < 1:
         message = "MIN SHOULD takes a count of at least 1"
@@ -131,6 +134,7 @@ def _min_should(condition: nodes.MinShould) -> JsonObject:
     return {"min_should": {"conditions": conditions, "min_count": count}}
 
 
+# Called straight from the table, with no function in between: conditions nest 200 deep, as may the callers.
 _EMITTERS: Mapping[type[nodes.Node], Callable[..., JsonObject]] = {
     nodes.Or: _or,
     nodes.And: _conjunction,

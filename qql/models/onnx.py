@@ -232,9 +232,7 @@ def register_folder(
         cls.add_custom_model(name, sources=ModelSource(url="file:"), model_file=file, **described)
     entry = listed_models(cls)[name.lower()]
     if entry["model"] != name:
-        message = (
-            f"`{model}` differs from `{entry['model']}` by case only: fastembed keeps one of them"
-        )
+        message = f"`{model}` differs from `{entry['model']}` by case only: fastembed keeps one of them"
         fail("model-failed", message, error=QQLModelError)
     return entry
 

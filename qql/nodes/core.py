@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -26,17 +26,39 @@ __all__ = [
 
 NOWHERE = Span(0, 0)
 """The span of what nobody wrote."""
-_Class = TypeVar("_Class")
+_Class = TypeVar("_Class", bound=type)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, part))
-def node(cls: type[_Class]) -> type[_Class]:
-    """Makes a class with annotated fields a node.
+def node(cls: _Class) -> _Class:
+    """Makes a class with annotated fields a node: a frozen dataclass with slots, by what `Node` shares.
 
-    It is a frozen dataclass with slots whose ``__init__`` is made when the class is first used, and whose
-    other methods are `Node`'s: what dataclasses generate for 130 classes took half of a command's start.
+    What `dataclasses.dataclass` generates for 130 classes at import took half of the start of a command.
     """
-    return dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    body = {key: value for key, value in cls.__dict__.items() if key not in ("__dict__", "__weakref__")}
+    hints = body.get("__annotations__", {})
+    names = tuple(name for name, hint in hints.items() if not hint.startswith("ClassVar"))
+    defaults = {name: body.pop(name) for name in names if name in body}
+    by_place = tuple(name for name in names if name != "span")
+    body |= {"__slots__": names, "__match_args__": by_place, "field_defaults": defaults}
+    made: _Class = type(cls)(cls.__name__, cls.__bases__, body)
+    made.__qualname__ = cls.__qualname__
+    return made
+
+
+class _Fields:
+    """``__dataclass_fields__`` of a class, made when `dataclasses.fields` or `replace` first asks for it."""
+
+    def __get__(self, _: object, owner: type[Node]) -> Mapping[str, Field[Any]]:
+        hints = {"span": Span, **{name: owner.__annotations__[name] for name in owner.__match_args__}}
+        values = {"span": Node.field_defaults["span"], **owner.field_defaults}
+        body = {"__annotations__": hints, "__module__": owner.__module__, **values}
+        plain: type = type(owner.__name__, (), body)
+        found: dict[str, Field[Any]] = vars(dataclass(init=False, repr=False, eq=False)(plain))[
+            "__dataclass_fields__"
+        ]
+        owner.__dataclass_fields__ = found
+        return found
 
 
 @node
@@ -50,8 +72,11 @@ class Node:
     span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
 
     if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
         __match_args__: ClassVar[tuple[str, ...]]
+        field_defaults: ClassVar[Mapping[str, Any]]
     else:
+        __dataclass_fields__ = _Fields()
 
         def __init__(self, *args, **kwargs):
             # The first node of a class: from now on the class has an `__init__` of its own.
@@ -79,11 +104,11 @@ class Node:
         return f"{type(self).__qualname__}({shown})"
 
     def __getstate__(self) -> tuple[object, ...]:
-        return tuple(getattr(self, one.name) for one in fields(self))
+        return (self.span, *(getattr(self, name) for name in self.__match_args__))
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
-        for one, value in zip(fields(self), state, strict=True):
-            object.__setattr__(self, one.name, value)
+        for name, value in zip(("span", *self.__match_args__), state, strict=True):
+            object.__setattr__(self, name, value)
 
 
 _VALUES: dict[type[Node], Callable[[object], object]] = {}
@@ -100,22 +125,24 @@ def _values_of(cls: type[Node]) -> Callable[[object], object]:
 
 def _init_of(cls: type[Node]) -> Callable[..., None]:
     """``__init__(self, <fields>, *, span=NOWHERE)``. The slots' own setters write past `Node.__setattr__`."""
-    scope: dict[str, object] = {}
-    arguments, body = ["self"], []
-    for one in sorted(fields(cls), key=lambda one: one.kw_only is True):
-        scope[f"set_{one.name}"] = getattr(cls, one.name).__set__
-        body.append(f" set_{one.name}(self, {one.name})")
-        if one.kw_only:
-            arguments.append("*")
-        if one.default is MISSING:
-            arguments.append(one.name)
+    scope: dict[str, Any] = {"NOWHERE": NOWHERE, "set_span": Node.__dict__["span"].__set__}
+    arguments, body = ["self"], [" set_span(self, span)"]
+    for name in cls.__match_args__:
+        scope[f"set_{name}"] = cls.__dict__[name].__set__
+        body.append(f" set_{name}(self, {name})")
+        default = cls.field_defaults.get(name, MISSING)
+        if isinstance(default, Field):
+            default = default.default
+        if default is MISSING:
+            arguments.append(name)
         else:
-            scope[f"default_{one.name}"] = one.default
-            arguments.append(f"{one.name}=default_{one.name}")
+            scope[f"default_{name}"] = default
+            arguments.append(f"{name}=default_{name}")
+    arguments += ["*", "span=NOWHERE"]
     exec("\n".join([f"def __init__({', '.join(arguments)}):", *body]), scope)
-    made: Any = scope["__init__"]
+    made: Callable[..., None] = scope["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 @node

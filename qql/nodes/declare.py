@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass
 from typing import TypeVar
 
 from qql.nodes.core import Node
@@ -104,12 +104,12 @@ def target(
 
     def declare(cls: _Class) -> _Class:
         parts = []
-        for one in fields(cls):
-            if "part" in one.metadata:
-                role, word, path = one.metadata["part"]
-                parts.append(Part(one.name, role, word, path, one.default is MISSING))
+        for name, given in cls.field_defaults.items():
+            if isinstance(given, Field) and "part" in given.metadata:
+                role, word, path = given.metadata["part"]
+                parts.append(Part(name, role, word, path, given.default is MISSING))
                 if path.partition(".")[0] not in (rest, "nearest"):
-                    raise TypeError(f"{cls.__name__}.{one.name}: `{path}` is no place in a `{rest}` query")
+                    raise TypeError(f"{cls.__name__}.{name}: `{path}` is no place in a `{rest}` query")
         TARGETS[cls] = TargetInfo(words, rest, stage, support, tuple(parts))
         return cls
 
@@ -176,9 +176,8 @@ def statement(
 
     def declare(cls: _Class) -> _Class:
         info = StatementInfo(text, tuple(clauses.split()), sends, shows)
-        known = {one.name for one in fields(cls)}
         for name in (*info.fields, *info.clauses, *re.findall(r"\{(\w+)\}", sends or "")):
-            if name not in known:
+            if name not in cls.__match_args__:
                 raise TypeError(f"{cls.__name__} has no field `{name}`, which its declaration names")
         STATEMENTS[cls] = info
         return cls
