@@ -115,7 +115,7 @@ TEXT, VECTOR, POINT = nodes.Text(Scalar("a"), Scalar("m")), nodes.Vector([0.5]),
 def example(kind: type[Node], info: TargetInfo, one: nodes.Input, *, whole: bool = True) -> Any:
     """A target whose inputs are all ``one``; with ``whole``, no part is missing."""
     values = {
-        part.field: _part(part, one) for part in info.parts if whole or part.required or part.role.inputs
+        part.field: _part(part, one) for part in info.parts if whole or part.required or part.has_inputs
     }
     if kind is nodes.RelevanceFeedback:
         options = tuple(nodes.Option(name, 1) for name in "abc")

@@ -51,10 +51,10 @@ FULL_TEXT = Need("full-text MATCH", ("text",))
 
 def _need_of_match(operator: nodes.MatchOperator) -> Need:
     """What an operator of MATCH needs, by its declaration; those of one index are spoken of together."""
-    if operator.index == FULL_TEXT.types:
+    if operator.indexes == FULL_TEXT.types:
         return FULL_TEXT
-    alike = [one.word for one in nodes.MATCH_OPERATORS.values() if one.index == operator.index]
-    return Need(f"MATCH {joined(alike)}", operator.index)
+    alike = [one.word for one in nodes.MATCH_OPERATORS.values() if one.indexes == operator.indexes]
+    return Need(f"MATCH {joined(alike)}", operator.indexes)
 
 
 def need_of(condition: nodes.Condition) -> Need:

@@ -12,7 +12,7 @@ from qql.compiler.options.table import read_options
 from qql.compiler.scalars import count_limit, number_of, point_id, range_bound, text_of
 from qql.errors import did_you_mean, fail, shown
 from qql.nodes.declare import Part
-from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["emit_target", "order_of"]
@@ -55,7 +55,7 @@ def _part(part: Part, value: Json, model: str | None) -> Json:
             return _count(value, part.word, least, most)
         case Choice() as choice:
             return _choice(value, part.word.lower(), choice)
-    return _INPUTS[part.role.name](value, model)
+    return _INPUTS[part.role](value, model)
 
 
 def _count(scalar: nodes.Scalar | None, word: str, least: int, most: int) -> int | None:
@@ -125,11 +125,11 @@ def _scored(items: tuple[nodes.FeedbackItem, ...], model: str | None) -> list[Js
     ]
 
 
-_INPUTS: Mapping[str, Callable[..., Json]] = {
-    INPUT.name: _input,
-    INPUTS.name: _inputs,
-    PAIRS.name: _pairs,
-    SCORED.name: _scored,
+_INPUTS: Mapping[Role, Callable[..., Json]] = {
+    INPUT: _input,
+    INPUTS: _inputs,
+    PAIRS: _pairs,
+    SCORED: _scored,
 }
 """What emits each role that holds inputs."""
 

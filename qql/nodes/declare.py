@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass
-from typing import TypeVar
+from dataclasses import MISSING, Field
+from typing import NamedTuple, TypeVar
 
 from qql.nodes.core import Node
-from qql.nodes.roles import Role
+from qql.nodes.roles import Inputs, Role
 
 __all__ = [
     "EVERYWHERE",
@@ -31,8 +31,7 @@ __all__ = [
 YES = "yes"
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
+class Support(NamedTuple):
     """Since which version of Qdrant's server a construct is carried out, and what the other engines do with
     it.
 
@@ -58,8 +57,7 @@ _Class = TypeVar("_Class", bound="type[Node]")
 # ---------------------------------------------------------------- targets
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One field of a target.
 
     ``word`` is the keyword in front of it ("" where none stands there), ``rest`` its place in the query that
@@ -72,9 +70,13 @@ class Part:
     rest: str
     required: bool
 
+    @property
+    def has_inputs(self) -> bool:
+        """Whether there are texts, vectors or points in it."""
+        return isinstance(self.role, Inputs)
 
-@dataclass(frozen=True, slots=True)
-class TargetInfo:
+
+class TargetInfo(NamedTuple):
     """What a class of targets declares.
 
     ``words`` are the keywords that it begins with, ``rest`` is the key by which its query is known (None: it
@@ -90,7 +92,7 @@ class TargetInfo:
     @property
     def by_vector(self) -> bool:
         """Whether it compares vectors: then USING, a model and an exact search have a meaning."""
-        return any(one.role.inputs for one in self.parts)
+        return any(one.has_inputs for one in self.parts)
 
 
 TARGETS: dict[type[Node], TargetInfo] = {}
@@ -119,8 +121,7 @@ def target(
 # ---------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """An answer that is shown as rows: its list stands under ``key`` ("": it is the list).
 
     ``columns`` gives the key of each column in the items.
@@ -135,8 +136,7 @@ class Rows:
         return cls(key, tuple(columns.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class StatementInfo:
+class StatementInfo(NamedTuple):
     """What a class of statements declares.
 
     ``text`` is how it is written, ``{field}`` for its fields in the order of the text; ``clauses`` are the

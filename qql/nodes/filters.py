@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import EVERYWHERE, Support
@@ -72,8 +71,7 @@ class IsEmpty(Node):
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
-class MatchOperator:
+class MatchOperator(NamedTuple):
     """An operator of MATCH.
 
     ``word`` is its keyword behind MATCH ("" for MATCH alone) and ``kind`` Qdrant's key of it. It takes words
@@ -86,7 +84,7 @@ class MatchOperator:
     kind: str
     says: str
     example: str
-    index: tuple[str, ...] = ("text",)
+    indexes: tuple[str, ...] = ("text",)
     values: bool = False
     spellings: tuple[str, ...] = ()
     support: Support = EVERYWHERE

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from qql.nodes.core import Name, Node, Scalar, node
 from qql.nodes.declare import Support
@@ -31,8 +30,7 @@ __all__ = [
 _FORMULAS = Support("1.14")
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function of formulas.
 
     ``word`` is its name here, ``name`` Qdrant's key of the expression, ``says`` what it gives, ``example`` a

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field
-from typing import Any
+from dataclasses import MISSING, field
+from typing import Any, NamedTuple
 
-__all__ = ["INPUT", "INPUTS", "PAIRS", "SCORED", "Choice", "Count", "Number", "Role", "part"]
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a part of a target holds. ``inputs`` says that there are texts, vectors or points in it."""
-
-    name: str
-    inputs: bool = False
+__all__ = ["INPUT", "INPUTS", "PAIRS", "SCORED", "Choice", "Count", "Inputs", "Number", "Role", "part"]
 
 
-INPUT = Role("input", inputs=True)
-"""One text, image, object, vector or point."""
-INPUTS = Role("inputs", inputs=True)
-"""A list of inputs, in which a bare string is the id of a point."""
-PAIRS = Role("pairs", inputs=True)
-"""A list of `ContextPair`, a positive and a negative input each."""
-SCORED = Role("scored", inputs=True)
-"""A list of `FeedbackItem`, an input and its score each."""
+class Inputs(NamedTuple):
+    """Texts, vectors or points, in one of four shapes."""
+
+    shape: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number(Role):
+class Number(NamedTuple):
     """A number from ``low`` to ``high``."""
 
-    name: str = "number"
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count(Role):
+class Count(NamedTuple):
     """A whole number from ``low`` to ``high``, which is Qdrant's own limit."""
 
-    name: str = "count"
     low: int
     high: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(Role):
+class Choice(NamedTuple):
     """One of some words. ``plural`` is what they are called together."""
 
-    name: str = "choice"
     words: tuple[str, ...]
     plural: str
+
+
+Role = Inputs | Number | Count | Choice
+"""What a part holds."""
+INPUT = Inputs("one")
+"""One text, image, object, vector or point."""
+INPUTS = Inputs("list")
+"""A list of inputs, in which a bare string is the id of a point."""
+PAIRS = Inputs("pairs")
+"""A list of `ContextPair`, a positive and a negative input each."""
+SCORED = Inputs("scored")
+"""A list of `FeedbackItem`, an input and its score each."""
 
 
 def part(role: Role, word: str = "", *, rest: str, default: Any = MISSING) -> Any:

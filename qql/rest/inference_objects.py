@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from qql.nodes import TARGETS
-from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
 from qql.rest.request import Request
 
 __all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "inputs_of_query", "is_text", "places_of"]
@@ -81,7 +81,7 @@ _SHAPES: dict[str, dict[str, str]] = {
 }
 """Shape of a JSON object → its keys that lead to vectors, and the shape found there (or in each item)."""
 
-_ROLES = {INPUT: _VECTOR, INPUTS: _VECTORS, PAIRS: "pair", SCORED: "scored"}
+_ROLES: dict[Role, str] = {INPUT: _VECTOR, INPUTS: _VECTORS, PAIRS: "pair", SCORED: "scored"}
 """The shape of each role of a target's part that holds inputs."""
 
 
@@ -89,7 +89,7 @@ def _declare_targets() -> None:
     """Adds the parts of targets that hold inputs, at the places where they say they are sent."""
     for info in TARGETS.values():
         for part in info.parts:
-            if part.role.inputs:
+            if part.has_inputs:
                 key, _, inner = part.rest.partition(".")
                 if inner:
                     _SHAPES["query"][key] = key

@@ -71,7 +71,7 @@ _GROUPS: JsonObject = {"query": DENSE, "using": "dense", "group_by": "owner", "g
 
 
 def _match_row(known: MatchOperator) -> Feature:
-    field, words = ("text", "a b") if "text" in known.index else ("word", known.example)
+    field, words = ("text", "a b") if "text" in known.indexes else ("word", known.example)
     probe = _scroll_field(field, match={known.kind: known.example})
     name = (known.word or "text").lower()
     return declared(f"filter.match.{name}", f"field {known.words} '{words}'", known.support, probe)

@@ -160,7 +160,7 @@ def _declared(target: nodes.Target) -> list[Doc]:
     docs = [doc for _, doc in written if doc is not None]
     if info.parts[0].required:
         return [cat(f"{info.words} ", docs[0]), *docs[1:]]
-    if not any(doc is not None for one, doc in written if one.role.inputs):
+    if not any(doc is not None for one, doc in written if one.has_inputs):
         docs.insert(0, f"{info.parts[0].word} ()")
     return [info.words, *docs]
 
