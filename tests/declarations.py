@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import qql
 from qql import nodes
 from qql.backends.capabilities import FEATURES
-from qql.backends.edge import filters, formulas, indexes
+from qql.backends.edge import config, filters, formulas, indexes
 from qql.backends.edge import queries as edge_queries
+from qql.compiler.options import collection
 from qql.compiler.options.index import INDEX_TYPES
 from qql.compiler.options.query import REQUEST_OPTIONS, SEARCH_PARAMS
-from qql.compiler.options.table import Setting
+from qql.compiler.options.table import Setting, Settings
 from qql.manual.entries import ENTRIES
 from qql.nodes import Name, Node, Scalar
 from qql.nodes.declare import Part, TargetInfo
@@ -47,6 +48,9 @@ def gaps() -> list[str]:
         found += [f"{function.word}: {gap}" for gap in function_gaps(function)]
     for setting in (*SEARCH_PARAMS.values(), *REQUEST_OPTIONS.values()):
         found += [f"{setting.name}: {gap}" for gap in option_gaps(setting)]
+    for place, table, readers in block_tables():
+        for setting in table.values():
+            found += [f"{place} {setting.name}: {gap}" for gap in block_option_gaps(setting, readers)]
     for name in INDEX_TYPES:
         found += [f"TYPE {name}: {gap}" for gap in index_gaps(name)]
     for statement, declared in nodes.STATEMENTS.items():
@@ -281,6 +285,31 @@ def option_gaps(setting: Setting) -> Iterator[str]:
         yield f"no feature tries it ({FEATURES_FILE}queries.py)"
     if setting.name not in edge_queries._PARAMS:
         yield "the embedded engine does not read it (qql/backends/edge/queries.py)"
+
+
+def block_tables() -> Iterator[tuple[str, Settings, Collection[str] | None]]:
+    """Tables of options of collections, and what the embedded engine reads of each where it lists that."""
+    yield "WITH HNSW", collection.HNSW, config._HNSW
+    yield "WITH OPTIMIZERS", collection.OPTIMIZERS, config._OPTIMIZERS
+    yield "WITH VECTOR", collection.VECTOR, None
+    yield "WITH SPARSE", collection.SPARSE, {"modifier", *config._SPARSE_INDEX}
+    yield "WITH PARAMS", collection.PARAMS, None
+    yield "WITH WAL", collection.WAL, None
+    yield "WITH STRICT_MODE", collection.STRICT_MODE, None
+    for kind, table in collection.QUANTIZATION.items():
+        yield f"WITH QUANTIZATION (type = {kind})", table, None
+    for kind, table in INDEX_TYPES.items():
+        yield f"TYPE {kind}", table, {*indexes._TYPES[kind][1], *indexes._COMMON}
+
+
+def block_option_gaps(setting: Setting, readers: Collection[str] | None) -> Iterator[str]:
+    if readers is not None and setting.name not in readers:
+        yield "the embedded engine does not read it (qql/backends/edge/config.py, edge/indexes.py)"
+    if not any(setting in table.values() for entry in ENTRIES for _, table in entry.tables):
+        yield f"no entry shows its table ({MANUAL_FILE}options.py)"
+    written = setting.name.removesuffix("_memory")
+    if setting.support.since != "1.10" and not probed(rf'"{written}": '):
+        yield f"no feature tries it ({FEATURES_FILE}collections.py)"
 
 
 def index_gaps(name: str) -> Iterator[str]:

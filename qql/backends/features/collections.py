@@ -132,7 +132,9 @@ COLLECTIONS: tuple[Feature, ...] = (
     feature(
         "create.quantization.binary",
         "WITH QUANTIZATION (type = 'binary', encoding = 'two_bits')",
-        _create_fresh({"quantization_config": {"binary": {"encoding": "two_bits"}}}),
+        _create_fresh(
+            {"quantization_config": {"binary": {"encoding": "two_bits", "query_encoding": "scalar8bits"}}}
+        ),
         since="1.15",
         local=AS_THEY_ARE,
     ),
