@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+_ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
+
+
+def examples(number: int) -> int:
+    """How many examples a property is tried with: a quarter of ``number``, but in a soak all, and more."""
+    return max(number, number * _ROUNDS // 2) if _ROUNDS else max(10, number // 4)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """Each HTTP client reads all of them, which takes longer than what most tests do with the client."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
+
+
+@pytest.fixture(scope="session")
+def schema_is_shared() -> Iterator[None]:
+    """Each Qdrant client copies the schema of all of its models, which no test changes."""
+    from qdrant_client.embed import schema_parser
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema_parser, "deepcopy", lambda schema: schema)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

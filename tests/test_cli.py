@@ -609,22 +609,55 @@ def test_a_full_disk(fake: list[str]) -> None:
     assert done.stderr == b"error[output-unwritable]: cannot write results: No space left on device\n"
 
 
-@pytest.mark.parametrize(
-    "locale", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}]
-)
-@pytest.mark.parametrize("format", ["jsonl", "table", "csv", "markdown", "vertical"])
-def test_a_narrow_locale_does_not_crash(fake: list[str], locale: dict[str, str], format: str) -> None:
-    done = process(*fake, "-q", "-c", "HITS", "--format", format, env={**os.environ, **locale})
-    assert (done.returncode, done.stderr) == (0, b"")
+LOCALES = [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}]
+FORMATS = ["jsonl", "table", "csv", "markdown", "vertical"]
+IN_ALL_FORMATS = """
+import io, json
+told = {{}}
+encoding, errors = sys.stdout.encoding, sys.stdout.errors
+for name in {formats!r}:
+    written = io.BytesIO()
+    sys.stdout = io.TextIOWrapper(written, encoding=encoding, errors=errors)
+    code = main(["-q", "-c", "HITS", "--format", name])
+    sys.stdout.flush()
+    told[name] = [code, written.getvalue().hex()]
+print(json.dumps(told), file=sys.__stdout__)
+"""
+
+
+@pytest.fixture(scope="module")
+def in_locale() -> Callable[[dict[str, str]], dict[str, tuple[int, str]]]:
+    """What the command line writes in each format, by one process for each locale: exit code, bytes."""
+    code = FAKE.format(tests=str(Path(__file__).parent)).replace("sys.exit(main(sys.argv[1:]))", "")
+    known: dict[str, dict[str, tuple[int, str]]] = {}
+
+    def call(locale: dict[str, str]) -> dict[str, tuple[int, str]]:
+        if str(locale) not in known:
+            done = process("-c", code + IN_ALL_FORMATS.format(formats=FORMATS), env={**os.environ, **locale})
+            assert (done.returncode, done.stderr) == (0, b"")
+            known[str(locale)] = json.loads(done.stdout)
+        return known[str(locale)]
+
+    return call
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_narrow_locale_does_not_crash(
+    in_locale: Callable[[dict[str, str]], dict[str, tuple[int, str]]], locale: dict[str, str], format: str
+) -> None:
+    code, written = in_locale(locale)[format]
+    assert code == 0
     if format == "jsonl":
-        assert json.loads(done.stdout.splitlines()[0])["payload"]["title"] == "Größe \x1b[31m"
+        hit = json.loads(bytes.fromhex(written).splitlines()[0])
+        assert hit["payload"]["title"] == "Größe \x1b[31m"
 
 
-def test_exit_codes_of_a_process(fake: list[str]) -> None:
-    assert process(*fake, "-c", "ONE").returncode == 0
-    assert process(*fake, "-c", "FAIL").returncode == 1
-    assert process(*fake, "run", "/no/such/file").returncode == 2
-    assert process(*fake, "-", input=b"").returncode == 2
+def test_exit_codes_of_a_process(fake: list[str], run: Run, sessions: list[FakeSession]) -> None:
+    assert run("-c", "ONE")[0] == 0
+    assert run("-c", "FAIL")[0] == 1
+    assert run("run", "/no/such/file")[0] == 2
+    assert run("-", stdin=b"")[0] == 2
     assert process(*fake, input=b"BAD").returncode == 3
     done = process(*fake, "-c", "INTERRUPT")
     assert done.returncode == 130

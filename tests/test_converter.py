@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from qdrant_client import models
@@ -25,7 +26,7 @@ from qql.errors import QQLPlanError, QQLSyntaxError
 from qql.rest.request import BODY_MODELS, Request, body_adapter
 
 GOLDEN = Path(__file__).parent / "golden"
-SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(deadline=None, max_examples=examples(100), suppress_health_check=list(HealthCheck))
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 
 
@@ -818,6 +819,7 @@ def acceptable(one: Request) -> bool:
     return True
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_generated_requests_come_back(kind: str) -> None:
     @SETTINGS
@@ -1660,6 +1662,7 @@ def _damaged(value: Any, data: Any) -> Any:
     return data.draw(BAD)
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", ["query", "groups", "operations", "create", "alter", "index", "scroll"])
 def test_damaged_requests_are_refused_by_place_or_come_back(kind: str) -> None:
     """No damage is lost in silence: what converts, converts back, and all else is our own error."""

@@ -18,6 +18,11 @@ from qql.syntax import parser as syntax
 U32 = 2**32 - 1
 
 
+def sizes(suite: int, soak: int) -> pytest.MarkDecorator:
+    """What holds at any size is tried with a large text, and in a soak with a larger one."""
+    return pytest.mark.parametrize("size", [suite, pytest.param(soak, marks=pytest.mark.slow)])
+
+
 def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
     with pytest.raises(qql.QQLCompileError) as caught:
         qql.compile(text, params)
@@ -133,12 +138,13 @@ def whens(depth: int) -> str:
     return _formula(f"CASE{' WHEN a = 1 THEN 2' * depth} ELSE 1 END")
 
 
+@sizes(3_000, 20_000)  # at 3,000, pyqql crashes
 @pytest.mark.parametrize("make", [cases_in_then, cases_in_else, whens], ids=lambda make: make.__name__)
-def test_nesting_of_cases(make: Nested) -> None:
+def test_nesting_of_cases(make: Nested, size: int) -> None:
     """Each WHEN lies inside the one before it, and CASE and WHEN are a level each."""
     assert json.dumps(qql.compile(make(100))[0].body)
     assert qql.explain(make(100))
-    for depth in (101, 3_000, 20_000):  # at 3,000, pyqql crashes
+    for depth in (101, size):
         assert "200" in refused(make(depth), "too-deep").message
 
 
@@ -153,13 +159,14 @@ def test_nesting_of_cases(make: Nested) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_nesting(make: Nested, limit: int) -> None:
+@sizes(3_000, 20_000)
+def test_nesting(make: Nested, limit: int, size: int) -> None:
     assert len(qql.compile(make(limit))) == 1
     assert qql.explain(make(limit))
     error = refused(make(limit + 1), "too-deep")
     assert str(limit) in error.message
     # Far beyond, the same error: no stack is needed to find out.
-    assert str(limit) in refused(make(20_000), "too-deep").message
+    assert str(limit) in refused(make(size), "too-deep").message
 
 
 def test_all_limits_at_once() -> None:
@@ -252,13 +259,14 @@ def test_shared_stages_are_counted_before_they_are_expanded(monkeypatch: pytest.
     assert "2^" in refused(doubling(64), "too-many-stages").message
 
 
-def test_a_long_chain() -> None:
-    refused(cte_chain(10_000), "too-deep")
-    unused = ", ".join(f"s{i} AS (QUERY [1])" for i in range(10_000))
+@sizes(2_000, 10_000)
+def test_a_long_chain(size: int) -> None:
+    refused(cte_chain(size), "too-deep")
+    unused = ", ".join(f"s{i} AS (QUERY [1])" for i in range(size))
     warnings: list[qql.Diagnostic] = []
-    assert qql.compile(f"WITH {unused} QUERY [1] FROM c PREFETCH (s9999)", warnings=warnings)
-    assert len(warnings) == 9_999
-    circle = ", ".join(f"s{i} AS (QUERY [1] PREFETCH (s{(i + 1) % 10_000}))" for i in range(10_000))
+    assert qql.compile(f"WITH {unused} QUERY [1] FROM c PREFETCH (s{size - 1})", warnings=warnings)
+    assert len(warnings) == size - 1
+    circle = ", ".join(f"s{i} AS (QUERY [1] PREFETCH (s{(i + 1) % size}))" for i in range(size))
     error = refused_long(f"WITH {circle} QUERY [1] FROM c PREFETCH (s0)", "stage-cycle")
     assert len(error.message) < 1000
 
@@ -331,40 +339,44 @@ def test_matched_integers_fit_signed_64_bits() -> None:
 # ------------------------------------------------------------------------------------ large texts
 
 
+@sizes(12_000, 100_000)
 @pytest.mark.parametrize(("word", "key"), [("AND", "must"), ("OR", "should")])
-def test_many_conditions(word: str, key: str) -> None:
-    text = f"COUNT FROM c WHERE {f' {word} '.join(f'a = {i}' for i in range(100_000))}"
+def test_many_conditions(word: str, key: str, size: int) -> None:
+    text = f"COUNT FROM c WHERE {f' {word} '.join(f'a = {i}' for i in range(size))}"
     body = qql.compile(text)[0].body
     assert body is not None
-    assert len(body["filter"][key]) == 100_000
-    assert body["filter"][key][-1] == {"key": "a", "match": {"value": 99_999}}
+    assert len(body["filter"][key]) == size
+    assert body["filter"][key][-1] == {"key": "a", "match": {"value": size - 1}}
 
 
-def test_many_nots() -> None:
-    refused(negations(100_000), "too-deep")
-    text = f"COUNT FROM c WHERE {' AND '.join(['NOT a = 1'] * 20_000)}"
+@sizes(12_000, 100_000)
+def test_many_nots(size: int) -> None:
+    refused(negations(size), "too-deep")
+    text = f"COUNT FROM c WHERE {' AND '.join(['NOT a = 1'] * size)}"
     body = qql.compile(text)[0].body
     assert body is not None
-    assert len(body["filter"]["must_not"]) == 20_000
+    assert len(body["filter"]["must_not"]) == size
 
 
-def test_many_values() -> None:
-    numbers = ", ".join(map(str, range(50_000)))
-    texts = ", ".join(f"'{i}'" for i in range(50_000))
+@sizes(12_000, 50_000)
+def test_many_values(size: int) -> None:
+    numbers = ", ".join(map(str, range(size)))
+    texts = ", ".join(f"'{i}'" for i in range(size))
     text = f"COUNT FROM c WHERE a IN ({numbers}) AND b IN ({texts})"
     body = qql.compile(text)[0].body
     assert body is not None
     first, second = body["filter"]["must"]
-    assert first["match"]["any"] == list(range(50_000))
-    assert second["match"]["any"][-1] == "49999"
-    assert qql.compile("COUNT FROM c WHERE a IN :v", {"v": list(range(50_000))})[0].body == {
+    assert first["match"]["any"] == list(range(size))
+    assert second["match"]["any"][-1] == str(size - 1)
+    assert qql.compile("COUNT FROM c WHERE a IN :v", {"v": list(range(size))})[0].body == {
         "filter": {"must": [first]}
     }
 
 
+@sizes(1_000_000, 10_000_000)
 @pytest.mark.parametrize("quote", ["'{}'", '"{}"', "'''{}'''", "`{}`", "r'{}'"])
-def test_long_strings(quote: str) -> None:
-    long = "x" * 10_000_000
+def test_long_strings(quote: str, size: int) -> None:
+    long = "x" * size
     (count,) = qql.parse(f"COUNT FROM c WHERE a = {quote.format(long)}")
     assert isinstance(count, nodes.Count)
     assert isinstance(count.where, nodes.Compare)
@@ -393,8 +405,9 @@ def test_comments(text: str) -> None:
     )
 
 
+@sizes(12_000, 100_000)
 @pytest.mark.parametrize("bracket", ["(", "[", "{", "[{", "([", "PREFETCH (", "a = (", "{a: "])
-def test_brackets_without_end(bracket: str) -> None:
+def test_brackets_without_end(bracket: str, size: int) -> None:
     for before in (
         "",
         "QUERY ",
@@ -402,15 +415,16 @@ def test_brackets_without_end(bracket: str) -> None:
         "UPSERT INTO c VALUES ",
         "QUERY [1] FROM c PREFETCH (",
     ):
-        done, errors = syntax.parse_script(Source(before + bracket * 100_000))
+        done, errors = syntax.parse_script(Source(before + bracket * size))
         assert not done
         assert errors
 
 
-def test_many_statements() -> None:
-    text = "COUNT FROM c WHERE a = 1\n" * 20_000
-    assert len(qql.split(text)) == 20_000
-    broken = "COUNT FORM c\n" * 20_000
+@sizes(2_000, 20_000)
+def test_many_statements(size: int) -> None:
+    text = "COUNT FROM c WHERE a = 1\n" * size
+    assert len(qql.split(text)) == size
+    broken = "COUNT FORM c\n" * size
     with pytest.raises(qql.QQLScriptError) as caught:
         qql.parse(broken)
     assert len(caught.value.diagnostics) == 100

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
@@ -1245,6 +1246,7 @@ def _beyond_u32(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(map(_beyond_u32, value))
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize(
     ("texts", "count"),
     [
@@ -1256,7 +1258,7 @@ def _beyond_u32(value: Any) -> bool:
     ids=["conditions", "formulas", "queries", "statements"],
 )
 def test_generated(texts: Texts, count: int) -> None:
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(count), deadline=None, suppress_health_check=list(HealthCheck))
     @given(texts)
     def compare(text: str) -> None:
         _compare(text)

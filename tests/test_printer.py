@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, examples
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 from node_strategies import KINDS, conditions, expressions, inputs, queries, statements, targets
@@ -30,6 +30,7 @@ from qql.syntax.printer import show
 Run = Callable[..., tuple[int, str, str]]
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
+LARGEST = (Query, nodes.Batch, nodes.Explain)
 PAIRS = sorted((ROOT / "tests" / "golden_fmt").glob("*.qql"))
 TEXTS = {
     str(path.relative_to(ROOT)): path.read_bytes().decode()
@@ -70,9 +71,10 @@ def check_tree(tree: Any) -> None:
 # ------------------------------------------------------------------------------------ generated trees
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
 def test_every_statement_comes_back(kind: type[nodes.Node]) -> None:
-    @settings(SETTINGS, max_examples=300 if kind in (Query, nodes.Batch, nodes.Explain) else 40)
+    @settings(SETTINGS, max_examples=examples(300 if kind in LARGEST else 40))
     @given(statements(kind))
     def check(tree: Any) -> None:
         check_tree(tree)
@@ -80,13 +82,13 @@ def test_every_statement_comes_back(kind: type[nodes.Node]) -> None:
     check()
 
 
-@settings(SETTINGS, max_examples=250)
+@settings(SETTINGS, max_examples=examples(250))
 @given(conditions(4))
 def test_conditions_come_back(condition: Any) -> None:
     check_tree(Count(Name("c"), condition))
 
 
-@settings(SETTINGS, max_examples=250)
+@settings(SETTINGS, max_examples=examples(250))
 @given(expressions(4))
 @example(nodes.Divide(Scalar(1), Call("neg", (Call("abs", (Scalar(1),)),)), Scalar(2)))
 @example(Call("neg", (Call("neg", (Scalar(-1),)),)))
@@ -95,19 +97,19 @@ def test_expressions_come_back(expression: Any) -> None:
     check_tree(Query(target=Formula(expression), source=Name("c")))
 
 
-@settings(SETTINGS, max_examples=250)
+@settings(SETTINGS, max_examples=examples(250))
 @given(targets)
 def test_targets_come_back(target: Any) -> None:
     check_tree(Query(target=target, source=Name("c")))
 
 
-@settings(SETTINGS, max_examples=100)
+@settings(SETTINGS, max_examples=examples(100))
 @given(inputs)
 def test_examples_come_back(target: Any) -> None:
     check_tree(Query(target=nodes.Recommend((target,), (target, target)), source=Name("c")))
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=examples(60))
 @given(queries(3))
 def test_nested_stages_come_back(query: Any) -> None:
     check_tree(query)
@@ -361,13 +363,13 @@ _places = st.lists(
 _SMALL = [text for text in TEXTS.values() if len(text) < 4000 and trees(text)]
 
 
-@settings(SETTINGS, max_examples=700)
+@settings(SETTINGS, max_examples=examples(700))
 @given(st.sampled_from(_SMALL), st.booleans(), _places)
 def test_comments_in_scripts(text: str, formatted: bool, places: list[tuple[float, str]]) -> None:
     check_comments(format_text(text) if formatted else text, places)
 
 
-@settings(SETTINGS, max_examples=400)
+@settings(SETTINGS, max_examples=examples(400))
 @given(statements(), st.booleans(), _places)
 def test_comments_in_generated_statements(tree: Any, lines: bool, places: list[tuple[float, str]]) -> None:
     check_comments(qql.format(tree) if lines else show(tree), places)
@@ -448,8 +450,8 @@ def test_time_grows_with_the_length(piece: str) -> None:
     def text(count: int) -> str:
         return "UPSERT INTO c VALUES " + "".join(piece.format(n) for n in range(count)) + "{}"
 
-    small = min(spent(text(500)) for _ in range(3))
-    assert min(spent(text(4000)) for _ in range(2)) < 8 * 4 * small
+    small = min(spent(text(250)) for _ in range(3))
+    assert min(spent(text(2000)) for _ in range(2)) < 8 * 4 * small
 
 
 # ------------------------------------------------------------------------------------ the command line

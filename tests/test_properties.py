@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -112,7 +113,7 @@ def _tokens(text: str) -> list[str]:
         pos = token.end
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(st.sampled_from(STATEMENTS), st.randoms(use_true_random=False))
 def test_damaged_statements(text: str, rng: random.Random) -> None:
     tokens = _tokens(text)
@@ -133,8 +134,9 @@ def test_damaged_statements(text: str, rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("text", sorted(set(STATEMENTS), key=lambda one: (len(one), one))[::3])
-def test_cut_off_anywhere(text: str) -> None:
-    for end in range(0, len(text), max(1, len(text) // 60)):
+@pytest.mark.parametrize("pieces", [20, pytest.param(60, marks=pytest.mark.slow)])
+def test_cut_off_anywhere(text: str, pieces: int) -> None:
+    for end in range(0, len(text), max(1, len(text) // pieces)):
         survives(text[:end])
 
 
@@ -164,7 +166,7 @@ def test_work_grows_with_the_text(text: str, noise: str) -> None:
 # ------------------------------------------------------------------------------------ layout
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(
     st.lists(st.sampled_from(SCRIPT_STATEMENTS), min_size=1, max_size=6),
     st.sampled_from(["\n", "\r\n", "\n\n  "]),
@@ -180,7 +182,7 @@ def test_lines_part_statements_as_semicolons_do(texts: list[str], line_end: str)
 _SPACES = [" ", "\n", "\t", "\r\n", "  ", "/**/", " /* ' */ ", "\n-- it's ; a comment\n", "\ufeff"]
 
 
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=examples(200))
 @given(st.sampled_from(STATEMENTS), st.randoms(use_true_random=False))
 def test_layout_and_comments_do_not_matter(text: str, rng: random.Random) -> None:
     expected = qql.parse(text)
@@ -205,7 +207,7 @@ def _has_no_names_in_capitals(text: str) -> bool:
     return words <= syntax.keywords() and not re.search(r"USING SPARSE|\(A\)", text)
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(
     st.sampled_from([text for text in STATEMENTS if _has_no_names_in_capitals(text)]),
     st.sampled_from([str.lower, str.title, str.swapcase]),
@@ -232,7 +234,7 @@ CLAUSES = [
 ]
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(st.permutations(CLAUSES), st.integers(1, len(CLAUSES)))
 def test_clauses_come_in_any_order(clauses: list[str], count: int) -> None:
     chosen = clauses[:count]
@@ -334,7 +336,7 @@ def _same(a: Any, b: Any) -> bool:
     return repr(a) == repr(b)
 
 
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=examples(200))
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=4), _JSON, max_size=4), st.booleans())
 def test_json_and_grammar_read_the_same_values(value: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
@@ -426,7 +428,7 @@ def _logic(leaves: st.SearchStrategy[Any], max_leaves: int = 8) -> st.SearchStra
 _CONDITIONS = _logic(_LEAVES)
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(_CONDITIONS)
 def test_conditions_survive_printing(tree: nodes.Condition) -> None:
     (count,) = qql.parse(f"COUNT FROM c WHERE {show(tree)}")
@@ -504,7 +506,7 @@ def query_trees(draw: st.DrawFn, depth: int = 0) -> nodes.Query:
     return nodes.Query(**fields)
 
 
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=examples(200))
 @given(query_trees())
 def test_queries_survive_printing(tree: nodes.Query) -> None:
     text = show(tree)
@@ -636,7 +638,7 @@ def flat(condition: dict[str, Any], around: str = "") -> bool:
     return all(flat(child, key) for key, children in condition.items() for child in children)
 
 
-@settings(SETTINGS, max_examples=500)
+@settings(SETTINGS, max_examples=examples(500))
 @given(_MEANT, st.lists(_PAYLOADS, min_size=1, max_size=6))
 def test_filters_mean_what_was_written(tree: nodes.Condition, payloads: list[dict[str, Any]]) -> None:
     emitted = emit_filter(tree)
@@ -651,7 +653,7 @@ def test_filters_mean_what_was_written(tree: nodes.Condition, payloads: list[dic
 _BOUND = st.one_of(_TEXT, st.integers(-(2**63), 2**63 - 1), _FINITE, st.booleans())
 
 
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=examples(200))
 @given(
     st.fixed_dictionaries(
         {

@@ -302,7 +302,7 @@ def answer_for(request: Request) -> Answer:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def alone(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
     """No proxy, and no request beside the one of the program."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")

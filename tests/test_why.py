@@ -1007,12 +1007,12 @@ OUTCOMES = {
 
 
 def test_answers_are_verified_by_changing_what_they_name(world: World) -> None:
-    seen = examine(world, "docs", range(364, 434), 9)
+    seen = examine(world, "docs", range(565, 610), 9)
     assert seen >= Counter(OUTCOMES), OUTCOMES - seen.keys()
 
 
 def test_answers_about_approximate_searches(world: World) -> None:
-    seen = examine(world, "graph", range(20), 12)
+    seen = examine(world, "graph", range(10), 12)
     assert seen["approximate"] and seen["cut"] and seen["below-threshold"]
 
 
