@@ -227,7 +227,7 @@ class DropSnapshot(Node):
 
 
 @statement(
-    "RESTORE SNAPSHOT {snapshot} ON {collection}", "options", shows="restored {collection} from {name}"
+    "RESTORE SNAPSHOT {snapshot} ON {collection} WITH {options}", shows="restored {collection} from {name}"
 )
 @node
 class RestoreSnapshot(Node):

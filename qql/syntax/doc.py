@@ -333,6 +333,8 @@ def _fits(doc: Doc, room: int, rest: _Rest, comments: Comments) -> bool:
                 room -= len(one.flat)
             case _Trail():
                 ending = True
+            case _Behind():
+                pass  # its anchor, written before, had the room for it
             case Anchor() if held := comments.get(id(one), ()):
                 if begun and _has_own_line(held):
                     return False

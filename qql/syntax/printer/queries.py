@@ -205,7 +205,7 @@ def clauses(node: nodes.Node, *names: str) -> list[Doc]:
             continue
         doc = _clause(name, value)
         ends = (value[0], value[-1]) if isinstance(value, tuple) else (value, value)
-        if isinstance(ends[0], nodes.Node):
+        if isinstance(ends[0], nodes.Node) and name != "options":  # in brackets, which comments hold on to
             doc = Anchor(Span(ends[0].span.start, _extent(ends[1]).end), doc)
         found.append(doc)
     return found

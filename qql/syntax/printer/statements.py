@@ -56,7 +56,7 @@ def _head(node: Node, info: StatementInfo) -> Doc:
             parts += [words.strip()] if words.strip() else []
         elif field in _FLAGS:
             parts += [one for one in (words.strip(), _FLAGS[field] if value else "") if one]
-        elif value is not None:
+        elif value is not None and not (value == () and parts):
             parts.append(cat(words.lstrip(), _field(value)))
         elif not parts:
             parts.append(_first_words(words))
