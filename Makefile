@@ -23,7 +23,7 @@ coverage: .venv/ready
 # `make soak ROUNDS=25` for a long one; CI takes a short one.
 ROUNDS ?= 2
 soak: .venv/ready
-	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m slow
+	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m slow --numprocesses auto
 
 lint: .venv/ready
 	$(BIN)/ruff check .
