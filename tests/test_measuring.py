@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -114,17 +114,32 @@ def per_query(data: dict[str, Any], measure: str, at: int = 0) -> dict[str, floa
 # ------------------------------------------------------------------------------------- a real test collection
 
 
+def load_stdlib_docs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("stdlib_docs", EXAMPLES / "stdlib_docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the part of the standard library that the example's judgements are about."""
     folder = tmp_path_factory.mktemp("library")
     docs = folder / "docs.jsonl"
-    subprocess.run([sys.executable, EXAMPLES / "stdlib_docs.py", docs], check=True, capture_output=True)
     judged = {doc.split(".")[0] for rels in read_qrels(EVALUATION / "qrels.tsv").values() for doc in rels}
     judged -= {"unittest", "statistics", "xml", "email"} - {"statistics", "xml"}
-    lines = docs.read_text(encoding="utf-8").splitlines()
-    part = [line for line in lines if json.loads(line)["module"].split(".")[0] in judged | {"unittest"}]
-    docs.write_text("\n".join(part), encoding="utf-8")
+    judged |= {"unittest"}
+    library = load_stdlib_docs()
+    with pytest.MonkeyPatch.context() as patch:  # the whole library takes some time to read
+        sources, extensions = library.sources, library.extensions
+        patch.setattr(library, "sources", lambda root: [s for s in sources(root) if top(s[0]) in judged])
+        patch.setattr(library, "extensions", lambda: [name for name in extensions() if top(name) in judged])
+        docs.write_text("\n".join(map(json.dumps, library.rows())), encoding="utf-8")
     script = (EXAMPLES / "stdlib.qql").read_text(encoding="utf-8").partition("COUNT FROM")[0]
     with qql.connect(folder / "db") as db:
         db.run(script, {"docs": str(docs)})

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 import qql
+from qql.cli.main import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -50,15 +49,17 @@ def test_python_runs(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("console"))
-def test_commands_print_what_is_shown(block: str, tmp_path: Path) -> None:
+def test_commands_print_what_is_shown(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     command, _, shown = block.partition("\n")
     shutil.copy(ROOT / "examples" / "first-steps.qql", tmp_path)
     words = shlex.split(command.removeprefix("$ "))
     assert words[0] == "qql"
-    done = subprocess.run(
-        [sys.executable, "-m", "qql", *words[1:]], cwd=tmp_path, capture_output=True, encoding="utf-8"
-    )
-    assert timeless(done.stdout) == timeless(shown), done.stderr
+    monkeypatch.chdir(tmp_path)
+    main(words[1:])
+    out, err = capsys.readouterr()
+    assert timeless(out) == timeless(shown), err
 
 
 def timeless(text: str) -> str:
