@@ -12,7 +12,7 @@ demo: .venv/ready
 
 # `make test COVERAGE=1` also measures which lines of qql/ run, and fails below the floor in pyproject.toml.
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto $(if $(COVERAGE),--cov --cov-report=)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(if $(COVERAGE),--cov --cov-report=)
 
 # What no test reaches, file by file; build/coverage/html/index.html shows the lines.
 coverage: .venv/ready
@@ -20,10 +20,11 @@ coverage: .venv/ready
 	$(BIN)/coverage report
 	$(BIN)/coverage html --quiet
 
-# `make soak ROUNDS=25` for a long one; CI takes a short one.
+# The slow tests, and every property with all of its examples. `make soak ROUNDS=25` for a long one; CI takes a
+# short one.
 ROUNDS ?= 2
 soak: .venv/ready
-	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m slow --numprocesses auto
+	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m "slow or hypothesis" --numprocesses auto --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .

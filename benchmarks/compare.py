@@ -69,6 +69,7 @@ class Tree:
         self.name = name
         self._folder = package.parent
         self._environment = {**os.environ, "PYTHONPATH": str(package)}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installers compile what they install
         self._worker = subprocess.Popen(
             [sys.executable, str(Path(__file__)), "--worker"],
             cwd=self._folder,

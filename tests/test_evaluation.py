@@ -504,7 +504,9 @@ def theirs(irm: Any, measure: ev.Measure) -> Any:
     return getattr(irm, measure.name)(**given)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize(
+    "seed", [*range(100), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 300))]
+)
 def test_trec_eval_gives_the_same_figures_for_our_run_files(tmp_path: Path, seed: int) -> None:
     irm = pytest.importorskip("ir_measures")
     qrels, run = random_collection(seed)

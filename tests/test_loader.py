@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -544,7 +545,9 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.dictionaries(cells.filter(lambda k: k not in ("id", "vector")), json_values), max_size=4))
 def test_json_gives_back_what_was_written(write: Write, rows: list[dict[str, Any]]) -> None:
     path = write("\n".join(json.dumps(row, ensure_ascii=len(row) % 2 == 0) for row in rows))
