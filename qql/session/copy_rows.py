@@ -10,7 +10,6 @@ from qql import nodes
 from qql.backends.base import Progress
 from qql.compiler.copy_mapping import copy_fields
 from qql.compiler.plan import Context
-from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
 from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
 from qql.rest.request import Request, collection_path
@@ -18,6 +17,7 @@ from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
+from qql.session.copy_points import CopiedPoints
 from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
 
 __all__ = ["RowLoad"]
@@ -63,7 +63,7 @@ class RowLoad:
         self._progress = progress
         self._bad: list[tuple[int, str]] = []
         self._notes: dict[str, Diagnostic] = {}
-        self._without_vector = 0
+        self._made = CopiedPoints(statement, collection, self.schema)
 
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
@@ -95,7 +95,7 @@ class RowLoad:
                 if number % 512 == 0:
                     self._report("checking", reader.bytes_read, reader.total)
             self._report("checking", reader.total, reader.total)
-        self._without_vector = 0
+        self._made = CopiedPoints(self.statement, self.collection, self.schema)
 
     def _open(self) -> RowReader:
         fields, id_uuid = copy_fields(self.statement)
@@ -110,7 +110,7 @@ class RowLoad:
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                point = self._point(row, context)
+                point = self._made.point(row, context.warn, cells=reader.format in ("csv", "tsv"))
             except QQLPlanError as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
@@ -118,12 +118,6 @@ class RowLoad:
                 self._notes.setdefault(note.code, note)
             context.warnings.clear()
             yield row.line, point
-
-    def _point(self, row: Row, context: Context) -> JsonObject:
-        span = self.statement.span
-        point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
-        self._without_vector += bool(missing_texts(row.vector, point["vector"], self.schema))
-        return point
 
     # -- writing
 
@@ -188,8 +182,4 @@ class RowLoad:
         if self.skipped > len(self._bad):
             message = f"{many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
             found.append(Diagnostic("bad-row", message, severity="warning"))
-        if self._without_vector:
-            message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
-            hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
-            found.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
-        return (*found, *self._notes.values())
+        return (*found, *self._made.notes.warnings(), *self._notes.values())

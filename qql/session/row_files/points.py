@@ -39,11 +39,12 @@ class PointMapping:
                     fail("bad-mapping", message, error=QQLExecutionError)
                 single[target] = source
         self.id_name = single.pop("id", "id")
-        self.vector_name = single.pop("vector", "vector")
+        # MAP (v = vector) gives that column to the vector `v`.
+        self.vector_name = single.pop("vector", None if "vector" in single.values() else "vector")
         self._renamed = single
         # A UUID cannot be read back, so the column that it is made of stays in the payload.
         made = set() if id_uuid else {self.id_name}
-        self._taken = made | {self.vector_name, *single.values()}
+        self._taken = {*made, self.vector_name, *single.values()}
         self.sources = [
             name for source in fields.values() for name in ((source,) if isinstance(source, str) else source)
         ]
@@ -51,7 +52,7 @@ class PointMapping:
     def point(self, line: int, row: JsonObject) -> Row:
         """The point of a row. Raises `RowError`."""
         payload = self._payload(row)
-        vector = row.get(self.vector_name)
+        vector = None if self.vector_name is None else row.get(self.vector_name)
         if vector is not None and not isinstance(vector, list | dict):
             raise RowError(f"`{self.vector_name}` has to be a list or an object, not {abbreviated(vector)}")
         identity = row.get(self.id_name)
@@ -59,7 +60,7 @@ class PointMapping:
             return Row(line, self._id(identity), payload, vector)
         if self._id_required:
             raise RowError(f"there is no `{self.id_name}` for the id")
-        return Row(line, content_uuid(payload, vector), payload, vector)
+        return Row(line, content_uuid(payload, vector), payload, vector, made=True)
 
     def _payload(self, row: JsonObject) -> JsonObject:
         if self.payload_name is not None:
