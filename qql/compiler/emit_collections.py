@@ -252,10 +252,15 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
         body["vectors"] = vectors
     if sparse:
         body["sparse_vectors"] = sparse
-    if not body:
+    if not _says_something(body):
         hint = "WITH HNSW (…), WITH VECTOR name (…), ADD or DROP VECTOR says what"
         fail("nothing-to-change", "this ALTER changes nothing", statement.span, hint)
     return [Request("PATCH", collection_path(collection), {}, body)]
+
+
+def _says_something(value: Json) -> bool:
+    """Whether there is an option in it, and not only empty blocks. Null is one: it ends what was there."""
+    return any(map(_says_something, value.values())) if isinstance(value, dict) else True
 
 
 def _for_all(

@@ -98,6 +98,11 @@ def _sparse_vector(value: Json, at: str) -> JsonObject:
     return {k: item for k, item in found.items() if (k, item) not in (("modifier", "none"), ("index", {}))}
 
 
+def _sparse_change(value: Json, at: str) -> JsonObject:
+    """What PATCH changes of a sparse vector: there a modifier `none` ends what there was before."""
+    return {key: item for key, item in fields(_SPARSE)(value, at).items() if (key, item) != ("index", {})}
+
+
 def _vectors(value: Json, at: str) -> JsonObject:
     """Vectors by name; the unnamed one is named ""."""
     if isinstance(given(value, at).get("size"), int):
@@ -150,10 +155,16 @@ def _alter_params(value: Json, at: str) -> JsonObject:
     return _without_empty(fields(shapes)(value, at))
 
 
+def _changes(shape: Shape) -> Shape:
+    """Changes by the name of a vector, without those that say nothing."""
+    every = named(shape)
+    return lambda value, at: {name: found for name, found in every(value, at).items() if found}
+
+
 _ALTER = fields(
     {
-        "vectors": named(_DENSE_CHANGE),
-        "sparse_vectors": named(_sparse_vector),
+        "vectors": _changes(_DENSE_CHANGE),
+        "sparse_vectors": _changes(_sparse_change),
         **_SETTINGS,
         "params": _alter_params,
     }
@@ -161,7 +172,8 @@ _ALTER = fields(
 
 
 def _alter_body(value: Json, at: str) -> JsonObject:
-    return _without_empty(_ALTER(value, at))
+    found = _without_empty(_ALTER(value, at))
+    return {key: item for key, item in found.items() if item != {} or not key.endswith("_config")}
 
 
 def _index_schema(value: Json, at: str) -> Json:

@@ -153,7 +153,10 @@ def _drop_collection(router: Router, request: Request) -> Json:
 
 
 def _alter_collection(router: Router, request: Request) -> Json:
-    """Metadata is merged into what there is; an empty object removes it all (as on the server)."""
+    """Metadata is merged into what there is by its keys, and null removes one; an empty object removes all of it.
+
+    So does a server: what a key holds is replaced as a whole.
+    """
     collection = router.collection(request)
     changes = mapping(request.body or {}, "the changes")
     metadata = changes.pop("metadata", None)
@@ -163,7 +166,9 @@ def _alter_collection(router: Router, request: Request) -> Json:
     if changes:
         collection.reconfigure(merged_config(collection.body, changes))
     if metadata is not None:
-        collection.metadata = {**collection.metadata, **metadata} if metadata else {}
+        kept = {key: value for key, value in collection.metadata.items() if key not in metadata}
+        given = {key: value for key, value in metadata.items() if value is not None}
+        collection.metadata = kept | given if metadata else {}
         collection.save()
     return True
 
