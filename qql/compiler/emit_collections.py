@@ -259,8 +259,14 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
 
 
 def _says_something(value: Json) -> bool:
-    """Whether there is an option in it, and not only empty blocks. Null is one: it ends what was there."""
-    return any(map(_says_something, value.values())) if isinstance(value, dict) else True
+    """Whether there is an option in it, and not only empty blocks."""
+    if not isinstance(value, dict):
+        return True
+    return any(key in _TELLING or _says_something(item) for key, item in value.items())
+
+
+_TELLING = ("quantization_config", "metadata")
+"""What says something even where an object in it is empty."""
 
 
 def _for_all(

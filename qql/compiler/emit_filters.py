@@ -325,7 +325,7 @@ def _reversed(low: Json, high: Json) -> bool:
 
 
 def _scalars(condition: nodes.In | nodes.Match, values: object) -> tuple[nodes.Scalar, ...]:
-    """The values of a list. All engines take an empty one, and find what it says: nothing, or all but nothing."""
+    """The values of a list. An empty one goes to the engines as it is: all of them find what it says."""
     assert isinstance(values, tuple), "parameters are bound before a filter is made"
     if not values:
         note_empty_list(condition)

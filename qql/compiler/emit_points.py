@@ -151,8 +151,8 @@ _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 def _selected(statement: Json, word: str, hint: str) -> JsonObject:
     """The points that WHERE means, and the shards: ``filter`` and ``shard_key``.
 
-    Ids are a condition like any other: one that is not there changes nothing. As ``points`` it would be an error
-    of Qdrant's, and `id = 5` and `id = 5 OR id = 1` would be different things.
+    Ids are a condition like any other: one that is not there changes nothing. As ``points`` it would be an
+    error of Qdrant's, and `id = 5` and `id = 5 OR id = 1` would be different things.
     """
     if statement.where is None:
         fail("where-missing", f"{word} needs a WHERE", statement.span, hint)

@@ -58,7 +58,7 @@ def refused_in_writes() -> Iterator[None]:
 
 
 def _refuse(found: _List) -> None:
-    hint = "send nothing where there is nothing to change; IS NULL and IS EMPTY ask for fields without a value"
+    hint = "where there is nothing to change, send nothing"
     fail("empty-list", f"a write takes no empty list: {_meaning(found)}", found.span, hint)
 
 
@@ -67,7 +67,7 @@ def _meaning(found: _List) -> str:
         case nodes.Points():
             return "no id is given, so no point is fetched"
         case nodes.Match(kind="except"):
-            return f"MATCH EXCEPT () leaves nothing out: every point with a value of `{found.name.text}` satisfies it"
+            return f"MATCH EXCEPT () holds for every point that has a value of `{found.name.text}`"
         case _:
             words = "IN ()" if isinstance(found, nodes.In) else "MATCH ANY ()"
             return f"`{found.name.text} {words}` holds for no point, and its NOT for every point"

@@ -162,7 +162,7 @@ def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
 
 
 def _delete(value: Json, at: str) -> JsonObject:
-    """DELETE is said by ``points`` where it is by ids alone: one that is not there is no error in either form."""
+    """Ids alone are ``points``, as DELETE sends them: one that is not there is no error in either form."""
     found: JsonObject = _selecting({})(value, at)
     match found["filter"]:
         case {"must": [{"has_id": ids}], **rest} if not rest:

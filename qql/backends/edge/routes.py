@@ -153,9 +153,8 @@ def _drop_collection(router: Router, request: Request) -> Json:
 
 
 def _alter_collection(router: Router, request: Request) -> Json:
-    """Metadata is merged into what there is by its keys, and null removes one; an empty object removes all of it.
-
-    So does a server: what a key holds is replaced as a whole.
+    """As on the server, metadata is merged into what there is by its keys, what a key holds as a whole; null
+    removes one, and an empty object removes them all.
     """
     collection = router.collection(request)
     changes = mapping(request.body or {}, "the changes")
