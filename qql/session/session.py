@@ -71,7 +71,7 @@ class Session:
     """Carries out statements on one engine. Not for use by several threads at once.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
-    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before, where no call says otherwise.
+    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
     """
 
     def __init__(
