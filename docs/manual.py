@@ -72,7 +72,7 @@ class Examples:
 
     def run(self, entry: Entry) -> str:
         """What the statements of an entry give, as text; that of a refusal for one that takes a server."""
-        session = qql.connect(self._engine, advice=False)
+        session = qql.connect(self._engine, advice=False, count=True)
         for name in self._broken:
             session.run(f"DROP COLLECTION IF EXISTS {name}; {SETUP[name]}")
         self._broken = {name for name in SETUP if _changes(entry.example) and name in entry.example}

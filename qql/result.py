@@ -99,6 +99,8 @@ class Result:
     statements that only do something (``"created collection docs"``). ``kind`` says which:
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
     is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
+    ``matched`` is how many points there were for a DELETE, UPDATE or CLEAR, counted just before it where that
+    was asked for (``count=True``), else None.
     """
 
     kind: str
@@ -110,6 +112,7 @@ class Result:
     requests: tuple[Request, ...] = ()
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
+    matched: int | None = None
 
     def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)
@@ -126,4 +129,7 @@ class Result:
         """Hits or rows (or the message) as a list of JSON objects."""
         if self.kind == "hits":
             return [hit.to_dict() for hit in self.hits]
-        return self.rows if self.kind == "rows" or self.rows else [{"message": self.message}]
+        if self.kind == "rows" or self.rows:
+            return self.rows
+        counted = {} if self.matched is None else {"matched": self.matched}
+        return [{"message": self.message, **counted}]

@@ -126,6 +126,7 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "rerank_key": "q",
         "on_progress": None,
         "advice": True,
+        "count": True,
     }
 
 

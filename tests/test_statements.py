@@ -593,6 +593,6 @@ def test_a_dump_of_shards_says_where_each_point_is(folder: Path) -> None:
         (
             "POST",
             "/collections/docs/points/payload",
-            {"payload": {"id": 7}, "points": [1], "shard_key": "a"},
+            {"payload": {"id": 7}, "filter": {"must": [{"has_id": [1]}]}, "shard_key": "a"},
         ),
     ]

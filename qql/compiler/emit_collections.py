@@ -252,10 +252,21 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
         body["vectors"] = vectors
     if sparse:
         body["sparse_vectors"] = sparse
-    if not body:
+    if not _says_something(body):
         hint = "WITH HNSW (…), WITH VECTOR name (…), ADD or DROP VECTOR says what"
         fail("nothing-to-change", "this ALTER changes nothing", statement.span, hint)
     return [Request("PATCH", collection_path(collection), {}, body)]
+
+
+def _says_something(value: Json) -> bool:
+    """Whether there is an option in it, and not only empty blocks."""
+    if not isinstance(value, dict):
+        return True
+    return any(key in _TELLING or _says_something(item) for key, item in value.items())
+
+
+_TELLING = ("quantization_config", "metadata")
+"""What says something even where an object in it is empty."""
 
 
 def _for_all(

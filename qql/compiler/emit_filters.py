@@ -8,6 +8,7 @@ from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
+from qql.compiler.empty_lists import note_empty_list
 from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
 from qql.rest.types import Json, JsonObject
@@ -107,7 +108,7 @@ def _between(condition: nodes.Between) -> JsonObject:
 
 
 def _in(condition: nodes.In) -> JsonObject:
-    scalars = _scalars(condition.values, condition.span)
+    scalars = _scalars(condition, condition.values)
     if condition.name.text == _ID:
         return {"has_id": [point_id(scalar) for scalar in scalars]}
     if any(isinstance(scalar_value(one), (bool, float)) for one in scalars):
@@ -323,10 +324,11 @@ def _reversed(low: Json, high: Json) -> bool:
         return False
 
 
-def _scalars(values: object, span: Span) -> tuple[nodes.Scalar, ...]:
+def _scalars(condition: nodes.In | nodes.Match, values: object) -> tuple[nodes.Scalar, ...]:
+    """The values of a list. An empty one goes to the engines as it is: all of them find what it says."""
     assert isinstance(values, tuple), "parameters are bound before a filter is made"
     if not values:
-        fail("empty-list", "an empty list matches nothing", span)
+        note_empty_list(condition)
     return values
 
 
@@ -371,7 +373,7 @@ def _check_integer(scalar: nodes.Scalar, value: Json) -> None:
 def _match_value(condition: nodes.Match) -> Json:
     operator = nodes.MATCH_OPERATORS[condition.kind]
     if operator.values:
-        return _values(condition.name, _scalars(condition.value, condition.span), operator.words)
+        return _values(condition.name, _scalars(condition, condition.value), operator.words)
     assert isinstance(condition.value, nodes.Scalar)
     value = scalar_value(condition.value)
     if not isinstance(value, str):
@@ -386,5 +388,5 @@ def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
         case nodes.Compare(name=nodes.Name(text="id"), op="="):
             return [point_id(condition.value)]
         case nodes.In(name=nodes.Name(text="id")):
-            return [point_id(scalar) for scalar in _scalars(condition.values, condition.span)]
+            return [point_id(scalar) for scalar in _scalars(condition, condition.values)]
     return None

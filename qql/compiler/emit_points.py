@@ -13,6 +13,7 @@ from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
 from qql.compiler.emit_targets import order_of
+from qql.compiler.empty_lists import refused_in_writes
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, collection_of
@@ -152,12 +153,14 @@ _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def _selected(statement: Json, word: str, hint: str) -> JsonObject:
-    """The points that WHERE means, and the shards: ``points`` or ``filter``, and ``shard_key``."""
+    """The points that WHERE means, and the shards: ``filter`` and ``shard_key``.
+
+    Ids are a condition like any other: one that is not there changes nothing. As ``points`` it would be an
+    error of Qdrant's, and `id = 5` and `id = 5 OR id = 1` would be different things.
+    """
     if statement.where is None:
         fail("where-missing", f"{word} needs a WHERE", statement.span, hint)
-    ids = selected_ids(statement.where)
-    chosen = {"points": ids} if ids is not None else {"filter": emit_filter(statement.where)}
-    return chosen | clean({"shard_key": shard_key(statement.shard)})
+    return clean({"filter": emit_filter(statement.where), "shard_key": shard_key(statement.shard)})
 
 
 _WHICH = "WHERE says which points: WHERE id = 1, WHERE id IN (1, 2), or any other condition"
@@ -166,7 +169,12 @@ _WHICH = "WHERE says which points: WHERE id = 1, WHERE id IN (1, 2), or any othe
 def _delete(statement: nodes.Delete, context: Context) -> _Change:
     collection = collection_of(statement.source, context, statement.span)
     hint = f"DROP COLLECTION {collection} removes a collection with all its points"
-    return _Change("delete", collection, _selected(statement, "DELETE", hint))
+    chosen = _selected(statement, "DELETE", hint)
+    ids = selected_ids(statement.where)
+    if ids is not None:  # to delete what is not there is no error, so nothing need be searched for
+        del chosen["filter"]
+        chosen = {"points": ids} | chosen
+    return _Change("delete", collection, chosen)
 
 
 def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
@@ -395,8 +403,13 @@ _CHANGES: Mapping[type[nodes.Node], Callable[[Any, Context], _Change]] = {
 }
 
 
+def _change(statement: Json, context: Context) -> _Change:
+    with refused_in_writes():
+        return _CHANGES[type(statement)](statement, context)
+
+
 def _emit_change(statement: Json, context: Context) -> list[Request]:
-    change = _CHANGES[type(statement)](statement, context)
+    change = _change(statement, context)
     method, path = _WRITES[change.operation]
     where = collection_path(change.collection, *path)
     return [Request(method, where, waiting(statement.wait), change.body)]
@@ -455,7 +468,7 @@ def _member(
     if wait is not None:
         hint = "write } WAIT … behind the BATCH: it holds for all of its statements"
         fail("misplaced-clause", "WAIT belongs to the BATCH as a whole", wait.span, hint)
-    change = _CHANGES[type(statement)](statement, context)
+    change = _change(statement, context)
     return change.collection, {change.operation: change.body}
 
 

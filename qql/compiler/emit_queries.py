@@ -13,6 +13,7 @@ from qql.compiler.emit_collections import EMIT_COLLECTIONS
 from qql.compiler.emit_filters import all_of, emit_filter
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, selections
 from qql.compiler.emit_targets import emit_target
+from qql.compiler.empty_lists import note_empty_list
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, shard_key
@@ -31,6 +32,8 @@ def emit_query(plan: QueryPlan) -> Request:
     root = plan.root
     if isinstance(root.target, nodes.Points):
         assert isinstance(root.target.ids, tuple)
+        if not root.target.ids:
+            note_empty_list(root.target)
         ids = [point_id(scalar) for scalar in root.target.ids]
         body: JsonObject = {"ids": ids} | selections(plan.payload, plan.vectors)
         body |= clean({"shard_key": shard_key(plan.shard)})

@@ -14,6 +14,7 @@ from qql import nodes
 from qql.compiler.bind import Params, bind
 from qql.compiler.copy_mapping import check_copy
 from qql.compiler.emit_queries import emit_query, emit_statement
+from qql.compiler.empty_lists import said_in_reads
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
@@ -301,14 +302,15 @@ def _compile_one(
     while isinstance(inner, (nodes.Explain, nodes.Why)):
         _check_told(inner)
         inner = inner.statement
-    plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
-    collection = plan.collection if plan else _collection(inner, context)
-    if collection is not None:
-        overlay.require(inner, collection, context)
-    schema = None
-    if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
-        schema = overlay.get(collection)
-    requests = [emit_query(plan)] if plan else emit_statement(inner, context)
+    with said_in_reads(context):
+        plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
+        collection = plan.collection if plan else _collection(inner, context)
+        if collection is not None:
+            overlay.require(inner, collection, context)
+        schema = None
+        if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
+            schema = overlay.get(collection)
+        requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement:
         apply(inner, context)
         _create(inner, requests, overlay)

@@ -37,8 +37,6 @@ def _match_value(value: Json, at: str) -> Json:
 
 def _match_list(value: Json, at: str) -> list[Json]:
     found = [_match_value(item, place) for item, place in listed(value, at)]
-    if not found:
-        raise refusal(at, "an empty list has no meaning in QQL", "leave the condition out, or what holds it")
     if any(isinstance(item, bool) for item in found) or len({isinstance(item, str) for item in found}) > 1:
         raise refusal(at, "a list of texts or a list of whole numbers is required")
     return list(dict.fromkeys(found))
@@ -120,13 +118,6 @@ def _field_condition(value: Json, at: str) -> JsonObject:
 _KEYED = fields({"key": _key}, "key")
 
 
-def _ids(value: Json, at: str) -> list[Json]:
-    found: list[Json] = each(point_id)(value, at)
-    if not found:
-        raise refusal(at, "an empty list of ids has no meaning in QQL", "leave the condition out")
-    return found
-
-
 def _nested_filter(value: Json, at: str) -> Json:
     found = normal_filter(value, at)
     if found is None:
@@ -135,7 +126,7 @@ def _nested_filter(value: Json, at: str) -> Json:
 
 
 _CONDITIONS: Mapping[str, Shape] = {
-    "has_id": fields({"has_id": _ids}, "has_id"),
+    "has_id": fields({"has_id": each(point_id)}, "has_id"),
     "has_vector": fields({"has_vector": text}, "has_vector"),
     "is_empty": fields({"is_empty": _KEYED}, "is_empty"),
     "is_null": fields({"is_null": _KEYED}, "is_null"),

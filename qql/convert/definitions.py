@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.options.collection import COLLECTION_BLOCKS, VECTOR_BLOCKS
@@ -98,6 +98,10 @@ def _sparse_vector(value: Json, at: str) -> JsonObject:
     return {k: item for k, item in found.items() if (k, item) not in (("modifier", "none"), ("index", {}))}
 
 
+_SPARSE_CHANGE = fields(_SPARSE)
+"""What PATCH changes of a sparse vector: there a modifier `none` is no default, but ends what there was."""
+
+
 def _vectors(value: Json, at: str) -> JsonObject:
     """Vectors by name; the unnamed one is named ""."""
     if isinstance(given(value, at).get("size"), int):
@@ -138,11 +142,12 @@ def _create_body(value: Json, at: str) -> JsonObject:
 
 
 _IDLE = ("vectors", "sparse_vectors", "params", "payload", "id_tracker")
+_IDLE_CHANGES = (*_IDLE, "index", "hnsw_config", "optimizers_config", "strict_mode_config")
 
 
-def _without_empty(found: Body) -> JsonObject:
+def _without_empty(found: Body, idle: Sequence[str] = _IDLE) -> JsonObject:
     """Without objects that say nothing."""
-    return {key: item for key, item in found.items() if item != {} or key not in _IDLE}
+    return {key: item for key, item in found.items() if item != {} or key not in idle}
 
 
 def _alter_params(value: Json, at: str) -> JsonObject:
@@ -150,10 +155,20 @@ def _alter_params(value: Json, at: str) -> JsonObject:
     return _without_empty(fields(shapes)(value, at))
 
 
+def _changes(shape: Shape) -> Shape:
+    """Changes by the name of a vector, without what says nothing."""
+
+    def changed(value: Json, at: str) -> JsonObject:
+        found = {name: _without_empty(one, _IDLE_CHANGES) for name, one in named(shape)(value, at).items()}
+        return {name: one for name, one in found.items() if one}
+
+    return changed
+
+
 _ALTER = fields(
     {
-        "vectors": named(_DENSE_CHANGE),
-        "sparse_vectors": named(_sparse_vector),
+        "vectors": _changes(_DENSE_CHANGE),
+        "sparse_vectors": _changes(_SPARSE_CHANGE),
         **_SETTINGS,
         "params": _alter_params,
     }
@@ -161,7 +176,7 @@ _ALTER = fields(
 
 
 def _alter_body(value: Json, at: str) -> JsonObject:
-    return _without_empty(_ALTER(value, at))
+    return _without_empty(_ALTER(value, at), _IDLE_CHANGES)
 
 
 def _index_schema(value: Json, at: str) -> Json:

@@ -60,7 +60,7 @@ def _reading(defaults: Body, table: Mapping[str, Shape], *required: str) -> Shap
 
 
 def _retrieve(value: Json, at: str) -> JsonObject:
-    shapes = {"ids": _some_ids, **SELECTIONS, **_SHARD}
+    shapes = {"ids": each(point_id), **SELECTIONS, **_SHARD}
     found = {"with_payload": True, **fields(shapes, "ids")(value, at)}
     return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
 
@@ -133,7 +133,10 @@ def _columns(value: Json, at: str) -> list[JsonObject]:
 
 
 def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
-    """A body with ``points`` or a ``filter``; a filter by ids alone is ``points``."""
+    """A body with ``points`` or a ``filter``; ``points`` are a filter by ids.
+
+    That differs for an id which is not there: as ``points`` it is an error of Qdrant's, as a filter nothing.
+    """
     inside = _filtered({**table, "points": _some_ids}, *required)
 
     def shape(value: Json, at: str) -> JsonObject:
@@ -141,13 +144,21 @@ def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
         if len(found.keys() & {"points", "filter"}) != 1:
             hint = "a filter that holds for every point selects none in QQL"
             raise refusal(at, "either `points` or a `filter` is required", hint)
-        match found.get("filter"):
-            case {"must": [{"has_id": ids}], **rest} if not rest:
-                del found["filter"]
-                found["points"] = ids
+        if "points" in found:
+            found["filter"] = {"must": [{"has_id": found.pop("points")}]}
         return found
 
     return shape
+
+
+def _delete(value: Json, at: str) -> JsonObject:
+    """Ids alone are ``points``, as DELETE sends them: one that is not there is no error in either form."""
+    found: JsonObject = _selecting({})(value, at)
+    match found["filter"]:
+        case {"must": [{"has_id": ids}], **rest} if not rest:
+            del found["filter"]
+            found["points"] = ids
+    return found
 
 
 def _set_vectors(value: Json, at: str) -> JsonObject:
@@ -164,18 +175,18 @@ def _some_names(value: Json, at: str) -> list[str]:
     return found
 
 
-_DELETE = _selecting({})
+_CLEAR = _selecting({})
 _SET_PAYLOAD = _selecting({"payload": given, "key": text}, "payload")
 _DELETE_PAYLOAD = _selecting({"keys": _some_names}, "keys")
 _DELETE_VECTORS = _selecting({"vector": _some_names}, "vector")
 
 _OPERATIONS: Mapping[str, tuple[str, str, Shape]] = {
     "upsert": ("PUT", "points", _upsert),
-    "delete": ("POST", "points/delete", _DELETE),
+    "delete": ("POST", "points/delete", _delete),
     "set_payload": ("POST", "points/payload", _SET_PAYLOAD),
     "overwrite_payload": ("PUT", "points/payload", _SET_PAYLOAD),
     "delete_payload": ("POST", "points/payload/delete", _DELETE_PAYLOAD),
-    "clear_payload": ("POST", "points/payload/clear", _DELETE),
+    "clear_payload": ("POST", "points/payload/clear", _CLEAR),
     "update_vectors": ("PUT", "points/vectors", _set_vectors),
     "delete_vectors": ("POST", "points/vectors/delete", _DELETE_VECTORS),
 }

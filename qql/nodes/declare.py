@@ -143,8 +143,9 @@ class StatementInfo(NamedTuple):
     fields that stand behind it in any order. ``sends`` is the method and the path of a request without a
     body, with ``{field}`` for the name of a collection. ``shows`` says what is shown of an answer: `Rows`, or
     a message, in which ``{collection}`` is the statement's, ``{name}`` what it works on there, ``{to}`` a new
-    name, and ``{answer[key]}`` a part of the answer. Where ``sends`` or ``shows`` is None, a function of the
-    emitter or of the session has it.
+    name, and ``{answer[key]}`` a part of the answer. With ``{points}`` (points, 3 points) or ``{of_points}``
+    (nothing, `` of 3 points``), the points that it changes can be counted. Where ``sends`` or ``shows`` is
+    None, a function of the emitter or of the session has it.
     """
 
     text: str
@@ -156,6 +157,11 @@ class StatementInfo(NamedTuple):
     def words(self) -> str:
         """The keywords that it begins with."""
         return self.text.partition("{")[0].strip()
+
+    @property
+    def counts_points(self) -> bool:
+        """Whether it says how many points it changes, where they are counted."""
+        return isinstance(self.shows, str) and "points}" in self.shows
 
     @property
     def fields(self) -> tuple[str, ...]:

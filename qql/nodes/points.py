@@ -69,7 +69,7 @@ class Scroll(Node):
     limit: Scalar | None = None
 
 
-@statement("DELETE", "source where shard wait", shows="deleted points from {collection}")
+@statement("DELETE", "source where shard wait", shows="deleted {points} from {collection}")
 @node
 class Delete(Node):
     """``DELETE FROM c WHERE f [SHARD key] [WAIT b]``."""
@@ -81,7 +81,9 @@ class Delete(Node):
 
 
 @statement(
-    "DELETE PAYLOAD {names}", "source where shard wait", shows="deleted payload fields from {collection}"
+    "DELETE PAYLOAD {names}",
+    "source where shard wait",
+    shows="deleted payload fields{of_points} from {collection}",
 )
 @node
 class DeletePayload(Node):
@@ -94,7 +96,11 @@ class DeletePayload(Node):
     wait: Scalar | None = None
 
 
-@statement("DELETE VECTOR {names}", "source where shard wait", shows="deleted vectors from {collection}")
+@statement(
+    "DELETE VECTOR {names}",
+    "source where shard wait",
+    shows="deleted vectors{of_points} from {collection}",
+)
 @node
 class DeleteVector(Node):
     """``DELETE VECTOR name, … FROM c WHERE f [SHARD key] [WAIT b]``."""
@@ -106,7 +112,7 @@ class DeleteVector(Node):
     wait: Scalar | None = None
 
 
-@statement("CLEAR PAYLOAD", "source where shard wait", shows="cleared payloads in {collection}")
+@statement("CLEAR PAYLOAD", "source where shard wait", shows="cleared payloads{of_points} in {collection}")
 @node
 class ClearPayload(Node):
     """``CLEAR PAYLOAD FROM c WHERE f [SHARD key] [WAIT b]``."""
@@ -153,7 +159,7 @@ class Upsert(Node):
 @statement(
     "UPDATE {collection} SET PAYLOAD = {value}",
     "key overwrite where shard wait",
-    shows="updated payloads in {collection}",
+    shows="updated payloads{of_points} in {collection}",
 )
 @node
 class UpdatePayload(Node):
@@ -174,7 +180,7 @@ class UpdatePayload(Node):
 @statement(
     "UPDATE {collection} SET VECTOR {name} = {value}",
     "where shard wait",
-    shows="updated vectors in {collection}",
+    shows="updated vectors{of_points} in {collection}",
 )
 @node
 class UpdateVector(Node):
@@ -191,7 +197,7 @@ class UpdateVector(Node):
 @statement(
     "UPDATE {collection} SET VECTOR VALUES {rows}",
     "where shard wait",
-    shows="updated vectors in {collection}",
+    shows="updated vectors{of_points} in {collection}",
 )
 @node
 class UpdateVectors(Node):

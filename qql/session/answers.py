@@ -16,13 +16,16 @@ from qql.syntax.printer import show
 __all__ = ["many", "message_of", "name_of", "points_written", "result_of"]
 
 
-def result_of(compiled: Compiled, answer: Json) -> Result:
-    """The result of a statement that has requests; ``answer`` is the answer to the first of them."""
+def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> Result:
+    """The result of a statement that has requests; ``answer`` is the answer to the first of them.
+
+    ``matched`` is how many points a write means, where they were counted.
+    """
     kind = type(compiled.statement)
     shows = _SHOWS.get(kind) or nodes.STATEMENTS[kind].shows
     match shows:
         case str():
-            return message_of(_message(shows, compiled, answer))
+            return Result("message", message=_message(shows, compiled, answer, matched), matched=matched)
         case Rows():
             return Result("rows", rows=_sorted_rows(shows, answer))
         case None:
@@ -64,10 +67,18 @@ def points_written(compiled: Compiled) -> int:
     return 0
 
 
-def _message(template: str, compiled: Compiled, answer: Json) -> str:
+def _message(template: str, compiled: Compiled, answer: Json, matched: int | None) -> str:
     statement = compiled.statement
-    to = statement.to.text if isinstance(statement, nodes.RenameAlias) else ""
-    return template.format(collection=compiled.collection, name=name_of(statement), to=to, answer=answer)
+    points = "points" if matched is None else "no points" if matched == 0 else many(matched, "point")
+    said = template.format(
+        collection=compiled.collection,
+        name=name_of(statement),
+        to=statement.to.text if isinstance(statement, nodes.RenameAlias) else "",
+        answer=answer,
+        points=points,
+        of_points="" if matched is None else f" of {points}",
+    )
+    return f"none matched: {said}" if matched == 0 else said
 
 
 def _sorted_rows(shows: Rows, answer: Json) -> list[JsonObject]:

@@ -42,6 +42,7 @@ def connect(
     rerank_key: str | None = None,
     on_progress: Progress | None = None,
     advice: bool = True,
+    count: bool = False,
 ) -> Session:
     """Open a session.
 
@@ -51,7 +52,8 @@ def connect(
     are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
     ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
     model of a RERANK that names none. ``advice`` puts what could be better about a statement among the
-    warnings of its result, each advice once.
+    warnings of its result, each advice once. ``count`` has the points counted that DELETE, UPDATE and CLEAR
+    change (`Result.matched`), by one more request before each.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -68,7 +70,14 @@ def connect(
     backend = _open_backend(target, {name: value for name, value in options.items() if value is not None})
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
     return Session(
-        backend, context, embedding, reranking, target=shown, on_progress=on_progress, advice=advice
+        backend,
+        context,
+        embedding,
+        reranking,
+        target=shown,
+        on_progress=on_progress,
+        advice=advice,
+        count=count,
     )
 
 

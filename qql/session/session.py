@@ -38,6 +38,7 @@ from qql.session.copy_rows import RowLoad
 from qql.session.dump import dump_collection
 from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
+from qql.session.matched import count_matched
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.syntax.printer import show
 
@@ -69,7 +70,8 @@ class _CollectionInfo(NamedTuple):
 class Session:
     """Carries out statements on one engine. Not for use by several threads at once.
 
-    ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to.
+    ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
+    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class Session:
         target: str = "",
         on_progress: Progress | None = None,
         advice: bool = True,
+        count: bool = False,
     ) -> None:
         self.backend = backend
         self.advice = advice
+        self.count = count
         self.embedders = embedders
         self.rerankers = rerankers or Rerankers()
         self.target = target
@@ -96,8 +100,10 @@ class Session:
 
     # -- the public face
 
-    def execute(self, statement: str, params: Params = None, *, name: str = "<string>") -> Result:
-        """Carry out exactly one statement.
+    def execute(
+        self, statement: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+    ) -> Result:
+        """Carry out exactly one statement. ``count`` goes before the session's own.
 
         The result of EXECUTE is a message; `run` gives those of the file's statements too. Raises
         `QQLCompileError` where it cannot be compiled (``one-statement`` for a script), `QQLExecutionError`
@@ -111,20 +117,24 @@ class Session:
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
         for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
-            self.carry_out(one)
-        return self.carry_out(compiled[-1])
+            self.carry_out(one, count=count)
+        return self.carry_out(compiled[-1], count=count)
 
-    def run(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Result]:
+    def run(
+        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+    ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
         Raises as `execute` does; a statement that fails while it runs ends the script.
         """
-        return list(self.stream(script, params, name=name))
+        return list(self.stream(script, params, name=name, count=count))
 
-    def stream(self, script: str, params: Params = None, *, name: str = "<string>") -> Iterator[Result]:
+    def stream(
+        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+    ) -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
         compiled = self._compile(Source(script, name), params)
-        return (self.carry_out(one) for one in compiled)
+        return (self.carry_out(one, count=count) for one in compiled)
 
     def compile(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Compiled]:
         """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`."""
@@ -196,12 +206,12 @@ class Session:
         self._known.clear()
         return compile_script(source, params, self.context, files=read_executed)
 
-    def carry_out(self, compiled: Compiled) -> Result:
+    def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         try:
             compiled = self._with_advice(compiled)
-            result = self._result(compiled)
+            result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
             self._known.clear()  # what was known may be what misled
             located = exc.at(compiled.source, compiled.span)
@@ -236,7 +246,7 @@ class Session:
         self._advice_given |= {(one.code, one.message) for one in fresh}
         return tuple(fresh)
 
-    def _result(self, compiled: Compiled) -> Result:
+    def _result(self, compiled: Compiled, count: bool) -> Result:
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
@@ -263,13 +273,14 @@ class Session:
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
-                return self._send(compiled)
+                return self._send(compiled, count)
 
     # -- statements that have requests
 
-    def _send(self, compiled: Compiled) -> Result:
+    def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends a statement's requests and shows the answer."""
         statement, collection = compiled.statement, str(compiled.collection)
+        matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
         try:
             answer, shares = self._answer(compiled)
         except QQLExecutionError as exc:
@@ -279,10 +290,10 @@ class Session:
             return message_of(message)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._known.clear()  # of the collection, and of the aliases that stand for it
-        result = self._reranked(result_of(compiled, answer), compiled)
+        result = self._reranked(result_of(compiled, answer, matched), compiled)
         if shares:
             result = _with_shares(result, shares)
-        warnings = result.warnings + self._count_written(collection, points_written(compiled))
+        warnings = result.warnings + uncounted + self._count_written(collection, points_written(compiled))
         return replace(result, data=answer, warnings=warnings)
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:

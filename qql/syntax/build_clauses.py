@@ -241,7 +241,7 @@ class Clauses:
                 hint = "SCROLL FROM docs WHERE … walks through the points that satisfy a condition"
                 message = "SELECT fetches points by id: WHERE id = 1, or WHERE id IN (1, 2)"
                 syntax_error("select-by-id", message, where.span, hint)
-        if isinstance(ids, tuple) and not (ids and all(_may_be_id(one.value) for one in ids)):
+        if isinstance(ids, tuple) and not all(_may_be_id(one.value) for one in ids):
             syntax_error("invalid-point-id", "ids are unsigned integers or UUIDs", where.span)
         target = nodes.Points(ids, span=where.span)
         return make_query(rest, {"target": target, "source": collection})

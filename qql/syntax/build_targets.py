@@ -77,8 +77,8 @@ class Targets:
             NOW.warn("idle-model", "MODEL has no meaning here: nothing is embedded", model.span)
         return Rescored(target)
 
-    def points(self, *ids: Scalar) -> nodes.Points:
-        return nodes.Points(ids, span=span_now())
+    def points(self, *ids: Scalar | None) -> nodes.Points:
+        return nodes.Points(tuple(one for one in ids if one is not None), span=span_now())
 
     def bound_points(self, param: Scalar) -> nodes.Points:
         return nodes.Points(cast(Param, param.value), span=span_now())

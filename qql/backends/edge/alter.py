@@ -43,12 +43,15 @@ def _merge_quantization(body: JsonObject, change: Json) -> None:
 def _merge_params(body: JsonObject, change: Json) -> None:
     fields: Fields = {
         "on_disk_payload": boolean,
+        "payload": mapping,
+        "id_tracker": mapping,
         "replication_factor": only(1, hint=ONE_MACHINE),
         "write_consistency_factor": only(1, hint=ONE_MACHINE),
         "read_fan_out_factor": only(hint=ONE_MACHINE),
         "read_fan_out_delay_ms": only(hint=ONE_MACHINE),
     }
-    body |= read(change, "params", fields)
+    for key, value in read(change, "params", fields).items():
+        body[key] = {**(body.get(key) or {}), **value} if isinstance(value, dict) else value
 
 
 def _merge_vectors(body: JsonObject, change: Json) -> None:

@@ -153,7 +153,9 @@ def _drop_collection(router: Router, request: Request) -> Json:
 
 
 def _alter_collection(router: Router, request: Request) -> Json:
-    """Metadata is merged into what there is; an empty object removes it all (as on the server)."""
+    """As on the server, metadata is merged into what there is by its keys, what a key holds as a whole; null
+    removes one, and an empty object removes them all.
+    """
     collection = router.collection(request)
     changes = mapping(request.body or {}, "the changes")
     metadata = changes.pop("metadata", None)
@@ -163,7 +165,9 @@ def _alter_collection(router: Router, request: Request) -> Json:
     if changes:
         collection.reconfigure(merged_config(collection.body, changes))
     if metadata is not None:
-        collection.metadata = {**collection.metadata, **metadata} if metadata else {}
+        kept = {key: value for key, value in collection.metadata.items() if key not in metadata}
+        given = {key: value for key, value in metadata.items() if value is not None}
+        collection.metadata = kept | given if metadata else {}
         collection.save()
     return True
 

@@ -289,6 +289,20 @@ COLLECTIONS: tuple[Feature, ...] = (
         local=_STORED,
     ),
     feature(
+        "alter.payload.memory",
+        "… WITH PARAMS (payload_memory = 'cold')",
+        _alter_docs({"params": {"payload": {"memory": "cold"}}}),
+        since="1.19",
+        local=_STORED,
+    ),
+    feature(
+        "alter.id-tracker",
+        "… WITH PARAMS (id_tracker_memory = 'cold')",
+        _alter_docs({"params": {"id_tracker": {"memory": "cold"}}}),
+        since="1.20",
+        local=_STORED,
+    ),
+    feature(
         "alter.replicas",
         "… WITH PARAMS (replication_factor = 2)",
         _alter_docs({"params": {"replication_factor": 2}}),

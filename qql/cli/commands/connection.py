@@ -59,6 +59,7 @@ def open_session(
         rerank_key=args.get("rerank_key"),
         on_progress=progress,
         advice=args.get("advice", advice),
+        count=True,
     )
 
 
