@@ -99,6 +99,9 @@ class Result:
     statements that only do something (``"created collection docs"``). ``kind`` says which:
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
     is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
+
+    ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
+    integer or a text. It is None after the last page and for all other statements.
     """
 
     kind: str
@@ -110,6 +113,7 @@ class Result:
     requests: tuple[Request, ...] = ()
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
+    next: int | str | None = None
 
     def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)
