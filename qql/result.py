@@ -101,7 +101,8 @@ class Result:
     is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
 
     ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
-    integer or a text. It is None after the last page and for all other statements.
+    integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
+    SCROLL.
     """
 
     kind: str
@@ -114,6 +115,7 @@ class Result:
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
     next: int | str | None = None
+    paged: bool = False
 
     def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)

@@ -96,10 +96,10 @@ def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
             "filter": emit_filter(statement.where),
             "limit": count_limit(statement.limit, "LIMIT", 1),
             "order_by": order_of(order) if order else None,
-            "shard_key": shard_key(statement.shard),
         }
     )
     body = begin_page(body, statement.after, collection)
+    body |= clean({"shard_key": shard_key(statement.shard)})
     body |= {"with_vector": False} | selections(statement.payload, statement.vectors)
     return [Request("POST", collection_path(collection, "points", "scroll"), url, body)]
 

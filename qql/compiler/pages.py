@@ -273,7 +273,8 @@ def _numbers(cursor: Cursor, low: _Bound, high: _Bound) -> list[JsonObject]:
         high = (_next_float(last, -math.inf), True)
         singles.append(range(high[0] + 1, last + 1))
     if len(singles) == 2 and low is not None and high is not None and low[0] > high[0]:
-        return [_one_of(cursor.key, range(singles[0].start, singles[1].stop))]
+        only = range(singles[0].start, singles[1].stop)
+        return [_one_of(cursor.key, only)] if only else []
     reached = cursor.kind != "integer" or low is None or low[0] < _BEHIND_INTEGERS
     found = _range(cursor.key, low, high) if reached else []
     return found + [_one_of(cursor.key, one) for one in singles if one]

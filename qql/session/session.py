@@ -302,7 +302,7 @@ class Session:
     def _page(self, compiled: Compiled, answer: Json) -> Result:
         page = page_of(compiled, answer, self.backend.call)
         result = result_of(compiled, page.answer)
-        return replace(result, data=page.answer, next=page.next, warnings=page.warnings)
+        return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
 
     def _embedded(self, request: Request) -> Request:
         return embed_request(request, self.embedders, self.backend.infers)
