@@ -101,6 +101,10 @@ class Result:
     is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
     ``matched`` is how many points there were for a DELETE, UPDATE or CLEAR, counted just before it where that
     was asked for (``count=True``), else None.
+
+    ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
+    integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
+    SCROLL.
     """
 
     kind: str
@@ -113,6 +117,8 @@ class Result:
     seconds: float = 0.0
     warnings: tuple[Diagnostic, ...] = ()
     matched: int | None = None
+    next: int | str | None = None
+    paged: bool = False
 
     def __iter__(self) -> Iterator[Any]:  # Any: hits have attributes, rows have keys
         return iter(self.hits if self.kind == "hits" else self.rows)

@@ -16,13 +16,13 @@ from qql.compiler.emit_targets import order_of
 from qql.compiler.empty_lists import refused_in_writes
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
+from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.row_keys import by_name, is_named, resembles, with_own
 from qql.compiler.row_notes import RowNotes
 from qql.compiler.rows import check_payload, check_vectors, row_point
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
-from qql.rest.limits import U64
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
@@ -94,37 +94,19 @@ def _emit_facet(statement: nodes.Facet, context: Context) -> list[Request]:
 
 def _emit_scroll(statement: nodes.Scroll, context: Context) -> list[Request]:
     collection = collection_of(statement.source, context, statement.span)
-    order, after = statement.order_by, statement.after
-    if order is not None and after is not None:
-        hint = "walk by id with AFTER, or in the order of a field with WHERE field > value"
-        fail("after-with-order", "AFTER means ids; ORDER BY has another order", after.span, hint)
+    order = statement.order_by
     url, _ = _asked(statement.params, {}, "SCROLL")
     body = clean(
         {
             "filter": emit_filter(statement.where),
             "limit": count_limit(statement.limit, "LIMIT", 1),
-            "offset": _following(point_id(after), after.span) if after else None,
             "order_by": order_of(order) if order else None,
-            "shard_key": shard_key(statement.shard),
         }
     )
+    body = begin_page(body, statement.after, collection)
+    body |= clean({"shard_key": shard_key(statement.shard)})
     body |= {"with_vector": False} | selections(statement.payload, statement.vectors)
     return [Request("POST", collection_path(collection, "points", "scroll"), url, body)]
-
-
-def _following(found: int | str, span: Span) -> int | str:
-    """The id behind this one: Qdrant's offset is the first id of the page, AFTER leaves its id out."""
-    import uuid
-
-    last = "AFTER the last of all ids holds nothing"
-    if isinstance(found, int):
-        if found == U64:
-            fail("bad-after", last, span)
-        return found + 1
-    number = uuid.UUID(found).int
-    if number == 2**128 - 1:
-        fail("bad-after", last, span)
-    return str(uuid.UUID(int=number + 1))
 
 
 # ------------------------------------------------------------------------------------ writing

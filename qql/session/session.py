@@ -39,6 +39,7 @@ from qql.session.dump import dump_collection
 from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
 from qql.session.matched import count_matched
+from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.syntax.printer import show
 
@@ -290,6 +291,8 @@ class Session:
             return message_of(message)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._known.clear()  # of the collection, and of the aliases that stand for it
+        if isinstance(statement, nodes.Scroll):
+            return self._page(compiled, answer)
         result = self._reranked(result_of(compiled, answer, matched), compiled)
         if shares:
             result = _with_shares(result, shares)
@@ -306,6 +309,11 @@ class Session:
         answers = [self.backend.call(request) for request in requests]
         check_answer(statement, collection, answers[0])
         return answers[0], {}
+
+    def _page(self, compiled: Compiled, answer: Json) -> Result:
+        page = page_of(compiled, answer, self.backend.call)
+        result = result_of(compiled, page.answer)
+        return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
 
     def _embedded(self, request: Request) -> Request:
         return embed_request(request, self.embedders, self.backend.infers)

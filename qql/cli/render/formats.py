@@ -63,6 +63,13 @@ def _footer(result: Result, view: View, cut: bool = False) -> str:
     return paint(f"({', '.join(parts)}{note})", "faint", view.color)
 
 
+def _more(result: Result, view: View) -> Iterator[str]:
+    """How to go on, for who sits in front of it: ``more: AFTER 1234``."""
+    if result.next is not None and view.terminal:
+        place = result.next if isinstance(result.next, int) else f"'{result.next}'"
+        yield paint(f"more: AFTER {place}", "faint", view.color)
+
+
 def _message_lines(result: Result, view: View) -> Iterator[str]:
     """The lines of a result that is a message or a text."""
     if result.kind == "text":
@@ -109,6 +116,7 @@ def _box_lines(result: Result, columns: list[Column], view: View) -> Iterator[st
         yield f"{bar} {f' {bar} '.join(line)} {bar}"
     yield paint(box.get_bottom(padded), "faint", view.color)
     yield _footer(result, view, lost)
+    yield from _more(result, view)
 
 
 @_output_format("vertical")
@@ -133,13 +141,15 @@ def _vertical_lines(result: Result, view: View) -> Iterator[str]:
             margin = f"\n{' ' * size} {bar} "
             yield f"{label} {bar} {sanitize(text, newline=margin)}"
     yield _footer(result, view)
+    yield from _more(result, view)
 
 
 @_output_format("json")
 def _json_lines(result: Result, view: View) -> Iterator[str]:
-    """One array for each statement, with one object on a line."""
+    """One array for each statement, with one object on a line; of SCROLL, an object of it and `next`."""
     items = [json_text(item, ascii_only=view.ascii_only) for item in result.to_dicts()]
-    yield "[" + ",\n ".join(items) + "]"
+    array = "[" + ",\n ".join(items) + "]"
+    yield f'{{"hits": {array},\n "next": {json_text(result.next)}}}' if result.paged else array
 
 
 @_output_format("jsonl")
