@@ -695,6 +695,39 @@ def test_a_database_stays(run: Run, db: str) -> None:
     assert json.loads(out) == {"id": 2**64 - 1, "score": 1.0, "payload": payload}
 
 
+def test_no_command_makes_a_database_before_there_is_a_collection(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "some" / "where"
+    one = script(tmp_path / "one.qql", "QUERY :query FROM docs USING dense LIMIT 1;")
+    queries = script(tmp_path / "queries.jsonl", '{"id": "q", "text": "red"}\n')
+    qrels = script(tmp_path / "qrels.tsv", "q\t1\t1\n")
+    asked = ("--queries", queries)
+    judged = (*asked, "--qrels", qrels)
+    for command in (
+        ("-c", "COUNT FROM docs"),
+        ("run", one, "--param", "query=red"),
+        ("lint", one),
+        ("explain", one, "--param", "query=red"),
+        ("query", "red", "--from", "docs"),
+        ("diff", one, one, *asked),
+        ("bench", one, *asked),
+        ("eval", one, *judged),
+        ("tune", one, *judged, "--grid", "root.limit=1,2"),
+    ):
+        code, out, err = run(*command, "--db", str(home))
+        assert (code, "no collection `docs`" in out + err) == (3, True), command
+        assert f"there is no database at {home} yet" in out + err, command
+        assert not home.parent.exists(), command
+    code, out, err = run("-c", "SHOW COLLECTIONS", "--db", str(home))
+    assert (code, out) == (0, "")
+    assert f"there is no database at {home} yet" in err
+    assert not home.parent.exists()
+    code, out, err = run(
+        "--db", str(home), stdin="CREATE COLLECTION docs (a VECTOR(2, DOT)); COUNT FROM docs;"
+    )
+    assert (code, err, out.splitlines()[-1]) == (0, "", '{"count":0}')
+    assert (home / "qql.json").is_file()
+
+
 def test_a_real_table(run: Run, db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = run("-c", "QUERY 'red hat' FROM docs USING words", "--db", db, "--format", "table")
     assert code == 0

@@ -155,8 +155,76 @@ def test_missing_and_foreign(tmp_path: Path) -> None:
     assert opening(tmp_path).code == "not-a-database"
 
 
+def files_of(path: Path) -> list[str]:
+    return sorted(entry.relative_to(path).as_posix() for entry in path.rglob("*"))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_opening_makes_nothing_and_the_first_collection_does(tmp_path: Path, folder: bool) -> None:
+    place = tmp_path / "some" / "where"
+    if folder:
+        place.mkdir(parents=True)
+    before = files_of(tmp_path)
+    engine = Engine(place)
+    assert engine.backend.call(Request("GET", "/collections")) == {"collections": []}
+    assert engine.backend.call(Request("GET", "/aliases")) == {"aliases": []}
+    error = engine.refused("POST", "points/count", {})
+    assert error.code == "unknown-collection"
+    assert error.hint == f"there is no database at {place} yet"
+    assert engine.refused("DELETE").code == "unknown-collection"
+    action = {"create_alias": {"collection_name": "docs", "alias_name": "a"}}
+    with pytest.raises(QQLError) as caught:
+        engine.backend.call(Request("POST", "/collections/aliases", {}, {"actions": [action]}))
+    assert caught.value.code == "unknown-collection"
+    engine.backend.flush()
+    assert files_of(tmp_path) == before
+    engine("PUT", "", SMALL)
+    assert {"qql.json", "lock", "collections/docs"} <= set(files_of(place))
+    assert engine.backend.absence is None
+    assert opening(place).code == "database-locked"
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "code"),
+    [
+        ("", {"vectors": {"size": 0, "distance": "Dot"}}, "invalid-request"),
+        ("snapshots/recover", {"location": "none.snapshot"}, "unknown-snapshot"),
+        ("snapshots/recover", {"location": __file__}, "invalid-snapshot"),
+    ],
+    ids=["bad-size", "no-snapshot", "bad-snapshot"],
+)
+def test_a_first_collection_that_fails_leaves_no_folder(
+    tmp_path: Path, route: str, body: dict[str, Any], code: str
+) -> None:
+    engine = Engine(tmp_path / "some" / "where")
+    assert engine.refused("PUT", route, body).code == code
+    assert files_of(tmp_path) == []
+    engine("PUT", "", SMALL)
+    engine.close()
+
+
+def test_folders_that_cannot_be_made_are_an_error_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    engine = Engine(tmp_path / "file" / "db")
+    error = engine.refused("PUT", "", SMALL)
+    assert (error.code, str(tmp_path / "file" / "db") in error.message) == ("database-unreadable", True)
+    assert "Not a directory" in error.message
+
+
+def test_two_sessions_wait_for_one_database(tmp_path: Path) -> None:
+    """A session that found none finds what another has made, once that has left it."""
+    first, second = Engine(tmp_path), Engine(tmp_path)
+    first("PUT", "", SMALL)
+    first.upsert({"id": 1, "vector": [1, 0]})
+    assert second.refused("POST", "points/count", {}).code == "database-locked"
+    first.close()
+    assert second("POST", "points/count", {}) == {"count": 1}
+    second.close()
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    Engine(tmp_path).close()
+    made(tmp_path)
     (tmp_path / "qql.json").write_text('{"format": "qql-edge", "version": 2}')
     assert opening(tmp_path).code == "database-too-new"
 
@@ -165,19 +233,27 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_an_unreadable_place(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir(mode=0o500)
-    assert opening(place / "db").code == "database-unreadable"
+    assert Engine(place / "db").refused("PUT", "", SMALL).code == "database-unreadable"
 
 
 HOLD = """
 from qql.backends.edge import EdgeBackend
-backend = EdgeBackend(sys.argv[1])
+backend = EdgeBackend(sys.argv[1], create=False)
 print("open", flush=True)
 sys.stdin.read()
 """
 
 
+def made(path: Path) -> Path:
+    """A closed database of one empty collection."""
+    engine = Engine(path)
+    engine("PUT", "", SMALL)
+    engine.close()
+    return path
+
+
 def test_a_second_process_is_told_who_has_it(tmp_path: Path) -> None:
-    holder = python(HOLD, str(tmp_path))
+    holder = python(HOLD, str(made(tmp_path)))
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
@@ -191,8 +267,10 @@ def test_a_second_process_is_told_who_has_it(tmp_path: Path) -> None:
 
 
 def test_the_same_process_cannot_open_it_twice(tmp_path: Path) -> None:
-    engine = Engine(tmp_path)
-    assert opening(tmp_path).code == "database-locked"
+    engine = Engine(made(tmp_path))
+    error = opening(tmp_path)
+    assert error.code == "database-locked"
+    assert "another session of this process" in error.message
     engine.close()
     Engine(tmp_path).close()
 

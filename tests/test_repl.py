@@ -471,4 +471,6 @@ def test_a_real_session(shell: Shell, typed: Typed, tmp_path: Path) -> None:
     assert "there is no collection `nope`" in text
     assert text.index("connected to") < text.index("(0 rows")
     assert shell.session.target == str(tmp_path / "other")
+    assert "there is no database at" in text
+    assert not (tmp_path / "other").exists()
     shell.session.close()

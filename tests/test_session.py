@@ -192,6 +192,7 @@ def test_a_database_is_open_in_one_process_at_a_time(tmp_path: Path) -> None:
         """
         import sys, qql
         with qql.connect(sys.argv[1]) as db:
+            db.run("CREATE COLLECTION docs (a VECTOR(2, DOT))")
             print("open", flush=True)
             sys.stdin.read()
         """,
@@ -205,7 +206,7 @@ def test_a_database_is_open_in_one_process_at_a_time(tmp_path: Path) -> None:
     finally:
         child.communicate()
     with qql.connect(tmp_path / "db") as db:
-        assert db.collections() == []
+        assert db.collections() == ["docs"]
 
 
 def test_closing_twice_and_using_what_is_closed() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from edge_helpers import python
 
 import qql
 from qql.backends.recording import RecordingBackend
@@ -507,6 +511,75 @@ def test_an_empty_collection_is_dumped(folder: Path) -> None:
         assert db.collections() == ["bare"]
 
 
+def test_a_dump_replaces_a_file_only_where_it_is_told_to(folder: Path) -> None:
+    place = folder / "precious.txt"
+    place.write_text("mine", encoding="utf-8")
+    place.chmod(0o640)
+    with qql.connect() as db:
+        db.run(CREATE + ROWS)
+        for text in ("DUMP docs 'precious.txt'", "DUMP docs TO 'precious.txt'", "DUMP docs TO :file"):
+            params = {"file": "precious.txt"} if ":file" in text else None
+            error = fails(QQLExecutionError, "file-exists", partial(db.execute, text, params))
+            assert "precious.txt" in error.message
+            assert error.hint == "DUMP docs TO 'precious.txt' OVERWRITE replaces it"
+            assert place.read_text(encoding="utf-8") == "mine"
+        db.execute(error.hint.removesuffix(" replaces it"))
+    assert place.read_text(encoding="utf-8").startswith("CREATE COLLECTION docs")
+    assert place.stat().st_mode & 0o777 == (0o640 if os.name == "posix" else 0o666)
+    assert [one.name for one in folder.iterdir()] == ["precious.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a pipe and links")
+def test_a_dump_takes_no_place_of_a_device_and_follows_links(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "dir").mkdir()
+    (folder / "link").symlink_to(folder / "dir" / "target.qql")
+    with qql.connect() as db:
+        db.run(CREATE + ROWS)
+        for name, said in (
+            ("pipe", "a device or a pipe"),
+            ("/dev/null", "a device"),
+            ("dir", "Is a directory"),
+        ):
+            dump = f"DUMP docs TO '{name}' OVERWRITE"
+            error = fails(QQLExecutionError, "file-unwritable", partial(db.execute, dump))
+            assert said in error.message
+        db.execute("DUMP docs TO 'link'")
+        fails(QQLExecutionError, "file-exists", lambda: db.execute("DUMP docs TO 'link'"))
+        db.execute("DUMP docs TO 'link' OVERWRITE")
+    assert (folder / "link").is_symlink()
+    assert (folder / "dir" / "target.qql").read_text(encoding="utf-8").startswith("CREATE")
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
+
+
+KILLED = """
+    import os, signal, sys, qql
+    from qql.session.placed_files import placed_file
+    with placed_file("docs.qql", overwrite=False) as file:
+        file.write("half of it")
+        file.flush()
+        print("writing", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+def test_a_dump_removes_what_a_killed_one_left_and_not_what_another_writes(folder: Path) -> None:
+    (folder / ".docs.qql.notours").write_text("x", encoding="utf-8")
+    child = python(KILLED)
+    assert child.stdout is not None and child.stdout.readline() == "writing\n"
+    (half,) = folder.glob(".docs.qql.*.qql-partial")
+    with qql.connect() as db:
+        db.run(CREATE + ROWS)
+        db.execute("DUMP docs TO 'docs.qql'")
+        assert half.exists()  # its process is at work
+        child.kill()
+        child.communicate()
+        assert half.exists()
+        db.execute("DUMP docs TO 'docs.qql' OVERWRITE")
+    assert sorted(one.name for one in folder.iterdir()) == [".docs.qql.notours", "docs.qql"]
+
+
 def test_a_dump_that_fails_leaves_what_was_there(folder: Path) -> None:
     (folder / "docs.qql").write_text("kept", encoding="utf-8")
 
@@ -518,7 +591,8 @@ def test_a_dump_that_fails_leaves_what_was_there(folder: Path) -> None:
     with qql.connect() as inner:
         inner.run(CREATE + ROWS)
         backend: Any = RecordingBackend(inner.backend, answer)
-        fails(QQLExecutionError, "server-error", lambda: qql.connect(backend).execute("DUMP docs 'docs.qql'"))
+        dump = "DUMP docs TO 'docs.qql' OVERWRITE"
+        fails(QQLExecutionError, "server-error", lambda: qql.connect(backend).execute(dump))
         error = fails(
             QQLExecutionError, "file-unwritable", lambda: inner.execute("DUMP docs 'none/docs.qql'")
         )

@@ -8,10 +8,19 @@ from typing import Protocol
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-__all__ = ["Backend", "Progress"]
+__all__ = ["Backend", "Progress", "absence_of"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much is done, and how much there is (None: not known)."""
+
+
+def absence_of(backend: object) -> str | None:
+    """What an engine says whose database is not there yet, in a sentence; None of all others.
+
+    A backend may have this as its attribute ``absence``.
+    """
+    said = getattr(backend, "absence", None)
+    return said if isinstance(said, str) else None
 
 
 class Backend(Protocol):

@@ -32,7 +32,8 @@ class Context:
 
     ``models`` gives the model of a vector by its name; ``"*"`` is the default. ``schema`` gives what is
     known of a collection: None where nothing is. ``collections`` lists all that there are; without it,
-    any collection may exist. ``reranker`` is the model of a RERANK that names none.
+    any collection may exist. ``absence`` says so where there is no database to list them yet. ``reranker``
+    is the model of a RERANK that names none.
     """
 
     collection: str | None = None
@@ -40,6 +41,7 @@ class Context:
     models: Mapping[str, str] = field(default_factory=dict)
     schema: Callable[[str], Schema | None] = lambda _: None
     collections: Callable[[], Sequence[str]] | None = None
+    absence: Callable[[], str | None] = lambda: None
     warnings: list[Diagnostic] = field(default_factory=list)
     reranker: str | None = None
 

@@ -280,11 +280,13 @@ class _Overlay:
             return
         if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
             return
-        hint = did_you_mean(collection, self.existing()) or "SHOW COLLECTIONS lists what there is"
-        if isinstance(statement, (nodes.Upsert, nodes.Copy)):
-            hint = f"CREATE COLLECTION {collection} (…) makes it"
-            close = did_you_mean(collection, self.existing())
-            hint = f"{close} {hint}" if close else hint
+        close, absence = did_you_mean(collection, self.existing()), self.context.absence()
+        hint = close or "SHOW COLLECTIONS lists what there is"
+        if isinstance(statement, (nodes.Upsert, nodes.Copy)) or (absence and not close):
+            before = close or (f"{absence};" if absence else "")
+            hint = f"{before} CREATE COLLECTION {collection} (…) makes it".lstrip()
+        if drops:
+            hint = close or absence or hint
         message, span = f"there is no collection `{collection}`", _named_at(statement)
         if isinstance(statement, nodes.Use):  # it may be made later
             context.warn("unknown-collection", message, span, hint)

@@ -41,13 +41,14 @@ class Execute(Node):
     path: Scalar
 
 
-@statement("DUMP {collection} {path}")
+@statement("DUMP {collection} TO {path}", "overwrite")
 @node
 class Dump(Node):
-    """``DUMP c 'file.qql'``: a script that makes the collection again, with its points."""
+    """``DUMP c TO 'file.qql' [OVERWRITE]``: a script that makes the collection again, with its points."""
 
     collection: Name
     path: Scalar
+    overwrite: bool = False
 
 
 @statement("USE {collection}")

@@ -46,8 +46,9 @@ def connect(
 ) -> Session:
     """Open a session.
 
-    ``target`` is a directory (the embedded engine; made where it is missing), ``":memory:"`` (the same,
-    thrown away at the end), ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
+    ``target`` is a directory (the embedded engine; where it is missing nothing is made before the first
+    CREATE COLLECTION or RESTORE SNAPSHOT), ``":memory:"`` (the same, thrown away at the end),
+    ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
     are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
     ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the

@@ -1,17 +1,10 @@
-"""DUMP: a collection as a script that makes it again, with its settings, its indexes and its points.
-
-The file is written beside its place and takes it in one step: a dump that fails leaves what was there.
-"""
+"""DUMP: a collection as a script that makes it again, with its settings, its indexes and its points."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TextIO
 
 from qql.backends.base import Progress
@@ -24,6 +17,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
 from qql.session.files import reason
+from qql.session.placed_files import placed_file
 from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
 
@@ -44,45 +38,31 @@ class DumpResult:
     notes: list[str] = field(default_factory=list)
 
 
-def dump_collection(call: Call, collection: str, path: str, progress: Progress | None = None) -> DumpResult:
+def dump_collection(
+    call: Call, collection: str, path: str, progress: Progress | None = None, *, overwrite: bool = False
+) -> DumpResult:
     """Write the script of a collection to a file; the folder must exist.
 
-    Raises `QQLExecutionError` (``file-unwritable``), and whatever ``call`` raises.
+    Raises `QQLExecutionError` (``file-unwritable``; ``file-exists`` where a file is there and is not to be
+    overwritten), and whatever ``call`` raises.
     """
     done = DumpResult()
-    place = Path(path).expanduser()
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    except (OSError, ValueError) as exc:
-        raise _unwritable(path, exc) from exc
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with placed_file(path, overwrite=overwrite) as file:
             _write_script(call, collection, file, done, progress)
             file.flush()
             size = file.tell()
-            if size > MAX_BYTES:
-                note = f"the script has {size:,} bytes; more than 64 MiB have to be cut in parts to be run"
-                done.notes.append(note)
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
-        Path(temporary).replace(place)
-    except OSError as exc:
-        raise _unwritable(path, exc) from exc
-    finally:
-        with suppress(OSError):
-            Path(temporary).unlink()
+    except FileExistsError as exc:
+        hint = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE replaces it"
+        message = f"there is a file {path} already"
+        raise QQLExecutionError(Diagnostic("file-exists", message, hint=hint)) from exc
+    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+        message = f"the file {path} cannot be written: {reason(exc)}"
+        raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
+    if size > MAX_BYTES:
+        note = f"the script has {size:,} bytes; more than 64 MiB have to be cut in parts to be run"
+        done.notes.append(note)
     return done
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _unwritable(path: str, exc: Exception) -> QQLExecutionError:
-    message = f"the file {path} cannot be written: {reason(exc)}"
-    return QQLExecutionError(Diagnostic("file-unwritable", message))
 
 
 def _write_script(

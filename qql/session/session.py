@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
-from qql.backends.base import Backend, Progress
+from qql.backends.base import Backend, Progress, absence_of
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
@@ -94,7 +94,12 @@ class Session:
         self.rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
-        self.context = replace(context, schema=self.schema, collections=self.collections)
+        self.context = replace(
+            context,
+            schema=self.schema,
+            collections=self.collections,
+            absence=lambda: absence_of(self.backend),
+        )
         self._known: dict[str, _CollectionInfo] = {}
         self._advice_given: set[tuple[str, str]] = set()
         self._unchecked: dict[str, int] = {}
@@ -297,6 +302,10 @@ class Session:
         if shares:
             result = _with_shares(result, shares)
         warnings = result.warnings + uncounted + self._count_written(collection, points_written(compiled))
+        absence = absence_of(self.backend)
+        if absence and isinstance(statement, nodes.ShowCollections):
+            hint = "CREATE COLLECTION or RESTORE SNAPSHOT makes it"
+            warnings += (Diagnostic("no-database", absence, hint=hint, severity="warning"),)
         return replace(result, data=answer, warnings=warnings)
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
@@ -384,7 +393,9 @@ class Session:
 
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
         path = str(scalar_value(statement.path))
-        done = dump_collection(self.backend.call, collection, path, self.on_progress)
+        done = dump_collection(
+            self.backend.call, collection, path, self.on_progress, overwrite=statement.overwrite
+        )
         message = f"dumped {many(done.points, 'point')} of {collection} into {path}"
         warnings = tuple(Diagnostic("not-dumped", note, severity="warning") for note in done.notes)
         return Result(

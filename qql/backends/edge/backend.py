@@ -28,8 +28,9 @@ __all__ = ["EdgeBackend"]
 class EdgeBackend:
     """A database in a directory, like SQLite's in a file. One process at a time may have it open.
 
-    ``path`` None is a temporary directory, removed by `close`. With ``create`` False a database must be
-    there. Raises `QQLConnectionError`: ``database-missing``, ``database-locked``, ``not-a-database``,
+    ``path`` None is a temporary directory, removed by `close`. Where there is no database, opening one
+    touches nothing: it is an empty one, and its first collection makes it. With ``create`` False one must
+    be there. Raises `QQLConnectionError`: ``database-missing``, ``database-locked``, ``not-a-database``,
     ``database-too-new``, ``database-unreadable``.
 
     Calls from several threads are carried out one after the other.
@@ -50,6 +51,9 @@ class EdgeBackend:
             directory = Path(path)
         self.path = directory
         self._database = Database(directory, create or path is None)
+        if path is None:
+            with self._database.begun():
+                pass
         self._router = Router(self._database)
 
     def infers(self, model: str) -> bool:
@@ -64,18 +68,24 @@ class EdgeBackend:
     @contextmanager
     def _working(self) -> Iterator[None]:
         """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
+        self._require_own_process()  # a lock that another thread held at the fork is never given back
         with self._lock:
-            self._require_open()
+            if self._closed:
+                raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
             try:
+                self._database.look()
                 yield
             except RecursionError as exc:
                 raise refuse("nested-too-deep", "the request nests too deeply") from exc
             except OSError as exc:
                 raise refuse("database-unwritable", f"{self.path}: {exc.strerror or exc}") from exc
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
+    @property
+    def absence(self) -> str | None:
+        """A sentence for where there is no database yet; None where there is."""
+        return self._database.absence
+
+    def _require_own_process(self) -> None:
         if os.getpid() != self._process:
             raise QQLConnectionError.make(
                 "forked-process",
@@ -104,8 +114,10 @@ class EdgeBackend:
 
     def close(self) -> None:
         """Flush and close everything. Closing twice is allowed."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
-            if self._closed or os.getpid() != self._process:
+            if self._closed:
                 return
             self._closed = True
             try:

@@ -13,103 +13,90 @@ whole collection or a leftover, and leftovers are removed (or renamed back) when
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
 from qql.rest.types import JsonObject
 
 from .aliases import Aliases
-from .collection import FORMAT, MARKER, NEW, VERSION, Collection, open_error, require_version
-from .files import collection_name, directory_name, sync_directory, write_json
+from .collection import NEW, Collection, open_error
+from .files import collection_name, directory_name, sync_directory
+from .home import COLLECTIONS, Home
 from .readers import quoted, refuse
+from .system_errors import unopened
 
 __all__ = ["Database"]
 
-_LOCK = "lock"
 _ALIASES = "aliases.json"
 _DROPPED, _REPLACED = ".drop-", ".old-"
 
 
 class Database:
-    """The collections of one directory. One process at a time may hold it open."""
+    """The collections of one directory. One session at a time may hold it open.
+
+    Where there is no database yet it has no collections, and the first one makes it.
+    """
 
     def __init__(self, path: Path, create: bool) -> None:
         self.path = path
-        self._lock: BinaryIO | None = None
+        self._home = Home(path)
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, tuple[Path, QQLError]] = {}
+        self.look()
+        if not self._home.held:
+            if not create:
+                raise open_error("database-missing", f"there is no database at {path}")
+            self.aliases = Aliases(path / _ALIASES, self.names)  # none
+
+    def look(self) -> None:
+        """Open the database where it has come to be there. Raises what `EdgeBackend` does."""
+        if self._home.held:
+            return
+        with self._opening():
+            if self._home.is_there():
+                self._home.enter()
+                self._read()
+
+    @property
+    def absence(self) -> str | None:
+        """A sentence for where there is no database yet; None where there is."""
+        return None if self._home.held else f"there is no database at {self.path} yet"
+
+    def _read(self) -> None:
+        """Read what is in the directory, which is this session's."""
         try:
-            self._open_directory(create)
             self._find_collections()
             self.aliases = self._read_aliases()
-        except QQLError:
-            self._unlock()
+        except BaseException:
+            self._home.leave()
             raise
-        except OSError as exc:
-            self._unlock()
-            raise open_error(
-                "database-unreadable", f"{path} cannot be opened: {exc.strerror or exc}"
-            ) from exc
 
-    def _open_directory(self, create: bool) -> None:
-        marker = self.path / MARKER
-        if self.path.exists() and not self.path.is_dir():
-            raise open_error("not-a-database", f"{self.path} is a file; an embedded database is a directory")
-        there = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
-        if not there - {_LOCK, f"{MARKER}.tmp"} and not create:
-            raise open_error("database-missing", f"there is no database at {self.path}")
-        if there - {_LOCK, f"{MARKER}.tmp"} and MARKER not in there:
-            raise open_error(
-                "not-a-database",
-                f"{self.path} holds other files and is no QQL database",
-                "an embedded database requires an empty or a new directory",
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        if not marker.exists():
-            write_json(marker, {"format": FORMAT, "version": VERSION})
+    @contextlib.contextmanager
+    def begun(self, **marks: str) -> Iterator[None]:
+        """The directory in which a first collection is made. What fails leaves nothing behind."""
+        if self._home.held:
+            yield
+            return
+        with self._opening(), self._home.made(**marks):
+            self._read()
+            yield
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
         try:
-            require_version(json.loads(marker.read_text(encoding="utf-8")), self.path)
-        except (ValueError, LookupError, TypeError) as exc:
-            raise open_error(
-                "not-a-database", f"{marker} is not the marker of a QQL database: {exc}"
-            ) from exc
-        (self.path / "collections").mkdir(exist_ok=True)
-
-    def _take_lock(self) -> None:
-        self._lock = (self.path / _LOCK).open("a+b")
-        try:
-            _lock_file(self._lock)
+            yield
         except OSError as exc:
-            self._lock.seek(0)
-            holder = self._lock.read(32).decode("ascii", "replace").strip()
-            self._lock.close()
-            self._lock = None
-            raise open_error(
-                "database-locked",
-                f"{self.path} is in use by another process" + (f" (pid {holder})" if holder else ""),
-                "an embedded database can be open in one process at a time; a Qdrant server serves many",
-            ) from exc
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()).encode())
-        self._lock.flush()
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+            raise unopened(self.path, exc) from exc
 
     def _find_collections(self) -> None:
-        for entry in (self.path / "collections").glob(f"{_REPLACED}*"):
+        for entry in (self.path / COLLECTIONS).glob(f"{_REPLACED}*"):
             place = entry.with_name(entry.name.removeprefix(_REPLACED))
             entry.rename(entry.with_name(f"{_DROPPED}{uuid.uuid4().hex}") if place.exists() else place)
-        for entry in sorted((self.path / "collections").iterdir()):
+        for entry in sorted((self.path / COLLECTIONS).iterdir()):
             if entry.name.startswith((NEW, _DROPPED)):
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.is_dir():
@@ -150,7 +137,7 @@ class Database:
     def unknown(self, name: str) -> QQLExecutionError:
         """The error for a collection that there is not."""
         names = [*self.names(), *self.aliases]
-        listed = f"there are {quoted(names[:20])}" if names else "there are no collections"
+        listed = f"there are {quoted(names[:20])}" if names else self.absence or "there are no collections"
         return refuse(
             "unknown-collection", f"there is no collection `{name}`", did_you_mean(name, names) or listed
         )
@@ -171,7 +158,8 @@ class Database:
                 f"collection `{name}` exists already",
                 "CREATE COLLECTION IF NOT EXISTS …",
             )
-        made = Collection.create(self.path / "collections" / directory_name(name), name, body, metadata)
+        with self.begun():
+            made = Collection.create(self.path / COLLECTIONS / directory_name(name), name, body, metadata)
         self._open[name] = made
         return made
 
@@ -207,16 +195,17 @@ class Database:
         """
         if not name:
             raise refuse("invalid-name", "a collection requires a name")
-        place = self.path / "collections" / directory_name(name)
+        place = self.path / COLLECTIONS / directory_name(name)
         new = place.with_name(f"{NEW}{uuid.uuid4().hex}")
-        try:
-            fill(new)
-            if name in self._open:
-                self._open[name].abandon()
-            _take_place(new, place)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
+        with self.begun():
+            try:
+                fill(new)
+                if name in self._open:
+                    self._open[name].abandon()
+                _take_place(new, place)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)
+                raise
         self._broken.pop(name, None)
         self._open[name] = Collection.read(place)
 
@@ -236,7 +225,7 @@ class Database:
         try:
             self.each_open(Collection.close)
         finally:
-            self._unlock()
+            self._home.leave()
 
 
 def _take_place(new: Path, place: Path) -> None:
@@ -255,17 +244,3 @@ def _take_place(new: Path, place: Path) -> None:
         gone = old.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
         old.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def _lock_file(file: BinaryIO) -> None:
-    """Take the exclusive lock of an open file at once, or raise OSError. It ends with the process."""
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        file.seek(1 << 30)  # a byte nobody reads: Windows also hides locked bytes from readers
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        file.seek(0)
-    else:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -217,9 +217,9 @@ CLAUSES: tuple[Entry, ...] = (
     _clause_entry(
         "OVERWRITE",
         "overwrite",
-        "UPDATE … SET PAYLOAD replaces the payload, and merges nothing.",
+        "UPDATE … SET PAYLOAD replaces the payload, and merges nothing. DUMP replaces a file that is there.",
         "UPDATE docs SET PAYLOAD = {year: 2026} OVERWRITE WHERE id = 1;\nSELECT * FROM docs WHERE id = 1;",
-        see=("UPDATE",),
+        see=("UPDATE", "DUMP"),
     ),
     _clause_entry(
         "KEY",

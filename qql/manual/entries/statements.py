@@ -356,10 +356,11 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "DUMP",
         "dump",
-        "Writes a script that makes a collection again, with its points.",
-        "DUMP shops 'shops.qql';",
-        see=("EXECUTE", "CREATE SNAPSHOT"),
-        also=("DUMP COLLECTION shops 'shops.qql'",),
+        "Writes a script that makes a collection again, with its points. A file that is there already is an "
+        "error; OVERWRITE replaces it, in one step, when the whole script is written.",
+        "DUMP shops TO 'shops.qql';",
+        see=("EXECUTE", "CREATE SNAPSHOT", "OVERWRITE"),
+        also=("DUMP shops 'shops.qql'", "DUMP COLLECTION shops 'shops.qql'"),
     ),
     _statement_entry(
         "USE",
