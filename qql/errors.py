@@ -14,10 +14,11 @@ QQLError                     everything this package raises on purpose
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NoReturn
@@ -98,6 +99,17 @@ class Diagnostic:
     severity: str = "error"
     source: Source | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        # Whoever words a message may repeat what a user wrote, and that may be megabytes: it is cut here,
+        # where every message passes.
+        for name in ("message", "hint"):
+            text = getattr(self, name)
+            if text is not None and len(text) > _LONG:
+                object.__setattr__(self, name, _abbreviated(text))
+        if any(len(label) > _LONG for _, label in self.related):
+            related = tuple((span, _abbreviated(label)) for span, label in self.related)
+            object.__setattr__(self, "related", related)
+
     @property
     def line(self) -> int | None:
         """The line of the span, counted from 1, or None where no place is known."""
@@ -137,6 +149,16 @@ class Diagnostic:
         if self.hint:
             out["hint"] = self.hint
         return out
+
+
+_LONG, _LONGEST = 300, 1000  # characters of a message that are left alone; that are shown of any
+_LONG_WORD = re.compile(r"\S{300,}")
+
+
+def _abbreviated(text: str) -> str:
+    """A message with the middle of a long word left out, and then its own where it is still too long."""
+    text = _LONG_WORD.sub(lambda found: f"{found[0][:200]}…{found[0][-50:]}", text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 301]}…{text[-300:]}"
 
 
 _WIDEST = 160  # characters of a source line that are shown around the caret
@@ -282,11 +304,26 @@ def fail(
     raise error(Diagnostic(code, message, span, hint, related))
 
 
+_LONGEST_NAME = 100  # characters of a word that may be a slip of another
+_MOST_NAMES = 2000  # names that are compared with it: each comparison takes its time
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the closest of the known words, or None when none is close."""
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    """A hint that names the closest of the known words, or None when none is close.
+
+    Of very many names, those are looked at whose length is closest.
+    """
+    if len(word) > _LONGEST_NAME:
+        return None
+    by_lower = {name.lower(): name for name in known if len(name) <= 2 * _LONGEST_NAME}
+    names: Iterable[str] = by_lower
+    if len(by_lower) > _MOST_NAMES:
+        names = sorted(by_lower, key=lambda name: abs(len(name) - len(word)))[:_MOST_NAMES]
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`?" if close else None
+
+
+_MOST_BITS = 13_000  # of an integer that is written out; Python refuses to write more than 4,300 digits
 
 
 def shown(value: object, most: int = 40) -> str:
@@ -295,5 +332,22 @@ def shown(value: object, most: int = 40) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (dict, tuple)):
         return "an object"
-    text = f"'{value}'" if isinstance(value, str) else repr(value)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"a number of some {round(value.bit_length() * math.log10(2)):,} digits"
+    if isinstance(value, str):
+        text = f"'{value}'" if len(value) < most else f"'{value[:most]}"
+    elif isinstance(value, list):
+        text = f"[{', '.join(_first_items(value, most - 2))}]" if most > 2 else "[…]"
+    else:
+        text = repr(value)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _first_items(values: list[object], room: int) -> Iterator[str]:
+    """The items of a list as far as there is room for them, however many there are."""
+    for value in values:
+        if room < 0:
+            return
+        text = shown(value, max(room, 1))
+        yield text
+        room -= len(text)

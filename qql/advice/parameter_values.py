@@ -15,6 +15,7 @@ from qql.compiler.model_names import known_size
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic
+from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.rest.types import Json
 
 __all__ = ["ParameterValues", "unbound_params", "vector_sizes"]
@@ -148,7 +149,7 @@ def vector_sizes(statements: Iterable[nodes.Statement], context: Context) -> lis
                 found.add(_defined_size(vector))
     schemas = [context.schema(name) for name in sorted(filter(None, names))]
     found |= {vector.size for schema in schemas if schema for vector in schema.vectors.values()}
-    return sorted(filter(None, found))
+    return sorted(size for size in found if size is not None and 0 < size <= MAX_VECTOR_SIZE)
 
 
 def _defined_size(vector: nodes.VectorDef) -> int | None:

@@ -253,11 +253,12 @@ def rrf_flat(view: View) -> Iterator[Found]:
             continue
         limits = [limit_of(given.stage) for given in stage.inputs]
         pairs = zip(limits, weights or [1.0] * len(limits), strict=True)
-        ratios = [
-            rrf_score(0, k, w, f64) / rrf_score(limit - 1, k, w, f64)
+        ends = [
+            (rrf_score(0, k, w, f64), rrf_score(limit - 1, k, w, f64))
             for limit, w in pairs
             if limit > 1 and w > 0
         ]
+        ratios = [first / last if last else math.inf for first, last in ends]
         if not ratios or max(ratios) >= _FLAT:
             continue
         message = (

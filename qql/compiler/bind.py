@@ -87,13 +87,19 @@ def _inside(values: dict[str | int, Json], key: str | int) -> bool:
     return bool(path)
 
 
-def resolved(value: Json, span: Span, level: int = 0) -> Json:
-    """A bound value as JSON data: each ``UUID('text')`` in it is its UUIDv5. Raises `QQLPlanError`."""
+def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
+    """A bound value as JSON data: each ``UUID('text')`` in it is its UUIDv5.
+
+    Raises `QQLPlanError` for what is no JSON: options in parentheses, a condition.
+    """
     if isinstance(value, nodes.Uuid):
         text = value.text.value
         if not isinstance(text, str):
             fail("wrong-parameter", "UUID(…) takes a text", value.span)
         return stable_uuid(text)
+    if isinstance(value, (tuple, nodes.Node)):
+        what = "options in parentheses stand" if isinstance(value, tuple) else "a condition stands"
+        fail("bad-option", f"{what} where a value is expected", span, "an object is written {key: value}")
     if isinstance(value, (list, dict)) and level >= MAX_NESTING:
         _too_deep(span)
     if isinstance(value, list) and not {*map(type, value)} <= _PLAIN:
@@ -103,7 +109,7 @@ def resolved(value: Json, span: Span, level: int = 0) -> Json:
     return value
 
 
-def _too_deep(span: Span) -> NoReturn:
+def _too_deep(span: Span | None) -> NoReturn:
     fail("too-deep", f"values nest deeper than {MAX_NESTING} levels", span)
 
 

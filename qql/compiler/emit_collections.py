@@ -23,14 +23,13 @@ from qql.compiler.options.table import read_blocks, read_options
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import one_key, scalar_value, text_of
 from qql.errors import did_you_mean, fail, shown
+from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
 
 __all__ = ["EMIT_COLLECTIONS"]
 
-_MAX_SIZE = 65_536
-"""The most dimensions that Qdrant takes."""
 _WAITED = {"wait": "true"}
 
 
@@ -168,9 +167,9 @@ def _size(scalar: nodes.Scalar | None) -> int | None:
     value = scalar_value(scalar)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_SIZE:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_VECTOR_SIZE:
         return value
-    message = f"the size of a vector is a whole number from 1 to {_MAX_SIZE}, not {shown(value)}"
+    message = f"the size of a vector is a whole number from 1 to {MAX_VECTOR_SIZE}, not {shown(value)}"
     fail("bad-limit", message, scalar.span)
 
 

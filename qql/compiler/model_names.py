@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from qql.rest.limits import BM25, MAX_VECTOR_SIZE
+
 __all__ = [
     "BM25",
     "FASTEMBED",
@@ -19,10 +21,8 @@ __all__ = [
 ]
 
 Kind = Literal["dense", "sparse", "multi"]
-BM25 = "qdrant/bm25"
 OPENAI = "openai/"
 FASTEMBED = "fastembed:"
-LARGEST_HASH = 65_536
 
 
 class Known(NamedTuple):
@@ -133,7 +133,7 @@ def hash_size(model: str) -> int | None:
     """N of ``local/hash-N``; None for any other name, and for an N outside 1 to 65,536."""
     match = _HASH.fullmatch(model.lower())
     size = int(match[1]) if match else 0
-    return size if 0 < size <= LARGEST_HASH else None
+    return size if 0 < size <= MAX_VECTOR_SIZE else None
 
 
 def is_url(model: str) -> bool:

@@ -46,8 +46,8 @@ def from_request(
     """
     if format not in ("script", "line"):
         raise ValueError(f"the formats are script and line, not {format!r}")
-    found = read_all(request, Hints(method, path, collection), name)
     try:
+        found = read_all(request, Hints(method, path, collection), name)
         return ("\n" if format == "script" else "").join(_text(one, format) for one in found)
     except RecursionError as exc:
         raise refusal("the request", "it nests too deep for the call stack") from exc
@@ -69,10 +69,10 @@ def to_tree(
     request: Json, *, method: str | None = None, path: str | None = None, collection: str | None = None
 ) -> nodes.Statement:
     """The statement of one request, which may be given as for `from_request`. Raises as it does."""
-    found = read_all(request, Hints(method, path, collection))
-    if len(found) != 1:
-        raise refusal("the request", f"one is required, found {len(found)}")
     try:
+        found = read_all(request, Hints(method, path, collection))
+        if len(found) != 1:
+            raise refusal("the request", f"one is required, found {len(found)}")
         return _to_tree(found[0])
     except RecursionError as exc:
         raise refusal("the request", "it nests too deep for the call stack") from exc

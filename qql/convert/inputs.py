@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from qql.convert.shapes import refusal
-from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
+from qql.errors import Diagnostic, QQLSyntaxError, Source, Span, shown
 from qql.rest.request import BODY_MODELS, Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 
@@ -90,7 +91,10 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
         url = url.partition("://")[2] or url
         url = "/" + url.partition("/")[2]  # without the host, whatever it is
     first = _FIRST.search(url)
-    parts = urlsplit(url[first.start() :] if first else url, allow_fragments=True)
+    try:
+        parts = urlsplit(url[first.start() :] if first else url, allow_fragments=True)
+    except ValueError as exc:
+        raise refusal("path", f"{shown(url)} is no address: {exc}") from exc
     return parts.path.rstrip("/") or "/", dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
@@ -187,17 +191,19 @@ def _plain(value: Json, level: int = 0) -> Json:
     """The value as JSON: tuples, arrays, UUIDs, dates, enums and models of qdrant-client as what they say."""
     if level > MAX_DEPTH:
         raise refusal("the request", f"it nests deeper than {MAX_DEPTH} levels")
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, (int, float)) and not _fits(value):
+        raise refusal("the request", f"{shown(value)} does not fit 64 bits, or is no number")
     if value is None or isinstance(value, (bool, int, float, str)):
-        return value.value if isinstance(value, Enum) else value
+        return value
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str)), None)
         if wrong is not None:
-            raise refusal("the request", f"the key {wrong!r} is no text")
+            raise refusal("the request", f"the key {shown(wrong)} is no text")
         return {key: _plain(item, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, level + 1) for item in value]
-    if isinstance(value, Enum):
-        return value.value
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, date):
@@ -206,6 +212,11 @@ def _plain(value: Json, level: int = 0) -> Json:
         if hasattr(value, dump):
             return _plain(getattr(value, dump)(**options), level + 1)
     raise refusal("the request", f"a {type(value).__name__} is no JSON")
+
+
+def _fits(value: float) -> bool:
+    """Whether a statement can say a number: an integer of 64 bits, or a double that is finite."""
+    return -(1 << 63) <= value < 1 << 64 if isinstance(value, int) else math.isfinite(value)
 
 
 # ------------------------------------------------------------------------------------ text
@@ -223,7 +234,9 @@ class _Text:
     def __init__(self, text: str, name: str) -> None:
         self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self.name = name
-        self.decoder = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once)
+        self.decoder = json.JSONDecoder(
+            parse_constant=_no_number, parse_int=_integer, parse_float=_float, object_pairs_hook=_once
+        )
 
     def fail(self, message: str, at: int, hint: str | None = None) -> QQLSyntaxError:
         source = Source(self.text, self.name)
@@ -306,7 +319,10 @@ class _Text:
             raise self.fail("a here-document is not read", at, "give the JSON behind -d in quotes")
         if text[at : at + 1] in ("|", "&", "<", ">"):
             raise self.fail("one command is read, without pipes and redirections", at)
-        return shlex.split("".join(out)), at
+        try:
+            return shlex.split("".join(out)), at
+        except ValueError as exc:
+            raise self.fail(f"this command cannot be read: {exc}", pos) from exc
 
     def called(self, words: list[str], pos: int) -> Request:
         """The request of a curl command."""
@@ -403,6 +419,18 @@ class _BadJson(ValueError):
 
 def _no_number(word: str) -> Json:
     raise _BadJson(f"{word} is no number of JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) < 25 and _fits(value := int(digits)):
+        return value
+    raise _BadJson(f"{digits[:40]} does not fit 64 bits")
+
+
+def _float(digits: str) -> float:
+    if _fits(value := float(digits)):
+        return value
+    raise _BadJson(f"{digits[:40]} is larger than any double")
 
 
 def _once(pairs: list[tuple[str, Json]]) -> JsonObject:

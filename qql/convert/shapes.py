@@ -76,7 +76,7 @@ def positive(value: Json, at: str) -> int:
     """A whole number above 0."""
     if whole(value, at) > 0:
         return int(value)
-    raise refusal(at, f"a whole number above 0 is required, found {value}")
+    raise refusal(at, f"a whole number above 0 is required, found {shown(value)}")
 
 
 def number(value: Json, at: str) -> int | float:

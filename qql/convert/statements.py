@@ -75,7 +75,7 @@ def _truth(value: Json, at: str) -> str:
 def _count(value: Json, at: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
     raise refusal(at, f"a whole number is required, found {shown(value)}")
 

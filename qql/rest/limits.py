@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "GROUP_SIZE",
     "MAX_PREFETCH_DEPTH",
+    "MAX_VECTOR_SIZE",
     "RRF_K",
     "U32",
     "U64",
@@ -23,6 +24,8 @@ RRF_K = 2
 """The k of reciprocal rank fusion where none is given (Qdrant's k = 61 is the 60 of Cormack et al., 2009)."""
 MAX_PREFETCH_DEPTH = 64
 """How deep prefetches nest."""
+MAX_VECTOR_SIZE = 65_536
+"""The most dimensions of a dense vector."""
 U32 = 2**32 - 1
 """The largest limit, offset or group size, and the largest index of a sparse vector."""
 U64 = 2**64 - 1

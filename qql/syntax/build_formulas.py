@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import cast
@@ -15,6 +16,7 @@ from qql.syntax.lexer import Token, syntax_error
 __all__ = ["Formulas"]
 
 _ARITHMETIC = {"PLUS": "sum", "MINUS": "sum", "STAR": "mult"}
+_EXACT = 2**53  # doubles are whole numbers beyond
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?", re.ASCII)
 _DECAY_PARTS = {"X": "x", "TARGET": "target", "SCALE": "scale", "MIDPOINT": "midpoint", "DECAY": "midpoint"}
@@ -116,8 +118,10 @@ class Formulas:
     def duration(self, token: Token) -> Scalar:
         number, unit = cast(re.Match[str], re.fullmatch(r"([0-9.]+)([a-z]+)", token.text.lower())).groups()
         seconds = float(number) * _SECONDS[unit]
-        whole = int(seconds) if seconds == int(seconds) else seconds
-        return Scalar(whole, span=span_now())
+        if not math.isfinite(seconds):
+            syntax_error("number-out-of-range", f"`{token.text}` is longer than any double", token.span)
+        whole = seconds.is_integer() and seconds <= _EXACT
+        return Scalar(int(seconds) if whole else seconds, span=span_now())
 
 
 def _point_in_time(value: Expression) -> Expression:

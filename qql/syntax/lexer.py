@@ -23,11 +23,13 @@ __all__ = [
     "SIGNS",
     "STARTERS",
     "STRINGS",
+    "JsonReader",
     "Token",
     "bad_character",
     "cut",
+    "cut_here",
+    "fault_at",
     "number_value",
-    "read_json",
     "skip_space",
     "string_value",
     "syntax_error",
@@ -129,45 +131,68 @@ def syntax_error(code: str, message: str, span: Span, hint: str | None = None) -
 def cut(text: str, pos: int) -> Token:
     """The terminal at the first character that is not space. A word has the type WORD."""
     pos = skip_space(text, pos)
+    token = cut_here(text, pos)
+    if token is None:
+        bad_character(text, pos)
+    return token
+
+
+def cut_here(text: str, pos: int) -> Token | None:
+    """The terminal at pos, where no space stands; None where nothing begins there (`fault_at` says why)."""
     if pos >= len(text):
         return Token("$END", "", pos, pos)
     found = _TOKEN.match(text, pos)
     if found is None:
-        bad_character(text, pos)
+        return None
     kind, end = cast(str, found.lastgroup), found.end()
     if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
-        bad_character(text, pos)  # a raw string without an end
+        return None  # a raw string without an end
     if kind == "SYMBOL":
         kind = _SYMBOLS[text[pos]]
     return Token(kind, text[pos:end], pos, end)
 
 
+_NUMBER_LIKE = re.compile(r"[-+.\w]+")
+
+
+def fault_at(text: str, pos: int) -> tuple[str, int]:
+    """What is wrong where nothing begins, as the code of an error, and where that ends."""
+    char = text[pos]
+    if char in "'\"`" or text[pos : pos + 2].lower() in ("r'", 'r"'):
+        return "unterminated-string", _line_end(text, pos)
+    if text.startswith("/*", pos):
+        return "unterminated-comment", _line_end(text, pos)
+    if char.isdigit() or (char in "-+." and text[pos + 1 : pos + 2].isdigit()):
+        found = _NUMBER_LIKE.match(text, pos)
+        return "malformed-number", found.end() if found else pos + 1
+    return "unexpected-character", pos + 1
+
+
+def _line_end(text: str, pos: int) -> int:
+    end = text.find("\n", pos)
+    return len(text) if end < 0 else end
+
+
 def bad_character(text: str, pos: int) -> NoReturn:
     """Raises for what begins nothing here: a character, an unclosed string, a number that is none."""
     char = text[pos]
-    line_end = text.find("\n", pos)
-    line = Span(pos, len(text) if line_end < 0 else line_end)
-    raw = text[pos : pos + 2].lower() in ("r'", 'r"')
-    if char in "'\"`" or raw:
+    code, end = fault_at(text, pos)
+    span = Span(pos, end)
+    if code == "unterminated-string":
+        raw = char in "rR"
         quote = text[pos + raw : pos + raw + 3]
         quote = quote if quote in _TRIPLES and not raw else quote[0]
-        syntax_error("unterminated-string", f"this string has no closing {quote}", line)
-    if text.startswith("/*", pos):
-        syntax_error("unterminated-comment", "this comment has no closing */", line)
-    if char.isdigit() or (char in "-+." and text[pos + 1 : pos + 2].isdigit()):
-        found = re.compile(r"[-+.\w]+").match(text, pos)
-        word = Span(pos, found.end() if found else pos + 1)
-        syntax_error(
-            "malformed-number",
-            f"`{text[word.start : word.end]}` is not a number",
-            word,
-            "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes",
-        )
+        syntax_error(code, f"this string has no closing {quote}", span)
+    if code == "unterminated-comment":
+        syntax_error(code, "this comment has no closing */", span)
+    if code == "malformed-number":
+        hint = "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes"
+        syntax_error(code, f"`{text[pos:end]}` is not a number", span, hint)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
-    hint = next((SIGNS[sign] for sign in SIGNS if text.startswith(sign, pos)), None)
+    hint = next((SIGNS[sign] for sign in SIGNS if text.startswith(sign, pos)), "")
     if char.isalnum() or (char == "-" and text[pos - 1 : pos + 2].replace("-", "").isalnum()):
         hint = "a name with such characters is written in quotes"
-    syntax_error("unexpected-character", f"unexpected character `{shown}`", Span(pos, pos + 1), hint)
+    syntax_error(code, f"unexpected character `{shown}`", span, hint or None)
 
 
 def string_value(token: Token) -> str:
@@ -250,21 +275,42 @@ _json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant,
 _JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""")
 
 
-def read_json(text: str, pos: int) -> tuple[Any, int] | None:
-    """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
-    if not _JSON.match(text, pos):  # to be told so by the decoder would cost a count of all lines so far
-        return None
-    try:
-        value, end = _json.raw_decode(text, pos)
-        if text.find("\\u", pos, end) >= 0:
-            json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
-        if not _numbers_fit(value):
+class _Document(str):
+    """A text for the JSON decoder, whose errors count the lines before their place; nobody reads that."""
+
+    __slots__ = ()
+
+    def count(self, *_: object) -> int:
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        return 0
+
+
+class JsonReader:
+    """Reads the JSON in a text, wherever it stands."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._document: _Document | None = None
+
+    def read(self, pos: int) -> tuple[Any, int] | None:
+        """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
+        text = self._text
+        if not _JSON.match(text, pos):
             return None
-    except (ValueError, _NotJson, RecursionError):
-        return None
-    if text.count("[", pos, end) + text.count("{", pos, end) > MAX_NESTING and _depth(value) > MAX_NESTING:
-        return None
-    return value, end
+        if self._document is None:
+            self._document = _Document(text)
+        try:
+            value, end = _json.raw_decode(self._document, pos)
+            if text.find("\\u", pos, end) >= 0:
+                json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
+            if not _numbers_fit(value):
+                return None
+        except (ValueError, _NotJson, RecursionError):
+            return None
+        brackets = text.count("[", pos, end) + text.count("{", pos, end)
+        return None if brackets > MAX_NESTING and _depth(value) > MAX_NESTING else (value, end)
 
 
 def _numbers_fit(value: Any) -> bool:

@@ -27,10 +27,12 @@ from qql.syntax.lexer import (
     OPENING,
     STARTERS,
     STRINGS,
+    JsonReader,
     Token,
     bad_character,
     cut,
-    read_json,
+    cut_here,
+    fault_at,
     skip_space,
     syntax_error,
 )
@@ -41,6 +43,7 @@ MAX_PREFETCH_DEPTH = 64  # Qdrant's own
 MAX_BYTES = 64 * 1024 * 1024
 _LOOKAHEAD = 3  # terminals that decide whether a word is a keyword, where it could be a name
 _MOST_ERRORS = 100  # reported of one script; whoever has more begins at the top
+_INDENT = 80  # characters before a word that are looked at together
 _MOST_UNCLOSED = 10  # strings without an end, each read to the end of the text, before the rest is given up
 _MAX_STACK = 3000  # what 200 levels of every kind inside 64 stages can need, with room to spare
 
@@ -75,11 +78,11 @@ _ONE_AT_A_TIME = Lock()  # see `qql.builder.NOW`
 
 
 class _Parser:
-    """Reads one text."""
+    """Reads one statement of a text, whose JSON ``reader`` reads."""
 
-    def __init__(self, source: Source) -> None:
-        self.text = source.text
-        self.source = source
+    def __init__(self, text: str, reader: JsonReader) -> None:
+        self.text = text
+        self.reader = reader
         self.tables = _tables()
         self.parameters: list[nodes.Param] = []
         self.warnings: list[Diagnostic] = []
@@ -132,7 +135,7 @@ class _Parser:
             if token.type in ("LSQB", "LBRACE"):
                 rule = "array" if token.type == "LSQB" else "object"
                 goto = actions[states[-1]].get(rule)
-                read = read_json(self.text, token.start) if isinstance(goto, int) else None
+                read = self.reader.read(token.start) if isinstance(goto, int) else None
                 if read is not None:
                     value, last = read
                     states.append(cast(int, goto))
@@ -368,7 +371,7 @@ def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         _check_text(text)
     except QQLSyntaxError as exc:
         return [], [cast(QQLCompileError, exc.at(source))]
-    pos = 0
+    pos, reader = 0, JsonReader(text)
     while True:
         pos = skip_space(text, pos)
         if pos >= len(text):
@@ -376,7 +379,7 @@ def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         if text[pos] == ";":
             pos += 1
             continue
-        parser = _Parser(source)
+        parser = _Parser(text, reader)
         try:
             statement, span = parser.parse(pos)
         except QQLSyntaxError as exc:
@@ -404,7 +407,13 @@ def _check_text(text: str) -> None:
 
 def _begins_line(text: str, pos: int) -> bool:
     """Whether only white space stands before pos on its line."""
-    return not text[text.rfind("\n", 0, pos) + 1 : pos].strip(BLANK)
+    # A line may be megabytes long: no more of it is looked at than the white space.
+    while True:
+        begin = max(0, pos - _INDENT)
+        before = text[begin:pos].rstrip(BLANK)
+        if before or begin == 0:
+            return before[-1:] in ("", "\n")
+        pos = begin
 
 
 def _recover(text: str, pos: int, failed: Span | None) -> int:
@@ -412,19 +421,16 @@ def _recover(text: str, pos: int, failed: Span | None) -> int:
     at, opened, unclosed = _cut_first(text, pos), 0, 0
     batch = text[skip_space(text, pos) : at].upper() == "BATCH"
     while True:
-        try:
-            token = cut(text, at)
-        except QQLSyntaxError as exc:
-            span = cast(Span, exc.diagnostic.span)
-            line_end = text.find("\n", span.start)
-            if exc.code == "unterminated-comment" or unclosed == _MOST_UNCLOSED:
+        at = skip_space(text, at)
+        token = cut_here(text, at)
+        if token is None:
+            code, at = fault_at(text, at)
+            if code == "unterminated-comment" or unclosed == _MOST_UNCLOSED:
                 return len(text)
-            if exc.code == "unterminated-string":
+            if code == "unterminated-string":
                 # What follows is inside the string or after it: only a new line is a fresh start.
-                at, opened = (len(text) if line_end < 0 else line_end), 0
+                opened = 0
                 unclosed += 1
-            else:
-                at = span.end
             continue
         if token.type == "$END":
             return len(text)
@@ -489,7 +495,7 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     source = Source(text, name)
     try:
         _check_text(text)
-        stage, span = _Parser(source).parse(0, "stage")
+        stage, span = _Parser(text, JsonReader(text)).parse(0, "stage")
         rest = cut(text, span.end)
         if rest.type == "SEMICOLON":
             rest = cut(text, rest.end)
@@ -512,12 +518,13 @@ def is_complete(text: str) -> bool:
     pos, ended = 0, False
     before, batch = "", 0  # how many braces are open since BATCH, whose statements end with `;` too
     while True:
-        try:
-            token = cut(text, pos)
-        except QQLSyntaxError as exc:
-            if exc.code.startswith("unterminated"):
+        pos = skip_space(text, pos)
+        token = cut_here(text, pos)
+        if token is None:
+            code, pos = fault_at(text, pos)
+            if code.startswith("unterminated"):
                 return False
-            pos, ended = cast(Span, exc.diagnostic.span).end, False
+            ended = False
             continue
         if token.type == "$END":
             return ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.rest.types import Body, Json, JsonObject
 
 from .engine import edge
@@ -133,7 +134,7 @@ def _quantization_config(value: Json, where: str) -> edge.QuantizationConfigType
 
 
 DENSE: dict[str, Reader[object]] = {
-    "size": integer(1, 65_536),
+    "size": integer(1, MAX_VECTOR_SIZE),
     "distance": one_of(edge.Distance),
     "multivector_config": object_of(
         edge.MultiVectorConfig, {"comparator": one_of(edge.MultiVectorComparator)}, ("comparator",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from qql.compiler.bind import resolved
 from qql.compiler.options.table import Check, Table, listed, read_options, read_values
 from qql.rest.limits import U32
 from qql.rest.types import Json
@@ -111,5 +112,5 @@ def by_name(check: Check) -> Check:
 
 
 def anything(value: Json) -> Json:
-    """Whatever it is."""
-    return value
+    """Whatever JSON it is. Raises `QQLPlanError` for options in parentheses and conditions."""
+    return resolved(value, None)

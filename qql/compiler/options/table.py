@@ -101,7 +101,7 @@ def read_values(
             related = ((first, "given here first"),) if first else ()
             fail("duplicate-option", f"the option `{name}` stands twice", span, None, related)
         places[name] = span
-        value = resolved(given, span or Span(0, 0))
+        value = given if _of_grammar(given) else resolved(given, span)
         try:
             out[name] = known[name](value)
         except ValueError as exc:
@@ -110,6 +110,11 @@ def read_values(
         except QQLPlanError as exc:
             raise exc.at(span=span) from None
     return out
+
+
+def _of_grammar(value: Json) -> bool:
+    """Whether a value is no JSON but options in parentheses or a condition, which few options take."""
+    return isinstance(value, (tuple, nodes.Node)) and not isinstance(value, nodes.Uuid)
 
 
 Blocks = Mapping[str, Callable[[nodes.Block], Json]]

@@ -37,6 +37,7 @@ from math import fsum, sqrt
 from qql.compiler.model_names import hash_size
 from qql.errors import QQLModelError, fail
 from qql.models.embedders.base import Kind, Purpose
+from qql.rest.limits import MAX_VECTOR_SIZE
 
 __all__ = ["HashEmbedder", "terms"]
 
@@ -69,7 +70,7 @@ class HashEmbedder:
             fail(
                 "unknown-model",
                 f"there is no model `{model}`",
-                hint="`local/hash-N` has N dimensions, 1 to 65536, e.g. `local/hash-256`",
+                hint=f"`local/hash-N` has N dimensions, 1 to {MAX_VECTOR_SIZE}, e.g. `local/hash-256`",
                 error=QQLModelError,
             )
         self.model = model
