@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.compiler.copy_mapping import copy_fields
+from qql.compiler.copy_mapping import copy_columns, copy_fields, copy_format, only_delimited
 from qql.compiler.plan import Context
 from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
 from qql.compiler.scalars import scalar_value
@@ -18,7 +18,9 @@ from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
+from qql.session.copy_columns import columns_left_out, unseen_columns, vector_hint, vectors_of_cells
 from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
+from qql.session.row_files.points import PointMapping
 
 __all__ = ["RowLoad"]
 
@@ -63,16 +65,25 @@ class RowLoad:
         self._progress = progress
         self._bad: list[tuple[int, str]] = []
         self._notes: dict[str, Diagnostic] = {}
+        self._mapping = copy_fields(statement)
+        self._mapped: PointMapping | None = None
+        self._on_their_way = 0
         self._without_vector = 0
 
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
 
-        Raises `QQLError`; what was written before is in its message.
+        Raises `QQLError`; what was written before is in its message. Ctrl-C has it in its notes.
         """
-        if not self.skips:
-            self._check()
-        self._load()
+        try:
+            if not self.skips:
+                self._check()
+            elif self._mapping.fields and Path(self.path).is_file():
+                self._find_columns()
+            self._load()
+        except KeyboardInterrupt as stop:
+            stop.add_note(self._written_so_far())
+            raise
 
     def result(self) -> Result:
         """What was copied, with the warnings about the rows."""
@@ -95,12 +106,39 @@ class RowLoad:
                 if number % 512 == 0:
                     self._report("checking", reader.bytes_read, reader.total)
             self._report("checking", reader.total, reader.total)
+        self._refuse_unseen(reader)
         self._without_vector = 0
 
+    def _find_columns(self) -> None:
+        """Reads a file until every column that MAP names was there, mostly one row; else raises."""
+        with self._open() as reader:
+            for _ in reader:
+                if not reader.points.seen.unseen:
+                    return
+        self._refuse_unseen(reader)
+
+    def _refuse_unseen(self, reader: RowReader) -> None:
+        if found := unseen_columns(reader.points, self._mapping, self.path, self.schema):
+            raise QQLExecutionError(*found)
+
     def _open(self) -> RowReader:
-        fields, id_uuid = copy_fields(self.statement)
-        kind = str(self.statement.format.text).lower() if self.statement.format else None
-        return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
+        given, mapping = self.statement, self._mapping
+        reader = read_rows(
+            self.path,
+            format=copy_format(given),
+            fields=mapping.fields,
+            id_uuid=mapping.id_uuid,
+            columns=copy_columns(given),
+            delimiter=None if given.delimiter is None else str(scalar_value(given.delimiter)),
+            header=None if given.header is None else bool(scalar_value(given.header)),
+        )
+        try:
+            only_delimited(given, reader.format, QQLExecutionError)
+        except QQLError:
+            reader.close()
+            raise
+        self._mapped = reader.points
+        return reader
 
     def _points(self, reader: RowReader) -> Iterator[tuple[int, JsonObject]]:
         """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
@@ -110,9 +148,11 @@ class RowLoad:
                 self._refuse(row.line, row.reason)
                 continue
             try:
+                vectors_of_cells(row.payload, self.schema, reader.format)
                 point = self._point(row, context)
             except QQLPlanError as exc:
-                self._refuse(row.line, exc.message, exc.hint)
+                hint = vector_hint(exc.code, reader.points, self.schema) or exc.hint
+                self._refuse(row.line, exc.message, hint)
                 continue
             for note in context.warnings:
                 self._notes.setdefault(note.code, note)
@@ -149,9 +189,11 @@ class RowLoad:
 
     def _write(self, request: Request, lines: list[int]) -> None:
         """Writes the points of these lines; of those refused the halves, down to the rows at fault."""
+        self._on_their_way = len(lines)
         try:
             self._call(request)
         except QQLExecutionError as exc:
+            self._on_their_way = 0
             if exc.code not in _FAULTS_OF_ROWS:
                 raise
             if len(lines) == 1:
@@ -165,6 +207,15 @@ class RowLoad:
                 raise type(exc)(replace(exc.diagnostic, message=message)) from exc
         else:
             self.written += len(lines)
+            self._on_their_way = 0
+
+    def _written_so_far(self) -> str:
+        """What there is to say where the load was stopped from outside."""
+        written = f"written before: {many(self.written, 'row')}" if self.written else "nothing was written"
+        if not self._on_their_way:
+            return written
+        unsure = "the one that was on its way" if self._on_their_way == 1 else "those that were on their way"
+        return f"{written}; {unsure} ({many(self._on_their_way, 'row')}) may be written, too"
 
     # -- progress and warnings
 
@@ -192,4 +243,8 @@ class RowLoad:
             message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
             hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
             found.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
+        if self._mapped is not None:
+            if self.skips:  # of a pipe, which is read once, it is known too late for an error
+                found += unseen_columns(self._mapped, self._mapping, self.path, self.schema, "warning")
+            found += columns_left_out(self._mapped, self.path)
         return (*found, *self._notes.values())

@@ -40,7 +40,9 @@ def delimited_rows(
                     continue
                 raise RowError(f"{len(cells)} cells where the header has {len(columns)}")
             row = {name: read(cell) for (name, read), cell in zip(columns, cells, strict=True) if cell}
-            yield points.point(number, row)
+            # Joins take the cells as they stand there: 1.50, not 1.5.
+            written = dict(zip((name for name, _ in columns), cells, strict=True)) if points.joins else None
+            yield points.point(number, row, written)
         except RowError as exc:
             yield BadRow(number, str(exc))
     if columns is None:
@@ -120,14 +122,13 @@ def _columns(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise _no_header(path, f"two columns are called `{twice}`")
-    for wanted in [*points.sources, *types]:
-        if wanted not in names:
-            fail(
-                "unknown-column",
-                f"the file {path} has no column `{wanted}`",
-                hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
-                error=QQLExecutionError,
-            )
+    for wanted in [*points.absent(names), *(name for name in types if name not in names)]:
+        fail(
+            "unknown-column",
+            f"the file {path} has no column `{wanted}`",
+            hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
+            error=QQLExecutionError,
+        )
     for type_name in types.values():
         if type_name not in TYPES:
             fail(
@@ -144,4 +145,5 @@ def _cell_reader(name: str, points: PointMapping, types: Mapping[str, str]) -> C
         return TYPES[types[name]]
     if name == points.id_name:
         return read_id
-    return parse_json if name in (points.vector_name, points.payload_name) else guess_cell
+    is_json = name in (points.vector_name, points.payload_name) or name in points.opened
+    return parse_json if is_json else guess_cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
@@ -47,6 +47,9 @@ def read_rows(
     encoding: str = "utf-8",
     id_uuid: bool = False,
     types: Mapping[str, str] | None = None,
+    columns: Sequence[tuple[str, str | None]] | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
 ) -> RowReader:
     """The rows of a file (see the package). ``format`` is one of `FORMATS`, else the name's ending decides.
 
@@ -64,6 +67,7 @@ class RowReader(Iterator["Row | BadRow"]):
         self, path: Path, format: str | None, points: PointMapping, encoding: str, types: Mapping[str, str]
     ) -> None:
         self.path = path
+        self.points = points
         self.format = _format_of(path, format)
         codec = codec_of(encoding)
         self._raw = _open(path)
