@@ -13,6 +13,7 @@ __all__ = [
     "COLUMN_TYPES",
     "COPY_FORMATS",
     "DELIMITED",
+    "Beside",
     "CopyFields",
     "Digits",
     "Joined",
@@ -53,7 +54,15 @@ class Digits:
     of: str | Joined
 
 
-Source = str | tuple[str, ...] | Joined | Digits
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """``NPY('file')``: vectors in a file of their own, which come as the column with this name."""
+
+    column: str
+    path: str
+
+
+Source = str | tuple[str, ...] | Joined | Digits | Beside
 """What a part of a point is made of: a column, several, or what is made of columns."""
 
 
@@ -75,6 +84,8 @@ def columns_of(source: object) -> tuple[str, ...]:
             return source.columns
         case Digits():
             return columns_of(source.of)
+        case Beside():
+            return ()
         case list() | tuple():
             return tuple(source)
     raise TypeError(f"no source: {source!r}")
@@ -191,8 +202,10 @@ def _check_target(target: str, mapping: nodes.Mapping) -> None:
         fail("bad-mapping", f"`{target}` takes one field", mapping.span, hint)
     if (mapping.uuid or mapping.integer) and target != "id":
         word = "UUID" if mapping.uuid else "INT"
-        hint = None if mapping.uuid else f"of CSV and TSV, COLUMNS ({target} INTEGER) reads integers"
-        fail("bad-mapping", f"{word}(…) makes ids only", mapping.span, hint)
+        cells = f"of CSV and TSV, COLUMNS ({target} INTEGER) reads integers"
+        fail("bad-mapping", f"{word}(…) makes ids only", mapping.span, cells if mapping.integer else None)
+    if isinstance(mapping.source, nodes.VectorFile) and target in ("id", "payload"):
+        fail("bad-mapping", "NPY(…) brings vectors only", mapping.span, "MAP (dense = NPY('file.npy'))")
     if isinstance(mapping.source, nodes.Joined) and target in _WHOLE:
         fail("bad-mapping", f"`{target}` takes {_WHOLE[target]}, and no text", mapping.source.span)
 
@@ -215,6 +228,8 @@ def _source(mapping: nodes.Mapping) -> Source:
     given = mapping.source
     if isinstance(given, tuple):
         return tuple(str(name.text) for name in given)
+    if isinstance(given, nodes.VectorFile):
+        return Beside(str(mapping.target.text), text_of(given.path, "the path of NPY(…)"))
     source = str(given.text) if isinstance(given, nodes.Name) else _joined(given)
     return Digits(source) if mapping.integer else source
 

@@ -28,6 +28,7 @@ __all__ = [
     "UpdateVector",
     "UpdateVectors",
     "Upsert",
+    "VectorFile",
 ]
 
 
@@ -214,11 +215,18 @@ class Joined(Node):
 
 
 @node
+class VectorFile(Node):
+    """``NPY('vectors.npy')`` in COPY … MAP: vectors in a file beside the rows, one for each."""
+
+    path: Scalar
+
+
+@node
 class Mapping(Node):
     """``text = body``, ``id = UUID(key)``, ``id = INT(key)``, ``payload = (a, b)`` in COPY … MAP."""
 
     target: Name
-    source: Name | Joined | tuple[Name, ...]
+    source: Name | Joined | VectorFile | tuple[Name, ...]
     uuid: bool = False
     integer: bool = False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.compiler.copy_mapping import copy_columns, copy_fields, copy_format, only_delimited
+from qql.compiler.copy_mapping import Beside, copy_columns, copy_fields, copy_format, only_delimited
 from qql.compiler.plan import Context
 from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
 from qql.compiler.scalars import scalar_value
@@ -131,6 +131,7 @@ class RowLoad:
             columns=copy_columns(given),
             delimiter=None if given.delimiter is None else str(scalar_value(given.delimiter)),
             header=None if given.header is None else bool(scalar_value(given.header)),
+            arrays={name: one.path for name, one in mapping.fields.items() if isinstance(one, Beside)},
         )
         try:
             only_delimited(given, reader.format, QQLExecutionError)

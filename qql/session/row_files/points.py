@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 
 from qql.compiler.bind import stable_uuid
-from qql.compiler.copy_mapping import Digits, Joined, columns_of
+from qql.compiler.copy_mapping import Beside, Digits, Joined, columns_of
 from qql.compiler.rows import content_uuid
 from qql.errors import QQLExecutionError, fail
 from qql.nodes import is_uuid
@@ -27,7 +27,7 @@ from qql.session.row_files.row import Row, RowError, abbreviated
 
 __all__ = ["Fields", "PointMapping"]
 
-Fields = Mapping[str, str | Sequence[str] | Joined | Digits]
+Fields = Mapping[str, str | Sequence[str] | Joined | Digits | Beside]
 """Part of the point (``id``, ``vector``, ``payload``, or a field of the payload) ← what it is made of."""
 _MOST_LEFT_OUT = 100  # names that are kept for a warning
 
@@ -35,8 +35,11 @@ _MOST_LEFT_OUT = 100  # names that are kept for a warning
 class PointMapping:
     """What ``fields`` and ``id_uuid`` say about the way from a row to a point.
 
-    ``sources`` are the columns that ``fields`` names, ``seen`` knows which of them were in a row, and
-    ``left_out`` has the columns that arrived nowhere. Raises `QQLExecutionError` (``bad-mapping``).
+    ``sources`` are the columns that ``fields`` names, ``opened`` those that a path goes into (unless another
+    column has the whole path for its name), ``joins`` says whether columns are joined. ``seen`` knows which
+    columns were in a row, ``left_out`` those that arrived nowhere.
+
+    Raises `QQLExecutionError` (``bad-mapping``).
     """
 
     def __init__(self, fields: Fields, id_uuid: bool) -> None:
@@ -59,7 +62,7 @@ class PointMapping:
             target: source for target, source in single.items() if not isinstance(source, Digits)
         }
         self.sources = list(dict.fromkeys(name for one in fields.values() for name in columns_of(one)))
-        self.opened: Collection[str] = ()
+        self.opened: Collection[str] = {name.partition(".")[0] for name in self.sources if "." in name}
         self.joins = any(isinstance(one, Joined) for one in (*self._fields.values(), self._identity))
         self.seen = Sightings(self.sources)
         self.left_out: dict[str, None] = {}
@@ -113,8 +116,8 @@ class PointMapping:
         if self._selected is None and self.payload_name is None:
             return None
         used: Used = {}
-        names = [*self.sources, *(name for name in (self.id_name, self.vector_name) if name is not None)]
-        for name in names:
+        single = (self.id_name, self.vector_name, *self._fields.values())
+        for name in [*self.sources, *(one for one in single if isinstance(one, str))]:
             used[name] = None
             *path, last = name.split(".")
             inner: Used | None = used
@@ -194,10 +197,12 @@ class PointMapping:
         raise RowError(f"the id {abbreviated(value)} {why}; `id = UUID({column})` makes an id of any string")
 
 
-def _one_column(target: str, source: str | Sequence[str] | Joined | Digits) -> str | Joined | Digits:
+def _one_column(target: str, source: str | Sequence[str] | Joined | Digits | Beside) -> str | Joined | Digits:
     """A source that is no list. Raises `QQLExecutionError`."""
     if isinstance(source, Joined | str):
         return source
+    if isinstance(source, Beside):
+        return source.column
     if isinstance(source, Digits) and target == "id":
         return source
     message = f"`{target}` takes one column; only `payload` takes several"

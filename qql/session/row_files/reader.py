@@ -50,6 +50,7 @@ def read_rows(
     columns: Sequence[tuple[str, str | None]] | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
+    arrays: Mapping[str, str | Path] | None = None,
 ) -> RowReader:
     """The rows of a file (see the package). ``format`` is one of `FORMATS`, else the name's ending decides.
 

@@ -149,6 +149,11 @@ def _mapping(node: nodes.Mapping) -> Doc:
     return anchored(node, f"{name_text(node.target)} = ", cat(word, "(", source, ")") if word else source)
 
 
+@prints(nodes.VectorFile)
+def _vector_file(node: nodes.VectorFile) -> Doc:
+    return cat("NPY(", value_doc(node.path), ")")
+
+
 @prints(nodes.Joined)
 def _joined(node: nodes.Joined) -> Doc:
     return join([_joined_part(part) for part in node.parts], " || ")
