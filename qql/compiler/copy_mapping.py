@@ -9,7 +9,7 @@ from qql.errors import did_you_mean, fail
 __all__ = ["COPY_FORMATS", "check_copy", "copy_fields"]
 
 
-COPY_FORMATS = ("jsonl", "csv", "tsv")
+COPY_FORMATS = ("jsonl", "json", "csv", "tsv", "parquet", "npy")
 
 
 def check_copy(statement: nodes.Copy) -> None:

@@ -41,6 +41,8 @@ class PointMapping:
         self.id_name = single.pop("id", "id")
         self.vector_name = single.pop("vector", "vector")
         self._renamed = single
+        self.joins = False
+        self.opened: set[str] = set()
         # A UUID cannot be read back, so the column that it is made of stays in the payload.
         made = set() if id_uuid else {self.id_name}
         self._taken = made | {self.vector_name, *single.values()}
@@ -48,8 +50,8 @@ class PointMapping:
             name for source in fields.values() for name in ((source,) if isinstance(source, str) else source)
         ]
 
-    def point(self, line: int, row: JsonObject) -> Row:
-        """The point of a row. Raises `RowError`."""
+    def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
+        """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
         payload = self._payload(row)
         vector = row.get(self.vector_name)
         if vector is not None and not isinstance(vector, list | dict):
