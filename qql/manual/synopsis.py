@@ -131,7 +131,8 @@ _LEFT_OUT_OF = {
 _FIRST_OF = {"_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
 """Rules whose first alternative says all that is needed."""
 _CALL = re.compile(
-    r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY|\w+_DECAY\}?) \("
+    r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY"
+    r"|\w+_DECAY\}?) \("
 )
 _SHORTER = {
     "WITH | PARAMS": "PARAMS",
