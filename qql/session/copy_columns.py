@@ -1,17 +1,14 @@
-"""COPY: what is said of columns that MAP names and no row has, that it leaves out, or that are vectors."""
+"""COPY: what is said of columns that MAP names and no row has, and of those that it leaves out."""
 
 from __future__ import annotations
 
-import orjson
-
-from qql.compiler.copy_mapping import DELIMITED, CopyFields, columns_of
+from qql.compiler.copy_mapping import CopyFields, columns_of
 from qql.errors import Diagnostic, did_you_mean
-from qql.rest.types import Json, JsonObject
 from qql.schema import Schema
 from qql.session.answers import many
 from qql.session.row_files.points import PointMapping
 
-__all__ = ["columns_left_out", "unseen_columns", "vector_hint", "vectors_of_cells"]
+__all__ = ["columns_left_out", "unseen_columns"]
 
 _MOST_SHOWN = 12
 
@@ -54,38 +51,3 @@ def columns_left_out(points: PointMapping, path: str) -> list[Diagnostic]:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_SHOWN
     return ", ".join(names[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-# ------------------------------------------------------------------------------------ vectors
-
-
-def vector_hint(code: str, points: PointMapping, schema: Schema | None) -> str | None:
-    """What MAP says where a column that has no vectors by name was read as the vector; else None."""
-    if code != "unknown-vector" or schema is None or points.vector_name is None:
-        return None
-    names = [name for name in schema.vectors if name]
-    if not names or "" in schema.vectors:
-        return None
-    return f"MAP ({names[0]} = {points.vector_name}) writes the column to the vector `{names[0]}`"
-
-
-def vectors_of_cells(payload: JsonObject, schema: Schema | None, format: str) -> None:
-    """Reads cells of CSV and TSV as JSON that hold a vector and are called like one of the collection."""
-    if schema is None or format not in DELIMITED:
-        return
-    for name in schema.vectors:
-        cell = payload.get(name)
-        if isinstance(cell, str) and cell[:1] in ("[", "{"):
-            try:
-                value = orjson.loads(cell)
-            except orjson.JSONDecodeError:
-                continue
-            if _is_vector(value):
-                payload[name] = value
-
-
-def _is_vector(value: Json) -> bool:
-    """Whether a value has the form of a vector, whatever its length."""
-    if isinstance(value, dict):
-        return value.keys() == {"indices", "values"}
-    return all(isinstance(item, int | float | list) and not isinstance(item, bool) for item in value)

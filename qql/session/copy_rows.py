@@ -18,7 +18,7 @@ from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
-from qql.session.copy_columns import columns_left_out, unseen_columns, vector_hint, vectors_of_cells
+from qql.session.copy_columns import columns_left_out, unseen_columns
 from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
 from qql.session.row_files.points import PointMapping
 
@@ -149,11 +149,9 @@ class RowLoad:
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                vectors_of_cells(row.payload, self.schema, reader.format)
                 point = self._point(row, context)
             except QQLPlanError as exc:
-                hint = vector_hint(exc.code, reader.points, self.schema) or exc.hint
-                self._refuse(row.line, exc.message, hint)
+                self._refuse(row.line, exc.message, exc.hint)
                 continue
             for note in context.warnings:
                 self._notes.setdefault(note.code, note)
