@@ -8,9 +8,15 @@ from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.compiler.copy_mapping import Beside, copy_columns, copy_fields, copy_format, only_delimited
+from qql.compiler.copy_mapping import (
+    DELIMITED,
+    Beside,
+    copy_columns,
+    copy_fields,
+    copy_format,
+    only_delimited,
+)
 from qql.compiler.plan import Context
-from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
 from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
 from qql.rest.request import Request, collection_path
@@ -19,8 +25,9 @@ from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
 from qql.session.copy_columns import columns_left_out, unseen_columns
-from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
-from qql.session.row_files.points import PointMapping
+from qql.session.copy_points import CopiedPoints
+from qql.session.row_files import BadRow, RowReader, batches, read_rows
+from qql.session.row_files.reader import format_of
 
 __all__ = ["RowLoad"]
 
@@ -66,9 +73,9 @@ class RowLoad:
         self._bad: list[tuple[int, str]] = []
         self._notes: dict[str, Diagnostic] = {}
         self._mapping = copy_fields(statement)
-        self._mapped: PointMapping | None = None
+        self._reader: RowReader | None = None
         self._on_their_way = 0
-        self._without_vector = 0
+        self._made = CopiedPoints(statement, collection, self.schema)
 
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
@@ -107,7 +114,7 @@ class RowLoad:
                     self._report("checking", reader.bytes_read, reader.total)
             self._report("checking", reader.total, reader.total)
         self._refuse_unseen(reader)
-        self._without_vector = 0
+        self._made = CopiedPoints(self.statement, self.collection, self.schema)
 
     def _find_columns(self) -> None:
         """Reads a file until every column that MAP names was there, mostly one row; else raises."""
@@ -122,10 +129,17 @@ class RowLoad:
             raise QQLExecutionError(*found)
 
     def _open(self) -> RowReader:
+        """The rows of the file from the first; what was found out about it before is not looked for again."""
+        self._reader = self._reader.again() if self._reader is not None else self._first_reader()
+        return self._reader
+
+    def _first_reader(self) -> RowReader:
         given, mapping = self.statement, self._mapping
-        reader = read_rows(
+        format = format_of(Path(self.path), copy_format(given))
+        only_delimited(given, format, QQLExecutionError)
+        return read_rows(
             self.path,
-            format=copy_format(given),
+            format=format,
             fields=mapping.fields,
             id_uuid=mapping.id_uuid,
             columns=copy_columns(given),
@@ -133,13 +147,6 @@ class RowLoad:
             header=None if given.header is None else bool(scalar_value(given.header)),
             arrays={name: one.path for name, one in mapping.fields.items() if isinstance(one, Beside)},
         )
-        try:
-            only_delimited(given, reader.format, QQLExecutionError)
-        except QQLError:
-            reader.close()
-            raise
-        self._mapped = reader.points
-        return reader
 
     def _points(self, reader: RowReader) -> Iterator[tuple[int, JsonObject]]:
         """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
@@ -149,7 +156,7 @@ class RowLoad:
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                point = self._point(row, context)
+                point = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
             except QQLPlanError as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
@@ -157,12 +164,6 @@ class RowLoad:
                 self._notes.setdefault(note.code, note)
             context.warnings.clear()
             yield row.line, point
-
-    def _point(self, row: Row, context: Context) -> JsonObject:
-        span = self.statement.span
-        point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
-        self._without_vector += bool(missing_texts(row.vector, point["vector"], self.schema))
-        return point
 
     # -- writing
 
@@ -202,7 +203,8 @@ class RowLoad:
                 for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
                     self._write(replace(request, body={"points": points[half]}), lines[half])
             else:
-                message = f"{self.path}, lines {lines[0]} to {lines[-1]}: {exc.message}"
+                unit = self._reader.unit if self._reader is not None else "line"
+                message = f"{self.path}, {unit}s {lines[0]} to {lines[-1]}: {exc.message}"
                 raise type(exc)(replace(exc.diagnostic, message=message)) from exc
         else:
             self.written += len(lines)
@@ -224,7 +226,8 @@ class RowLoad:
 
     def _refuse(self, line: int, reason: str, hint: str | None = None) -> None:
         """Counts a bad row, or raises where errors stop the load."""
-        message = f"{self.path}, line {line}: {reason}"
+        unit = self._reader.unit if self._reader is not None else "line"
+        message = f"{self.path}, {unit} {line}: {reason}"
         if not self.skips:
             hint = hint or "ON ERROR SKIP leaves bad rows out and says which"
             fail("bad-row", message, self.statement.path.span, hint, error=QQLExecutionError)
@@ -238,12 +241,10 @@ class RowLoad:
         if self.skipped > len(self._bad):
             message = f"{many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
             found.append(Diagnostic("bad-row", message, severity="warning"))
-        if self._without_vector:
-            message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
-            hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
-            found.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
-        if self._mapped is not None:
+        if self._reader is not None:
+            points = self._reader.points
+            found += [Diagnostic("file-format", note, severity="warning") for note in self._reader.notes]
             if self.skips:  # of a pipe, which is read once, it is known too late for an error
-                found += unseen_columns(self._mapped, self._mapping, self.path, self.schema, "warning")
-            found += columns_left_out(self._mapped, self.path)
-        return (*found, *self._notes.values())
+                found += unseen_columns(points, self._mapping, self.path, self.schema, "warning")
+            found += columns_left_out(points, self.path)
+        return (*found, *self._made.notes.warnings(), *self._notes.values())

@@ -56,6 +56,7 @@ class PointMapping:
         self._id_digits = isinstance(identity, Digits)
         self._identity = identity.of if isinstance(identity, Digits) else identity
         self.id_name = self._identity if isinstance(self._identity, str) else None
+        # MAP (v = vector) gives that column to the vector `v`.
         vector = single.pop("vector", None if "vector" in single.values() else "vector")
         self.vector_name = vector if isinstance(vector, str) else None
         self._fields: dict[str, str | Joined] = {
@@ -83,7 +84,7 @@ class PointMapping:
             return Row(line, self._id(identity), payload, vector)
         if self._id_required:
             raise RowError(f"there is no {_named(self._identity)} for the id")
-        return Row(line, content_uuid(payload, vector), payload, vector)
+        return Row(line, content_uuid(payload, vector), payload, vector, made=True)
 
     def absent(self, header: Collection[str]) -> list[str]:
         """The columns among ``sources`` that a table with this header has not.
