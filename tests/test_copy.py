@@ -427,7 +427,7 @@ def test_files_that_cannot_be_read(db: qql.Session, tmp_path: Path, rest: str) -
     table.write_text("id,body\n1,x\n", encoding="utf-8")
     error = fails("unknown-column", lambda: copy(db, table, f"MAP (text = boddy) {rest}"))
     assert "`body`" in error.hint
-    fails("file-format", lambda: copy(db, table, f"FORMAT parquet {rest}"), QQLPlanError)
+    fails("file-format", lambda: copy(db, table, f"FORMAT parket {rest}"), QQLPlanError)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")

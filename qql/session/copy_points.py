@@ -21,7 +21,9 @@ __all__ = ["CopiedPoints"]
 
 _WHOLE = ("id", "vector", "payload")
 """Targets of MAP that are parts of a point."""
-_NUMBERS = re.compile(r"[\[({][-+0-9eE.,;\s\[\](){}]*[0-9][-+0-9eE.,;\s\[\](){}]*|[{\[]\s*\"?indices\b.*", re.DOTALL)
+_NUMBERS = re.compile(
+    r"[\[({][-+0-9eE.,;\s\[\](){}]*[0-9][-+0-9eE.,;\s\[\](){}]*|[{\[]\s*\"?indices\b.*", re.DOTALL
+)
 """A cell that is no JSON and yet looks like a vector: as numpy prints one, or a sparse one."""
 
 

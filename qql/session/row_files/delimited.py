@@ -1,58 +1,193 @@
-"""CSV and TSV → rows: a header row, then a record each."""
+"""CSV and TSV → rows: a header row, where the columns are not named otherwise, then a record each."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 
-from qql.errors import QQLError, QQLExecutionError, did_you_mean, fail
-from qql.session.row_files.cells import TYPES, CellReader, guess_cell, in_column, read_id
+from qql.errors import QQLExecutionError, did_you_mean, fail
+from qql.rest.types import JsonObject
+from qql.session.row_files.cells import (
+    CellReader,
+    cell_reader,
+    guess_cell,
+    in_column,
+    read_id,
+    read_opened,
+)
+from qql.session.row_files.column_kinds import column_kinds
 from qql.session.row_files.json_lines import parse_json
 from qql.session.row_files.lines import Lines, encoding_fault
 from qql.session.row_files.points import PointMapping
-from qql.session.row_files.row import BadRow, Row, RowError
+from qql.session.row_files.row import Record, RowError, abbreviated
+from qql.session.row_files.source import ByteSource
+from qql.session.row_files.table import Table, find_delimiter, find_names, no_header
 
-__all__ = ["delimited_rows"]
+__all__ = ["DELIMITERS", "Layout", "TableReader"]
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+"""Format → its usual delimiter."""
 
 
-def delimited_rows(
-    lines: Lines, codec: str, points: PointMapping, delimiter: str, types: Mapping[str, str]
-) -> Iterator[Row | BadRow]:
-    """The rows of a file.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the records of a file are read: found once, at its beginning."""
 
-    Raises `QQLExecutionError` where it has no usable header, or not the columns that are asked for.
+    delimiter: str
+    has_header: bool
+    names: list[str]
+    readers: list[CellReader]
+
+
+class TableReader:
+    """The way from the lines of a file to its rows.
+
+    The types of columns are found by a look at all of their cells, for which the file is opened a second
+    time; in a pipe each cell has the type that it looks like. ``notes`` are texts for whoever loads the file.
     """
-    # The limit is the process's own; it is only ever raised.
-    csv.field_size_limit(max(csv.field_size_limit(), lines.max_bytes))
-    columns: list[tuple[str, CellReader]] | None = None
-    for number, cells in _records(lines, codec, delimiter):
-        if columns is None:
+
+    def __init__(
+        self,
+        format: str,
+        codec: str,
+        table: Table,
+        points: PointMapping,
+        *,
+        id_uuid: bool,
+    ) -> None:
+        self.notes: list[str] = []
+        self._usual = DELIMITERS[format]
+        self._codec = codec
+        self._table = table
+        self._points = points
+        self._id_uuid = id_uuid
+        self._layout: Layout | None = None
+
+    def rows(self, lines: Lines) -> Iterator[Record]:
+        """The rows of the file.
+
+        Raises `QQLExecutionError` where it has no usable header, or not the columns that are asked for.
+        """
+        # The limit is the process's own; it is only ever raised.
+        csv.field_size_limit(max(csv.field_size_limit(), lines.max_bytes))
+        layout = self._layout = self._layout or self._find_layout(lines)
+        names, readers = layout.names, layout.readers
+        columns = list(zip(names, readers, strict=True))
+        as_written = self._points.joins
+        records = _records(lines, self._codec, layout.delimiter)
+        if layout.has_header:
+            next(records)
+        for number, cells in records:
             if isinstance(cells, RowError):
-                raise _no_header(lines.path, str(cells))
-            columns = _columns(lines.path, cells, points, types)
-            continue
-        try:
-            if isinstance(cells, RowError):
-                raise cells
+                yield number, cells, None
+                continue
             if len(cells) != len(columns):
                 if len(cells) == 1 and not cells[0].strip():
                     continue
-                raise RowError(f"{len(cells)} cells where the header has {len(columns)}")
-            row = {name: read(cell) for (name, read), cell in zip(columns, cells, strict=True) if cell}
-            yield points.point(number, row)
+                yield number, _wrong_width(cells, layout), None
+                continue
+            row: JsonObject | RowError
+            try:
+                row = {name: read(cell) for (name, read), cell in zip(columns, cells, strict=True) if cell}
+            except RowError as exc:
+                row = exc
+            except ValueError:
+                row = _changed(columns, cells)
+            yield number, row, dict(zip(names, cells, strict=True)) if as_written else None
+
+    # -- the layout
+
+    def _find_layout(self, lines: Lines) -> Layout:
+        table = self._table
+        delimiter = table.delimiter or find_delimiter(lines, self._codec, self._usual, self.notes)
+        first = self._first_record(lines, delimiter)
+        if first is None:
+            if table.names is None:
+                raise no_header(lines.path, "it is empty")
+            names, has_header = list(table.names), False
+        else:
+            names, has_header = find_names(lines.path, first, table, self.notes)
+        self._check_wanted(lines, names)
+        readers = {name: self._known_reader(name, delimiter) for name in names}
+        guessed = [name for name, reader in readers.items() if reader is None]
+        twice = lines.source.total is not None
+        if guessed and twice:
+            with closing(ByteSource(lines.path)) as source:
+                records = _records(Lines(source), self._codec, delimiter)
+                if has_header:
+                    next(records, None)
+                readers |= column_kinds(records, names, guessed, delimiter != ",", self.notes)
+        if self._id_uuid and self._points.id_name in guessed:
+            # A text and an integer make the same id; a float or a bool would make none.
+            id_name = str(self._points.id_name)
+            readers[id_name] = int if readers[id_name] is int else str if twice else read_id
+        found = [in_column(name, readers[name] or guess_cell) for name in names]
+        return Layout(delimiter, has_header, names, found)
+
+    def _first_record(self, lines: Lines, delimiter: str) -> list[str] | None:
+        """The first record; its lines stay to be read."""
+        taken: list[bytes] = []
+        for _, cells in _records(lines, self._codec, delimiter, taken):
+            lines.put_back(*taken)
+            if isinstance(cells, RowError):
+                raise no_header(lines.path, str(cells))
+            return cells
+        lines.put_back(*taken)
+        return None
+
+    def _check_wanted(self, lines: Lines, names: list[str]) -> None:
+        typed = [name for name in self._table.types or () if name not in names]
+        for wanted in [*self._points.absent(names), *typed]:
+            fail(
+                "unknown-column",
+                f"the file {lines.path} has no column `{wanted}`",
+                hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
+                error=QQLExecutionError,
+            )
+
+    def _known_reader(self, name: str, delimiter: str) -> CellReader | None:
+        """The reader of a column that does not hang on its cells."""
+        types, points = self._table.types or {}, self._points
+        if name in types:
+            return cell_reader(types[name], delimiter != ",")
+        if name == points.id_name and not self._id_uuid:
+            return read_id
+        if name in points.opened:
+            return read_opened
+        return parse_json if name in (points.vector_name, points.payload_name) else None
+
+
+def _wrong_width(cells: list[str], layout: Layout) -> RowError:
+    width = len(layout.names)
+    wanted = f"the header has {width}" if layout.has_header else f"there are {width} columns"
+    return RowError(f"{len(cells)} cells where {wanted}")
+
+
+def _changed(columns: list[tuple[str, CellReader]], cells: list[str]) -> RowError:
+    """Why a row is at fault that has another value than there was when its file was looked at first."""
+    for (name, read), cell in zip(columns, cells, strict=True):
+        try:
+            read(cell) if cell else None
+        except ValueError:
+            return RowError(f"column `{name}`: {abbreviated(cell)} is no number, as all others are")
         except RowError as exc:
-            yield BadRow(number, str(exc))
-    if columns is None:
-        raise _no_header(lines.path, "it is empty")
+            return exc
+    return RowError("it changed while it was read")
 
 
 # ------------------------------------------------------------------------------------ records
 
 
-def _records(lines: Lines, codec: str, delimiter: str) -> Iterator[tuple[int, list[str] | RowError]]:
-    """Records with the line that each starts at; a record at fault is the `RowError` that says why."""
-    feed = _Feed(lines, codec)
+def _records(
+    lines: Lines, codec: str, delimiter: str, taken: list[bytes] | None = None
+) -> Iterator[tuple[int, list[str] | RowError]]:
+    """Records with the line that each starts at; a record at fault is the `RowError` that says why.
+
+    ``taken`` gets the lines that are read.
+    """
+    feed = _Feed(lines, codec, taken)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
     while True:
         feed.start()
@@ -64,6 +199,8 @@ def _records(lines: Lines, codec: str, delimiter: str) -> Iterator[tuple[int, li
             yield feed.first, RowError(f"not CSV: {exc}")
         except RowError as exc:
             yield feed.first, exc
+            if feed.cut:
+                lines.skip_rest()
         else:
             if feed.fault:
                 yield feed.first, feed.fault
@@ -74,15 +211,20 @@ def _records(lines: Lines, codec: str, delimiter: str) -> Iterator[tuple[int, li
 class _Feed:
     """Lines as text for one record after the other."""
 
-    def __init__(self, lines: Lines, codec: str) -> None:
+    def __init__(self, lines: Lines, codec: str, taken: list[bytes] | None) -> None:
         self._lines = lines
         self._codec = codec
+        self._taken = taken
         self.start()
 
     def start(self) -> None:
-        """Begin a record: ``first`` becomes the number of its first line, ``fault`` what is wrong in it."""
+        """Begin a record: ``first`` becomes the number of its first line, ``fault`` what is wrong in it.
+
+        ``cut`` says that the end of its last line was not read.
+        """
         self.first = 0
         self.fault: RowError | None = None
+        self.cut = False
         self._bytes = 0
 
     def __iter__(self) -> _Feed:
@@ -92,56 +234,15 @@ class _Feed:
         line = self._lines.next()
         if line is None:
             raise StopIteration
+        if self._taken is not None:
+            self._taken.append(line)
         self.first = self.first or self._lines.number
         self._bytes += len(line)
         if self._bytes > self._lines.max_bytes:
-            if not line.endswith(b"\n"):
-                self._lines.skip_rest()
+            self.cut = not line.endswith(b"\n")
             raise RowError(self._lines.too_long("record") + "; a quote might be left open")
         try:
             return line.decode(self._codec)
         except UnicodeError as exc:
             self.fault = self.fault or RowError(encoding_fault(exc, self._codec))
             return line.decode(self._codec, "replace")
-
-
-# ------------------------------------------------------------------------------------ the header
-
-
-def _no_header(path: Path, why: str) -> QQLError:
-    return QQLExecutionError.make("file-format", f"the file {path} has no usable header row: {why}")
-
-
-def _columns(
-    path: Path, header: list[str], points: PointMapping, types: Mapping[str, str]
-) -> list[tuple[str, CellReader]]:
-    """Name and reader of each column; one without a name is ``column1``, counted from 1."""
-    names = [name.strip() or f"column{place}" for place, name in enumerate(header, 1)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise _no_header(path, f"two columns are called `{twice}`")
-    for wanted in [*points.sources, *types]:
-        if wanted not in names:
-            fail(
-                "unknown-column",
-                f"the file {path} has no column `{wanted}`",
-                hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
-                error=QQLExecutionError,
-            )
-    for type_name in types.values():
-        if type_name not in TYPES:
-            fail(
-                "unknown-type",
-                f"there is no column type `{type_name}`",
-                hint=did_you_mean(type_name, TYPES) or f"the types are {', '.join(TYPES)}",
-                error=QQLExecutionError,
-            )
-    return [(name, in_column(name, _cell_reader(name, points, types))) for name in names]
-
-
-def _cell_reader(name: str, points: PointMapping, types: Mapping[str, str]) -> CellReader:
-    if name in types:
-        return TYPES[types[name]]
-    if name == points.id_name:
-        return read_id
-    return parse_json if name in (points.vector_name, points.payload_name) else guess_cell

@@ -1,4 +1,4 @@
-"""JSON Lines → rows: one object a line."""
+"""JSON Lines → rows: one object a line; where a file is an array, or objects over several lines, that."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import orjson
 from qql.errors import QQLExecutionError, fail
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
+from qql.session.row_files.json_values import json_array, json_objects
 from qql.session.row_files.lines import Lines, encoding_fault
-from qql.session.row_files.points import PointMapping
-from qql.session.row_files.row import I64, BadRow, Row, RowError, fits_64_bits
+from qql.session.row_files.row import I64, Record, RowError, fits_64_bits
 
 __all__ = ["MAX_DEPTH", "json_rows", "parse_json"]
 
@@ -21,31 +21,84 @@ MAX_DEPTH = 200
 """Nested arrays and objects of a row, at most."""
 
 
-def json_rows(lines: Lines, codec: str, points: PointMapping) -> Iterator[Row | BadRow]:
-    """The rows of a file. Raises `QQLExecutionError` where the file is one JSON array."""
+def json_rows(lines: Lines, codec: str) -> Iterator[Record]:
+    """The rows of a file. Raises `QQLExecutionError` where it cannot be read on, or is an answer of Qdrant."""
+    started = False
+    for line, text in _texts(lines):
+        if isinstance(text, RowError):
+            yield line, text, None
+            continue
+        try:
+            row = _parse_row(text if codec == "utf-8" else text.decode(codec).encode())
+        except RowError as exc:
+            yield line, exc, None
+        except UnicodeError as exc:
+            yield line, RowError(encoding_fault(exc, codec)), None
+        else:
+            if not started:
+                _refuse_answers(row, lines)
+            yield line, row, None
+        started = True
+
+
+def _texts(lines: Lines) -> Iterator[tuple[int, bytes | RowError]]:
+    """The texts of the rows, with the lines that they begin in."""
+    if lines.peek().lstrip().startswith(b"["):
+        yield from json_array(lines)
+        return
+    first = True
     while (line := lines.next()) is not None:
         number = lines.number
         if len(line) > lines.max_bytes and not line.endswith(b"\n"):
+            yield number, RowError(lines.too_long("line"))
             lines.skip_rest()
-            yield BadRow(number, lines.too_long("line"))
             continue
-        line = line.strip()
-        if not line:
+        text = line.strip()
+        if not text:
             continue
-        if number == 1 and line.startswith(b"["):
-            fail(
-                "file-format",
-                f"the file {lines.path} holds a JSON array, and not one object a line",
-                hint="`jq -c '.[]' file.json > file.jsonl` converts it",
-                error=QQLExecutionError,
-            )
-        try:
-            row = _parse_row(line if codec == "utf-8" else line.decode(codec).encode())
-            yield points.point(number, row)
-        except RowError as exc:
-            yield BadRow(number, str(exc))
-        except UnicodeError as exc:
-            yield BadRow(number, encoding_fault(exc, codec))
+        if first and (goes_on := _goes_on(text, lines)):
+            lines.put_back(line)
+            yield from json_array(lines) if goes_on == "array" else json_objects(lines)
+            return
+        first = False
+        yield number, text
+
+
+_OPEN_END = (b"{", b"[", b",", b":")
+
+
+def _goes_on(line: bytes, lines: Lines) -> str | None:
+    """Whether a first line is no row, but the beginning of an ``array`` or of ``objects`` over lines."""
+    if line.startswith(b"["):
+        return "array"
+    if not line.startswith(b"{"):
+        return None
+    if line.endswith(_OPEN_END):
+        # Where the next line begins another object, this one is a line at fault.
+        after = b"".join(lines.look(1))
+        return "objects" if line.endswith(b"[") or not after.startswith(b"{") else None
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError as exc:
+        # What follows an object on its line is another one.
+        whole, after = line[: exc.pos], line[exc.pos :]
+        return "objects" if whole.rstrip().endswith(b"}") and after.startswith(b"{") else None
+    return None
+
+
+def _refuse_answers(row: JsonObject, lines: Lines) -> None:
+    """Raises `QQLExecutionError` where the first row is an answer of Qdrant with all of its points."""
+    inside, path = row, ".points[]"
+    if isinstance(row.get("result"), dict) and "id" not in row:
+        inside, path = row["result"], ".result.points[]"
+    points = inside.get("points")
+    if "id" not in row and isinstance(points, list) and points and isinstance(points[0], dict):
+        fail(
+            "file-format",
+            f"the file {lines.path} holds an answer of Qdrant with {len(points):,} points, and not one row",
+            hint=f"`jq -c '{path}' file.json > rows.jsonl` takes them out",
+            error=QQLExecutionError,
+        )
 
 
 def parse_json(text: bytes | str) -> Json:
@@ -60,7 +113,39 @@ def parse_json(text: bytes | str) -> Json:
             raise RowError(encoding_fault(bad, "utf-8")) from bad
         if "depth limit" in exc.msg:
             raise RowError(f"nested deeper than {MAX_DEPTH}") from exc
+        # orjson counts characters.
+        characters = text.decode() if isinstance(text, bytes) else text
+        if _CONSTANT.match(characters, exc.pos) and (found := _constant_in(characters)):
+            raise RowError(found) from exc
         raise RowError(f"not JSON: {exc.msg} (character {exc.pos + 1})") from exc
+
+
+_CONSTANT = re.compile(r"-?(?:NaN|Infinity)\b")
+
+
+class _Constant:
+    """NaN or an infinity in a text that is nearly JSON."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+
+def _constant_in(text: str) -> str | None:
+    """Which field has a number that JSON does not have; None where that is not all that is wrong."""
+    try:
+        todo: list[tuple[str, Json]] = [("", json.loads(text, parse_constant=_Constant))]
+    except (ValueError, RecursionError):
+        return None
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, _Constant):
+            where = f"`{path}` is" if path else "it is"
+            return f"{where} {value.word}, which JSON does not have: leave it out, or write null"
+        if isinstance(value, dict):
+            todo += [(f"{path}.{key}" if path else key, item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            todo += [(f"{path}[{at}]", item) for at, item in reversed(list(enumerate(value)))]
+    return None
 
 
 _KEY = re.compile(rb'"[ \t\r\n]*:')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["I64", "BadRow", "Row", "RowError", "abbreviated", "fits_64_bits"]
+__all__ = ["I64", "BadRow", "Record", "Row", "RowError", "abbreviated", "fits_64_bits"]
 
 I64 = 2**63
 """Signed integers of 64 bits are from ``-I64`` to below ``I64``."""
@@ -38,6 +39,10 @@ class BadRow:
 
 class RowError(Exception):
     """Why a row cannot be a point."""
+
+
+Record = tuple[int, JsonObject | RowError, Mapping[str, str] | None]
+"""A row as its file has it: its line, its columns or why it has none, and the cells of a table as written."""
 
 
 def abbreviated(value: Json) -> str:
