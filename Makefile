@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest bench bench-pyqql clean
+.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest bench bench-pyqql clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
@@ -74,6 +74,16 @@ newest:
 	$(PYTHON) -m venv build/newest
 	build/newest/bin/python $(INSTALL) --editable ".[dev,fastembed]"
 	build/newest/bin/python -m pytest -m "not slow" --numprocesses auto
+
+# The tests with the lowest versions that pyproject.toml allows, its Python among them: PYTHON=python3.11 where
+# python3 is another. `make lowest TESTS="tests/test_cli.py tests/test_loader.py"` runs some of them.
+TESTS ?= tests
+lowest:
+	rm -rf build/lowest
+	$(PYTHON) -m venv build/lowest
+	grep -oE '"[a-z-]+>=[0-9.]+' pyproject.toml | sed -e 's/"//' -e 's/>=/==/' > build/lowest/versions.txt
+	build/lowest/bin/python $(INSTALL) --constraint build/lowest/versions.txt --editable ".[dev,fastembed]"
+	build/lowest/bin/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(TESTS)
 
 # CPU time beside that of another commit: `make bench BASE=2a4dc00`.
 BASE ?= HEAD~1

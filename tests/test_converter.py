@@ -79,6 +79,38 @@ def test_every_golden_request_comes_back(one: Request) -> None:
         assert made == one
 
 
+_BY_IDS = {
+    ("POST", "payload"): {"payload": {"a": 1}},
+    ("PUT", "payload"): {"payload": {"a": 1}},
+    ("POST", "payload/delete"): {"keys": ["a"]},
+    ("POST", "payload/clear"): {},
+    ("POST", "vectors/delete"): {"vector": ["a"]},
+    ("POST", "delete"): {},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), _BY_IDS)
+def test_ids_in_a_write_come_back_as_its_statement_sends_them(method: str, path: str) -> None:
+    by_points, by_filter = {"points": [5, 7]}, {"filter": {"must": [{"has_id": [5, 7]}]}}
+    for chosen in (by_points, by_filter):
+        body = {**_BY_IDS[method, path], **chosen}
+        found = qql.from_request({"method": method, "path": f"/collections/docs/points/{path}", "body": body})
+        assert "WHERE id IN (5, 7)" in found
+        [made] = qql.compile(found)
+        assert made.body == {**_BY_IDS[method, path], **(by_points if path == "delete" else by_filter)}
+
+
+def test_empty_lists_come_back_in_reads_and_are_refused_in_writes() -> None:
+    found = {
+        "must": [{"key": "a", "match": {"any": []}}, {"key": "b", "match": {"except": []}}, {"has_id": []}]
+    }
+    for path, body in (("points/count", {"filter": found}), ("points", {"ids": []})):
+        comes_back(Request("POST", f"/collections/docs/{path}", {}, body))
+    for one in found["must"]:
+        write = Request("POST", "/collections/docs/points/delete", {}, {"filter": {"must_not": [one]}})
+        assert "a write takes no empty list" in refused(write)
+
+
 # ------------------------------------------------------------------------------------ generated requests
 
 NAMES = st.sampled_from(

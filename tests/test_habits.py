@@ -77,7 +77,7 @@ def test_ci_begins_with_the_command_of_the_readme() -> None:
     commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     [first, *others] = [line for line in commands if line.startswith("make ")]
     assert first.startswith("make test")
-    assert {line.split()[1] for line in others} == {"soak", "lint", "types", "wheel"}
+    assert {line.split()[1] for line in others} == {"soak", "lint", "types", "wheel", "lowest"}
 
 
 def test_files_named_for_contributors_exist() -> None:

@@ -86,6 +86,15 @@ def test_reads_rows_and_batches_are_not_counted(db: qql.Session) -> None:
     assert [one.matched for one in results] == [None, None, None]
 
 
+def test_an_upsert_that_chooses_among_its_rows_does_not_claim_them_all(db: qql.Session) -> None:
+    rows = "VALUES {id: 1, vector: {a: [1, 2]}}, {id: 9, vector: {a: [1, 2]}}"
+    assert db.execute(f"UPSERT INTO docs {rows}").message == "upserted 2 points into docs"
+    for choice in ("UPDATE MODE insert_only", "UPDATE FILTER n = 1"):
+        assert (
+            db.execute(f"UPSERT INTO docs {rows} {choice}").message == "upserted at most 2 points into docs"
+        )
+
+
 def test_the_count_is_of_the_same_shard_and_exact() -> None:
     [write] = qql.compile("CLEAR PAYLOAD FROM 'my docs' WHERE a = 1 SHARD 'eu' WAIT false")
     assert counting_request(write) == qql.Request(

@@ -40,7 +40,10 @@ def from_request(
     >>> from_request(body, collection="docs", format="line")
     'QUERY [0.1, 0.2] FROM docs USING dense;\\n'
 
-    What comes out compiles to the request that went in, but for what `normal_form` evens out. Raises
+    What comes out compiles to the request that went in, but for what `normal_form` evens out. It takes one
+    thing for equal that is not quite: ids as ``points`` and ids as a filter, where payloads are changed or
+    vectors deleted. Of an id that is not there, Qdrant makes an error in the first form, and nothing in the
+    second. Raises
     `QQLSyntaxError` (``malformed-request``) and `QQLPlanError` (``cannot-convert``, with the JSON path of
     what QQL cannot say).
     """

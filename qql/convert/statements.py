@@ -116,8 +116,9 @@ def normal_form(request: Request) -> Request:
 
     What Qdrant does for a missing key stands there, shorthands are written out, lists stand for single
     objects, filters are flat, and rows stand for columns; keys that are null or say what Qdrant does anyway
-    are gone. Two requests with the same normal form do the same. Raises `QQLPlanError` (``cannot-convert``)
-    for what QQL has no word for, named by its place.
+    are gone. Two requests with the same normal form do the same, but for ids that are not there, which as
+    ``points`` are errors of some writes. Raises `QQLPlanError` (``cannot-convert``) for what QQL has no word
+    for, named by its place.
     """
     route = request.route
     if route not in _BODIES and route not in _BODILESS:

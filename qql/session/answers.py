@@ -126,7 +126,10 @@ def _batch_result(compiled: Compiled, answer: Json) -> Result:
 
 
 def _upsert_message(compiled: Compiled, answer: Json) -> Result:
-    return message_of(f"upserted {many(points_written(compiled), 'point')} into {compiled.collection}")
+    statement, count = compiled.statement, many(points_written(compiled), "point")
+    assert isinstance(statement, nodes.Upsert)
+    chosen = statement.update_filter is not None or statement.mode is not None
+    return message_of(f"upserted {'at most ' if chosen else ''}{count} into {compiled.collection}")
 
 
 def _count_row(compiled: Compiled, answer: Json) -> Result:

@@ -60,7 +60,9 @@ FILTERS: tuple[Entry, ...] = (
     _filter_entry(
         "IN",
         "in",
-        "One of several values. NOT IN leaves out points with such a value.",
+        "One of several values. NOT IN leaves out points with such a value. An empty list, which a parameter "
+        "may hold, finds nothing, and NOT IN everything, with a warning; in a statement that writes it is an "
+        "error.",
         "name IN ('north', 'far')",
         also=("name MATCH ANY ('north', 'far')",),
         see=("MATCH",),

@@ -163,7 +163,8 @@ OPTIONS: tuple[Entry, ...] = (
     ),
     _option_entry(
         "METADATA",
-        "Any keys and values that a collection keeps. The key `qql` holds the models.",
+        "Any keys and values that a collection keeps. The key `qql` holds the models. ALTER adds and "
+        "replaces keys, and null removes one.",
         [],
         "CREATE COLLECTION c (v VECTOR(8, COSINE)) WITH METADATA (owner = 'us', version = 3);",
         see=("CREATE COLLECTION",),

@@ -108,7 +108,9 @@ STATEMENTS: tuple[Entry, ...] = (
         "update",
         "Changes the payload or the vectors of points. SET PAYLOAD merges fields into the payload; with "
         "OVERWRITE it replaces the payload, with KEY it works on an object inside it. SET VECTOR "
-        "replaces vectors of the point that WHERE names by id, and leaves the others.",
+        "replaces vectors of the point that WHERE names by id, and leaves the others. An id that does not "
+        "exist is an error of SET VECTOR; SET PAYLOAD changes nothing then. How many points there were is "
+        "said as by DELETE.",
         "UPDATE docs SET PAYLOAD = {year: 2026} WHERE topic = 'heart';\nSELECT * FROM docs WHERE id = 1;",
         covers="assignment set_payload set_vector set_vectors write_clause",
         see=("UPSERT", "DELETE PAYLOAD", "OVERWRITE", "KEY"),
@@ -117,7 +119,9 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "DELETE",
         "delete",
-        "Removes points. WHERE is required: `id = 1`, `id IN (…)`, or any condition.",
+        "Removes points. WHERE is required: `id = 1`, `id IN (…)`, or any condition. How many there were is "
+        "counted before and said: at the command line always, in the library with `count=True`, and not in a "
+        "BATCH, where one statement changes what the next one finds.",
         "DELETE FROM docs WHERE year < 2023;\nCOUNT FROM docs;",
         see=("DROP COLLECTION", "DELETE PAYLOAD", "DELETE VECTOR"),
     ),
@@ -146,7 +150,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "BATCH",
         "batch",
         "Sends several statements in one request: all of them queries, or all of them changes, of one "
-        "collection.",
+        "collection. What changes find is not counted.",
         "BATCH {\n  QUERY 'burns' FROM docs USING dense LIMIT 1;\n  QUERY 'pain' FROM docs USING sparse "
         "LIMIT 1;\n"
         "};",

@@ -111,7 +111,7 @@ def parse_json(text: bytes | str) -> Json:
                 text.decode()
         except UnicodeDecodeError as bad:
             raise RowError(encoding_fault(bad, "utf-8")) from bad
-        if "depth limit" in exc.msg:
+        if "depth" in exc.msg:  # "depth limit exceeded", and before orjson 3.12 "recursion depth exceeded"
             raise RowError(f"nested deeper than {MAX_DEPTH}") from exc
         # orjson counts characters.
         characters = text.decode() if isinstance(text, bytes) else text
