@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as that of `typing`, whose import would be most of this one
 if TYPE_CHECKING:
+    from typing import Any
+
     from qql.advice import lint_text as lint
     from qql.analysis.explain import explain_text as explain
     from qql.compiler.script import check
@@ -90,6 +90,8 @@ def __getattr__(name: str) -> Any:
     # Imported when first asked for, so that `import qql` costs next to nothing.
     if name not in _HOME:
         raise AttributeError(f"module 'qql' has no attribute '{name}'")
+    from importlib import import_module
+
     module, attribute = _HOME[name]
     value = getattr(import_module(module), attribute)
     globals()[name] = value

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -31,15 +32,20 @@ _CRASHED, _PIPE_CLOSED = 70, 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv``) and give the exit code. Nothing is raised."""
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="backslashreplace")
-    console = Renderer(sys.stdout, err=sys.stderr, err_color=wants_color(sys.stderr))
     try:
-        return _exit_code(argv, console)
+        for stream in (sys.stdout, sys.stderr):
+            if reconfigure := getattr(stream, "reconfigure", None):
+                reconfigure(errors="backslashreplace")
+        console = Renderer(sys.stdout, err=sys.stderr, err_color=wants_color(sys.stderr))
+        code = _exit_code(argv, console)
+        if argv is None:  # the process ends here, and what Python does at its end cannot be interrupted
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return code
     except BrokenPipeError:
         _discard_output(sys.stdout)
         return _PIPE_CLOSED
+    except KeyboardInterrupt:  # a second one, while the first was told
+        return INTERRUPTED
 
 
 def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:

@@ -10,17 +10,9 @@ from typing import NoReturn
 
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
-from qql.session.files import decode_utf8, read_utf8, reason
+from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
 
-__all__ = [
-    "INTERRUPTED",
-    "ParamValues",
-    "UsageError",
-    "decode_script",
-    "parse_value",
-    "read_script",
-    "said_of_stop",
-]
+__all__ = ["INTERRUPTED", "ParamValues", "UsageError", "parse_value", "read_script", "said_of_stop"]
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -35,24 +27,20 @@ class UsageError(QQLError):
 
 
 def read_script(path: str) -> str:
-    """The text of a script; ``-`` is standard input. Raises `UsageError` with code ``file-unreadable``."""
+    """The text of a script, which may be a pipe; ``-`` is standard input. Raises `UsageError` with code ``file-unreadable``."""
 
     def unreadable(exc: Exception) -> QQLError:
         return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
 
     if path != "-":
-        return read_utf8(path, unreadable=unreadable, not_text=partial(_encoding_error, path))
+        not_text = partial(_encoding_error, path)
+        return read_utf8(path, unreadable=unreadable, not_text=not_text, streams=True)
     try:
         buffer = getattr(sys.stdin, "buffer", None)
-        raw = buffer.read() if buffer else sys.stdin.read()
+        raw = read_bounded(buffer) if buffer else sys.stdin.read()
     except (OSError, ValueError, RuntimeError) as exc:
         raise unreadable(exc) from exc
-    return raw if isinstance(raw, str) else decode_script(raw, "<stdin>")
-
-
-def decode_script(raw: bytes, name: str) -> str:
-    """UTF-8, with or without a byte-order mark. Raises `UsageError` with the code ``file-unreadable``."""
-    return decode_utf8(raw, partial(_encoding_error, name))
+    return raw if isinstance(raw, str) else decode_utf8(raw, partial(_encoding_error, "<stdin>"))
 
 
 def _encoding_error(name: str, raw: bytes, offset: int) -> QQLError:

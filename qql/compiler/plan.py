@@ -163,4 +163,5 @@ def inputs_of(target: nodes.Target) -> list[nodes.Input]:
 
 def stage_key(name: nodes.Name) -> str:
     """What a stage is known by: names are matched without regard to ASCII case."""
-    return "".join(c.lower() if c.isascii() else c for c in str(name.text))
+    text = str(name.text)
+    return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -145,7 +146,7 @@ def shard_key(shard: nodes.Shard | None) -> Json:
     keys = [one_key(key) for key in shard.keys]
     if not keys:
         fail("bad-shard-key", "SHARD names no key", shard.span, "SHARD 'key'")
-    twice = next((key for key, given in zip(keys, shard.keys, strict=True) if keys.count(key) > 1), None)
+    twice = next((key for key, times in Counter(keys).items() if times > 1), None)
     if twice is not None:
         message = f"the shard key {shown(twice)} stands twice"
         fail("bad-shard-key", message, shard.span)

@@ -40,6 +40,8 @@ Files = Callable[[nodes.Execute], Source]
 """Reads the file that EXECUTE names. Raises `QQLPlanError`."""
 MAX_FILES = 16
 """Files that execute one another, at most."""
+MAX_EXECUTED = 1024
+"""Files that one script executes in all, at most: each can execute others many times."""
 Stages = Mapping[str, "str | nodes.Query"]
 """Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
@@ -157,6 +159,7 @@ class _Script:
         self.done: list[Compiled] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
+        self.executed = 0
 
     def compile(self, source: Source) -> list[QQLCompileError]:
         """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
@@ -202,6 +205,10 @@ class _Script:
             message = f"files execute one another more than {MAX_FILES} deep"
             hint = f"the last of them: {', '.join(self.open[-3:])}"
             raise QQLPlanError(Diagnostic("too-deep", message, statement.span, hint))
+        if self.executed == MAX_EXECUTED:
+            message = f"more than {MAX_EXECUTED:,} files are executed"
+            raise QQLPlanError(Diagnostic("too-many-files", message, statement.span))
+        self.executed += 1
         source = files(statement)
         if source.name in self.open:
             path = " → ".join([*self.open[self.open.index(source.name) :], source.name])

@@ -26,8 +26,8 @@ def f32(value: float) -> float:
     """
     try:
         return float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
+    except (OverflowError, struct.error):  # beyond 32 bits, and an integer beyond any float
+        return math.inf if value > 0 else -math.inf
 
 
 def f64(value: float) -> float:

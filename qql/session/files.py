@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from qql.errors import QQLError, QQLExecutionError, QQLPlanError, Source, Span
 
 if TYPE_CHECKING:
     from qql import nodes
 
-__all__ = ["decode_utf8", "file_unreadable", "read_executed", "read_utf8", "reason"]
+__all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_executed", "read_utf8", "reason"]
 
 
 def reason(exc: Exception) -> str:
@@ -20,18 +21,48 @@ def reason(exc: Exception) -> str:
 
 
 def read_utf8(
-    path: str, *, unreadable: Callable[[Exception], QQLError], not_text: Callable[[bytes, int], QQLError]
+    path: str,
+    *,
+    unreadable: Callable[[Exception], QQLError],
+    not_text: Callable[[bytes, int], QQLError],
+    streams: bool = False,
 ) -> str:
     """The text of a file in UTF-8, with or without a byte-order mark; ``~`` is the home directory.
 
-    The caller has the wording. Raises what ``unreadable`` makes of an exception (a missing file, a NUL in the
-    path), and what ``not_text`` makes of the file's bytes and the offset of the first that is at fault.
+    No more is read than a script may have (64 MiB). With ``streams``, a pipe or a device is read too; without,
+    it is refused, since it might never end. The caller has the wording. Raises what ``unreadable`` makes of an
+    exception (a missing file, one that is too long, a NUL in the path), and what ``not_text`` makes of the
+    file's bytes and the offset of the first that is at fault.
     """
     try:
-        raw = Path(path).expanduser().read_bytes()
+        file = Path(path).expanduser()
+        kind = next((kind for is_one, kind in _STREAMS.items() if is_one(file.stat().st_mode)), None)
+        if kind is not None and not streams:
+            raise ValueError(f"it is {kind}, and no file")
+        with file.open("rb") as opened:
+            raw = read_bounded(opened)
     except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
         raise unreadable(exc) from exc
     return decode_utf8(raw, not_text)
+
+
+_STREAMS = {
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+"""What has no end of its own, by what tells it."""
+
+
+def read_bounded(stream: IO[bytes]) -> bytes:
+    """All of a stream. Raises `ValueError` where that is more than a script may have."""
+    from qql.syntax.parser import MAX_BYTES
+
+    raw = stream.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES >> 20} MiB, the most that a script may have")
+    return raw
 
 
 def decode_utf8(raw: bytes, not_text: Callable[[bytes, int], QQLError]) -> str:

@@ -24,6 +24,8 @@ from .routes import ROUTES
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
+_LONGEST = 1e9  # seconds that a server may say a call took; more is no time
+
 
 class Transport(Protocol):
     """Sends requests to one engine."""
@@ -55,7 +57,8 @@ class RestTransport:
         if not (isinstance(answer, dict) and "result" in answer):
             self._faults.fail_answer(answer)
         seconds = answer.get("time")
-        self.took = seconds if isinstance(seconds, int | float) else None
+        sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
+        self.took = seconds if sound else None
         return answer["result"]
 
     def version(self) -> Json:

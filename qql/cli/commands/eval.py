@@ -29,7 +29,7 @@ from qql.cli.commands.pipelines import (
 )
 from qql.cli.commands.report import Section, check_output, collected, distinct_warnings, show_report
 from qql.cli.render import Renderer
-from qql.cli.usage import INTERRUPTED, UsageError, decode_script
+from qql.cli.usage import INTERRUPTED, UsageError
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
 from qql.evaluation.documents import document_key, ranking
@@ -45,6 +45,7 @@ from qql.session.files import reason
 
 __all__ = ["eval_"]
 
+_HEAD = 4096  # bytes of a file that tell whether it is a run
 _RUN_LINE = re.compile(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
 
 
@@ -169,16 +170,16 @@ def _run_paths(args: Arguments, scripts: Mapping[str, str], judged: _Judged) -> 
 
 def _is_run(file: str) -> bool:
     """Whether a file is a TREC run: by its name if that is a script's or gzipped, else by its first line."""
-    if file == "-" or file.endswith(".qql"):
+    if file == "-" or file.endswith(".qql") or not Path(file).is_file():  # a pipe can be read once only
         return False
     if file.endswith(".gz"):
         return True
     try:
         with Path(file).open("rb") as lines:
-            first = next((line for line in lines if line.strip()), b"")[:1000]
+            first = next((line for line in lines.read(_HEAD).splitlines() if line.strip()), b"")
     except (OSError, ValueError) as exc:
         raise UsageError.make("file-unreadable", f"cannot read {file}: {reason(exc)}") from exc
-    return _RUN_LINE.fullmatch(decode_script(first, file).strip()) is not None
+    return _RUN_LINE.fullmatch(first.decode("utf-8-sig", "replace").strip()) is not None
 
 
 def _read_run_of(file: str, queries: Sequence[Query]) -> Run:

@@ -71,7 +71,8 @@ def _replace_text(path: Path, text: str) -> None:
     """Replace a file's text, all of it or nothing; permissions and a byte-order mark remain."""
     try:
         path = path.expanduser().resolve()  # a link remains a link
-        mark = path.read_bytes()[:3]
+        with path.open("rb") as old:
+            mark = old.read(len(codecs.BOM_UTF8))
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

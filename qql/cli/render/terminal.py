@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from decimal import Decimal
 from typing import TextIO
 
 __all__ = ["can_encode", "json_text", "paint", "sanitize", "wants_color"]
@@ -20,6 +21,7 @@ _UNSAFE = re.compile(
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # What JSON may leave raw inside a string, and a terminal must not see.
 _JSON_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MOST_BITS = 13_000  # of integers that Python writes, whatever the number of digits is set to
 _STYLES = {"error": "1;31", "warning": "1;33", "advice": "1;35", "help": "36", "faint": "2", "bold": "1"}
 
 
@@ -45,7 +47,8 @@ def json_text(value: object, *, ascii_only: bool = False, indent: int | None = N
     """JSON that reads back as the same value: integers in full, floats by ``repr``, text as it is.
 
     Control and bidi characters are written as ``\\uXXXX``, which is the same string to a JSON reader. JSON
-    has no NaN and no infinity: they become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``.
+    has no NaN and no infinity: they become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. So do
+    integers of more digits than Python writes (4,300).
     """
     separators = (",", ":") if indent is None else (",", ": ")
     try:
@@ -53,16 +56,19 @@ def json_text(value: object, *, ascii_only: bool = False, indent: int | None = N
             value, ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators
         )
     except ValueError:
-        return json_text(_nan_as_text(value), ascii_only=ascii_only, indent=indent)
+        return json_text(_writable(value), ascii_only=ascii_only, indent=indent)
     return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _nan_as_text(value: object) -> object:
+def _writable(value: object) -> object:
+    """The value with a text for each number that cannot be written."""
     match value:
         case dict():
-            return {key: _nan_as_text(item) for key, item in value.items()}
+            return {key: _writable(item) for key, item in value.items()}
         case list() | tuple():
-            return [_nan_as_text(item) for item in value]
+            return [_writable(item) for item in value]
+        case int() if value.bit_length() > _MOST_BITS:
+            return str(Decimal(value))
         case float() if math.isnan(value):
             return "NaN"
         case float() if math.isinf(value):
