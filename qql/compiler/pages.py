@@ -204,9 +204,11 @@ def _start(cursor: Cursor) -> int | float:
 def narrowed(body: Body, *, also: Iterable[Body] = (), without: Iterable[Body] = ()) -> JsonObject:
     """A body whose filter also asks for all of ``also`` and none of ``without``.
 
-    They stand beside the filter's own clauses: ``must`` and ``must_not`` hold whatever ``should`` says.
+    As behind AND: alternatives stay together in one condition.
     """
     filtered: JsonObject = dict(body.get("filter") or {})
+    if not filtered.keys() <= {"must", "must_not"}:
+        filtered = {"must": [filtered]}
     for clause, added in (("must", [*also]), ("must_not", [*without])):
         if added:
             filtered[clause] = [*filtered.get(clause, ()), *added]
