@@ -98,7 +98,8 @@ class Result:
     ``rows`` for other tables (each row a dict with the same keys in the same order), ``message`` for
     statements that only do something (``"created collection docs"``). ``kind`` says which:
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
-    is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
+    is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged;
+    where a page of a SCROLL took several requests, with all points of the page.
 
     ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
     integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a

@@ -23,7 +23,7 @@ from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
 from qql.cli.render import render
 from qql.compiler.pages import Cursor
-from qql.errors import QQLError, QQLPlanError, Span
+from qql.errors import QQLError, QQLExecutionError, QQLPlanError, Span
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.result import Hit, Result
@@ -178,14 +178,15 @@ def test_the_last_page_has_no_next_even_where_it_is_full() -> None:
 
 
 def test_points_that_are_deleted_between_pages_hold_nothing_up() -> None:
-    rows = [{"id": n, "n": n // 7} for n in range(30)]
-    for order in ("", "ORDER BY n", "ORDER BY n DESC"):
-        with edge() as session:
-            fill(session, rows)
+    rows = [{"id": n, "n": n // 7, "vector": {"v": [1.0]}} for n in range(30)]
+    with edge() as session:
+        session.run(MAKE)
 
-            def delete_the_last(found: list[int | str], session: qql.Session = session) -> None:
-                session.execute("DELETE FROM c WHERE id = :id", {"id": found[-1]})
+        def delete_the_last(found: list[int | str]) -> None:
+            session.execute("DELETE FROM c WHERE id = :id", {"id": found[-1]})
 
+        for order in ("", "ORDER BY n", "ORDER BY n DESC"):
+            session.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
             found = walk(session, f"SCROLL FROM c {order}", 4, delete_the_last)
             assert sorted(found, key=int) == list(range(30))
 
@@ -383,6 +384,17 @@ def test_a_large_collection_is_counted_only_where_its_index_lacks_points() -> No
     assert asked == {2_000_000: (False, []), 1_999_990: (True, ["10"])}
 
 
+def test_a_page_is_given_where_the_engine_refuses_to_count() -> None:
+    answers = {("POST", "points/count"): QQLExecutionError.make("timeout", "it took too long")}
+    with edge() as inner:
+        fill(inner, ROWS)
+        backend = RecordingBackend(inner.backend, answers)
+        page = qql.connect(backend, advice=False).execute("SCROLL FROM c ORDER BY n LIMIT 2")
+    assert len(page.ids) == 2 and page.next is not None
+    (said,) = page.warnings
+    assert said.message == "points without `n` are absent, and cannot be counted: it took too long"
+
+
 def test_an_engine_that_does_not_say_its_values_gives_a_warning_and_no_next() -> None:
     points = [{"id": n, "payload": {}} for n in range(10)]
     answers = {("POST", "points/scroll"): {"points": points, "next_page_offset": None}}
@@ -392,12 +404,26 @@ def test_an_engine_that_does_not_say_its_values_gives_a_warning_and_no_next() ->
     assert [one.code for one in page.warnings] == ["no-cursor"]
 
 
-def test_an_engine_that_gives_the_same_page_again_is_not_asked_for_ever() -> None:
-    point = {"id": 1, "order_value": 5}
-    answers = {("POST", "points/scroll"): {"points": [point], "next_page_offset": None}}
+@pytest.mark.parametrize("limit", [50, 100, 101, 1000])
+def test_no_request_names_more_ids_than_a_few(limit: int) -> None:
+    rows: list[Row] = [{"id": n, "n": [5, n % 40] if n % 2 else 5} for n in range(100)]
+    with edge() as inner:
+        fill(inner, rows)
+        backend = RecordingBackend(inner.backend)
+        session = qql.connect(backend, advice=False)
+        assert_walked(session, rows, "n", "DESC", limit)
+    bodies = [request.body or {} for request in backend.requests]
+    named = [one for body in bodies for one in body.get("filter", {}).get("must_not", ()) if "has_id" in one]
+    assert all(len(one["has_id"]) <= 16 for one in named)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_an_engine_that_gives_the_same_page_again_is_not_asked_for_ever(count: int) -> None:
+    points = [{"id": n, "order_value": 5} for n in range(count)]
+    answers = {("POST", "points/scroll"): {"points": points, "next_page_offset": None}}
     backend = RecordingBackend(answers=answers)
     with qql.connect(backend, advice=False) as session:
-        assert session.execute("SCROLL FROM c ORDER BY n LIMIT 3").ids == [1]
+        assert session.execute("SCROLL FROM c ORDER BY n LIMIT 30").ids == [*range(count)]
     assert len(backend.requests) < 8
 
 
