@@ -98,7 +98,9 @@ class Result:
     ``rows`` for other tables (each row a dict with the same keys in the same order), ``message`` for
     statements that only do something (``"created collection docs"``). ``kind`` says which:
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
-    is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged.
+    is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged;
+    where a page of a SCROLL took several requests, with all points of the page.
+
     ``matched`` is how many points there were for a DELETE, UPDATE or CLEAR, counted just before it where that
     was asked for (``count=True``), else None.
 

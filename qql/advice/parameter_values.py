@@ -61,14 +61,14 @@ class ParameterValues:
         self.given = given
         self.errors_of = errors_of
         vectors = [vector for size in sizes for vector in ([0.5] * size, [[0.5] * size])]
-        self.pool = [*_VALUES, *vectors]
+        self.pool = [*_VALUES, *vectors, None]  # null where nothing else fits: the first page, behind AFTER
         self.first = self._find_first()
         self.base = self._with_given(self.first)
         self.fitting = {key: [value] for key, value in self.first.items()}
 
     def others(self) -> list[Params]:
         """More values for all parameters, several times over, drawn of those that fit."""
-        for value in self.pool:
+        for value in self.pool[:-1]:
             self._add_fitting(value)
         found: list[Params] = []
         chance = Random(0)  # the same every time

@@ -11,23 +11,16 @@ values that many points have, the points are walked in the order of their ids.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import math
-import re
 import sys
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.scalars import point_id, scalar_value
 from qql.errors import Span, fail, shown
 from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
-from qql.syntax.printer import show
 
 __all__ = ["Cursor", "begin_page", "narrowed", "without_value"]
 
@@ -37,8 +30,7 @@ _VERSION = "qql1."
 _AGAIN = "run the same statement with what `next` of the page before gave; without AFTER it begins anew"
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in the order of a field.
 
     ``start`` is the START FROM of the statement. ``kind`` is the type of the field's index, ``""`` where it
@@ -61,6 +53,10 @@ class Cursor:
 
     def text(self) -> str:
         """The cursor as a text without spaces or quotes: ``qql1.`` and base64, with a checksum."""
+        import base64
+        import json
+        import zlib
+
         first: list[Json] = [self.collection, self.key, self.direction, self.start, self.kind]
         parts = [*first, self.mode, self.value, self.seen, self.last]
         data = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -70,6 +66,10 @@ class Cursor:
     @classmethod
     def read(cls, text: str, span: Span) -> Cursor:
         """From the text of `text`. Raises `QQLPlanError` (``bad-after``) for one that is damaged."""
+        import base64
+        import json
+        import zlib
+
         if not text.startswith(_VERSION):
             fail("bad-after", "this is a cursor of another version of QQL", span, _AGAIN)
         encoded = text[len(_VERSION) :]
@@ -77,7 +77,7 @@ class Cursor:
             whole = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
             intact = zlib.crc32(whole[4:]).to_bytes(4, "big") == whole[:4]
             parts: Json = json.loads(whole[4:]) if intact else None
-        except (ValueError, RecursionError, binascii.Error):
+        except (ValueError, RecursionError):
             parts = None
         if not _is_cursor(parts):
             message = "this cursor is damaged: a part of it is missing, or was changed"
@@ -143,11 +143,10 @@ def begin_page(body: Body, after: nodes.Scalar | None, collection: str) -> JsonO
     return _behind_cursor(body, cursor)
 
 
-_CURSOR = re.compile(r"qql\d+\.")
-
-
 def _is_cursor_text(value: Json) -> bool:
-    return isinstance(value, str) and _CURSOR.match(value) is not None
+    """Whether it begins as the cursors of any version do."""
+    begins = value.partition(".")[0] if isinstance(value, str) and "." in value else ""
+    return begins.startswith("qql") and begins[3:].isdigit()
 
 
 def _check_place(cursor: Cursor, order: Body, collection: str, span: Span) -> None:
@@ -160,6 +159,8 @@ def _check_place(cursor: Cursor, order: Body, collection: str, span: Span) -> No
 
 
 def _order_text(collection: str, key: str, direction: str, start: Json) -> str:
+    from qql.syntax.printer import show
+
     begins = "" if start is None else f" START FROM {show(start)}"
     return f"FROM {show(nodes.Name(collection))} ORDER BY {show(nodes.Name(key))} {direction.upper()}{begins}"
 
@@ -204,9 +205,11 @@ def _start(cursor: Cursor) -> int | float:
 def narrowed(body: Body, *, also: Iterable[Body] = (), without: Iterable[Body] = ()) -> JsonObject:
     """A body whose filter also asks for all of ``also`` and none of ``without``.
 
-    They stand beside the filter's own clauses: ``must`` and ``must_not`` hold whatever ``should`` says.
+    As behind AND: alternatives stay together in one condition.
     """
     filtered: JsonObject = dict(body.get("filter") or {})
+    if not filtered.keys() <= {"must", "must_not"}:
+        filtered = {"must": [filtered]}
     for clause, added in (("must", [*also]), ("must_not", [*without])):
         if added:
             filtered[clause] = [*filtered.get(clause, ()), *added]
@@ -301,6 +304,8 @@ def _one_of(key: str, values: range) -> JsonObject:
 
 def _date(value: Json) -> Json:
     """Microseconds since 1970 as a date; None where there is no such date. A text is one already."""
+    from datetime import datetime, timedelta
+
     if isinstance(value, str):
         return value
     try:

@@ -33,6 +33,7 @@ from qql.convert.shapes import (
     text,
     variants,
 )
+from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["POINT_BODIES", "READS", "WRITES"]
@@ -274,10 +275,12 @@ def _before(found: int | str) -> int | str:
     import uuid
 
     number = found if isinstance(found, int) else uuid.UUID(found).int
-    if number == 0:
+    if found == 0:
         raise refusal(
             "offset", "no id stands before this one", "leave the offset out: it is the first of all ids"
         )
+    if number == 0:
+        return U64  # UUIDs stand behind all integers
     return found - 1 if isinstance(found, int) else str(uuid.UUID(int=number - 1))
 
 

@@ -12,7 +12,7 @@ from qql.compiler.pages import Cursor, narrowed, without_value
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
-from qql.errors import Diagnostic
+from qql.errors import Diagnostic, QQLExecutionError
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
@@ -72,6 +72,7 @@ class _OrderedPage:
         limit = (self.compiled.requests[0].body or {}).get("limit", DEFAULT_LIMIT)
         cursor = self._take(given, answer, limit)
         while cursor is not None and len(self.points) < limit:
+            cursor = self._lightened(cursor, given)
             wanted = limit - len(self.points)
             cursor = self._take(cursor, self._ask(cursor, wanted), wanted)
         if cursor is not None:
@@ -107,7 +108,7 @@ class _OrderedPage:
         if cursor is not None and cursor.mode == "walk":
             if answer.get("next_page_offset") is None or not found:
                 return _past(cursor)
-            return replace(cursor, last=found[-1]["id"])
+            return cursor._replace(last=found[-1]["id"])
         if not found:  # fewer than were asked for are no end: the engine may drop twins of one point
             return None
         following = self._behind(cursor, found)
@@ -126,7 +127,9 @@ class _OrderedPage:
             cursor = self._first_cursor(value)
         elif cursor.mode == "at" and cursor.value == value:
             seen = [*cursor.seen, *seen]
-        return replace(cursor, mode="at", value=value, seen=tuple(dict.fromkeys(seen)))
+        elif value <= cursor.value if cursor.direction == "asc" else value >= cursor.value:
+            return None  # an engine that does not keep to the request would be asked for ever
+        return cursor._replace(mode="at", value=value, seen=tuple(dict.fromkeys(seen)))
 
     def _first_cursor(self, value: int | float) -> Cursor:
         order = order_of(self.order)
@@ -142,20 +145,41 @@ class _OrderedPage:
             value,
         )
 
+    def _tied(self, cursor: Cursor, given: Cursor | None) -> tuple[Cursor, int]:
+        """The walk through all points of a value that no page before had; how many are on this one."""
+        before = given.seen if given and given.mode == "at" and given.value == cursor.value else ()
+        count = 0
+        while count < len(self.points) and self.points[-1 - count].get("order_value") == cursor.value:
+            count += 1
+        return cursor._replace(mode="walk", seen=before, last=None), count
+
+    def _lightened(self, cursor: Cursor, given: Cursor | None) -> Cursor:
+        """The cursor to go on with on the same page: as `_walked`, or past a value of which none is left."""
+        if cursor.mode != "at" or len(cursor.seen) <= _MOST_SEEN:
+            return cursor
+        walk, count = self._tied(cursor, given)
+        all_are_there = self._count(self._request(walk, 1)) <= count
+        return _past(cursor) if all_are_there else self._walked(cursor, given)
+
     def _walked(self, cursor: Cursor, given: Cursor | None) -> Cursor:
-        """The cursor, or one in the order of ids where it would hold too many.
+        """The cursor, or one in the order of ids where it would hold many.
 
         Then the last points of the page, which all have one value, are asked for once more, by their ids.
         """
-        if cursor.mode != "at" or len(cursor.seen) <= _MOST_SEEN:
+        walk, count = self._tied(cursor, given)
+        if cursor.mode != "at" or len(cursor.seen) <= _MOST_SEEN or not count:
             return cursor
-        before = given.seen if given and given.mode == "at" and given.value == cursor.value else ()
-        count = len(self.points)
-        while self.points and self.points[-1].get("order_value") == cursor.value:
-            self.ids.discard(self.points.pop()["id"])
-        walk = replace(cursor, mode="walk", seen=before, last=None)
-        count -= len(self.points)
+        for point in self.points[-count:]:
+            self.ids.discard(point["id"])
+        del self.points[-count:]
         return self._take(walk, self._ask(walk, count), count) or _past(walk)
+
+    def _count(self, request: Request, *, without: list[JsonObject] | None = None) -> int:
+        """How many points the filter of a request lets through."""
+        kept = {key: value for key, value in (request.body or {}).items() if key in ("filter", "shard_key")}
+        body = narrowed(kept, without=without or ()) | {"exact": True}
+        path = collection_path(str(self.compiled.collection), "points", "count")
+        return int(self.call(Request("POST", path, request.query, body))["count"])
 
     def _with_more_behind(self, cursor: Cursor) -> Cursor | None:
         """The cursor where points stand behind it, else None."""
@@ -174,14 +198,13 @@ class _OrderedPage:
 
     def _absent(self) -> list[Diagnostic]:
         """How many points ORDER BY leaves out, where it does."""
-        if self._all_indexed():
-            return []
-        request = self.compiled.requests[0]
-        kept = {key: value for key, value in (request.body or {}).items() if key in ("filter", "shard_key")}
         name = str(self.order.name.text)
-        body = narrowed(kept, without=without_value(name)) | {"exact": True}
-        path = collection_path(str(self.compiled.collection), "points", "count")
-        count = self.call(Request("POST", path, request.query, body))["count"]
+        try:
+            whole, valued = self.compiled.requests[0], without_value(name)
+            count = 0 if self._all_indexed() else self._count(whole, without=valued)
+        except QQLExecutionError as exc:  # the page itself is there
+            message = f"points without `{name}` are absent, and cannot be counted: {exc.diagnostic.message}"
+            return [Diagnostic("absent-points", message, self.order.span, severity="warning")]
         if not count:
             return []
         have, they = ("has", "it is") if count == 1 else ("have", "they are")
@@ -200,4 +223,4 @@ class _OrderedPage:
 
 
 def _past(cursor: Cursor) -> Cursor:
-    return replace(cursor, mode="past", seen=(), last=None)
+    return cursor._replace(mode="past", seen=(), last=None)

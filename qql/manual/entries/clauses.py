@@ -203,14 +203,19 @@ CLAUSES: tuple[Entry, ...] = (
     _clause_entry(
         "AFTER",
         "after",
-        "SCROLL goes on behind this point.",
+        "Where a page of SCROLL begins: behind the point of this id, or, with ORDER BY, behind the place of "
+        "a cursor. Both are what the page before gave as `next`; NULL is the first page. (Qdrant's own "
+        "`next_page_offset` is the first id of the next page, which AFTER would leave out.) The statement "
+        "stays the same from page to page, but for LIMIT. Each point that is not changed meanwhile comes "
+        "exactly once, also where it has several values or others have the same one.",
         "SCROLL FROM docs AFTER 2 LIMIT 1;",
-        see=("SCROLL",),
+        see=("SCROLL", "ORDER BY"),
     ),
     _clause_entry(
         "ORDER BY",
         "order_by",
-        "SCROLL goes by a field, which requires an index.",
+        "SCROLL goes by a field, which requires an index of numbers or dates. Points without a value in it "
+        "are absent; a warning says how many.",
         "SCROLL FROM docs ORDER BY year ASC LIMIT 1;",
         see=("ORDER BY target",),
     ),

@@ -73,8 +73,8 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "SCROLL",
         "scroll",
-        "Walks through a collection in the order of ids, or of a field with an index. AFTER goes on "
-        "behind a point.",
+        "Walks through a collection in the order of ids, or of a field with an index. The result says in "
+        "`next` what AFTER takes for the page behind it, and null on the last page.",
         "SCROLL FROM docs WHERE year >= 2023 LIMIT 2;",
         see=("AFTER", "ORDER BY"),
     ),
