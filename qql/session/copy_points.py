@@ -9,8 +9,9 @@ from qql import nodes
 from qql.compiler.row_keys import by_name, is_named, read_keys
 from qql.compiler.row_notes import RowNotes
 from qql.compiler.rows import Warn, content_uuid, make_point
+from qql.compiler.scalars import scalar_value
 from qql.compiler.vectors import comparable, vector_kind
-from qql.errors import fail
+from qql.errors import fail, shown
 from qql.rest.types import Json, JsonObject
 from qql.schema import Schema
 from qql.session.row_files import Row
@@ -43,6 +44,8 @@ class CopiedPoints:
         self._candidates = targets.keys() - set(_WHOLE) if "payload" in targets else None
         source = targets["vector"].source if "vector" in targets else None
         self._vector_column = str(source.text) if isinstance(source, nodes.Name) else "vector"
+        if isinstance(source, nodes.VectorFile):
+            self._vector_column = f"NPY({shown(scalar_value(source.path), 200)})"
 
     def point(self, row: Row, warn: Warn, *, cells: bool) -> JsonObject:
         """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`."""

@@ -91,11 +91,11 @@ class PointMapping:
 
         The others count as seen, whatever their cells hold; ``opened`` are those that a path goes into.
         """
-        paths = [name for name in self.sources if "." in name and name not in header]
-        self.opened = {name.partition(".")[0] for name in paths}
-        found = {name for name in self.sources if name in header or name.partition(".")[0] in header}
-        self.seen.unseen = {name: None for name in self.sources if name not in found}
-        return list(self.seen.unseen)
+        unknown = [name for name in self.sources if name not in header]
+        heads = {name: name.partition(".")[0] for name in unknown if "." in name}
+        self.opened = set(heads.values())
+        self.seen.unseen = dict.fromkeys(unknown)
+        return [name for name in unknown if heads.get(name) not in header]
 
     # -- what becomes of the columns
 
