@@ -1,8 +1,9 @@
 """What the columns of a table hold, by a look at all of their cells.
 
 A column holds numbers if every cell of it that is not empty is a number without leading zeros, and at least
-one is more than digits with an exponent (so ``1e5`` and ``007`` stay texts); then it holds integers, or floats
-if one has a point or an exponent. It holds bools if all are ``true`` or ``false``, and texts otherwise.
+one is more than digits with an exponent (so ``1e5`` and ``007`` stay texts); then it holds integers, or
+floats if one has a point or an exponent. It holds bools if all are ``true`` or ``false``, and texts
+otherwise.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ class RowReader(Iterator["Row | BadRow"]):
                 raise self._uneven(vectors, f"{place:,}")
 
     def _count(self) -> None:
-        """Count the rows of a file that can be read twice, so that nothing is written if vectors are missing."""
+        """Count the rows of a file that can be read twice: nothing is written if vectors are missing."""
         if self._reading.counted or self.total is None:
             return
         if self.format in _OF_PLACES:
