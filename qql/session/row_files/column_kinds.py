@@ -98,7 +98,7 @@ class _Column:
             return
         if all(map(_PLAIN.fullmatch, cells)):
             self._all("integer", chunk, cells)
-        elif all(map(_WITH_POINT.fullmatch, cells)) and "integer" in self.seen and "float" in self.seen:
+        elif "float" in self.seen and all(map(_WITH_POINT.fullmatch, cells)):
             self._numbers += len(cells)
         else:
             self._one_by_one(chunk)
