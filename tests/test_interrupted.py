@@ -28,9 +28,9 @@ from qql.rest.request import Request
 class Interrupting(RecordingBackend):
     """An engine that Ctrl-C reaches in the write with this number: before or after it was carried out."""
 
-    def __init__(self, at: int, *, after: bool = False) -> None:
+    def __init__(self, at: int, fault: type[BaseException] | BaseException = KeyboardInterrupt, *, after: bool = False) -> None:
         super().__init__(EdgeBackend(None))
-        self.at, self.after, self.writes = at, after, 0
+        self.at, self.fault, self.after, self.writes = at, fault, after, 0
 
     def call(self, request: Request) -> Any:
         if request.route != ("PUT", "points"):
@@ -40,7 +40,7 @@ class Interrupting(RecordingBackend):
             return super().call(request)
         if self.after:
             super().call(request)
-        raise KeyboardInterrupt
+        raise self.fault
 
 
 @pytest.fixture
@@ -109,6 +109,16 @@ def test_a_copy_whose_indexes_are_stopped_has_written_everything(rows: Path) -> 
             "everything is written; only the indexes of docs are not built; copied 1,000 rows into docs"
         )
         assert count(db) == 1000
+
+
+def test_a_fault_of_an_engine_says_what_was_written(rows: Path) -> None:
+    with qql.connect(Interrupting(3, RuntimeError("boom"))) as db:
+        db.execute("CREATE COLLECTION docs ('' VECTOR(2, DOT))")
+        with pytest.raises(RuntimeError) as caught:
+            db.execute("COPY docs FROM :path BATCH 100", {"path": str(rows)})
+    said = io.StringIO()
+    Renderer(io.StringIO(), err=said).crash(caught.value)
+    assert "internal error: RuntimeError: boom; written before: 200 rows; those" in said.getvalue()
 
 
 def test_the_prompt_says_what_was_written(rows: Path) -> None:

@@ -80,7 +80,8 @@ class RowLoad:
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
 
-        Raises `QQLError`; what was written before is in its message. Ctrl-C has it in its notes.
+        Raises `QQLError`; what was written before is in its message. All else that ends it, Ctrl-C or a fault
+        of an engine, has it in its notes.
         """
         try:
             if self._mapping.fields and Path(self.path).is_file():
@@ -88,7 +89,9 @@ class RowLoad:
             if not self.skips:
                 self._check()
             self._load()
-        except KeyboardInterrupt as stop:
+        except QQLError:
+            raise
+        except BaseException as stop:
             stop.add_note(self._written_so_far())
             raise
 

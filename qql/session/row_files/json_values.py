@@ -206,11 +206,13 @@ class _Pieces:
         return "not JSON: a text does not end on its line" if self._held.find(b"\n", at) >= 0 else None
 
     def _more(self) -> bool:
-        """Read on, so that what is held grows by a fourth; whether there was anything."""
+        """Read on; whether there was anything."""
         if self._ended:
             return False
         pieces = [self._held[self._at :]]
-        wanted = max(1, len(pieces[0]) // 4)
+        wanted = (
+            len(pieces[0]) if len(pieces[0]) > 1 << 20 else 1
+        )  # a long value is not searched anew too often
         while wanted > 0:
             piece = self._lines.rest()
             if not piece:
