@@ -472,11 +472,18 @@ _embeddings = st.builds(
     _maybe(names),
     _maybe(names),
 ).map(_embedding)
+# A name in backticks cannot have one in it, so in a join it has to be a parameter's.
+_joined_names = names.filter(lambda name: isinstance(name.text, Param) or "`" not in name.text)
+_joins = st.builds(nodes.Joined, _tuples(_joined_names | _texts, 2, 4))
 _mappings = st.one_of(
     st.builds(nodes.Mapping, names, names),
     st.builds(nodes.Mapping, names, names, st.just(True)),
     st.builds(nodes.Mapping, names, _tuples(names)),
+    st.builds(nodes.Mapping, names, st.builds(nodes.VectorFile, _texts)),
+    st.builds(nodes.Mapping, names, _joins, st.just(True)),
+    st.builds(nodes.Mapping, names, names | _joins, st.just(False), st.booleans()),
 )
+_columns = st.builds(nodes.Column, names, _maybe(names))
 _SUB_KINDS = [
     *("hnsw", "vector", "quantization", "multivector", "sparse", "index", "optimizers", "params", "wal"),
     "strict_mode",
@@ -575,6 +582,9 @@ _WRITTEN: dict[type[Node], Strategy] = {
         _tuples(_mappings, 0),
         _maybe(_scalars),
         st.sampled_from([None, "skip", "stop"]),
+        _tuples(_columns, 0),
+        _maybe(_scalars),
+        _maybe(_scalars),
     ),
     nodes.CreateCollection: st.builds(
         nodes.CreateCollection, names, _flag, _tuples(_defs, 0), _tuples(_blocks, 0, 2)

@@ -357,8 +357,10 @@ def test_ctrl_c_leaves_whole_run_files(here: Path, run: Run, monkeypatch: pytest
         return real(self, params)
 
     monkeypatch.setattr(Pipeline, "ask", ask)
-    code, out, _ = run("eval", "words.qql", "hybrid.qql", *JUDGED, "--run-dir", "runs")
-    assert (code, out) == (130, "")
+    code, out, err = run("eval", "words.qql", "hybrid.qql", *JUDGED, "--run-dir", "runs")
+    assert code == 130
+    assert "judged queries (incomplete)" in out and "│ words " in out and "hybrid" not in out
+    assert "interrupted: 1 of 2 pipelines were measured" in err
     assert [path.name for path in Path("runs").iterdir()] == ["words.run"]
     assert list(read_run("runs/words.run")) == ["q1", "q2", "q3"]
 

@@ -132,9 +132,9 @@ start _statement _head clause _pairs condition conjunction negation predicate ex
 operand list scalars bare_word call target words id any_input bound_examples bound_name listed_examples ref
 names options option_block option option_name option_value object_options filter_option word name
 quoted_name object_entries entries entry settings block_name value plain_word items pair scalar true false
-null number string rows _row mapping uuid_mapping list_mapping assigned embedding_part with_field model
-alteration quantize_part quantile bits compression always_ram hybrid_preset rerank_preset dense_preset
-named_preset distance_only sparse_def shard_key show_stages field_list
+null number string rows _row mapping _map_source uuid_mapping list_mapping assigned embedding_part
+with_field model alteration quantize_part quantile bits compression always_ram hybrid_preset rerank_preset
+dense_preset named_preset distance_only sparse_def shard_key show_stages field_list
 """
 """Rules that are pieces of what entries are about."""
 

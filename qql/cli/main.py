@@ -20,12 +20,13 @@ from qql.cli.arguments import parse_arguments
 from qql.cli.commands import COMMANDS, PROMPT
 from qql.cli.commands.options import Arguments
 from qql.cli.render import Renderer, wants_color
+from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
 __all__ = ["main"]
 
 _MIN_SECRET = 4  # characters; hiding shorter ones would hide words
-_CRASHED, _INTERRUPTED, _PIPE_CLOSED = 70, 130, 141
+_CRASHED, _PIPE_CLOSED = 70, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,9 +57,9 @@ def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:
     except SystemExit as leave:  # --help and --version
         sys.stdout.flush()
         return leave.code if isinstance(leave.code, int) else 0
-    except KeyboardInterrupt:
-        console.note("interrupted")
-        return _INTERRUPTED
+    except KeyboardInterrupt as stop:
+        console.note(said_of_stop("interrupted", stop))
+        return INTERRUPTED
     except BaseException as fault:  # a panic of an engine is no Exception
         console.crash(fault)
         return _CRASHED

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qql.cli.render import sanitize
 from qql.cli.shell import COMMANDS, Shell, is_command
+from qql.cli.usage import said_of_stop
 from qql.errors import QQLError
 from qql.session.files import reason
 
@@ -118,8 +119,8 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
 def _carry_out(shell: Shell, text: str) -> bool:
     try:
         return shell.feed(text)
-    except KeyboardInterrupt:
-        shell.renderer.note("cancelled")
+    except KeyboardInterrupt as stop:
+        shell.renderer.note(said_of_stop("cancelled", stop))
     except QQLError as error:
         shell.renderer.error(error)
     except (SystemExit, GeneratorExit):

@@ -12,8 +12,18 @@ from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import decode_utf8, read_utf8, reason
 
-__all__ = ["ParamValues", "UsageError", "decode_script", "parse_value", "read_script"]
+__all__ = [
+    "INTERRUPTED",
+    "ParamValues",
+    "UsageError",
+    "decode_script",
+    "parse_value",
+    "read_script",
+    "said_of_stop",
+]
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 ParamValues = JsonObject | list[Json]
 """The values of parameters: of ``:name`` ones by name, or of the ``?`` ones in order."""
 
@@ -64,3 +74,9 @@ def parse_value(text: str) -> Json:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are no JSON
+
+
+def said_of_stop(word: str, stop: KeyboardInterrupt) -> str:
+    """What is shown of Ctrl-C: ``interrupted``, and what the statement has noted that it stopped."""
+    notes = getattr(stop, "__notes__", ())
+    return f"{word}: {'; '.join(reversed(notes))}" if notes else word

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
-from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, resolve_embeds
+from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
 from qql.compiler.emit_targets import order_of
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, collection_of
-from qql.compiler.rows import check_payload, check_vectors, missing_texts, row_point
+from qql.compiler.row_keys import by_name, is_named, resembles, with_own
+from qql.compiler.row_notes import RowNotes
+from qql.compiler.rows import check_payload, check_vectors, row_point
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.rest.limits import U64
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
+from qql.schema import Schema
 
 __all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
 
@@ -218,22 +222,49 @@ _MOVED = ("id", "vector")
 
 def _update_vectors(statement: nodes.UpdateVectors, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
+    schema = context.schema(collection)
     points = []
     for number, row in _rows(statement):
-        for key in row:
-            if key not in _MOVED:
-                hint = did_you_mean(key, _MOVED) or "UPDATE … SET PAYLOAD changes other fields"
-                message = f"row {number}: a row here has `id` and `vector` only, not `{key}`"
-                fail("bad-row", message, statement.span, hint)
-        for key in _MOVED:
-            if key not in row:
-                fail("bad-row", f"row {number} has no `{key}`", statement.span)
-        identity = nodes.Scalar(row["id"], span=statement.span)
-        vector = _given_vector(row["vector"], collection, statement.span, context)
-        points.append({"id": point_id(identity), "vector": vector})
+        with _naming_row(number):
+            value = _moved_vectors(row, statement.span, schema)
+            identity = nodes.Scalar(row["id"], span=statement.span)
+            vector = _given_vector(value, collection, statement.span, context)
+            points.append({"id": point_id(identity), "vector": vector})
     _warn_of_twins([point["id"] for point in points], statement.span, context)
     body = clean({"points": points, "update_filter": emit_filter(statement.where)})
     return _Change("update_vectors", collection, _with_shard(body, statement))
+
+
+def _moved_vectors(row: Body, span: Span, schema: Schema | None) -> Json:
+    """The vectors of a row ``{id: …, vector: …}``; a key may be named like a vector of the collection."""
+    vector, own = by_name(row.get("vector"), schema), {}
+    for key, value in row.items():
+        if key in _MOVED:
+            continue
+        if schema is None or key not in schema.vectors:
+            hint = did_you_mean(key, _MOVED) or "UPDATE … SET PAYLOAD changes other fields"
+            if resembles(value, None):
+                hint = f"a vector is written vector: {{{key}: …}}"
+            message = f"a row here has `id` and vectors only, not `{key}`"
+            fail("bad-row", message, span, hint)
+        if is_named(vector) and key in vector:
+            message = f"the vector `{key}` is given twice: under `vector`, and as a key of its own"
+            fail("duplicate-vector", message, span, "leave one out")
+        own[key] = value
+    for key in _MOVED:
+        if key not in row and not (own and key == "vector"):
+            fail("bad-row", f"there is no `{key}`", span)
+    return with_own(vector, own)
+
+
+@contextmanager
+def _naming_row(number: int) -> Iterator[None]:
+    """Puts the row's number in front of what is wrong with it."""
+    try:
+        yield
+    except QQLPlanError as exc:
+        found = exc.diagnostic
+        raise QQLPlanError(replace(found, message=f"row {number}: {found.message}")) from None
 
 
 def _delete_payload(statement: nodes.DeletePayload, context: Context) -> _Change:
@@ -297,25 +328,22 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
     schema = context.schema(collection)
     embeds = resolve_embeds(statement.embeds, schema, collection, context)
-    points, without = [], 0
+    points = []
     rows = _rows(statement)
+    notes = RowNotes(statement.span, collection, schema, embeds)
     for number, row in rows:
-        try:
+        notes.number = number
+        with _naming_row(number) if len(rows) > 1 else nullcontext():
             point = row_point(
                 row,
                 schema,
                 collection,
                 statement.span,
                 context.warn,
+                notes,
                 embeds=embeds,
                 needs_id=not statement.insert,
             )
-        except QQLPlanError as exc:
-            if len(rows) == 1:
-                raise
-            found = exc.diagnostic
-            raise QQLPlanError(replace(found, message=f"row {number}: {found.message}")) from None
-        without += bool(missing_texts(row.get("vector"), point["vector"], schema, embeds))
         points.append(point)
     _warn_of_twins([point["id"] for point in points], statement.span, context)
     if schema is None and not embeds and not any(point["vector"] for point in points):
@@ -325,8 +353,7 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
             statement.span,
             "connect to the database, or give schema= or a CREATE COLLECTION in the same script",
         )
-    if without:
-        _warn_of_rows_without(without, embeds, statement.span, context)
+    context.warnings += notes.warnings()
     body = {
         "points": points,
         "update_mode": _mode(statement.mode),
@@ -352,14 +379,6 @@ def _warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> No
             message = f"rows {seen[identity]} and {number} have the same id {identity}"
             context.warn("duplicate-id", message, span, "the later row replaces the earlier one")
         seen[identity] = number
-
-
-def _warn_of_rows_without(count: int, embeds: Sequence[Embed], span: Span, context: Context) -> None:
-    rows = "a row has" if count == 1 else f"{count} rows have"
-    fields = list(dict.fromkeys(name for one in embeds for name in one.fields)) or list(TEXT_FIELDS)
-    of = f"of {', '.join(fields)}"
-    hint = f"the text is a row's first field {of}" if len(fields) > 1 else f"it is made {of}"
-    context.warn("no-text", f"{rows} no text to make a vector of", span, hint)
 
 
 # ------------------------------------------------------------------------------------ BATCH

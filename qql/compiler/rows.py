@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import cast
 
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, field_of
+from qql.compiler.row_keys import OWN_READINGS, is_inference, is_named, is_packed, read_keys
+from qql.compiler.row_notes import RowNotes
 from qql.compiler.scalars import point_id
 from qql.compiler.vectors import check_vector
-from qql.errors import Span, did_you_mean, fail, shown
+from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.rest.types import Body, Json, JsonObject
-from qql.schema import Schema
+from qql.schema import Schema, VectorInfo
 
 __all__ = [
     "TEXT_FIELDS",
@@ -22,7 +25,6 @@ __all__ = [
     "content_uuid",
     "document",
     "make_point",
-    "missing_texts",
     "row_point",
 ]
 
@@ -54,23 +56,25 @@ def row_point(
     collection: str,
     span: Span,
     warn: Warn,
+    notes: RowNotes,
     *,
     embeds: Sequence[Embed] = (),
     needs_id: bool = True,
 ) -> JsonObject:
-    """The point of a row ``{id: …, vector: …, …}``; every other key is payload.
+    """The point of a row ``{id: …, vector: …, …}``; every other key is payload, or a vector (`read_keys`).
 
     Without ``needs_id`` a row without an id gets the UUID of its content. Raises `QQLPlanError`.
     """
-    payload = cast(JsonObject, resolved(dict(row), span))
-    named, vector = "vector" in payload, payload.pop("vector", None)
-    given = "id" in payload
-    identity = payload.pop("id") if given else _made_id(payload, vector, span, warn, needs_id)
-    for key in () if named else payload:
-        if key.lower() in ("vector", "vectors"):
-            message = f"`{key}` is a field like any other here; the vector of a point is called `vector`"
-            warn("vector-in-payload", message, span, "write it as vector: …")
-    return make_point(identity, vector, payload, schema, collection, span, warn, embeds=embeds)
+    fields = cast(JsonObject, resolved(dict(row), span))
+    vector = fields.pop("vector", None)
+    given = "id" in fields
+    identity = fields.pop("id", None)
+    payload, vector, own = read_keys(fields, vector, schema, collection, span, notes)
+    if not given:
+        identity = _made_id(payload, vector, span, warn, needs_id)
+    return make_point(
+        identity, vector, payload, schema, collection, span, warn, notes, embeds=embeds, own=own
+    )
 
 
 def _made_id(payload: Body, vector: Json, span: Span, warn: Warn, needs_id: bool) -> str:
@@ -92,81 +96,82 @@ def make_point(
     collection: str,
     span: Span,
     warn: Warn,
+    notes: RowNotes,
     *,
     embeds: Sequence[Embed] = (),
+    own: Collection[str] = (),
 ) -> JsonObject:
     """``{"id", "vector", "payload"}``, checked.
 
     Every vector that is to be embedded is asked for as an inference object of the payload's text: with
     ``embeds`` those, otherwise each of the collection that has a model and is not given. A vector that is
-    given as null (``vector: {dense: null}``) is left out, and nothing is made in its place.
+    given as null (``vector: {dense: null}``) is left out, and nothing is made in its place. Other vectors
+    that are missing in the end are noted. ``own`` are vectors that were given as keys of the row.
     Raises `QQLPlanError`.
     """
     point: JsonObject = {"id": point_id(nodes.Scalar(identity, span=span))}
     if vector is not None:
-        vector = check_vectors(vector, schema, collection, span)
+        vector = check_vectors(vector, schema, collection, span, own)
     vector = _with_texts(vector, payload, schema, embeds, span, warn)
-    if _is_named(vector):
+    _note_missing(vector, schema, embeds, notes)
+    if is_named(vector):
         vector = {name: value for name, value in vector.items() if value is not None}
     point["vector"] = {} if vector is None else vector  # Qdrant's REST wants the key in any case
     if payload:
         check_payload(payload, span)
         point["payload"] = payload
-        if isinstance(payload.get("payload"), dict) and len(payload) == 1:
-            message = "`payload` is a field like any other here, so the payload holds an object `payload`"
-            warn("nested-payload", message, span, "write the payload's fields beside `id` and `vector`")
     return point
 
 
-def missing_texts(
-    row_vector: Json, point_vector: Json, schema: Schema | None, embeds: Sequence[Embed] = ()
-) -> list[str]:
-    """The vectors that would have been made of a row's text, had it one.
+def _note_missing(vector: Json, schema: Schema | None, embeds: Sequence[Embed], notes: RowNotes) -> None:
+    """Notes the vectors that a point ends without; one that is null is left out on purpose."""
+    found: Collection[str] = vector if is_named(vector) else () if vector is None else ("",)
+    wanted: Collection[str] = schema.vectors if schema is not None else [one.vector for one in embeds]
+    if len(found) < len(wanted):
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            notes.add_without(missing)
+            return
+    for key in notes.telling:
+        notes.add_field(key)
 
-    ``row_vector`` is what the row says of its vectors, where one may be left out on purpose.
-    """
-    given = row_vector if isinstance(row_vector, dict) else {}
-    wanted = [one.vector for one in embeds] or [v.name for v in _embedded(schema)]
-    if _is_named(point_vector):
-        return [name for name in wanted if name not in point_vector and given.get(name, "") is not None]
-    return []
 
-
-def _embedded(schema: Schema | None) -> list[Json]:
+def _embedded(schema: Schema | None) -> list[VectorInfo]:
     """The vectors of a collection that have a model."""
     return [vector for vector in schema.vectors.values() if vector.model] if schema else []
 
 
-def _is_inference(value: Json) -> bool:
-    """Whether a value is Qdrant's inference object. A vector may be called `text`, `image` or `object`."""
-    if not isinstance(value, dict):
-        return False
-    asked = "image" in value or "object" in value
-    return isinstance(value.get("text"), str) or (asked and isinstance(value.get("model"), str))
-
-
-def _is_named(vector: Json) -> bool:
-    """Whether a point's vectors are an object by their names."""
-    return isinstance(vector, dict) and set(vector) != {"indices", "values"} and not _is_inference(vector)
-
-
-def check_vectors(vector: Json, schema: Schema | None, collection: str, span: Span) -> Json:
+def check_vectors(
+    vector: Json, schema: Schema | None, collection: str, span: Span, own: Collection[str] = ()
+) -> Json:
     """What a row or SET VECTOR gives as the vectors of a point, checked by name; null stays.
 
-    Raises `QQLPlanError`.
+    ``own`` are those that were given as keys of a row, which may be payload too. Raises `QQLPlanError`.
     """
     of = f"of `{collection}`"
-    if _is_named(vector) and not _is_packed(vector):
-        return {name: _one_vector(value, name, schema, collection, span) for name, value in vector.items()}
+    if is_named(vector):
+        return {
+            name: (_own_vector if name in own else _one_vector)(value, name, schema, collection, span)
+            for name, value in vector.items()
+        }
     if schema is not None and schema.vectors and "" not in schema.vectors:
         hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
         fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
     return _one_vector(vector, "", schema, collection, span)
 
 
-def _is_packed(value: Json) -> bool:
-    """Whether a value is a multivector as v1 packs it, ``{data: [1, 2, 3, 4], dim: 2}``."""
-    return isinstance(value, dict) and set(value) == {"data", "dim"} and isinstance(value["dim"], int)
+def _own_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+    """A key's value that is a vector, or almost one. Raises `QQLPlanError`, with both readings."""
+    readings = OWN_READINGS.format(name)
+    if is_inference(value):
+        message = f"`{name}` may be the vector of this name, to be made by a model, or a field of the payload"
+        fail("malformed-vector", message, span, readings)
+    try:
+        return _one_vector(value, name, schema, collection, span)
+    except QQLPlanError as exc:
+        found = exc.diagnostic
+        message = f"`{name}` is named like a vector, and its value is almost one: {found.message}"
+        raise QQLPlanError(replace(found, message=message, hint=readings)) from None
 
 
 def _unpacked(value: Body, span: Span) -> list[Json]:
@@ -188,9 +193,9 @@ def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, 
         return None
     if isinstance(value, str):
         return document(value, known.model if known else None)
-    if _is_inference(value):
+    if is_inference(value):
         return _with_model(value, known.model if known else None, span)
-    if _is_packed(value):
+    if is_packed(value):
         value = _unpacked(value, span)
     check_vector(value, known, span, f"of `{collection}`")
     return value
@@ -224,26 +229,22 @@ def _with_texts(
     warn: Warn,
 ) -> Json:
     """The vectors, and an inference object for each that is to be embedded."""
-    given = vector if _is_named(vector) else None
+    given: JsonObject = vector if is_named(vector) else {} if vector is None else {"": vector}
     if not embeds:
-        if vector is not None and given is None:
-            return vector
-        known = _embedded(schema)
-        embeds = [Embed(v.name, "text", v.model) for v in known if v.name not in (given or {})]
-    made = {}
+        embeds = [Embed(v.name, "text", v.model) for v in _embedded(schema) if v.name not in given]
+    made: JsonObject = {}
     for one in embeds:
         content = field_of(payload, one)
         if content is None:
             continue
-        if (one.vector == "" and vector is not None and given is None) or one.vector in (given or {}):
+        if one.vector in given:
             message = f"the vector `{one.vector or '(unnamed)'}` of a row is made of its text again"
             warn("replaced-vector", message, span, "leave it out of USING, or the vector out of the row")
         made[one.vector] = {one.form: content, "model": one.model} if one.model else {one.form: content}
     if not made:
         return vector
-    if made.keys() == {""} and not given:
-        return made[""]
-    return {**(given or {}), **made}
+    found = given | made
+    return found[""] if found.keys() == {""} else found
 
 
 def check_payload(payload: Body, span: Span) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql import nodes
+from qql.compiler.row_keys import needs_block
 from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
 from qql.convert.queries import (
     SELECTIONS,
@@ -88,19 +89,8 @@ def _alone(value: Body) -> bool:
 
 
 def _point(value: Json, at: str) -> JsonObject:
-    found = fields({"id": point_id, "vector": _vectors, "payload": _payload}, "id")(value, at)
+    found = fields({"id": point_id, "vector": _vectors, "payload": given}, "id")(value, at)
     return {k: item for k, item in {"vector": {}, **found}.items() if (k, item) != ("payload", {})}
-
-
-def _payload(value: Json, at: str) -> JsonObject:
-    found = given(value, at)
-    for key in ("id", "vector"):
-        if key in found:
-            hint = (
-                f"UPDATE … SET PAYLOAD = {{{key}: …}} writes such a field; in a row, `{key}` is the point's"
-            )
-            raise refusal(f"{at}.{key}", f"a payload field `{key}` has no word in QQL", hint)
-    return found
 
 
 _UPSERT: Mapping[str, Shape] = {
@@ -299,10 +289,10 @@ _Wait = nodes.Scalar | None
 
 
 def _row(point: _Body) -> JsonObject:
+    """A row that means this point in any collection, whatever its vectors are called."""
     payload = point.get("payload", {})
-    # A field called `Vector` would be taken for the vector where there is none.
-    needed = point["vector"] != {} or any(key.lower() == "vector" for key in payload)
-    return {"id": point["id"], **({"vector": point["vector"]} if needed else {}), **payload}
+    row = {"id": point["id"], **({"vector": point["vector"]} if point["vector"] != {} else {})}
+    return {**row, "payload": payload} if needs_block(payload, None) else {**row, **payload}
 
 
 def _upsert_node(body: _Body, collection: nodes.Name, wait: _Wait) -> nodes.Statement:

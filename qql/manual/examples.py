@@ -40,7 +40,8 @@ UPSERT INTO shops VALUES
 }
 """What every example finds: two small collections."""
 FILES = {
-    "corpus.jsonl": '{"key": "a", "body": "Care of broken arms", "year": 2020}\n',
+    "corpus.jsonl": '{"key": "a", "number": "17", "title": "Arms", "body": "Care of broken arms"}\n',
+    "passages.tsv": "7\tHow hearts beat\n8\tWhy skin burns\n",
     "queries.qql": "COUNT FROM docs;\n",
 }
 """The files that examples read."""

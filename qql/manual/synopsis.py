@@ -39,6 +39,9 @@ _PLACEHOLDERS = {
     "_statement": "statement",
     "DURATION": "30d",
     "block": "block",
+    "column": "name [type]",
+    "joined": "column || 'text' || …",
+    "mapping": "mapping",
     "block_name": "kind",
     "alteration": "change",
     "embedding": "embedding",
@@ -80,6 +83,8 @@ _VALUES_BEHIND = {
     "MODEL": "'model'",
     "SNAPSHOT": "'name'",
     "DATETIME": "'date'",
+    "DELIMITER": "'character'",
+    "HEADER": "{true | false}",
 }
 """What a value is behind a keyword."""
 _OVERRIDES = {
@@ -102,6 +107,8 @@ _OVERRIDES = {
     ("update", "SET"): "vector",
     ("assignment", "VECTOR"): "vector",
     ("mapping", ""): "key",
+    ("_map_source", ""): "column",
+    ("vector_file", "NPY"): "'file'",
     ("delete_vector", "VECTOR"): "vector",
     ("image", "IMAGE"): "'address'",
     ("feedback_item", ","): "score",
@@ -124,7 +131,8 @@ _LEFT_OUT_OF = {
 _FIRST_OF = {"_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
 """Rules whose first alternative says all that is needed."""
 _CALL = re.compile(
-    r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|\w+_DECAY\}?) \("
+    r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY"
+    r"|\w+_DECAY\}?) \("
 )
 _SHORTER = {
     "WITH | PARAMS": "PARAMS",

@@ -12,6 +12,7 @@ from qql.nodes.targets import OrderBy
 
 __all__ = [
     "ClearPayload",
+    "Column",
     "Copy",
     "Count",
     "Delete",
@@ -19,6 +20,7 @@ __all__ = [
     "DeleteVector",
     "Embedding",
     "Facet",
+    "Joined",
     "Mapping",
     "PointStatement",
     "Scroll",
@@ -26,6 +28,7 @@ __all__ = [
     "UpdateVector",
     "UpdateVectors",
     "Upsert",
+    "VectorFile",
 ]
 
 
@@ -205,18 +208,43 @@ class UpdateVectors(Node):
 
 
 @node
+class Joined(Node):
+    """``title || ' ' || text`` in COPY … MAP: a name is a column, a scalar a text between columns."""
+
+    parts: tuple[Name | Scalar, ...]
+
+
+@node
+class VectorFile(Node):
+    """``NPY('vectors.npy')`` in COPY … MAP: vectors in a file beside the rows, one for each."""
+
+    path: Scalar
+
+
+@node
 class Mapping(Node):
-    """``text = body``, ``id = UUID(key)``, ``payload = (a, b)`` in COPY … MAP."""
+    """``text = body``, ``id = UUID(key)``, ``id = INT(key)``, ``payload = (a, b)`` in COPY … MAP."""
 
     target: Name
-    source: Name | tuple[Name, ...]
+    source: Name | Joined | VectorFile | tuple[Name, ...]
     uuid: bool = False
+    integer: bool = False
 
 
-@statement("COPY {collection} FROM {path}", "format map batch on_error")
+@node
+class Column(Node):
+    """``price FLOAT`` in COPY … COLUMNS. Where ``type`` is None, the cells decide."""
+
+    name: Name
+    type: Name | None = None
+
+
+@statement("COPY {collection} FROM {path}", "format columns delimiter header map batch on_error")
 @node
 class Copy(Node):
-    """``COPY c FROM 'file' [FORMAT f] [MAP (id = key, …)] [BATCH n] [ON ERROR SKIP|STOP]``."""
+    """``COPY c FROM 'file' [FORMAT f] [COLUMNS (name type, …)] [DELIMITER ';'] [HEADER b] [MAP (id = key, …)]
+    [BATCH n] [ON ERROR SKIP|STOP]``.
+    """
 
     collection: Name
     path: Scalar
@@ -224,6 +252,9 @@ class Copy(Node):
     map: tuple[Mapping, ...] = ()
     batch: Scalar | None = None
     on_error: str | None = None
+    columns: tuple[Column, ...] = ()
+    delimiter: Scalar | None = None
+    header: Scalar | None = None
 
 
 PointStatement = (

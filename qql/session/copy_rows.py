@@ -8,9 +8,15 @@ from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.compiler.copy_mapping import copy_fields
+from qql.compiler.copy_mapping import (
+    DELIMITED,
+    Beside,
+    copy_columns,
+    copy_fields,
+    copy_format,
+    only_delimited,
+)
 from qql.compiler.plan import Context
-from qql.compiler.rows import TEXT_FIELDS, make_point, missing_texts
 from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
 from qql.rest.request import Request, collection_path
@@ -18,7 +24,10 @@ from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
-from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
+from qql.session.copy_columns import columns_left_out, unseen_columns
+from qql.session.copy_points import CopiedPoints
+from qql.session.row_files import BadRow, RowReader, batches, read_rows
+from qql.session.row_files.reader import format_of
 
 __all__ = ["RowLoad"]
 
@@ -63,16 +72,28 @@ class RowLoad:
         self._progress = progress
         self._bad: list[tuple[int, str]] = []
         self._notes: dict[str, Diagnostic] = {}
-        self._without_vector = 0
+        self._mapping = copy_fields(statement)
+        self._reader: RowReader | None = None
+        self._on_their_way = 0
+        self._made = CopiedPoints(statement, collection, self.schema)
 
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
 
-        Raises `QQLError`; what was written before is in its message.
+        Raises `QQLError`; what was written before is in its message. All else that ends it, Ctrl-C or a fault
+        of an engine, has it in its notes.
         """
-        if not self.skips:
-            self._check()
-        self._load()
+        try:
+            if self._mapping.fields and Path(self.path).is_file():
+                self._find_columns()
+            if not self.skips:
+                self._check()
+            self._load()
+        except QQLError:
+            raise
+        except BaseException as stop:
+            stop.add_note(self._written_so_far())
+            raise
 
     def result(self) -> Result:
         """What was copied, with the warnings about the rows."""
@@ -95,12 +116,36 @@ class RowLoad:
                 if number % 512 == 0:
                     self._report("checking", reader.bytes_read, reader.total)
             self._report("checking", reader.total, reader.total)
-        self._without_vector = 0
+        self._made = CopiedPoints(self.statement, self.collection, self.schema)
+
+    def _find_columns(self) -> None:
+        """Reads a file until every column that MAP names was there, mostly one row; else raises."""
+        with self._open() as reader:
+            for _ in reader:
+                if not reader.points.seen.unseen:
+                    return
+        if found := unseen_columns(reader.points, self._mapping, self.path, self.schema):
+            raise QQLExecutionError(*found)
 
     def _open(self) -> RowReader:
-        fields, id_uuid = copy_fields(self.statement)
-        kind = str(self.statement.format.text).lower() if self.statement.format else None
-        return read_rows(self.path, format=kind, fields=fields, id_uuid=id_uuid)
+        """The rows of the file from the first; what was found out about it before is not looked for again."""
+        self._reader = self._reader.again() if self._reader is not None else self._first_reader()
+        return self._reader
+
+    def _first_reader(self) -> RowReader:
+        given, mapping = self.statement, self._mapping
+        format = format_of(Path(self.path), copy_format(given))
+        only_delimited(given, format, QQLExecutionError)
+        return read_rows(
+            self.path,
+            format=format,
+            fields=mapping.fields,
+            id_uuid=mapping.id_uuid,
+            columns=copy_columns(given),
+            delimiter=None if given.delimiter is None else str(scalar_value(given.delimiter)),
+            header=None if given.header is None else bool(scalar_value(given.header)),
+            arrays={name: one.path for name, one in mapping.fields.items() if isinstance(one, Beside)},
+        )
 
     def _points(self, reader: RowReader) -> Iterator[tuple[int, JsonObject]]:
         """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
@@ -110,7 +155,7 @@ class RowLoad:
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                point = self._point(row, context)
+                point = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
             except QQLPlanError as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
@@ -118,12 +163,6 @@ class RowLoad:
                 self._notes.setdefault(note.code, note)
             context.warnings.clear()
             yield row.line, point
-
-    def _point(self, row: Row, context: Context) -> JsonObject:
-        span = self.statement.span
-        point = make_point(row.id, row.vector, row.payload, self.schema, self.collection, span, context.warn)
-        self._without_vector += bool(missing_texts(row.vector, point["vector"], self.schema))
-        return point
 
     # -- writing
 
@@ -149,9 +188,11 @@ class RowLoad:
 
     def _write(self, request: Request, lines: list[int]) -> None:
         """Writes the points of these lines; of those refused the halves, down to the rows at fault."""
+        self._on_their_way = len(lines)
         try:
             self._call(request)
         except QQLExecutionError as exc:
+            self._on_their_way = 0
             if exc.code not in _FAULTS_OF_ROWS:
                 raise
             if len(lines) == 1:
@@ -161,10 +202,20 @@ class RowLoad:
                 for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
                     self._write(replace(request, body={"points": points[half]}), lines[half])
             else:
-                message = f"{self.path}, lines {lines[0]} to {lines[-1]}: {exc.message}"
+                unit = self._reader.unit if self._reader is not None else "line"
+                message = f"{self.path}, {unit}s {lines[0]} to {lines[-1]}: {exc.message}"
                 raise type(exc)(replace(exc.diagnostic, message=message)) from exc
         else:
             self.written += len(lines)
+            self._on_their_way = 0
+
+    def _written_so_far(self) -> str:
+        """What there is to say where the load was stopped from outside."""
+        written = f"written before: {many(self.written, 'row')}" if self.written else "nothing was written"
+        if not self._on_their_way:
+            return written
+        unsure = "the one that was on its way" if self._on_their_way == 1 else "those that were on their way"
+        return f"{written}; {unsure} ({many(self._on_their_way, 'row')}) may be written, too"
 
     # -- progress and warnings
 
@@ -174,7 +225,8 @@ class RowLoad:
 
     def _refuse(self, line: int, reason: str, hint: str | None = None) -> None:
         """Counts a bad row, or raises where errors stop the load."""
-        message = f"{self.path}, line {line}: {reason}"
+        unit = self._reader.unit if self._reader is not None else "line"
+        message = f"{self.path}, {unit} {line}: {reason}"
         if not self.skips:
             hint = hint or "ON ERROR SKIP leaves bad rows out and says which"
             fail("bad-row", message, self.statement.path.span, hint, error=QQLExecutionError)
@@ -188,8 +240,10 @@ class RowLoad:
         if self.skipped > len(self._bad):
             message = f"{many(self.skipped, 'row')} left out; {len(self._bad)} of them are shown"
             found.append(Diagnostic("bad-row", message, severity="warning"))
-        if self._without_vector:
-            message = f"{many(self._without_vector, 'row')} without a vector, and without a text for it"
-            hint = f"MAP (text = column) names the column; otherwise it is one of {', '.join(TEXT_FIELDS)}"
-            found.append(Diagnostic("no-text", message, hint=hint, severity="warning"))
-        return (*found, *self._notes.values())
+        if self._reader is not None:
+            points = self._reader.points
+            found += [Diagnostic("file-format", note, severity="warning") for note in self._reader.notes]
+            if self.skips:  # of a pipe, which is read once, it is known too late for an error
+                found += unseen_columns(points, self._mapping, self.path, self.schema, "warning")
+            found += columns_left_out(points, self.path)
+        return (*found, *self._made.notes.warnings(), *self._notes.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import TextIO
 from qql.backends.base import Progress
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
+from qql.compiler.row_keys import needs_block
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
-from qql.schema import METADATA_KEY
+from qql.schema import METADATA_KEY, Schema
 from qql.session.files import reason
 from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
@@ -99,12 +100,12 @@ def _write_script(
         file.write(f"CREATE INDEX ON {name} FOR {_identifier(path)}{_index_clause(index)};\n")
     for alias in _aliases(call, collection):
         file.write(f"-- CREATE ALIAS {_identifier(alias)} FOR {name};\n")
-    models = _recorded_models(config)
+    vectors = Schema.from_info(info).vectors
     shards: list[int | str | None] = [*keys] or [None]
     for shard_key in shards:
         shard = "" if shard_key is None else f"\nSHARD {show(shard_key)}"
         for points in _scroll_pages(call, collection, shard_key):
-            _write_points(file, name, points, models, shard)
+            _write_points(file, name, points, vectors, shard)
             done.points += len(points)
             if progress is not None:
                 progress(f"dumping {collection}", done.points, info.get("points_count"))
@@ -268,30 +269,23 @@ def _scroll_pages(call: Call, collection: str, key: int | str | None) -> Iterato
             return
 
 
-def _write_points(file: TextIO, name: str, points: list[Body], models: Mapping[str, str], shard: str) -> None:
-    rows = ",\n".join(_json_text(_upsert_row(point, models)) for point in points)
+def _write_points(file: TextIO, name: str, points: list[Body], vectors: Collection[str], shard: str) -> None:
+    rows = ",\n".join(_json_text(_upsert_row(point, vectors)) for point in points)
     file.write(f"UPSERT INTO {name} VALUES\n{rows}{shard};\n")
-    for point in points:
-        hidden = {key: value for key, value in (point.get("payload") or {}).items() if key in _RESERVED_KEYS}
-        if hidden:
-            condition = f"WHERE id = {show(point['id'])}"
-            file.write(f"UPDATE {name} SET PAYLOAD = {_json_text(hidden)} {condition}{shard};\n")
 
 
-_RESERVED_KEYS = ("id", "vector")
-"""Keys of a row that are no payload; a payload that has them gets them by UPDATE."""
+def _upsert_row(point: Body, vectors: Collection[str]) -> JsonObject:
+    """A row; fields that would be something else beside ``id`` and ``vector`` are in a ``payload: {…}``."""
+    payload = point.get("payload") or {}
+    row = {"id": point["id"], "vector": _row_vectors(point.get("vector"), vectors)}
+    return {**row, "payload": payload} if needs_block(payload, vectors) else {**row, **payload}
 
 
-def _upsert_row(point: Body, models: Mapping[str, str]) -> JsonObject:
-    payload = {key: value for key, value in (point.get("payload") or {}).items() if key not in _RESERVED_KEYS}
-    return {"id": point["id"], "vector": _row_vectors(point.get("vector"), models), **payload}
-
-
-def _row_vectors(vector: Json, models: Mapping[str, str]) -> Json:
-    """The vectors of a row. One that a model would make, and the point has not, is null: none is made."""
+def _row_vectors(vector: Json, vectors: Collection[str]) -> Json:
+    """The vectors of a row. One that the point has not is null: none is made, and none is missed."""
     if isinstance(vector, list):
         return vector
-    given = dict.fromkeys(models) | dict(vector or {})
+    given = dict.fromkeys(vectors) | dict(vector or {})
     return {name: given[name] for name in sorted(given)}
 
 

@@ -327,6 +327,9 @@ class Session:
         except QQLExecutionError as exc:
             # What was to be written is written, so the statement has not failed.
             return tuple(replace(found, severity="warning") for found in exc.diagnostics)
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"everything is written; only the indexes of {collection} are not built")
+            raise
         return ()
 
     # -- statements that the session carries out itself
@@ -361,7 +364,11 @@ class Session:
         )
         load.run()
         result = load.result()
-        return replace(result, warnings=result.warnings + self._build_indexes(collection))
+        try:
+            return replace(result, warnings=result.warnings + self._build_indexes(collection))
+        except KeyboardInterrupt as stop:
+            stop.add_note(str(result.message))
+            raise
 
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
         path = str(scalar_value(statement.path))

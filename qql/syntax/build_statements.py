@@ -10,7 +10,7 @@ from qql.nodes import Condition, Name, Option, Param, Scalar
 from qql.rest.limits import BM25
 from qql.syntax.clauses import Clause, check_depth, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, NamedPart, Parts, hybrid_sides, parts_once
-from qql.syntax.lexer import Token, syntax_error
+from qql.syntax.lexer import Token, string_value, syntax_error
 
 __all__ = ["Statements"]
 
@@ -148,17 +148,37 @@ class Statements:
     def copy_map(self, mappings: tuple[nodes.Mapping, ...]) -> Clause:
         return Clause("map", mappings, span_now())
 
+    def copy_columns(self, *columns: nodes.Column | None) -> Clause:
+        return Clause("columns", tuple(one for one in columns if one is not None), span_now())
+
+    def copy_delimiter(self, delimiter: Scalar) -> Clause:
+        return Clause("delimiter", delimiter, span_now())
+
+    def copy_header(self, given: Scalar | None) -> Clause:
+        return Clause("header", given or Scalar(True, span=span_now()), span_now())
+
     def copy_batch(self, size: Scalar) -> Clause:
         return Clause("batch", size, span_now())
 
     def copy_on_error(self, word: Token) -> Clause:
         return Clause("on_error", word.type.lower(), span_now())
 
-    def map(self, *mappings: nodes.Mapping) -> tuple[nodes.Mapping, ...]:
-        return mappings
+    def map(self, *mappings: nodes.Mapping | None) -> tuple[nodes.Mapping, ...]:
+        return tuple(one for one in mappings if one is not None)
 
-    def uuid_mapping(self, target: Name, source: Name) -> nodes.Mapping:
-        return nodes.Mapping(target, source, True, span=span_now())
+    def uuid_mapping(self, target: Name, source: Name | nodes.Joined) -> nodes.Mapping:
+        return nodes.Mapping(target, source, uuid=True, span=span_now())
+
+    def integer_mapping(self, target: Name, source: Name | nodes.Joined) -> nodes.Mapping:
+        return nodes.Mapping(target, source, integer=True, span=span_now())
+
+    def joined(self, *parts: Name | Scalar) -> nodes.Joined:
+        return nodes.Joined(parts, span=span_now())
+
+    def joined_text(self, token: Token) -> Name | Scalar:
+        text = string_value(token)
+        column = token.text.startswith("`")
+        return Name(text, span=span_now()) if column else Scalar(text, span=span_now())
 
     def list_mapping(self, target: Name, sources: tuple[Name, ...]) -> nodes.Mapping:
         return nodes.Mapping(target, sources, span=span_now())

@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     | (?P<VERBATIM> `[^`]*+` )
     | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+ | \? )
     | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
-    | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) )
+    | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) | \|\| )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -67,13 +67,14 @@ _SYMBOLS = {
     "-": "MINUS",
     "*": "STAR",
     "/": "SLASH",
+    "||": "CONCAT",
 }
-ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION"})
-"""Terminals that only formulas (and SELECT) know; elsewhere they are no part of the language."""
+ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION", "CONCAT"})
+"""Terminals that only formulas (and SELECT, and MAP) know; elsewhere they are no part of the language."""
 _TRIPLES = ("'''", '"""')
 SIGNS = {
     "&&": "conditions are joined by AND",
-    "||": "conditions are joined by OR",
+    "||": "conditions are joined by OR; in MAP of COPY, `a || ' ' || b` joins columns",
     "!": "write NOT before a condition",
     "#": "a comment begins with `--`",
     "//": "a comment begins with `--`",
@@ -138,7 +139,7 @@ def cut(text: str, pos: int) -> Token:
     if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
         bad_character(text, pos)  # a raw string without an end
     if kind == "SYMBOL":
-        kind = _SYMBOLS[text[pos]]
+        kind = _SYMBOLS[text[pos:end]]
     return Token(kind, text[pos:end], pos, end)
 
 

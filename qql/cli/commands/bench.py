@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from qql.backends.base import Progress
 from qql.cli.commands.connection import open_session, target_of
 from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import pluralize
 from qql.cli.commands.pipelines import (
     Call,
     calls_of,
@@ -21,9 +22,9 @@ from qql.cli.commands.pipelines import (
     pipelines_of,
     require,
 )
-from qql.cli.commands.report import Section, check_output, show_report
+from qql.cli.commands.report import Section, check_output, collected, show_report
 from qql.cli.render import Renderer
-from qql.cli.usage import UsageError
+from qql.cli.usage import INTERRUPTED, UsageError
 from qql.errors import QQLError
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Query
@@ -59,19 +60,29 @@ def bench(args: Arguments, console: Renderer) -> int:
     _check_concurrency(args)
     check_output(args)
     queries = load_queries(args) if "queries" in args else []
-    found: dict[str, Figures] = {}
     with open_measured_session(args, console) as (session, progress):
         pipelines = pipelines_of(args, session, files)
         calls = {name: _calls_of_pipeline(args, one, queries) for name, one in pipelines.items()}
-        for name, pipeline in pipelines.items():
-            found[name] = _Benchmark(args, name, pipeline, progress).figures(calls[name])
-    data = {"version": 1, "pipelines": [_figures_dict(name, files[name], one) for name, one in found.items()]}
+        figures = (
+            (name, _Benchmark(args, name, pipeline, progress).figures(calls[name]))
+            for name, pipeline in pipelines.items()
+        )
+        measured, complete = collected(figures)
+    found = dict(measured)
+    data = {
+        "version": 1,
+        "complete": complete,
+        "pipelines": [_figures_dict(name, files[name], one) for name, one in found.items()],
+    }
     rows = [{"pipeline": name, **latency_cells(one.times)} for name, one in found.items()]
-    show_report(args, console, _timing_sections(args, found), data, rows)
+    show_report(args, console, _timing_sections(args, found), data, rows, complete=complete)
     few = [name for name, one in found.items() if one.times.count < _DEFAULT_CALLS]
     if few:
         names = ", ".join(few)
         console.note(f"note: with fewer than {_DEFAULT_CALLS} calls, p99 is the slowest of them: {names}")
+    if not complete:
+        console.note(f"interrupted: {len(found)} of {pluralize(len(files), 'pipeline')} were measured")
+        return INTERRUPTED
     return 0
 
 

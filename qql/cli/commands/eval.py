@@ -27,9 +27,9 @@ from qql.cli.commands.pipelines import (
     pipelines_of,
     require,
 )
-from qql.cli.commands.report import Section, check_output, distinct_warnings, show_report
+from qql.cli.commands.report import Section, check_output, collected, distinct_warnings, show_report
 from qql.cli.render import Renderer
-from qql.cli.usage import UsageError, decode_script
+from qql.cli.usage import INTERRUPTED, UsageError, decode_script
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
 from qql.evaluation.documents import document_key, ranking
@@ -70,16 +70,22 @@ def eval_(args: Arguments, console: Renderer) -> int:
     warnings: list[Diagnostic] = []
     if scripts:
         found |= _measure_pipelines(args, console, scripts, paths, judged, warnings)
-    measured = {name: found[name] for name in files}
+    measured = {name: found[name] for name in files if name in found}
+    complete = len(measured) == len(files)
+    baseline = baseline if baseline in measured else None
     outcome = outcome_of(measured, judged.qrels, measures, [query.id for query in judged.queries], baseline)
     warnings += outcome.warnings(partly="limit_queries" in args)
     data = outcome.to_dict(judged.qrels) | {"notes": [warning.to_dict() for warning in warnings]}
+    data["complete"] = complete
     rows = query_rows(outcome.evaluations) if "per_query" in args else outcome.rows()
-    show_report(args, console, list(_quality_sections(args, outcome)), data, rows)
+    show_report(args, console, list(_quality_sections(args, outcome)), data, rows, complete=complete)
     console.warn(warnings)
     for one in measured.values():
         if one.written:
             console.note(f"wrote {one.written}")
+    if not complete:
+        console.note(f"interrupted: {len(measured)} of {pluralize(len(files), 'pipeline')} were measured")
+        return INTERRUPTED
     return 0
 
 
@@ -91,8 +97,19 @@ def _measure_pipelines(
     judged: _Judged,
     warnings: list[Diagnostic],
 ) -> dict[str, Measured]:
-    """Asks all queries of each pipeline, and writes its run file where ``paths`` has one."""
-    found = {}
+    """Asks all queries of each pipeline, and writes its run file where ``paths`` has one.
+
+    Ctrl-C leaves out the pipelines that were not asked all of them.
+    """
+
+    def measure(name: str, pipeline: Pipeline) -> Measured:
+        evaluator = _Evaluator(args, name, pipeline, judged.qrels, progress, warnings)
+        found = evaluator.measure_all(calls[name])
+        if name in paths:
+            write_run(paths[name], evaluator.run_to_write(plans[name]), re.sub(r"\s+", "_", name))
+            found.written = str(paths[name])
+        return found
+
     with open_measured_session(args, console) as (session, progress):
         pipelines = pipelines_of(args, session, scripts)
         calls = {name: calls_of(args, one, judged.queries) for name, one in pipelines.items()}
@@ -101,13 +118,8 @@ def _measure_pipelines(
         if "doc_id" not in args:
             collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
             warnings += absent_documents(session, collections, judged.queries, judged.qrels)
-        for name, pipeline in pipelines.items():
-            evaluator = _Evaluator(args, name, pipeline, judged.qrels, progress, warnings)
-            found[name] = evaluator.measure_all(calls[name])
-            if name in paths:
-                write_run(paths[name], evaluator.run_to_write(plans[name]), re.sub(r"\s+", "_", name))
-                found[name].written = str(paths[name])
-    return found
+        done, _ = collected((name, measure(name, pipeline)) for name, pipeline in pipelines.items())
+    return dict(done)
 
 
 # ------------------------------------------------------------------------------------------- arguments

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, open_output, use_color
@@ -15,7 +16,7 @@ from qql.errors import Diagnostic
 from qql.rest.types import JsonObject
 from qql.result import Result
 
-__all__ = ["Section", "check_output", "distinct_warnings", "show_report", "six_digits"]
+__all__ = ["Section", "check_output", "collected", "distinct_warnings", "show_report", "six_digits"]
 
 
 def check_output(args: Arguments) -> None:
@@ -24,6 +25,25 @@ def check_output(args: Arguments) -> None:
         path = Path(args["output"])
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise UsageError.make("file-unwritable", f"cannot write {path}")
+
+
+_T = TypeVar("_T")
+
+
+def collected(found: Iterable[_T]) -> tuple[list[_T], bool]:
+    """What was measured one after the other, and whether it is all; Ctrl-C ends it with what there is.
+
+    Raises `KeyboardInterrupt` where there is nothing yet.
+    """
+    out: list[_T] = []
+    try:
+        for one in found:
+            out.append(one)
+    except KeyboardInterrupt:
+        if not out:
+            raise
+        return out, False
+    return out, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +62,15 @@ def show_report(
     sections: Sequence[Section],
     data: JsonObject,
     rows: list[JsonObject],
+    *,
+    complete: bool = True,
 ) -> None:
-    """Writes the result: ``sections`` for people, ``data`` as JSON, ``rows`` as jsonl and csv."""
+    """Writes the result: ``sections`` for people, ``data`` as JSON, ``rows`` as jsonl and csv.
+
+    What is not ``complete`` (`collected`) is marked so.
+    """
+    if not complete and sections:
+        sections = [replace(sections[0], title=f"{sections[0].title} (incomplete)"), *sections[1:]]
     with open_output(args, console) as file:
         console.format = format_of(args, "table")
         console.color = use_color(args, file)

@@ -24,9 +24,9 @@ from qql.cli.commands.pipelines import (
     pipelines_of,
     require,
 )
-from qql.cli.commands.report import Section, check_output, show_report
+from qql.cli.commands.report import Section, check_output, collected, show_report
 from qql.cli.render import Renderer, json_text
-from qql.cli.usage import UsageError
+from qql.cli.usage import INTERRUPTED, UsageError
 from qql.errors import Diagnostic, QQLError
 from qql.evaluation.documents import Key, document_key, ranking
 from qql.evaluation.files import Qrels, Query
@@ -92,7 +92,7 @@ def tune(args: Arguments, console: Renderer) -> int:
         if "doc_id" not in args:
             warnings += absent_documents(session, [script.plan.collection], queries, qrels)
         experiment = _Experiment(args, qrels, measures, chosen, kept, progress)
-        trials = experiment.run_all(variants, current)
+        trials, complete = collected(experiment.run_all(variants, current))
     first = measures[0]
     front = pareto_front(trials, quality=lambda one: one.means[first], latency=lambda one: one.seconds)
     rows = [_trial_row(args, one, front) for one in trials]
@@ -100,14 +100,19 @@ def tune(args: Arguments, console: Renderer) -> int:
         "version": 1,
         "measures": [str(measure) for measure in measures],
         "latency": args.get("latency", "p50"),
+        "complete": complete,
         "queries": {"chosen_by": len(chosen), "kept_apart": len(kept)},
         "tried": [_trial_dict(one, front, script) for one in trials],
     }
-    show_report(args, console, list(_tuning_sections(args, trials, front, script, first)), data, rows)
+    sections = list(_tuning_sections(args, trials, front, script, first))
+    show_report(args, console, sections, data, rows, complete=complete)
     console.warn(warnings)
     if not kept:
         flattered = f"note: the queries that chose these settings ({len(chosen)}) flatter them"
         console.note(f"{flattered}; --holdout 0.3 keeps some apart, and measures with those too")
+    if not complete:
+        console.note(f"interrupted: {len(trials)} of {pluralize(len(variants), 'setting')} were tried")
+        return INTERRUPTED
     return 0
 
 
@@ -241,14 +246,12 @@ class _Experiment:
         self.chosen, self.kept = chosen, kept
         self.key: Key = document_key(qrels, args.get("doc_id"))
 
-    def run_all(self, variants: Sequence[Variant], current: Variant | None) -> list[Trial]:
+    def run_all(self, variants: Sequence[Variant], current: Variant | None) -> Iterator[Trial]:
         self.run_one(variants[0], current=False)  # the first run pays for what is loaded then
-        out = []
         for at, variant in enumerate(variants):
             self.progress("settings", at, len(variants))
-            out.append(self.run_one(variant, current=variant is current))
+            yield self.run_one(variant, current=variant is current)
         self.progress("settings", len(variants), len(variants))
-        return out
 
     def run_one(self, variant: Variant, *, current: bool) -> Trial:
         run: dict[str, list[str]] = {}

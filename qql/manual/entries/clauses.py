@@ -236,4 +236,37 @@ CLAUSES: tuple[Entry, ...] = (
         "DELETE FROM docs WHERE id = 1 WAIT true;",
         see=("UPSERT",),
     ),
+    _clause_entry(
+        "MAP",
+        "",
+        "Says in COPY what a column becomes. `text = body` renames it and leaves all others as they are; a "
+        "vector is named like a field. `text = title || ' ' || text` joins columns and texts: what a row "
+        "lacks (or has as null, or empty) is left out with the text in front of it, the first with the "
+        "text behind it; a column whose name needs quotes has backticks there. `text = row.text` goes into "
+        "an object, unless a column has the dot in its name. `payload = (a, b)` keeps these columns only, "
+        "`payload = column` takes an object for the whole payload; a warning names what is left out. "
+        "`id = INT(key)` makes an integer of a text of digits, `id = UUID(key)` a stable id of any text. "
+        "`v = NPY('file.npy')` brings the vectors `v` from a file beside the rows.",
+        "COPY docs FROM 'corpus.jsonl' MAP (id = INT(number), text = title || '. ' || body);\n"
+        "SELECT * FROM docs WHERE id = 17;",
+        where="mapping",
+        covers="map copy_map joined joined_part joined_text vector_file integer_mapping",
+        form="COPY … MAP (mapping [, …])",
+        see=("COPY", "UUID"),
+        words=("INT", "NPY"),
+    ),
+    _clause_entry(
+        "COLUMNS",
+        "",
+        "Names the columns of a CSV or TSV file in COPY, and their types: TEXT, INTEGER, FLOAT, BOOL or "
+        "JSON; a column without one has the type that its cells have. Where all of the names stand in the "
+        "first line, that is the header, and COLUMNS may name a part of it; otherwise the file has no "
+        "header, and COLUMNS names every column. HEADER true or false says it outright. DELIMITER is the "
+        "character between cells, such as ';' or '\\t'.",
+        "COPY docs FROM 'passages.tsv' COLUMNS (id INTEGER, text TEXT);\nSELECT * FROM docs WHERE id = 8;",
+        covers="copy_columns column copy_delimiter copy_header",
+        form="COPY … COLUMNS (name [type] [, …]) [DELIMITER 'character'] [HEADER [true | false]]",
+        see=("COPY", "MAP"),
+        words=("DELIMITER", "HEADER"),
+    ),
 )

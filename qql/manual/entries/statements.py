@@ -329,15 +329,15 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "COPY",
         "copy",
-        "Loads a file of JSON Lines, CSV or TSV (also gzipped) into a collection. MAP says which field "
-        "of a line is the id, the text of a vector, a field of the payload; UUID(field) makes a stable "
-        "id of any text. Without ON ERROR SKIP the file is checked first, and nothing is written if a "
-        "line is bad.",
-        "COPY docs FROM 'corpus.jsonl' MAP (id = UUID(key), text = body, payload = (year)) BATCH 500 ON "
-        "ERROR SKIP;",
-        covers="copy_option copy_format copy_map copy_batch copy_on_error map mapping",
-        see=("UPSERT", "DUMP"),
-        words=("MAP", "FORMAT", "ON ERROR", "LOAD"),
+        "Loads the rows of a file into a collection. The columns `id` and `vector` are the point's, all "
+        "others its payload; MAP says otherwise. Without ON ERROR SKIP the file is checked first, and "
+        "nothing is written if a row is bad. A column that MAP names and no row has is an error; of a "
+        "pipe, which is read once and needs ON ERROR SKIP, a warning at the end.",
+        "COPY docs FROM 'corpus.jsonl'\n"
+        "MAP (id = UUID(key), text = title || ' ' || body, payload = (title)) BATCH 500 ON ERROR SKIP;",
+        covers="copy_option copy_format copy_batch copy_on_error",
+        see=("MAP", "COLUMNS", "UPSERT", "DUMP"),
+        words=("FORMAT", "ON ERROR", "LOAD"),
     ),
     _statement_entry(
         "OPTIMIZE",

@@ -136,15 +136,14 @@ class TableReader:
         return None
 
     def _check_wanted(self, lines: Lines, names: list[str]) -> None:
-        for wanted in [*self._points.sources, *(self._table.types or ())]:
-            head = wanted.partition(".")[0]
-            if wanted not in names and not (head in self._points.opened and head in names):
-                fail(
-                    "unknown-column",
-                    f"the file {lines.path} has no column `{wanted}`",
-                    hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
-                    error=QQLExecutionError,
-                )
+        typed = [name for name in self._table.types or () if name not in names]
+        for wanted in [*self._points.absent(names), *typed]:
+            fail(
+                "unknown-column",
+                f"the file {lines.path} has no column `{wanted}`",
+                hint=did_you_mean(wanted, names) or f"its columns are {', '.join(names)}",
+                error=QQLExecutionError,
+            )
 
     def _known_reader(self, name: str, delimiter: str) -> CellReader | None:
         """The reader of a column that does not hang on its cells."""

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from qql.compiler.bind import stable_uuid
+from qql.compiler.copy_mapping import Beside, Digits, Joined, columns_of
 from qql.compiler.rows import content_uuid
 from qql.errors import QQLExecutionError, fail
 from qql.nodes import is_uuid
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
+from qql.session.row_files.columns import (
+    MISSING,
+    Sightings,
+    Used,
+    find,
+    joined,
+    put,
+    remove,
+    steps_of,
+    unused,
+)
 from qql.session.row_files.row import Row, RowError, abbreviated
 
 __all__ = ["Fields", "PointMapping"]
 
-Fields = Mapping[str, str | Sequence[str]]
-"""Part of the point (``id``, ``vector``, ``payload``, or a field of the payload) ← column or columns."""
+Fields = Mapping[str, str | Sequence[str] | Joined | Digits | Beside]
+"""Part of the point (``id``, ``vector``, ``payload``, or a field of the payload) ← what it is made of."""
+_MOST_LEFT_OUT = 100  # names that are kept for a warning
 
 
 class PointMapping:
     """What ``fields`` and ``id_uuid`` say about the way from a row to a point.
 
-    ``sources`` are the columns that ``fields`` names. Raises `QQLExecutionError` (``bad-mapping``).
+    ``sources`` are the columns that ``fields`` names, ``opened`` those that a path goes into (unless another
+    column has the whole path for its name), ``joins`` says whether columns are joined. ``seen`` knows which
+    columns were in a row, ``left_out`` those that arrived nowhere.
+
+    Raises `QQLExecutionError` (``bad-mapping``).
     """
 
     def __init__(self, fields: Fields, id_uuid: bool) -> None:
@@ -30,55 +47,127 @@ class PointMapping:
         self._id_required = id_uuid or "id" in fields
         whole = fields.get("payload")
         self.payload_name = whole if isinstance(whole, str) else None
-        self._selected = None if whole is None or isinstance(whole, str) else tuple(whole)
-        single: dict[str, str] = {}
-        for target, source in fields.items():
-            if target != "payload":
-                if not isinstance(source, str):
-                    message = f"`{target}` takes one column; only `payload` takes several"
-                    fail("bad-mapping", message, error=QQLExecutionError)
-                single[target] = source
-        self.id_name = single.pop("id", "id")
-        self.vector_name = single.pop("vector", "vector")
-        self._renamed = single
-        self.joins = False
-        self.opened: set[str] = set()
-        # A UUID cannot be read back, so the column that it is made of stays in the payload.
-        made = set() if id_uuid else {self.id_name}
-        self._taken = made | {self.vector_name, *single.values()}
-        self.sources = [
-            name for source in fields.values() for name in ((source,) if isinstance(source, str) else source)
-        ]
+        selected = isinstance(whole, Sequence) and not isinstance(whole, str)
+        self._selected = tuple(columns_of(whole)) if selected else None
+        single = {
+            target: _one_column(target, source) for target, source in fields.items() if target != "payload"
+        }
+        identity = single.pop("id", "id")
+        self._id_digits = isinstance(identity, Digits)
+        self._identity = identity.of if isinstance(identity, Digits) else identity
+        self.id_name = self._identity if isinstance(self._identity, str) else None
+        # MAP (v = vector) gives that column to the vector `v`.
+        vector = single.pop("vector", None if "vector" in single.values() else "vector")
+        self.vector_name = vector if isinstance(vector, str) else None
+        self._fields: dict[str, str | Joined] = {
+            target: source for target, source in single.items() if not isinstance(source, Digits)
+        }
+        self.sources = list(dict.fromkeys(name for one in fields.values() for name in columns_of(one)))
+        self.opened: Collection[str] = {name.partition(".")[0] for name in self.sources if "." in name}
+        self.joins = any(isinstance(one, Joined) for one in (*self._fields.values(), self._identity))
+        self.seen = Sightings(self.sources)
+        self.left_out: dict[str, None] = {}
+        self._moved = self._moved_columns()
+        self._moved_paths = [name for name in self._moved if "." in name]
+        self._used = self._used_columns()
 
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
         """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
-        payload = self._payload(row)
-        vector = row.get(self.vector_name)
+        self.seen.look(row)
+        payload = self._payload(row, written)
+        vector = None if self.vector_name is None else find(self.vector_name, row)
+        vector = None if vector is MISSING else vector
         if vector is not None and not isinstance(vector, list | dict):
             raise RowError(f"`{self.vector_name}` has to be a list or an object, not {abbreviated(vector)}")
-        identity = row.get(self.id_name)
-        if identity is not None:
+        identity = self._value(self._identity, row, written)
+        if identity is not MISSING and identity is not None:
             return Row(line, self._id(identity), payload, vector)
         if self._id_required:
-            raise RowError(f"there is no `{self.id_name}` for the id")
-        return Row(line, content_uuid(payload, vector), payload, vector)
+            raise RowError(f"there is no {_named(self._identity)} for the id")
+        return Row(line, content_uuid(payload, vector), payload, vector, made=True)
 
-    def _payload(self, row: JsonObject) -> JsonObject:
+    def absent(self, header: Collection[str]) -> list[str]:
+        """The columns among ``sources`` that a table with this header has not.
+
+        The others count as seen, whatever their cells hold; ``opened`` are those that a path goes into.
+        """
+        unknown = [name for name in self.sources if name not in header]
+        heads = {name: name.partition(".")[0] for name in unknown if "." in name}
+        self.opened = set(heads.values())
+        self.seen.unseen = dict.fromkeys(unknown)
+        return [name for name in unknown if heads.get(name) not in header]
+
+    # -- what becomes of the columns
+
+    def _moved_columns(self) -> set[str]:
+        """The columns that are not payload under their own names."""
+        moved = {name for name in (self.vector_name, self.payload_name) if name is not None}
+        # What an id or a text is made of cannot be read back from it, so it stays in the payload.
+        if self.id_name is not None and not self._id_uuid:
+            moved.add(self.id_name)
+        for target, source in self._fields.items():
+            if isinstance(source, str):
+                moved.add(source)
+            elif target in source.columns:
+                moved.add(target)  # `text = title || text` replaces the text
+        return moved
+
+    def _used_columns(self) -> Used | None:
+        """Where the payload is not all that the other columns are: the columns that arrive somewhere."""
+        if self._selected is None and self.payload_name is None:
+            return None
+        used: Used = {}
+        single = (self.id_name, self.vector_name, *self._fields.values())
+        for name in [*self.sources, *(one for one in single if isinstance(one, str))]:
+            used[name] = None
+            *path, last = name.split(".")
+            inner: Used | None = used
+            for step in path:
+                inner = None if inner is None else inner.setdefault(step, {})
+            if inner is not None:
+                inner[last] = None
+        return used
+
+    def _payload(self, row: JsonObject, written: Mapping[str, str] | None) -> JsonObject:
+        if self._used is not None and len(self.left_out) < _MOST_LEFT_OUT:
+            self.left_out.update(dict.fromkeys(unused(row, self._used)))
+        payload = self._own_payload(row)
+        for target, source in self._fields.items():
+            value = self._value(source, row, written)
+            if value is not MISSING:
+                if target in payload:
+                    message = f"`{target}` is there twice: as itself, and mapped from {_named(source)}"
+                    raise RowError(message)
+                payload[target] = value
+        return payload
+
+    def _own_payload(self, row: JsonObject) -> JsonObject:
+        """The payload without the fields that are mapped."""
         if self.payload_name is not None:
-            whole = row.get(self.payload_name)
+            whole = find(self.payload_name, row)
+            whole = None if whole is MISSING else whole
             if not isinstance(whole, dict | None):
                 raise RowError(f"`{self.payload_name}` has to be an object, not {abbreviated(whole)}")
-            payload = dict(whole or {})
-        elif self._selected is not None:
-            payload = {name: row[name] for name in self._selected if name in row}
-        else:
-            payload = {name: value for name, value in row.items() if name not in self._taken}
-        for target, source in self._renamed.items():
-            if source in row:
-                if target in payload:
-                    raise RowError(f"`{target}` is there twice: as itself, and mapped from `{source}`")
-                payload[target] = row[source]
+            return dict(whole or {})
+        payload: JsonObject = {}
+        if self._selected is not None:
+            for name in self._selected:
+                if (value := find(name, row)) is not MISSING:
+                    put(payload, steps_of(name, row), value)
+            return payload
+        payload = {name: value for name, value in row.items() if name not in self._moved}
+        for name in self._moved_paths:
+            if name not in row:
+                remove(payload, steps_of(name, row))
         return payload
+
+    def _value(self, source: str | Joined, row: JsonObject, written: Mapping[str, str] | None) -> Json:
+        if isinstance(source, str):
+            return find(source, row)
+        text = joined(source, row, written)
+        return MISSING if text is None else text
+
+    # -- ids
 
     def _id(self, value: Json) -> int | str:
         integer = isinstance(value, int) and not isinstance(value, bool)
@@ -86,9 +175,40 @@ class PointMapping:
             return stable_uuid(str(value))
         if integer and 0 <= value <= U64:
             return int(value)
+        if self._id_digits:
+            return self._integer(value)
         if isinstance(value, str) and is_uuid(value):
             return str(uuid.UUID(value))
+        column = self.id_name or "…"
+        digits = ""
+        if isinstance(value, str) and value.isdecimal():
+            digits = f", `id = INT({column})` one of digits"
         raise RowError(
             f"the id {abbreviated(value)} is neither an unsigned integer nor a UUID; "
-            f"`id = UUID({self.id_name})` makes one of any string"
+            f"`id = UUID({column})` makes one of any string{digits}"
         )
+
+    def _integer(self, value: Json) -> int:
+        """The integer that ``INT(column)`` makes: one that gives the same digits back."""
+        plain = isinstance(value, str) and value.isascii() and value.isdecimal()
+        if plain and len(value) <= 20 and str(int(value)) == value and int(value) <= U64:
+            return int(value)
+        why = "has leading zeros" if plain and value[0] == "0" else "is no unsigned integer of 64 bits"
+        column = self.id_name or "…"
+        raise RowError(f"the id {abbreviated(value)} {why}; `id = UUID({column})` makes an id of any string")
+
+
+def _one_column(target: str, source: str | Sequence[str] | Joined | Digits | Beside) -> str | Joined | Digits:
+    """A source that is no list. Raises `QQLExecutionError`."""
+    if isinstance(source, Joined | str):
+        return source
+    if isinstance(source, Beside):
+        return source.column
+    if isinstance(source, Digits) and target == "id":
+        return source
+    message = f"`{target}` takes one column; only `payload` takes several"
+    fail("bad-mapping", message, error=QQLExecutionError)
+
+
+def _named(source: str | Joined) -> str:
+    return " or ".join(f"`{name}`" for name in columns_of(source))

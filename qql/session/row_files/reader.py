@@ -20,7 +20,7 @@ from qql.session.row_files.row import BadRow, Record, Row, RowError
 from qql.session.row_files.source import ByteSource
 from qql.session.row_files.table import Table
 
-__all__ = ["FORMATS", "RowReader", "batches", "read_rows"]
+__all__ = ["FORMATS", "RowReader", "batches", "format_of", "read_rows"]
 
 FORMATS = {
     "jsonl": (".jsonl", ".ndjson", ".jsonlines"),
@@ -72,7 +72,7 @@ def read_rows(
     ``bad-mapping``, ``not-a-file`` (a pipe, for a format that needs a file), ``missing-library``.
     """
     path = Path(path)
-    name = _format_of(path, format)
+    name = format_of(path, format)
     if name not in DELIMITERS:
         for what, given in (("columns", columns), ("a delimiter", delimiter), ("a header", header)):
             if given is not None:
@@ -139,6 +139,11 @@ class RowReader(Iterator["Row | BadRow"]):
 
     total: int | None
     """Bytes of the file as it lies on the disk; None where that is not known (a pipe)."""
+
+    @property
+    def points(self) -> PointMapping:
+        """What makes points of the rows; it knows which columns there were."""
+        return self._reading.points
 
     @property
     def unit(self) -> str:
@@ -264,7 +269,8 @@ def _with_vector(
         return exc
 
 
-def _format_of(path: Path, given: str | None) -> str:
+def format_of(path: Path, given: str | None) -> str:
+    """The format of a file: the given one, or the one that its name tells. Raises `QQLExecutionError`."""
     if given is not None:
         if given.lower() in FORMATS:
             return given.lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
@@ -17,12 +17,16 @@ I64 = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One point; ``line`` is counted from 1, ``vector`` None where the file has none."""
+    """One point; ``line`` is counted from 1, ``vector`` None where the file has none.
+
+    ``made`` says that the id is the UUID of the content, since the row has none.
+    """
 
     line: int
     id: int | str
     payload: JsonObject
     vector: JsonObject | list[Json] | None = None
+    made: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

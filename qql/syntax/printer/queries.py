@@ -165,6 +165,7 @@ _PRINTERS: Mapping[str, Callable[..., Doc]] = {
     "provenance": lambda _: "WITH PROVENANCE",
     "embeds": lambda embeds: group(listing("USING", map(document, embeds))),
     "update_filter": _filter("UPDATE FILTER"),
+    "columns": lambda columns: cat("COLUMNS ", bracketed("(", map(document, columns), ")")),
     "map": lambda mappings: cat("MAP ", bracketed("(", map(document, mappings), ")")),
     "on_error": lambda word: f"ON ERROR {word.upper()}",
 }

@@ -144,8 +144,32 @@ def _batch(node: nodes.Batch) -> Doc:
 def _mapping(node: nodes.Mapping) -> Doc:
     if isinstance(node.source, tuple):
         return anchored(node, f"{name_text(node.target)} = ", name_list(node.source))
-    source = f"UUID({name_text(node.source)})" if node.uuid else name_text(node.source)
-    return anchored(node, f"{name_text(node.target)} = {source}")
+    source = document(node.source)
+    word = "UUID" if node.uuid else "INT" if node.integer else ""
+    return anchored(node, f"{name_text(node.target)} = ", cat(word, "(", source, ")") if word else source)
+
+
+@prints(nodes.VectorFile)
+def _vector_file(node: nodes.VectorFile) -> Doc:
+    return cat("NPY(", value_doc(node.path), ")")
+
+
+@prints(nodes.Joined)
+def _joined(node: nodes.Joined) -> Doc:
+    return join([_joined_part(part) for part in node.parts], " || ")
+
+
+def _joined_part(part: Name | nodes.Scalar) -> Doc:
+    """A column's name that needs quotes has backticks here: other quotes would make a text of it."""
+    written = document(part)
+    if isinstance(part, Name) and isinstance(part.text, str) and written != part.text:
+        return f"`{part.text}`"
+    return written
+
+
+@prints(nodes.Column)
+def _column(node: nodes.Column) -> Doc:
+    return anchored(node, join([name_text(node.name), *([name_text(node.type)] if node.type else [])], " "))
 
 
 # ------------------------------------------------------------------------------------ collections
