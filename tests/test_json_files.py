@@ -271,3 +271,14 @@ def test_a_named_pipe_waits_for_its_writer_only_when_it_is_read(tmp_path: Path) 
     writer.start()
     assert list(reader) == [Row(1, 1, {}), Row(2, 2, {})]
     writer.join()
+
+
+def test_rows_that_nest_too_deep_are_bad_and_far_too_deep_ones_end_an_array(write: Write) -> None:
+    def nested(levels: int) -> str:
+        return '[{"id": 1}, {"a": ' + "[" * levels + "]" * levels + '}, {"id": 3}]'
+
+    assert [type(row) for row in read_rows(write(nested(199)))] == [Row, Row, Row]
+    rows = list(read_rows(write(nested(5_000))))
+    assert [type(row) for row in rows] == [Row, BadRow, Row]
+    assert isinstance(rows[1], BadRow) and "nested deeper than 200" in rows[1].reason
+    assert "far too deep" in fails("file-format", lambda: list(read_rows(write(nested(200_000))))).message

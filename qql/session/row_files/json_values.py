@@ -79,6 +79,7 @@ _TOKEN = re.compile(_STRING + rb'|[{}\[\]"]')
 _WHOLE_STRING = re.compile(_STRING)
 _SCALAR = re.compile(rb'[^\s,{}\[\]"]+')
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_TOO_DEEP = 10_000  # levels at which the end of a value is not looked for any further
 _UNINDENTED = re.compile(rb"\n\{")
 _INDENTS = re.compile(rb"\{[^\n]*\n[ \t]")
 
@@ -193,6 +194,8 @@ class _Pieces:
             match token[0]:
                 case b"{" | b"[":
                     depth += 1
+                    if depth > _TOO_DEEP:
+                        return "nested far too deep"
                 case b"}" | b"]":
                     depth -= 1
                     if not depth:

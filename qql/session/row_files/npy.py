@@ -70,7 +70,7 @@ def open_npy(path: Path) -> NpyVectors:
 
 
 class NpyFile:
-    """The vectors of a file as rows: ``total`` of them, ``done`` of which were given. Raises as `open_npy`."""
+    """The vectors of a file as rows: ``total`` of them, ``done`` were given. Raises as `open_npy`."""
 
     def __init__(self, path: Path) -> None:
         self.done = 0
