@@ -18,7 +18,7 @@ from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import many
 from qql.session.copy_points import CopiedPoints
-from qql.session.row_files import BadRow, Row, RowReader, batches, read_rows
+from qql.session.row_files import BadRow, RowReader, batches, read_rows
 
 __all__ = ["RowLoad"]
 
