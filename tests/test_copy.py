@@ -88,10 +88,10 @@ def test_json_lines_are_embedded_for_every_model(db: qql.Session, tmp_path: Path
 
 def test_csv_and_gzip(db: qql.Session, tmp_path: Path) -> None:
     plain = tmp_path / "a.csv"
-    plain.write_text('id,text,n,ok\n1,"one, two",007,true\n2,,5,\n', encoding="utf-8")
+    plain.write_text('id,text,sku,n,ok\n1,"one, two",007,1E3,true\n2,,5,5,\n', encoding="utf-8")
     assert copy(db, plain, "ON ERROR SKIP").data["copied"] == 2
-    assert points(db)[1].payload == {"text": "one, two", "n": "007", "ok": True}
-    assert points(db)[2].payload == {"n": 5}
+    assert points(db)[1].payload == {"text": "one, two", "sku": "007", "n": 1000.0, "ok": True}
+    assert points(db)[2].payload == {"sku": "5", "n": 5.0}
     packed = tmp_path / "b.jsonl.gz"
     packed.write_bytes(gzip.compress(b'{"id": 7, "text": "packed"}\n'))
     assert copy(db, packed).message == "copied 1 row into docs"
@@ -427,7 +427,7 @@ def test_files_that_cannot_be_read(db: qql.Session, tmp_path: Path, rest: str) -
     table.write_text("id,body\n1,x\n", encoding="utf-8")
     error = fails("unknown-column", lambda: copy(db, table, f"MAP (text = boddy) {rest}"))
     assert "`body`" in error.hint
-    fails("file-format", lambda: copy(db, table, f"FORMAT parket {rest}"), QQLPlanError)
+    fails("file-format", lambda: copy(db, table, f"FORMAT excel {rest}"), QQLPlanError)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")

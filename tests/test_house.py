@@ -46,6 +46,7 @@ ENGINES = {
     "prompt_toolkit": "cli/repl",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
+    "pyarrow": "session/row_files/parquet",
 }
 
 

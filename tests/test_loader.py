@@ -87,8 +87,9 @@ def test_uuids_are_brought_to_one_form(write: Write, spelling: str) -> None:
         ("{", "not JSON"),
         ("[1]", "has to be a JSON object"),
         ("3", "has to be a JSON object"),
-        ('{"a": NaN}', "not JSON"),
-        ('{"a": Infinity}', "not JSON"),
+        ('{"a": NaN}', "`a` is NaN, which JSON does not have"),
+        ('{"x": 1, "a": {"b": [0, -Infinity]}}', "`a.b[1]` is -Infinity"),
+        ('{"a": NaN, "b": ' + "1" * 5_000 + "}", "not JSON"),
         ('{"a": 1e999}', "not JSON"),
         ('{"a": 1} {"b": 2}', "not JSON"),
         ('{"a": "\\ud800"}', "not JSON"),
@@ -163,11 +164,6 @@ def test_lines_beyond_the_limit(write: Write, monkeypatch: pytest.MonkeyPatch) -
     assert [row.line for row in rows] == [1, 2, 3, 4, 5, 6]
     assert isinstance(rows[2], BadRow)
     assert "longer than" in rows[2].reason
-
-
-def test_a_json_array_is_refused_with_a_way_round(write: Write) -> None:
-    error = fails("file-format", lambda: list(read_rows(write('[{"id": 1}]', "rows.json"))))
-    assert "jq -c" in (error.hint or "")
 
 
 # -- ids
@@ -278,7 +274,7 @@ def test_tsv_rows(write: Write) -> None:
         ("true", True),
         ("False", False),
         ("007", "007"),
-        ("-0", "-0"),
+        ("-0", -0.0),
         ("00.5", "00.5"),
         ("+1", "+1"),
         ("1e5", "1e5"),
@@ -414,7 +410,7 @@ def test_formats_by_name_and_by_word(write: Write) -> None:
     for name in ("r.jsonl", "R.JSONL", "r.ndjson", "r.jsonlines", "r.json"):
         assert payloads(write(row, name)) == [{"a": 1}]
     assert payloads(write(row, "rows.txt"), format="JSONL") == [{"a": 1}]
-    assert payloads(write("a;b\n1\n", "rows.jsonl"), format="csv") == [{"a;b": 1}]
+    assert payloads(write("a\n1\n", "rows.jsonl"), format="csv") == [{"a": 1}]
     assert "FORMAT" in (fails("file-format", lambda: read_rows(write(row, "rows.txt"))).hint or "")
     error = fails("file-format", lambda: read_rows(write(row), format="cvs"))
     assert error.hint == "did you mean `csv`?"

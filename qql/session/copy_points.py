@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from qql import nodes
 from qql.compiler.row_keys import by_name, is_named, read_keys
 from qql.compiler.row_notes import RowNotes
 from qql.compiler.rows import Warn, content_uuid, make_point
+from qql.compiler.scalars import scalar_value
 from qql.compiler.vectors import comparable, vector_kind
-from qql.errors import fail
+from qql.errors import fail, shown
 from qql.rest.types import Json, JsonObject
 from qql.schema import Schema
 from qql.session.row_files import Row
@@ -21,10 +21,7 @@ __all__ = ["CopiedPoints"]
 
 _WHOLE = ("id", "vector", "payload")
 """Targets of MAP that are parts of a point."""
-_NUMBERS = re.compile(
-    r"[\[({][-+0-9eE.,;\s\[\](){}]*[0-9][-+0-9eE.,;\s\[\](){}]*|[{\[]\s*\"?indices\b.*", re.DOTALL
-)
-"""A cell that is no JSON and yet looks like a vector: as numpy prints one, or a sparse one."""
+_OF_VECTORS = frozenset("0123456789+-.eE,; \t\r\n()[]{}")
 
 
 class CopiedPoints:
@@ -43,6 +40,8 @@ class CopiedPoints:
         self._candidates = targets.keys() - set(_WHOLE) if "payload" in targets else None
         source = targets["vector"].source if "vector" in targets else None
         self._vector_column = str(source.text) if isinstance(source, nodes.Name) else "vector"
+        if isinstance(source, nodes.VectorFile):
+            self._vector_column = f"NPY({shown(scalar_value(source.path), 200)})"
 
     def point(self, row: Row, warn: Warn, *, cells: bool) -> JsonObject:
         """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`."""
@@ -82,7 +81,7 @@ class CopiedPoints:
         try:
             return parse_json(cell)
         except RowError as exc:
-            if name == "payload" or not _NUMBERS.fullmatch(cell):
+            if name == "payload" or not _resembles(cell):
                 return cell
             message = f"`{name}` is named like a vector, and {abbreviated(cell)} is almost one: {exc}"
             hint = f"a vector in a cell is JSON: [0.1, 0.2]; MAP (payload = ({name}, …)) makes it payload"
@@ -106,3 +105,10 @@ class CopiedPoints:
             hint = f"MAP ({(fits or list(schema.vectors))[0]} = {column}) says which it is"
         message = f"the vectors of `{self._collection}` have names: {schema.describe_vectors()}"
         fail("unknown-vector", message, self._span, hint)
+
+
+def _resembles(cell: str) -> bool:
+    """Whether a cell that is no JSON looks like a vector: as numpy prints one, or a sparse one in Python."""
+    if cell[1:20].lstrip(" '\"").startswith("indices"):
+        return True
+    return set(cell.replace("nan", "").replace("inf", "")) <= _OF_VECTORS and any(map(str.isdigit, cell))

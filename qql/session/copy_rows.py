@@ -80,15 +80,18 @@ class RowLoad:
     def run(self) -> None:
         """Load the file. Without ON ERROR SKIP a bad row stops the load before anything is written.
 
-        Raises `QQLError`; what was written before is in its message. Ctrl-C has it in its notes.
+        Raises `QQLError`; what was written before is in its message. All else that ends it, Ctrl-C or a fault
+        of an engine, has it in its notes.
         """
         try:
+            if self._mapping.fields and Path(self.path).is_file():
+                self._find_columns()
             if not self.skips:
                 self._check()
-            elif self._mapping.fields and Path(self.path).is_file():
-                self._find_columns()
             self._load()
-        except KeyboardInterrupt as stop:
+        except QQLError:
+            raise
+        except BaseException as stop:
             stop.add_note(self._written_so_far())
             raise
 
@@ -113,7 +116,6 @@ class RowLoad:
                 if number % 512 == 0:
                     self._report("checking", reader.bytes_read, reader.total)
             self._report("checking", reader.total, reader.total)
-        self._refuse_unseen(reader)
         self._made = CopiedPoints(self.statement, self.collection, self.schema)
 
     def _find_columns(self) -> None:
@@ -122,9 +124,6 @@ class RowLoad:
             for _ in reader:
                 if not reader.points.seen.unseen:
                     return
-        self._refuse_unseen(reader)
-
-    def _refuse_unseen(self, reader: RowReader) -> None:
         if found := unseen_columns(reader.points, self._mapping, self.path, self.schema):
             raise QQLExecutionError(*found)
 

@@ -92,7 +92,8 @@ class Renderer:
 
     def crash(self, fault: BaseException) -> None:
         """Write one line about a fault of this program, below its traceback with QQL_DEBUG=1."""
-        summary = sanitize(f"{type(fault).__name__}: {fault}")
+        notes = getattr(fault, "__notes__", ())
+        summary = sanitize("; ".join([f"{type(fault).__name__}: {fault}", *notes]))
         if os.environ.get("QQL_DEBUG") == "1":
             self._write_message(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
         self._write_message(

@@ -243,7 +243,7 @@ CLAUSES: tuple[Entry, ...] = (
     ),
     _clause_entry(
         "MAP",
-        "map",
+        "",
         "Says in COPY what a column becomes. `text = body` renames it and leaves all others as they are; a "
         "vector is named like a field. `text = title || ' ' || text` joins columns and texts: what a row "
         "lacks (or has as null, or empty) is left out with the text in front of it, the first with the "
@@ -255,20 +255,22 @@ CLAUSES: tuple[Entry, ...] = (
         "COPY docs FROM 'corpus.jsonl' MAP (id = INT(number), text = title || '. ' || body);\n"
         "SELECT * FROM docs WHERE id = 17;",
         where="mapping",
-        covers="mapping joined joined_text vector_file integer_mapping",
+        covers="map copy_map joined joined_part joined_text vector_file integer_mapping",
+        form="COPY … MAP (mapping [, …])",
         see=("COPY", "UUID"),
         words=("INT", "NPY"),
     ),
     _clause_entry(
         "COLUMNS",
-        "copy_columns",
+        "",
         "Names the columns of a CSV or TSV file in COPY, and their types: TEXT, INTEGER, FLOAT, BOOL or "
         "JSON; a column without one has the type that its cells have. Where all of the names stand in the "
         "first line, that is the header, and COLUMNS may name a part of it; otherwise the file has no "
         "header, and COLUMNS names every column. HEADER true or false says it outright. DELIMITER is the "
         "character between cells, such as ';' or '\\t'.",
         "COPY docs FROM 'passages.tsv' COLUMNS (id INTEGER, text TEXT);\nSELECT * FROM docs WHERE id = 8;",
-        covers="column copy_delimiter copy_header",
+        covers="copy_columns column copy_delimiter copy_header",
+        form="COPY … COLUMNS (name [type] [, …]) [DELIMITER 'character'] [HEADER [true | false]]",
         see=("COPY", "MAP"),
         words=("DELIMITER", "HEADER"),
     ),

@@ -1,8 +1,9 @@
 """What the columns of a table hold, by a look at all of their cells.
 
 A column holds numbers if every cell of it that is not empty is a number without leading zeros, and at least
-one is more than digits with an exponent (so ``1e5`` and ``007`` stay texts); then it holds integers, or floats
-if one has a point or an exponent. It holds bools if all are ``true`` or ``false``, and texts otherwise.
+one is more than digits with an exponent (so ``1e5`` and ``007`` stay texts); then it holds integers, or
+floats if one has a point or an exponent. It holds bools if all are ``true`` or ``false``, and texts
+otherwise.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class _Column:
             return
         if all(map(_PLAIN.fullmatch, cells)):
             self._all("integer", chunk, cells)
-        elif all(map(_WITH_POINT.fullmatch, cells)) and "integer" in self.seen and "float" in self.seen:
+        elif "float" in self.seen and all(map(_WITH_POINT.fullmatch, cells)):
             self._numbers += len(cells)
         else:
             self._one_by_one(chunk)

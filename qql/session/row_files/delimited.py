@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from qql.session.row_files.cells import (
 )
 from qql.session.row_files.column_kinds import column_kinds
 from qql.session.row_files.json_lines import parse_json
-from qql.session.row_files.lines import Lines, encoding_fault
+from qql.session.row_files.lines import Lines
 from qql.session.row_files.points import PointMapping
+from qql.session.row_files.records import read_records
 from qql.session.row_files.row import Record, RowError, abbreviated
 from qql.session.row_files.source import ByteSource
 from qql.session.row_files.table import Table, find_delimiter, find_names, no_header
@@ -70,13 +70,11 @@ class TableReader:
 
         Raises `QQLExecutionError` where it has no usable header, or not the columns that are asked for.
         """
-        # The limit is the process's own; it is only ever raised.
-        csv.field_size_limit(max(csv.field_size_limit(), lines.max_bytes))
         layout = self._layout = self._layout or self._find_layout(lines)
         names, readers = layout.names, layout.readers
         columns = list(zip(names, readers, strict=True))
         as_written = self._points.joins
-        records = _records(lines, self._codec, layout.delimiter)
+        records = read_records(lines, self._codec, layout.delimiter)
         if layout.has_header:
             next(records)
         for number, cells in records:
@@ -115,7 +113,7 @@ class TableReader:
         twice = lines.source.total is not None
         if guessed and twice:
             with closing(ByteSource(lines.path)) as source:
-                records = _records(Lines(source), self._codec, delimiter)
+                records = read_records(Lines(source), self._codec, delimiter)
                 if has_header:
                     next(records, None)
                 readers |= column_kinds(records, names, guessed, delimiter != ",", self.notes)
@@ -129,7 +127,7 @@ class TableReader:
     def _first_record(self, lines: Lines, delimiter: str) -> list[str] | None:
         """The first record; its lines stay to be read."""
         taken: list[bytes] = []
-        for _, cells in _records(lines, self._codec, delimiter, taken):
+        for _, cells in read_records(lines, self._codec, delimiter, taken):
             lines.put_back(*taken)
             if isinstance(cells, RowError):
                 raise no_header(lines.path, str(cells))
@@ -175,74 +173,3 @@ def _changed(columns: list[tuple[str, CellReader]], cells: list[str]) -> RowErro
         except RowError as exc:
             return exc
     return RowError("it changed while it was read")
-
-
-# ------------------------------------------------------------------------------------ records
-
-
-def _records(
-    lines: Lines, codec: str, delimiter: str, taken: list[bytes] | None = None
-) -> Iterator[tuple[int, list[str] | RowError]]:
-    """Records with the line that each starts at; a record at fault is the `RowError` that says why.
-
-    ``taken`` gets the lines that are read.
-    """
-    feed = _Feed(lines, codec, taken)
-    reader = csv.reader(feed, delimiter=delimiter, strict=True)
-    while True:
-        feed.start()
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as exc:
-            yield feed.first, RowError(f"not CSV: {exc}")
-        except RowError as exc:
-            yield feed.first, exc
-            if feed.cut:
-                lines.skip_rest()
-        else:
-            if feed.fault:
-                yield feed.first, feed.fault
-            elif cells:
-                yield feed.first, cells
-
-
-class _Feed:
-    """Lines as text for one record after the other."""
-
-    def __init__(self, lines: Lines, codec: str, taken: list[bytes] | None) -> None:
-        self._lines = lines
-        self._codec = codec
-        self._taken = taken
-        self.start()
-
-    def start(self) -> None:
-        """Begin a record: ``first`` becomes the number of its first line, ``fault`` what is wrong in it.
-
-        ``cut`` says that the end of its last line was not read.
-        """
-        self.first = 0
-        self.fault: RowError | None = None
-        self.cut = False
-        self._bytes = 0
-
-    def __iter__(self) -> _Feed:
-        return self
-
-    def __next__(self) -> str:
-        line = self._lines.next()
-        if line is None:
-            raise StopIteration
-        if self._taken is not None:
-            self._taken.append(line)
-        self.first = self.first or self._lines.number
-        self._bytes += len(line)
-        if self._bytes > self._lines.max_bytes:
-            self.cut = not line.endswith(b"\n")
-            raise RowError(self._lines.too_long("record") + "; a quote might be left open")
-        try:
-            return line.decode(self._codec)
-        except UnicodeError as exc:
-            self.fault = self.fault or RowError(encoding_fault(exc, self._codec))
-            return line.decode(self._codec, "replace")

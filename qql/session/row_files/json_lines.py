@@ -22,7 +22,7 @@ MAX_DEPTH = 200
 
 
 def json_rows(lines: Lines, codec: str) -> Iterator[Record]:
-    """The rows of a file. Raises `QQLExecutionError` where it cannot be read on, or is an answer of Qdrant."""
+    """The rows of a file. Raises `QQLExecutionError` where it cannot be read on, or is a Qdrant answer."""
     started = False
     for line, text in _texts(lines):
         if isinstance(text, RowError):
@@ -95,7 +95,7 @@ def _refuse_answers(row: JsonObject, lines: Lines) -> None:
     if "id" not in row and isinstance(points, list) and points and isinstance(points[0], dict):
         fail(
             "file-format",
-            f"the file {lines.path} holds an answer of Qdrant with {len(points):,} points, and not one row",
+            f"the file {lines.path} holds an answer of Qdrant with its points, and not rows",
             hint=f"`jq -c '{path}' file.json > rows.jsonl` takes them out",
             error=QQLExecutionError,
         )

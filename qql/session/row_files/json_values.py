@@ -79,6 +79,7 @@ _TOKEN = re.compile(_STRING + rb'|[{}\[\]"]')
 _WHOLE_STRING = re.compile(_STRING)
 _SCALAR = re.compile(rb'[^\s,{}\[\]"]+')
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_TOO_DEEP = 10_000  # levels at which the end of a value is not looked for any further
 _UNINDENTED = re.compile(rb"\n\{")
 _INDENTS = re.compile(rb"\{[^\n]*\n[ \t]")
 
@@ -193,6 +194,8 @@ class _Pieces:
             match token[0]:
                 case b"{" | b"[":
                     depth += 1
+                    if depth > _TOO_DEEP:
+                        return "nested far too deep"
                 case b"}" | b"]":
                     depth -= 1
                     if not depth:
@@ -206,11 +209,13 @@ class _Pieces:
         return "not JSON: a text does not end on its line" if self._held.find(b"\n", at) >= 0 else None
 
     def _more(self) -> bool:
-        """Read on, so that what is held grows by a fourth; whether there was anything."""
+        """Read on; whether there was anything."""
         if self._ended:
             return False
         pieces = [self._held[self._at :]]
-        wanted = max(1, len(pieces[0]) // 4)
+        wanted = (
+            len(pieces[0]) if len(pieces[0]) > 1 << 20 else 1
+        )  # a long value is not searched anew too often
         while wanted > 0:
             piece = self._lines.rest()
             if not piece:

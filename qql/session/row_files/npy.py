@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qql.errors import QQLError, QQLExecutionError
+from qql.errors import QQLError, QQLExecutionError, fail
 from qql.rest.types import Json
 from qql.session.files import file_unreadable
 from qql.session.row_files.row import Record, RowError
+from qql.session.row_files.source import ByteSource
 
 if TYPE_CHECKING:
     import numpy
 
-__all__ = ["NpyVectors", "npy_rows", "open_npy"]
+__all__ = ["NpyFile", "NpyVectors", "open_npy"]
 
 
 class NpyVectors:
@@ -44,15 +45,22 @@ def open_npy(path: Path) -> NpyVectors:
 
     Raises `QQLExecutionError` for a file that cannot be read, or holds something else.
     """
+    from tokenize import TokenError
+
     import numpy
 
+    source = ByteSource(path)
+    source.close()
+    if source.total is None:
+        fail("not-a-file", f"{path} is a pipe, and vectors are read from a file", error=QQLExecutionError)
     try:
         array = numpy.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as exc:
         raise file_unreadable(path, exc) from exc
-    except (ValueError, EOFError, SyntaxError) as exc:
+    except (ValueError, EOFError, SyntaxError, OverflowError, TypeError, TokenError) as exc:
         raise _no_vectors(path, f"cannot be read: {str(exc).splitlines()[0]}") from exc
     if not isinstance(array, numpy.ndarray):
+        array.close()
         raise _no_vectors(path, "is an archive of arrays")
     if array.dtype.kind not in "fiu":
         raise _no_vectors(path, f"holds {array.dtype}, and no numbers")
@@ -61,14 +69,30 @@ def open_npy(path: Path) -> NpyVectors:
     return NpyVectors(path, array)
 
 
-def npy_rows(path: Path) -> Iterator[Record]:
-    """A row for each vector of a file, with nothing but the ``vector``."""
-    vectors = open_npy(path)
-    for place in range(len(vectors)):
-        try:
-            yield place + 1, {"vector": vectors[place]}, None
-        except RowError as exc:
-            yield place + 1, exc, None
+class NpyFile:
+    """The vectors of a file as rows: ``total`` of them, ``done`` were given. Raises as `open_npy`."""
+
+    def __init__(self, path: Path) -> None:
+        self.done = 0
+        self.notes: list[str] = []
+        self._vectors = open_npy(path)
+
+    @property
+    def total(self) -> int:
+        """The number of vectors."""
+        return len(self._vectors)
+
+    def rows(self) -> Iterator[Record]:
+        """A row for each vector, with nothing but the ``vector``."""
+        for place in range(self.total):
+            self.done = place + 1
+            try:
+                yield self.done, {"vector": self._vectors[place]}, None
+            except RowError as exc:
+                yield self.done, exc, None
+
+    def close(self) -> None:
+        """Let the file go; NumPy closes it when nobody has its vectors any more."""
 
 
 def _no_vectors(path: Path, why: str) -> QQLError:

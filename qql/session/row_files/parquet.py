@@ -31,9 +31,9 @@ Values = list[Json]
 class ParquetFile:
     """The rows of a file; ``total`` of them, of which ``done`` were given.
 
-    Raises `QQLExecutionError`: ``missing-library``, ``file-unreadable``, ``file-format`` where it is no Parquet or
-    has a column of bytes, which JSON has no values for. Such a column is left out where only ``wanted``
-    columns are, which is then in ``notes``.
+    Raises `QQLExecutionError`: ``missing-library``, ``file-unreadable``, ``file-format`` where it is no
+    Parquet or has a column of bytes, which JSON has no values for. Where only ``wanted`` columns are asked
+    for, such a column is left out, and ``notes`` says so.
     """
 
     def __init__(self, path: Path, wanted: Collection[str] | None) -> None:
@@ -77,13 +77,11 @@ class ParquetFile:
             if _is_json(field.type):
                 columns.append(field.name)
             elif wanted is not None and field.name not in wanted:
-                self.notes.append(
-                    f"the column `{field.name}` of {self.path} is left out: it holds {field.type}"
-                )
+                self.notes.append(f"the column `{field.name}` holds {field.type}, and is left out")
             else:
                 fail(
                     "file-format",
-                    f"the column `{field.name}` of {self.path} holds {field.type}, which a payload cannot hold",
+                    f"the column `{field.name}` of {self.path} holds {field.type}, and payloads cannot",
                     hint="MAP (payload = (title, year)) names the columns to take",
                     error=QQLExecutionError,
                 )
@@ -99,10 +97,10 @@ def _open(path: Path) -> Any:
         import pyarrow
         from pyarrow import parquet
     except ImportError as exc:
-        missing = isinstance(exc, ModuleNotFoundError)
+        why = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"cannot be imported: {exc}"
         raise QQLExecutionError.make(
             "missing-library",
-            f"Parquet is read by pyarrow, which {'is not installed' if missing else f'cannot be imported: {exc}'}",
+            f"Parquet is read by pyarrow, which {why}",
             hint="pip install 'qql-lang[arrow]'",
         ) from exc
     try:
@@ -126,7 +124,7 @@ def _is_json(kind: Any) -> bool:
     """Whether payloads can hold the values of a type."""
     from pyarrow import types
 
-    if isinstance(kind, _extension()):
+    if _is_extension(kind):
         return kind.extension_name == "arrow.uuid" or _is_json(kind.storage_type)
     if types.is_dictionary(kind):
         return _is_json(kind.value_type)
@@ -140,10 +138,10 @@ def _is_json(kind: Any) -> bool:
     return any(test(kind) for test in (*plain, types.is_timestamp, types.is_date, types.is_time))
 
 
-def _extension() -> type:
+def _is_extension(kind: Any) -> bool:
     import pyarrow
 
-    return pyarrow.BaseExtensionType
+    return isinstance(kind, pyarrow.BaseExtensionType)
 
 
 def _is_text(kind: Any) -> bool:
@@ -189,10 +187,8 @@ def _vectors(name: str, column: Any) -> Values | None:
     from pyarrow import types
 
     kind = column.type
-    fixed = types.is_fixed_size_list(kind)
-    if not (fixed or types.is_list(kind) or types.is_large_list(kind)) or not types.is_floating(
-        kind.value_type
-    ):
+    lists = (types.is_fixed_size_list, types.is_list, types.is_large_list)
+    if not any(test(kind) for test in lists) or not types.is_floating(kind.value_type):
         return None
     import numpy
 
@@ -206,9 +202,8 @@ def _vectors(name: str, column: Any) -> Values | None:
             continue
         numbers = part.values.to_numpy(zero_copy_only=False)
         good = numpy.isfinite(numbers).all()
-        found.append(
-            numbers.tolist() if good else RowError(f"column `{name}`: NaN and infinity are no numbers")
-        )
+        fault = f"column `{name}`: NaN and infinity are no numbers"
+        found.append(numbers.tolist() if good else RowError(fault))
     return found
 
 
@@ -229,7 +224,7 @@ def _converter(kind: Any) -> Callable[[Any], Json] | None:
     """The function that makes JSON of a value of a type; None where it is JSON."""
     from pyarrow import types
 
-    if isinstance(kind, _extension()):
+    if _is_extension(kind):
         return str if kind.extension_name == "arrow.uuid" else _plain
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_null(kind) or _is_text(kind):
         return None
@@ -238,6 +233,8 @@ def _converter(kind: Any) -> Callable[[Any], Json] | None:
         return lambda value: _moment(value, unit) + zone
     if types.is_decimal(kind):
         return _decimal_reader(kind.precision, kind.scale)
+    if types.is_map(kind):
+        return lambda pairs: {key: _plain(value) for key, value in pairs}
     return _plain
 
 

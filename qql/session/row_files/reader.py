@@ -13,7 +13,7 @@ from qql.rest.types import JsonObject
 from qql.session.row_files.delimited import DELIMITERS, TableReader
 from qql.session.row_files.json_lines import json_rows
 from qql.session.row_files.lines import Lines, codec_of
-from qql.session.row_files.npy import NpyVectors, npy_rows, open_npy
+from qql.session.row_files.npy import NpyFile, NpyVectors, open_npy
 from qql.session.row_files.parquet import ParquetFile
 from qql.session.row_files.points import Fields, PointMapping
 from qql.session.row_files.row import BadRow, Record, Row, RowError
@@ -134,13 +134,7 @@ class RowReader(Iterator["Row | BadRow"]):
         self._source = ByteSource(reading.path)
         weakref.finalize(self, self._source.close)
         self.total = self._source.total
-        self._parquet: ParquetFile | None = None
-        if reading.format in _OF_PLACES:
-            self._need_a_file()
-        if reading.format == "parquet":
-            self._parquet = ParquetFile(self.path, reading.wanted())
-            weakref.finalize(self, self._parquet.close)
-        self._given = 0
+        self._parts = self._open_parts() if reading.format in _OF_PLACES else None
         self._rows = self._points(self._records())
 
     total: int | None
@@ -159,16 +153,15 @@ class RowReader(Iterator["Row | BadRow"]):
     @property
     def notes(self) -> list[str]:
         """What a person should know of how the file is read; complete once its first row was read."""
-        found = [*(self._reading.table.notes if self._reading.table else ())]
-        return found + (self._parquet.notes if self._parquet else [])
+        source = self._parts or self._reading.table
+        return [*source.notes] if source else []
 
     @property
     def bytes_read(self) -> int:
         """Bytes of the file read so far; of a gzipped file the compressed ones, ahead by up to one buffer."""
-        if self.format not in _OF_PLACES:
+        if self._parts is None:
             return self._source.bytes_read
-        rows = self._parquet.total if self._parquet else len(open_npy(self.path))
-        return (self.total or 0) * self._given // rows if rows else self.total or 0
+        return (self.total or 0) * self._parts.done // max(1, self._parts.total)
 
     def again(self) -> RowReader:
         """The rows once more, from the first; what was found out about the file is not looked for again."""
@@ -185,8 +178,8 @@ class RowReader(Iterator["Row | BadRow"]):
         """Close the file; iteration is over. Closing twice is allowed."""
         self._rows = iter(())
         self._source.close()
-        if self._parquet:
-            self._parquet.close()
+        if self._parts:
+            self._parts.close()
 
     def __enter__(self) -> RowReader:
         return self
@@ -197,10 +190,8 @@ class RowReader(Iterator["Row | BadRow"]):
     # -- from records to points
 
     def _records(self) -> Iterator[Record]:
-        if self._parquet:
-            return self._parquet.rows()
-        if self.format == "npy":
-            return npy_rows(self.path)
+        if self._parts:
+            return self._parts.rows()
         return self._reading.records(self._source)
 
     def _points(self, records: Iterator[Record]) -> Iterator[Row | BadRow]:
@@ -209,7 +200,6 @@ class RowReader(Iterator["Row | BadRow"]):
             records = self._with_vectors(records)
         make = self._reading.points.point
         for line, row, written in records:
-            self._given += 1
             if isinstance(row, RowError):
                 yield BadRow(line, str(row))
                 continue
@@ -232,11 +222,11 @@ class RowReader(Iterator["Row | BadRow"]):
                 raise self._uneven(vectors, f"{place:,}")
 
     def _count(self) -> None:
-        """Count the rows of a file that can be read twice, so that nothing is written if vectors are missing."""
+        """Count the rows of a file that can be read twice: nothing is written if vectors are missing."""
         if self._reading.counted or self.total is None:
             return
-        if self.format in _OF_PLACES:
-            rows = self._parquet.total if self._parquet else len(open_npy(self.path))
+        if self._parts:
+            rows = self._parts.total
         else:
             source = ByteSource(self.path)
             rows = sum(1 for _ in self._reading.records(source))
@@ -254,10 +244,16 @@ class RowReader(Iterator["Row | BadRow"]):
     def _column_of(self, target: str) -> str:
         return (self._reading.points.vector_name or target) if target == "vector" else target
 
-    def _need_a_file(self) -> None:
+    def _open_parts(self) -> ParquetFile | NpyFile:
         if self.total is None:
-            message = f"{self.path} is a pipe, and {self.format} is read from its end"
-            fail("not-a-file", message, hint="put it into a file", error=QQLExecutionError)
+            message = f"{self.path} is a pipe, and {self.format} is read from a file"
+            fail("not-a-file", message, hint="put it into one", error=QQLExecutionError)
+        self._source.close()
+        parts = (
+            ParquetFile(self.path, self._reading.wanted()) if self.format == "parquet" else NpyFile(self.path)
+        )
+        weakref.finalize(self, parts.close)
+        return parts
 
 
 def _with_vector(

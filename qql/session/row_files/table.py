@@ -143,7 +143,8 @@ def find_names(path: Path, first: list[str], table: Table, notes: list[str]) -> 
     given = list(table.names) if table.names is not None else None
     has_header = table.header
     if given is not None and has_header is None:
-        has_header = set(given) <= set(header)
+        # Where names differ in case alone, the first line is no row, and an error says what it has.
+        has_header = {name.lower() for name in given} <= {name.lower() for name in header}
     if has_header is False:
         if given is not None and len(given) != len(first):
             raise _other_columns(path, given, header)
