@@ -304,8 +304,8 @@ def _incomplete(name: str, why: str) -> QQLConnectionError:
     return open_error(
         "database-corrupt",
         f"collection `{name}` is incomplete: {why}",
-        "RESTORE SNAPSHOT, or a copy of the file, brings it back. Nothing was changed; where neither is left, "
-        "work on a copy of the directory, which opens without the file clean.json with what there is",
+        "RESTORE SNAPSHOT, or a copy of the file, brings it back, and nothing was changed yet; where there "
+        "is neither, a copy of the directory opens without its clean.json, with what is left",
     )
 
 

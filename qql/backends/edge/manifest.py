@@ -5,12 +5,12 @@ So a file beside the schema lists the files of each segment with their sizes, an
 
     collections/<name>/clean.json    {"points": 301, "log": "…", "segments": {id: {file: bytes}}}
 
-``log`` is where the engine's log had come to: where that is another place now, something else has worked on the
-collection since (an older QQL, the engine by itself), and the list says nothing.
+``log`` is where the engine's log had come to: where that is another place now, something else has worked on
+the collection since (an older QQL, the engine by itself), and the list says nothing.
 
-It is there while the collection is closed and as it was left. Before the engine opens a collection, what there
-is is compared, and the list is set aside; it is gone for good before the first change, and written anew when the
-collection is closed. After a kill there is none, and nothing is compared: no false alarm.
+It is there while the collection is closed and as it was left. Before the engine opens a collection, what
+there is is compared, and the list is set aside; it is gone for good before the first change, and written anew
+when the collection is closed. After a kill there is none, and nothing is compared: no false alarm.
 """
 
 from __future__ import annotations
