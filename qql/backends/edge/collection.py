@@ -21,6 +21,7 @@ from .alter import with_vector, without_vector
 from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
+from .manifest import Damage, Manifest
 from .vectors import VectorSpec, find_vector
 
 __all__ = ["FORMAT", "MARKER", "NEW", "VERSION", "Collection", "open_error", "require_version"]
@@ -51,14 +52,28 @@ class Collection:
         self.altered = altered
         self.vectors: dict[str, VectorSpec] = vector_specs(name, body)
         self.written = 0  # bytes, about, since the last flush; -1 where it is not known
+        self.manifest = Manifest(path)
+        self._changed = False
         self._shard: edge.EdgeShard | None = None
 
     @property
     def shard(self) -> edge.EdgeShard:
         """The open shard."""
         if self._shard is None:
-            self._shard = self._load()
+            try:
+                self.manifest.compare()
+                shard = self._load()
+                points = shard.info().points_count
+                try:
+                    self.manifest.require_points(points)
+                except Damage:
+                    shard.close()
+                    raise
+            except Damage as exc:
+                raise _incomplete(self.name, str(exc)) from exc
+            self._shard, self._changed = shard, False
             self.written = -1  # opening may have read from the log
+            self._finish_vector_names(shard)
         return self._shard
 
     def _load(self) -> edge.EdgeShard:
@@ -79,7 +94,6 @@ class Collection:
                 # An optimization that was killed leaves this behind, and the engine never looks at it
                 # again. Not before the load: until then it may be the work of one that still runs.
                 shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
-                self._finish_vector_names(shard)
                 return shard
 
     def _finish_vector_names(self, shard: edge.EdgeShard) -> None:
@@ -88,7 +102,7 @@ class Collection:
         stored = [*(kept.get("vectors") or {}), *(kept.get("sparse_vectors") or {})]
         extra = [name for name in stored if name not in self.vectors]
         if extra:
-            with guarded(self.name):
+            with self.changing():
                 _drop_vectors(shard, extra)
 
     @contextlib.contextmanager
@@ -96,6 +110,15 @@ class Collection:
         """The open shard, with the engine's failures turned into `QQLError`s; a panic closes it."""
         with guarded(self.name, self.abandon):
             yield self.shard
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[edge.EdgeShard]:
+        """As `engine`, to change something."""
+        with self.engine() as shard:
+            if not self._changed:
+                self.manifest.forget()
+                self._changed = True
+            yield shard
 
     def abandon(self) -> None:
         """Let go of a shard that panicked; the next use opens it afresh."""
@@ -115,12 +138,16 @@ class Collection:
             self.written = 0
 
     def close(self) -> None:
-        """Flush and close the shard."""
-        if self._shard is not None:
-            try:
-                self.flush()
-            finally:
-                self.abandon()
+        """Flush and close the shard, and note what it consists of."""
+        if self._shard is None:
+            return
+        try:
+            self.flush()
+            with self.engine() as shard:
+                points = shard.info().points_count
+        finally:
+            self.abandon()
+        self.manifest.write(points)
 
     def add_vector(self, name: str, given: Json) -> None:
         """Add a vector, which no point has yet; ``given`` is REST's. The same vector again changes nothing.
@@ -130,7 +157,7 @@ class Collection:
         with guarded(self.name):
             body, operation = with_vector(self.body, name, given)
         if operation is not None:
-            with self.engine() as shard:
+            with self.changing() as shard:
                 shard.update(operation)
             self._change_schema(body)
 
@@ -144,7 +171,7 @@ class Collection:
         with self.engine():
             pass  # see that it can be opened
         self._change_schema(body)
-        with self.engine() as shard:
+        with self.changing() as shard:
             _drop_vectors(shard, [name])
 
     def _change_schema(self, body: JsonObject) -> None:
@@ -161,10 +188,14 @@ class Collection:
     def reconfigure(self, body: JsonObject) -> None:
         """Give the shard another configuration and remember it. Stored points follow at the next optimize."""
         config = edge_config(body)
+        with self.engine():
+            pass  # see that it is whole
         self.close()
+        self.manifest.forget()
         self._forget_quantization(body)
         with guarded(self.name):
             self._shard = edge.EdgeShard.load(str(self.path), config)
+        self._changed = True
         self.body, self.vectors, self.altered = body, vector_specs(self.name, body), True
         self.save()
 
@@ -246,6 +277,7 @@ class Collection:
             raise
         sync_directory(path.parent)
         made.path = path
+        made.manifest.moved_to(path)
         return made
 
 
@@ -266,6 +298,15 @@ def require_version(found: Body, path: Path) -> None:
             "database-too-new",
             f"{path} was written by a newer version of QQL: its format is {found['version']}, not {VERSION}",
         )
+
+
+def _incomplete(name: str, why: str) -> QQLConnectionError:
+    return open_error(
+        "database-corrupt",
+        f"collection `{name}` is incomplete: {why}",
+        "RESTORE SNAPSHOT, or a copy of the file, brings it back, and nothing was changed yet; where there "
+        "is neither, a copy of the directory opens without its clean.json, with what is left",
+    )
 
 
 def _damaged(name: str, why: str) -> QQLConnectionError:

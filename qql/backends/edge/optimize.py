@@ -46,8 +46,9 @@ from qdrant_edge import EdgeShard
 shard = EdgeShard.load(request["path"])
 changed = shard.optimize()
 shard.flush()
+points = shard.info().points_count
 shard.close()
-print(json.dumps({"changed": changed}), flush=True)
+print(json.dumps({"changed": changed, "points": points}), flush=True)
 """
 
 
@@ -56,16 +57,21 @@ def optimize(collection: Collection, progress: Progress | None = None) -> bool:
 
     ``progress`` gets the seconds that have passed; how long it will take is not known.
     """
+    with collection.engine():
+        pass  # see that it is whole
     collection.close()
+    collection.manifest.forget()
     try:
         answer = _run_child(collection, progress)
     finally:
         # Whatever happened, the next use of the collection opens it again.
         collection.abandon()
     try:
-        changed = bool(json.loads(answer)["changed"])
+        done = json.loads(answer)
+        changed, points = bool(done["changed"]), int(done["points"])
     except (ValueError, LookupError, TypeError) as exc:
         raise _failed(collection, "its process gave no answer") from exc
+    collection.manifest.write(points)
     with collection.engine():
         pass
     if collection.altered:

@@ -231,7 +231,7 @@ def _create_index(router: Router, request: Request) -> Json:
     fields: Fields = {"field_name": text, "field_schema": anything}
     given = read(request.body, "the index", fields, ("field_name",))
     schema = to_index(given.get("field_schema"), given["field_name"])
-    with collection.engine() as shard:
+    with collection.changing() as shard:
         shard.update(edge.UpdateOperation.create_field_index(given["field_name"], schema))
     return _COMPLETED
 
@@ -239,7 +239,7 @@ def _create_index(router: Router, request: Request) -> Json:
 def _drop_index(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     field = _last_name(request)
-    with collection.engine() as shard:
+    with collection.changing() as shard:
         known = sorted(shard.info().payload_schema)
         if field not in known:
             listed = f"there are indexes on {quoted(known)}" if known else None

@@ -53,7 +53,7 @@ class Change:
 
 def apply_changes(collection: Collection, changes: list[Change]) -> None:
     """Carry out operations in order. Flushes from time to time, so that the log does not grow without end."""
-    with collection.engine() as shard:
+    with collection.changing() as shard:
         for change in changes:
             _require_points(collection, shard, change.needs)
             operation = change.make(shard)
