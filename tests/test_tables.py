@@ -190,6 +190,15 @@ def test_a_header_of_one_cell_that_may_be_several_is_an_error(write: Write, name
     assert list(read(write(content, name), delimiter=usual)[0][0]) == [content.split("\n")[0]]
 
 
+def test_a_spreadsheet_may_name_its_delimiter(write: Write) -> None:
+    for line in ("sep=;\r\n", "\ufeffsep=;\r\n", '"SEP=;"\n'):
+        reader = read_rows(write(f"{line}id;a,b;n\r\n1;x,y;3,5\r\n"))
+        expected = [Row(3, 1, {"a,b": "x,y", "n": 3.5})]
+        assert list(reader) == list(reader.again()) == expected
+        assert reader.notes == []
+    assert read(write("sep\n5\n"))[0] == [{"sep": 5}]
+
+
 def test_a_delimiter_that_is_given(write: Write) -> None:
     path = write("id:text\n1:a,b\n")
     assert read(path, delimiter=":")[0] == [{"text": "a,b"}]

@@ -135,7 +135,9 @@ def read_keys(
     return payload, with_own(vector, own), own.keys()
 
 
-OWN_READINGS = "`vector: {{{0}: …}}` makes it the vector, `payload: {{{0}: …}}` (with all other fields) payload"
+OWN_READINGS = (
+    "`vector: {{{0}: …}}` makes it the vector, `payload: {{{0}: …}}` (with all other fields) payload"
+)
 """What to write where a key's value is almost a vector; takes the key."""
 
 

@@ -138,7 +138,9 @@ class RowNotes:
         listed = ", ".join(fields)
         if self.copies:
             return f"MAP (text = column) names the column; otherwise it is one of {listed}"
-        return f"the text is a row's first field of {listed}" if len(fields) > 1 else f"it is made of {listed}"
+        return (
+            f"the text is a row's first field of {listed}" if len(fields) > 1 else f"it is made of {listed}"
+        )
 
 
 _UNNAMED = "''"
