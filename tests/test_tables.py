@@ -181,6 +181,11 @@ def test_a_comma_is_the_delimiter_where_it_can_be(write: Write) -> None:
     assert read(write("id;price, EUR;t\n1;2;x, y, z\n"))[0] == [{"price, EUR": 2, "t": "x, y, z"}]
 
 
+def test_commas_in_a_tsv_of_texts_are_no_delimiters(write: Write) -> None:
+    path = write("Hello, world\nall on its own\n", "r.tsv")
+    assert read(path, columns=[("t", None)])[0] == [{"t": "Hello, world"}, {"t": "all on its own"}]
+
+
 @pytest.mark.parametrize(("name", "hint"), [("r.csv", "DELIMITER ';'"), ("r.tsv", "DELIMITER ','")])
 def test_a_header_of_one_cell_that_may_be_several_is_an_error(write: Write, name: str, hint: str) -> None:
     content = "a;b\n1\n" if name == "r.csv" else "a,b\n1,2\n"

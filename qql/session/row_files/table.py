@@ -100,8 +100,8 @@ def find_delimiter(lines: Lines, codec: str, usual: str, notes: list[str]) -> st
             f"{lines.path} is read with {_DELIMITERS[found]} between cells; DELIMITER ',' reads commas"
         )
         return found
-    if len(header) > 1:
-        return usual
+    if len(header) > 1 or (usual == "\t" and not fitting):
+        return usual  # a text without a tab has commas of its own
     others = fitting or others
     fail(
         "file-format",
