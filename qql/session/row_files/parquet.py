@@ -41,7 +41,10 @@ class ParquetFile:
         self.done = 0
         self.notes: list[str] = []
         self._file = _open(path)
-        self._columns = self._readable_columns(wanted)
+        try:
+            self._columns = self._readable_columns(wanted)
+        except ValueError as exc:  # a name that is no UTF-8
+            raise _damaged(path, exc) from exc
 
     @property
     def total(self) -> int:
@@ -56,7 +59,7 @@ class ParquetFile:
         try:
             for batch in self._file.iter_batches(batch_size=self._rows_at_once(), columns=self._columns):
                 yield from self._rows_of(batch)
-        except (OSError, pyarrow.ArrowException) as exc:
+        except (OSError, ValueError, pyarrow.ArrowException) as exc:
             raise _damaged(self.path, exc) from exc
 
     def _rows_at_once(self) -> int:
@@ -111,7 +114,7 @@ def _open(path: Path) -> Any:
     try:
         # Pages are read as they are needed, and not whole groups of rows ahead.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-    except (OSError, pyarrow.ArrowException) as exc:
+    except (OSError, ValueError, pyarrow.ArrowException) as exc:
         raise _damaged(path, exc) from exc
 
 
