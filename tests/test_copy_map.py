@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from copy import deepcopy
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import qql
 from qql.compiler.bind import stable_uuid
 from qql.errors import QQLError, QQLExecutionError, QQLPlanError
+from qql.session.row_files.points import PointMapping
+from qql.session.row_files.row import RowError
 
 Row = dict[str, Any]
 
@@ -370,3 +377,49 @@ def test_rows_that_bring_their_names_take_no_columns(db: qql.Session, tmp_path: 
     assert error.message.startswith(f"{clause.split()[0]} is for CSV and TSV") and error.column
     fails(db, path, f"FORMAT jsonl {clause}", "bad-columns", QQLPlanError)
     assert payloads(db) == {}
+
+
+# ------------------------------------------------------------------------------------ nothing gets lost
+
+
+_names = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c", "c.a"])
+_rows = st.recursive(
+    st.just(0),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "c", "a.b"]), inner, min_size=1, max_size=3),
+    max_leaves=6,
+).filter(lambda row: isinstance(row, dict))
+_mappings = st.fixed_dictionaries(
+    {}, optional={"x": _names, "y": _names, "payload": _names | st.lists(_names, max_size=3, unique=True)}
+)
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def numbered(row: Any, number: Iterator[int]) -> Any:
+    """The row with another number at each leaf."""
+    if isinstance(row, dict):
+        return {key: numbered(value, number) for key, value in row.items()}
+    return next(number)
+
+
+@settings(max_examples=examples(400), deadline=None)
+@given(_rows, _mappings)
+def test_every_value_arrives_somewhere_or_is_named(given_row: Any, fields: dict[str, Any]) -> None:
+    row = numbered(given_row, count())
+    mapping = PointMapping(fields, id_uuid=False)
+    try:
+        point = mapping.point(1, deepcopy(row))
+    except RowError:
+        return
+    arrived = {value for _, value in leaves(point.payload)}
+    left = [tuple(name.split(".")) for name in mapping.left_out]
+    for path, value in leaves(row):
+        flat = tuple(step for one in path for step in one.split("."))
+        assert value in arrived or any(flat[: len(one)] == one for one in left), (path, point, left)
+    assert set(arrived) <= {value for _, value in leaves(row)}

@@ -28,11 +28,10 @@ from qql.rest.request import Request
 class Interrupting(RecordingBackend):
     """An engine that Ctrl-C reaches in the write with this number: before or after it was carried out."""
 
-    def __init__(
-        self, at: int, fault: type[BaseException] | BaseException = KeyboardInterrupt, *, after: bool = False
-    ) -> None:
+    def __init__(self, at: int, fault: BaseException | None = None, *, after: bool = False) -> None:
         super().__init__(EdgeBackend(None))
-        self.at, self.fault, self.after, self.writes = at, fault, after, 0
+        self.at, self.after, self.writes = at, after, 0
+        self.fault = fault or KeyboardInterrupt()
 
     def call(self, request: Request) -> Any:
         if request.route != ("PUT", "points"):

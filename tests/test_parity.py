@@ -347,7 +347,6 @@ SAME: list[str | tuple[str, Any]] = [
     "UPSERT INTO docs VALUES {id: 1, limit: 1, from: 2, null: 4, true: 5, 6: 7, 1.5: 8, -1: 9}",
     "UPSERT INTO docs VALUES {id: 18446744073709551615, a: -9223372036854775808, b: 1e3, c: ''}",
     'UPSERT INTO docs VALUES {"id": 1, "a": "é😀\\n", "b": {"c": []}}',
-    "UPSERT INTO docs VALUES {id: 1, payload: {a: 1}}",
     "DELETE FROM docs WHERE id = 1",
     f"DELETE FROM docs WHERE id IN (1, '{UUID}') WAIT true",
     "DELETE FROM docs WHERE ((id IN (1, 1)))",
@@ -720,6 +719,9 @@ WRONGS: dict[str, list[str | tuple[str, Any]]] = {
         "UPSERT INTO docs VALUES {ID: 1}",
         "UPSERT INTO docs VALUES {id: 1, VECTOR: [1]}",
         "QUERY {INDICES: [1], Values: [0.5]} FROM docs",
+    ],
+    "`payload: {…}` is the payload, so that fields called id, vector and payload can be written": [
+        "UPSERT INTO docs VALUES {id: 1, payload: {a: 1}}"
     ],
     "the guide dialect: the text of a UUID behind QUERY is a point; TEXT makes it a text": [
         f"QUERY '{UUID}' FROM docs",

@@ -111,12 +111,15 @@ def test_using_says_which_vector_is_made_of_which_field(db: qql.Session) -> None
     assert db.execute("QUERY 'avalanche' FROM docs USING words").ids == [8]
     assert db.execute("QUERY 'snow' FROM docs USING words").ids == []
     result = db.execute("UPSERT INTO docs VALUES {id: 9, title: 5} EMBED title INTO words")
-    assert [w.code for w in result.warnings] == ["no-text"]
+    assert [w.code for w in result.warnings] == ["no-text", "no-vector"]  # of `words`, of `dense`
     assert vectors(db, 9) == {}
 
 
 def test_a_vector_that_is_null_is_not_made(db: qql.Session) -> None:
     result = db.execute("UPSERT INTO docs VALUES {id: 8, text: 'snow', vector: {words: null}}")
+    assert vectors(db, 8) == {}
+    assert [w.message for w in result.warnings] == ["1 row without the vector `dense` (row 1)"]
+    result = db.execute("UPSERT INTO docs VALUES {id: 8, text: 'snow', vector: {words: null, dense: null}}")
     assert (vectors(db, 8), result.warnings) == ({}, ())
 
 
@@ -588,11 +591,6 @@ def test_a_dump_of_shards_says_where_each_point_is(folder: Path) -> None:
         (
             "PUT",
             "/collections/docs/points",
-            {"points": [{"id": 1, "vector": {"v": [1, 2]}}], "shard_key": "a"},
-        ),
-        (
-            "POST",
-            "/collections/docs/points/payload",
-            {"payload": {"id": 7}, "points": [1], "shard_key": "a"},
+            {"points": [{"id": 1, "vector": {"v": [1, 2]}, "payload": {"id": 7}}], "shard_key": "a"},
         ),
     ]

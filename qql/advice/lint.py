@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
+from qql import nodes
 from qql.advice.advisor import advise_all, advise_script
 from qql.advice.collection_facts import facts_of
 from qql.advice.ignore_comments import IgnoreComments, unsilenced
@@ -15,7 +16,7 @@ from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, CompileOptions, Files, compile_script, prepare
-from qql.errors import Diagnostic, QQLCompileError, Source
+from qql.errors import Diagnostic, QQLCompileError, Source, Span
 from qql.syntax.parser import parse_script
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
@@ -23,9 +24,12 @@ __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 WARNINGS = frozenset(
     {"bare-word", "duplicate-id", "few-candidates", "formula-without-prefetch", "id-in-payload"}
     | {"idle-default", "idle-model", "idle-update", "idle-using", "nested-payload", "no-model"}
-    | {"no-schema", "no-text", "replaced-vector", "unknown-collection", "unused-stage", "vector-in-payload"}
+    | {"no-schema", "no-text", "no-vector", "replaced-vector", "unknown-collection", "unused-stage"}
+    | {"vector-in-payload"}
 )
 """The codes of what the compiler warns of."""
+_OF_ROWS = frozenset({"id-in-payload", "nested-payload", "no-text", "no-vector", "vector-in-payload"})
+"""What is said of what rows hold; it means nothing where a parameter without a value stands for them."""
 _NOT_WITHOUT_SCHEMA = frozenset({"no-model", "no-schema"})
 CODES = frozenset({*RULES, *WARNINGS, "bad-ignore", "unused-ignore"})
 """All that is said of a script and is no error: it can be silenced."""
@@ -66,6 +70,8 @@ def lint_script(
         sizes = vector_sizes([one.statement for one in parsed], context)
         values = ParameterValues(unbound, params, sizes, lambda tried: checker.errors(source, tried))
         found, sound = checker.check_unbound(source, values)
+        open_rows = [one.span for one in parsed if _has_rows_of(one.statement, unbound)]
+        found = [one for one in found if one.code not in _OF_ROWS or not _stands_in(one.span, open_rows)]
     else:
         found, sound = checker.check(source, params)
     comments = IgnoreComments(source, [one.span for one in parsed])
@@ -148,6 +154,17 @@ class _Checker:
         ]
         found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
         return [one for one in found if one.source is source], True
+
+
+def _has_rows_of(statement: nodes.Statement, params: Sequence[nodes.Param]) -> bool:
+    """Whether a statement writes rows that one of these parameters stands for, or a part of them."""
+    keys = {one.key for one in params}
+    rows = [one.rows for one in nodes.walk(statement) if isinstance(one, nodes.Upsert)]
+    return any(isinstance(part, nodes.Param) and part.key in keys for part in nodes.walk(rows))
+
+
+def _stands_in(span: Span | None, places: Iterable[Span]) -> bool:
+    return span is not None and any(one.start <= span.start and span.end <= one.end for one in places)
 
 
 def _found_every_time(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Diagnostic]:

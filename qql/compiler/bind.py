@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import date
 from typing import Any, NoReturn, cast
 
 from qql import nodes
+from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
 from qql.rest.types import Body, Json, JsonObject
@@ -121,9 +122,9 @@ class _Binder:
         # One frame for each level of the tree: trees may be deep, and so may the caller's own stack.
         match item:
             case nodes.Param():
-                return _plain(self.values[item.key], item.span)
+                return self.value(item)
             case nodes.AnyInput(value=nodes.Param() as param):
-                return _target(_plain(self.values[param.key], param.span), param.span)
+                return _target(self.value(param), param.span)
             case nodes.Match(kind="any", value=nodes.Param() as param) if self.is_text(param):
                 text = nodes.Scalar(self.scalar(param), span=param.span)
                 return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
@@ -163,13 +164,25 @@ class _Binder:
                 return self.rows(param)
             case nodes.Recommend():
                 return self.examples(param)
-        return _plain(self.values[param.key], param.span)
+        return self.value(param)
 
     def is_text(self, param: nodes.Param) -> bool:
         return isinstance(self.values[param.key], str)
 
+    def value(self, param: nodes.Param) -> Json:
+        """The value of a parameter as JSON data. Raises `QQLPlanError` that says where in it the fault is."""
+        given = self.values[param.key]
+        try:
+            return _plain(given, param.span)
+        except QQLPlanError as exc:
+            place = _place(given, param.span)
+            if not place or exc.code == "too-deep":
+                raise
+            found = exc.diagnostic
+            raise QQLPlanError(replace(found, message=f"{_named(param, place)}: {found.message}")) from None
+
     def rows(self, param: nodes.Param) -> tuple[Json, ...]:
-        rows = _plain(self.values[param.key], param.span)
+        rows = self.value(param)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
@@ -187,7 +200,7 @@ class _Binder:
 
     def examples(self, param: nodes.Param) -> tuple[nodes.Input, ...]:
         """A list of ids and vectors as the examples of RECOMMEND."""
-        values = _plain(self.values[param.key], param.span)
+        values = self.value(param)
         if not isinstance(values, list):
             fail("wrong-parameter", f"{_shown(param)} takes a list of ids or vectors", param.span)
         return tuple(
@@ -198,13 +211,13 @@ class _Binder:
         )
 
     def scalar(self, param: nodes.Param) -> Json:
-        value = _plain(self.values[param.key], param.span)
+        value = self.value(param)
         if isinstance(value, (list, dict)):
             fail("wrong-parameter", f"{_shown(param)} takes one value, not a list or an object", param.span)
         return value
 
     def listed(self, param: nodes.Param) -> tuple[nodes.Scalar, ...]:
-        values = _plain(self.values[param.key], param.span)
+        values = self.value(param)
         if not isinstance(values, list):
             fail("wrong-parameter", f"{_shown(param)} takes a list", param.span)
         return tuple(nodes.Scalar(value, span=param.span) for value in values)
@@ -220,6 +233,14 @@ def _shown(param: nodes.Param) -> str:
     return f":{param.key}" if isinstance(param.key, str) else "?"
 
 
+def _named(param: nodes.Param, place: str) -> str:
+    """A place inside of the value of a parameter: ``row 4 of :rows, `price` ``, or ``:v[2]``."""
+    row = re.fullmatch(r"\[(\d+)\]\.(.+)", place, re.DOTALL)
+    if row:
+        return f"row {int(row[1]) + 1} of {_shown(param)}, `{row[2]}`"
+    return f"{_shown(param)}{place}"
+
+
 def _target(value: Json, span: Span) -> nodes.Target:
     """What a bound value is as the target of a query."""
     scalar = nodes.Scalar(value if not isinstance(value, (list, dict)) else None, span=span)
@@ -233,7 +254,27 @@ def _target(value: Json, span: Span) -> nodes.Target:
 
 
 def _plain(value: Json, span: Span, level: int = 0) -> Json:
-    """A Python value as JSON data: arrays by their ``tolist``, dates in ISO 8601, UUIDs as text."""
+    """A Python value as JSON data (`jsonified`). Raises `QQLPlanError`."""
+    kind = type(value)
+    if kind is list and _is_vector(value):
+        return value
+    if kind is str and value.isascii():
+        return value
+    if kind is dict and level < MAX_NESTING:
+        return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
+    return _converted(value, span, level)
+
+
+def _key(key: Json, span: Span) -> str:
+    if type(key) is str and key.isascii():
+        return key
+    if isinstance(key, str):
+        return _text(key, span)
+    fail("wrong-parameter", "the keys of an object are strings", span)
+
+
+def _converted(value: Json, span: Span, level: int) -> Json:
+    """`_plain` for what is not JSON data as it is, or may not be."""
     match value:
         case None | bool():
             return value
@@ -246,24 +287,44 @@ def _plain(value: Json, span: Span, level: int = 0) -> Json:
         case float() if math.isfinite(value):
             return float(value)
         case float():
-            fail("number-out-of-range", "NaN and infinity are no JSON values", span)
-        case date():  # a datetime is one too
-            return value.isoformat()
-        case uuid.UUID():
-            return str(value)
-    if level >= MAX_NESTING:
+            hint = "a value that is missing is None" if math.isnan(value) else None
+            fail("number-out-of-range", "NaN and infinity are no JSON values", span, hint)
+    if level > MAX_NESTING or (level == MAX_NESTING and isinstance(value, (Mapping, list, tuple))):
         _too_deep(span)
-    if type(value) is list and {*map(type, value)} == {float} and math.isfinite(sum(value)):
-        return value  # a vector, most likely
     if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            fail("wrong-parameter", "the keys of an object are strings", span)
-        return {_text(key, span): _plain(item, span, level + 1) for key, item in value.items()}
-    if hasattr(value, "tolist"):  # numpy arrays and scalars, array.array
-        return _plain(value.tolist(), span, level + 1)
-    if isinstance(value, (list, tuple, set, frozenset)):
+        return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
         return [_plain(item, span, level + 1) for item in value]
-    fail("wrong-parameter", f"a value of the type {type(value).__name__} cannot be bound", span)
+    try:
+        found = jsonified(value)
+    except NoJson as exc:
+        fail("wrong-parameter", str(exc), span, exc.hint)
+    return _plain(found, span, level + 1)
+
+
+def _is_vector(items: list[Json]) -> bool:
+    """Whether a list holds floats that JSON has, and maybe small integers, so that nothing is to be done."""
+    kinds = {*map(type, items)}
+    if kinds == {float}:
+        return math.isfinite(sum(items))
+    whole = kinds <= {int, float} and bool(items)
+    return whole and min(items) > -1e15 and max(items) < 1e15 and math.isfinite(sum(items))
+
+
+def _place(value: Json, span: Span) -> str:
+    """The way to the first part of a value that is no JSON: ``[3].price``; empty where it is the value."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    parts: list[tuple[str, Json]] = []
+    if isinstance(items, Mapping):
+        parts = [(f".{key}", item) for key, item in items.items()]
+    elif isinstance(items, (list, tuple)):
+        parts = [(f"[{at}]", item) for at, item in enumerate(items)]
+    for step, item in parts:
+        try:
+            _plain(item, span)
+        except QQLPlanError:
+            return step + _place(item, span)
+    return ""
 
 
 def _text(value: str, span: Span) -> str:

@@ -135,9 +135,7 @@ def read_keys(
     return payload, with_own(vector, own), own.keys()
 
 
-OWN_READINGS = (
-    "`vector: {{{0}: …}}` makes it the vector, `payload: {{{0}: …}}` (with all other fields) payload"
-)
+OWN_READINGS = "write vector: {{{0}: …}} for the vector, payload: {{{0}: …, all other fields}} for payload"
 """What to write where a key's value is almost a vector; takes the key."""
 
 
@@ -164,7 +162,7 @@ def by_name(vector: Json, schema: Schema | None) -> Json:
 
 
 def with_own(vector: Json, own: JsonObject) -> Json:
-    """The vectors under ``vector`` and those that were given as keys; one without a name stays the unnamed."""
+    """The vectors under ``vector``, which may be one without a name, and those that were given as keys."""
     if not own:
         return vector
     if vector is None:

@@ -17,7 +17,7 @@ _MAX_SHOWN = 5
 
 @dataclass(slots=True)
 class _Without:
-    """How many rows are without the same vectors, the first of them, and fields of theirs that might be them."""
+    """How many rows are without the same vectors, the first of them, and fields that might be the vectors."""
 
     count: int = 0
     first: int = 0
@@ -75,9 +75,9 @@ class RowNotes:
         if by_count[_MAX_SHOWN:]:
             count = sum(found.count for _, found in by_count[_MAX_SHOWN:])
             message = f"{_rows(count)} without other vectors of `{self.collection}`"
-            yield self._warning("no-vector", message)
+            yield self.warn("no-vector", message)
 
-    def _warning(self, code: str, message: str, hint: str | None = None) -> Diagnostic:
+    def warn(self, code: str, message: str, hint: str | None = None) -> Diagnostic:
         return Diagnostic(code, message, self.span, hint, severity="warning")
 
     def _of_block(self) -> Diagnostic:
@@ -85,7 +85,7 @@ class RowNotes:
         hint = "the field is written payload: {payload: {…}}"
         if self.copies:
             hint = f"MAP (payload = payload) says so; {hint}"
-        return self._warning("nested-payload", message, hint)
+        return self.warn("nested-payload", message, hint)
 
     def _of_field(self, key: str) -> Diagnostic:
         if self.schema is None:
@@ -98,7 +98,7 @@ class RowNotes:
             hint = "the vector of a point is called `vector`: write vector: …"
         if self.copies:
             hint = f"MAP (vector = {key}) takes it for the vectors"
-        return self._warning("vector-in-payload", message, hint)
+        return self.warn("vector-in-payload", message, hint)
 
     def _of_rows_without(self, names: tuple[str, ...], found: _Without) -> Diagnostic:
         place = f"line {found.first}" if self.copies else f"row {found.first}"
@@ -106,9 +106,9 @@ class RowNotes:
         shown = _listed(names)
         if names[0] in self._made():
             message = f"{_rows(found.count)} without a text to make {shown} of {first}"
-            return self._warning("no-text", message, self._hint(names[0], found))
+            return self.warn("no-text", message, self._hint(names[0], found))
         message = f"{_rows(found.count)} without {shown} {first}"
-        return self._warning("no-vector", message, self._hint(names[0], found))
+        return self.warn("no-vector", message, self._hint(names[0], found))
 
     def _made(self) -> Mapping[str, Sequence[str]]:
         """The vectors that are made of a text, with the fields that it is looked for in."""

@@ -151,13 +151,24 @@ def check_vectors(
     of = f"of `{collection}`"
     if is_named(vector):
         return {
-            name: (_own_vector if name in own else _one_vector)(value, name, schema, collection, span)
+            name: (_own_vector if name in own else _named_vector)(value, name, schema, collection, span)
             for name, value in vector.items()
         }
     if schema is not None and schema.vectors and "" not in schema.vectors:
         hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
         fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
     return _one_vector(vector, "", schema, collection, span)
+
+
+def _named_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+    """A vector under ``vector``. Raises `QQLPlanError` that says which it is."""
+    try:
+        return _one_vector(value, name, schema, collection, span)
+    except QQLPlanError as exc:
+        found = exc.diagnostic
+        if found.code != "malformed-vector" or not name:
+            raise
+        raise QQLPlanError(replace(found, message=f"the vector `{name}`: {found.message}")) from None
 
 
 def _own_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:

@@ -7,12 +7,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
-from uuid import UUID
 
+from qql.compiler.python_values import NoJson, jsonified
 from qql.convert.shapes import refusal
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
 from qql.rest.request import BODY_MODELS, Request, collection_path
@@ -198,14 +197,13 @@ def _plain(value: Json, level: int = 0) -> Json:
         return [_plain(item, level + 1) for item in value]
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    for dump, options in (("model_dump", _AS_SENT), ("tolist", {})):  # a model; an array or number of numpy
-        if hasattr(value, dump):
-            return _plain(getattr(value, dump)(**options), level + 1)
-    raise refusal("the request", f"a {type(value).__name__} is no JSON")
+    if hasattr(value, "model_dump"):
+        return _plain(value.model_dump(**_AS_SENT), level + 1)
+    try:
+        found = jsonified(value)
+    except NoJson as exc:
+        raise refusal("the request", str(exc), exc.hint) from None
+    return _plain(found, level + 1)
 
 
 # ------------------------------------------------------------------------------------ text

@@ -139,8 +139,8 @@ class Upsert(Node):
     """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [USING …] [UPDATE MODE m] [UPDATE FILTER f]
     [SHARD key] [WAIT b]``, ``VALUES :rows``.
 
-    A row is a dict whose values are JSON values, `Param` or `Uuid`. Rows of INSERT (``insert``)
-    need no id.
+    A row is a dict whose values are JSON values, `Param` or `Uuid`; an object ``payload`` is the payload, and
+    a key may be named like a vector (`qql.compiler.row_keys`). Rows of INSERT (``insert``) need no id.
     """
 
     collection: Name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from qql import nodes
@@ -22,10 +21,7 @@ __all__ = ["CopiedPoints"]
 
 _WHOLE = ("id", "vector", "payload")
 """Targets of MAP that are parts of a point."""
-_NUMBERS = re.compile(
-    r"[\[({][-+0-9eE.,;\s\[\](){}]*[0-9][-+0-9eE.,;\s\[\](){}]*|[{\[]\s*\"?indices\b.*", re.DOTALL
-)
-"""A cell that is no JSON and yet looks like a vector: as numpy prints one, or a sparse one."""
+_OF_VECTORS = frozenset("0123456789+-.eE,; \t\r\n()[]{}")
 
 
 class CopiedPoints:
@@ -85,7 +81,7 @@ class CopiedPoints:
         try:
             return parse_json(cell)
         except RowError as exc:
-            if name == "payload" or not _NUMBERS.fullmatch(cell):
+            if name == "payload" or not _resembles(cell):
                 return cell
             message = f"`{name}` is named like a vector, and {abbreviated(cell)} is almost one: {exc}"
             hint = f"a vector in a cell is JSON: [0.1, 0.2]; MAP (payload = ({name}, …)) makes it payload"
@@ -109,3 +105,10 @@ class CopiedPoints:
             hint = f"MAP ({(fits or list(schema.vectors))[0]} = {column}) says which it is"
         message = f"the vectors of `{self._collection}` have names: {schema.describe_vectors()}"
         fail("unknown-vector", message, self._span, hint)
+
+
+def _resembles(cell: str) -> bool:
+    """Whether a cell that is no JSON looks like a vector: as numpy prints one, or a sparse one in Python."""
+    if cell[1:20].lstrip(" '\"").startswith("indices"):
+        return True
+    return set(cell.replace("nan", "").replace("inf", "")) <= _OF_VECTORS and any(map(str.isdigit, cell))

@@ -91,12 +91,17 @@ STATEMENTS: tuple[Entry, ...] = (
         "UPSERT",
         "upsert",
         "Writes points, and replaces those with the same id. A row is an object: `id`, `vector` (a "
-        "vector, or an object of vectors by name), and the fields of the payload. Vectors with a model "
+        "vector, or an object of vectors by name), and the fields of the payload. A key named like a "
+        "vector of the collection is that vector where its value is one (what is almost one is an "
+        "error), and payload otherwise. `payload: {…}` is the whole payload, whatever its fields are "
+        "called: `id`, `vector`, `payload`, or like a vector. Vectors with a model "
         "that a row does not give are made of its first field of "
-        f"{', '.join(TEXT_FIELDS)}; USING and EMBED name other models and fields. INSERT "
+        f"{', '.join(TEXT_FIELDS)}; USING and EMBED name other models and fields. A warning counts the "
+        "rows that end without a vector of the collection; `vector: {name: null}` means it. INSERT "
         f"needs no id. UPDATE MODE is {listed(UPDATE_MODES, 'or')}; UPDATE FILTER leaves points "
         "alone that do not satisfy it.",
         "UPSERT INTO docs VALUES {id: 5, text: 'Sleep and the heart', topic: 'heart', year: 2025};\n"
+        "UPSERT INTO shops VALUES {id: 9, small: [1, 0], payload: {id: 'A-9', name: 'nine'}};\n"
         "QUERY 'sleep' FROM docs USING sparse LIMIT 1;",
         where="embedding",
         covers="upsert_clause embeds embed mode update_filter hybrid_embedding hybrid_side",
@@ -108,7 +113,8 @@ STATEMENTS: tuple[Entry, ...] = (
         "update",
         "Changes the payload or the vectors of points. SET PAYLOAD merges fields into the payload; with "
         "OVERWRITE it replaces the payload, with KEY it works on an object inside it. SET VECTOR "
-        "replaces vectors of the point that WHERE names by id, and leaves the others.",
+        "replaces vectors of the point that WHERE names by id, and leaves the others; VALUES takes a row "
+        "`{id: …, vector: …}` for each point, or with keys named like the vectors.",
         "UPDATE docs SET PAYLOAD = {year: 2026} WHERE topic = 'heart';\nSELECT * FROM docs WHERE id = 1;",
         covers="assignment set_payload set_vector set_vectors write_clause",
         see=("UPSERT", "DELETE PAYLOAD", "OVERWRITE", "KEY"),

@@ -64,7 +64,8 @@ VALUES: tuple[Entry, ...] = (
         "param",
         "`:name` or `?` stands for a value, a vector, an id, a number of LIMIT or OFFSET, a list after "
         "IN, a payload or the rows of UPSERT. Values are put into the tree, never into text. `--param "
-        "name=value` and the library give them; one statement uses one of the two forms.",
+        "name=value` and the library give them; one statement uses one of the two forms. The library takes "
+        "arrays, numbers and dates of numpy and pandas too; a missing date or value of theirs is null.",
         "COUNT FROM docs WHERE topic = :topic AND year IN :years;",
         form=":name\n?",
         words=("PARAMETER", "PARAM", "?", ":"),

@@ -134,7 +134,8 @@ Used = dict[str, "Used | None"]
 def unused(row: JsonObject, used: Used, before: str = "") -> Iterator[str]:
     """The columns of a row, and the keys of its objects, that arrive nowhere."""
     for name, value in row.items():
-        if name not in used:
-            yield before + name
-        elif (inner := used[name]) is not None and isinstance(value, dict):
+        inner = used.get(name, {})
+        if inner and isinstance(value, dict):
             yield from unused(value, inner, f"{before}{name}.")
+        elif inner is not None:
+            yield before + name

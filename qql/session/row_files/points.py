@@ -69,7 +69,9 @@ class PointMapping:
         self.left_out: dict[str, None] = {}
         self._moved = self._moved_columns()
         self._moved_paths = [name for name in self._moved if "." in name]
-        self._used = self._used_columns()
+        self._paths = [name for name in self.sources if "." in name]
+        self._narrows = whole is not None
+        self._used = self._used_columns({})
 
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
         """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
@@ -112,15 +114,12 @@ class PointMapping:
                 moved.add(target)  # `text = title || text` replaces the text
         return moved
 
-    def _used_columns(self) -> Used | None:
-        """Where the payload is not all that the other columns are: the columns that arrive somewhere."""
-        if self._selected is None and self.payload_name is None:
-            return None
+    def _used_columns(self, row: JsonObject) -> Used:
+        """The columns of a row that arrive somewhere."""
         used: Used = {}
         single = (self.id_name, self.vector_name, *self._fields.values())
         for name in [*self.sources, *(one for one in single if isinstance(one, str))]:
-            used[name] = None
-            *path, last = name.split(".")
+            *path, last = steps_of(name, row)
             inner: Used | None = used
             for step in path:
                 inner = None if inner is None else inner.setdefault(step, {})
@@ -128,9 +127,15 @@ class PointMapping:
                 inner[last] = None
         return used
 
+    def _note_left_out(self, row: JsonObject) -> None:
+        if len(self.left_out) < _MOST_LEFT_OUT:
+            literal = any(name in row for name in self._paths)
+            used = self._used_columns(row) if literal else self._used
+            self.left_out.update(dict.fromkeys(unused(row, used)))
+
     def _payload(self, row: JsonObject, written: Mapping[str, str] | None) -> JsonObject:
-        if self._used is not None and len(self.left_out) < _MOST_LEFT_OUT:
-            self.left_out.update(dict.fromkeys(unused(row, self._used)))
+        if self._narrows:
+            self._note_left_out(row)
         payload = self._own_payload(row)
         for target, source in self._fields.items():
             value = self._value(source, row, written)
