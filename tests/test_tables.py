@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import qql
 from qql.compiler.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, RowReader, read_rows
@@ -159,6 +160,19 @@ def test_a_file_that_grows_while_it_is_read_has_bad_rows(write: Write) -> None:
     rows = list(again)
     assert rows[0] == Row(2, 1, {"n": 5})
     assert isinstance(rows[1], BadRow) and "column `n`: 'x'" in rows[1].reason
+
+
+def test_copy_finds_numbers_in_every_column_of_them(tmp_path: Path) -> None:
+    table, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    table.write_text("id,sku,cost\n1,1e5,0.5\n2,007,1e-05\n3,12,1E3\n", encoding="utf-8")
+    other.write_text("id;sku;cost\n4;a, b;3,5\n", encoding="utf-8")
+    with qql.connect() as db:
+        db.execute("CREATE COLLECTION docs (v VECTOR(2, DOT))")
+        for path in (table, other):
+            db.execute("COPY docs FROM :path", {"path": str(path)})
+        assert db.execute("COUNT FROM docs WHERE cost < 1").rows[0]["count"] == 2
+        assert db.execute("COUNT FROM docs WHERE cost BETWEEN 3.5 AND 1000").rows[0]["count"] == 2
+        assert db.execute("COUNT FROM docs WHERE sku IN ('1e5', '007', '12', 'a, b')").rows[0]["count"] == 4
 
 
 # ------------------------------------------------------------------------------------ delimiters
