@@ -493,16 +493,18 @@ def test_a_pipe_has_no_total(tmp_path: Path) -> None:
         os.close(keep_open)
 
 
-@pytest.mark.parametrize("name", ["big.jsonl", "big.csv", "big.jsonl.gz"])
+@pytest.mark.parametrize("name", ["big.jsonl", "big.csv", "big.jsonl.gz", "array.json", "objects.json"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     opener: Any = gzip.open if name.endswith(".gz") else open
     with opener(path, "wt", encoding="utf-8", newline="") as file:
         if "csv" in name:
-            file.write("id,t\n")
+            file.write("id,t,n\n")
         for i in range(8_000):
             text = f"{i} " * 60
-            file.write(f"{i},{text}\n" if "csv" in name else f'{{"id": {i}, "t": "{text}"}}\n')
+            row = json.dumps({"id": i, "t": text, "n": i}, indent=1 if "objects" in name else None)
+            row = "[,"[i > 0] + row + "]"[i < 7_999 :] if "array" in name else f"{row}\n"
+            file.write(f"{i},{text},{i}\n" if "csv" in name else row)
     tracemalloc.start()
     try:
         assert sum(len(batch) for batch in batches(read_rows(path), 100)) == 8_000

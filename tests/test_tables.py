@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import qql
 from qql.compiler.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, RowReader, read_rows
@@ -161,6 +162,19 @@ def test_a_file_that_grows_while_it_is_read_has_bad_rows(write: Write) -> None:
     assert isinstance(rows[1], BadRow) and "column `n`: 'x'" in rows[1].reason
 
 
+def test_copy_finds_numbers_in_every_column_of_them(tmp_path: Path) -> None:
+    table, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    table.write_text("id,sku,cost\n1,1e5,0.5\n2,007,1e-05\n3,12,1E3\n", encoding="utf-8")
+    other.write_text("id;sku;cost\n4;a, b;3,5\n", encoding="utf-8")
+    with qql.connect() as db:
+        db.execute("CREATE COLLECTION docs (v VECTOR(2, DOT))")
+        for path in (table, other):
+            db.execute("COPY docs FROM :path", {"path": str(path)})
+        assert db.execute("COUNT FROM docs WHERE cost < 1").rows[0]["count"] == 2
+        assert db.execute("COUNT FROM docs WHERE cost BETWEEN 3.5 AND 1000").rows[0]["count"] == 2
+        assert db.execute("COUNT FROM docs WHERE sku IN ('1e5', '007', '12', 'a, b')").rows[0]["count"] == 4
+
+
 # ------------------------------------------------------------------------------------ delimiters
 
 
@@ -181,6 +195,11 @@ def test_a_comma_is_the_delimiter_where_it_can_be(write: Write) -> None:
     assert read(write("id;price, EUR;t\n1;2;x, y, z\n"))[0] == [{"price, EUR": 2, "t": "x, y, z"}]
 
 
+def test_commas_in_a_tsv_of_texts_are_no_delimiters(write: Write) -> None:
+    path = write("Hello, world\nall on its own\n", "r.tsv")
+    assert read(path, columns=[("t", None)])[0] == [{"t": "Hello, world"}, {"t": "all on its own"}]
+
+
 @pytest.mark.parametrize(("name", "hint"), [("r.csv", "DELIMITER ';'"), ("r.tsv", "DELIMITER ','")])
 def test_a_header_of_one_cell_that_may_be_several_is_an_error(write: Write, name: str, hint: str) -> None:
     content = "a;b\n1\n" if name == "r.csv" else "a,b\n1,2\n"
@@ -188,6 +207,15 @@ def test_a_header_of_one_cell_that_may_be_several_is_an_error(write: Write, name
     assert hint in str(error.hint)
     usual = "," if name == "r.csv" else "\t"
     assert list(read(write(content, name), delimiter=usual)[0][0]) == [content.split("\n")[0]]
+
+
+def test_a_spreadsheet_may_name_its_delimiter(write: Write) -> None:
+    for line in ("sep=;\r\n", "\ufeffsep=;\r\n", '"SEP=;"\n'):
+        reader = read_rows(write(f"{line}id;a,b;n\r\n1;x,y;3,5\r\n"))
+        expected = [Row(3, 1, {"a,b": "x,y", "n": 3.5})]
+        assert list(reader) == list(reader.again()) == expected
+        assert reader.notes == []
+    assert read(write("sep\n5\n"))[0] == [{"sep": 5}]
 
 
 def test_a_delimiter_that_is_given(write: Write) -> None:

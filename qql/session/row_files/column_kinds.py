@@ -16,8 +16,8 @@ from qql.session.row_files.row import I64, RowError, abbreviated
 
 __all__ = ["Kinds", "column_kinds"]
 
-_FIRST, _CHUNK = 50, 2_000  # records that are looked at together: few, until columns of texts are known
-_CHUNK_CHARACTERS = 1 << 20
+_FIRST, _CHUNK = 50, 500  # records that are looked at together: few, until columns of texts are known
+_CHUNK_CHARACTERS = 1 << 18
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 _WITH_POINT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)

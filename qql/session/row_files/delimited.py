@@ -23,7 +23,7 @@ from qql.session.row_files.points import PointMapping
 from qql.session.row_files.records import read_records
 from qql.session.row_files.row import Record, RowError, abbreviated
 from qql.session.row_files.source import ByteSource
-from qql.session.row_files.table import Table, find_delimiter, find_names, no_header
+from qql.session.row_files.table import Table, find_delimiter, find_names, no_header, take_separator
 
 __all__ = ["DELIMITERS", "Layout", "TableReader"]
 
@@ -70,7 +70,8 @@ class TableReader:
 
         Raises `QQLExecutionError` where it has no usable header, or not the columns that are asked for.
         """
-        layout = self._layout = self._layout or self._find_layout(lines)
+        separator = take_separator(lines)
+        layout = self._layout = self._layout or self._find_layout(lines, separator)
         names, readers = layout.names, layout.readers
         columns = list(zip(names, readers, strict=True))
         as_written = self._points.joins
@@ -97,9 +98,10 @@ class TableReader:
 
     # -- the layout
 
-    def _find_layout(self, lines: Lines) -> Layout:
+    def _find_layout(self, lines: Lines, separator: str | None) -> Layout:
         table = self._table
-        delimiter = table.delimiter or find_delimiter(lines, self._codec, self._usual, self.notes)
+        delimiter = table.delimiter or separator
+        delimiter = delimiter or find_delimiter(lines, self._codec, self._usual, self.notes)
         first = self._first_record(lines, delimiter)
         if first is None:
             if table.names is None:
@@ -113,7 +115,9 @@ class TableReader:
         twice = lines.source.total is not None
         if guessed and twice:
             with closing(ByteSource(lines.path)) as source:
-                records = read_records(Lines(source), self._codec, delimiter)
+                anew = Lines(source)
+                take_separator(anew)
+                records = read_records(anew, self._codec, delimiter)
                 if has_header:
                     next(records, None)
                 readers |= column_kinds(records, names, guessed, delimiter != ",", self.notes)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ParquetFile"]
 
-_ROWS = 256  # rows that are in memory at a time, beside the pages that they come from
+_ROWS, _BYTES = 256, 64 << 20  # what is in memory at a time, at most, beside the pages that it comes from
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,7 +41,10 @@ class ParquetFile:
         self.done = 0
         self.notes: list[str] = []
         self._file = _open(path)
-        self._columns = self._readable_columns(wanted)
+        try:
+            self._columns = self._readable_columns(wanted)
+        except ValueError as exc:  # a name that is no UTF-8
+            raise _damaged(path, exc) from exc
 
     @property
     def total(self) -> int:
@@ -54,10 +57,15 @@ class ParquetFile:
 
         self.done = 0
         try:
-            for batch in self._file.iter_batches(batch_size=_ROWS, columns=self._columns):
+            for batch in self._file.iter_batches(batch_size=self._rows_at_once(), columns=self._columns):
                 yield from self._rows_of(batch)
-        except (OSError, pyarrow.ArrowException) as exc:
+        except (OSError, ValueError, pyarrow.ArrowException) as exc:
             raise _damaged(self.path, exc) from exc
+
+    def _rows_at_once(self) -> int:
+        data = self._file.metadata
+        size = sum(int(data.row_group(group).total_byte_size) for group in range(data.num_row_groups))
+        return max(1, min(_ROWS, _BYTES * self.total // max(1, size)))
 
     def _rows_of(self, batch: pyarrow.RecordBatch) -> Iterator[Record]:
         names = batch.schema.names
@@ -106,7 +114,7 @@ def _open(path: Path) -> Any:
     try:
         # Pages are read as they are needed, and not whole groups of rows ahead.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-    except (OSError, pyarrow.ArrowException) as exc:
+    except (OSError, ValueError, pyarrow.ArrowException) as exc:
         raise _damaged(path, exc) from exc
 
 

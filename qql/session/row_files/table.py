@@ -13,12 +13,13 @@ from qql.session.row_files.cells import TYPES
 from qql.session.row_files.lines import Lines
 from qql.session.row_files.row import abbreviated
 
-__all__ = ["Table", "find_delimiter", "find_names", "named_delimiter", "no_header"]
+__all__ = ["Table", "find_delimiter", "find_names", "no_header", "take_separator"]
 
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _LOOK_AT = 20  # lines by which a delimiter is found
 _LONG = 120  # characters of a cell that no header has
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SEPARATOR = re.compile(rb'"?sep=([,;|:\t])"?\r?\n?', re.IGNORECASE)
 _YEAR = re.compile(r"[12][0-9]{3}", re.ASCII)
 
 
@@ -63,7 +64,16 @@ class Table:
 # ------------------------------------------------------------------------------------ the delimiter
 
 
-def named_delimiter(delimiter: str) -> str:
+def take_separator(lines: Lines) -> str | None:
+    """The delimiter that a spreadsheet's first line names (``sep=;``), which is read then."""
+    found = _SEPARATOR.fullmatch(b"".join(lines.look(1)))
+    if found is None:
+        return None
+    lines.next()
+    return found[1].decode()
+
+
+def _named(delimiter: str) -> str:
     """A delimiter as DELIMITER takes it."""
     return "'\\t'" if delimiter == "\t" else f"'{delimiter}'"
 
@@ -90,15 +100,15 @@ def find_delimiter(lines: Lines, codec: str, usual: str, notes: list[str]) -> st
             f"{lines.path} is read with {_DELIMITERS[found]} between cells; DELIMITER ',' reads commas"
         )
         return found
-    if len(header) > 1:
-        return usual
+    if len(header) > 1 or (usual == "\t" and not fitting):
+        return usual  # a text without a tab has commas of its own
     others = fitting or others
     fail(
         "file-format",
         f"the first line of {lines.path} is one cell for {_DELIMITERS[usual]} as the delimiter: "
         f"{abbreviated(header[0])}",
-        hint=" or ".join(f"DELIMITER {named_delimiter(other)}" for other in others)
-        + f" splits it; DELIMITER {named_delimiter(usual)} says that it is one column",
+        hint=" or ".join(f"DELIMITER {_named(other)}" for other in others)
+        + f" splits it; DELIMITER {_named(usual)} says that it is one column",
         error=QQLExecutionError,
     )
 
