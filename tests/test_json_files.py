@@ -18,7 +18,7 @@ from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, lines, read_rows
 
 ROWS: list[dict[str, Any]] = [
-    {"id": 1, "t": 'a "quoted" {text} [with] \\ all'},
+    {"id": 1, "t": 'a "quoted" {text} [with] \\ all', "é": "ü€"},
     {"id": 2, "a": {"b": [1, {"c": []}], "d": {}}, "n": None},
     {"id": 3, "lines": "one\ntwo", "tags": ["x", "y"], "rows": [{"a": 1}, {"a": [{"b": {}}]}]},
     {"id": 4},
@@ -60,6 +60,7 @@ FORMS: dict[str, str] = {
     "objects, indented by tabs": "\r\n\r\n".join(json.dumps(row, indent="\t") for row in ROWS),
     "objects, not indented": "\n".join(json.dumps(row, indent=0) for row in ROWS),
     "objects, one after the other": "".join(map(json.dumps, ROWS)),
+    "objects with all letters": "".join(json.dumps(row, ensure_ascii=False) for row in ROWS),
     "objects between spaces": " ".join(map(json.dumps, ROWS)) + "\n",
     "objects between carriage returns": "\r".join(map(json.dumps, ROWS)),
 }
