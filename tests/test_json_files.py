@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -185,7 +186,9 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.dictionaries(st.text('xyz{}[]\\"', min_size=1, max_size=3), values, min_size=1, max_size=3),
@@ -204,7 +207,9 @@ def test_any_rows_come_back(
     assert payloads(write(content)) == rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text('[]{}",:\n\\ 1aN', max_size=40), st.sampled_from(["[", "{\n ", '[{"a": 1},']))
 def test_any_text_gives_rows_bad_rows_or_a_clear_error(write: Write, content: str, start: str) -> None:
     try:
@@ -255,6 +260,7 @@ def test_a_value_is_not_read_forever(write: Write, monkeypatch: pytest.MonkeyPat
     assert reader.bytes_read < 5 << 20
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices")
 def test_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     for path, format in (("/dev/zero", "jsonl"), ("/dev/urandom", "csv"), ("/dev/zero", "parquet")):
         error = fails("file-unreadable", lambda p=path, f=format: read_rows(p, format=f))
@@ -262,6 +268,7 @@ def test_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     assert "folder" in fails("file-unreadable", lambda: read_rows(tmp_path, format="json")).message
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe_waits_for_its_writer_only_when_it_is_read(tmp_path: Path) -> None:
     pipe = tmp_path / "rows.json"
     os.mkfifo(pipe)
