@@ -106,9 +106,9 @@ class RowNotes:
         shown = _listed(names)
         if names[0] in self._made():
             message = f"{_rows(found.count)} without a text to make {shown} of {first}"
-            return self.warn("no-text", message, self._hint(names[0], found))
+            return self.warn("no-text", message, self._hint(names, found))
         message = f"{_rows(found.count)} without {shown} {first}"
-        return self.warn("no-vector", message, self._hint(names[0], found))
+        return self.warn("no-vector", message, self._hint(names, found))
 
     def _made(self) -> Mapping[str, Sequence[str]]:
         """The vectors that are made of a text, with the fields that it is looked for in."""
@@ -117,7 +117,8 @@ class RowNotes:
         known = self.schema.vectors.values() if self.schema is not None else ()
         return {vector.name: TEXT_FIELDS for vector in known if vector.model}
 
-    def _hint(self, name: str, found: _Without) -> str:
+    def _hint(self, names: Sequence[str], found: _Without) -> str:
+        name = names[0]
         if found.telling:
             key = found.telling[0]
             if self.copies:
@@ -129,7 +130,8 @@ class RowNotes:
             return self._hint_of_text(fields)
         if self.embeds and self.schema is not None and self.schema.vectors[name].model:
             return "USING makes what it names and nothing else; it can name several: USING DENSE, SPARSE"
-        null = f"vector: {{{name or _UNNAMED}: null}} says that a point has none"
+        nulls = ", ".join(f"{name or _UNNAMED}: null" for name in names[:_MAX_SHOWN])
+        null = f"vector: {{{nulls}}} says that a point has none"
         if self.copies:
             return f"MAP ({name or 'vector'} = column) names the column of a vector; {null}"
         return f"write vector: {f'{{{name}: […]}}' if name else '[…]'}; {null}"

@@ -247,8 +247,9 @@ CLAUSES: tuple[Entry, ...] = (
         "`payload = column` takes an object for the whole payload; a warning names what is left out. "
         "`id = INT(key)` makes an integer of a text of digits, `id = UUID(key)` a stable id of any text. "
         "`v = NPY('file.npy')` brings the vectors `v` from a file beside the rows.",
-        "COPY docs FROM 'corpus.jsonl' MAP (id = INT(number), text = title || '. ' || body);\n"
-        "SELECT * FROM docs WHERE id = 17;",
+        "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
+        "COPY notes FROM 'corpus.jsonl' MAP (id = INT(number), text = title || '. ' || body);\n"
+        "SELECT * FROM notes WHERE id = 17;",
         where="mapping",
         covers="map copy_map joined joined_part joined_text vector_file integer_mapping",
         form="COPY … MAP (mapping [, …])",
@@ -263,7 +264,9 @@ CLAUSES: tuple[Entry, ...] = (
         "first line, that is the header, and COLUMNS may name a part of it; otherwise the file has no "
         "header, and COLUMNS names every column. HEADER true or false says it outright. DELIMITER is the "
         "character between cells, such as ';' or '\\t'.",
-        "COPY docs FROM 'passages.tsv' COLUMNS (id INTEGER, text TEXT);\nSELECT * FROM docs WHERE id = 8;",
+        "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
+        "COPY notes FROM 'passages.tsv' COLUMNS (id INTEGER, text TEXT);\n"
+        "SELECT * FROM notes WHERE id = 8;",
         covers="copy_columns column copy_delimiter copy_header",
         form="COPY … COLUMNS (name [type] [, …]) [DELIMITER 'character'] [HEADER [true | false]]",
         see=("COPY", "MAP"),

@@ -100,8 +100,9 @@ STATEMENTS: tuple[Entry, ...] = (
         "rows that end without a vector of the collection; `vector: {name: null}` means it. INSERT "
         f"needs no id. UPDATE MODE is {listed(UPDATE_MODES, 'or')}; UPDATE FILTER leaves points "
         "alone that do not satisfy it.",
-        "UPSERT INTO docs VALUES {id: 5, text: 'Sleep and the heart', topic: 'heart', year: 2025};\n"
-        "UPSERT INTO shops VALUES {id: 9, small: [1, 0], payload: {id: 'A-9', name: 'nine'}};\n"
+        "UPSERT INTO docs VALUES\n"
+        "  {id: 5, text: 'Sleep and the heart', year: 2025, small: [1, 0], tokens: [[1, 0], [0, 1]]},\n"
+        "  {id: 6, vector: {small: [0, 1], tokens: null}, payload: {id: 'A-6', text: 'Sleep and skin'}};\n"
         "QUERY 'sleep' FROM docs USING sparse LIMIT 1;",
         where="embedding",
         covers="upsert_clause embeds embed mode update_filter hybrid_embedding hybrid_side",
@@ -335,10 +336,11 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "COPY",
         "copy",
-        "Loads the rows of a file into a collection. The columns `id` and `vector` are the point's, all "
-        "others its payload; MAP says otherwise. Without ON ERROR SKIP the file is checked first, and "
-        "nothing is written if a row is bad. A column that MAP names and no row has is an error; of a "
-        "pipe, which is read once and needs ON ERROR SKIP, a warning at the end.",
+        "Loads the rows of a file of JSON, CSV, TSV (also gzipped), Parquet or NumPy into a collection. The "
+        "columns `id` and `vector` are the point's, all others its payload; MAP says otherwise. Without ON "
+        "ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column that MAP "
+        "names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a warning "
+        "at the end.",
         "COPY docs FROM 'corpus.jsonl'\n"
         "MAP (id = UUID(key), text = title || ' ' || body, payload = (title)) BATCH 500 ON ERROR SKIP;",
         covers="copy_option copy_format copy_batch copy_on_error",
