@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, lines, read_rows
 
 ROWS: list[dict[str, Any]] = [
-    {"id": 1, "t": 'a "quoted" {text} [with] \\ all'},
+    {"id": 1, "t": 'a "quoted" {text} [with] \\ all', "é": "ü€"},
     {"id": 2, "a": {"b": [1, {"c": []}], "d": {}}, "n": None},
     {"id": 3, "lines": "one\ntwo", "tags": ["x", "y"], "rows": [{"a": 1}, {"a": [{"b": {}}]}]},
     {"id": 4},
@@ -60,6 +61,7 @@ FORMS: dict[str, str] = {
     "objects, indented by tabs": "\r\n\r\n".join(json.dumps(row, indent="\t") for row in ROWS),
     "objects, not indented": "\n".join(json.dumps(row, indent=0) for row in ROWS),
     "objects, one after the other": "".join(map(json.dumps, ROWS)),
+    "objects with all letters": "".join(json.dumps(row, ensure_ascii=False) for row in ROWS),
     "objects between spaces": " ".join(map(json.dumps, ROWS)) + "\n",
     "objects between carriage returns": "\r".join(map(json.dumps, ROWS)),
 }
@@ -184,7 +186,9 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.dictionaries(st.text('xyz{}[]\\"', min_size=1, max_size=3), values, min_size=1, max_size=3),
@@ -203,7 +207,9 @@ def test_any_rows_come_back(
     assert payloads(write(content)) == rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text('[]{}",:\n\\ 1aN', max_size=40), st.sampled_from(["[", "{\n ", '[{"a": 1},']))
 def test_any_text_gives_rows_bad_rows_or_a_clear_error(write: Write, content: str, start: str) -> None:
     try:
@@ -254,6 +260,7 @@ def test_a_value_is_not_read_forever(write: Write, monkeypatch: pytest.MonkeyPat
     assert reader.bytes_read < 5 << 20
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices")
 def test_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     for path, format in (("/dev/zero", "jsonl"), ("/dev/urandom", "csv"), ("/dev/zero", "parquet")):
         error = fails("file-unreadable", lambda p=path, f=format: read_rows(p, format=f))
@@ -261,6 +268,7 @@ def test_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     assert "folder" in fails("file-unreadable", lambda: read_rows(tmp_path, format="json")).message
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe_waits_for_its_writer_only_when_it_is_read(tmp_path: Path) -> None:
     pipe = tmp_path / "rows.json"
     os.mkfifo(pipe)

@@ -127,6 +127,7 @@ def test_words_for_no_value_are_null_among_numbers_and_bools_and_told(write: Wri
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_read_cell_by_cell(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
@@ -300,6 +301,15 @@ def test_a_first_line_that_looks_like_a_row_is_no_header(write: Write, first: st
     path = write(f"{first}\n1,2\n")
     assert "COLUMNS (id, text)" in str(fails("file-format", lambda: list(read_rows(path))).hint)
     assert len(read(path, header=True)[0]) == 1
+
+
+def test_a_first_line_of_names_that_columns_do_not_have_is_a_row_and_told(write: Write) -> None:
+    path = write("Key,Title\na,b\n")
+    columns = [("id", None), ("text", None)]
+    payloads, reader = read(path, columns=columns, fields={"payload": ("text",), "id": "id"}, id_uuid=True)
+    assert payloads == [{"text": "Title"}, {"text": "b"}]
+    assert "'Key', 'Title'" in reader.notes[0] and "HEADER false" in reader.notes[0]
+    assert read(path, columns=[("k", None), ("t", None)], header=False)[1].notes == []
 
 
 def test_years_may_be_names_and_are_told(write: Write) -> None:

@@ -80,9 +80,10 @@ def _goes_on(line: bytes, lines: Lines) -> str | None:
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError as exc:
-        # What follows an object on its line is another one.
-        whole, after = line[: exc.pos], line[exc.pos :]
-        return "objects" if whole.rstrip().endswith(b"}") and after.startswith(b"{") else None
+        # What follows an object on its line is another one. Places are counted in characters.
+        text = line.decode("utf-8", "replace")
+        whole, rest = text[: exc.pos], text[exc.pos :]
+        return "objects" if whole.rstrip().endswith("}") and rest.startswith("{") else None
     return None
 
 

@@ -158,6 +158,11 @@ def find_names(path: Path, first: list[str], table: Table, notes: list[str]) -> 
     if has_header is False:
         if given is not None and len(given) != len(first):
             raise _other_columns(path, given, header)
+        if table.header is None and not any(_looks_like_a_value(cell) for cell in first):
+            notes.append(
+                f"the first line of {path} is read as a row, since COLUMNS has other names than "
+                f"{', '.join(abbreviated(cell) for cell in first[:8])}; HEADER false says so"
+            )
         return given or [f"column{place}" for place in range(1, len(first) + 1)], False
     if has_header is None:
         _refuse_rows(path, first, notes)
@@ -187,16 +192,25 @@ def _columns_hint(header: list[str]) -> str:
     return f"COLUMNS ({names})"
 
 
+def _looks_like_a_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell.strip()) or len(cell) > _LONG or cell.lstrip()[:1] in ("[", "{"))
+
+
 def _refuse_rows(path: Path, first: list[str], notes: list[str]) -> None:
     """Raises `QQLExecutionError` where the first line looks like a row."""
     numbers = [cell for cell in map(str.strip, first) if _NUMBER.fullmatch(cell)]
-    odd = next((cell for cell in first if len(cell) > _LONG or cell.lstrip()[:1] in ("[", "{")), None)
-    if numbers and not _NUMBER.fullmatch(first[0].strip()) and all(map(_YEAR.fullmatch, numbers)):
+    value = next((cell for cell in first if _looks_like_a_value(cell)), None)
+    if (
+        numbers
+        and not _NUMBER.fullmatch(first[0].strip())
+        and all(map(_YEAR.fullmatch, numbers))
+        and value in numbers
+    ):
         notes.append(
             f"the first line of {path} is read as the names of the columns, though {numbers[0]} may be a "
             "value: HEADER false says that it is a row"
         )
-    elif numbers or odd is not None:
-        what = f"{abbreviated((numbers or [odd or ''])[0])} looks like a value, and not like a name"
+    elif value is not None:
+        what = f"{abbreviated(value)} looks like a value, and not like a name"
         names = f"{_columns_hint(first)} names the columns of a file without a header"
         raise no_header(path, what, f"{names}; HEADER true says that the first line does")
