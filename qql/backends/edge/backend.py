@@ -21,6 +21,8 @@ from .database import Database
 from .optimize import needs_optimize, optimize
 from .readers import refuse
 from .routes import Router
+from .space import free_space, full
+from .system_errors import is_full
 
 __all__ = ["EdgeBackend"]
 
@@ -78,6 +80,8 @@ class EdgeBackend:
             except RecursionError as exc:
                 raise refuse("nested-too-deep", "the request nests too deeply") from exc
             except OSError as exc:
+                if is_full(exc):
+                    raise full(self.path, free_space(self.path), "write") from exc
                 raise refuse("database-unwritable", f"{self.path}: {exc.strerror or exc}") from exc
 
     @property

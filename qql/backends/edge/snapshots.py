@@ -33,6 +33,7 @@ from .engine import first_line
 from .files import directory_name, sync_directory
 from .readers import Fields, only, quoted, read, refuse, text, unsupported
 from .refusals import ONE_COPY
+from .space import require_room, used_space
 
 __all__ = ["create_snapshot", "delete_snapshot", "list_snapshots", "recover_snapshot"]
 
@@ -115,6 +116,7 @@ def create_snapshot(database: Database, collection: Collection) -> JsonObject:
     with collection.engine():
         pass  # a damaged collection has nothing worth keeping
     collection.close()
+    require_room(database.path, used_space(collection.path), f"write a snapshot of `{collection.name}`")
     directory = _directory(database, collection.name)
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.glob(f"*{_PARTIAL}"):
@@ -219,6 +221,8 @@ def recover_snapshot(database: Database, collection: str, body: Json) -> None:
             f"the SHA-256 of {path.name} is {_digest(path)}, not {given['checksum']!s:.80}",
             "the file might be damaged, or another one",
         )
+
+    require_room(database.path, path.stat().st_size, f"restore `{collection}`")
 
     def fill(directory: Path) -> None:
         with _invalid_where_unreadable(path):
