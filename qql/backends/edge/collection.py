@@ -126,6 +126,11 @@ class Collection:
                 self._changed = True
             yield shard
 
+    def disown(self) -> object | None:
+        """In a forked child: forget the shard, which is the parent's; gives it, as it must not be freed."""
+        shard, self._shard = self._shard, None
+        return shard
+
     def require_room(self, size: int) -> None:
         """Before points of about so many bytes are written. Raises ``disk-full``."""
         require_room_for_points(self.path, size, self.written, f"write to `{self.name}`")
