@@ -136,6 +136,49 @@ def test_a_temporary_database_leaves_nothing(engine: Engine) -> None:
     assert engine.refused("GET").code == "database-closed"
 
 
+IN_MEMORY = """
+from qql.backends.edge import EdgeBackend
+backend = EdgeBackend(None)
+print(backend.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_temporary_database_removes_those_that_nobody_has_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    made(tmp_path / "qql-mine")  # a database of somebody's that is closed
+    (tmp_path / "qql-other").mkdir()
+    killed, living = python(IN_MEMORY), python(IN_MEMORY)
+    assert killed.stdout is not None and living.stdout is not None
+    left, used = killed.stdout.readline().strip(), living.stdout.readline().strip()
+    Engine().close()
+    assert Path(left).is_dir() and Path(used).is_dir()
+    killed.kill()
+    killed.communicate()
+    engine = Engine()
+    assert not Path(left).exists()
+    assert {Path(used), engine.backend.path, tmp_path / "qql-mine", tmp_path / "qql-other"} == set(
+        tmp_path.iterdir()
+    )
+    engine.close()
+    living.communicate()
+    assert not Path(used).exists()  # its end removed it
+
+
+def test_opening_removes_snapshots_that_were_not_finished(tmp_path: Path) -> None:
+    engine = Engine(made(tmp_path))
+    name = engine("POST", "snapshots")["name"]
+    engine.close()
+    folder = tmp_path / "snapshots" / "docs"
+    for left in ("docs-1.snapshot.partial", "docs-1.snapshot.checksum"):
+        (folder / left).write_text("x")
+    Engine(tmp_path).close()
+    assert sorted(entry.name for entry in folder.iterdir()) == [name, f"{name}.checksum"]
+
+
 # --- opening --------------------------------------------------------------------------------------
 
 
@@ -290,6 +333,54 @@ def test_a_forked_child_is_refused(engine: Engine) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+FORKS = """
+import os
+from qql.backends.edge import EdgeBackend
+from qql.errors import QQLError
+from qql.rest.request import Request
+count = Request("POST", "/collections/docs/points/count", {}, {})
+backend = EdgeBackend(sys.argv[1])
+print(backend.call(count), flush=True)
+ready, leave = os.pipe(), os.pipe()
+if os.fork() == 0:
+    try:
+        EdgeBackend(sys.argv[1])
+    except QQLError as exc:
+        print(exc.message.partition("in use by ")[2], flush=True)
+    try:
+        backend.call(count)
+    except QQLError as exc:
+        print(exc.code, flush=True)
+    backend.close()
+    os.write(ready[1], b"1")
+    os.read(leave[0], 1)
+    sys.exit()  # with all that an interpreter does at its end
+os.read(ready[0], 1)
+print(backend.call(count), flush=True)
+backend.close()
+again = EdgeBackend(sys.argv[1])
+print(again.call(count), flush=True)
+again.close()
+os.write(leave[1], b"1")
+print(os.waitstatus_to_exitcode(os.wait()[1]), os.getpid(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork")
+def test_a_forked_child_holds_nothing_and_is_told_who_does(tmp_path: Path) -> None:
+    out, errors = python(FORKS, str(made(tmp_path))).communicate(timeout=60)
+    *lines, last = out.splitlines()
+    code, pid = last.split()
+    assert (code, errors) == ("0", "")
+    assert lines == [
+        "{'count': 0}",
+        f"the process that started this one (its parent, pid {pid})",
+        "forked-process",
+        "{'count': 0}",
+        "{'count': 0}",  # opened again, while the child still lives
+    ]
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 
@@ -345,7 +436,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("qql.backends.edge.collection.write_json", full)
     for method, to, body in (("PUT", "more", SMALL), ("PATCH", "docs", {"metadata": {"a": 1}})):
         error = engine.refused(method, "", body, to=to)
-        assert (error.code, "No space left" in error.message) == ("database-unwritable", True)
+        assert (error.code, "No space left" in error.message) == ("disk-full", True)
     assert engine("GET", "exists", to="more") == {"exists": False}
     assert [entry.name for entry in (tmp_path / "collections").iterdir()] == ["docs"]
     engine.close()

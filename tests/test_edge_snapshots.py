@@ -300,9 +300,9 @@ def test_a_full_disk_leaves_no_half_snapshot(engine: Engine, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        assert engine.refused("POST", "snapshots").code == "database-unwritable"
+        assert engine.refused("POST", "snapshots").code == "disk-full"
         error = engine.refused("PUT", "snapshots/recover", {"location": made["name"]})
-        assert error.code == "database-unwritable"
+        assert error.code == "disk-full"
     assert engine("GET", "snapshots") == [made]
     kept = {path.name for path in archive(engine, made).parent.iterdir()}
     assert kept == {made["name"], made["name"] + ".checksum"}

@@ -18,9 +18,11 @@ from qql.rest.types import Json
 
 from .collection import Collection
 from .database import Database
+from .leftovers import PREFIX, TEMPORARY, remove_abandoned
 from .optimize import needs_optimize, optimize
 from .readers import refuse
 from .routes import Router
+from .system_errors import is_full
 
 __all__ = ["EdgeBackend"]
 
@@ -45,15 +47,16 @@ class EdgeBackend:
         self._closed = False
         self._remove_directory: Callable[[], object] | None = None
         if path is None:
-            directory = Path(tempfile.mkdtemp(prefix="qql-"))
+            directory = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._remove_directory = weakref.finalize(self, _remove, directory, self._process)
         else:
             directory = Path(path)
         self.path = directory
         self._database = Database(directory, create or path is None)
         if path is None:
-            with self._database.begun():
+            with self._database.begun(**{TEMPORARY: directory.name}):
                 pass
+            remove_abandoned(directory.parent)
         self._router = Router(self._database)
 
     def infers(self, model: str) -> bool:
@@ -78,7 +81,10 @@ class EdgeBackend:
             except RecursionError as exc:
                 raise refuse("nested-too-deep", "the request nests too deeply") from exc
             except OSError as exc:
-                raise refuse("database-unwritable", f"{self.path}: {exc.strerror or exc}") from exc
+                message = f"{self.path}: {exc.strerror or exc}"
+                if is_full(exc):
+                    raise refuse("disk-full", message, "make room; what was written is kept") from exc
+                raise refuse("database-unwritable", message) from exc
 
     @property
     def absence(self) -> str | None:
@@ -89,7 +95,8 @@ class EdgeBackend:
         if os.getpid() != self._process:
             raise QQLConnectionError.make(
                 "forked-process",
-                f"the database {self.path} was opened before this process was forked off",
+                f"the database {self.path} was opened before this process was forked off, "
+                f"by its parent (pid {self._process})",
                 hint="an open database cannot be shared by processes; open it in one of them",
             )
 

@@ -22,6 +22,8 @@ from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
 from .manifest import Damage, Manifest
+from .space import MIB, require_room, require_room_for_points, room_to_load
+from .system_errors import system_error_in, unopened
 from .vectors import VectorSpec, find_vector
 
 __all__ = ["FORMAT", "MARKER", "NEW", "VERSION", "Collection", "open_error", "require_version"]
@@ -60,6 +62,8 @@ class Collection:
     def shard(self) -> edge.EdgeShard:
         """The open shard."""
         if self._shard is None:
+            if takes := room_to_load(self.path):
+                require_room(self.path, takes, f"open `{self.name}`")
             try:
                 self.manifest.compare()
                 shard = self._load()
@@ -84,6 +88,8 @@ class Collection:
             except BaseException as exc:
                 if not isinstance(exc, Exception) and not is_panic(exc):
                     raise
+                if system := system_error_in(str(exc)):
+                    raise unopened(self.path.parent.parent, system, self.name) from exc
                 if "WouldBlock" not in str(exc):
                     raise _damaged(self.name, str(exc)) from exc
                 # The process that optimized it for a parent that was killed may not have ended yet.
@@ -119,6 +125,15 @@ class Collection:
                 self.manifest.forget()
                 self._changed = True
             yield shard
+
+    def disown(self) -> object | None:
+        """In a forked child: forget the shard, which is the parent's; gives it, as it must not be freed."""
+        shard, self._shard = self._shard, None
+        return shard
+
+    def require_room(self, size: int) -> None:
+        """Before points of about so many bytes are written. Raises ``disk-full``."""
+        require_room_for_points(self.path, size, self.written, f"write to `{self.name}`")
 
     def abandon(self) -> None:
         """Let go of a shard that panicked; the next use opens it afresh."""
@@ -158,6 +173,7 @@ class Collection:
             body, operation = with_vector(self.body, name, given)
         if operation is not None:
             with self.changing() as shard:
+                require_room(self.path, MIB, f"add a vector to `{self.name}`")
                 shard.update(operation)
             self._change_schema(body)
 
@@ -266,6 +282,7 @@ class Collection:
         """Make a collection at a path that does not exist yet, whole or not at all."""
         new = path.with_name(f"{NEW}{uuid.uuid4().hex}")
         made = cls(new, name, body, metadata, False)
+        require_room(path, MIB * (2 + len(made.vectors)), f"create `{name}`")
         try:
             new.mkdir()
             with guarded(name):

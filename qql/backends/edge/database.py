@@ -25,7 +25,9 @@ from qql.rest.types import JsonObject
 from .aliases import Aliases
 from .collection import NEW, Collection, open_error
 from .files import collection_name, directory_name, sync_directory
+from .forks import watch_forks
 from .home import COLLECTIONS, Home
+from .leftovers import remove_unfinished_snapshots
 from .readers import quoted, refuse
 from .system_errors import unopened
 
@@ -46,6 +48,7 @@ class Database:
         self._home = Home(path)
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, tuple[Path, QQLError]] = {}
+        watch_forks(self)
         self.look()
         if not self._home.held:
             if not create:
@@ -69,6 +72,7 @@ class Database:
     def _read(self) -> None:
         """Read what is in the directory, which is this session's."""
         try:
+            remove_unfinished_snapshots(self.path)
             self._find_collections()
             self.aliases = self._read_aliases()
         except BaseException:
@@ -219,6 +223,12 @@ class Database:
                 first = first or exc
         if first is not None:
             raise first
+
+    def inherited(self) -> list[object]:
+        """In a forked child: let go of the lock and of the collections, which are the parent's."""
+        self._home.leave()
+        shards = [one.disown() for one in self._open.values()]
+        return [shard for shard in shards if shard is not None]
 
     def close(self) -> None:
         """Flush and close everything and give up the lock."""

@@ -15,6 +15,8 @@ import qdrant_edge as edge
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
 
+from .system_errors import system_error_in
+
 __all__ = ["SliceCondition", "edge", "failure", "first_line", "guarded", "is_panic", "member", "members"]
 
 SliceCondition: Callable[[int, int], edge.ConditionType] = vars(edge)["SliceCondition"]
@@ -129,9 +131,11 @@ def guarded(collection: str, on_panic: Callable[[], None] | None = None) -> Iter
     """Turn whatever the engine raises inside into a `QQLError`; call ``on_panic`` after a panic."""
     try:
         yield
-    except QQLError:
+    except (QQLError, OSError):  # the engine raises none; a file of ours has its reason
         raise
     except Exception as exc:
+        if system := system_error_in(str(exc)):
+            raise system from exc
         raise failure(exc, collection) from exc
     except BaseException as exc:
         if not is_panic(exc):

@@ -45,11 +45,16 @@ def collection_name(directory: str) -> str:
 def write_json(path: Path, value: Json) -> None:
     """Replace a file in one step that survives a crash: write beside it, sync, rename."""
     beside = path.with_name(path.name + ".tmp")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=True)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=True)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
     sync_directory(path.parent)
 
 

@@ -65,11 +65,13 @@ class Manifest:
             found = json.loads(self._place.read_text(encoding="utf-8"))
             segments, points, log = dict(found["segments"]), int(found["points"]), str(found["log"])
         except (OSError, ValueError, LookupError, TypeError):  # none, or half of one: nothing is known
-            self.forget()
+            with suppress(OSError):
+                self.forget()
             return
         there = _sizes(self._collection)
         if there.keys() - segments.keys() or _log(self._collection) not in (log, ""):
-            self.forget()  # damage makes no segments, and does not go on with the log
+            with suppress(OSError):
+                self.forget()  # damage makes no segments, and does not go on with the log
             return
         if why := _missing(segments, there):
             raise Damage(f"{why}; {_points(points)} when it was closed")
@@ -103,7 +105,8 @@ class Manifest:
             self._put_back()
         else:
             log = _log(self._collection)
-            write_json(self._place, {"points": points, "log": log, "segments": sizes})
+            with suppress(OSError):  # a full disk: the next time nothing is known
+                write_json(self._place, {"points": points, "log": log, "segments": sizes})
             self._aside.unlink(missing_ok=True)
         self._kept = self._points = None
 

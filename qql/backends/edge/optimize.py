@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,9 +27,12 @@ from qql.rest.types import Body
 
 from .collection import Collection
 from .config import INDEXING_THRESHOLD
+from .space import MIB, free_space, full, require_room, used_space
 
 __all__ = ["needs_optimize", "optimize"]
 
+_NO_ROOM = re.compile(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
+"""How the engine refuses to optimize on a full disk."""
 _TICK = 0.1  # seconds between looks at the child
 
 _CHILD = """
@@ -59,13 +64,16 @@ def optimize(collection: Collection, progress: Progress | None = None) -> bool:
     """
     with collection.engine():
         pass  # see that it is whole
+    room = 32 * MIB + used_space(collection.path / "segments")
+    require_room(collection.path, room, f"optimize `{collection.name}`")
     collection.close()
     collection.manifest.forget()
     try:
         answer = _run_child(collection, progress)
     finally:
-        # Whatever happened, the next use of the collection opens it again.
+        # Whatever happened, the next use of the collection opens it again. It needs room for that.
         collection.abandon()
+        shutil.rmtree(collection.path / "temp_segments", ignore_errors=True)
     try:
         done = json.loads(answer)
         changed, points = bool(done["changed"]), int(done["points"])
@@ -104,21 +112,39 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
             assert child.stdin is not None
             child.stdin.write(request + "\n")
             child.stdin.flush()
-        out, err = _wait_for_child(child, collection.name, progress)
+        out, err = _wait_for_child(child, collection, progress)
     except BaseException:
         child.kill()
         child.communicate()
         raise
     if child.returncode != 0:
+        _require_some_room(collection, 4 * MIB)  # a mapped file that finds none ends the process
+        if found := _NO_ROOM.search(err):
+            raise full(
+                collection.path, free_space(collection.path), f"optimize `{collection.name}`", _needed(found)
+            )
         raise _failed(collection, _exit_reason(child.returncode, err))
     return out
 
 
-def _wait_for_child(child: subprocess.Popen[str], name: str, progress: Progress | None) -> tuple[str, str]:
+def _needed(found: re.Match[str]) -> int:
+    return int(float(found[1]) * {"K": 2**10, "M": MIB, "G": 2**30, "T": 2**40}.get(found[2], 1))
+
+
+def _require_some_room(collection: Collection, least: int) -> None:
+    free = free_space(collection.path)
+    if free < least:
+        raise full(collection.path, free, f"optimize `{collection.name}`")
+
+
+def _wait_for_child(
+    child: subprocess.Popen[str], collection: Collection, progress: Progress | None
+) -> tuple[str, str]:
     started = time.monotonic()
     while True:
         if progress is not None:
-            progress(f"optimizing {name}", int(time.monotonic() - started), None)
+            progress(f"optimizing {collection.name}", int(time.monotonic() - started), None)
+        _require_some_room(collection, 2 * MIB)
         try:
             return child.communicate(timeout=_TICK)
         except subprocess.TimeoutExpired:

@@ -26,6 +26,7 @@ from .readers import Fields, anything, items, mapping, quoted, read, refuse, tex
 from .records import plain_id, record, scored_point
 from .refusals import refused_option, refused_route
 from .retrieval import count_request, facet_request, retrieve_arguments, scroll_request
+from .space import MIB, require_room, used_space
 from .updates import apply_changes, read_batch, read_change
 
 __all__ = ["ROUTES", "Route", "Router"]
@@ -232,6 +233,8 @@ def _create_index(router: Router, request: Request) -> Json:
     given = read(request.body, "the index", fields, ("field_name",))
     schema = to_index(given.get("field_schema"), given["field_name"])
     with collection.changing() as shard:
+        room = 2 * MIB + sum(map(used_space, collection.path.glob("segments/*/payload_storage")))
+        require_room(collection.path, room, f"make an index of `{collection.name}`")
         shard.update(edge.UpdateOperation.create_field_index(given["field_name"], schema))
     return _COMPLETED
 

@@ -31,12 +31,14 @@ from .collection import Collection
 from .database import Database
 from .engine import first_line
 from .files import directory_name, sync_directory
+from .leftovers import CHECKSUM, PARTIAL
 from .readers import Fields, only, quoted, read, refuse, text, unsupported
 from .refusals import ONE_COPY
+from .space import require_room, used_space
 
 __all__ = ["create_snapshot", "delete_snapshot", "list_snapshots", "recover_snapshot"]
 
-_SUFFIX, _CHECKSUM, _PARTIAL = ".snapshot", ".checksum", ".partial"
+_SUFFIX = ".snapshot"
 _BLOCK = 2**20
 _ZEROS = bytes(2**16)
 _MANIFEST, _FORMAT = "snapshot.json", "qql-edge-snapshot-1"
@@ -64,7 +66,7 @@ def _archives(directory: Path) -> list[Path]:
 def _snapshot_info(path: Path) -> JsonObject:
     """``{"name", "creation_time", "size", "checksum"}``: UTC, bytes, SHA-256 in hexadecimal."""
     about = path.stat()
-    beside = path.with_name(path.name + _CHECKSUM)
+    beside = path.with_name(path.name + CHECKSUM)
     made = datetime.fromtimestamp(about.st_mtime, UTC)
     return {
         "name": path.name,
@@ -103,7 +105,7 @@ def delete_snapshot(database: Database, collection: str, name: str) -> None:
     """Remove an archive. Raises ``unknown-snapshot``."""
     path = _find_archive(database, collection, name)
     path.unlink()
-    path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
+    path.with_name(path.name + CHECKSUM).unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
@@ -115,19 +117,18 @@ def create_snapshot(database: Database, collection: Collection) -> JsonObject:
     with collection.engine():
         pass  # a damaged collection has nothing worth keeping
     collection.close()
+    require_room(database.path, used_space(collection.path), f"write a snapshot of `{collection.name}`")
     directory = _directory(database, collection.name)
     directory.mkdir(parents=True, exist_ok=True)
-    for leftover in directory.glob(f"*{_PARTIAL}"):
-        leftover.unlink()
     path = _free_path(directory, collection.name)
-    partial = path.with_name(path.name + _PARTIAL)
+    partial = path.with_name(path.name + PARTIAL)
     try:
         _write_archive(partial, collection.path)
-        path.with_name(path.name + _CHECKSUM).write_text(_digest(partial), "ascii")
+        path.with_name(path.name + CHECKSUM).write_text(_digest(partial), "ascii")
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
-        path.with_name(path.name + _CHECKSUM).unlink(missing_ok=True)
+        path.with_name(path.name + CHECKSUM).unlink(missing_ok=True)
         raise
     sync_directory(directory)
     sync_directory(directory.parent)
@@ -220,6 +221,8 @@ def recover_snapshot(database: Database, collection: str, body: Json) -> None:
             "the file might be damaged, or another one",
         )
 
+    require_room(database.path, path.stat().st_size, f"restore `{collection}`")
+
     def fill(directory: Path) -> None:
         with _invalid_where_unreadable(path):
             _extract(path, directory)
@@ -300,7 +303,7 @@ def _stays_inside(name: PurePosixPath) -> bool:
 
 
 def _require_checksum(path: Path) -> None:
-    beside = path.with_name(path.name + _CHECKSUM)
+    beside = path.with_name(path.name + CHECKSUM)
     if beside.exists() and beside.read_text("ascii", "replace").strip() != _digest(path):
         raise _invalid_snapshot(path, f"its SHA-256 is not the one in {beside.name}")
 

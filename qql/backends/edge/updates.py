@@ -6,8 +6,10 @@ way (a point that is not there) is looked up first.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qql.rest.types import Json
 
@@ -29,6 +31,7 @@ from .readers import (
     text,
 )
 from .refusals import cluster_only
+from .space import GIB, MIB, free_space, require_room, used_space
 
 __all__ = ["Change", "apply_changes", "read_batch", "read_change"]
 
@@ -41,6 +44,14 @@ _FLUSH_AFTER = 64 * 2**20
 _PAGE = 10_000
 
 
+class _Rewritten(NamedTuple):
+    """Which payloads are written anew (so many, or those that match), and what comes to each."""
+
+    ids: int | None
+    matching: edge.Filter | None
+    added: Json
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One operation; ``needs`` are ids that must exist; ``size`` is about how many bytes it writes."""
@@ -49,6 +60,9 @@ class Change:
     """Called with the open shard; gives the engine's operation, or None where there is nothing to do."""
     needs: tuple[int | str, ...] = ()
     size: int = 0
+    rewritten: _Rewritten | None = None
+    removes: bool = False
+    """Whether it only takes away, for which there has to be room on a full disk too."""
 
 
 def apply_changes(collection: Collection, changes: list[Change]) -> None:
@@ -58,10 +72,34 @@ def apply_changes(collection: Collection, changes: list[Change]) -> None:
             _require_points(collection, shard, change.needs)
             operation = change.make(shard)
             if operation is not None:
+                _require_room(collection, shard, change)
                 shard.update(operation)
                 collection.written = max(collection.written, 0) + change.size + 1
     if collection.written >= _FLUSH_AFTER:
         collection.flush()
+
+
+def _require_room(collection: Collection, shard: edge.EdgeShard, change: Change) -> None:
+    if change.removes:
+        require_room(collection.path, 0, f"write to `{collection.name}`", kept=MIB)
+    elif change.rewritten is None:
+        collection.require_room(change.size)
+    else:
+        size = _rewritten_bytes(collection, shard, change.rewritten)
+        require_room(collection.path, size, f"write to `{collection.name}`")
+
+
+def _rewritten_bytes(collection: Collection, shard: edge.EdgeShard, change: _Rewritten) -> int:
+    """About how many bytes payloads that change take; 0 where there is room for much more."""
+    points = shard.info().points_count
+    count = points if change.ids is None else change.ids
+    if free_space(collection.path) > GIB + count * MIB:
+        return 0
+    if change.ids is None:
+        count = shard.count(edge.CountRequest(exact=True, filter=change.matching))
+    stored = sum(used_space(place) for place in collection.path.glob("segments/*/payload_storage"))
+    added = len(json.dumps(change.added))
+    return 2 * count * (stored // max(points, 1) + added + 256)
 
 
 def _require_points(collection: Collection, shard: edge.EdgeShard, ids: tuple[int | str, ...]) -> None:
@@ -74,9 +112,13 @@ def _require_points(collection: Collection, shard: edge.EdgeShard, ids: tuple[in
 
 
 def _known_operation(
-    operation: edge.UpdateOperation, needs: list[int | str] | None = None, size: int = 0
+    operation: edge.UpdateOperation,
+    needs: list[int | str] | None = None,
+    size: int = 0,
+    rewritten: _Rewritten | None = None,
+    removes: bool = False,
 ) -> Change:
-    return Change(lambda shard: operation, tuple(needs or ()), size)
+    return Change(lambda shard: operation, tuple(needs or ()), size, rewritten, removes)
 
 
 # --- which points ---------------------------------------------------------------------------------
@@ -101,6 +143,7 @@ def _change_points(
     fields: Fields,
     required: tuple[str, ...] = (),
     must_exist: bool = True,
+    removes: bool = False,
 ) -> Change:
     """A change of the points that ``points`` or ``filter`` names. Exactly one of them is required.
 
@@ -114,16 +157,19 @@ def _change_points(
         ids = given["points"]
         if not ids:
             return Change(lambda shard: None)
-        return _known_operation(by_ids(ids, *arguments), ids if must_exist else None)
+        rewritten = None if removes else _Rewritten(len(ids), None, given.get("payload"))
+        needs = ids if must_exist else None
+        return _known_operation(by_ids(ids, *arguments), needs, 0, rewritten, removes)
     chosen = to_filter(given["filter"])
+    rewritten = None if removes else _Rewritten(None, chosen, given.get("payload"))
     if filter_depth(given["filter"]) <= _MAX_LOGGED_DEPTH:
-        return _known_operation(by_filter(chosen, *arguments))
+        return _known_operation(by_filter(chosen, *arguments), None, 0, rewritten, removes)
 
     def make(shard: edge.EdgeShard) -> edge.UpdateOperation | None:
         matching = _matching_ids(shard, chosen)
         return by_ids(matching, *arguments) if matching else None
 
-    return Change(make)
+    return Change(make, rewritten=rewritten, removes=removes)
 
 
 def _matching_ids(shard: edge.EdgeShard, chosen: edge.Filter) -> list[edge.PointId]:
@@ -168,7 +214,8 @@ def _upsert(name: str, reader: PointReader, body: Json) -> Change:
 
 def _delete(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    return _change_points(body, name, make.delete_points, make.delete_points_by_filter, {}, must_exist=False)
+    by_ids, by_filter = make.delete_points, make.delete_points_by_filter
+    return _change_points(body, name, by_ids, by_filter, {}, must_exist=False, removes=True)
 
 
 def _json_payload(value: Json, where: str) -> Json:
@@ -193,7 +240,7 @@ def _delete_payload(name: str, reader: PointReader, body: Json) -> Change:
 
 def _clear_payload(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
-    return _change_points(body, name, make.clear_payload, make.clear_payload_by_filter, {})
+    return _change_points(body, name, make.clear_payload, make.clear_payload_by_filter, {}, removes=True)
 
 
 def _update_vectors(name: str, reader: PointReader, body: Json) -> Change:
@@ -207,7 +254,8 @@ def _update_vectors(name: str, reader: PointReader, body: Json) -> Change:
 def _delete_vectors(name: str, reader: PointReader, body: Json) -> Change:
     make = edge.UpdateOperation
     by_ids, by_filter = make.delete_vectors, make.delete_vectors_by_filter
-    return _change_points(body, name, by_ids, by_filter, {"vector": reader.vector_names}, ("vector",))
+    fields: Fields = {"vector": reader.vector_names}
+    return _change_points(body, name, by_ids, by_filter, fields, ("vector",), removes=True)
 
 
 _OPERATIONS: dict[str, _Operation] = {

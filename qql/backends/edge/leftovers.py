@@ -1,0 +1,58 @@
+"""What killed processes have left: the next start removes it, where nobody is at work on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from .collection import MARKER
+from .home import LOCK, lock_file
+
+__all__ = ["CHECKSUM", "PARTIAL", "PREFIX", "TEMPORARY", "remove_abandoned", "remove_unfinished_snapshots"]
+
+TEMPORARY = "temporary"
+"""The key in the marker of a temporary database, which holds the name of its own directory."""
+PREFIX = "qql-"
+CHECKSUM, PARTIAL = ".checksum", ".partial"
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the temporary databases of this user whose processes have ended."""
+    for directory in list(_temporary(parent)):
+        with contextlib.suppress(OSError):
+            handle = os.open(directory / LOCK, os.O_RDWR)
+            try:
+                lock_file(handle)  # whoever uses a database holds its lock
+                shutil.rmtree(directory, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def _temporary(parent: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(parent):
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_own(entry):
+                path = Path(entry.path)
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
+                    if marker.get(TEMPORARY) == entry.name:
+                        yield path
+
+
+def _is_own(entry: os.DirEntry[str]) -> bool:
+    return not hasattr(os, "geteuid") or entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+
+
+def remove_unfinished_snapshots(database: Path) -> None:
+    """Remove archives that were not written to their end; the database's lock is held."""
+    for partial in database.glob(f"snapshots/*/*{PARTIAL}"):
+        with contextlib.suppress(OSError):
+            partial.unlink()
+    for checksum in database.glob(f"snapshots/*/*{CHECKSUM}"):
+        with contextlib.suppress(OSError):
+            if not checksum.with_name(checksum.name.removesuffix(CHECKSUM)).exists():
+                checksum.unlink()

@@ -1,0 +1,158 @@
+"""A full disk is refused in time, and what the operating system says is no damage."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edge_helpers import Engine
+
+from qql.backends.edge import collection as collection_module
+from qql.backends.edge import space
+from qql.errors import QQLError
+
+CONFIG: dict[str, Any] = {
+    "vectors": {"size": 8, "distance": "Dot"},
+    "optimizers_config": {"indexing_threshold": 1},
+}
+Usage = namedtuple("Usage", "total used free")
+
+
+class Disk:
+    """How much is free, as the system would say."""
+
+    free = 2**40
+
+    def usage(self, path: Path) -> Usage:
+        return Usage(2**41, 2**40, self.free)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    made = Disk()
+    monkeypatch.setattr(space.shutil, "disk_usage", made.usage)
+    return made
+
+
+@pytest.fixture
+def engine(tmp_path: Path, disk: Disk) -> Iterator[Engine]:
+    made = Engine(tmp_path / "db")
+    made("PUT", "", CONFIG)
+    made.upsert(*({"id": at, "vector": [1.0] * 8, "payload": {"n": at}} for at in range(200)))
+    yield made
+    disk.free = 2**40
+    made.close()
+
+
+def test_each_write_is_refused_before_the_disk_is_full(engine: Engine, disk: Disk) -> None:
+    snapshot = engine("POST", "snapshots")["name"]
+    disk.free = 4 * 2**20
+    big = {"id": 1, "vector": [1.0] * 8, "payload": {"text": "x" * 2**20}}
+    every = {"payload": {"m": 1}, "filter": {}}
+    for method, route, body in (
+        ("PUT", "points", {"points": [big]}),
+        ("PUT", "points/vectors", {"points": [{"id": 1, "vector": [1.0] * 8}]}),
+        ("POST", "points/payload", every),
+        ("POST", "points/payload", {"payload": {"m": 1}, "points": [1]}),
+        ("PUT", "index", {"field_name": "n", "field_schema": "integer"}),
+        ("POST", "snapshots", None),
+        ("PUT", "snapshots/recover", {"location": snapshot}),
+    ):
+        error = engine.refused(method, route, body)
+        assert error.code == "disk-full", (route, error)
+        assert "4.0 MiB are free" in error.message
+    assert engine.refused("PUT", "", CONFIG, to="other").code == "disk-full"
+    with pytest.raises(QQLError) as caught:
+        engine.backend.optimize("docs")
+    assert caught.value.code == "disk-full"
+    assert engine("POST", "points/count", {}) == {"count": 200}
+    assert engine.matching({"must": [{"key": "m", "match": {"value": 1}}]}) == []
+
+
+def test_a_small_write_fits_where_a_large_one_does_not(engine: Engine, disk: Disk) -> None:
+    disk.free = 6 * 2**20
+    engine.upsert({"id": 1000, "vector": [1.0] * 8})
+    rows = [{"id": at, "vector": [1.0] * 8, "payload": {"text": "x" * 10_000}} for at in range(1001, 1100)]
+    assert engine.refused("PUT", "points", {"points": rows}).code == "disk-full"
+    assert engine("POST", "points/count", {}) == {"count": 201}
+
+
+def test_what_makes_room_is_done_on_a_full_disk(engine: Engine, disk: Disk) -> None:
+    disk.free = 2 * 2**20
+    engine("POST", "points/delete", {"points": [1]})
+    engine("POST", "points/delete", {"filter": {"must": [{"key": "n", "range": {"lt": 10}}]}})
+    engine("POST", "points/payload/clear", {"points": [20]})
+    assert engine("POST", "points/count", {}) == {"count": 190}
+    assert engine("DELETE") is True
+
+
+def test_a_disk_that_fills_up_ends_an_optimization_and_loses_nothing(engine: Engine, disk: Disk) -> None:
+    def fills(*words: object) -> None:
+        disk.free = 2**20
+
+    with pytest.raises(QQLError) as caught:
+        engine.backend.optimize("docs", fills)
+    assert caught.value.code == "disk-full"
+    disk.free = 2**40
+    assert engine("POST", "points/count", {}) == {"count": 200}
+    assert engine.backend.optimize("docs") is True
+
+
+def test_memory_that_opening_would_take_is_asked_for(
+    engine: Engine, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a tmpfs the holes of the files that are read at once have to fit too."""
+    path = engine.backend.path
+    monkeypatch.setattr(space, "_in_memory", lambda device: True)
+    holes = space.room_to_load(path / "collections" / "docs")
+    assert holes > 16 * 2**20  # of the file for vectors, which is 32 MiB long
+    disk.free = holes
+    assert engine.refused("PUT", "points", {"points": [{"id": 1, "vector": [1.0] * 8}]}).code == "disk-full"
+    engine.close()
+    again = Engine(path)
+    assert again.refused("POST", "points/count", {}).code == "disk-full"
+    disk.free = 2 * holes
+    assert again("POST", "points/count", {}) == {"count": 200}
+    again.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="st_blocks and the root user are POSIX's")
+def test_where_a_path_is_on_a_disk_opening_asks_for_nothing(tmp_path: Path) -> None:
+    if space._in_memory(tmp_path.stat().st_dev):
+        pytest.skip("the temporary directory is a tmpfs")
+    assert space.room_to_load(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "hint"),
+    [
+        (errno.EACCES, "Service runtime error: IO Error: Permission denied (os error {})", "cp -r"),
+        (errno.EROFS, "failed to open WAL: Os {{ code: {}, kind: ReadOnlyFilesystem }}", "cp -r"),
+        (errno.ENOMEM, "Service runtime error: IO Error: Cannot allocate memory (os error {})", "memory"),
+        (errno.EMFILE, "Service runtime error: Too many open files (os error {})", "ulimit -n"),
+        (errno.ENOSPC, "Service runtime error: No space left on device (os error {})", "make room"),
+    ],
+)
+def test_an_error_of_the_system_is_said_as_such(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int, said: str, hint: str
+) -> None:
+    class Shard:
+        @staticmethod
+        def load(path: str) -> None:
+            raise Exception(said.format(number))
+
+    path = engine.backend.path
+    engine.close()
+    again = Engine(path)
+    monkeypatch.setattr(collection_module.edge, "EdgeShard", Shard)
+    error = again.refused("POST", "points/count", {})
+    again.close()
+    assert error.code == "database-unreadable"
+    assert f"collection `docs` of {path} cannot be opened: {os.strerror(number)}" in error.message
+    assert error.hint is not None and hint in error.hint
+    assert "DROP" not in error.hint and "damaged" not in error.message
