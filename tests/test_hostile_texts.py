@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from test_properties import SETTINGS, STATEMENTS
 
 import qql
+from qql.advice import parameter_values
 from qql.cli.main import main
 from qql.cli.render.terminal import json_text
 from qql.compiler import script
@@ -356,6 +357,16 @@ def test_json_is_read_without_counting_lines(monkeypatch: pytest.MonkeyPatch) ->
     assert len(qql.parse(text)) == 1
     assert len(asked) == 50
     assert "str" not in asked
+
+
+def test_lint_gives_up_on_very_many_parameters_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No value that is tried first fits these, and each attempt tells of one of them only."""
+    monkeypatch.setattr(parameter_values, "_WORK", 400)
+    text = "COUNT FROM c WHERE " + " AND ".join(f"f{at} MATCH :p{at}" for at in range(40))
+    [said] = qql.lint(text)
+    assert (said.code, said.severity, said.span) == ("many-parameters", "warning", syntax.Span(28, 31))
+    assert qql.lint(text, {f"p{at}": "word" for at in range(40)}) == []
+    assert qql.lint("COUNT FROM c WHERE f MATCH :p") == []
 
 
 # ------------------------------------------------------------------------------------ files

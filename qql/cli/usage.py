@@ -25,7 +25,10 @@ class UsageError(QQLError):
 
 
 def read_script(path: str) -> str:
-    """The text of a script, which may be a pipe; ``-`` is standard input. Raises `UsageError` with code ``file-unreadable``."""
+    """The text of a script, which may be a pipe; ``-`` is standard input.
+
+    Raises `UsageError` with the code ``file-unreadable``.
+    """
 
     def unreadable(exc: Exception) -> QQLError:
         return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
