@@ -194,6 +194,24 @@ def test_values_of_messages_are_cut() -> None:
     assert len(shown(deep)) <= 41
 
 
+def test_places_and_parameters_of_thousands_of_digits_are_no_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    digits = "9" * 5000
+    formula = f"QUERY FORMULA '$score[{digits}]' + score FROM c PREFETCH (QUERY [1])"
+    assert qql.lint(formula) is not None
+    with qql.connect() as db:
+        db.run(
+            "CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, a: [1], vector: {v: [1, 2]}}"
+        )
+        found = db.execute(f"QUERY [1, 2] FROM c GROUP BY 'a[{digits}]'")
+        assert not found.rows
+    assert main(["compile", "-c", "COUNT FROM c WHERE a = :v", "--param", f"v={digits}"]) == 2
+    assert "5,000 digits" in capsys.readouterr().err
+    assert main(["compile", "-c", "COUNT FROM c WHERE a = ?", "--param", f"{digits}=1"]) == 3
+    assert "wrong-parameters" in capsys.readouterr().err
+
+
 def test_weights_too_small_for_a_rank_are_no_fault_of_lint() -> None:
     text = (
         "QUERY FUSION RRF FROM c PREFETCH (QUERY [1], QUERY [2]) WITH (rrf_k = 20, rrf_weights = [1e-320, 1])"
