@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from qql.errors import QQLExecutionError
-from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32, U64
+from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.types import Body, Json, JsonObject
 
 from .collection import Collection
@@ -106,7 +106,7 @@ def values_at(payload: Body, path: str) -> list[Json]:
             key = in_quotes or plain
             found = [value[key] for value in found if isinstance(value, dict) and key in value]
         elif index:
-            at = int(index) if len(index) < 19 else U64
+            at = int(index)
             found = [value[at] for value in found if isinstance(value, list) and at < len(value)]
         else:
             found = [item for value in found if isinstance(value, list) for item in value]
