@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from test_properties import SETTINGS, STATEMENTS
 
 import qql
+from qql.advice import parameter_values
 from qql.cli.main import main
 from qql.cli.render.terminal import json_text
 from qql.compiler import script
@@ -193,6 +194,24 @@ def test_values_of_messages_are_cut() -> None:
     assert len(shown(deep)) <= 41
 
 
+def test_places_and_parameters_of_thousands_of_digits_are_no_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    digits = "9" * 5000
+    formula = f"QUERY FORMULA '$score[{digits}]' + score FROM c PREFETCH (QUERY [1])"
+    assert qql.lint(formula) is not None
+    with qql.connect() as db:
+        db.run(
+            "CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, a: [1], vector: {v: [1, 2]}}"
+        )
+        with pytest.raises(qql.QQLExecutionError, match="invalid-field"):
+            db.execute(f"QUERY [1, 2] FROM c GROUP BY 'a[{digits}]'")
+    assert main(["compile", "-c", "COUNT FROM c WHERE a = :v", "--param", f"v={digits}"]) == 2
+    assert "5,000 digits" in capsys.readouterr().err
+    assert main(["compile", "-c", "COUNT FROM c WHERE a = ?", "--param", f"{digits}=1"]) == 3
+    assert "wrong-parameters" in capsys.readouterr().err
+
+
 def test_weights_too_small_for_a_rank_are_no_fault_of_lint() -> None:
     text = (
         "QUERY FUSION RRF FROM c PREFETCH (QUERY [1], QUERY [2]) WITH (rrf_k = 20, rrf_weights = [1e-320, 1])"
@@ -356,6 +375,16 @@ def test_json_is_read_without_counting_lines(monkeypatch: pytest.MonkeyPatch) ->
     assert len(qql.parse(text)) == 1
     assert len(asked) == 50
     assert "str" not in asked
+
+
+def test_lint_gives_up_on_very_many_parameters_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No value that is tried first fits these, and each attempt tells of one of them only."""
+    monkeypatch.setattr(parameter_values, "_WORK", 400)
+    text = "COUNT FROM c WHERE " + " AND ".join(f"f{at} MATCH :p{at}" for at in range(40))
+    [said] = qql.lint(text)
+    assert (said.code, said.severity, said.span) == ("many-parameters", "warning", syntax.Span(28, 31))
+    assert qql.lint(text, {f"p{at}": "word" for at in range(40)}) == []
+    assert qql.lint("COUNT FROM c WHERE f MATCH :p") == []
 
 
 # ------------------------------------------------------------------------------------ files

@@ -31,7 +31,7 @@ WARNINGS = frozenset(
 _OF_ROWS = frozenset({"id-in-payload", "nested-payload", "no-text", "no-vector", "vector-in-payload"})
 """What is said of what rows hold; it means nothing where a parameter without a value stands for them."""
 _NOT_WITHOUT_SCHEMA = frozenset({"no-model", "no-schema"})
-CODES = frozenset({*RULES, *WARNINGS, "bad-ignore", "unused-ignore"})
+CODES = frozenset({*RULES, *WARNINGS, "bad-ignore", "many-parameters", "unused-ignore"})
 """All that is said of a script and is no error: it can be silenced."""
 
 
@@ -133,6 +133,19 @@ class _Checker:
 
     def check_unbound(self, source: Source, values: ParameterValues) -> tuple[list[Diagnostic], bool]:
         """What there is to say whatever the open parameters are, and whether the script compiles."""
+        if values.given_up:
+            names = f"{len(values.unbound):,} parameters without a value"
+            hint = "give values, by params= or --param, and the statements are looked at with those"
+            return [
+                Diagnostic(
+                    "many-parameters",
+                    f"{names}: what holds for all values is not looked for",
+                    values.unbound[0].span,
+                    hint,
+                    severity="warning",
+                    source=source,
+                )
+            ], False
         found, sound = self.check(source, values.base)
         if not sound:
             return found, False
@@ -170,8 +183,9 @@ def _stands_in(span: Span | None, places: Iterable[Span]) -> bool:
 def _found_every_time(found: list[Diagnostic], others: list[list[Diagnostic]]) -> list[Diagnostic]:
     """What is found every time; where it reads differently, in the words of the rule."""
     kept = []
+    runs = [{(twin.code, twin.span): twin for twin in reversed(run)} for run in others]
     for one in found:
-        twins = [next((o for o in run if (o.code, o.span) == (one.code, one.span)), None) for run in others]
+        twins = [run.get((one.code, one.span)) for run in runs]
         same = [twin for twin in twins if twin is not None]
         if len(same) < len(twins):
             continue

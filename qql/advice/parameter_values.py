@@ -25,6 +25,9 @@ ErrorsOf = Callable[[Params], Sequence[Diagnostic]]
 """Compiles with values for all parameters, and gives the errors."""
 
 _ROUNDS = 12
+_WORK = 50_000
+"""Values that are put in, of all parameters together: with many of them, a script is compiled less often."""
+_LEAST_TRIES = 30
 _OF_THE_GIVEN = ("unknown-parameter", "wrong-parameters")
 """Errors about the values that were given, wherever they are reported."""
 _VALUES: tuple[Json, ...] = (
@@ -51,7 +54,8 @@ class ParameterValues:
     """The values that fit each open parameter, found by trying.
 
     ``sizes`` are the dimensions of the vectors that a parameter may stand for. ``base`` has a value for
-    each parameter; where none fits, it is left without one.
+    each parameter; where none fits, it is left without one. ``given_up`` says that values for so many
+    parameters could not be found in reasonable time.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class ParameterValues:
         self.unbound = unbound
         self.given = given
         self.errors_of = errors_of
+        self.tries = max(_LEAST_TRIES, _WORK // len(unbound))
+        self.given_up = False
         vectors = [vector for size in sizes for vector in ([0.5] * size, [[0.5] * size])]
         self.pool = [*_VALUES, *vectors, None]  # null where nothing else fits: the first page, behind AFTER
         self.first = self._find_first()
@@ -108,9 +114,11 @@ class ParameterValues:
         at = {one.key: 0 for one in self.unbound}
         spent: set[str | int] = set()
         while True:
+            self.tries -= 1
+            self.given_up = self.tries < 0
             errors = self.errors_of(self._with_given({key: self.pool[number] for key, number in at.items()}))
             suspects = [[key for key in self._blamed(error) if key not in spent] for error in errors]
-            if not any(suspects):
+            if self.given_up or not any(suspects):
                 break
             for key in {keys[0] for keys in suspects if keys}:
                 at[key] = (at[key] + 1) % len(self.pool)
@@ -124,6 +132,9 @@ class ParameterValues:
         """Adds a value to those of the parameters that it fits."""
         tried = dict.fromkeys(self.first, value)
         while True:
+            self.tries -= 1
+            if self.tries < 0:
+                return
             errors = self.errors_of(self._with_given(tried))
             blamed = {key for error in errors for key in self._blamed(error) if key in tried}
             blamed = {key for key in blamed if tried[key] is not self.first[key]}

@@ -323,7 +323,8 @@ def _score_index(name: nodes.Name) -> int | None:
     if text in ("score", "$score"):
         return 0
     inside = text.removeprefix("$score[").removesuffix("]")
-    return int(inside) if text == f"$score[{inside}]" and inside.isascii() and inside.isdigit() else None
+    number = inside.isascii() and inside.isdigit() and len(inside) < 10
+    return int(inside) if number and text == f"$score[{inside}]" else None
 
 
 def _score_names(formula: nodes.Formula) -> list[tuple[int, nodes.Name]]:

@@ -20,6 +20,9 @@ ParamValues = JsonObject | list[Json]
 """The values of parameters: of ``:name`` ones by name, or of the ``?`` ones in order."""
 
 
+_MOST_DIGITS = 4000  # of a number; Python refuses to read more than 4,300
+
+
 class UsageError(QQLError):
     """The command line or a backslash command is at fault, or a file that it names."""
 
@@ -27,7 +30,10 @@ class UsageError(QQLError):
 
 
 def read_script(path: str) -> str:
-    """The text of a script, which may be a pipe; ``-`` is standard input. Raises `UsageError` with code ``file-unreadable``."""
+    """The text of a script, which may be a pipe; ``-`` is standard input.
+
+    Raises `UsageError` with the code ``file-unreadable``.
+    """
 
     def unreadable(exc: Exception) -> QQLError:
         return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
@@ -53,11 +59,20 @@ def _encoding_error(name: str, raw: bytes, offset: int) -> QQLError:
 
 
 def parse_value(text: str) -> Json:
-    """The value of a parameter: JSON where the text is JSON, the text itself otherwise."""
+    """The value of a parameter: JSON where the text is JSON, the text itself otherwise.
+
+    Raises `UsageError` for a number that Python cannot read.
+    """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
     except (ValueError, RecursionError):
         return text
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise UsageError.make("usage", f"a number of {len(digits):,} digits does not fit 64 bits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

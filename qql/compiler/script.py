@@ -480,7 +480,8 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
     schema = overlay.get(collection)
     if schema is None:
         return
-    indexes = {name: kind for name, kind in schema.indexes.items() if name != field}
+    indexes = dict(schema.indexes)
+    indexes.pop(field, None)
     if isinstance(statement, nodes.CreateIndex):
         indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
     overlay.change(collection, replace(schema, indexes=indexes))

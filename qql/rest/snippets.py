@@ -427,7 +427,7 @@ class _Writer:
             return _python_scalar(text)
         if kind.boolean and text in _CONSTANTS.values():
             return text.capitalize()
-        if kind.number and re.fullmatch("[0-9]+", text):
+        if kind.number and re.fullmatch("[0-9]{1,20}", text):
             return str(int(text))
         if kind.members is not None:
             members: type[Enum] = getattr(models, kind.members)

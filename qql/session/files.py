@@ -29,10 +29,10 @@ def read_utf8(
 ) -> str:
     """The text of a file in UTF-8, with or without a byte-order mark; ``~`` is the home directory.
 
-    No more is read than a script may have (64 MiB). With ``streams``, a pipe or a device is read too; without,
-    it is refused, since it might never end. The caller has the wording. Raises what ``unreadable`` makes of an
-    exception (a missing file, one that is too long, a NUL in the path), and what ``not_text`` makes of the
-    file's bytes and the offset of the first that is at fault.
+    No more is read than a script may have (64 MiB). With ``streams``, a pipe or a device is read too;
+    without, it is refused, since it might never end. The caller has the wording. Raises what ``unreadable``
+    makes of an exception (a missing file, one that is too long, a NUL in the path), and what ``not_text``
+    makes of the file's bytes and the offset of the first that is at fault.
     """
     try:
         file = Path(path).expanduser()

@@ -247,7 +247,10 @@ def _comments(text: str) -> list[Comment]:
         return []
     found = [match for match in _LEXEME.finditer(text) if match["COMMENT"] is not None]
     starts = [match.start() for match in found] + [len(text)]
-    last = [_ends_line(text, match.end(), starts[n + 1]) for n, match in enumerate(found)]
+    ends = [_ends_line(text, match.end(), starts[n + 1]) for n, match in enumerate(found)]
+    for number in reversed(range(len(ends) - 1)):  # where another comment follows, it says what follows it
+        if ends[number] is None:
+            ends[number] = ends[number + 1]
     out: list[Comment] = []
     behind_code, end = False, 0
     for number, match in enumerate(found):
@@ -256,15 +259,11 @@ def _comments(text: str) -> list[Comment]:
         behind_code = not _blank(line) or (behind_code and not broken)
         end = match.end()
         several = "\n" in match[0]
-        # Where another comment follows on the same line, it says what follows it.
-        follower = number
-        while last[follower] is None and follower + 1 < len(found):
-            follower += 1
         place: Literal["own", "trailing", "inline"]
-        if several or not (behind_code or last[follower] is False):
+        if several or not (behind_code or ends[number] is False):
             place = "own"
         else:
-            place = "inline" if last[follower] is False else "trailing"
+            place = "inline" if ends[number] is False else "trailing"
         behind_code = behind_code and not several
         out.append(Comment(match[0].rstrip(), Span(match.start(), end), place))
     return out

@@ -50,7 +50,7 @@ def refuse_directory(file: str, command: str) -> None:
 def params_of(args: Arguments) -> ParamValues:
     """The values of ``--param``: by name, or a list for ``?``. Raises `UsageError` for a mixture."""
     values = {name: parse_value(text) for name, text in args.get("param", {}).items()}
-    numbers = {int(name): value for name, value in values.items() if re.fullmatch("[0-9]+", name)}
+    numbers = {int(name): value for name, value in values.items() if re.fullmatch("[0-9]{1,9}", name)}
     if not numbers:
         return values
     if len(numbers) != len(values) or sorted(numbers) != list(range(1, len(values) + 1)):

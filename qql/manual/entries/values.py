@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from qql.compiler.planner import MAX_STAGES
+from qql.compiler.script import MAX_EXECUTED, MAX_FILES
 from qql.manual.entry import Entry
-from qql.rest.limits import MAX_PREFETCH_DEPTH, U32
+from qql.rest.limits import MAX_PREFETCH_DEPTH, MAX_VECTOR_SIZE, U32
 from qql.syntax.lexer import MAX_NESTING
 from qql.syntax.parser import MAX_BYTES
 
@@ -89,6 +90,8 @@ LIMITS: tuple[Entry, ...] = (
         f"Filters, values and formulas nest {MAX_NESTING} levels deep, prefetches {MAX_PREFETCH_DEPTH} "
         f"(Qdrant's own limit). One statement may expand to {MAX_STAGES:,} prefetches, counted before "
         f"anything is expanded. LIMIT and OFFSET go up to {U32:,}. A text has at most {MAX_BYTES >> 20} MiB. "
+        f"A dense vector has at most {MAX_VECTOR_SIZE:,} dimensions. A script executes at most "
+        f"{MAX_EXECUTED:,} files, {MAX_FILES} inside one another; pipes and devices are none. "
         "Past a limit stands an error that names it.",
         f"QUERY [1, 0] FROM docs USING small LIMIT {U32} WITH PAYLOAD false;",
         words=("LIMITS",),
