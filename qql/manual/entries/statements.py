@@ -338,8 +338,8 @@ STATEMENTS: tuple[Entry, ...] = (
         "copy",
         "Loads the rows of a file of JSON, CSV, TSV (also gzipped), Parquet or NumPy into a collection. The "
         "columns `id` and `vector` are the point's, one that is named like a vector is that vector where its "
-        "value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. Without ON "
-        "ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column that MAP "
+        "value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
+        "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column that MAP "
         "names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a warning "
         "at the end.",
         "COPY docs FROM 'corpus.jsonl'\n"
