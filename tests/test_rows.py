@@ -273,6 +273,8 @@ def copied(db: qql.Session, path: Path, rest: str = "") -> list[tuple[str, str]]
         ({"id": 1, "n": 1, "embedding": [1, 2, 3]}, "MAP (v = embedding)"),
         ({"id": 1, "n": 1, "vector": [1, 2, 3]}, "MAP (v = vector)"),
         ({"id": 1, "n": 1, "embedding": [1, 2, 3]}, "MAP (payload = (n), v = embedding)"),
+        ({"id": 1, "n": 1, "v": [1, 2, 3]}, "MAP (payload = (n))"),
+        ({"id": 1, "p": {"n": 1}, "v": [1, 2, 3]}, "MAP (payload = p)"),
         ({"id": 1, "payload": {"n": 1}, "vector": {"v": [1, 2, 3]}}, ""),
         ({"id": 1, "payload": {"n": 1}, "v": [1, 2, 3]}, ""),
         ({"id": 1, "payload": {"n": 1}, "e": [1, 2, 3]}, "MAP (payload = payload, v = e)"),
@@ -288,9 +290,22 @@ def test_a_column_named_like_a_vector_is_that_vector(
 def test_what_map_takes_for_the_payload_is_payload(db: qql.Session, tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", {"id": 1, "v": [1, 2, 3], "payload": {"v": [4, 5, 6], "payload": {}}})
     copied(db, path, "MAP (payload = payload)")
-    assert stored(db) == ({}, {"v": [4, 5, 6], "payload": {}})
+    assert stored(db) == ({"v": [1, 2, 3]}, {"v": [4, 5, 6], "payload": {}})
     copied(db, path, "MAP (payload = (v))")
     assert stored(db) == ({}, {"v": [1, 2, 3]})
+
+
+def test_a_column_that_is_neither_vector_nor_payload_is_told(db: qql.Session, tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"id": 1, "v": "a text", "w": SPARSE, "n": 1})
+    codes = [code for code, message in copied(db, path, "MAP (payload = (n))") if "column of" in message]
+    assert codes == ["columns-left-out"]
+    assert stored(db) == ({"w": SPARSE}, {"n": 1})
+    error = fault(lambda: copied(db, lines(path, {"id": 1, "v": [1, 2], "n": 1}), "MAP (payload = (n))"))
+    assert "vector: {v: …}" in str(error.hint)
+    path = tmp_path / "a.csv"
+    path.write_text('id,v,n\n1,"[1, 2, 3]",5\n', encoding="utf-8")
+    copied(db, path, "MAP (payload = (n))")
+    assert stored(db) == ({"v": [1, 2, 3]}, {"n": 5})
 
 
 def test_cells_named_like_a_vector_are_json(db: qql.Session, tmp_path: Path) -> None:
@@ -349,7 +364,7 @@ _VALUES = st.one_of(
     st.integers(-5, 5),
     st.text("ab", max_size=2),
     st.none(),
-    st.lists(st.floats(-4, 4, width=16), max_size=4),
+    st.lists(st.sampled_from([0.5, -1.25, 3.0]), max_size=4),
     st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=2), max_size=2),
     st.lists(st.sampled_from(["a", 1, None]), max_size=3),
     st.just(SPARSE),

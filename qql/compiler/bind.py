@@ -181,8 +181,8 @@ class _Binder:
         try:
             return _plain(given, param.span)
         except QQLPlanError as exc:
-            place = _place(given, param.span)
-            if not place or exc.code == "too-deep":
+            place = "" if exc.code == "too-deep" else _place(given, param.span)
+            if not place:
                 raise
             found = exc.diagnostic
             raise QQLPlanError(replace(found, message=f"{_named(param, place)}: {found.message}")) from None

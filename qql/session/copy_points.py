@@ -7,7 +7,7 @@ from collections.abc import Collection
 from qql import nodes
 from qql.compiler.row_keys import by_name, is_named, read_keys
 from qql.compiler.row_notes import RowNotes
-from qql.compiler.rows import Warn, content_uuid, make_point
+from qql.compiler.rows import Warn, check_vectors, content_uuid, make_point
 from qql.compiler.scalars import scalar_value
 from qql.compiler.vectors import comparable, vector_kind
 from qql.errors import fail, shown
@@ -32,6 +32,7 @@ class CopiedPoints:
     """
 
     def __init__(self, statement: nodes.Copy, collection: str, schema: Schema | None) -> None:
+        self.left_out: dict[str, None] = {}
         self.notes = RowNotes(statement.span, collection, schema, copies=True)
         self._collection = collection
         self._schema = schema
@@ -46,9 +47,11 @@ class CopiedPoints:
     def point(self, row: Row, warn: Warn, *, cells: bool) -> JsonObject:
         """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`."""
         self.notes.number = row.line
-        fields = self._parsed(row.payload) if cells else row.payload
+        fields = self._parsed(row.payload, self._candidates) if cells else row.payload
         vector = by_name(row.vector, self._schema)
         self._check_named(vector)
+        if row.beside:
+            vector = self._with_beside(row.beside, vector, cells=cells)
         payload, vector, own = read_keys(
             fields,
             vector,
@@ -59,19 +62,29 @@ class CopiedPoints:
             candidates=self._candidates,
         )
         identity: Json = row.id
-        if row.made and (own or payload is not row.payload):
+        if row.made and (own or row.beside or payload is not row.payload):
             identity = content_uuid(payload, vector)
         return make_point(
             identity, vector, payload, self._schema, self._collection, self._span, warn, self.notes, own=own
         )
 
-    def _parsed(self, fields: JsonObject) -> JsonObject:
+    def _with_beside(self, columns: JsonObject, vector: Json, *, cells: bool) -> Json:
+        """The vectors of a row with those that stand in columns which MAP does not take for the payload."""
+        columns = self._parsed(columns, columns) if cells else columns
+        rest, vector, own = read_keys(
+            columns, vector, self._schema, self._collection, self._span, self.notes, candidates=columns
+        )
+        check_vectors({name: columns[name] for name in own}, self._schema, self._collection, self._span, own)
+        self.left_out.update(dict.fromkeys(rest))
+        return vector
+
+    def _parsed(self, fields: JsonObject, candidates: Collection[str] | None) -> JsonObject:
         """The fields of a row of CSV, those named like a vector read as JSON where they are such."""
         names: Collection[str] = self._schema.vectors if self._schema is not None else ()
         found = {
             name: self._cell(name, fields[name])
             for name in (*names, "payload")
-            if name in fields and (self._candidates is None or name in self._candidates)
+            if name in fields and (candidates is None or name in candidates)
         }
         return {**fields, **found} if found else fields
 

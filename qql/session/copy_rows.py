@@ -144,6 +144,7 @@ class RowLoad:
             columns=copy_columns(given),
             delimiter=None if given.delimiter is None else str(scalar_value(given.delimiter)),
             header=None if given.header is None else bool(scalar_value(given.header)),
+            vector_names=self.schema.vectors if self.schema is not None else (),
             arrays={name: one.path for name, one in mapping.fields.items() if isinstance(one, Beside)},
         )
 
@@ -245,5 +246,6 @@ class RowLoad:
             found += [Diagnostic("file-format", note, severity="warning") for note in self._reader.notes]
             if self.skips:  # of a pipe, which is read once, it is known too late for an error
                 found += unseen_columns(points, self._mapping, self.path, self.schema, "warning")
+            points.left_out.update(self._made.left_out)
             found += columns_left_out(points, self.path)
         return (*found, *self._made.notes.warnings(), *self._notes.values())

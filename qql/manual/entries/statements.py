@@ -341,10 +341,11 @@ STATEMENTS: tuple[Entry, ...] = (
         "COPY",
         "copy",
         "Loads the rows of a file of JSON, CSV, TSV (also gzipped), Parquet or NumPy into a collection. The "
-        "columns `id` and `vector` are the point's, all others its payload; MAP says otherwise. Without ON "
-        "ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column that MAP "
-        "names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a warning "
-        "at the end.",
+        "columns `id` and `vector` are the point's, one that is named like a vector is that vector where its "
+        "value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
+        "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column "
+        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a "
+        "warning at the end.",
         "COPY docs FROM 'corpus.jsonl'\n"
         "MAP (id = UUID(key), text = title || ' ' || body, payload = (title)) BATCH 500 ON ERROR SKIP;",
         covers="copy_option copy_format copy_batch copy_on_error",

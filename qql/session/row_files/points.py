@@ -39,10 +39,12 @@ class PointMapping:
     column has the whole path for its name), ``joins`` says whether columns are joined. ``seen`` knows which
     columns were in a row, ``left_out`` those that arrived nowhere.
 
+    ``vectors`` are names of vectors: such a column is not lost where ``fields`` says what the payload is.
+
     Raises `QQLExecutionError` (``bad-mapping``).
     """
 
-    def __init__(self, fields: Fields, id_uuid: bool) -> None:
+    def __init__(self, fields: Fields, id_uuid: bool, vectors: Collection[str] = ()) -> None:
         self._id_uuid = id_uuid
         self._id_required = id_uuid or "id" in fields
         whole = fields.get("payload")
@@ -71,22 +73,25 @@ class PointMapping:
         self._moved_paths = [name for name in self._moved if "." in name]
         self._paths = [name for name in self.sources if "." in name]
         self._narrows = whole is not None
+        named = {*fields, *self.sources}
+        self.beside = [name for name in vectors if self._narrows and name not in named]
         self._used = self._used_columns({})
 
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
         """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
         self.seen.look(row)
-        payload = self._payload(row, written)
+        beside = {name: row[name] for name in self.beside if name in row}
+        payload = self._payload(row, written, beside)
         vector = None if self.vector_name is None else find(self.vector_name, row)
         vector = None if vector is MISSING else vector
         if vector is not None and not isinstance(vector, list | dict):
             raise RowError(f"`{self.vector_name}` has to be a list or an object, not {abbreviated(vector)}")
         identity = self._value(self._identity, row, written)
         if identity is not MISSING and identity is not None:
-            return Row(line, self._id(identity), payload, vector)
+            return Row(line, self._id(identity), payload, vector, beside=beside)
         if self._id_required:
             raise RowError(f"there is no {_named(self._identity)} for the id")
-        return Row(line, content_uuid(payload, vector), payload, vector, made=True)
+        return Row(line, content_uuid(payload, vector), payload, vector, made=True, beside=beside)
 
     def absent(self, header: Collection[str]) -> list[str]:
         """The columns among ``sources`` that a table with this header has not.
@@ -127,15 +132,17 @@ class PointMapping:
                 inner[last] = None
         return used
 
-    def _note_left_out(self, row: JsonObject) -> None:
+    def _note_left_out(self, row: JsonObject, beside: Collection[str]) -> None:
         if len(self.left_out) < _MOST_LEFT_OUT:
             literal = any(name in row for name in self._paths)
             used = self._used_columns(row) if literal else self._used
-            self.left_out.update(dict.fromkeys(unused(row, used)))
+            self.left_out.update((name, None) for name in unused(row, used) if name not in beside)
 
-    def _payload(self, row: JsonObject, written: Mapping[str, str] | None) -> JsonObject:
+    def _payload(
+        self, row: JsonObject, written: Mapping[str, str] | None, beside: Collection[str]
+    ) -> JsonObject:
         if self._narrows:
-            self._note_left_out(row)
+            self._note_left_out(row, beside)
         payload = self._own_payload(row)
         for target, source in self._fields.items():
             value = self._value(source, row, written)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -58,12 +58,14 @@ def read_rows(
     delimiter: str | None = None,
     header: bool | None = None,
     arrays: Mapping[str, str | Path] | None = None,
+    vector_names: Collection[str] = (),
 ) -> RowReader:
     """The rows of a file (see the package). ``format`` is one of `FORMATS`, else the name's ending decides.
 
     Of CSV and TSV: ``columns`` are names with a type of `TYPES` each, or None where the cells decide;
     ``header`` says whether the first line has names (None: find out). ``arrays`` are ``.npy`` files with a
-    vector for each row: the row's column with this name.
+    vector for each row: the row's column with this name. Columns of ``vector_names`` that ``fields`` leaves
+    out are given beside the payload.
 
     Raises `QQLExecutionError`, here or while reading: ``file-unreadable`` (missing, a folder, a device, no
     permission, damaged gzip), ``file-format`` (unknown, no usable header, JSON that cannot be read on,
@@ -79,7 +81,7 @@ def read_rows(
                 message = f"{what} can be given for CSV and TSV, and {path} is read as {name}"
                 hint = "rows of other formats bring names and types; FORMAT csv reads another format"
                 fail("bad-columns", message, hint=hint, error=QQLExecutionError)
-    points = PointMapping(fields or {}, id_uuid)
+    points = PointMapping(fields or {}, id_uuid, vector_names)
     codec = codec_of(encoding)
     vectors = {target: open_npy(Path(file)) for target, file in (arrays or {}).items()}
     table = None
@@ -120,7 +122,7 @@ class _Reading:
     def wanted(self) -> list[str] | None:
         """The columns that are asked for by name, if no others are."""
         points = self.points
-        names = [*points.sources, points.id_name, points.vector_name, *self.vectors]
+        names = [*points.sources, points.id_name, points.vector_name, *points.beside, *self.vectors]
         return [name for name in names if name is not None] if self.selects else None
 
 

@@ -19,7 +19,8 @@ I64 = 2**63
 class Row:
     """One point; ``line`` is counted from 1, ``vector`` None where the file has none.
 
-    ``made`` says that the id is the UUID of the content, since the row has none.
+    ``made`` says that the id is the UUID of the content, since the row has none. ``beside`` are columns that
+    are no payload, and may be vectors.
     """
 
     line: int
@@ -27,6 +28,7 @@ class Row:
     payload: JsonObject
     vector: JsonObject | list[Json] | None = None
     made: bool = field(default=False, compare=False)
+    beside: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
