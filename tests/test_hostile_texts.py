@@ -201,9 +201,7 @@ def test_places_and_parameters_of_thousands_of_digits_are_no_fault_of_ours(
     formula = f"QUERY FORMULA '$score[{digits}]' + score FROM c PREFETCH (QUERY [1])"
     assert qql.lint(formula) is not None
     with qql.connect() as db:
-        db.run(
-            "CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, a: [1], vector: {v: [1, 2]}}"
-        )
+        db.run("CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}}")
         with pytest.raises(qql.QQLExecutionError, match="invalid-field"):
             db.execute(f"QUERY [1, 2] FROM c GROUP BY 'a[{digits}]'")
     assert main(["compile", "-c", "COUNT FROM c WHERE a = :v", "--param", f"v={digits}"]) == 2
