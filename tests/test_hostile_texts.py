@@ -109,7 +109,7 @@ def is_json(value: object) -> bool:
     return value is None or type(value) in (str, int, float, bool)
 
 
-@settings(SETTINGS, max_examples=examples(400))
+@settings(SETTINGS, max_examples=examples(160))
 @given(st.sampled_from(STATEMENTS), st.randoms(use_true_random=False))
 def test_odd_numbers_words_and_texts_end_in_an_error_or_in_plain_json(text: str, rng: random.Random) -> None:
     text = with_something_odd(text, rng)
@@ -121,10 +121,10 @@ def test_odd_numbers_words_and_texts_end_in_an_error_or_in_plain_json(text: str,
         answer_or_error(lambda request=request: qql.from_request(request))
 
 
-@pytest.mark.parametrize("text", sorted(set(STATEMENTS), key=lambda one: (len(one), one)))
-def test_what_the_golden_statements_send_is_plain_json(text: str) -> None:
-    for request in answer_or_error(lambda: qql.compile(text)) or ():
-        assert is_json(request.body)
+def test_what_the_golden_statements_send_is_plain_json() -> None:
+    for text in STATEMENTS:
+        for request in answer_or_error(lambda text=text: qql.compile(text)) or ():
+            assert is_json(request.body), text
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -313,7 +313,7 @@ def _rows(row: str) -> Callable[[int], str]:
 
 GROWING: dict[str, tuple[int, Callable[[int], str]]] = {
     "negations": (100_000, lambda size: "NOT " * size),
-    "signs": (250_000, lambda size: "!" * size),
+    "signs": (150_000, lambda size: "!" * size),
     "signs and words": (20_000, lambda size: "! a " * size),
     "backslashes": (50_000, lambda size: "\\" * size),
     "statement words on one line": (50_000, lambda size: "! " + "SHOW " * size),
