@@ -109,7 +109,7 @@ def is_json(value: object) -> bool:
     return value is None or type(value) in (str, int, float, bool)
 
 
-@settings(SETTINGS, max_examples=examples(400))
+@settings(SETTINGS, max_examples=examples(160))
 @given(st.sampled_from(STATEMENTS), st.randoms(use_true_random=False))
 def test_odd_numbers_words_and_texts_end_in_an_error_or_in_plain_json(text: str, rng: random.Random) -> None:
     text = with_something_odd(text, rng)
@@ -121,10 +121,10 @@ def test_odd_numbers_words_and_texts_end_in_an_error_or_in_plain_json(text: str,
         answer_or_error(lambda request=request: qql.from_request(request))
 
 
-@pytest.mark.parametrize("text", sorted(set(STATEMENTS), key=lambda one: (len(one), one)))
-def test_what_the_golden_statements_send_is_plain_json(text: str) -> None:
-    for request in answer_or_error(lambda: qql.compile(text)) or ():
-        assert is_json(request.body)
+def test_what_the_golden_statements_send_is_plain_json() -> None:
+    for text in STATEMENTS:
+        for request in answer_or_error(lambda text=text: qql.compile(text)) or ():
+            assert is_json(request.body), text
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -201,9 +201,7 @@ def test_places_and_parameters_of_thousands_of_digits_are_no_fault_of_ours(
     formula = f"QUERY FORMULA '$score[{digits}]' + score FROM c PREFETCH (QUERY [1])"
     assert qql.lint(formula) is not None
     with qql.connect() as db:
-        db.run(
-            "CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, a: [1], vector: {v: [1, 2]}}"
-        )
+        db.run("CREATE COLLECTION c (v VECTOR(2, DOT)); UPSERT INTO c VALUES {id: 1, vector: {v: [1, 2]}}")
         with pytest.raises(qql.QQLExecutionError, match="invalid-field"):
             db.execute(f"QUERY [1, 2] FROM c GROUP BY 'a[{digits}]'")
     assert main(["compile", "-c", "COUNT FROM c WHERE a = :v", "--param", f"v={digits}"]) == 2
@@ -315,7 +313,7 @@ def _rows(row: str) -> Callable[[int], str]:
 
 GROWING: dict[str, tuple[int, Callable[[int], str]]] = {
     "negations": (100_000, lambda size: "NOT " * size),
-    "signs": (250_000, lambda size: "!" * size),
+    "signs": (150_000, lambda size: "!" * size),
     "signs and words": (20_000, lambda size: "! a " * size),
     "backslashes": (50_000, lambda size: "\\" * size),
     "statement words on one line": (50_000, lambda size: "! " + "SHOW " * size),

@@ -203,6 +203,30 @@ def test_a_stack_that_is_nearly_full_is_an_error_of_ours() -> None:
     assert from_below(sys.getrecursionlimit() - 250) in ("too-deep", "compiled")
 
 
+@pytest.mark.parametrize("make", [and_or_tree, nested_conditions, whens], ids=lambda make: make.__name__)
+def test_what_tells_of_a_deep_text_needs_no_empty_stack(make: Nested) -> None:
+    text = make(100 if make is whens else 200)
+    calls: list[Callable[[str], object]] = [qql.explain, qql.lint, qql.format, qql.check]
+
+    def from_below(frames: int, call: Callable[[str], object]) -> object:
+        return from_below(frames - 1, call) if frames else call(text)
+
+    for call in calls:
+        for free in (900, 700, 400, 150):
+            try:
+                assert from_below(sys.getrecursionlimit() - free, call) is not None
+            except qql.QQLPlanError as exc:
+                assert exc.code == "too-deep"
+
+
+def test_a_deep_tree_can_be_printed() -> None:
+    (tree,) = qql.parse(and_or_tree(200))
+    assert repr(tree).startswith("Count(")
+    assert "…" in repr(tree)
+    (flat,) = qql.parse("COUNT FROM c")
+    assert "…" not in repr(flat)
+
+
 def test_depth_of_bound_values() -> None:
     def nested(depth: int) -> Any:
         value: Any = 1

@@ -15,7 +15,7 @@ from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, CompileOptions, Files, compile_script, prepare
+from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
 from qql.errors import Diagnostic, QQLCompileError, Source, Span
 from qql.syntax.parser import parse_script
 
@@ -165,7 +165,11 @@ class _Checker:
             for warning in one.warnings
             if one.schema is not None or warning.code not in _NOT_WITHOUT_SCHEMA
         ]
-        found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
+        try:
+            found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
+        except RecursionError:  # within the limits, but the caller's own stack is nearly full
+            place = Span(0, min(1, len(source.text)))
+            return [*said, Diagnostic("too-deep", STACK_IS_FULL, place, source=source)], False
         return [one for one in found if one.source is source], True
 
 

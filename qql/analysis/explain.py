@@ -17,8 +17,8 @@ from qql.compiler.bind import Params
 from qql.compiler.effective_filters import Filters
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import Input, QueryPlan
-from qql.compiler.script import Compiled, CompileOptions, compile_script, prepare
-from qql.errors import Diagnostic
+from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, compile_script, prepare
+from qql.errors import Diagnostic, QQLPlanError
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -42,8 +42,17 @@ def explain_text(
 def explain_compiled(compiled: Compiled) -> str:
     """The plan (for queries) or the filter, the requests of one statement, and its advice.
 
-    What the compiler warns of is in ``compiled.warnings``, and not said here.
+    What the compiler warns of is in ``compiled.warnings``, and not said here. Raises `QQLPlanError`
+    (``too-deep``) where the caller's own stack is nearly full.
     """
+    try:
+        return "\n\n".join(filter(None, map("\n".join, _parts(compiled))))
+    except RecursionError:
+        found = Diagnostic("too-deep", STACK_IS_FULL, compiled.span, source=compiled.source)
+        raise QQLPlanError(found) from None
+
+
+def _parts(compiled: Compiled) -> list[Iterable[str]]:
     statement = nodes.subject(compiled.statement)
     if compiled.plan is not None:
         parts: list[Iterable[str]] = [plan_lines(compiled.plan, compiled.schema)]
@@ -54,7 +63,7 @@ def explain_compiled(compiled: Compiled) -> str:
         words = " ".join(re.findall("[A-Z][a-z]*", type(statement).__name__)).upper()
         parts.append([f"{words}: carried out by the session; no request"])
     parts.append(advice_lines(compiled.advice))
-    return "\n\n".join(filter(None, map("\n".join, parts)))
+    return parts
 
 
 def advice_lines(advice: Iterable[Diagnostic]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
 
 __all__ = [
+    "STACK_IS_FULL",
     "CompileOptions",
     "Compiled",
     "SchemaSource",
@@ -38,6 +39,7 @@ __all__ = [
 
 Files = Callable[[nodes.Execute], Source]
 """Reads the file that EXECUTE names. Raises `QQLPlanError`."""
+STACK_IS_FULL = "this statement nests deeper than the call stack has room for"
 MAX_FILES = 16
 """Files that execute one another, at most."""
 MAX_EXECUTED = 1024
@@ -196,8 +198,7 @@ class _Script:
             self.overlay.checked = False
             return [cast(QQLCompileError, exc.at(source, one.span))]
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
-            message = "this statement nests deeper than the call stack has room for"
-            return [QQLPlanError(Diagnostic("too-deep", message, one.span, source=source))]
+            return [QQLPlanError(Diagnostic("too-deep", STACK_IS_FULL, one.span, source=source))]
         return []
 
     def _execute(self, files: Files, statement: nodes.Execute) -> list[QQLCompileError]:

@@ -100,7 +100,10 @@ class Node:
         return hash(_values_of(type(self))(self))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        try:
+            shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        except RecursionError:  # trees may be deeper than the rest of the stack
+            shown = "…"
         return f"{type(self).__qualname__}({shown})"
 
     def __getstate__(self) -> tuple[object, ...]:

@@ -77,7 +77,12 @@ def file_unreadable(
     path: str | Path, exc: Exception, span: Span | None = None, error: type[QQLError] = QQLExecutionError
 ) -> QQLError:
     """The error for a file that a statement names and that cannot be read."""
-    hint = "a path is relative to the folder that the program was started in"
+    # Where the path is one, but not of a text, other words about it would mislead.
+    hint = (
+        "a path is relative to the folder that the program was started in"
+        if isinstance(exc, OSError)
+        else None
+    )
     return error.make("file-unreadable", f"the file {path} cannot be read: {reason(exc)}", span, hint)
 
 
