@@ -22,6 +22,7 @@ from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
 from .manifest import Damage, Manifest
+from .panic_text import quiet_panics
 from .space import MIB, require_room, require_room_for_points, room_to_load
 from .system_errors import system_error_in, unopened
 from .vectors import VectorSpec, find_vector
@@ -84,7 +85,8 @@ class Collection:
         waited_until = time.monotonic() + _PATIENCE
         while True:
             try:
-                shard = edge.EdgeShard.load(str(self.path))
+                with quiet_panics():
+                    shard = edge.EdgeShard.load(str(self.path))
             except BaseException as exc:
                 if not isinstance(exc, Exception) and not is_panic(exc):
                     raise
