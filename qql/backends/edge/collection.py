@@ -23,7 +23,7 @@ from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
 from .manifest import Damage, Manifest
 from .panic_text import quiet_panics
-from .space import MIB, require_room, require_room_for_points, room_to_load
+from .space import MIB, Allowance, require_room, room_to_load
 from .system_errors import system_error_in, unopened
 from .vectors import VectorSpec, find_vector
 
@@ -57,6 +57,8 @@ class Collection:
         self.written = 0  # bytes, about, since the last flush; -1 where it is not known
         self.manifest = Manifest(path)
         self._changed = False
+        self._allowance = Allowance()
+        self._writing = f"write to `{name}`"
         self._shard: edge.EdgeShard | None = None
 
     @property
@@ -122,7 +124,8 @@ class Collection:
     @contextlib.contextmanager
     def changing(self) -> Iterator[edge.EdgeShard]:
         """As `engine`, to change something."""
-        with self.engine() as shard:
+        with guarded(self.name, self.abandon):
+            shard = self.shard
             if not self._changed:
                 self.manifest.forget()
                 self._changed = True
@@ -135,7 +138,7 @@ class Collection:
 
     def require_room(self, size: int) -> None:
         """Before points of about so many bytes are written. Raises ``disk-full``."""
-        require_room_for_points(self.path, size, self.written, f"write to `{self.name}`")
+        self._allowance.require(self.path, size, self.written, self._writing)
 
     def abandon(self) -> None:
         """Let go of a shard that panicked; the next use opens it afresh."""
