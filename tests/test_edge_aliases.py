@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_the_aliases_as_they_were(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("qql.backends.edge.aliases.write_json", full)
-    assert refusal(engine, create("b", "one")).code == "database-unwritable"
+    assert refusal(engine, create("b", "one")).code == "disk-full"
     assert aliases(engine) == {"a": "one"}
     assert json.loads((tmp_path / "aliases.json").read_text()) == {"a": "one"}
 

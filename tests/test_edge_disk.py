@@ -27,8 +27,10 @@ class Disk:
     """How much is free, as the system would say."""
 
     free = 2**40
+    looks = 0
 
     def usage(self, path: Path) -> Usage:
+        self.looks += 1
         return Usage(2**41, 2**40, self.free)
 
 
@@ -36,6 +38,7 @@ class Disk:
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk()
     monkeypatch.setattr(space.shutil, "disk_usage", made.usage)
+    monkeypatch.setattr(space, "GIB", 2**50)  # so the disk is never so large that it is not looked at
     return made
 
 
@@ -80,6 +83,26 @@ def test_a_small_write_fits_where_a_large_one_does_not(engine: Engine, disk: Dis
     rows = [{"id": at, "vector": [1.0] * 8, "payload": {"text": "x" * 10_000}} for at in range(1001, 1100)]
     assert engine.refused("PUT", "points", {"points": rows}).code == "disk-full"
     assert engine("POST", "points/count", {}) == {"count": 201}
+
+
+def test_a_large_disk_is_not_looked_at_for_each_point(
+    engine: Engine, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(count: int) -> int:
+        before = disk.looks
+        for at in range(count):
+            engine.upsert({"id": at, "vector": [1.0] * 8})
+        return disk.looks - before
+
+    assert write(100) == 100
+    monkeypatch.setattr(space, "GIB", 2**30)
+    monkeypatch.setattr(space.time, "monotonic", lambda: 17.0)
+    assert write(100) == 1
+    big = {"id": 1, "vector": [1.0] * 8, "payload": {"text": "x" * 2**20}}
+    before = disk.looks
+    for _ in range(20):  # 20 MiB, where 16 are taken to be there
+        engine.upsert(big)
+    assert disk.looks - before == 1
 
 
 def test_what_makes_room_is_done_on_a_full_disk(engine: Engine, disk: Disk) -> None:

@@ -22,7 +22,8 @@ from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
 from .manifest import Damage, Manifest
-from .space import MIB, require_room, require_room_for_points, room_to_load
+from .panic_text import quiet_panics
+from .space import MIB, Allowance, require_room, room_to_load
 from .system_errors import system_error_in, unopened
 from .vectors import VectorSpec, find_vector
 
@@ -56,6 +57,8 @@ class Collection:
         self.written = 0  # bytes, about, since the last flush; -1 where it is not known
         self.manifest = Manifest(path)
         self._changed = False
+        self._allowance = Allowance()
+        self._writing = f"write to `{name}`"
         self._shard: edge.EdgeShard | None = None
 
     @property
@@ -84,7 +87,8 @@ class Collection:
         waited_until = time.monotonic() + _PATIENCE
         while True:
             try:
-                shard = edge.EdgeShard.load(str(self.path))
+                with quiet_panics():
+                    shard = edge.EdgeShard.load(str(self.path))
             except BaseException as exc:
                 if not isinstance(exc, Exception) and not is_panic(exc):
                     raise
@@ -120,7 +124,8 @@ class Collection:
     @contextlib.contextmanager
     def changing(self) -> Iterator[edge.EdgeShard]:
         """As `engine`, to change something."""
-        with self.engine() as shard:
+        with guarded(self.name, self.abandon):
+            shard = self.shard
             if not self._changed:
                 self.manifest.forget()
                 self._changed = True
@@ -133,7 +138,7 @@ class Collection:
 
     def require_room(self, size: int) -> None:
         """Before points of about so many bytes are written. Raises ``disk-full``."""
-        require_room_for_points(self.path, size, self.written, f"write to `{self.name}`")
+        self._allowance.require(self.path, size, self.written, self._writing)
 
     def abandon(self) -> None:
         """Let go of a shard that panicked; the next use opens it afresh."""

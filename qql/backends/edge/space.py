@@ -12,6 +12,7 @@ import contextlib
 import functools
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,10 +23,10 @@ from .readers import refuse
 __all__ = [
     "GIB",
     "MIB",
+    "Allowance",
     "free_space",
     "full",
     "require_room",
-    "require_room_for_points",
     "room_to_load",
     "used_space",
 ]
@@ -76,13 +77,26 @@ def used_space(directory: Path) -> int:
     return sum(_blocks(entry) for entry in _files(directory))
 
 
-def require_room_for_points(collection: Path, size: int, unflushed: int, to: str) -> None:
-    """As `require_room`, for points of so many bytes; ``unflushed`` were written since the last flush."""
-    free, need = free_space(collection), _TIMES * size + int(_UNFLUSHED * max(unflushed, 0)) + _KEPT
-    if free < need + GIB:  # else there is room in any case
+class Allowance:
+    """Room for the points of one collection. Where much is free, the system is not asked for each of them."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._until = 0.0
+
+    def require(self, collection: Path, size: int, unflushed: int, to: str) -> None:
+        """As `require_room`, for points of so many bytes; ``unflushed`` were written since the last flush."""
+        self._left -= size
+        if self._left >= 0 and time.monotonic() < self._until:
+            return
+        self._left = 0
+        free, need = free_space(collection), _TIMES * size + int(_UNFLUSHED * max(unflushed, 0)) + _KEPT
+        if free > need + GIB:
+            self._left, self._until = 16 * MIB, time.monotonic() + 0.5
+            return
         need += room_to_load(collection)
-    if free < need:
-        raise full(collection, free, to, need)
+        if free < need:
+            raise full(collection, free, to, need)
 
 
 def room_to_load(collection: Path) -> int:
