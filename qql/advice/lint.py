@@ -22,7 +22,7 @@ from qql.syntax.parser import parse_script
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
 WARNINGS = frozenset(
-    {"bare-word", "duplicate-id", "few-candidates", "formula-without-prefetch", "id-in-payload"}
+    {"bare-word", "duplicate-id", "empty-list", "few-candidates", "formula-without-prefetch", "id-in-payload"}
     | {"idle-default", "idle-model", "idle-update", "idle-using", "nested-payload", "no-model"}
     | {"no-schema", "no-text", "no-vector", "replaced-vector", "unknown-collection", "unused-stage"}
     | {"vector-in-payload"}
