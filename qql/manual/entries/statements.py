@@ -346,8 +346,9 @@ STATEMENTS: tuple[Entry, ...] = (
         "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column "
         "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a "
         "warning at the end.",
-        "COPY docs FROM 'corpus.jsonl'\n"
-        "MAP (id = UUID(key), text = title || ' ' || body, payload = (title)) BATCH 500 ON ERROR SKIP;",
+        "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
+        "COPY notes FROM 'corpus.jsonl'\n"
+        "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500 ON ERROR SKIP;",
         covers="copy_option copy_format copy_batch copy_on_error",
         see=("MAP", "COLUMNS", "UPSERT", "DUMP"),
         words=("FORMAT", "ON ERROR", "LOAD"),
