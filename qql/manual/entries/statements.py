@@ -103,7 +103,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "UPSERT INTO docs VALUES\n"
         "  {id: 5, text: 'Sleep and the heart', year: 2025, small: [1, 0], tokens: [[1, 0], [0, 1]]},\n"
         "  {id: 6, vector: {small: [0, 1], tokens: null}, payload: {id: 'A-6', text: 'Sleep and skin'}};\n"
-        "QUERY 'sleep' FROM docs USING sparse LIMIT 1;",
+        "QUERY 'sleep and the heart' FROM docs USING sparse LIMIT 1;",
         where="embedding",
         covers="upsert_clause embeds embed mode update_filter hybrid_embedding hybrid_side",
         see=("COPY", "UPDATE", "UUID"),
@@ -348,7 +348,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "warning at the end.",
         "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
         "COPY notes FROM 'corpus.jsonl'\n"
-        "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500 ON ERROR SKIP;",
+        "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500;",
         covers="copy_option copy_format copy_batch copy_on_error",
         see=("MAP", "COLUMNS", "UPSERT", "DUMP"),
         words=("FORMAT", "ON ERROR", "LOAD"),
