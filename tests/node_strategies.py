@@ -472,8 +472,10 @@ _embeddings = st.builds(
     _maybe(names),
     _maybe(names),
 ).map(_embedding)
-# A name in backticks cannot have one in it, so in a join it has to be a parameter's.
-_joined_names = names.filter(lambda name: isinstance(name.text, Param) or "`" not in name.text)
+# A name in backticks cannot have one in it, or a line break, so in a join it has to be a parameter's.
+_joined_names = names.filter(
+    lambda name: isinstance(name.text, Param) or not re.search("[`\0-\x1f]", name.text)
+)
 _joins = st.builds(nodes.Joined, _tuples(_joined_names | _texts, 2, 4))
 _mappings = st.one_of(
     st.builds(nodes.Mapping, names, names),

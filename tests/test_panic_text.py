@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from edge_helpers import Engine
 
+from qql.backends.edge import panic_text
 from qql.backends.edge.panic_text import quiet_panics, without_panics
+from qql.cli.commands.connection import open_session
+from qql.cli.commands.options import Arguments
 
 PANIC = b"""
 thread '<unnamed>' (31542) panicked at lib/blobstore/src/pages.rs:244:9:
@@ -51,3 +57,48 @@ def test_what_others_write_comes_through(
     with quiet_panics():
         os.write(2, PANIC)
     assert capfd.readouterr().err.encode() == PANIC
+
+
+def test_panics_of_any_call_are_held_back_by_a_program_that_asks_for_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QQL_DEBUG", raising=False)
+    monkeypatch.setattr(panic_text, "_always", False)
+    engine = Engine(tmp_path / "db")
+    engine("PUT", "", {"vectors": {"v": {"size": 2, "distance": "Dot"}}})
+    collection = engine.backend._database.get("docs")
+    with collection.engine():
+        os.write(2, PANIC)
+    assert "panicked" in capfd.readouterr().err, "a library leaves the standard error of others alone"
+    panic_text.hold_panics()
+    with collection.engine():
+        os.write(2, PANIC + b"a note\n")
+    with collection.changing():
+        os.write(2, PANIC)
+    assert capfd.readouterr().err.splitlines() == ["a note"]
+    engine.close()
+
+
+def test_the_command_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panic_text, "_always", False)
+    open_session(Arguments(), ":memory:").close()
+    assert panic_text._always
+
+
+def test_standard_error_comes_back_where_two_threads_hold_it(capfd: pytest.CaptureFixture[str]) -> None:
+    first_is_inside, second_is_done = Event(), Event()
+
+    def first() -> None:
+        with quiet_panics():
+            first_is_inside.set()
+            second_is_done.wait(10)
+
+    thread = Thread(target=first)
+    thread.start()
+    first_is_inside.wait(10)
+    with quiet_panics():
+        os.write(2, b"inside\n")
+    second_is_done.set()
+    thread.join()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "inside\nafter\n"

@@ -177,8 +177,12 @@ class Statements:
 
     def joined_text(self, token: Token) -> Name | Scalar:
         text = string_value(token)
-        column = token.text.startswith("`")
-        return Name(text, span=span_now()) if column else Scalar(text, span=span_now())
+        if not token.text.startswith("`"):
+            return Scalar(text, span=span_now())
+        if any(char < " " for char in text):  # it could not be written on one line
+            message = "the name of a column has no line breaks here"
+            syntax_error("bad-mapping", message, span_now(), "IDENTIFIER(:name) takes any name")
+        return Name(text, span=span_now())
 
     def list_mapping(self, target: Name, sources: tuple[Name, ...]) -> nodes.Mapping:
         return nodes.Mapping(target, sources, span=span_now())

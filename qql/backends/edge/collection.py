@@ -22,7 +22,7 @@ from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, sync_directory, write_json
 from .manifest import Damage, Manifest
-from .panic_text import quiet_panics
+from .panic_text import quiet_calls, quiet_panics
 from .space import MIB, Allowance, require_room, room_to_load
 from .system_errors import system_error_in, unopened
 from .vectors import VectorSpec, find_vector
@@ -118,13 +118,13 @@ class Collection:
     @contextlib.contextmanager
     def engine(self) -> Iterator[edge.EdgeShard]:
         """The open shard, with the engine's failures turned into `QQLError`s; a panic closes it."""
-        with guarded(self.name, self.abandon):
+        with guarded(self.name, self.abandon), quiet_calls():
             yield self.shard
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[edge.EdgeShard]:
         """As `engine`, to change something."""
-        with guarded(self.name, self.abandon):
+        with guarded(self.name, self.abandon), quiet_calls():
             shard = self.shard
             if not self._changed:
                 self.manifest.forget()

@@ -6,9 +6,12 @@ import contextlib
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
+from functools import cache
+from typing import IO
 
-__all__ = ["quiet_panics", "without_panics"]
+__all__ = ["hold_panics", "quiet_calls", "quiet_panics", "without_panics"]
 
 _PANIC = re.compile(
     rb"\n?^thread '[^\n]* panicked at [^\n]*\n.*?"
@@ -17,34 +20,72 @@ _PANIC = re.compile(
 )
 
 
+_holding = threading.Lock()
+"""Held while standard error is held back: two that put it back in the wrong order would lose it."""
+_always = False
+
+
+def hold_panics() -> None:
+    """Keep panics off standard error at each call, for a program that is all ours, as the command is.
+
+    The programs of others have their standard error held back only where a collection is opened.
+    """
+    global _always
+    _always = True
+
+
+def quiet_calls() -> contextlib.AbstractContextManager[None]:
+    """`quiet_panics` where `hold_panics` was called; else nothing."""
+    return quiet_panics() if _always else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def quiet_panics() -> Iterator[None]:
     """Keep panics of the engine off standard error; whatever else is written meanwhile is written afterwards.
 
-    For calls that are rare, as all of the process's standard error is held back as long. Who sets QQL_DEBUG
-    wants to see them.
+    All of the process's standard error is held back as long. Who sets QQL_DEBUG wants to see panics; inside
+    of another such block, in another thread too, this one does nothing.
     """
-    if os.environ.get("QQL_DEBUG"):
+    if os.environ.get("QQL_DEBUG") or not _holding.acquire(blocking=False):
         yield
         return
+    try:
+        with _held_back():
+            yield
+    finally:
+        _holding.release()
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error
         yield
         return
     try:
-        with tempfile.TemporaryFile() as held:
-            os.dup2(held.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(kept, 2)
-                held.seek(0)
-                if text := without_panics(held.read()):
+        held = _place().fileno()
+        os.dup2(held, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            if size := os.lseek(held, 0, os.SEEK_END):
+                os.lseek(held, 0, os.SEEK_SET)
+                written = os.read(held, size)
+                os.ftruncate(held, 0)
+                os.lseek(held, 0, os.SEEK_SET)
+                if text := without_panics(written):
                     with contextlib.suppress(OSError):
                         os.write(2, text)
     finally:
         os.close(kept)
+
+
+@cache
+def _place() -> IO[bytes]:
+    """The file that takes what is held back. One for all calls: to make one takes as long as a query."""
+    return tempfile.TemporaryFile()
 
 
 def without_panics(text: bytes) -> bytes:

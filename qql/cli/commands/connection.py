@@ -44,7 +44,7 @@ def open_session(
     args: Arguments, target: str, progress: ProgressBar | None = None, *, advice: bool = True
 ) -> Session:
     """A session on a target, with the settings of the command line. Raises `QQLConnectionError`."""
-    return qql.connect(
+    session = qql.connect(
         target,
         api_key=args.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
         timeout=args.get("timeout"),
@@ -61,6 +61,11 @@ def open_session(
         advice=args.get("advice", advice),
         count=True,
     )
+    if "://" not in target:
+        from qql.backends.edge.panic_text import hold_panics
+
+        hold_panics()
+    return session
 
 
 @contextlib.contextmanager
