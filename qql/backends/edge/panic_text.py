@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
-from typing import IO
 
 __all__ = ["hold_panics", "quiet_calls", "quiet_panics", "without_panics"]
 
@@ -64,7 +63,7 @@ def _held_back() -> Iterator[None]:
         yield
         return
     try:
-        held = _place().fileno()
+        held = _place()
         os.dup2(held, 2)
         try:
             yield
@@ -83,9 +82,10 @@ def _held_back() -> Iterator[None]:
 
 
 @cache
-def _place() -> IO[bytes]:
-    """The file that takes what is held back. One for all calls: to make one takes as long as a query."""
-    return tempfile.TemporaryFile()
+def _place() -> int:
+    """The open file that takes what is held back. One for all calls: to make one takes as long as a query."""
+    with tempfile.TemporaryFile() as made:
+        return os.dup(made.fileno())
 
 
 def without_panics(text: bytes) -> bytes:
