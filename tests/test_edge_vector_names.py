@@ -164,7 +164,9 @@ def test_the_last_vector_stays(engine: Engine) -> None:
     assert engine.refused("DELETE", "vectors/words").code == "no-vectors"
 
 
-@pytest.mark.parametrize("optimized", [False, True], ids=["loose", "optimized"])
+@pytest.mark.parametrize(
+    "optimized", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["loose", "optimized"]
+)
 def test_added_vectors_rank_as_in_local_mode(tmp_path: Path, optimized: bool) -> None:
     """Added to a collection with data, before and after its indexes were built; a third one is dropped."""
     rng = random.Random(3)

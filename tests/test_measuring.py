@@ -149,6 +149,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NAMES = ("bm25", "dense", "hybrid", "reranked")
 
 
+@pytest.mark.slow
 def test_the_example_agrees_with_an_independent_implementation(
     library: Path, run: Run, tmp_path: Path
 ) -> None:
