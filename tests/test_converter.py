@@ -1773,3 +1773,14 @@ def test_unknown_format() -> None:
     write: Callable[..., str] = qql.from_request
     with pytest.raises(ValueError, match="the formats are script and line"):
         write("GET /collections", format="pretty")
+
+
+def test_alternatives_above_those_of_another_kind_stay_as_they_are() -> None:
+    """Qdrant joins `should` with `should`, and not with `min_should`, so neither needs a `must` around it."""
+    below = {"min_should": {"conditions": [{"has_vector": "b"}, {"has_vector": "c"}], "min_count": 1}}
+    either = {"should": [{"key": "a", "match": {"value": 1}}, {"key": "a", "match": {"value": 2}}]}
+    body = {"prefetch": [{"query": [0.5], "filter": below}], "query": {"fusion": "rrf"}, "filter": either}
+    (back,) = qql.compile(qql.from_request(body, method="POST", path="/collections/c/points/query"))
+    assert back.body is not None
+    assert back.body["filter"] == either
+    assert back.body["prefetch"][0]["filter"] == below

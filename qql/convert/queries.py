@@ -273,7 +273,7 @@ _STAGE: Mapping[str, Shape] = {
 }
 _ROOT: Mapping[str, Shape] = {**_STAGE, **SELECTIONS, "shard_key": shard_key}
 _MERGED = ("should", "min_should")
-"""Clauses of a filter that Qdrant joins with those of the filters below into one."""
+"""Clauses of a filter each of which Qdrant joins with the same one of the filters below."""
 
 
 def _stage(value: Json, at: str) -> JsonObject:
@@ -292,35 +292,33 @@ def _checked(value: Json, at: str, found: JsonObject) -> JsonObject:
     _check_joined(value, at)
     idle: tuple[tuple[str, Json], ...] = (("params", {}), ("prefetch", []), ("filter", None))
     found = {key: item for key, item in found.items() if (key, item) not in idle}
-    where = found.get("filter", {})
-    if where.keys() & {*_MERGED} and any(_has_alternatives(one) for one in found.get("prefetch", [])):
-        found["filter"] = {"must": [where]}
+    if any(_has_clause(clause, found) and _place_below(clause, found, at) for clause in _MERGED):
+        found["filter"] = {"must": [found["filter"]]}
     return found
 
 
 def _check_joined(value: Body, at: str) -> None:
-    """Refuses alternatives, as they are written, above others: Qdrant makes one list of them."""
-    joined = _alternatives(value)
-    lower = _lower_alternatives(value, at)
-    if joined and lower:
-        hint = 'to keep both, write the upper one as {"must": [{"should": […]}]}'
-        place = below(below(at, "filter"), joined)
-        raise refusal(place, f"Qdrant joins it with {lower} into one list", hint)
+    """Refuses alternatives above others of their kind: Qdrant makes one list of them."""
+    for clause in _MERGED:
+        lower = _place_below(clause, value, at) if _has_clause(clause, value) else None
+        if lower:
+            hint = 'to keep both, write the upper one as {"must": [{"should": […]}]}'
+            place = below(below(at, "filter"), clause)
+            raise refusal(place, f"Qdrant joins it with {lower} into one list", hint)
 
 
-def _alternatives(stage: Body) -> str | None:
-    """The clause of a stage's own filter that Qdrant joins with those below."""
-    return next((key for key in _MERGED if (stage.get("filter") or {}).get(key)), None)
+def _has_clause(clause: str, stage: Body) -> bool:
+    """Whether a stage's own filter has this clause at its top."""
+    return bool((stage.get("filter") or {}).get(clause))
 
 
-def _lower_alternatives(stage: Body, at: str) -> str | None:
-    """The place of the first filter below a stage with a clause that Qdrant joins."""
+def _place_below(clause: str, stage: Body, at: str) -> str | None:
+    """The place of the first filter below a stage with this clause at its top."""
     inside = stage.get("prefetch") or []
     for one, place in listed(inside if isinstance(inside, list) else [inside], below(at, "prefetch")):
-        clause = _alternatives(one)
-        found = f"{place}.filter.{clause}" if clause else _lower_alternatives(one, place)
-        if found:
-            return found
+        here = f"{place}.filter.{clause}" if _has_clause(clause, one) else _place_below(clause, one, place)
+        if here:
+            return here
     return None
 
 
@@ -334,11 +332,6 @@ def _check_fusion(found: Body, at: str) -> None:
         why = f"{len(weights)} weights for {len(inputs)} prefetches"
         place = below(below(below(at, "query"), "rrf"), "weights")
         raise refusal(place, why, "each prefetch takes one, in order")
-
-
-def _has_alternatives(stage: Body) -> bool:
-    where = stage.get("filter") or {}
-    return bool(where.keys() & {*_MERGED}) or any(map(_has_alternatives, stage.get("prefetch", ())))
 
 
 def _without_vectors(found: JsonObject) -> JsonObject:
