@@ -15,8 +15,8 @@ _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
 
 
 def examples(number: int) -> int:
-    """How many examples a property is tried with: a fifth of ``number``, but in a soak all, and more."""
-    return max(number, number * _ROUNDS // 2) if _ROUNDS else max(10, number // 5)
+    """How many examples a property is tried with: an eighth of ``number``, but in a soak all, and more."""
+    return max(number, number * _ROUNDS // 2) if _ROUNDS else max(10, number // 8)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -524,7 +524,8 @@ def peak(db: qql.Session, path: Path, rest: str) -> int:
     return most
 
 
-@pytest.mark.parametrize("rest", [pytest.param("", marks=pytest.mark.slow), "ON ERROR SKIP"])
+@pytest.mark.slow
+@pytest.mark.parametrize("rest", ["", "ON ERROR SKIP"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, rest: str) -> None:
     """Rows that are embedded, bad ones, ones with a warning; a short file comes first, to warm the caches."""
 

@@ -179,3 +179,16 @@ def test_an_error_of_the_system_is_said_as_such(
     assert f"collection `docs` of {path} cannot be opened: {os.strerror(number)}" in error.message
     assert error.hint is not None and hint in error.hint
     assert "DROP" not in error.hint and "damaged" not in error.message
+
+
+def test_a_file_that_goes_while_files_are_counted_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's threads remove files of their own accord."""
+    for name in ("going", "staying"):
+        (tmp_path / name).write_bytes(b"x" * 5000)
+    alone = space.used_space(tmp_path) // 2
+    entries = list(os.scandir(tmp_path))
+    (tmp_path / "going").unlink()
+    monkeypatch.setattr(os, "scandir", lambda _: iter(entries))
+    assert space.used_space(tmp_path) == alone > 0

@@ -94,6 +94,7 @@ def test_recovery_brings_everything_back(engine: Engine, tmp_path: Path) -> None
     engine.close()
 
 
+@pytest.mark.slow
 def test_every_kind_of_vector_and_an_index_come_back(tmp_path: Path) -> None:
     with opened(tmp_path) as engine:
         rows = points(120)

@@ -194,6 +194,7 @@ def test_the_pipelines_run_on_the_collection_of_the_examples() -> None:
             assert len(result) == (39 if name == "oversampling.qql" else 10)
 
 
+@pytest.mark.slow
 def test_the_standard_library_is_indexed_and_searched(tmp_path: Path) -> None:
     """The demo on a part of its data, so that the suite stays quick."""
     docs = tmp_path / "all.jsonl"

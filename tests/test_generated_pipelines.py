@@ -409,7 +409,7 @@ def test_a_stage_alone_gives_what_the_query_uses(session: Session) -> None:
             compared += 1
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(150 * ROUNDS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(150 * ROUNDS, marks=pytest.mark.slow)])
 def test_local_mode_is_judged_honestly(local: Session, count: int) -> None:
     """It has its own idea of MMR, GROUP BY, and DBSF of equals or of an order; that is seen, and no more."""
     rng, same = random.Random(count), 0

@@ -215,6 +215,7 @@ def optimizations(tmp_path: Path, total: int, rounds: int, longest: float, seed:
     assert unfinished
 
 
+@pytest.mark.slow
 def test_building_indexes_is_killed(tmp_path: Path) -> None:
     optimizations(tmp_path, total=3000, rounds=1, longest=0.6, seed=3)
 
@@ -224,6 +225,7 @@ def test_building_indexes_is_killed_many_times(tmp_path: Path) -> None:
     optimizations(tmp_path, total=20_000, rounds=ROUNDS, longest=3.0, seed=4)
 
 
+@pytest.mark.slow
 def test_a_load_is_killed_while_it_builds_indexes(tmp_path: Path) -> None:
     """All rows are written by then, and a second load finds them."""
     rows, home = tmp_path / "rows.jsonl", tmp_path / "db"

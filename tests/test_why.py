@@ -1018,6 +1018,7 @@ def test_answers_are_verified_by_changing_what_they_name(world: World) -> None:
     assert seen >= Counter(OUTCOMES), OUTCOMES - seen.keys()
 
 
+@pytest.mark.slow
 def test_answers_about_approximate_searches(world: World) -> None:
     seen = examine(world, "graph", range(10), 12)
     assert seen["approximate"] and seen["cut"] and seen["below-threshold"]

@@ -142,7 +142,8 @@ def _files(directory: str, before: str) -> Iterator[tuple[str, int]]:
         for entry in os.scandir(directory):
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path, f"{before}{entry.name}/")
-            else:
+                continue
+            with suppress(FileNotFoundError):  # it is gone by now; the others are there
                 yield f"{before}{entry.name}", entry.stat().st_size
 
 

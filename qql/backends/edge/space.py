@@ -74,7 +74,7 @@ def _size(count: int) -> str:
 
 def used_space(directory: Path) -> int:
     """The bytes that the files below a directory take on the disk, without their holes."""
-    return sum(_blocks(entry) for entry in _files(directory))
+    return sum(used for _, used in map(_sizes, _files(directory)))
 
 
 class Allowance:
@@ -104,7 +104,7 @@ def room_to_load(collection: Path) -> int:
     if not _in_memory(collection.stat().st_dev):
         return 0
     read = (entry for entry in _files(collection / "segments") if _is_read_at_once(entry))
-    return sum(max(entry.stat().st_size - _blocks(entry), 0) for entry in read)
+    return sum(max(size - used, 0) for size, used in map(_sizes, read))
 
 
 def _is_read_at_once(file: os.DirEntry[str]) -> bool:
@@ -123,9 +123,13 @@ def _files(directory: Path | str) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _blocks(file: os.DirEntry[str]) -> int:
-    about = file.stat()
-    return getattr(about, "st_blocks", about.st_size // 512) * 512
+def _sizes(file: os.DirEntry[str]) -> tuple[int, int]:
+    """A file's bytes, and how many of them are on the disk. The engine removes files while others look."""
+    try:
+        about = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return about.st_size, getattr(about, "st_blocks", about.st_size // 512) * 512
 
 
 @functools.cache
