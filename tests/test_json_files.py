@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from row_file_helpers import Write, fails, payloads, writer
 
 from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, lines, read_rows
@@ -26,30 +26,10 @@ ROWS: list[dict[str, Any]] = [
 ]
 PAYLOADS = [{key: value for key, value in row.items() if key != "id"} for row in ROWS]
 
-Write = Callable[..., Path]
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "rows.json") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def fails(code: str, call: Callable[[], Any]) -> QQLExecutionError:
-    with pytest.raises(QQLExecutionError) as caught:
-        call()
-    assert caught.value.code == code, caught.value
-    return caught.value
-
-
-def payloads(path: Path, **more: Any) -> list[dict[str, Any]]:
-    rows = list(read_rows(path, **more))
-    assert all(isinstance(row, Row) for row in rows), rows
-    return [row.payload for row in rows if isinstance(row, Row)]
+    return writer(tmp_path, "rows.json")
 
 
 FORMS: dict[str, str] = {

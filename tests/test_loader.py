@@ -8,7 +8,6 @@ import json
 import os
 import tracemalloc
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from row_file_helpers import Write, fails, payloads, writer
 
 from qql.compiler.bind import stable_uuid
 from qql.compiler.copy_mapping import COPY_FORMATS
@@ -23,30 +23,10 @@ from qql.compiler.rows import content_uuid
 from qql.errors import QQLExecutionError
 from qql.session.row_files import FORMATS, BadRow, Row, batches, lines, read_rows
 
-Write = Callable[..., Path]
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "rows.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def fails(code: str, call: Callable[[], Any]) -> QQLExecutionError:
-    with pytest.raises(QQLExecutionError) as caught:
-        call()
-    assert caught.value.code == code, caught.value
-    return caught.value
-
-
-def payloads(path: Path, **more: Any) -> list[dict[str, Any]]:
-    rows = list(read_rows(path, **more))
-    assert all(isinstance(row, Row) for row in rows), rows
-    return [row.payload for row in rows if isinstance(row, Row)]
+    return writer(tmp_path, "rows.jsonl")
 
 
 def bad(path: Path, **more: Any) -> BadRow:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from row_file_helpers import Write, writer
 
 import qql
 from qql.compiler.bind import stable_uuid
@@ -16,17 +17,10 @@ from qql.errors import QQLExecutionError
 from qql.session.row_files import BadRow, Row, RowReader, read_rows
 from qql.session.row_files import records as records_module
 
-Write = Callable[..., Path]
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes, name: str = "rows.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
+    return writer(tmp_path, "rows.csv")
 
 
 def read(path: Path, **more: Any) -> tuple[list[dict[str, Any]], RowReader]:
