@@ -123,9 +123,11 @@ def test_the_strategies_make_every_node() -> None:
 
     settled = settings(SETTINGS, max_examples=100, database=None)
     every = {kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Node)}
-    settings(settled, max_examples=20)(given(st.tuples(*KINDS.values()))(collect))()
+    settings(settled, max_examples=40)(given(st.tuples(*KINDS.values()))(collect))()
     for number in range(20):  # what is drawn hangs on chance, so it is drawn until all of them were there
-        seed(number)(settled(given(st.tuples(targets, expressions(2), expressions(2)))(collect)))()
+        seed(number)(
+            settled(given(st.tuples(targets, expressions(2), KINDS[nodes.Copy], conditions(2)))(collect))
+        )()
         if every - made == {nodes.Node}:
             break
     assert every - made == {nodes.Node}
