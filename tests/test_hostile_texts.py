@@ -20,6 +20,7 @@ import pytest
 from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from test_properties import SETTINGS, STATEMENTS
 
 import qql
@@ -33,14 +34,6 @@ from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.syntax import parser as syntax
 
 HUGE = 10**5000  # more digits than Python writes or reads
-
-
-def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
-    with pytest.raises(qql.QQLCompileError) as caught:
-        qql.compile(text, params)
-    assert caught.value.code == code, caught.value.render()
-    assert len(caught.value.render()) < 2000
-    return caught.value
 
 
 # ------------------------------------------------------------------------------------ any text at all

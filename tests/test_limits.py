@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from refusals import refused
 
 import qql
 from qql import nodes
@@ -21,14 +22,6 @@ U32 = 2**32 - 1
 def sizes(suite: int, soak: int) -> pytest.MarkDecorator:
     """What holds at any size is tried with a large text, and in a soak with a larger one."""
     return pytest.mark.parametrize("size", [suite, pytest.param(soak, marks=pytest.mark.slow)])
-
-
-def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
-    with pytest.raises(qql.QQLCompileError) as caught:
-        qql.compile(text, params)
-    assert caught.value.code == code, caught.value.render()
-    assert len(caught.value.render()) < 2000
-    return caught.value
 
 
 # ------------------------------------------------------------------------------------ nesting

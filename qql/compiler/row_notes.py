@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed
-from qql.errors import Diagnostic, Span
+from qql.errors import Diagnostic, Span, many
 from qql.schema import Schema
 
 __all__ = ["RowNotes"]
@@ -74,7 +74,7 @@ class RowNotes:
             yield self._of_rows_without(names, found)
         if by_count[_MAX_SHOWN:]:
             count = sum(found.count for _, found in by_count[_MAX_SHOWN:])
-            message = f"{_rows(count)} without other vectors of `{self.collection}`"
+            message = f"{many(count, 'row')} without other vectors of `{self.collection}`"
             yield self.warn("no-vector", message)
 
     def warn(self, code: str, message: str, hint: str | None = None) -> Diagnostic:
@@ -105,9 +105,9 @@ class RowNotes:
         first = f"({place})" if found.count == 1 else f"(the first in {place})"
         shown = _listed(names)
         if names[0] in self._made():
-            message = f"{_rows(found.count)} without a text to make {shown} of {first}"
+            message = f"{many(found.count, 'row')} without a text to make {shown} of {first}"
             return self.warn("no-text", message, self._hint(names, found))
-        message = f"{_rows(found.count)} without {shown} {first}"
+        message = f"{many(found.count, 'row')} without {shown} {first}"
         return self.warn("no-vector", message, self._hint(names, found))
 
     def _made(self) -> Mapping[str, Sequence[str]]:
@@ -155,7 +155,3 @@ def _listed(names: Sequence[str]) -> str:
     shown = [f"`{name}`" if name else "without a name" for name in names[:_MAX_SHOWN]]
     more = f"{len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else shown.pop()
     return f"the vectors {', '.join(shown)} and {more}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from qql.analysis.fusion import close
 from qql.compiler.rows import TEXT_FIELDS
-from qql.errors import QQLExecutionError, fail
+from qql.errors import QQLExecutionError, fail, many
 from qql.evaluation.documents import in_order, order_key
 from qql.evaluation.files import Query
 from qql.evaluation.rankings import (
@@ -21,7 +21,6 @@ from qql.evaluation.rankings import (
 )
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
-from qql.session.answers import many
 
 __all__ = ["Comparison", "Moved", "Survey", "compare_results", "title_of"]
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from qql import nodes
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
+from qql.errors import many
 from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
 from qql.result import Hit, Result
 from qql.schema import Schema
 from qql.syntax.printer import show
 
-__all__ = ["many", "message_of", "name_of", "points_written", "result_of"]
+__all__ = ["message_of", "name_of", "points_written", "result_of"]
 
 
 def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> Result:
@@ -37,11 +38,6 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
 def message_of(text: str) -> Result:
     """The result of a statement that only does something."""
     return Result("message", message=text)
-
-
-def many(count: int, word: str) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def name_of(statement: nodes.Statement) -> str:

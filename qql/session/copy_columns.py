@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from qql.compiler.copy_mapping import CopyFields, columns_of
-from qql.errors import Diagnostic, did_you_mean
+from qql.errors import Diagnostic, did_you_mean, many
 from qql.schema import Schema
-from qql.session.answers import many
 from qql.session.row_files.points import PointMapping
 
 __all__ = ["columns_left_out", "unseen_columns"]

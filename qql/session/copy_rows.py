@@ -18,12 +18,11 @@ from qql.compiler.copy_mapping import (
 )
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
-from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail
+from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail, many
 from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.schema import Schema
-from qql.session.answers import many
 from qql.session.copy_columns import columns_left_out, unseen_columns
 from qql.session.copy_points import CopiedPoints
 from qql.session.row_files import BadRow, RowReader, batches, read_rows
@@ -203,8 +202,7 @@ class RowLoad:
                 for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
                     self._write(replace(request, body={"points": points[half]}), lines[half])
             else:
-                unit = self._reader.unit if self._reader is not None else "line"
-                message = f"{self.path}, {unit}s {lines[0]} to {lines[-1]}: {exc.message}"
+                message = f"{self.path}, {self._unit}s {lines[0]} to {lines[-1]}: {exc.message}"
                 raise type(exc)(replace(exc.diagnostic, message=message)) from exc
         else:
             self.written += len(lines)
@@ -224,10 +222,14 @@ class RowLoad:
         if self._progress is not None:
             self._progress(f"{what} {Path(self.path).name}", done, total)
 
+    @property
+    def _unit(self) -> str:
+        """What rows are counted in."""
+        return self._reader.unit if self._reader is not None else "line"
+
     def _refuse(self, line: int, reason: str, hint: str | None = None) -> None:
         """Counts a bad row, or raises where errors stop the load."""
-        unit = self._reader.unit if self._reader is not None else "line"
-        message = f"{self.path}, {unit} {line}: {reason}"
+        message = f"{self.path}, {self._unit} {line}: {reason}"
         if not self.skips:
             hint = hint or "ON ERROR SKIP leaves bad rows out and says which"
             fail("bad-row", message, self.statement.path.span, hint, error=QQLExecutionError)

@@ -12,11 +12,10 @@ from qql.compiler.pages import Cursor, narrowed, without_value
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
-from qql.errors import Diagnostic, QQLExecutionError
+from qql.errors import Diagnostic, QQLExecutionError, many
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
-from qql.session.answers import many
 
 __all__ = ["Page", "page_of"]
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from qql.backends.file_locks import lock_file
+
 __all__ = ["placed_file"]
 
 _SUFFIX = ".qql-partial"
@@ -108,13 +110,9 @@ def _remove_unlocked(path: str) -> None:
 
 
 def _try_lock(handle: int) -> bool:
-    """Whether a file could be locked. Where there are no such locks, an open one cannot be removed."""
+    """Whether a file could be locked."""
     try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(handle)
     except OSError:
         return False
     return True

@@ -24,6 +24,7 @@ from qql.errors import (
     QQLSyntaxError,
     Source,
     Span,
+    many,
 )
 from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
@@ -33,7 +34,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Result
 from qql.schema import Schema
-from qql.session.answers import many, message_of, points_written, result_of
+from qql.session.answers import message_of, points_written, result_of
 from qql.session.copy_rows import RowLoad
 from qql.session.dump import dump_collection
 from qql.session.files import read_executed

@@ -13,13 +13,14 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+from qql.backends.file_locks import lock_file
 from qql.errors import QQLConnectionError
 from qql.rest.types import JsonObject
 
 from .collection import FORMAT, MARKER, VERSION, open_error, require_version
 from .files import write_json
 
-__all__ = ["COLLECTIONS", "LOCK", "Home", "lock_file"]
+__all__ = ["COLLECTIONS", "LOCK", "Home"]
 
 LOCK, COLLECTIONS = "lock", "collections"
 _NOTHING = frozenset({LOCK, f"{MARKER}.tmp"})
@@ -146,17 +147,3 @@ def _same_directory(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
         return one.samefile(other)
     return False
-
-
-def lock_file(handle: int) -> None:
-    """Take the exclusive lock of an open file at once, or raise OSError. It ends with the process."""
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        os.lseek(handle, 1 << 30, os.SEEK_SET)  # a byte nobody reads: Windows hides locked ones from readers
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        os.lseek(handle, 0, os.SEEK_SET)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from qql.backends.file_locks import lock_file
+
 from .collection import MARKER
-from .home import LOCK, lock_file
+from .home import LOCK
 
 __all__ = ["CHECKSUM", "PARTIAL", "PREFIX", "TEMPORARY", "remove_abandoned", "remove_unfinished_snapshots"]
 
