@@ -145,10 +145,17 @@ def test_memory_that_opening_would_take_is_asked_for(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="st_blocks and the root user are POSIX's")
-def test_where_a_path_is_on_a_disk_opening_asks_for_nothing(tmp_path: Path) -> None:
-    if space._in_memory(tmp_path.stat().st_dev):
-        pytest.skip("the temporary directory is a tmpfs")
+def test_holes_take_room_in_memory_when_they_are_read_and_none_on_a_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = tmp_path / "segments" / "one" / "vector_storage-v" / "vectors" / "chunk_0.mmap"
+    chunk.parent.mkdir(parents=True)
+    with chunk.open("wb") as file:
+        file.truncate(2**20)
+    monkeypatch.setattr(space, "_in_memory", lambda device: False)
     assert space.room_to_load(tmp_path) == 0
+    monkeypatch.setattr(space, "_in_memory", lambda device: True)
+    assert space.room_to_load(tmp_path) == 2**20
 
 
 @pytest.mark.parametrize(
