@@ -6,12 +6,12 @@ from typing import Literal
 
 from qql import nodes
 from qql.compiler.script import compile_text
-from qql.convert.inputs import Hints, read_all
+from qql.convert.inputs import Found, Hints, read_all
+from qql.convert.routes import unsaid
 from qql.convert.shapes import refusal
 from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
-from qql.errors import QQLCompileError
-from qql.rest.request import Request
+from qql.errors import QQLCompileError, QQLScriptError
 from qql.rest.types import Json
 from qql.syntax.formatter import format_tree
 from qql.syntax.printer import show
@@ -49,15 +49,24 @@ def from_request(
     """
     if format not in ("script", "line"):
         raise ValueError(f"the formats are script and line, not {format!r}")
+    texts, errors = [], []
     try:
-        found = read_all(request, Hints(method, path, collection), name)
-        return ("\n" if format == "script" else "").join(_text(one, format) for one in found)
+        for found in read_all(request, Hints(method, path, collection), name):
+            try:
+                texts.append(_text(found, format))
+            except QQLCompileError as exc:
+                errors.append(found.placed(exc))
     except RecursionError as exc:
         raise refusal("the request", "it nests too deep for the call stack") from exc
+    if len(errors) > 1:
+        raise QQLScriptError(*(one for error in errors for one in error.diagnostics))
+    if errors:
+        raise errors[0]
+    return ("\n" if format == "script" else "").join(texts)
 
 
-def _text(request: Request, format: str) -> str:
-    wanted = normal_form(request)
+def _text(found: Found, format: str) -> str:
+    wanted = normal_form(found.request)
     tree = tree_of(wanted)
     try:
         text = format_tree(tree) if format == "script" else f"{show(tree)};\n"
@@ -65,7 +74,10 @@ def _text(request: Request, format: str) -> str:
     except QQLCompileError as exc:
         raise refusal("QQL cannot say this", exc.message, exc.hint) from exc
     compare(made, wanted)
-    return text
+    notes = unsaid(found.request.query, wanted.route)
+    if found.left_out:
+        notes.append(f"the request leaves something out (...) in {', '.join(found.left_out)}")
+    return "".join(f"-- {note}\n" for note in notes) + text
 
 
 def to_tree(
@@ -73,9 +85,9 @@ def to_tree(
 ) -> nodes.Statement:
     """The statement of one request, which may be given as for `from_request`. Raises as it does."""
     try:
-        found = read_all(request, Hints(method, path, collection))
+        found = list(read_all(request, Hints(method, path, collection)))
         if len(found) != 1:
             raise refusal("the request", f"one is required, found {len(found)}")
-        return _to_tree(found[0])
+        return _to_tree(found[0].request)
     except RecursionError as exc:
         raise refusal("the request", "it nests too deep for the call stack") from exc

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.options.collection import COLLECTION_BLOCKS, VECTOR_BLOCKS
 from qql.compiler.options.index import INDEX_TYPES
 from qql.convert.conditions import name_of, scalar
+from qql.convert.languages import language_of
 from qql.convert.shapes import (
     Shape,
     anything,
@@ -18,6 +19,7 @@ from qql.convert.shapes import (
     named,
     one_of,
     refusal,
+    renamed,
     text,
     variants,
     whole,
@@ -39,12 +41,21 @@ __all__ = [
 # ------------------------------------------------------------------------------------ canonical form
 
 
+_KILOBYTES = {
+    f"{key}_kb": key
+    for key in ("full_scan_threshold", "max_segment_size", "memmap_threshold", "indexing_threshold")
+}
+"""Other names that Qdrant takes in `hnsw_config` and `optimizers_config`."""
+
+
 def _block(kind: str, blocks: Body = COLLECTION_BLOCKS, type_: str | None = None) -> Shape:
     """A block of options. Which there are, and what they take, the tables of `qql.options` say."""
     first = () if type_ is None else (nodes.Option("type", type_),)
+    other = _KILOBYTES if kind in ("hnsw", "optimizers") else {}
 
-    def shape(value: Json, at: str) -> JsonObject:
-        for key in given(value, at):
+    def shape(written: Json, at: str) -> JsonObject:
+        value = renamed(written, at, other)
+        for key in value:
             try:
                 blocks[kind](nodes.Block(kind, (*first, nodes.Option(key, None))))
             except QQLPlanError as exc:  # null is refused too, but the key is known then
@@ -85,8 +96,13 @@ _DENSE: Mapping[str, Shape] = {
     "datatype": anything,
     "multivector_config": fields({"comparator": one_of("max_sim")}, "comparator"),
 }
-_DENSE_VECTOR = fields(_DENSE, "size", "distance")
-_DENSE_CHANGE = fields({key: shape for key, shape in _DENSE.items() if key not in ("size", "distance")})
+_QUANTIZED = {"quantization": "quantization_config"}
+_CONFIGURED = {**_QUANTIZED, "optimizer_config": "optimizers_config"}
+"""Other names that Qdrant takes for settings of a vector, and of a collection."""
+_DENSE_VECTOR = fields(_DENSE, "size", "distance", also=_QUANTIZED)
+_DENSE_CHANGE = fields(
+    {key: shape for key, shape in _DENSE.items() if key not in ("size", "distance")}, also=_QUANTIZED
+)
 _SPARSE: Mapping[str, Shape] = {
     "index": _block("index", VECTOR_BLOCKS["sparse"]),
     "modifier": one_of("none", "idf"),
@@ -133,7 +149,8 @@ _CREATE = fields(
         "shard_number": anything,
         "sharding_method": anything,
         "wal_config": _block("wal"),
-    }
+    },
+    also=_CONFIGURED,
 )
 
 
@@ -142,7 +159,7 @@ def _create_body(value: Json, at: str) -> JsonObject:
 
 
 _IDLE = ("vectors", "sparse_vectors", "params", "payload", "id_tracker")
-_IDLE_CHANGES = (*_IDLE, "index", "hnsw_config", "optimizers_config", "strict_mode_config")
+_IDLE_CHANGES = (*_IDLE, "index", "hnsw_config", "optimizers_config", "strict_mode_config", "wal_config")
 
 
 def _without_empty(found: Body, idle: Sequence[str] = _IDLE) -> JsonObject:
@@ -165,13 +182,22 @@ def _changes(shape: Shape) -> Shape:
     return changed
 
 
+def _unchanged(value: Json, at: str) -> JsonObject:
+    """A setting that Qdrant does not change afterwards: `{}` says nothing."""
+    if given(value, at):
+        raise refusal(at, "Qdrant sets this where a collection is made, and ignores it here", "leave it out")
+    return {}
+
+
 _ALTER = fields(
     {
+        "wal_config": _unchanged,
         "vectors": _changes(_DENSE_CHANGE),
         "sparse_vectors": _changes(_SPARSE_CHANGE),
         **_SETTINGS,
         "params": _alter_params,
-    }
+    },
+    also=_CONFIGURED,
 )
 
 
@@ -186,9 +212,27 @@ def _index_schema(value: Json, at: str) -> Json:
     kinds = {"type": one_of(*INDEX_TYPES)}
     kind = fields({**dict.fromkeys(given(value, at), anything), **kinds}, "type")(value, at)["type"]
     found = fields({**dict.fromkeys(INDEX_TYPES[kind], anything), **kinds})(value, at)
-    if isinstance(found.get("stopwords"), str):
-        found["stopwords"] = {"languages": [found["stopwords"]]}
+    for key, shape in _IN_LANGUAGES.items():
+        if key in found:
+            found[key] = shape(found[key])
     return found["type"] if len(found) == 1 else found
+
+
+def _stopwords(value: Json) -> Json:
+    if isinstance(value, str):
+        value = {"languages": [value]}
+    if isinstance(value, dict) and isinstance(value.get("languages"), list):
+        return {**value, "languages": [language_of(one) for one in value["languages"]]}
+    return value
+
+
+def _stemmer(value: Json) -> Json:
+    if isinstance(value, dict) and "language" in value:
+        return {**value, "language": language_of(value["language"])}
+    return value
+
+
+_IN_LANGUAGES: Mapping[str, Callable[[Json], Json]] = {"stopwords": _stopwords, "stemmer": _stemmer}
 
 
 _ALIAS: Mapping[str, Shape] = {
@@ -216,7 +260,9 @@ COLLECTION_BODIES: Mapping[tuple[str, str], Shape] = {
     ("PUT", ""): _create_body,
     ("PATCH", ""): _alter_body,
     ("PUT", "index"): fields(
-        {"field_name": text, "field_schema": _index_schema}, "field_name", "field_schema"
+        {"field_name": text, "field_schema": _index_schema},
+        *("field_name", "field_schema"),
+        also={"field_type": "field_schema"},
     ),
     ("PUT", "vectors/*"): _added_vector,
     ("POST", "/collections/aliases"): fields({"actions": each(_ACTION)}, "actions"),

@@ -1,27 +1,22 @@
-"""What a caller has (text, curl, JSON, objects of qdrant-client) → requests."""
+"""What a caller has (text, JSON, objects of qdrant-client) → requests."""
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from qql.compiler.python_values import NoJson, jsonified
+from qql.convert.loose_json import MAX_DEPTH, fits
 from qql.convert.shapes import refusal
-from qql.errors import Diagnostic, QQLSyntaxError, Source, Span, shown
+from qql.convert.texts import Written, written
+from qql.errors import QQLCompileError, Source, Span, shown
 from qql.rest.request import BODY_MODELS, Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 
-__all__ = ["MAX_DEPTH", "Hints", "read_all"]
-
-MAX_DEPTH = 400
-"""Levels of JSON; what nests deeper, no statement can say."""
+__all__ = ["Found", "Hints", "read_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,25 @@ class Hints:
     collection: str | None = None
 
 
-def read_all(given: Json, hints: Hints, name: str = "<request>") -> list[Request]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One request of what was given: where it stands, and the places at which its text says ``...``."""
+
+    request: Request
+    span: Span | None = None
+    source: Source | None = None
+    left_out: tuple[str, ...] = ()
+
+    def placed(self, error: QQLCompileError) -> QQLCompileError:
+        """An error about this request, with its place where the error knows none."""
+        if self.source is None or any(one.source for one in error.diagnostics):
+            return error
+        moved = error.at(self.source, self.span)
+        assert isinstance(moved, QQLCompileError)
+        return moved
+
+
+def read_all(given: Json, hints: Hints, name: str = "<request>") -> Iterator[Found]:
     """The requests in what is given: text with one or several, or a list, dict, `Request` or model.
 
     Raises `QQLSyntaxError` (``malformed-request``) for text that is no request, and `QQLPlanError`
@@ -42,17 +55,30 @@ def read_all(given: Json, hints: Hints, name: str = "<request>") -> list[Request
     if isinstance(given, (bytes, bytearray)):
         given = given.decode("utf-8", "replace")
     if isinstance(given, str):
-        return [_request(one, hints) for one in _Text(given, name).requests()]
-    if isinstance(given, Sequence):
-        return [_request(one, hints) for one in given]
-    return [_request(given, hints)]
+        yield from (_found(one, hints) for one in list(written(given, name)))
+    elif isinstance(given, Sequence):
+        yield from (Found(_request(one, hints)) for one in given)
+    else:
+        yield Found(_request(given, hints))
+
+
+def _found(one: Written, hints: Hints) -> Found:
+    place = Found(Request("", ""), one.span, one.source)
+    try:
+        if one.path is None:
+            request = _request(one.body, hints)
+        else:
+            request = _located(one.method, one.path, one.body)
+    except QQLCompileError as exc:
+        raise place.placed(exc) from exc
+    return Found(request, place.span, place.source, one.left_out)
 
 
 def _request(given: Json, hints: Hints) -> Request:
     """One request. Raises `QQLPlanError`."""
     if isinstance(given, Request):
         body = None if given.body is None else _plain(given.body)
-        return Request(given.method.upper(), given.path, dict(given.query), body)
+        return Request(given.method.upper(), "/" + given.path.lstrip("/"), dict(given.query), body)
     if hasattr(given, "model_dump"):
         return _of_model(given, hints)
     if not isinstance(given, Mapping):
@@ -81,12 +107,16 @@ def _located(method: Json, path: Json, body: Json, query: Json = None) -> Reques
     return Request(method.upper(), own, {**found, **(query or {})}, body)
 
 
-_FIRST = re.compile(r"/(?:collections|aliases|quotas)(?:[/?#]|\Z)")
+_FIRST = re.compile(
+    r"/(?:collections|aliases|quotas|snapshots|cluster|telemetry|metrics|locks|issues)(?:[/?#]|\Z)"
+)
 
 
 def _split(url: str) -> tuple[str, dict[str, str]]:
     """The path of a URL from Qdrant's own part on, and its parameters."""
-    if not url.startswith("/"):
+    if "://" not in url and _FIRST.match(f"/{url}"):
+        url = f"/{url}"  # as the console of Qdrant's web interface takes it
+    elif not url.startswith("/"):
         url = url.partition("://")[2] or url
         url = "/" + url.partition("/")[2]  # without the host, whatever it is
     first = _FIRST.search(url)
@@ -136,6 +166,9 @@ _TELLING: Mapping[str, tuple[str, str]] = {
     "query": ("POST", "points/query"),
     "prefetch": ("POST", "points/query"),
     "order_by": ("POST", "points/scroll"),
+    "positive": ("POST", "points/recommend"),
+    "negative": ("POST", "points/recommend"),
+    "target": ("POST", "points/discover"),
     "wal_config": ("PUT", ""),
     "shard_number": ("PUT", ""),
     "sharding_method": ("PUT", ""),
@@ -154,6 +187,8 @@ def _guess(body: Body) -> tuple[str, str] | None:
     if isinstance(vectors, dict):
         sized = "size" in vectors or any(isinstance(v, dict) and "size" in v for v in vectors.values())
         return ("PUT", "") if sized else ("PATCH", "")
+    if "vector" in body and body.keys() & {"limit", "top"}:
+        return ("POST", "points/search")
     if "vector" in body and body.keys() & {"points", "filter"} and isinstance(body["vector"], list):
         return ("POST", "points/vectors/delete")
     if "key" in body and "payload" not in body:
@@ -192,7 +227,7 @@ def _plain(value: Json, level: int = 0) -> Json:
         raise refusal("the request", f"it nests deeper than {MAX_DEPTH} levels")
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, (int, float)) and not _fits(value):
+    if isinstance(value, (int, float)) and not fits(value):
         raise refusal("the request", f"{shown(value)} does not fit 64 bits, or is no number")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -210,231 +245,3 @@ def _plain(value: Json, level: int = 0) -> Json:
     except NoJson as exc:
         raise refusal("the request", str(exc), exc.hint) from None
     return _plain(found, level + 1)
-
-
-def _fits(value: float) -> bool:
-    """Whether a statement can say a number: an integer of 64 bits, or a double that is finite."""
-    return -(1 << 63) <= value < 1 << 64 if isinstance(value, int) else math.isfinite(value)
-
-
-# ------------------------------------------------------------------------------------ text
-
-_METHODS = "GET|PUT|POST|PATCH|DELETE|HEAD|OPTIONS"
-_CONSOLE = re.compile(rf"(?P<method>{_METHODS})[ \t]+(?P<path>\S+)(?:[ \t]+HTTP/[\d.]+)?[ \t]*(?:\n|\Z)")
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:[^\n]*(?:\n|\Z)")
-_BLANK = re.compile(r"(?:\s+|(?:#|//)[^\n]*(?:\n|\Z)|```[^\n]*(?:\n|\Z)|[;,])*")
-_CURL = re.compile(r"(?:\$[ \t]+)?curl(?:\.exe)?(?=[\s])")
-
-
-class _Text:
-    """Text with requests one behind the other: JSON, console style (``POST /path`` and JSON), or curl."""
-
-    def __init__(self, text: str, name: str) -> None:
-        self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        self.name = name
-        self.decoder = json.JSONDecoder(
-            parse_constant=_no_number, parse_int=_integer, parse_float=_float, object_pairs_hook=_once
-        )
-
-    def fail(self, message: str, at: int, hint: str | None = None) -> QQLSyntaxError:
-        source = Source(self.text, self.name)
-        span = Span(min(at, len(self.text)), min(at + 1, len(self.text)))
-        return QQLSyntaxError(Diagnostic("malformed-request", message, span, hint, source=source))
-
-    def requests(self) -> Iterator[Any]:
-        pos, found = self.skip(0), False
-        while pos < len(self.text):
-            found = True
-            if self.text[pos] in "{[":
-                value, pos = self.json(pos)
-                yield from value if isinstance(value, list) else [value]
-            elif line := _CONSOLE.match(self.text, pos):
-                request, pos = self.console(line)
-                yield request
-            elif _CURL.match(self.text, pos):
-                request, pos = self.curl(pos)
-                yield request
-            else:
-                hint = "a request begins with {, with POST /collections/docs/points/query, or with curl"
-                raise self.fail("this is no request", pos, hint)
-            pos = self.skip(pos)
-        if not found:
-            raise self.fail("there is no request", 0)
-
-    def skip(self, pos: int) -> int:
-        match = _BLANK.match(self.text, pos)
-        return match.end() if match else pos
-
-    def json(self, pos: int) -> tuple[Json, int]:
-        try:
-            return self.decoder.raw_decode(self.text, pos)
-        except json.JSONDecodeError as exc:
-            raise self.fail(f"this is no JSON: {exc.msg}", exc.pos) from exc
-        except _BadJson as exc:
-            raise self.fail(str(exc), pos) from exc
-        except RecursionError as exc:
-            raise refusal("the request", f"it nests deeper than {MAX_DEPTH} levels") from exc
-
-    def console(self, line: re.Match[str]) -> tuple[Request, int]:
-        pos, body = line.end(), None
-        while header := _HEADER.match(self.text, pos):
-            pos = header.end()
-        following = self.skip(pos)
-        if self.text.startswith("{", following):
-            body, pos = self.json(following)
-        return _located(line["method"], line["path"], body), pos
-
-    def curl(self, pos: int) -> tuple[Request, int]:
-        words, end = self.command(pos)
-        return self.called(words, pos), end
-
-    def command(self, pos: int) -> tuple[list[str], int]:
-        """The words of a shell command, and its end: the first newline outside of quotes."""
-        out: list[str] = []
-        quote, at, text = "", pos, self.text
-        while at < len(text):
-            char = text[at]
-            if char == "\\" and quote != "'":
-                pair = text[at : at + 2]
-                if len(pair) < 2:
-                    raise self.fail("nothing follows this backslash", at)
-                out.append("" if pair == "\\\n" else pair)
-                at += 2
-                continue
-            if quote:
-                quote = "" if char == quote else quote
-            elif char in "'\"":
-                if text[at - 1] == "$":
-                    raise self.fail("quotes of the form $'…' are not read", at - 1, "use plain quotes")
-                quote = char
-            elif char in "\n;|&<>":
-                break
-            out.append(char)
-            at += 1
-        if quote:
-            raise self.fail("this quote is never closed", pos)
-        if text[at : at + 2] == "<<":
-            raise self.fail("a here-document is not read", at, "give the JSON behind -d in quotes")
-        if text[at : at + 1] in ("|", "&", "<", ">"):
-            raise self.fail("one command is read, without pipes and redirections", at)
-        try:
-            return shlex.split("".join(out)), at
-        except ValueError as exc:
-            raise self.fail(f"this command cannot be read: {exc}", pos) from exc
-
-    def called(self, words: list[str], pos: int) -> Request:
-        """The request of a curl command."""
-        given: dict[str, list[str]] = {"url": []}
-        rest = iter(words[words.index(next(w for w in words if w.startswith("curl"))) + 1 :])
-        for word in rest:
-            self.option(word, rest, given, pos)
-        if len(given["url"]) != 1:
-            raise self.fail("a curl command with one URL is required", pos)
-        data = given.get("data", []) + given.get("json", [])
-        if len(data) > 1:
-            raise self.fail("the body is given twice", pos, "one -d (or --json) holds it")
-        body = self.inline(data[0], pos) if data else None
-        method = given.get("request", ["POST" if data else "GET"])[-1]
-        return _located(method, given["url"][0], body)
-
-    def option(self, word: str, rest: Iterator[str], given: dict[str, list[str]], pos: int) -> None:
-        """Reads one word of a curl command, and its value where it has one."""
-        if not word.startswith("-") or word == "-":
-            given["url"].append(word)
-            return
-        name, value = word, None
-        if word.startswith("--"):
-            name, equals, tail = word.partition("=")
-            value = tail if equals else None
-        elif len(word) > 2:
-            if all(f"-{letter}" in _FLAGS for letter in word[1:]):
-                return
-            name, value = word[:2], word[2:]
-        if name in _FLAGS:
-            return
-        kind = _VALUES.get(name)
-        if kind is None:
-            raise self.fail(f"the option {name} of curl is not read", pos)
-        value = next(rest, None) if value is None else value
-        if value is None:
-            raise self.fail(f"the option {name} of curl lacks its value", pos)
-        given.setdefault(kind, []).append(value)
-
-    def inline(self, data: str, pos: int) -> Json:
-        if data.startswith("@"):
-            raise self.fail("the body stands in a file", pos, "give the JSON itself behind -d")
-        try:
-            value, end = self.decoder.raw_decode(data.strip())
-        except (json.JSONDecodeError, _BadJson) as exc:
-            raise self.fail(f"the body of this command is no JSON: {exc}", pos) from exc
-        except RecursionError as exc:
-            raise refusal("the request", f"it nests deeper than {MAX_DEPTH} levels") from exc
-        if end != len(data.strip()):
-            raise self.fail("something stands behind the JSON of this command", pos)
-        return value
-
-
-_FLAGS = frozenset(
-    {
-        *(
-            "-s",
-            "-S",
-            "-k",
-            "-i",
-            "-v",
-            "-L",
-            "-f",
-            "-g",
-            "-#",
-            "-N",
-            "--silent",
-            "--show-error",
-            "--insecure",
-        ),
-        *("--include", "--verbose", "--location", "--fail", "--fail-with-body", "--globoff", "--compressed"),
-        *("--progress-bar", "--no-progress-meter", "--no-buffer", "--http1.1", "--http2"),
-    }
-)
-"""Options of curl that change nothing of the request."""
-_IGNORED = (
-    *("-H", "--header", "-o", "--output", "-w", "--write-out", "-m", "--max-time", "--connect-timeout"),
-    *("-A", "--user-agent", "-u", "--user", "-b", "--cookie", "-e", "--referer", "-x", "--proxy"),
-    *("--cacert", "--cert", "--key", "--retry", "--resolve"),
-)
-_VALUES = {
-    **dict.fromkeys(("-X", "--request"), "request"),
-    **dict.fromkeys(("-d", "--data", "--data-raw", "--data-binary", "--data-ascii"), "data"),
-    "--json": "json",
-    "--url": "url",
-    **dict.fromkeys(_IGNORED, "ignored"),
-}
-"""Options of curl that have a value, by what it is for. Headers (an API key may be one) are not kept."""
-
-
-class _BadJson(ValueError):
-    """What Python's JSON reader would take, and JSON does not."""
-
-
-def _no_number(word: str) -> Json:
-    raise _BadJson(f"{word} is no number of JSON")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) < 25 and _fits(value := int(digits)):
-        return value
-    raise _BadJson(f"{digits[:40]} does not fit 64 bits")
-
-
-def _float(digits: str) -> float:
-    if _fits(value := float(digits)):
-        return value
-    raise _BadJson(f"{digits[:40]} is larger than any double")
-
-
-def _once(pairs: list[tuple[str, Json]]) -> JsonObject:
-    found: JsonObject = {}
-    for key, value in pairs:
-        if key in found:
-            raise _BadJson(f"the key {json.dumps(key)} stands twice in one object")
-        found[key] = value
-    return found

@@ -9,6 +9,7 @@ from qql.compiler.row_keys import needs_block
 from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
 from qql.convert.queries import (
     SELECTIONS,
+    VECTORS_TOO,
     order_by,
     order_node,
     payload_of,
@@ -43,15 +44,16 @@ __all__ = ["POINT_BODIES", "READS", "WRITES"]
 _SHARD: Mapping[str, Shape] = {"shard_key": shard_key}
 
 
-def _filtered(table: Mapping[str, Shape], *required: str) -> Shape:
+def _filtered(table: Mapping[str, Shape], *required: str, also: Mapping[str, str] | None = None) -> Shape:
     """An object with a ``filter``; one that holds for every point is left out."""
-    inside = fields({**table, **_SHARD, "filter": normal_filter}, *required)
+    inside = fields({**table, **_SHARD, "filter": normal_filter}, *required, also=also)
     return lambda value, at: {k: item for k, item in inside(value, at).items() if item is not None}
 
 
 def _reading(defaults: Body, table: Mapping[str, Shape], *required: str) -> Shape:
     """A reading body; ``defaults`` are what Qdrant takes for the keys that are missing."""
-    inside = _filtered({**table, **SELECTIONS} if "with_payload" in defaults else table, *required)
+    shapes = {**table, **SELECTIONS} if "with_payload" in defaults else table
+    inside = _filtered(shapes, *required, also=VECTORS_TOO if "with_vector" in shapes else None)
 
     def shape(value: Json, at: str) -> JsonObject:
         found = {**defaults, **inside(value, at)}
@@ -62,7 +64,7 @@ def _reading(defaults: Body, table: Mapping[str, Shape], *required: str) -> Shap
 
 def _retrieve(value: Json, at: str) -> JsonObject:
     shapes = {"ids": each(point_id), **SELECTIONS, **_SHARD}
-    found = {"with_payload": True, **fields(shapes, "ids")(value, at)}
+    found = {"with_payload": True, **fields(shapes, "ids", also=VECTORS_TOO)(value, at)}
     return {k: item for k, item in found.items() if (k, item) != ("with_vector", False)}
 
 
@@ -89,8 +91,13 @@ def _alone(value: Body) -> bool:
     return isinstance(value[kind], kinds[kind]) and value.keys() <= {kind, "model", "options"}
 
 
+_VECTOR_TOO = {"vectors": "vector"}
+"""Another name that Qdrant takes where points are written, and where vectors are deleted."""
+
+
 def _point(value: Json, at: str) -> JsonObject:
-    found = fields({"id": point_id, "vector": _vectors, "payload": given}, "id")(value, at)
+    shapes = {"id": point_id, "vector": _vectors, "payload": given}
+    found = fields(shapes, "id", also=_VECTOR_TOO)(value, at)
     return {k: item for k, item in {"vector": {}, **found}.items() if (k, item) != ("payload", {})}
 
 
@@ -133,12 +140,12 @@ def _columns(value: Json, at: str) -> list[JsonObject]:
     return rows
 
 
-def _selecting(table: Mapping[str, Shape], *required: str) -> Shape:
+def _selecting(table: Mapping[str, Shape], *required: str, also: Mapping[str, str] | None = None) -> Shape:
     """A body with ``points`` or a ``filter``; ``points`` are a filter by ids.
 
     That differs for an id which is not there: as ``points`` it is an error of Qdrant's, as a filter nothing.
     """
-    inside = _filtered({**table, "points": _some_ids}, *required)
+    inside = _filtered({**table, "points": _some_ids}, *required, also=also)
 
     def shape(value: Json, at: str) -> JsonObject:
         found = dict(inside(value, at))
@@ -163,7 +170,7 @@ def _delete(value: Json, at: str) -> JsonObject:
 
 
 def _set_vectors(value: Json, at: str) -> JsonObject:
-    row = fields({"id": point_id, "vector": _vectors}, "id", "vector")
+    row = fields({"id": point_id, "vector": _vectors}, "id", "vector", also=_VECTOR_TOO)
     shapes = {**_SHARD, "points": each(row), "update_filter": normal_filter}
     found = fields(shapes, "points")(value, at)
     return {k: item for k, item in found.items() if item is not None}
@@ -179,7 +186,7 @@ def _some_names(value: Json, at: str) -> list[str]:
 _CLEAR = _selecting({})
 _SET_PAYLOAD = _selecting({"payload": given, "key": text}, "payload")
 _DELETE_PAYLOAD = _selecting({"keys": _some_names}, "keys")
-_DELETE_VECTORS = _selecting({"vector": _some_names}, "vector")
+_DELETE_VECTORS = _selecting({"vector": _some_names}, "vector", also=_VECTOR_TOO)
 
 _OPERATIONS: Mapping[str, tuple[str, str, Shape]] = {
     "upsert": ("PUT", "points", _upsert),

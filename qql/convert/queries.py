@@ -38,12 +38,14 @@ from qql.rest.types import Body, Json, JsonObject
 
 __all__ = [
     "SELECTIONS",
+    "VECTORS_TOO",
     "normal_groups",
     "normal_query",
     "order_by",
     "order_node",
     "payload_of",
     "query_of",
+    "search_input",
     "shard_key",
     "shard_of",
     "vector",
@@ -72,7 +74,7 @@ def vector(value: Json, at: str) -> Json:
     return _OBJECTS(value, at)
 
 
-def _input(value: Json, at: str) -> Json:
+def search_input(value: Json, at: str) -> Json:
     """What a search starts from: a vector or the id of a point."""
     return vector(value, at) if isinstance(value, (list, dict)) else point_id(value, at)
 
@@ -96,10 +98,10 @@ def _role_shape(role: Role) -> Shape:
 
 
 _INPUT_ROLES: Mapping[Role, Shape] = {
-    INPUT: _input,
-    INPUTS: each(_input),
-    PAIRS: one_or_each(fields({"positive": _input, "negative": _input}, "positive", "negative")),
-    SCORED: each(fields({"example": _input, "score": number}, "example", "score")),
+    INPUT: search_input,
+    INPUTS: each(search_input),
+    PAIRS: one_or_each(fields({"positive": search_input, "negative": search_input}, "positive", "negative")),
+    SCORED: each(fields({"example": search_input, "score": number}, "example", "score")),
 }
 
 
@@ -108,10 +110,10 @@ def _declared(info: TargetInfo, more: Mapping[str, Shape]) -> Shape:
     inside = [(part, part.rest.partition(".")[2]) for part in info.parts if _below_key(part, info)]
     if [inner for _, inner in inside] == [""]:
         return _role_shape(info.parts[0].role)
-    required = [inner for part, inner in inside if part.required]
+    lists: JsonObject = {inner: [] for part, inner in inside if part.role in (INPUTS, PAIRS)}
+    required = [inner for part, inner in inside if part.required and inner not in lists]
     known = {inner: _role_shape(part.role) for part, inner in inside} | {**more}
     shape = fields(known, *required, *more)
-    lists: JsonObject = {inner: [] for part, inner in inside if part.role is INPUTS}
     return lambda value, at: {**lists, **shape(value, at)}
 
 
@@ -158,7 +160,7 @@ _BESIDE_NEAREST = [
 ]
 """Queries that say more of a search for the nearest, as ``mmr`` does."""
 _QUERIES: Mapping[str, Shape] = {
-    "nearest": fields({"nearest": _input, **{key: _SHAPES[key] for key in _BESIDE_NEAREST}}, "nearest"),
+    "nearest": fields({"nearest": search_input, **{key: _SHAPES[key] for key in _BESIDE_NEAREST}}, "nearest"),
     **{key: _single(key, shape) for key, shape in _SHAPES.items() if key not in _BESIDE_NEAREST},
     "order_by": _single("order_by", order_by),
     "fusion": _single("fusion", one_of("rrf", "dbsf")),
@@ -174,7 +176,7 @@ _QUERY = variants("query", {**_QUERIES, "text": _single("text", _text_query)})
 def _query(value: Json, at: str) -> JsonObject:
     bare = not isinstance(value, dict) or any(key in value for key in _BARE)
     if bare or ("text" in value and value.keys() & {"model", "options"}):
-        return {"nearest": _input(value, at)}
+        return {"nearest": search_input(value, at)}
     return dict(_QUERY(value, at))
 
 
@@ -248,12 +250,15 @@ def with_vector(value: Json, at: str) -> Json:
 
 
 SELECTIONS: Mapping[str, Shape] = {"with_payload": with_payload, "with_vector": with_vector}
+VECTORS_TOO: Mapping[str, str] = {"with_vectors": "with_vector"}
+"""Another name that Qdrant takes in all requests that read, but for groups and the oldest discovery."""
 _LOOKUP = fields({"collection": text, "vector": text, "shard_key": shard_key}, "collection")
 
 
 def _with_lookup(value: Json, at: str) -> JsonObject:
     shapes = {"collection": text, "with_payload": with_payload, "with_vectors": with_vector}
-    found = {"collection": value} if isinstance(value, str) else fields(shapes, "collection")(value, at)
+    inside = fields(shapes, "collection", also={"with_vector": "with_vectors"})
+    found = {"collection": value} if isinstance(value, str) else inside(value, at)
     return {"with_payload": True, "with_vectors": False, **found}
 
 
@@ -338,9 +343,12 @@ def _without_vectors(found: JsonObject) -> JsonObject:
     return {key: item for key, item in found.items() if (key, item) != ("with_vector", False)}
 
 
+_WHOLE = fields({**_ROOT, "offset": whole}, also=VECTORS_TOO)
+
+
 def normal_query(value: Json, at: str) -> JsonObject:
     """The canonical body of ``POST …/points/query``."""
-    found = _checked(value, at, fields({**_ROOT, "offset": whole})(value, at))
+    found = _checked(value, at, _WHOLE(value, at))
     return _without_vectors({"with_payload": False, **found})
 
 

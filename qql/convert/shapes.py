@@ -25,6 +25,7 @@ __all__ = [
     "point_id",
     "positive",
     "refusal",
+    "renamed",
     "text",
     "unknown",
     "variants",
@@ -137,23 +138,38 @@ def given(value: Json, at: str) -> JsonObject:
     return value
 
 
-def fields(table: Mapping[str, Shape], *required: str, hints: Mapping[str, str] | None = None) -> Shape:
+def fields(
+    table: Mapping[str, Shape],
+    *required: str,
+    hints: Mapping[str, str] | None = None,
+    also: Mapping[str, str] | None = None,
+) -> Shape:
     """An object with the keys of a table. Null means what a missing key means; any other key is refused.
 
-    ``hints`` are ways round for keys that Qdrant knows and QQL does not.
+    ``hints`` are ways round for keys that Qdrant knows and QQL does not, ``also`` are other names that
+    Qdrant takes for keys of the table; messages call a key what the request calls it.
     """
+    other = also or {}
 
     def shape(value: Json, at: str) -> JsonObject:
-        for key in given(value, at):
+        for key in renamed(value, at, other):
             if key not in table:
                 raise unknown(key, at, table, (hints or {}).get(key))
-        found = {key: item for key, item in value.items() if item is not None}
+        written = {key: other.get(key, key) for key, item in value.items() if item is not None}
         for key in required:
-            if key not in found:
+            if key not in written.values():
                 raise refusal(at, f"the key `{key}` is missing")
-        return {key: table[key](item, below(at, key)) for key, item in found.items()}
+        return {name: table[name](value[key], below(at, key)) for key, name in written.items()}
 
     return shape
+
+
+def renamed(value: Json, at: str, other: Mapping[str, str]) -> JsonObject:
+    """An object whose keys are called by their first names; ``other`` are the other names of some."""
+    for key in given(value, at):
+        if key in other and other[key] in value:
+            raise refusal(below(at, key), f"this is another name of `{other[key]}`, which is given too")
+    return {other.get(key, key): item for key, item in value.items()}
 
 
 def unknown(key: str, at: str, known: Iterable[str], hint: str | None = None) -> QQLPlanError:

@@ -20,15 +20,15 @@ from qql.convert.definitions import (
     vector_def,
 )
 from qql.convert.points import POINT_BODIES, READS, WRITES
+from qql.convert.older import OLDER, modern
 from qql.convert.queries import normal_groups, normal_query, query_of
+from qql.convert.routes import READING, Route, no_statement, url_parameters
 from qql.convert.shapes import Shape, below, each, fields, refusal
-from qql.errors import QQLCompileError, QQLPlanError, did_you_mean, shown
+from qql.errors import QQLCompileError
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["check", "compare", "difference", "normal_form", "to_tree", "tree_of"]
-
-_Route = tuple[str, str]
 
 # ------------------------------------------------------------------------------------ canonical form
 
@@ -40,14 +40,14 @@ def _searches(value: Json, at: str) -> JsonObject:
     return found
 
 
-_BODIES: Mapping[_Route, Shape] = {
+_BODIES: Mapping[Route, Shape] = {
     **POINT_BODIES,
     **COLLECTION_BODIES,
     ("POST", "points/query"): normal_query,
     ("POST", "points/query/groups"): normal_groups,
     ("POST", "points/query/batch"): _searches,
 }
-_BODILESS: frozenset[_Route] = frozenset(
+_BODILESS: frozenset[Route] = frozenset(
     {
         ("GET", "/collections"),
         ("GET", ""),
@@ -63,52 +63,8 @@ _BODILESS: frozenset[_Route] = frozenset(
         ("GET", "/quotas"),
     }
 )
-
-
-def _truth(value: Json, at: str) -> str:
-    word = str(value).lower()
-    if word in ("true", "false"):
-        return word
-    raise refusal(at, f"true or false is required, found {shown(value)}")
-
-
-def _count(value: Json, at: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    raise refusal(at, f"a whole number is required, found {shown(value)}")
-
-
-def _consistency(value: Json, at: str) -> Json:
-    return value if value in ("majority", "quorum", "all") else _count(value, at)
-
-
-def _ordering(value: Json, at: str) -> str:
-    if value == "weak":
-        return str(value)
-    raise refusal(at, "QQL writes in Qdrant's default ordering, which is weak", "leave the ordering out")
-
-
-_READING: Mapping[str, Shape] = {"timeout": _count, "consistency": _consistency}
-_WAITING: Mapping[str, Shape] = {"wait": _truth}
-_WRITING: Mapping[str, Shape] = {**_WAITING, "ordering": _ordering}
-_ASKING = (*READS, *(("POST", f"points/query{rest}") for rest in ("", "/groups", "/batch")))
-_CHANGING = (*WRITES, ("PUT", "index"), ("DELETE", "index/*"))
-_ALWAYS_WAITING = {
-    **dict.fromkeys((("PUT", "vectors/*"), ("DELETE", "vectors/*")), "false"),
-    **dict.fromkeys((("POST", "snapshots"), ("DELETE", "snapshots/*"), ("PUT", "snapshots/recover")), "true"),
-}
-"""Routes for which QQL has no WAIT: it waits. Behind them, what Qdrant does by itself."""
-_PARAMETERS: Mapping[_Route, Shape] = {
-    **dict.fromkeys(_ASKING, fields(_READING)),
-    **dict.fromkeys(_CHANGING, fields(_WRITING)),
-    **dict.fromkeys((*_ALWAYS_WAITING, ("PUT", "/quotas")), fields(_WAITING)),
-}
-"""By route: the parameters of the URL. Routes that are not here have none."""
-_NO_PARAMETERS = fields({})
-_WAITS: Mapping[_Route, str] = {**dict.fromkeys(_CHANGING, "false"), **_ALWAYS_WAITING}
-"""By route: whether Qdrant waits where the URL says nothing."""
+_FULL_WITHOUT: frozenset[Route] = frozenset({("POST", "points/scroll"), ("POST", "points/count")})
+"""Routes whose bodies may be `{}`, and are that where a console sends none."""
 
 
 def normal_form(request: Request) -> Request:
@@ -120,37 +76,18 @@ def normal_form(request: Request) -> Request:
     ``points`` are errors of some writes. Raises `QQLPlanError` (``cannot-convert``) for what QQL has no word
     for, named by its place.
     """
+    request = modern(request)
     route = request.route
     if route not in _BODIES and route not in _BODILESS:
-        raise _unknown(request)
+        raise no_statement(request, (*_BODIES, *_BODILESS, *OLDER))
     body: JsonObject | None = None
     if route in _BODIES:
-        if request.body is None:
+        if request.body is None and route not in _FULL_WITHOUT:
             raise refusal("", f"{request.method} {request.path} requires one")
-        body = _BODIES[route](request.body, "")
+        body = _BODIES[route](request.body or {}, "")
     elif request.body:
         raise refusal("", f"{request.method} {request.path} takes none")
-    query = _PARAMETERS.get(route, _NO_PARAMETERS)(dict(request.query), "URL")
-    query = {key: value for key, value in query.items() if key != "ordering"}
-    if route in _WAITS:
-        query = {"wait": _WAITS[route], **query}
-    return Request(request.method, request.path.rstrip("/") or "/", query, body)
-
-
-_OLDER = ("search", "search/groups", "search/batch", "recommend", "recommend/groups", "recommend/batch",
-          "discover", "discover/batch")  # fmt: skip
-
-
-def _unknown(request: Request) -> QQLPlanError:
-    _, path = request.route
-    hint = None
-    if path.removeprefix("points/") in _OLDER and path.startswith("points/"):
-        hint = "POST …/points/query does the same, with the vector or the examples in `query`"
-    methods = [known for known, rest in (*_BODIES, *_BODILESS) if rest == path]
-    if methods:
-        hint = f"the methods of this path are {', '.join(dict.fromkeys(methods))}"
-    hint = hint or did_you_mean(path, [rest for _, rest in (*_BODIES, *_BODILESS) if rest])
-    return refusal(f"{request.method} {request.path}", "QQL has no statement for this route", hint)
+    return Request(request.method, request.path.rstrip("/") or "/", url_parameters(request), body)
 
 
 # ------------------------------------------------------------------------------------ nodes
@@ -172,7 +109,7 @@ def tree_of(request: Request) -> nodes.Statement:
     route = request.route
     collection = name_of(request.collection or "")
     body = request.body or {}
-    options = options_of({key: value for key, value in request.query.items() if key in _READING})
+    options = options_of({key: value for key, value in request.query.items() if key in READING})
     wait = _wait(route, request.query.get("wait"))
     if route in READS:
         return READS[route](body, collection, options)
@@ -187,10 +124,8 @@ def tree_of(request: Request) -> nodes.Statement:
     return _STATEMENTS[route](_Given(body, collection, name, wait))
 
 
-def _wait(route: _Route, value: str | None) -> nodes.Scalar | None:
+def _wait(route: Route, value: str | None) -> nodes.Scalar | None:
     """WAIT; None where the statement waits by itself, or where the URL leaves it to Qdrant."""
-    if value == "false" and route in _ALWAYS_WAITING:
-        raise refusal("URL.wait", "QQL always waits for this", "add ?wait=true")
     if route == ("PUT", "/quotas"):
         return None if value is None else scalar(value == "true")
     return scalar(False) if value == "false" else None
@@ -221,7 +156,7 @@ def _restore(given: _Given) -> nodes.Statement:
     return nodes.RestoreSnapshot(scalar(given.body["location"]), given.collection, options_of(options))
 
 
-_STATEMENTS: Mapping[_Route, Callable[[_Given], nodes.Statement]] = {
+_STATEMENTS: Mapping[Route, Callable[[_Given], nodes.Statement]] = {
     ("GET", "/collections"): lambda given: nodes.ShowCollections(),
     ("GET", ""): lambda given: nodes.ShowCollection(given.collection),
     ("PUT", ""): lambda given: create(given.body, given.collection),
