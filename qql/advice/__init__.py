@@ -6,12 +6,14 @@ collection, and says nothing where it does not know enough.
 
 from qql.advice.advisor import advise, advise_script
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, facts_of
+from qql.advice.fields import FIELD_RULES
 from qql.advice.formats import to_json, to_sarif
 from qql.advice.ignore_comments import unsilenced
 from qql.advice.lint import Linted, advised, lint_script, lint_text
 from qql.advice.rules import RULES, Rule
 
 __all__ = [
+    "FIELD_RULES",
     "RULES",
     "CollectionFacts",
     "Linted",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from qql import nodes
 
 # The modules of the rules put them into the table when they are imported.
-from qql.advice import filters, limits, scores, searches
+from qql.advice import fields, filters, limits, scores, searches
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf, ScriptFacts, body_of
@@ -19,7 +19,7 @@ from qql.errors import Diagnostic, QQLPlanError
 
 __all__ = ["MODULES", "advise", "advise_all", "advise_script"]
 
-MODULES = (limits, filters, scores, searches)
+MODULES = (limits, filters, fields, scores, searches)
 """Where the rules are, in the order of the table."""
 
 
