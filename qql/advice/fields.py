@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from qql import nodes
@@ -208,6 +209,13 @@ def fractions_not_indexed(view: View) -> Iterator[Found]:
             yield Found(span_here(view, span), message, index_statement(view, path, "float"))
 
 
+def _bounds_beside(value: int) -> str:
+    """The floating numbers below and above a whole number that is none."""
+    near = int(float(value))
+    other = int(math.nextafter(float(value), -math.inf if near > value else math.inf))
+    return f"{min(near, other)} and {max(near, other)}"
+
+
 def _fractions(seen: SeenField | None) -> bool:
     return seen is not None and "float" in seen.kinds
 
@@ -233,7 +241,7 @@ def range_beyond_2_53(view: View) -> Iterator[Found]:
         rounded = next((value for value in far if int(float(value)) != value), None)
         if rounded is not None:
             message = f"the bound {rounded} is compared as {int(float(rounded))}"
-            hint = "= and IN compare whole numbers exactly; else take a bound that is a floating number"
+            hint = f"= and IN compare exactly; the bounds beside it are {_bounds_beside(rounded)}"
             yield Found(span_here(view, span), message, hint)
         elif far and type_of_index(view, path) not in (None, "integer"):
             message = f"beyond 2⁵³ the values of `{path}` are rounded when they are compared with {far[0]}"

@@ -46,8 +46,13 @@ def type_of_index(view: View, key: str) -> str | None:
 
 
 def _is_misfit(view: View, test: _Test, kind: str) -> bool:
-    """Whether the condition fits nothing that the field holds: the rule field-type says it."""
+    """Whether a rule of fields says what is wrong with it: an index would not mend that.
+
+    Of numbers with a fraction, an integer index would leave out most.
+    """
     seen = view.facts.fields.find(test.key) if view.facts.fields is not None else None
+    if kind == "float" and seen is not None and "float" in seen.kinds:
+        return True
     return misfit_of(test.condition, seen, kind) is not None
 
 

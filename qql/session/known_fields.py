@@ -46,6 +46,7 @@ class KnownFields:
     def __init__(self, call: Callable[[Request], Json]) -> None:
         self._call = call
         self._samples: dict[str, _Sample] = {}
+        self._refused: dict[str, float] = {}
 
     def kept(self, collection: str) -> Fields | None:
         """What was seen last, which may have changed since; nothing is sent."""
@@ -64,13 +65,21 @@ class KnownFields:
         found = self._samples.get(collection)
         if found is not None and found.is_fresh:
             return found.fields
+        if self._is_refused(collection):
+            return None
         try:
             fields = self._look(collection, points)
         except QQLError:  # strict mode, a time limit, a server of another age: then nothing is known
             self._samples.pop(collection, None)
+            self._refused[collection] = time.monotonic()
             return None
         self._samples[collection] = _Sample(time.monotonic(), fields)
         return fields
+
+    def _is_refused(self, collection: str) -> bool:
+        """Whether an engine has not let us look, a short while ago: it is not asked again with every answer."""
+        at = self._refused.get(collection)
+        return at is not None and time.monotonic() - at < _FORGOTTEN_AFTER
 
     def changed(self) -> None:
         """To be called where points may have changed, of whatever aliases stand for."""
@@ -80,10 +89,11 @@ class KnownFields:
     def forget(self) -> None:
         """To be called where collections are made, or go."""
         self._samples.clear()
+        self._refused.clear()
 
     def _look(self, collection: str, points: int | None) -> Fields:
         payloads, whole = self._first_page(collection, _FIRST)
-        if not whole:
+        if payloads and not whole:
             size = sum(map(_size_of, payloads)) / len(payloads)
             most = min(_POINTS, int(_MOST_BYTES / size))
             few = points is not None and points <= _POINTS
@@ -96,17 +106,23 @@ class KnownFields:
         """The first payloads in the order of ids, and whether these are all."""
         body = {"limit": limit, "with_payload": True, "with_vector": False}
         answer = self._call(Request("POST", collection_path(collection, "points", "scroll"), {}, body))
-        return _payloads(answer["points"]), answer.get("next_page_offset") is None
+        found = _payloads(answer)
+        return found, bool(found) and answer.get("next_page_offset") is None
 
     def _drawn(self, collection: str, limit: int) -> tuple[list[JsonObject], bool]:
         """Payloads of points from anywhere in the collection."""
         body = {"query": {"sample": "random"}, "limit": limit, "with_payload": True, "with_vector": False}
         answer = self._call(Request("POST", collection_path(collection, "points", "query"), {}, body))
-        return _payloads(answer["points"]), False
+        return _payloads(answer), False
 
 
-def _payloads(points: list[JsonObject]) -> list[JsonObject]:
-    return [point.get("payload") or {} for point in points]
+def _payloads(answer: Json) -> list[JsonObject]:
+    """The payloads in an answer; none where it is no answer of Qdrant's."""
+    points = answer.get("points") if isinstance(answer, dict) else None
+    if not isinstance(points, list):
+        return []
+    found = [point.get("payload") or {} for point in points if isinstance(point, dict)]
+    return [payload for payload in found if isinstance(payload, dict)]
 
 
 def _size_of(value: Json) -> int:

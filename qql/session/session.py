@@ -280,6 +280,10 @@ class Session:
         absent = payload_absent(compiled, result)
         if not self.advice or not (absent or found_nothing(compiled, result)):
             return ()
+        from qql.advice import names_fields
+
+        if not names_fields(compiled):
+            return ()
         collection = str(compiled.collection)
         said = self._about_fields(compiled, self._fields.kept(collection))
         if self._fields.kept(collection) is None or (said and not self._fields.is_fresh(collection)):
