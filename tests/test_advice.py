@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from qql.manual.entries import ENTRIES
 from qql.manual.examples import PARAMS as PARAMETERS
 from qql.manual.examples import SETUP
 from qql.rest.fusion import dbsf_bounds, rrf_bounds
-from qql.schema import Schema
+from qql.schema import Fields, Schema
 from qql.syntax.parser import parse_script
 
 GOLDEN = Path(__file__).parent / "golden_advice"
@@ -58,9 +59,16 @@ def compiled(text: str, name: str = "<string>", **given: Any) -> list[Compiled]:
     return compile_script(Source(text, name), given.get("params"), context)
 
 
+def facts_with_fields(info: dict[str, Any]) -> CollectionFacts:
+    """As the engine's answer tells them, and by a ``sample`` of payloads: all of them, or a few."""
+    sample = info.get("sample")
+    fields = Fields.of(sample, whole=len(sample) == info["points_count"]) if sample is not None else None
+    return replace(facts_from_info(info), fields=fields)
+
+
 def advice(text: str, infos: Mapping[str, Any] = INFOS, name: str = "<string>") -> list[Diagnostic]:
     schemas = {key: Schema.from_info(info) for key, info in infos.items()}
-    facts = {key: facts_from_info(info) for key, info in infos.items()}
+    facts = {key: facts_with_fields(info) for key, info in infos.items()}
     found = []
     for one in compiled(text, name, schema=schemas):
         found += advise(one, schemas.get, facts.get(one.collection or ""))
@@ -317,6 +325,8 @@ ONE = "QUERY [1, 0, 0, 0] FROM docs USING dense WHERE lang = 'de' LIMIT 10;"
 ROUGH = "QUERY [1, 0, 0, 0] FROM docs USING fast PARAMS (quantization = {rescore: true}) LIMIT 10;"
 MMR = "QUERY MMR [1, 0, 0, 0] DIVERSITY 0.5 CANDIDATES 100 FROM docs USING dense LIMIT 10;"
 READ = "QUERY 'ridge' FROM docs USING dense RERANK MODEL 'jina/reranker' TOP 10 LIMIT 100;"
+SEEN = "QUERY [1, 0, 0, 0] FROM seen USING dense WHERE title = 'one' LIMIT 10;"
+PRICE = "SCROLL FROM pair WHERE price = 1.0 LIMIT 10;"
 UPSERT = "UPSERT INTO docs VALUES {id: 1, text: 'ridge'} USING DENSE MODEL 'local/hash-4';"
 # For every rule a clean text, and the one change that breaks it: what stands there, and what is put there.
 BREAKS: dict[str, tuple[str, str, str]] = {
@@ -359,10 +369,15 @@ BREAKS: dict[str, tuple[str, str, str]] = {
     "other-model": (UPSERT, "local/hash-4", "some/unknown"),
     "bm25-without-idf": ("QUERY 'ridge' FROM docs USING words LIMIT 10;", "words", "plain"),
     "filter-without-index": (ONE, "lang = 'de'", "colour = 'red'"),
-    "index-type": (ONE, "lang = 'de'", "lang > 5"),
+    "index-type": (ONE, "lang = 'de'", "rank > 5"),
     "text-without-index": (ONE, "lang = 'de'", "lang MATCH 'de'"),
     "index-required": ("FACET lang FROM docs;", "lang", "body"),
     "tenant-missing": (ONE, "FROM docs", "FROM tenants"),
+    "unknown-field": (SEEN, "title = 'one'", "titel = 'one'"),
+    "field-type": (SEEN, "title = 'one'", "year = '2020'"),
+    "whole-number-match": (PRICE, "1.0", "1"),
+    "fractions-not-indexed": (SEEN, "title = 'one'", "mass > 1"),
+    "range-beyond-2-53": (SEEN, "title = 'one'", "year > 9007199254740993"),
     "constant-where": ("DELETE FROM docs WHERE lang = 'de';", "= 'de'", "= 'de' OR lang != 'de'"),
 }
 

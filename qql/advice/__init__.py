@@ -4,14 +4,16 @@ A rule (`RULES`) has a code, a reason and a fix. It reads the plan, the schema a
 collection, and says nothing where it does not know enough.
 """
 
-from qql.advice.advisor import advise, advise_script
+from qql.advice.advisor import advise, advise_script, names_fields
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, facts_of
+from qql.advice.fields import FIELD_RULES
 from qql.advice.formats import to_json, to_sarif
 from qql.advice.ignore_comments import unsilenced
 from qql.advice.lint import Linted, advised, lint_script, lint_text
 from qql.advice.rules import RULES, Rule
 
 __all__ = [
+    "FIELD_RULES",
     "RULES",
     "CollectionFacts",
     "Linted",
@@ -23,6 +25,7 @@ __all__ = [
     "facts_of",
     "lint_script",
     "lint_text",
+    "names_fields",
     "to_json",
     "to_sarif",
     "unsilenced",

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from qql import nodes
 
 # The modules of the rules put them into the table when they are imported.
-from qql.advice import filters, limits, scores, searches
+from qql.advice import fields, filters, limits, scores, searches
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
+from qql.advice.field_names import named_fields
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf, ScriptFacts, body_of
 from qql.advice.view import View, view_of
@@ -17,9 +18,9 @@ from qql.compiler.planner import plan_query
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLPlanError
 
-__all__ = ["MODULES", "advise", "advise_all", "advise_script"]
+__all__ = ["MODULES", "advise", "advise_all", "advise_script", "names_fields"]
 
-MODULES = (limits, filters, scores, searches)
+MODULES = (limits, filters, fields, scores, searches)
 """Where the rules are, in the order of the table."""
 
 
@@ -45,6 +46,11 @@ def advise(
                 if one not in found:
                     found.append(one)
     return sorted(found, key=lambda one: one.span.start if one.span else 0)
+
+
+def names_fields(compiled: Compiled) -> bool:
+    """Whether a statement names payload fields at all, so that advice on these may have something to say."""
+    return any(True for view in _views_of(compiled, lambda _: None, None) for _ in named_fields(view))
 
 
 def _views_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from qql.compiler.script import SchemaSource
 from qql.rest.types import Body, JsonObject
-from qql.schema import Schema
+from qql.schema import Fields, Schema
 
 __all__ = ["CollectionFacts", "facts_from_info", "facts_of", "with_schema"]
 
@@ -20,6 +20,7 @@ class CollectionFacts:
     ``indexes`` has the options of each indexed field, ``{"type": "keyword", "is_tenant": True}``.
     By the name of a vector (``""`` is the unnamed one): ``quantization`` has its configuration as Qdrant
     writes it (``{"scalar": {…}}``) or None, ``modifiers`` that of a sparse vector, ``links`` its HNSW's m.
+    ``fields`` is what the payloads of some points hold, which is looked at only where it is worth a request.
     """
 
     points: int | None = None
@@ -29,6 +30,7 @@ class CollectionFacts:
     quantization: Mapping[str, Body | None] | None = None
     modifiers: Mapping[str, str | None] | None = None
     links: Mapping[str, int] | None = None
+    fields: Fields | None = None
 
 
 def facts_from_info(info: Body) -> CollectionFacts:

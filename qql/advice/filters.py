@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from qql import nodes
+from qql.advice.field_kinds import misfit_of
 from qql.advice.index_needs import FULL_TEXT, NEEDS, Need, need_of
 from qql.advice.limits import FEW_POINTS
 from qql.advice.rules import Found, rule
@@ -23,16 +24,17 @@ class _Test(NamedTuple):
     key: str
     need: Need
     span: Span
+    condition: nodes.Condition
 
 
 def _tests(condition: nodes.Condition) -> Iterator[_Test]:
     """Every test of a payload field that an index may answer; inside NESTED, with the path of the field."""
     for key, one in tested_fields(condition):
         if not isinstance(one, nodes.ValuesCount):
-            yield _Test(key, need_of(one), one.span)
+            yield _Test(key, need_of(one), one.span, one)
 
 
-def _type_of_index(view: View, key: str) -> str | None:
+def type_of_index(view: View, key: str) -> str | None:
     """The type of a field's index, ``""`` where it has none; None where indexes are not known.
 
     An index is found by its exact path: one on `a.b` does not serve `a[].b`, nor NESTED('a', b …).
@@ -41,6 +43,17 @@ def _type_of_index(view: View, key: str) -> str | None:
         return None
     index = view.facts.indexes.get(key)
     return str(index.get("type", "")) if index is not None else ""
+
+
+def _is_misfit(view: View, test: _Test, kind: str) -> bool:
+    """Whether a rule of fields says what is wrong with it: an index would not mend that.
+
+    Of numbers with a fraction, an integer index would leave out most.
+    """
+    seen = view.facts.fields.find(test.key) if view.facts.fields is not None else None
+    if kind == "float" and seen is not None and "float" in seen.kinds:
+        return True
+    return misfit_of(test.condition, seen, kind) is not None
 
 
 def _unbracketed(key: str) -> str:
@@ -54,24 +67,28 @@ def _disabled_option(view: View, test: _Test) -> str | None:
     return option if option is not None and index.get(option) is False else None
 
 
-def _index_statement(view: View, key: str, kind: str) -> str:
+def index_statement(view: View, key: str, kind: str) -> str:
+    """The statement that makes an index."""
     return show(nodes.CreateIndex(nodes.Name(view.collection), nodes.Name(key), nodes.Name(kind))) + ";"
 
 
 def _tested_indexes(view: View) -> Iterator[tuple[_Test, str]]:
-    """The first test of each field, and the type of its index; nothing where the collection is small."""
+    """The first test of each field, and the type of its index; nothing where the collection is small.
+
+    A field that no point has needs another name, and no index.
+    """
     if view.facts.points is not None and view.facts.points < FEW_POINTS:
         return
     seen: set[tuple[str, Need]] = set()
     for condition in view.conditions():
         for test in _tests(condition):
-            kind = _type_of_index(view, test.key)
-            if kind is not None and (test.key, test.need) not in seen:
+            kind = type_of_index(view, test.key)
+            if kind is not None and (test.key, test.need) not in seen and not view.lacks(test.key):
                 seen.add((test.key, test.need))
                 yield test, kind
 
 
-def _span_here(view: View, span: Span) -> Span:
+def span_here(view: View, span: Span) -> Span:
     """A place in the statement; a stage that another statement defines has places that mean nothing here."""
     inside = view.statement.span
     return span if inside.start <= span.start and span.end <= inside.end else inside
@@ -97,18 +114,20 @@ def filter_without_index(view: View) -> Iterator[Found]:
         if kind == "" and test.need != FULL_TEXT and test.key not in seen:
             seen.add(test.key)
             message = f"the field `{test.key}` has no payload index in `{view.collection}`"
-            hint = _index_statement(view, test.key, test.need.types[0])
+            hint = index_statement(view, test.key, test.need.types[0])
             other = _other_path(view, test.key)
             if other is not None:
                 message += f": the one on `{other}` is for another path"
             if other is not None and len(other) > len(test.key):
                 hint = f"a field of the objects in a list is {other}; else {hint}"
-            yield Found(_span_here(view, test.span), message, hint)
+            yield Found(span_here(view, test.span), message, hint)
     group = view.plan.group if view.plan else None
     few = view.facts.points is not None and view.facts.points < FEW_POINTS
-    if group is not None and not few and _type_of_index(view, str(group.name.text)) == "":
+    if group is None or few or view.lacks(str(group.name.text)):
+        return
+    if type_of_index(view, str(group.name.text)) == "":
         message = f"the field `{group.name.text}` that groups are made by has no payload index"
-        yield Found(group.name.span, message, _index_statement(view, str(group.name.text), "keyword"))
+        yield Found(group.name.span, message, index_statement(view, str(group.name.text), "keyword"))
 
 
 def _other_path(view: View, key: str) -> str | None:
@@ -134,7 +153,7 @@ def index_type(view: View) -> Iterator[Found]:
     it point by point. Fewer than 1000 points are passed over.
     """
     for test, kind in _tested_indexes(view):
-        if not kind or test.need == FULL_TEXT:
+        if not kind or test.need == FULL_TEXT or _is_misfit(view, test, kind):
             continue
         option = _disabled_option(view, test) if kind == "integer" else None
         if kind in test.need.types and option is None:
@@ -142,15 +161,15 @@ def index_type(view: View) -> Iterator[Found]:
         if option is not None:
             message = f"the integer index on `{test.key}` has {option} = false: it does not answer"
             message += f" {test.need.use}"
-            hint = _index_statement(view, test.key, "integer")
+            hint = index_statement(view, test.key, "integer")
         else:
             wanted = " or ".join(test.need.types)
             message = f"the {kind} index on `{test.key}` does not answer {test.need.use}: that takes {wanted}"
-            create = _index_statement(view, test.key, test.need.types[0])
+            create = index_statement(view, test.key, test.need.types[0])
             hint = f"compare with what the field holds, or {create}"
             if kind == "datetime" and test.need in (NEEDS["equal str"], NEEDS["equal uuid"]):
                 hint = f"a range of dates: {as_name(test.key)} BETWEEN '…' AND '…'"
-        yield Found(_span_here(view, test.span), message, hint)
+        yield Found(span_here(view, test.span), message, hint)
 
 
 @rule(
@@ -169,13 +188,15 @@ def text_without_index(view: View) -> Iterator[Found]:
     seen: set[str] = set()
     for condition in view.conditions():
         for test in _tests(condition):
-            kind = _type_of_index(view, test.key)
+            kind = type_of_index(view, test.key)
             if test.need != FULL_TEXT or kind in (None, "text") or test.key in seen:
+                continue
+            if view.lacks(test.key) or _is_misfit(view, test, kind):
                 continue
             seen.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
             message = f"the field `{test.key}` {has}: MATCH looks for characters, not for words"
-            yield Found(_span_here(view, test.span), message, _index_statement(view, test.key, "text"))
+            yield Found(span_here(view, test.span), message, index_statement(view, test.key, "text"))
 
 
 @rule(
@@ -192,14 +213,14 @@ def index_required(view: View) -> Iterator[Found]:
     however few the points are.
     """
     for name, need, span in _required_indexes(view):
-        kind = _type_of_index(view, str(name.text))
-        if kind is None or kind in need.types:
+        kind = type_of_index(view, str(name.text))
+        if kind is None or kind in need.types or view.lacks(str(name.text)):
             continue
         has = f"has a {kind} index" if kind else "has no index"
         message = f"{need.use} takes an index of type {' or '.join(need.types)}, and `{name.text}` {has}"
-        create = _index_statement(view, str(name.text), need.types[0])
+        create = index_statement(view, str(name.text), need.types[0])
         yield Found(
-            _span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
+            span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
         )
 
 

@@ -66,6 +66,8 @@ class ScriptFacts:
                 self.now[name] = schema, changed
             case nodes.Upsert() | nodes.Batch() | nodes.Copy() | nodes.Optimize():
                 self.now[name] = _with_points(schema, with_schema(facts, schema), _points_added(compiled))
+            case nodes.UpdatePayload() if facts is not None:
+                self.now[name] = schema, replace(facts, fields=None)
 
 
 def _with_points(
@@ -76,7 +78,7 @@ def _with_points(
     known = rows is not None and (new or facts.points is not None)
     points = (facts.points or 0) + (rows or 0) if known else None
     # Indexes are built while the script runs, so how much is indexed is not known from here on.
-    kept = replace(facts, points=points, indexed_vectors=None)
+    kept = replace(facts, points=points, indexed_vectors=None, fields=None)
     return schema and replace(schema, points=points), kept
 
 

@@ -14,7 +14,7 @@ from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
 from qql.errors import Span
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
-from qql.schema import Schema
+from qql.schema import Schema, normal_path
 from qql.syntax.printer import show
 
 __all__ = [
@@ -69,6 +69,13 @@ class View:
     def stages(self) -> Sequence[Stage]:
         """The distinct stages of a query, inputs before what uses them; none for other statements."""
         return self.plan.stages if self.plan else ()
+
+    def lacks(self, path: str) -> bool:
+        """Whether none of the points that were looked at has a field, and no index knows it."""
+        fields = self.facts.fields
+        if fields is None or fields.cut or not fields.points or fields.find(path) is not None:
+            return False
+        return normal_path(path) not in map(normal_path, self.facts.indexes or ())
 
     def is_root(self, stage: Stage) -> bool:
         """Whether the stage gives the query's own result."""

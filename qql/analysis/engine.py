@@ -44,10 +44,10 @@ class Engine:
         answers = self.call(Request("POST", path, self.request.query, searches))
         return [tuple(Candidate.of(point) for point in answer["points"]) for answer in answers]
 
-    def points(self, ids: Sequence[Id]) -> list[JsonObject]:
-        """Those of the points that exist, without payload and vectors."""
+    def points(self, ids: Sequence[Id], *, with_payload: bool = False) -> list[JsonObject]:
+        """Those of the points that exist, without vectors."""
         path = collection_path(self.plan.collection, "points")
-        body = {"ids": list(ids), "with_payload": False, "with_vector": False} | self.shared
+        body = {"ids": list(ids), "with_payload": with_payload, "with_vector": False} | self.shared
         found: list[JsonObject] = self.call(Request("POST", path, self.request.query, body))
         return found
 

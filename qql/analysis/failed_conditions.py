@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from qql import nodes
+from qql.advice.field_kinds import misfit_of, told_kinds
 from qql.analysis.model import StageRun
 from qql.analysis.point_queries import PointQueries
 from qql.analysis.why_result import FailedCondition
 from qql.compiler.bind import resolved
+from qql.compiler.effective_filters import tested_fields
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.plan import QueryPlan
 from qql.rest.types import Body
+from qql.schema import Fields
 from qql.syntax.printer import show
 
 __all__ = ["ConditionCheck"]
@@ -22,7 +25,8 @@ class ConditionCheck:
     """The conditions of several stages, checked for one point by asking the engine once."""
 
     def __init__(self, point: PointQueries, runs: Iterable[StageRun]) -> None:
-        self.plan = point.engine.plan
+        self.plan, self.point = point.engine.plan, point
+        self.fields: Fields | None = None
         leaves: dict[str, Body] = {}
         for run in runs:
             for written in _conditions_of(run, self.plan):
@@ -35,9 +39,9 @@ class ConditionCheck:
     def failed(self, run: StageRun) -> tuple[FailedCondition, ...]:
         """What the point fails of the merged filter of a stage."""
         found = [
-            FailedCondition(text, written.stage, written.source)
+            FailedCondition(text, written.stage, written.source, self._note(part))
             for written in _conditions_of(run, self.plan)
-            for text in self._failing_parts(written.condition)
+            for part, text in self._failing_parts(written.condition)
         ]
         return tuple(dict.fromkeys(found))
 
@@ -54,8 +58,25 @@ class ConditionCheck:
                 return sum(map(self._is_true, condition.conditions)) >= _minimum(condition)
         return self.truths[show(condition)]
 
-    def _failing_parts(self, condition: nodes.Condition) -> Iterator[str]:
-        """The smallest parts of a condition that fail, as QQL."""
+    def _note(self, part: nodes.Condition) -> str | None:
+        """What the point has not that a failing part asks for: the field, or a value of its type."""
+        tests = list(tested_fields(part))
+        if isinstance(part, (nodes.Not, nodes.IsNull)) or not tests:
+            return None
+        if self.fields is None:
+            self.fields = Fields.of([self.point.payload()])
+        seen = {path: self.fields.find(path) for path, _ in tests}
+        lacking = [f"`{path}`" for path, found in seen.items() if found is None]
+        if len(lacking) == len(seen):
+            return f"the point has no field {' and no '.join(lacking)}"
+        path, test = tests[0]
+        misfit = misfit_of(test, seen[path], None)
+        if misfit is None or len(tests) > 1:
+            return None
+        return f"its `{path}` holds {told_kinds(misfit.kinds)}, and {misfit.says()}"
+
+    def _failing_parts(self, condition: nodes.Condition) -> Iterator[tuple[nodes.Condition, str]]:
+        """The smallest parts of a condition that fail, and as QQL."""
         match condition:
             case nodes.And():
                 for child in condition.children:
@@ -67,9 +88,9 @@ class ConditionCheck:
                     yield from self._failing_parts(nodes.Not(child))
             case nodes.MinShould() if not self._is_true(condition):
                 held = sum(map(self._is_true, condition.conditions))
-                yield f"{show(condition)}, of which {held} hold{'s' if held == 1 else ''}"
+                yield condition, f"{show(condition)}, of which {held} hold{'s' if held == 1 else ''}"
             case _ if not self._is_true(condition):
-                yield show(condition)
+                yield condition, show(condition)
 
 
 class _Written(NamedTuple):

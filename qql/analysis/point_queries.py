@@ -41,6 +41,11 @@ class PointQueries:
         bodies = [self.alone({"filter": one} | more) for one in conditions]
         return [bool(answer) for answer in self.queries(*bodies)]
 
+    def payload(self) -> JsonObject:
+        """What the point holds beside its vectors."""
+        found = self.engine.points([self.key], with_payload=True)
+        return (found[0].get("payload") if found else None) or {}
+
     def alone(self, body: Body, key: Id | None = None) -> JsonObject:
         """The body, for this point only, or for another."""
         only = {"must": [{"has_id": [self.key if key is None else key]}]}

@@ -29,16 +29,19 @@ class FailedCondition:
     """A condition that the point does not satisfy, as QQL, and where it was written.
 
     ``stage`` is the label of the stage whose words it stands in, ``source`` its ``WHERE`` (of the stage),
-    ``reference`` (of PREFETCH) or ``GROUP BY`` (which leaves out points without the field).
+    ``reference`` (of PREFETCH) or ``GROUP BY`` (which leaves out points without the field). ``note`` says
+    where the point has no such field, or nothing in it that could be compared.
     """
 
     text: str
     stage: str
     source: str
+    note: str | None = None
 
     def __str__(self) -> str:
         where = {"stage": f"WHERE of {self.stage}", "reference": f"WHERE of the reference to {self.stage}"}
-        return f"{self.text} ({where.get(self.source, self.source)})"
+        note = f": {self.note}" if self.note else ""
+        return f"{self.text} ({where.get(self.source, self.source)}{note})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,15 @@ from qql.models.rerankers import Rerankers
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Result
-from qql.schema import Schema
+from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.copy_rows import RowLoad
 from qql.session.dump import dump_collection
 from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
+from qql.session.known_fields import KnownFields
 from qql.session.matched import count_matched
+from qql.session.nothing_found import found_nothing, payload_absent
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.syntax.printer import show
@@ -59,6 +61,7 @@ _CHANGES_SCHEMA = (
     *(nodes.AddVector, nodes.DropVector, nodes.CreateIndex, nodes.DropIndex),
     *(nodes.CreateAlias, nodes.DropAlias, nodes.RenameAlias, nodes.RestoreSnapshot),
 )
+_READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
 class _CollectionInfo(NamedTuple):
@@ -102,6 +105,7 @@ class Session:
             absence=lambda: absence_of(self.backend),
         )
         self._known: dict[str, _CollectionInfo] = {}
+        self._fields = KnownFields(self.backend.call)
         self._advice_given: set[tuple[str, str]] = set()
         self._unchecked: dict[str, int] = {}
 
@@ -155,7 +159,7 @@ class Session:
         """Plans, requests and advice for a text, by what is known of the collections; nothing is sent."""
         from qql.advice import advised
 
-        done = advised(self._compile(Source(text, name), params), self.schema, self.facts)
+        done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(map(explain_compiled, done))
 
     def collections(self) -> list[str]:
@@ -183,6 +187,15 @@ class Session:
         from qql.advice import facts_from_info
 
         return None if self.schema(collection) is None else facts_from_info(self._known[collection].info)
+
+    def full_facts(self, collection: str) -> CollectionFacts | None:
+        """The facts with the payload fields of the collection, for which some of its points are fetched."""
+        facts = self.facts(collection)
+        if facts is None:
+            return None
+        found = replace(facts, fields=self._fields.now(collection, facts.points))
+        self.backend.take_notes()  # nobody asked for that request
+        return found
 
     def close(self) -> None:
         """Release the engine and the models. Closing twice is allowed."""
@@ -231,7 +244,11 @@ class Session:
             statement=compiled.text,
             requests=compiled.requests,
             seconds=time.perf_counter() - started,
-            warnings=compiled.warnings + result.warnings + notes + self._new_advice(compiled),
+            warnings=compiled.warnings
+            + result.warnings
+            + notes
+            + self._new_advice(compiled)
+            + self._said_of_nothing(compiled, result),
         )
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
@@ -239,8 +256,9 @@ class Session:
             return compiled
         from qql.advice import advised
 
+        looks_closer = isinstance(compiled.statement, (nodes.Explain, nodes.Why))
         try:
-            (found,) = advised([compiled], self.schema, self.facts)
+            (found,) = advised([compiled], self.schema, self.full_facts if looks_closer else self.facts)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled
         return found
@@ -252,6 +270,51 @@ class Session:
         fresh = [one for one in compiled.advice if (one.code, one.message) not in self._advice_given]
         self._advice_given |= {(one.code, one.message) for one in fresh}
         return tuple(fresh)
+
+    def _said_of_nothing(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
+        """What is wrong with the fields that a statement names which has found nothing.
+
+        Points are fetched only where there is something to say that was not said before: a loop of COUNT and
+        UPSERT must not look at the collection each time.
+        """
+        absent = payload_absent(compiled, result)
+        if not self.advice or not (absent or found_nothing(compiled, result)):
+            return ()
+        from qql.advice import names_fields
+
+        if not names_fields(compiled):
+            return ()
+        collection = str(compiled.collection)
+        said = self._about_fields(compiled, self._fields.kept(collection))
+        if self._fields.kept(collection) is None or (said and not self._fields.is_fresh(collection)):
+            try:
+                facts = self.full_facts(collection)
+            except QQLError:
+                return ()
+            said = self._about_fields(compiled, facts.fields if facts is not None else None)
+        self._advice_given |= {(one.code, one.message) for one in said}
+        return said or ((absent,) if absent else ())
+
+    def _about_fields(self, compiled: Compiled, fields: Fields | None) -> tuple[Diagnostic, ...]:
+        """The advice on fields that was not given before, by what is known of them."""
+        from qql.advice import FIELD_RULES, advised
+
+        if fields is None:
+            return ()
+
+        def facts(collection: str) -> CollectionFacts | None:
+            known = self.facts(collection)
+            return None if known is None else replace(known, fields=fields)
+
+        said = {(one.code, one.span) for one in compiled.advice}
+        (found,) = advised([compiled], self.schema, facts)
+        return tuple(
+            one
+            for one in found.advice
+            if one.code in FIELD_RULES
+            and (one.code, one.span) not in said
+            and (one.code, one.message) not in self._advice_given
+        )
 
     def _result(self, compiled: Compiled, count: bool) -> Result:
         statement, collection = compiled.statement, str(compiled.collection)
@@ -297,6 +360,9 @@ class Session:
             return message_of(message)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._known.clear()  # of the collection, and of the aliases that stand for it
+            self._fields.forget()
+        elif not isinstance(statement, _READS):
+            self._fields.changed()
         if isinstance(statement, nodes.Scroll):
             return self._page(compiled, answer)
         result = self._reranked(result_of(compiled, answer, matched), compiled)
@@ -382,6 +448,7 @@ class Session:
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
         self._known.pop(collection, None)  # a whole file is worth another look
+        self._fields.changed()
         load = RowLoad(
             statement,
             collection,

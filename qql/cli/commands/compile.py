@@ -62,7 +62,7 @@ def _compiled_with_advice(args: Arguments) -> list[Compiled]:
     with open_known_database(args) as session:
         if session is not None:
             statements = session.compile(source.text, options.params, name=source.name)
-            return advised(statements, session.schema, session.facts)
+            return advised(statements, session.schema, session.full_facts)
     context = options.context()
     return advised(compile_script(source, options.params, context, files=read_executed), context.schema)
 

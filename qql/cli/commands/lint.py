@@ -34,7 +34,7 @@ def lint(args: Arguments, console: Renderer) -> int:
     disabled = frozenset(args.get("disable", ()))
     with open_known_database(args) as session:
         context = options.context() if session is None else session.context
-        facts_of = _no_facts if session is None else session.facts
+        facts_of = _no_facts if session is None else session.full_facts
         done = [
             lint_script(one, options.params, context, facts_of, disabled=disabled, files=read_executed)
             for one in sources
