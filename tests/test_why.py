@@ -145,7 +145,7 @@ class World:
 
     def why(self, text: str, key: int | str) -> Explanation:
         one = self.known(text)
-        second = (lambda: self.reranked(text)) if one.plan.second else None
+        second = (lambda plan, request: self.reranked(text)) if one.plan.second else None
         return why(one.plan, one.request, self.call, key, second=second)
 
     def reranked(self, text: str) -> list[tuple[Any, float, float | None]]:
@@ -1054,11 +1054,11 @@ def test_the_answer_as_lines(world: World) -> None:
     unlike = next(key for key in order[5:] if not world.holds("docs", "word = 'red'", key))
     rank, score = order.index(unlike) + 1, world.why(f"{NEAR} LIMIT 80", unlike).score
     cut = f"with score {score:.6g} it would stand at rank {rank}, and LIMIT 5 cuts it off"
-    near, red = f"{cut} (LIMIT {rank} would let it in)", "fails word = 'red' (WHERE of red)"
+    red = "fails word = 'red' (WHERE of red)"
     assert world.why(text, unlike).lines() == [
-        f"point {unlike} is no hit, for no stage gives it; near: {near}; red: {red}",
+        f"point {unlike} is no hit, for no stage gives it; near: {cut}; red: {red}",
         "  root: near and red do not give it",
-        f"    near: {near}",
+        f"    near: {cut} (LIMIT {rank} would let it into this stage)",
         f"    red: {red}",
     ]
     found = world.why(f"{text} WHERE price < 0", unlike)
@@ -1133,9 +1133,10 @@ def test_a_point_beyond_the_deepest_rank(world: World, monkeypatch: pytest.Monke
 
 def test_limits_that_nobody_wrote(world: World) -> None:
     order = ids(world, f"{NEAR} LIMIT 80")
-    assert "LIMIT 10, Qdrant's default, cuts it off (LIMIT 13 would" in world.why(NEAR, order[12]).reason
+    plain = world.why(NEAR, order[12])
+    assert "LIMIT 10, Qdrant's default, cuts it off (LIMIT 13 would" in plain.lines()[1]
     paged = world.why(f"{NEAR} LIMIT 5 OFFSET 4", order[12])
-    assert "LIMIT 5 OFFSET 4 cuts it off (LIMIT 9 would" in paged.reason
+    assert "LIMIT 5 OFFSET 4 cuts it off (LIMIT 9 would" in paged.lines()[1]
     text = f"{NEAR} FORMULA $score * 2 LIMIT 2"
     inner = world.why(text, order[30]).standings[1]
     assert (inner.label, inner.changes) == ("root before FORMULA", ())
@@ -1143,7 +1144,7 @@ def test_limits_that_nobody_wrote(world: World) -> None:
     grouped = f"QUERY FUSION RRF FROM docs PREFETCH (({NEAR} LIMIT 4)) GROUP BY word SIZE 2"
     worded = ids(world, f"{NEAR} WHERE word IS NOT EMPTY LIMIT 80")
     inner = world.why(grouped, worded[20]).standings[1]
-    assert "LIMIT 4, times SIZE 2, cuts it off (LIMIT 11 would let it in)" in inner.told
+    assert "LIMIT 4, times SIZE 2, cuts it off (LIMIT 11 would let it into this stage)" in inner.told
 
 
 def test_what_hybrid_stands_for() -> None:
@@ -1225,8 +1226,12 @@ def test_a_candidate_that_rerank_cuts_off(world: World) -> None:
     key, _, score = order[7]
     found = world.why(text, key)
     assert (found.outcome, change(found)) == ("reranked", ["TOP 8"])
-    told = f"rank 8 of 20, with score {score:.6g}, and TOP 5 cuts it off (TOP 8 would let it in)"
-    assert found.lines()[:2] == [f"point {key} is no hit: RERANK has it at {told}", f"  RERANK: {told}"]
+    told = f"rank 8 of 20, with score {score:.6g}, and TOP 5 cuts it off"
+    reason, line = (
+        f"point {key} is no hit: RERANK has it at {told}",
+        f"  RERANK: {told} (TOP 8 would let it in)",
+    )
+    assert found.lines()[:2] == [reason, line]
     assert found.lines()[2].startswith(f"    root: rank {first.index(key) + 1} of 20, score ")
     assert [(one.label, one.depth) for one in found.standings] == [("RERANK", 0), ("root", 1)]
     assert ids(world, text.replace("TOP 5", "TOP 8"))[-1] == key
@@ -1240,7 +1245,7 @@ def test_a_point_that_is_no_candidate_of_rerank(world: World) -> None:
     key = ids(world, f"{NEAR} LIMIT 80")[30]
     found = world.why(text, key)
     assert [one.outcome for one in found.standings] == ["not-in-inputs", "cut"]
-    assert "LIMIT 20, the number of candidates, cuts it off (LIMIT 31 would let it in)" in found.reason
+    assert "LIMIT 20, the number of candidates, cuts it off (LIMIT 31 would let it in)" in found.lines()[2]
     one = world.known(text)
     first = why(one.plan, one.request, world.call, ids(world, f"{NEAR} LIMIT 20")[3])
     assert (first.outcome, first.rank) == ("hit", 4)  # of the candidates, as long as no one reranks them

@@ -10,7 +10,8 @@ In the order in which they work:
   `attribution` divides the scores of the hits among the stages, `report` says it all in words.
 * `why` follows one point: `why_trace` has the stages, `point_queries` asks the engine about the point,
   `failed_conditions` about its filters; `why_stage` and `why_group` say what became of it, `placement` where
-  it would stand, `why_changes` what would let it in. `why_result` is the answer.
+  it would stand, `why_changes` what would let it into a stage. `why_ways` tries what would make it a hit, by
+  changes of the query's words (`query_edits`). `why_result` is the answer.
 """
 
 from qql.analysis.attribution import Provenance, provenance
@@ -33,11 +34,22 @@ from qql.analysis.model import (
     Timing,
     Verdict,
 )
+from qql.analysis.query_edits import with_stages
 from qql.analysis.report import analysis_lines, provenance_lines
 from qql.analysis.rerank import second_stage
 from qql.analysis.stage_requests import stage_requests
 from qql.analysis.why import why
-from qql.analysis.why_result import Change, Explanation, FailedCondition, Standing
+from qql.analysis.why_result import (
+    Change,
+    Explanation,
+    FailedCondition,
+    Obstacle,
+    Standing,
+    Way,
+    Ways,
+    WordsChange,
+)
+from qql.analysis.why_ways import Reranking, Rewriting
 from qql.result import StageShare
 
 analysis_dict = Analysis.to_dict
@@ -52,11 +64,14 @@ __all__ = [
     "Explanation",
     "FailedCondition",
     "Move",
+    "Obstacle",
     "Overlap",
     "Provenance",
     "Reached",
     "Reranked",
+    "Reranking",
     "Rescored",
+    "Rewriting",
     "ScoreRange",
     "Scores",
     "SecondStageReport",
@@ -66,6 +81,9 @@ __all__ = [
     "Standing",
     "Timing",
     "Verdict",
+    "Way",
+    "Ways",
+    "WordsChange",
     "analyse",
     "analysis_dict",
     "analysis_lines",
@@ -75,4 +93,5 @@ __all__ = [
     "second_stage",
     "stage_requests",
     "why",
+    "with_stages",
 ]

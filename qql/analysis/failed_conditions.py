@@ -18,7 +18,7 @@ from qql.rest.types import Body
 from qql.schema import Fields
 from qql.syntax.printer import show
 
-__all__ = ["ConditionCheck"]
+__all__ = ["ConditionCheck", "FailedPart"]
 
 
 class ConditionCheck:
@@ -39,11 +39,20 @@ class ConditionCheck:
     def failed(self, run: StageRun) -> tuple[FailedCondition, ...]:
         """What the point fails of the merged filter of a stage."""
         found = [
-            FailedCondition(text, written.stage, written.source, self._note(part))
+            FailedCondition(self._told(part), written.stage, written.source, self._note(part))
             for written in _conditions_of(run, self.plan)
-            for part, text in self._failing_parts(written.condition)
+            for part in self._failing_parts(written.condition)
         ]
         return tuple(dict.fromkeys(found))
+
+    def failed_parts(self, run: StageRun) -> list[FailedPart]:
+        """The same, each with the place in the chain of the stage where it is written."""
+        found = [
+            FailedPart(show(part), written.depth, written.source)
+            for written in _conditions_of(run, self.plan)
+            for part in self._failing_parts(written.condition)
+        ]
+        return list(dict.fromkeys(found))
 
     def _is_true(self, condition: nodes.Condition) -> bool:
         """Whether a condition holds, by what was asked about its leaves."""
@@ -75,8 +84,15 @@ class ConditionCheck:
             return None
         return f"its `{path}` holds {told_kinds(misfit.kinds)}, and {misfit.says()}"
 
-    def _failing_parts(self, condition: nodes.Condition) -> Iterator[tuple[nodes.Condition, str]]:
-        """The smallest parts of a condition that fail, and as QQL."""
+    def _told(self, part: nodes.Condition) -> str:
+        """A part that fails, as QQL; of MIN SHOULD also how much of it holds."""
+        if not isinstance(part, nodes.MinShould):
+            return show(part)
+        held = sum(map(self._is_true, part.conditions))
+        return f"{show(part)}, of which {held} hold{'s' if held == 1 else ''}"
+
+    def _failing_parts(self, condition: nodes.Condition) -> Iterator[nodes.Condition]:
+        """The smallest parts of a condition that fail."""
         match condition:
             case nodes.And():
                 for child in condition.children:
@@ -86,19 +102,28 @@ class ConditionCheck:
             case nodes.Not(child=nodes.Or() as inner) if self._is_true(inner):
                 for child in inner.children:
                     yield from self._failing_parts(nodes.Not(child))
-            case nodes.MinShould() if not self._is_true(condition):
-                held = sum(map(self._is_true, condition.conditions))
-                yield condition, f"{show(condition)}, of which {held} hold{'s' if held == 1 else ''}"
             case _ if not self._is_true(condition):
-                yield condition, show(condition)
+                yield condition
+
+
+class FailedPart(NamedTuple):
+    """A part of a condition that fails, as QQL; ``depth`` says which stage of the chain it is written in."""
+
+    text: str
+    depth: int
+    source: str
 
 
 class _Written(NamedTuple):
-    """A condition, the label of the stage in whose words it stands, and where there."""
+    """A condition, the label of the stage in whose words it stands, and where there.
+
+    ``depth`` is the place of that stage in the chain.
+    """
 
     condition: nodes.Condition
     stage: str
     source: str
+    depth: int
 
 
 def _conditions_of(run: StageRun, plan: QueryPlan) -> Iterator[_Written]:
@@ -108,13 +133,13 @@ def _conditions_of(run: StageRun, plan: QueryPlan) -> Iterator[_Written]:
     """
     if plan.group is not None:
         empty = nodes.IsEmpty(plan.group.name, span=plan.group.span)
-        yield _Written(nodes.Not(empty, span=plan.group.span), plan.root.label, "GROUP BY")
+        yield _Written(nodes.Not(empty, span=plan.group.span), plan.root.label, "GROUP BY", 0)
     known: list[nodes.Condition] = []
-    for given in run.chain:
+    for depth, given in enumerate(run.chain):
         for condition, source in ((given.stage.where, "stage"), (given.where, "reference")):
             if condition is not None and not any(condition is one for one in known):
                 known.append(condition)
-                yield _Written(condition, given.stage.label, source)
+                yield _Written(condition, given.stage.label, source, depth)
 
 
 def _leaves(condition: nodes.Condition) -> Iterator[nodes.Condition]:

@@ -6,7 +6,7 @@ the stage with the point alone; for a rank, by the stage with more slots.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from qql.analysis.engine import Call, Engine
@@ -18,26 +18,30 @@ from qql.analysis.text import digits, joined
 from qql.analysis.why_result import Explanation, Standing
 from qql.analysis.why_stage import standing_in
 from qql.analysis.why_trace import QueryTrace, placed_by
+from qql.analysis.why_ways import Reranking, Rewriting, ways_in
 from qql.compiler.plan import QueryPlan, SecondStage
 from qql.rest.request import Request
 
-__all__ = ["Reranking", "why"]
+__all__ = ["why"]
 
 _MOST_CAUSES = 4
 
-Reranking = Callable[[], Sequence[tuple[Id, float, float | None]]]
-"""All candidates of a RERANK in the order of its model, before OFFSET and TOP: the id, the score of the
-first stage, and that of the model, None where the candidate has no text."""
-
 
 def why(
-    plan: QueryPlan, request: Request, call: Call, point_id: Id, *, second: Reranking | None = None
+    plan: QueryPlan,
+    request: Request,
+    call: Call,
+    point_id: Id,
+    *,
+    second: Reranking | None = None,
+    rewriting: Rewriting | None = None,
 ) -> Explanation:
     """Follow one point through a query whose texts are embedded.
 
     ``point_id`` is an integer or a UUID in any spelling; the answer has the engine's own. ``second`` reranks
-    the candidates of a RERANK, and is called once, where the point exists; without it, the answer is about
-    the candidates only, which are what the request brings. Raises what ``call`` and ``second`` raise.
+    the candidates of a RERANK, and is called where the point exists; without it, the answer is about
+    the candidates only, which are what the request brings. With ``rewriting``, changes of the query are tried
+    that would make the point a hit. Raises what ``call`` and ``second`` raise.
     """
     engine = Engine(plan, request, call)
     found = engine.points([point_id])
@@ -51,7 +55,17 @@ def why(
     trace = QueryTrace(PointQueries(engine, key), analysis)
     standings = tuple(map(standing_in, trace.stages))
     if plan.second is not None and second is not None:
-        return _why_reranked(trace, standings, plan.second, second())
+        told = _why_reranked(trace, standings, plan.second, second(plan, request))
+    else:
+        told = _why_searched(trace, standings)
+    if told.is_hit or rewriting is None:
+        return told
+    return replace(told, ways=ways_in(trace, rewriting, call, second))
+
+
+def _why_searched(trace: QueryTrace, standings: tuple[Standing, ...]) -> Explanation:
+    """The answer where the root's list has the hits."""
+    key, analysis = trace.key, trace.analysis
     place = place_of(analysis.hits, key)
     if place is None:
         return Explanation(key, standings[0].outcome, _reason_text(trace, standings), standings=standings)
@@ -94,7 +108,7 @@ def _why_reranked(
     # Without TOP, the number of candidates is LIMIT and OFFSET, so that another OFFSET has others.
     made = trace.plan.root.limit == offset + top
     mine = _beyond_page(mine, rank, Slots(offset + top, "TOP", top, offset, fixed=rank <= offset and made))
-    reason = f"point {key} is no hit: RERANK has it at {mine.told}"
+    reason = f"point {key} is no hit: RERANK has it at {mine.text}"
     return Explanation(key, mine.outcome, reason, standings=(mine, *below))
 
 
@@ -113,10 +127,10 @@ def _beyond_page(mine: Standing, rank: int, slots: Slots) -> Standing:
 def _reason_text(trace: QueryTrace, standings: Sequence[Standing]) -> str:
     """Why the point is no hit, by the stages that did not give it."""
     if standings[0].outcome != "not-in-inputs":
-        return f"point {trace.key} is no hit: {standings[0].told}"
+        return f"point {trace.key} is no hit: {standings[0].text}"
     causes: dict[str, list[str]] = {}
     for at in _sources(trace, standings):
-        causes.setdefault(standings[at].told, []).append(standings[at].label)
+        causes.setdefault(standings[at].text, []).append(standings[at].label)
     if len(causes) == 1:
         ((text, labels),) = causes.items()
         verb = "does" if len(labels) == 1 else "do"

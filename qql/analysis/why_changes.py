@@ -15,7 +15,10 @@ from qql.rest.fusion import f32
 from qql.rest.limits import U32
 from qql.rest.types import Body, JsonObject
 
-__all__ = ["exact_changes", "looser_thresholds", "room_for", "verified_changes"]
+__all__ = ["MOST_CANDIDATES", "exact_changes", "looser_thresholds", "room_for", "verified_changes"]
+
+MOST_CANDIDATES = 500
+"""More candidates of MMR are not tried: it compares each with each."""
 
 
 def verified_changes(stage: StageTrace, changes: tuple[Change, ...], body: Body) -> tuple[Change, ...]:
@@ -24,6 +27,8 @@ def verified_changes(stage: StageTrace, changes: tuple[Change, ...], body: Body)
     None where that cannot be said: among equals chance decides, GROUP BY has slots of its own, and HYBRID
     and a trailing FORMULA take more candidates for a greater LIMIT.
     """
+    if stage.trace.tries_whole:
+        return changes
     made = any(one.run.stage.origin for one in (stage, *stage.inputs))
     if not changes or made or stage.makes_groups or stage.depends_on_chance:
         return ()
@@ -52,6 +57,8 @@ def room_for(
     if mmr is None or "candidates_limit" not in mmr:
         return taken, {**body, "limit": max(limit, place.last)}
     most = max(slots.count, place.last)
+    if most > max(slots.count, MOST_CANDIDATES):
+        return None
     wider = {**body, "query": {**body["query"], "mmr": {**mmr, "candidates_limit": most}}}
     found = place_of(stage.point.queries(exact_search(wider) | {"limit": most})[0], stage.key)
     chosen = stage.slots.changes_for(Placement.alone(found[0])) if found else None

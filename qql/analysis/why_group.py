@@ -96,6 +96,9 @@ def _verified_changes(root: StageTrace, place: _Place) -> tuple[Change, ...]:
     slots = root.slots
     taken = slots.limit + slots.offset
     paged = replace(slots, count=taken).changes_for(Placement.alone(place.rank))
+    sized = [] if place.inside is None else [Change("SIZE", place.inside)]
+    if root.trace.tries_whole:
+        return (*(paged or ()), *sized)
     made = any(one.run.stage.origin for one in root.inputs)
     if paged is None or (made and place.rank > taken) or root.depends_on_chance:
         return ()
@@ -103,7 +106,7 @@ def _verified_changes(root: StageTrace, place: _Place) -> tuple[Change, ...]:
     changed |= {} if place.inside is None else {"group_size": place.inside}
     if not any(root.key in _member_ids(one) for one in root.point.groups(**changed)):
         return ()
-    return (*paged, *([] if place.inside is None else [Change("SIZE", place.inside)]))
+    return (*paged, *sized)
 
 
 def _member_ids(group: Body) -> list[Id]:

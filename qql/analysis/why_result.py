@@ -9,7 +9,7 @@ from qql.analysis.model import Id
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 
-__all__ = ["Change", "Explanation", "FailedCondition", "Standing"]
+__all__ = ["Change", "Explanation", "FailedCondition", "Obstacle", "Standing", "Way", "Ways", "WordsChange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Standing:
         """The changes as a sentence: ``LIMIT 73 would let it in``."""
         if not self.changes:
             return None
-        return f"{' and '.join(map(str, self.changes))} would let it in"
+        into = "into this stage" if self.path else "in"
+        return f"{' and '.join(map(str, self.changes))} would let it {into}"
 
     @property
     def told(self) -> str:
@@ -94,12 +95,88 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsChange:
+    """A change of the words of a query, as text, and in its parts.
+
+    ``word`` is the clause or the option, ``value`` what it is to say. Of WHERE, ``condition`` is what is left
+    out. ``stage`` is the name of the stage, None for the query; ``source`` says whether it is changed in the
+    ``stage``'s own words or at its ``reference`` in PREFETCH.
+    """
+
+    text: str
+    word: str
+    value: int | float | str | None
+    condition: str | None
+    stage: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Changes that together make the point a hit, tried: it then is hit ``rank`` of those up to ``last``.
+
+    ``steady``: it was a hit each time; otherwise the order of equals decides. ``statement`` is the changed
+    query, as QQL.
+    """
+
+    changes: tuple[WordsChange, ...]
+    rank: int
+    last: int
+    steady: bool
+    statement: str
+
+    def __str__(self) -> str:
+        chance = "" if self.steady else ", but chance decides, among equals"
+        texts = ", ".join(one.text for one in self.changes)
+        return f"{texts} (tried: hit {self.rank} of {self.last}{chance})"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What no change of a query's words takes away, and the label of the stage where it stands."""
+
+    stage: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What would make a point a hit: ``found``, each in the same number of changes, the fewest that do.
+
+    ``tries`` is how many changed queries were run for that; ``stopped``: there was more to try. ``obstacles``
+    are what kept the point out where nothing could be changed.
+    """
+
+    found: tuple[Way, ...]
+    tries: int
+    stopped: bool
+    obstacles: tuple[Obstacle, ...]
+
+    def lines(self) -> list[str]:
+        """As text: a line for each way, or one that says that there is none."""
+        if self.found:
+            first, *others = self.found
+            more = (f"{'or by':>{len(_MADE)}} {one}" for one in others[: _SHOWN_WAYS - 1])
+            return [f"{_MADE} {first}", *more]
+        why = "; ".join(f"{one.stage}: {one.text}" if one.stage else one.text for one in self.obstacles)
+        said = f": {why}" if why else ""
+        if self.stopped:
+            return [f"of {self.tries} changed queries that were tried, none makes it a hit{said}"]
+        return [f"no LIMIT, threshold or filter of this query makes it a hit{said}"]
+
+
+_SHOWN_WAYS = 3
+_MADE = "made a hit by"
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The answer to WHY and WHY NOT. ``rank`` and ``score`` are those of the hit, None where it is none.
 
     ``outcome`` is ``hit``, ``no-point``, or that of the first standing; ``reason`` says it in a sentence.
     ``standings`` has the root first, then the stages in the order of the request; where RERANK is followed
-    too, it stands before the root, with the label ``RERANK``, and all others one deeper.
+    too, it stands before the root, with the label ``RERANK``, and all others one deeper. ``ways`` are what
+    would make the point a hit; None where it is one, or the query can be changed by nobody here.
     """
 
     id: Id
@@ -108,6 +185,7 @@ class Explanation:
     rank: int | None = None
     score: float | None = None
     standings: tuple[Standing, ...] = field(default=())
+    ways: Ways | None = None
 
     @property
     def is_hit(self) -> bool:
@@ -115,11 +193,16 @@ class Explanation:
         return self.outcome == "hit"
 
     def lines(self) -> list[str]:
-        """The answer as text: the reason, then a line for each stage."""
+        """The answer as text: the reason, what would make it a hit, then a line for each stage."""
         return [
             self.reason,
-            *(f"{'  ' * (one.depth + 1)}{one.label}: {one.told}" for one in self.standings),
+            *(self.ways.lines() if self.ways else ()),
+            *(f"{'  ' * (one.depth + 1)}{one.label}: {self._told(one)}" for one in self.standings),
         ]
+
+    def _told(self, standing: Standing) -> str:
+        """What is said of a stage; what lets the point into the hits is said before."""
+        return standing.told if standing.path or self.ways is None else standing.text
 
     def to_dict(self) -> JsonObject:
         """As JSON data: the fields; ``standings`` and their ``failed`` and ``changes`` are objects."""

@@ -305,11 +305,21 @@ def _below_threshold(
     if place.rank is not None:
         text += f", and without that it would stand at rank {place.rank}"
     changes: tuple[Change, ...] = ()
-    for value in looser_thresholds(before, threshold) if place.rank is not None else ():
+    for value in _looser_thresholds(stage, before) if place.rank is not None else ():
         room = room_for(stage, slots, place, {**body, "score_threshold": value})
         if room and not changes:
             changes = verified_changes(stage, (Change("SCORE THRESHOLD", value), *room[0]), room[1])
     return stage.standing("below-threshold", text, place.rank, place.score, changes)
+
+
+def _looser_thresholds(stage: StageTrace, before: Sequence[float]) -> list[float]:
+    """Thresholds that may let the point in; where they are not tried in the stage, that of its direction."""
+    body = stage.run.body
+    values = looser_thresholds(before, body["score_threshold"])
+    if not stage.trace.tries_whole or len(values) < 2:
+        return values
+    alone = [stage.point.alone({**body, "score_threshold": value}) for value in values]
+    return [value for value, one in zip(values, alone, strict=True) if stage.point.gives(one)] or values
 
 
 def _left_to_chance(stage: StageTrace, place: Placement) -> Standing:

@@ -20,9 +20,13 @@ __all__ = ["QueryTrace", "StageTrace", "placed_by"]
 
 
 class QueryTrace:
-    """A query whose stages were run, and the point that is looked for. ``stages`` has the root first."""
+    """A query whose stages were run, and the point that is looked for. ``stages`` has the root first.
 
-    def __init__(self, point: PointQueries, analysis: Analysis) -> None:
+    ``tries_whole``: what would let the point into a stage is not tried there, since all of the query will be.
+    """
+
+    def __init__(self, point: PointQueries, analysis: Analysis, *, tries_whole: bool = False) -> None:
+        self.tries_whole = tries_whole
         self.point, self.key = point, point.key
         self.analysis, self.plan = analysis, analysis.plan
         self.conditions = ConditionCheck(point, [report.run for report in analysis.stages])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -9,11 +10,11 @@ from typing import NamedTuple, Protocol
 from qql.errors import QQLError, QQLModelError, fail
 from qql.models import model_errors
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
-from qql.rest.inference_objects import Path, is_text, places_of
+from qql.rest.inference_objects import Path, Place, is_text, places_of
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
-__all__ = ["EmbedderProvider", "embed_request"]
+__all__ = ["EmbedderProvider", "embed_request", "embedded_values", "with_embedded"]
 
 
 class EmbedderProvider(Protocol):
@@ -66,6 +67,27 @@ def embed_request(
             for path in paths
         ]
     return replace(request, body=_with_values(request.body, edits)) if edits else request
+
+
+def embedded_values(request: Request, embedded: Request) -> dict[str, Json]:
+    """What `embed_request` has put in the place of each inference object of a request, by the object."""
+    found: dict[str, Json] = {}
+    for place in places_of(request):
+        value: Json = embedded.body
+        for key in place.path:
+            value = value[key]
+        found[_key_of(place)] = value
+    return found
+
+
+def with_embedded(request: Request, known: Mapping[str, Json]) -> Request:
+    """A request of the same texts as another one with the vectors that were made for that one."""
+    edits = [(place.path, known[_key_of(place)]) for place in places_of(request)]
+    return replace(request, body=_with_values(request.body, edits)) if edits else request
+
+
+def _key_of(place: Place) -> str:
+    return json.dumps(place.object, sort_keys=True, default=repr)
 
 
 # -- calling the models

@@ -11,9 +11,13 @@ import orjson
 from qql import nodes
 from qql.analysis.explain import advice_lines
 from qql.backends.base import Backend
-from qql.compiler.plan import QueryPlan
+from qql.compiler.emit_queries import emit_query
+from qql.compiler.empty_lists import said_in_reads
+from qql.compiler.plan import Context, QueryPlan
+from qql.compiler.planner import plan_query
 from qql.compiler.scalars import point_id, scalar_value
 from qql.compiler.script import Compiled
+from qql.models.embed_request import embedded_values, with_embedded
 from qql.models.rerank_hits import page_of, rank_candidates
 from qql.models.rerankers import Rerankers
 from qql.rest.request import Request
@@ -22,7 +26,7 @@ from qql.result import Hit, Result, StageShare
 from qql.session.answers import result_of
 
 if TYPE_CHECKING:
-    from qql.analysis import Analysis, Provenance, SecondStageReport
+    from qql.analysis import Analysis, Provenance, Rewriting, SecondStageReport
 
 __all__ = ["Introspection", "Shares", "text_or_json"]
 
@@ -34,13 +38,15 @@ Shares = dict[int | str, tuple[StageShare, ...]]
 class Introspection:
     """A compiled query and what it is run with; ``request`` is its own, with its texts embedded.
 
-    All methods raise what ``backend`` and ``rerankers`` raise.
+    ``context`` is what a changed query is planned by. All methods raise what ``backend`` and ``rerankers``
+    raise.
     """
 
     compiled: Compiled
     request: Request
     backend: Backend
     rerankers: Rerankers
+    context: Context
 
     @property
     def plan(self) -> QueryPlan:
@@ -75,15 +81,16 @@ class Introspection:
             times if runs else (),
         )
 
-    def candidates(self) -> list[Hit]:
-        """The hits of the query without its RERANK, with the texts that it reads."""
+    def candidates(self, plan: QueryPlan | None = None, request: Request | None = None) -> list[Hit]:
+        """The hits of the query without its RERANK, with the texts that it reads; or those of another one."""
         query = nodes.subject(self.compiled.statement)
-        return result_of(replace(self.compiled, statement=query), self.backend.call(self.request)).hits
+        compiled = replace(self.compiled, statement=query, plan=plan or self.plan)
+        return result_of(compiled, self.backend.call(request or self.request)).hits
 
-    def reranked(self) -> list[tuple[int | str, float, float | None]]:
-        """All candidates of RERANK in its order: the id, and both scores."""
-        assert self.plan.second is not None
-        found = rank_candidates(self.candidates(), self.plan.second, self.rerankers)
+    def reranked(self, plan: QueryPlan, request: Request) -> list[tuple[int | str, float, float | None]]:
+        """All candidates of the RERANK of a plan in its order: the id, and both scores."""
+        assert plan.second is not None
+        found = rank_candidates(self.candidates(plan, request), plan.second, self.rerankers)
         return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
     def explain_analyze(self, statement: nodes.Explain) -> Result:
@@ -108,8 +115,25 @@ class Introspection:
         from qql.analysis import why
 
         second = None if self.plan.second is None else self.reranked
-        found = why(self.plan, self.request, self.backend.call, point_id(statement.id), second=second)
+        key, rewriting = point_id(statement.id), self.rewriting()
+        found = why(self.plan, self.request, self.backend.call, key, second=second, rewriting=rewriting)
         return text_or_json(found.lines(), found.to_dict(), statement)
+
+    def rewriting(self) -> Rewriting:
+        """The query, to be changed. Its texts are not embedded again: no change is one of a text."""
+        from qql.analysis import Rewriting, with_stages
+
+        query = nodes.subject(self.compiled.statement)
+        assert isinstance(query, nodes.Query)
+        known = embedded_values(self.compiled.requests[0], self.request)
+
+        def plan(changed: nodes.Query) -> tuple[QueryPlan, Request]:
+            context = replace(self.context, warnings=[])
+            with said_in_reads(context):
+                made = plan_query(changed, context)
+            return made, with_embedded(emit_query(made), known)
+
+        return Rewriting(with_stages(query, self.context.stages.values()), plan)
 
     def answer_and_shares(self) -> tuple[Json, Shares]:
         """The query's answer, and what each stage has to do with each of its hits, by their ids.

@@ -381,7 +381,7 @@ class Session:
         check_preconditions(statement, collection, self.backend, self._schema_now)
         requests = [self._embedded(request) for request in compiled.requests]
         if isinstance(statement, nodes.Query) and statement.provenance is not None:
-            return Introspection(compiled, requests[0], self.backend, self.rerankers).answer_and_shares()
+            return self._introspection(compiled, requests[0]).answer_and_shares()
         answers = [self.backend.call(request) for request in requests]
         check_answer(statement, collection, answers[0])
         return answers[0], {}
@@ -434,8 +434,9 @@ class Session:
             return self._introspection(compiled).explain_analyze(statement)
         return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
 
-    def _introspection(self, compiled: Compiled) -> Introspection:
-        return Introspection(compiled, self._embedded(compiled.requests[0]), self.backend, self.rerankers)
+    def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
+        request = embedded or self._embedded(compiled.requests[0])
+        return Introspection(compiled, request, self.backend, self.rerankers, self.context)
 
     def _list_stages(self) -> Result:
         ctes = self.context.stages.values()

@@ -1,0 +1,230 @@
+"""Which words of a query a stage of its request comes from, and the query with some of them changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from qql import nodes
+from qql.analysis.model import Path
+from qql.compiler.plan import stage_key
+from qql.syntax.printer import show
+
+__all__ = ["Edit", "Place", "edited", "places_in", "with_stages", "without_parts"]
+
+Address = tuple[str | int, ...]
+"""Where a stage is written: the name of a CTE, or ``""`` for the query, then positions in PREFETCH."""
+
+
+class Place(NamedTuple):
+    """The words of a stage: where they stand, and the reference that adds to them, by its own address.
+
+    ``made``: nobody wrote the stage; the words are those of the HYBRID or FORMULA that it comes from.
+    """
+
+    address: Address
+    reference: Address | None = None
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a query's words: a clause, an option, or a part of WHERE that is left out.
+
+    ``address`` is that of the stage, or of a reference in PREFETCH where ``in_reference`` is true. ``value``
+    is None where the clause is left out; ``part`` is what is left out of WHERE, as QQL. ``label`` is the
+    name of the stage. ``widened``: the value is more than was said to be needed.
+    """
+
+    address: Address
+    word: str
+    value: int | float | str | bool | None = None
+    part: str | None = None
+    in_reference: bool = False
+    label: str = field(default="root", compare=False)
+    widened: bool = field(default=False, compare=False)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What another edit must have in common to take its place."""
+        return self.address, self.in_reference, self.word, self.part
+
+
+# ------------------------------------------------------------------------------------ places
+
+
+def with_stages(query: nodes.Query, defined: Iterable[nodes.Cte]) -> nodes.Query:
+    """The query with the stages that DEFINE has made among its own; its own go before them."""
+    own = {stage_key(cte.name) for cte in query.ctes}
+    used = _names_below(query, {stage_key(cte.name): cte.stage for cte in (*defined, *query.ctes)})
+    more = tuple(cte for cte in defined if stage_key(cte.name) in used - own)
+    return replace(query, ctes=(*more, *query.ctes)) if more else query
+
+
+def _names_below(query: nodes.Query, known: dict[str, nodes.Query]) -> set[str]:
+    found: set[str] = set()
+    todo = [query]
+    while todo:
+        for ref in todo.pop().prefetch:
+            if isinstance(ref.stage, nodes.Query):
+                todo.append(ref.stage)
+            elif (key := stage_key(ref.stage)) not in found and key in known:
+                found.add(key)
+                todo.append(known[key])
+    return found
+
+
+def places_in(query: nodes.Query) -> dict[Path, Place]:
+    """The place of each stage, by its path in the request. All stages that it uses are its own CTEs."""
+    ctes = {stage_key(cte.name): cte.stage for cte in query.ctes}
+    found: dict[Path, Place] = {}
+    todo: list[tuple[Path, nodes.Query, Place]] = [((), query, Place(("",)))]
+    while todo:
+        path, stage, place = todo.pop()
+        found[path] = place
+        made = Place(place.address, None, made=True)
+        if stage.formula is not None and (stage.target is not None or stage.fusion is not None):
+            path = (*path, 0)  # what the trailing FORMULA rescores
+            found[path] = made
+        first = 0
+        if isinstance(stage.target, nodes.Hybrid):
+            found |= {(*path, 0): made, (*path, 1): made}
+            first = 2
+        for at, ref in enumerate(stage.prefetch):
+            inner, address = ref.stage, (*place.address, at)
+            if isinstance(inner, nodes.Name):
+                key = stage_key(inner)
+                todo.append(((*path, first + at), ctes[key], Place((key,), address)))
+            else:
+                todo.append(((*path, first + at), inner, Place(address, address)))
+    return found
+
+
+# ------------------------------------------------------------------------------------ edits
+
+
+def edited(query: nodes.Query, edits: Iterable[Edit]) -> nodes.Query:
+    """The query with all of the edits."""
+    for edit in edits:
+        query = _at(query, edit.address, edit)
+    return query
+
+
+def _at(query: nodes.Query, address: Address, edit: Edit) -> nodes.Query:
+    owner, *rest = address
+    if owner == "":
+        return _below(query, rest, edit)
+    ctes = [
+        replace(cte, stage=_below(cte.stage, rest, edit)) if stage_key(cte.name) == owner else cte
+        for cte in query.ctes
+    ]
+    return replace(query, ctes=tuple(ctes))
+
+
+def _below(stage: nodes.Query, rest: list[str | int], edit: Edit) -> nodes.Query:
+    if not rest:
+        return _CLAUSES.get(edit.word, _with_option)(stage, edit)
+    at, *more = rest
+    refs = list(stage.prefetch)
+    ref = refs[int(at)]
+    if not more and edit.in_reference:
+        refs[int(at)] = _edited_reference(ref, edit)
+    else:
+        assert isinstance(ref.stage, nodes.Query)
+        refs[int(at)] = replace(ref, stage=_below(ref.stage, more, edit))
+    return replace(stage, prefetch=tuple(refs))
+
+
+def _edited_reference(ref: nodes.Ref, edit: Edit) -> nodes.Ref:
+    if edit.word == "WHERE":
+        return replace(ref, where=without_parts(ref.where, edit.part))
+    assert edit.word == "SCORE THRESHOLD"
+    return replace(ref, threshold=_scalar(edit))
+
+
+def _scalar(edit: Edit) -> nodes.Scalar | None:
+    return None if edit.value is None else nodes.Scalar(edit.value)
+
+
+def _with_limit(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    return replace(stage, limit=_scalar(edit))
+
+
+def _with_offset(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    return replace(stage, offset=_scalar(edit) if edit.value else None)
+
+
+def _with_threshold(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    return replace(stage, threshold=_scalar(edit))
+
+
+def _with_condition(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    return replace(stage, where=without_parts(stage.where, edit.part))
+
+
+def _with_size(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    assert stage.group is not None
+    return replace(stage, group=replace(stage.group, size=_scalar(edit)))
+
+
+def _with_top(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    assert stage.rerank is not None
+    return replace(stage, rerank=replace(stage.rerank, top=_scalar(edit)))
+
+
+def _with_candidates(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    if isinstance(stage.target, nodes.Mmr):
+        return replace(stage, target=replace(stage.target, candidates=_scalar(edit)))
+    return _with_option(stage, replace(edit, word="mmr_candidates"))
+
+
+def _with_start(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    assert isinstance(stage.target, nodes.OrderBy)
+    return replace(stage, target=replace(stage.target, start=_scalar(edit)))
+
+
+def _with_option(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    others = tuple(one for one in stage.params if one.name.lower() != edit.word)
+    option = nodes.Option(edit.word, edit.value)
+    return replace(stage, params=(*others, option))
+
+
+_CLAUSES: dict[str, Callable[[nodes.Query, Edit], nodes.Query]] = {
+    "LIMIT": _with_limit,
+    "OFFSET": _with_offset,
+    "SCORE THRESHOLD": _with_threshold,
+    "WHERE": _with_condition,
+    "SIZE": _with_size,
+    "TOP": _with_top,
+    "CANDIDATES": _with_candidates,
+    "START FROM": _with_start,
+}
+"""How each clause is changed; any other word is an option of PARAMS."""
+
+
+def without_parts(condition: nodes.Condition | None, part: str | None) -> nodes.Condition | None:
+    """A condition without one of the parts that AND joins in it, given as QQL; None where nothing is left.
+
+    ``NOT (a OR b)`` is taken for what it says: NOT a AND NOT b.
+    """
+    match condition:
+        case None:
+            return None
+        case _ if show(condition) == part:
+            return None
+        case nodes.And(children=children):
+            return _joined(without_parts(one, part) for one in children)
+        case nodes.Not(child=nodes.Not(child=inner)):
+            return without_parts(inner, part)
+        case nodes.Not(child=nodes.Or(children=children)):
+            rest = [(one, without_parts(nodes.Not(one), part)) for one in children]
+            if all(new == nodes.Not(old) for old, new in rest):
+                return condition
+            return _joined(new for _, new in rest)
+    return condition
+
+
+def _joined(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | None:
+    kept = tuple(one for one in conditions if one is not None)
+    return nodes.And(kept) if len(kept) > 1 else kept[0] if kept else None

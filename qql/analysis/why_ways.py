@@ -1,0 +1,409 @@
+"""What would make a point a hit of the whole query: as few changes of its words as it takes, each tried.
+
+What keeps the point out of one stage is known (`why_stage`), and so is what lets it in there. But in the
+stages above, it then stands somewhere else. So the query is run with the change, and the point is followed
+again, until it is a hit or nothing more is to be changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import NamedTuple
+
+from qql import nodes
+from qql.analysis.engine import Call, Engine
+from qql.analysis.measure import analyse
+from qql.analysis.model import Id, Path
+from qql.analysis.placement import Placement
+from qql.analysis.point_queries import DEEPEST, PointQueries, place_of
+from qql.analysis.query_body import mmr_of
+from qql.analysis.query_edits import Edit, Place, edited, places_in
+from qql.analysis.why_changes import MOST_CANDIDATES
+from qql.analysis.why_result import Change, Obstacle, Standing, Way, Ways, WordsChange
+from qql.analysis.why_stage import standing_in
+from qql.analysis.why_trace import QueryTrace, StageTrace
+from qql.compiler.plan import QueryPlan
+from qql.compiler.planner import OVERSAMPLING
+from qql.errors import QQLError
+from qql.rest.request import Request
+from qql.syntax.printer import show
+
+__all__ = ["Reranking", "Rewriting", "ways_in"]
+
+Reranking = Callable[[QueryPlan, Request], Sequence[tuple[Id, float, float | None]]]
+"""All candidates of a RERANK in the order of its model, before OFFSET and TOP: the id, the score of the
+first stage, and that of the model, None where the candidate has no text."""
+
+_MOST_TRIES = 60
+"""Changed queries that are run for one point."""
+_MOST_RERANKED = 12
+"""The same where each is reranked by a model."""
+_MOST_WAYS = 5
+_MOST_STEPS = 16
+"""Changes in turn on the way from one stage to the hits."""
+_AGAIN = 2
+"""How often a query is asked again that has the point, since the order of equals changes each time."""
+_ROOT: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A query's tree, and how a changed one becomes a request whose texts are embedded.
+
+    The stages that the query uses are its own (`with_stages`). ``plan`` raises `QQLError`.
+    """
+
+    query: nodes.Query
+    plan: Callable[[nodes.Query], tuple[QueryPlan, Request]]
+
+
+def ways_in(
+    trace: QueryTrace,
+    rewriting: Rewriting,
+    call: Call,
+    second: Reranking | None = None,
+) -> Ways:
+    """The smallest sets of changes, each of which makes the point a hit.
+
+    ``trace`` is that of the query as it is. First each stage that could give the point and
+    does not is opened alone, then two of them together, and so on while that could take fewer changes than
+    what is found. Raises what ``call`` and ``second`` raise.
+    """
+    return _Search(trace, rewriting, call, second).run()
+
+
+class _Budget(Exception):
+    """As many changed queries as may be were run."""
+
+
+class _Place(NamedTuple):
+    """Where the point is among the hits: its rank, that of the last hit, and whether it is there each time."""
+
+    rank: int
+    last: int
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Edits that make the point a hit, and where it then is."""
+
+    edits: tuple[Edit, ...]
+    place: _Place
+
+
+def _preference(found: _Found) -> tuple[object, ...]:
+    """Those first whose hit does not hang on chance, then those that leave conditions alone, or take less."""
+    dropped = sum(edit.word == "WHERE" for edit in found.edits)
+    slots = sum(edit.value for edit in found.edits if isinstance(edit.value, int))
+    return not found.place.steady, dropped, slots
+
+
+class _Search:
+    def __init__(
+        self,
+        trace: QueryTrace,
+        rewriting: Rewriting,
+        call: Call,
+        second: Reranking | None,
+    ) -> None:
+        self.base = trace
+        self.rewriting, self.call, self.second = rewriting, call, second
+        self.key = trace.key
+        self.places = places_in(rewriting.query)
+        self.known: dict[frozenset[Edit], _Trial | None] = {}
+        self.tries = 0
+        self.obstacles: dict[Path, Obstacle] = {}
+        self.entries: dict[Path, frozenset[tuple[object, ...]]] = {}
+        self.found: dict[frozenset[Edit], _Found] = {}
+
+    def run(self) -> Ways:
+        """All that was found; also where it had to be stopped."""
+        stopped = False
+        try:
+            self.try_all()
+        except _Budget:
+            stopped = True
+        return Ways(tuple(self.ways()), self.tries, stopped, tuple(self.obstacles.values()))
+
+    # -- which stages are opened together
+
+    def try_all(self) -> None:
+        closed = self.closed_stages()
+        for path in closed:
+            self.open((path,))
+        usable = [path for path in closed if path in self.entries]
+        for count in range(2, len(usable) + 1):
+            for paths in combinations(usable, count):
+                least = len(frozenset().union(*(self.entries[path] for path in paths)))
+                if least < self.fewest:
+                    self.open(paths)
+
+    @property
+    def fewest(self) -> float:
+        """The number of changes of the smallest set that is found."""
+        return min((len(one.edits) for one in self.found.values()), default=math.inf)
+
+    def closed_stages(self) -> list[Path]:
+        """The stages that do not give the point although they could; the root first, where it is one.
+
+        A point that the root has and that is no hit yet was left out by OFFSET or RERANK.
+        """
+        closed = [
+            stage.run.paths[0]
+            for stage in self.base.stages
+            if not stage.place() and (not stage.inputs or any(one.place() for one in stage.inputs))
+        ]
+        return closed if self.base.stages[0].place() is None else list(dict.fromkeys([_ROOT, *closed]))
+
+    def open(self, paths: Sequence[Path]) -> None:
+        """Changes what keeps the point out of some stages, then of those above them, up to the hits."""
+        above = {path[:depth] for path in paths for depth in range(len(path) + 1)}
+        way = sorted(above, key=len, reverse=True)
+        edits: dict[tuple[object, ...], Edit] = {}
+        for _ in range(_MOST_STEPS):
+            trial = self.trial(edits.values())
+            if trial is None:
+                return
+            entered = paths[0] != _ROOT and all(trial.gives(path) for path in paths)
+            if len(paths) == 1 and (entered or (paths[0] == _ROOT and edits)):
+                self.entries.setdefault(paths[0], frozenset(edits))
+            if edits and trial.place is not None and (trial.place.steady or not self.more(trial, way, edits)):
+                self.entries.setdefault(paths[0], frozenset(edits))
+                self.add(trial, tuple(edits.values()))
+                return
+            more = self.more(trial, way, edits)
+            if not more or len(edits) > self.fewest:
+                return
+            edits |= {edit.key: edit for edit in _wider_first(more, edits)}
+
+    def more(self, trial: _Trial, way: Sequence[Path], edits: dict[tuple[object, ...], Edit]) -> list[Edit]:
+        """What lets the point into the next stage on its way, as far as that was not changed already."""
+        for path in way:
+            if path != _ROOT and trial.gives(path):
+                continue
+            obstacle, found = trial.openings(path)
+            if obstacle is not None:
+                self.obstacles.setdefault(path, obstacle)
+            return [one for one in found if edits.get(one.key) != one]
+        return []
+
+    # -- trying
+
+    def trial(self, edits: Iterable[Edit]) -> _Trial | None:
+        """The query with the edits; None where it cannot be, or is refused."""
+        given = frozenset(edits)
+        if given in self.known:
+            return self.known[given]
+        if not given:
+            plan, request = self.base.plan, self.base.point.engine.request
+            trial: _Trial | None = _Trial(self, plan, request)
+        else:
+            if self.tries >= (_MOST_RERANKED if self.second else _MOST_TRIES):
+                raise _Budget
+            self.tries += 1
+            trial = self.tried(given)
+        self.known[given] = trial
+        return trial
+
+    def tried(self, edits: frozenset[Edit]) -> _Trial | None:
+        try:
+            trial = _Trial(self, *self.rewriting.plan(edited(self.rewriting.query, edits)))
+            _ = trial.place
+        except QQLError as exc:
+            text = f"with {' and '.join(sorted(_text_of(one) for one in edits))}: {exc.message}"
+            self.obstacles.setdefault((-1,), Obstacle("", text))
+            return None
+        return trial
+
+    def add(self, trial: _Trial, edits: tuple[Edit, ...]) -> None:
+        """Notes what makes the point a hit, without what is not needed for it."""
+        for one in edits:
+            if len(edits) > 1:
+                less = tuple(other for other in edits if other is not one)
+                without = self.trial(less)
+                if without is not None and without.place is not None and without.place.steady:
+                    edits, trial = less, without
+        assert trial.place is not None
+        self.found.setdefault(frozenset(edits), _Found(edits, trial.place))
+
+    def ways(self) -> Iterator[Way]:
+        """The smallest sets, those of the same clauses once, and the best of them first."""
+        fewest = self.fewest
+        best = [one for one in self.found.values() if len(one.edits) == fewest]
+        best.sort(key=_preference)
+        different = {frozenset(edit.key for edit in one.edits): one for one in reversed(best)}
+        for one in sorted(different.values(), key=_preference)[:_MOST_WAYS]:
+            statement = show(edited(self.rewriting.query, one.edits))
+            changes = tuple(map(_told, sorted(one.edits, key=lambda edit: -len(edit.address))))
+            yield Way(changes, one.place.rank, one.place.last, one.place.steady, statement)
+
+
+class _Trial:
+    """A changed query: where the point is among its hits, and what keeps it out of its stages."""
+
+    def __init__(self, search: _Search, plan: QueryPlan, request: Request) -> None:
+        self.search, self.plan, self.request = search, plan, request
+
+    @cached_property
+    def place(self) -> _Place | None:
+        """Where the point is among the hits, as a person gets them."""
+        found = self._ask()
+        if found is None or self.plan.second is not None:
+            return found and _Place(*found, True)
+        return _Place(*found, all(self._ask() is not None for _ in range(_AGAIN)))
+
+    def _ask(self) -> tuple[int, int] | None:
+        search = self.search
+        if self.plan.second is not None and search.second is not None:
+            order = [one[0] for one in search.second(self.plan, self.request)]
+            first, top = self.plan.second.offset, self.plan.second.top
+            hits = order[first : None if top is None else first + top]
+        else:
+            answer = search.call(self.request)
+            first = self.plan.offset or 0
+            if "groups" in answer:
+                hits = [hit["id"] for group in answer["groups"][first:] for hit in group["hits"]]
+                first = 0
+            else:
+                hits = [hit["id"] for hit in answer["points"]]
+        rank = next((rank for rank, one in enumerate(hits, first + 1) if one == search.key), None)
+        return None if rank is None else (rank, first + len(hits))
+
+    @cached_property
+    def trace(self) -> QueryTrace:
+        """Its stages, run."""
+        engine = Engine(self.plan, self.request, self.search.call)
+        analysis = analyse(self.plan, self.request, self.search.call, runs=0)
+        return QueryTrace(PointQueries(engine, self.search.key), analysis, tries_whole=True)
+
+    def stage(self, path: Path) -> StageTrace:
+        """The stage at a place in the request."""
+        return next(one for one in self.trace.stages if path in one.run.paths)
+
+    def gives(self, path: Path) -> bool:
+        """Whether a stage gives the point."""
+        return self.stage(path).place() is not None
+
+    def openings(self, path: Path) -> tuple[Obstacle | None, list[Edit]]:
+        """The edits that let the point into a stage, or what no edit changes."""
+        stage = self.stage(path)
+        standing = standing_in(stage)
+        if path == _ROOT and standing.outcome == "found" and self.plan.second is not None:
+            return self._openings_of_second()
+        place = self.search.places[path]
+        if standing.outcome == "filtered":
+            found = self._left_out(stage, path)
+        else:
+            found = [_edit_of(one, place, stage) for one in standing.changes]
+            found = found or _widened_maker(standing, place, stage)
+            found = found or _by_its_own_list(place, stage)
+        return (None, found) if found else (Obstacle(stage.run.label, _untried(standing, stage)), [])
+
+    def _left_out(self, stage: StageTrace, path: Path) -> list[Edit]:
+        """The conditions that fail, left out; nothing where that would not do."""
+        parts = self.trace.conditions.failed_parts(stage.run)
+        named = stage.key in stage.run.named
+        if named or any(part.source == "GROUP BY" for part in parts):
+            return []
+        edits = []
+        for part in parts:
+            place = self.search.places[path[: part.depth]]
+            label = stage.run.chain[part.depth].stage.label
+            if part.source == "reference":
+                assert place.reference is not None
+                edits.append(Edit(place.reference, "WHERE", None, part.text, True, label))
+            else:
+                edits.append(Edit(place.address, "WHERE", None, part.text, False, label))
+        return edits
+
+    def _openings_of_second(self) -> tuple[Obstacle | None, list[Edit]]:
+        """The edits where the point is a candidate of RERANK and no hit."""
+        second, search = self.plan.second, self.search
+        assert second is not None and search.second is not None
+        order = [one[0] for one in search.second(self.plan, self.request)]
+        rank = next((rank for rank, one in enumerate(order, 1) if one == search.key), None)
+        if rank is None:
+            return Obstacle("RERANK", "it is none of the candidates"), []
+        if rank <= second.offset:
+            return None, [Edit(("",), "OFFSET", rank - 1)]
+        return None, [Edit(("",), "TOP", rank - second.offset)]
+
+
+# ------------------------------------------------------------------------------------ changes as edits
+
+
+def _wider_first(more: list[Edit], edits: Mapping[tuple[object, ...], Edit]) -> list[Edit]:
+    """Where a search with a greater LIMIT has missed the point, a little more of it before an exact search.
+
+    That is one change less.
+    """
+    if not more or any(edit.word not in ("exact", "indexed_only") for edit in more):
+        return more
+    limit = edits.get(replace(more[0], word="LIMIT").key)
+    if limit is None or not isinstance(limit.value, int) or limit.widened:
+        return more
+    return [replace(limit, value=-(-limit.value * 3 // 2), widened=True)]
+
+
+def _untried(standing: Standing, stage: StageTrace) -> str:
+    """What is said of a stage that no words open."""
+    wide = mmr_of(stage.run.body) is not None and (standing.rank or 0) > MOST_CANDIDATES
+    return standing.text + (f"; more than {MOST_CANDIDATES} CANDIDATES are not tried" if wide else "")
+
+
+def _by_its_own_list(place: Place, stage: StageTrace) -> list[Edit]:
+    """LIMIT by the rank in the stage's own list, which may be another one than an exact search has."""
+    if place.made or stage.makes_groups:
+        return []
+    (found,) = stage.point.queries({**stage.run.body, "limit": DEEPEST})
+    mine = place_of(found, stage.key)
+    if mine is None or mine[0] <= stage.run.limit:
+        return []
+    room = stage.slots.changes_for(Placement.among("", mine[1].score, mine[0], stage.keys(found)))
+    return [_edit_of(one, place, stage) for one in room or ()]
+
+
+def _edit_of(change: Change, place: Place, stage: StageTrace) -> Edit:
+    """A change of a stage as an edit of its words."""
+    address, inside, word = place.address, False, change.word
+    if word == "SCORE THRESHOLD" and stage.run.given.threshold is not None:
+        assert place.reference is not None
+        address, inside = place.reference, True
+    if word == "CANDIDATES" and not isinstance(stage.run.stage.target, nodes.Mmr):
+        word = "mmr_candidates"
+    return Edit(address, word, change.value, None, inside, _label_of(stage, place))
+
+
+def _label_of(stage: StageTrace, place: Place) -> str:
+    """The name of the stage in whose words the place is."""
+    return stage.run.chain[-2].stage.label if place.made else stage.run.stage.label
+
+
+def _widened_maker(standing: Standing, place: Place, stage: StageTrace) -> list[Edit]:
+    """Of a stage that nobody wrote: the LIMIT of the query that sets its own."""
+    if not place.made or standing.rank is None or standing.rank <= stage.run.limit:
+        return []
+    more = -(-standing.rank // OVERSAMPLING) - (stage.trace.plan.offset or 0)
+    return [Edit(place.address, "LIMIT", max(more, 1), label=_label_of(stage, place))]
+
+
+def _told(edit: Edit) -> WordsChange:
+    stage = None if edit.address == ("",) else edit.label
+    source = "reference" if edit.in_reference else "stage"
+    return WordsChange(_text_of(edit), edit.word, edit.value, edit.part, stage, source)
+
+
+def _text_of(edit: Edit) -> str:
+    """An edit as words that can be typed, and where they stand."""
+    if edit.part is not None:
+        where = f"the reference to {edit.label}" if edit.in_reference else edit.label
+        return f"dropping {edit.part} from WHERE of {where}"
+    text = str(Change(edit.word, edit.value)) if edit.value is not None else f"without {edit.word}"
+    if edit.in_reference:
+        return f"{text} at the reference to {edit.label}"
+    return text if edit.address == ("",) else f"{text} in {edit.label}"
