@@ -125,7 +125,7 @@ COMMANDS = {
         "measure how good pipelines are on queries with judgements, and compare them",
         (
             *MEASURING,
-            *("qrels", "measures", "baseline", "stages", "per_query", "run_dir", "on_error"),
+            *("qrels", "measures", "ties", "baseline", "stages", "per_query", "run_dir", "on_error"),
         ),
         REPORTS,
         MANY,
