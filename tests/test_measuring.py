@@ -349,15 +349,15 @@ def test_a_query_that_fails_is_named_and_nothing_is_written(here: Path, run: Run
 
 def test_ctrl_c_leaves_whole_run_files(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = Pipeline.ask
+    real = Pipeline.answer
 
-    def ask(self: Pipeline, params: Any = None) -> Any:
+    def answer(self: Pipeline, compiled: Any) -> Any:
         asked.append(self.name)
         if len(asked) == 5:
             raise KeyboardInterrupt
-        return real(self, params)
+        return real(self, compiled)
 
-    monkeypatch.setattr(Pipeline, "ask", ask)
+    monkeypatch.setattr(Pipeline, "answer", answer)
     code, out, err = run("eval", "words.qql", "hybrid.qql", *JUDGED, "--run-dir", "runs")
     assert code == 130
     assert "judged queries (incomplete)" in out and "│ words " in out and "hybrid" not in out

@@ -1,6 +1,6 @@
 """Measuring pipelines: how good (`measures`), where they lose documents (`stages`), whether a difference
 matters (`significance`), how fast they are (`speed`), how two of them differ (`comparison`, `rankings`),
-which settings there are (`settings`), which are worth having (`grid`).
+which settings there are (`settings`), which are worth having (`grid`), what equal scores leave open (`ties`).
 
 A `Pipeline` is a script with one query, and the one thing here that runs anything. Files are read and written
 in `files`; `documents` leads from a point to a judged document, `report` from figures to tables, `outcome`
@@ -9,6 +9,7 @@ holds all figures of an evaluation.
 
 from __future__ import annotations
 
+from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
 from qql.evaluation.files import (
@@ -65,9 +66,11 @@ from qql.evaluation.stages import (
     stage_report,
     traces,
 )
+from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
 
 __all__ = [
     "DEFAULT_MEASURES",
+    "TIE_ORDERS",
     "Comparison",
     "Evaluation",
     "Latency",
@@ -80,14 +83,17 @@ __all__ = [
     "Pipeline",
     "Qrels",
     "Query",
+    "Ranked",
     "Run",
     "Scored",
     "Settable",
+    "Spread",
     "StageFound",
     "StageRecall",
     "StageTrace",
     "Steps",
     "Survey",
+    "TiedRanking",
     "Timing",
     "bootstrap_interval",
     "compare",
@@ -120,6 +126,7 @@ __all__ = [
     "query_rows",
     "randomization_test",
     "rank_biased_overlap",
+    "ranked",
     "ranking",
     "read_axis",
     "read_qrels",
@@ -129,10 +136,13 @@ __all__ = [
     "run_lines",
     "short_cells",
     "source_of",
+    "spread",
     "stage_report",
     "stage_rows",
     "stages_dict",
     "three_digits",
+    "tied_ranking",
+    "tied_run",
     "title_of",
     "traces",
     "write_run",

@@ -15,7 +15,16 @@ from qql.rest.limits import U64
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result
 
-__all__ = ["Key", "document_key", "in_order", "in_order_of_ids", "order_key", "point_ids", "ranking", "source_of"]
+__all__ = [
+    "Key",
+    "document_key",
+    "in_order",
+    "in_order_of_ids",
+    "order_key",
+    "point_ids",
+    "ranking",
+    "source_of",
+]
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]

@@ -80,11 +80,12 @@ class Outcome:
         ``{"version": 1, "measures": [name], "baseline", "pipelines", "comparisons"}``
 
         * ``pipelines``: ``[{"name", "file", "queries", "measures": {name: mean}, "per_query": {query: {name:
-          value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``; ``empty``
-          are queries that found nothing; ``ties`` is what `ties_dict` gives; ``times`` is ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a
-          run that was read; ``run`` is the run file that was written, or null; ``stages`` is null where
-          nobody asked, else what `stages_dict` gives and ``"lost": {query: {document: stage}}``: the relevant
-          documents that the result lacks, null where no stage found them.
+          value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``;
+          ``empty`` are queries that found nothing; ``ties`` is what `ties_dict` gives; ``times`` is
+          ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a run that was read; ``run`` is the run file
+          that was written, or null; ``stages`` is null where nobody asked, else what `stages_dict` gives and
+          ``"lost": {query: {document: stage}}``: the relevant documents that the result lacks, null where no
+          stage found them.
         * ``comparisons``: see `comparison_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from textwrap import wrap
 
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.ties import Spread
 from qql.rest.types import JsonObject
 
 __all__ = ["spread_rows", "tie_notes", "ties_dict"]
+
+_COLUMNS = 80
 
 
 def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
@@ -29,32 +32,38 @@ def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
     ]
 
 
-def tie_notes(name: str, ranked: Mapping[str, Ranked], ties: str) -> Iterator[str]:
-    """What a pipeline's LIMIT did to ties, in sentences."""
-    total = len(ranked)
-    cut = [one for one in ranked.values() if one.edge == "cut"]
-    if cut:
-        chosen = {"id": "those with the lowest ids", "doc": "the last documents by id"}
-        taken = chosen.get(ties, f"the {ties} of them")
-        yield (
-            f"{name}: the LIMIT cuts a tie in {len(cut)} of {total} queries, where the engine keeps any of the"
-            f" equals; here {taken} are kept"
-        )
-    unsettled = sum(one.ranking.open for one in cut)
-    if unsettled:
-        yield f"{name}: in {unsettled} of these more points are equal than were looked at"
-    candidates = sum(one.edge == "candidates" for one in ranked.values())
-    if candidates:
-        yield (
-            f"{name}: the LIMIT of RERANK's candidates cuts a tie in {candidates} of {total} queries: the"
-            " figures may differ when run again"
-        )
-    inner = sum(one.inner for one in ranked.values())
-    if inner:
-        yield (
-            f"{name}: in {inner} of {total} queries other scores came when asked again, as stages below cut or"
-            " order equals by chance: the figures may differ when run again"
-        )
+def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]:
+    """What the LIMITs of pipelines did to ties, in sentences that eighty columns hold."""
+    kept = {"id": "those with the lowest ids", "doc": "the last by document"}.get(ties, f"the {ties} of them")
+    kinds = (
+        (
+            "the LIMIT cuts a tie",
+            f"the engine keeps any of the equals; in these figures it keeps {kept}",
+            lambda one: one.edge == "cut",
+        ),
+        (
+            "there are more equals than were looked at",
+            "so that the spread may be wider",
+            lambda one: one.ranking.open,
+        ),
+        (
+            "the LIMIT below RERANK cuts a tie",
+            "which texts are read is chance, and figures may differ in another run",
+            lambda one: one.edge == "candidates",
+        ),
+        (
+            "asked again, the scores were others",
+            "stages below cut or order equals by chance, and figures may differ in another run",
+            lambda one: one.inner,
+        ),
+    )
+    lines = []
+    for what, so, has in kinds:
+        counts = {name: sum(map(has, ranked.values())) for name, ranked in found.items()}
+        where = [f"{name} in {many} of {len(found[name])} queries" for name, many in counts.items() if many]
+        if where:
+            lines += wrap(f"{what}: {', '.join(where)} ({so})", _COLUMNS, subsequent_indent="    ")
+    return lines
 
 
 def ties_dict(spread: Spread, ranked: Mapping[str, Ranked], ties: str) -> JsonObject:

@@ -1,14 +1,15 @@
 """Rankings as far as scores settle them: which documents are equal, in which orders they may stand, and what
 that leaves open of a measure.
 
-Nothing but the order of equal scores may differ between two answers to one query. Of a measure, that leaves a
-least and a most. Swapping two neighbours so that the more relevant one comes first lowers none of our measures:
-nDCG adds larger gains at better ranks, R, P, Success, Rprec and Judged count what is within a rank, RR and AP
-rise with the ranks of what is relevant. So the order that puts the most relevant of equals first is the best
-for every measure at once, the reverse order the worst, and both figures are exact. (McSherry, Najork: Computing
-information retrieval performance measures efficiently in the presence of tied scores, ECIR 2008; Cabanac et
-al.: Tie-breaking bias, CLEF 2010; Lin, Yang: The impact of score ties on repeatability in document ranking,
-SIGIR 2019.)
+Nothing but the order of equal scores may differ between two answers to one query. Of a measure, that leaves
+a least and a most. To swap two neighbours so that the more relevant one comes first lowers none of our
+measures: nDCG adds larger gains at better ranks; R, P, Success, Rprec and Judged count what is within a
+rank; RR and AP rise with the ranks of what is relevant. So the order that puts the most relevant of equals
+first is the best for every measure at once, the reverse order the worst, and both figures are exact.
+
+McSherry, Najork: Computing information retrieval performance measures efficiently in the presence of tied
+scores, ECIR 2008. Cabanac, Hubert, Boughanem, Chrisment: Tie-breaking bias, CLEF 2010. Lin, Yang: The impact
+of score ties on repeatability in document ranking, SIGIR 2019.
 
 Where a LIMIT cuts a tie, the same holds of which of the equals are in: as many as there were, any of them.
 """

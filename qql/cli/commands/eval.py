@@ -349,7 +349,7 @@ def _quality_sections(args: Arguments, outcome: Outcome) -> Iterator[Section]:
     notes = ("* the best",) if several else ()
     yield Section(f"Quality over {count} judged queries", marked(outcome.rows(), measures), notes)
     rows = spread_rows(outcome.spreads)
-    about = [line for name, one in outcome.measured.items() for line in tie_notes(name, one.ranked, one.ties)]
+    about = tie_notes({name: one.ranked for name, one in outcome.measured.items()}, args.get("ties", "id"))
     if rows or about:
         yield Section("What the order of equal scores leaves open", rows, tuple(about))
     if several:
