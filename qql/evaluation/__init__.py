@@ -34,6 +34,7 @@ from qql.evaluation.measures import (
 )
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
+from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
 from qql.evaluation.report import (
     comparison_dict,
@@ -67,6 +68,7 @@ from qql.evaluation.stages import (
     traces,
 )
 from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
+from qql.evaluation.tuning import Standing, Times, standings
 
 __all__ = [
     "DEFAULT_MEASURES",
@@ -81,6 +83,7 @@ __all__ = [
     "Moved",
     "Outcome",
     "Pipeline",
+    "Possible",
     "Qrels",
     "Query",
     "Ranked",
@@ -91,9 +94,11 @@ __all__ = [
     "StageFound",
     "StageRecall",
     "StageTrace",
+    "Standing",
     "Steps",
     "Survey",
     "TiedRanking",
+    "Times",
     "Timing",
     "bootstrap_interval",
     "compare",
@@ -123,6 +128,7 @@ __all__ = [
     "parse_measure",
     "parse_measures",
     "percentile",
+    "possible_settings",
     "query_rows",
     "randomization_test",
     "rank_biased_overlap",
@@ -140,6 +146,7 @@ __all__ = [
     "stage_report",
     "stage_rows",
     "stages_dict",
+    "standings",
     "three_digits",
     "tied_ranking",
     "tied_run",

@@ -6,7 +6,7 @@ Two settings differ in time only where that is more than noise, and what does no
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -21,7 +21,7 @@ _LEAST_GAIN = 0.02
 """Below this part of the time, settings are equal whatever the interval says: what one call leaves in the
 processor's caches for the next is as much."""
 
-Item = TypeVar("Item", bound=Hashable)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,22 @@ def standings(
     times: Callable[[Item], Times],
     preference: Callable[[Item], tuple[int, ...]],
 ) -> list[Standing[Item]]:
-    """The items that no other beats, from the least quality to the best, equals in one.
+    """The items worth having, from the least quality to the best, equals in one.
 
-    One item beats another of less quality unless it is slower beyond noise, and one of equal quality where it
-    is faster beyond noise. Of equals the one with the least ``preference`` stands for all, so that it is not
-    the noise that chooses.
+    The best are kept; of less quality, what is faster beyond noise than everything kept that is better; of
+    one quality, nothing that is slower beyond noise than its equals. Of equals the one with the least
+    ``preference`` stands for all, so that it is not the noise that chooses.
     """
-    worth = {item: round(quality(item), 9) for item in items}
-    kept = [one for one in items if not any(_beats(other, one, worth, times) for other in items)]
-    out = []
-    for level in sorted({worth[item] for item in kept}):
-        first, *others = sorted((item for item in kept if worth[item] == level), key=preference)
-        out.append(Standing(first, tuple(others)))
-    return out
-
-
-def _beats(one: Item, other: Item, worth: dict[Item, float], times: Callable[[Item], Times]) -> bool:
-    if worth[one] > worth[other]:
-        return not times(other).faster_than(times(one))
-    return worth[one] == worth[other] and times(one).faster_than(times(other))
+    levels: dict[float, list[Item]] = {}
+    for item in items:
+        levels.setdefault(round(quality(item), 9), []).append(item)
+    out: list[Standing[Item]] = []
+    better: list[Item] = []
+    for level in sorted(levels, reverse=True):
+        fast = [one for one in levels[level] if all(times(one).faster_than(times(other)) for other in better)]
+        kept = [one for one in fast if not any(times(other).faster_than(times(one)) for other in fast)]
+        if kept:
+            first, *others = sorted(kept, key=preference)
+            out.append(Standing(first, tuple(others)))
+            better += kept
+    return out[::-1]

@@ -116,8 +116,9 @@ class TuneReport:
     # -- for people
 
     def sections(self) -> Iterator[Section]:
-        """The tables, and the texts of the best settings."""
-        yield self._settings_section()
+        """The tables, and the texts of the best settings; what can be set, where nobody named it."""
+        if "grid" not in self.args:
+            yield self._settings_section()
         yield self._best_section()
         measure = self.measures[0]
         for standing in [one for one in reversed(self.best) if not one.item.current][:_TEXTS_SHOWN]:
@@ -129,31 +130,20 @@ class TuneReport:
             lead = f"-- {' '.join(params)}\n" if params else ""
             text = one.variant.pipeline.text if len(params) < len(self.script.axes) else ""
             figures = f"{measure} {one.means[measure]:.4f}, {one.times.seconds * 1000:.2f} ms"
-            title = wrap(f"{self._changes(one)}: {figures}", _COLUMNS, subsequent_indent="    ")
-            yield Section("\n".join(title), [], text=lead + text)
+            title = f"{self._changes(one)}: {figures}"
+            if len(title) > _COLUMNS:
+                title = figures
+                lead = "\n".join([*(f"-- {line}" for line in wrap(self._changes(one), _COLUMNS - 3)), lead])
+            yield Section(title, [], text=lead + text)
 
     def _settings_section(self) -> Section:
         rows: list[JsonObject] = []
-        for name in self.script.params:
-            now = value_text(self.script.current_value(name)) or "–"
-            rows.append({"setting": name, "now": now, "tried": self._tried(name)})
-        known = {one.name for one in self.script.possible}
         for one in self.script.possible:
             now = value_text(one.now) or (f"({one.default})" if one.default else "–")
-            tried = self._tried(one.name) or f"no: {one.why or self._untried()}"
+            tried = self._tried(one.name) or f"no: {one.why or 'there would be too many combinations'}"
             rows.append({"setting": one.name, "now": now, "tried": tried})
-        for name in [
-            name for name in self.script.axes if name not in known and name not in self.script.params
-        ]:
-            now = value_text(self.script.current_value(name)) or "–"
-            rows.append({"setting": name, "now": now, "tried": self._tried(name)})
-        notes = ["--grid NAME=V,V… tries others; `qql tune --help` has all names"]
-        for note in self.script.left_out_notes():
-            notes += wrap(note, _COLUMNS, subsequent_indent="    ")
-        return Section("What can be set", rows, tuple(notes))
-
-    def _untried(self) -> str:
-        return "--grid names others" if "grid" in self.args else "there would be too many combinations"
+        notes = ("--grid NAME=V,V… tries others; `qql tune --help` has all names",)
+        return Section("What can be set", rows, notes)
 
     def _tried(self, name: str) -> str:
         return ", ".join(value_text(value) or "as it is" for value in self.script.axes.get(name, ()))
@@ -166,6 +156,8 @@ class TuneReport:
         verdicts = self._verdicts([one.item for one in rows])
         table = [self._values(one.item) | self._readable(one, verdicts) for one in rows]
         notes = []
+        for note in self.script.left_out_notes():
+            notes += wrap(note, _COLUMNS, subsequent_indent="    ")
         if _width(table) > _COLUMNS:
             table = [{"nr": at} | self._readable(one, verdicts) for at, one in enumerate(rows, 1)]
             for at, one in enumerate(rows, 1):

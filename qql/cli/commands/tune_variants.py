@@ -100,8 +100,9 @@ class Tunable:
 
         found = sensible_grid(self.possible, count, most)
         if not found:
-            hint = "--grid NAME=VALUE,VALUE names what to try"
-            raise UsageError.make("bad-grid", "nothing of this pipeline can be tried by itself", hint=hint)
+            names = ", ".join(one.name for one in self.possible)
+            hint = f"--grid NAME=VALUE,VALUE names what to try; there are {names} and search parameters"
+            raise UsageError.make("bad-grid", "nothing suggests itself to be tried", hint=hint)
         return found
 
     def left_out_notes(self) -> list[str]:
