@@ -21,6 +21,7 @@ from qql.analysis import (
     stage_requests,
     why,
 )
+from qql.analysis.cut_tie import CutTie
 from qql.analysis.fusion import Fusion, contributions, fuse
 from qql.analysis.model import Candidate
 from qql.compiler.script import Compiled, compile_script, make_context
@@ -119,8 +120,47 @@ def test_a_stage_used_twice_runs_once(db: Database) -> None:
         return db.call(request)
 
     db.analyse(text, call)
-    assert [request.route for request in sent] == [("POST", "points/query/batch")]
+    assert [request.route for request in sent] == [("POST", "points/query/batch")] * 2
     assert len((sent[0].body or {})["searches"]) == 5
+    # The one search that is full is asked for what its limit leaves out.
+    assert [one["limit"] for one in (sent[1].body or {})["searches"]] == [50]
+
+
+def test_a_limit_that_cuts_a_tie_is_told(db: Database) -> None:
+    """Of two lists without a common point, RRF gives the first of each the same score, the second, …"""
+    text = (
+        f"QUERY FUSION RRF FROM docs PREFETCH ((QUERY {DENSE} USING dense WHERE number < 5 LIMIT 4), "
+        f"(QUERY {DENSE} USING dense WHERE number >= 5 LIMIT 4)) LIMIT "
+    )
+    odd = db.analyse(text + "3")
+    assert odd.stages[0].cut == CutTie(inside=1, outside=1)
+    assert [stage.cut for stage in odd.stages[1:]] == [None, None]
+    lines = "\n".join(analysis_lines(odd, 120))
+    assert "LIMIT cuts a tie: 1 before and 1 behind it are equal, any of which the engine keeps" in lines
+    assert db.analyse(text + "4").stages[0].cut is None
+    assert db.analyse(text + "9").stages[0].cut is None  # and it is not full
+
+
+@pytest.mark.parametrize(
+    ("more", "cut"),
+    [
+        ([(3, 0.7), (4, 0.7), (5, 0.6)], CutTie(1, 2)),
+        ([(3, 0.6)], None),
+        ([], None),
+        ([(key, 0.7) for key in range(3, 23)], CutTie(1, 20, more=True)),
+    ],
+)
+def test_a_search_is_asked_for_what_its_limit_left_out(db: Database, more: Pairs, cut: CutTie | None) -> None:
+    stage: Pairs = [(1, 0.8), (2, 0.7)]
+    found = db.analyse(one_list(2, "LIMIT 2"), telling([(1, 0.5), (2, 1 / 3)], stage, more=[*stage, *more]))
+    assert found.stages[1].cut == cut and found.stages[0].cut is None
+    data = found.stages[1].to_dict([])["cut_tie"]
+    assert data == (cut and {"inside": cut.inside, "outside": cut.outside, "more": cut.more})
+
+
+def test_samples_and_mmr_cut_no_ties(db: Database) -> None:
+    for text in ("QUERY SAMPLE FROM docs LIMIT 2", f"QUERY MMR {DENSE} FROM docs USING dense LIMIT 2"):
+        assert [stage.cut for stage in db.analyse(text).stages] == [None] * len(db.analyse(text).stages)
 
 
 def test_the_same_stage_below_different_filters_is_two(db: Database) -> None:

@@ -110,6 +110,9 @@ def test_the_keys_of_an_analysis_are_those_that_are_documented(db: Session) -> N
     for text in (
         f"{PIPELINE} RERANK MODEL 'local/overlap' TOP 1",
         "QUERY 'care' FROM docs USING dense PREFETCH (QUERY ORDER BY n LIMIT 3) LIMIT 2",
+        # The first of the one list and the first of the other have the same score.
+        "QUERY FUSION RRF FROM docs LIMIT 1"
+        " PREFETCH (QUERY ORDER BY n ASC LIMIT 1, QUERY ORDER BY n DESC LIMIT 1)",
     ):
         [one] = db.compile(text)
         found = db.analyse(one, runs=1, ablate=True)

@@ -309,7 +309,8 @@ def test_faults_of_a_pipeline(here: Path, run: Run, text: str, argv: list[str], 
         (["bench", "words.qql", *ASKED, "--repeat", "2", "--seconds", "1"], "exclude each other"),
         (["bench", "words.qql", *ASKED, "--concurrency", "2"], "holds the interpreter while it works"),
         (["bench", "words.qql", *ASKED, "--recall", "10"], "words has 3 hits, too few for --recall 10"),
-        (["tune", "words.qql", *JUDGED], "requires --grid"),
+        (["tune", "words.qql", *JUDGED], "--grid NAME=VALUE,VALUE names what to try; there are root.limit"),
+        (["tune", "hybrid.qql", *JUDGED, "--ties", "rank"], "--ties takes id, doc, best, worst"),
         (["tune", "words.qql", "hybrid.qql", *JUDGED, "--grid", "root.limit=1"], "takes one pipeline"),
         (["tune", "words.qql", *JUDGED, "--grid", "root.limit"], "names no values to try"),
         (["tune", "words.qql", *JUDGED, "--grid", "root.limit=1,0"], "root.limit=0: LIMIT takes"),
@@ -349,15 +350,15 @@ def test_a_query_that_fails_is_named_and_nothing_is_written(here: Path, run: Run
 
 def test_ctrl_c_leaves_whole_run_files(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = Pipeline.ask
+    real = Pipeline.answer
 
-    def ask(self: Pipeline, params: Any = None) -> Any:
+    def answer(self: Pipeline, compiled: Any) -> Any:
         asked.append(self.name)
         if len(asked) == 5:
             raise KeyboardInterrupt
-        return real(self, params)
+        return real(self, compiled)
 
-    monkeypatch.setattr(Pipeline, "ask", ask)
+    monkeypatch.setattr(Pipeline, "answer", answer)
     code, out, err = run("eval", "words.qql", "hybrid.qql", *JUDGED, "--run-dir", "runs")
     assert code == 130
     assert "judged queries (incomplete)" in out and "│ words " in out and "hybrid" not in out
@@ -698,16 +699,16 @@ def test_a_grid_of_settings(here: Path, run: Run) -> None:
         *({"named.limit": limit, "root.rrf_k": k} for limit in (1, 4) for k in (2, 60)),
     ]
     assert [one["current"] for one in data["tried"]] == [True, False, False, False, False]
-    front = [one for one in data["tried"] if one["front"]]
-    assert front
+    best = max(one["measures"]["R@3"] for one in data["tried"])
+    assert any(one["front"] for one in data["tried"] if one["measures"]["R@3"] == best)
+    front = [one["values"] for one in data["tried"] if one["front"]]
+    listed = [values for one in data["best"] for values in (one["values"], *one["equals"])]
+    assert len(front) == len(listed) and all(values in listed for values in front)
     for one in data["tried"]:
-        beaten = any(
-            other["measures"]["R@3"] >= one["measures"]["R@3"]
-            and other["ms"] <= one["ms"]
-            and (other["measures"], other["ms"]) != (one["measures"], one["ms"])
-            for other in data["tried"]
-        )
-        assert one["front"] is not beaten
+        assert set(one["per_query"]) == {"q1", "q2", "q3"} == set(one["times"]["per_query"])
+        assert sum(of["R@3"] for of in one["per_query"].values()) / 3 == pytest.approx(one["measures"]["R@3"])
+        rounds = len(one["times"]["rounds"])
+        assert rounds >= 3 and {len(each) for each in one["times"]["per_query"].values()} == {rounds}
     # What is printed says what was tried.
     (text,) = [
         one["script"] for one in data["tried"] if one["values"] == {"named.limit": 1, "root.rrf_k": 60}

@@ -67,6 +67,7 @@ def analyse(
                 _measure_time(single, call, runs, took),
                 checks.verdict(at),
                 checks.rescored(at),
+                checks.cut_tie(at),
             )
         )
     notes = tuple(f"{run.label}: {note}" for run in stages for note in run.notes)

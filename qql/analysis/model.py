@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
+from qql.analysis.cut_tie import CutTie
 from qql.analysis.text import joined
 from qql.compiler.plan import Input, QueryPlan, Stage
 from qql.rest.fusion import f32
@@ -311,7 +312,8 @@ class StageReport:
     """What one stage did. The root's ``candidates`` are all that it found, those before OFFSET too.
 
     ``exclusive`` are the candidates that no other stage found; stages above and below are no others.
-    ``verdict`` is there for fusions, ``rescored`` for other stages with inputs.
+    ``verdict`` is there for fusions, ``rescored`` for other stages with inputs; ``cut`` where its limit cut a
+    tie.
     """
 
     run: StageRun
@@ -322,6 +324,7 @@ class StageReport:
     timing: Timing | None = None
     verdict: Verdict | None = None
     rescored: Rescored | None = None
+    cut: CutTie | None = None
 
     @property
     def label(self) -> str:
@@ -365,6 +368,7 @@ class StageReport:
             "overlaps": [one.to_dict() for one in self.overlaps],
             "fusion": self.verdict and self.verdict.to_dict(),
             "rescored": self.rescored and self.rescored.to_dict(),
+            "cut_tie": self.cut and self.cut.to_dict(),
             "candidates": [one.to_dict() for one in self.candidates],
             "notes": list(self.run.notes),
         }
@@ -526,14 +530,14 @@ class Analysis:
         * ``hits``: ``[{"id", "rank", "score"}]``, the query's answer; ranks from offset + 1.
         * ``stages``: the root first, then in the order of the request, each
           ``{"label", "paths", "depth", "inputs", "limit", "returned", "unused", "timing", "scores",
-          "in_hits", "exclusive", "overlaps", "fusion", "rescored", "candidates", "notes"}``:
+          "in_hits", "exclusive", "overlaps", "fusion", "rescored", "cut_tie", "candidates", "notes"}``:
           ``paths`` are the stage's places as lists of positions in PREFETCH, ``inputs`` the labels of what
           feeds it; ``scores``: ``{"min", "median", "max", "histogram"}`` or null; ``in_hits``: ``[{"id",
           "rank", "stage_rank"}]``; ``exclusive``: ``{"candidates": number, "hits": [id]}``; ``overlaps``:
           ``[{"stage", "count", "jaccard"}]``; ``fusion``: null or ``{"same", "verdict", "compared",
           "differences": [{"id", "rank", "score", "expected", "reason"}]}``; ``rescored``: null or
-          ``{"union", "kept", "strangers": [id], "reason"}``; ``candidates``: ``[{"id", "score"[,
-          "order_value"]}]``.
+          ``{"union", "kept", "strangers": [id], "reason"}``; ``cut_tie``: null or ``{"inside", "outside",
+          "more"}``; ``candidates``: ``[{"id", "score"[, "order_value"]}]``.
         * ``ablation``: ``[{"without", "overlap", "entered": [id], "left": [id], "moved": [{"id", "before",
           "after"}], "hits": [{"id", "score"}]}]``, empty unless it was asked for.
         * ``second``: null, or what RERANK did, whose answer ``hits`` are then: ``{"model", "candidates",

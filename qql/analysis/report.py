@@ -80,6 +80,8 @@ def _details(analysis: Analysis, at: int) -> Iterator[str]:
     """What a stage did, line by line."""
     report, beside = analysis.stages[at], _labels_beside(analysis, at)
     yield _returned_line(report, analysis.grouped and at == 0)
+    if report.cut is not None:
+        yield report.cut.text
     yield from _value_lines(report)
     if (at or analysis.second is not None) and analysis.hits:
         yield _reached_line(report, len(analysis.hits), alone=not beside)

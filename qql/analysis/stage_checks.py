@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qql import nodes
+from qql.analysis.cut_tie import CutTie
 from qql.analysis.engine import Engine
 from qql.analysis.fusion import Fusion, close, fuse, goes_by_value, rank_key
-from qql.analysis.model import Candidate, Difference, Id, Rescored, StageRun, Verdict
+from qql.analysis.model import Candidate, Difference, Fused, Id, Rescored, StageRun, Verdict
 from qql.analysis.query_body import all_filters, grouped_by
 from qql.analysis.recomposition import compare
 from qql.analysis.tie_bounds import FusionBounds, TieBounds, list_bounds, union_bounds
 from qql.rest.types import JsonObject
 
 __all__ = ["StageChecks"]
+
+_BEYOND = 20
+"""How many points behind the limit of a full stage are asked for, to see whether it cuts a tie."""
 
 
 class StageChecks:
@@ -36,6 +40,7 @@ class StageChecks:
         self._verdicts: dict[int, Verdict | None] = {}
         self._bounds: dict[int, TieBounds] = {}
         self._cuts: dict[int, frozenset[Id]] | None = None
+        self._deeper: dict[int, tuple[Candidate, ...]] | None = None
         self._changed: frozenset[int] | None = None
         self._shards: int | None = None
 
@@ -234,32 +239,67 @@ class StageChecks:
         return self._cuts.get(at)
 
     def _find_cuts(self) -> dict[int, frozenset[Id]]:
-        """Asks each full stage for one point more, and those that have it as high as the last one for all."""
-        full = [
-            at
-            for at in range(1, len(self.stages))
-            if Fusion.of(self.stages[at].body) is None and not self.stages[at].stage.by_id
-            if 0 < self.stages[at].limit <= len(self.lists[at])
-        ]
-        more = self._engine.queries([self._body_for_one_more(at) for at in full])
-        tied = [at for at, found in zip(full, more, strict=True) if self._equals_of_last(at, found)]
+        """Of each full stage that cuts a tie: those of all known points that it ranks as high as its last."""
+        tied = [at for at, found in self._deeper_lists().items() if at and self._equals_of_last(at, found)]
         known = list(dict.fromkeys(one.id for found in self.lists for one in found))
         alone = self._engine.queries([self._body_among(at, known) for at in tied])
         return {at: self._equals_of_last(at, found) for at, found in zip(tied, alone, strict=True)}
 
-    def _body_for_one_more(self, at: int) -> JsonObject:
-        return {**self.stages[at].body, "limit": self.stages[at].limit + 1}
+    def _deeper_lists(self) -> dict[int, tuple[Candidate, ...]]:
+        """What each full stage that is no fusion gives with a larger limit; asked for all at once."""
+        if self._deeper is None:
+            full = [
+                at
+                for at, run in enumerate(self.stages)
+                if not (at == 0 and self._grouped)
+                and Fusion.of(run.body) is None
+                and not run.stage.by_id
+                and 0 < run.limit <= len(self.lists[at])
+            ]
+            bodies = [{**self.stages[at].body, "limit": self.stages[at].limit + _BEYOND} for at in full]
+            self._deeper = dict(zip(full, self._engine.queries(bodies), strict=True))
+        return self._deeper
+
+    def cut_tie(self, at: int) -> CutTie | None:
+        """The tie that the limit of a stage cut; None too where it is not known, as of MMR and of groups."""
+        run, found = self.stages[at], self.lists[at]
+        if not found or len(found) < run.limit or (at == 0 and self._grouped) or not _is_by_rank(run):
+            return None
+        outside = len(self._equals_of_last(at, self._behind(at)))
+        if not outside:
+            return None
+        by_value = goes_by_value(run)
+        bar = rank_key(found[-1], by_value)
+        inside = sum(rank_key(one, by_value) == bar for one in found)
+        return CutTie(inside, outside, Fusion.of(run.body) is None and outside >= _BEYOND)
+
+    def _behind(self, at: int) -> Sequence[Candidate | Fused]:
+        """What a full stage gives, and points behind its limit: of a fusion all that there are."""
+        run, verdict = self.stages[at], self.verdict(at)
+        fusion = Fusion.of(run.body)
+        if fusion is None:
+            return self._deeper_lists().get(at, ())
+        turned = verdict is not None and verdict.by_direction
+        return fuse(fusion, [self.lists[one] for one in run.inputs], by_direction=turned)
 
     def _body_among(self, at: int, keys: Sequence[Id]) -> JsonObject:
         body = self.stages[at].body
         merged = all_filters([body.get("filter") or {}, {"must": [{"has_id": list(keys)}]}])
         return {**body, "filter": merged, "limit": len(keys)}
 
-    def _equals_of_last(self, at: int, found: Sequence[Candidate]) -> frozenset[Id]:
+    def _equals_of_last(self, at: int, found: Sequence[Candidate | Fused]) -> frozenset[Id]:
         """Of other candidates, those that rank as high as the last of a stage."""
         own, by_value = self.lists[at], goes_by_value(self.stages[at])
         given, bar = {one.id for one in own}, rank_key(own[-1], by_value)
         return frozenset(one.id for one in found if one.id not in given and rank_key(one, by_value) == bar)
+
+
+def _is_by_rank(run: StageRun) -> bool:
+    """Whether a stage keeps the best by score or value: not where chance, MMR or the ids order its points."""
+    target = run.stage.target
+    if target is None:
+        return Fusion.of(run.body) is not None
+    return not isinstance(target, nodes.Mmr | nodes.Sample)
 
 
 def _may_have_reason(one: Difference) -> bool:

@@ -1,6 +1,6 @@
 """Measuring pipelines: how good (`measures`), where they lose documents (`stages`), whether a difference
 matters (`significance`), how fast they are (`speed`), how two of them differ (`comparison`, `rankings`),
-which settings there are (`settings`), which are worth having (`grid`).
+which settings there are (`settings`), which are worth having (`grid`), what equal scores leave open (`ties`).
 
 A `Pipeline` is a script with one query, and the one thing here that runs anything. Files are read and written
 in `files`; `documents` leads from a point to a judged document, `report` from figures to tables, `outcome`
@@ -9,6 +9,7 @@ holds all figures of an evaluation.
 
 from __future__ import annotations
 
+from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
 from qql.evaluation.files import (
@@ -33,6 +34,7 @@ from qql.evaluation.measures import (
 )
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
+from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
 from qql.evaluation.report import (
     comparison_dict,
@@ -65,9 +67,12 @@ from qql.evaluation.stages import (
     stage_report,
     traces,
 )
+from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
+from qql.evaluation.tuning import Standing, Times, standings
 
 __all__ = [
     "DEFAULT_MEASURES",
+    "TIE_ORDERS",
     "Comparison",
     "Evaluation",
     "Latency",
@@ -78,16 +83,22 @@ __all__ = [
     "Moved",
     "Outcome",
     "Pipeline",
+    "Possible",
     "Qrels",
     "Query",
+    "Ranked",
     "Run",
     "Scored",
     "Settable",
+    "Spread",
     "StageFound",
     "StageRecall",
     "StageTrace",
+    "Standing",
     "Steps",
     "Survey",
+    "TiedRanking",
+    "Times",
     "Timing",
     "bootstrap_interval",
     "compare",
@@ -117,9 +128,11 @@ __all__ = [
     "parse_measure",
     "parse_measures",
     "percentile",
+    "possible_settings",
     "query_rows",
     "randomization_test",
     "rank_biased_overlap",
+    "ranked",
     "ranking",
     "read_axis",
     "read_qrels",
@@ -129,10 +142,14 @@ __all__ = [
     "run_lines",
     "short_cells",
     "source_of",
+    "spread",
     "stage_report",
     "stage_rows",
     "stages_dict",
+    "standings",
     "three_digits",
+    "tied_ranking",
+    "tied_run",
     "title_of",
     "traces",
     "write_run",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from qql.compiler.bind import stable_uuid
@@ -15,7 +15,16 @@ from qql.rest.limits import U64
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result
 
-__all__ = ["Key", "document_key", "in_order", "order_key", "point_ids", "ranking", "source_of"]
+__all__ = [
+    "Key",
+    "document_key",
+    "in_order",
+    "in_order_of_ids",
+    "order_key",
+    "point_ids",
+    "ranking",
+    "source_of",
+]
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]
@@ -82,7 +91,12 @@ def in_order(found: Result | Sequence[Hit]) -> list[Hit]:
     the points that count, since those of documents could prefer judged ones to others.
     """
     groups = groupby(found.hits if isinstance(found, Result) else found, order_key(found))
-    return [hit for _, equals in groups for hit in sorted(equals, key=_id_order)]
+    return [hit for _, equals in groups for hit in in_order_of_ids(equals)]
+
+
+def in_order_of_ids(hits: Iterable[Hit]) -> list[Hit]:
+    """Hits by the ids of their points: numbers, then UUIDs."""
+    return sorted(hits, key=_id_order)
 
 
 def _id_order(hit: Hit) -> tuple[bool, int | str]:

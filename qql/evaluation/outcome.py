@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qql.errors import Diagnostic
+from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.files import Qrels, Run
 from qql.evaluation.measures import Evaluation, Measure, evaluate
 from qql.evaluation.report import comparison_dict, stages_dict
 from qql.evaluation.significance import MeasureDifference, compare
 from qql.evaluation.speed import percentile
 from qql.evaluation.stages import LossReport, StageTrace, fates, stage_report
+from qql.evaluation.tie_report import ties_dict
+from qql.evaluation.ties import Spread, spread, tied_run
 from qql.rest.types import JsonObject
 
 __all__ = ["Measured", "Outcome", "outcome_of"]
@@ -23,28 +26,42 @@ _MOST_IDS = 5  # ids that a message names
 class Measured:
     """What one pipeline gave: rankings, the seconds of each call, and why queries failed that did.
 
-    ``traces`` are there where its stages were asked for; ``file`` is that of the pipeline, or of a run which
-    was read; ``written`` the run file that was made.
+    ``run`` has equal scores in the order ``ties`` (see `TIE_ORDERS`), ``ranked`` what is equal, and what the
+    LIMIT did. ``traces`` are there where its stages were asked for; ``file`` is that of the pipeline, or of a
+    run which was read; ``written`` the run file that was made.
     """
 
     name: str
     file: str
     run: Run = field(default_factory=dict)
+    ranked: dict[str, Ranked] = field(default_factory=dict)
+    ties: str = "id"
     seconds: list[float] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     traces: Mapping[str, Mapping[str, StageTrace]] | None = None
     written: str | None = None
 
+    @classmethod
+    def of_run(cls, name: str, file: str, run: Run, ties: str, qrels: Qrels) -> Measured:
+        """Of a run that was read, whose equals are put in the order ``ties``."""
+        ranked = {query: Ranked(tied_run(hits)) for query, hits in run.items()}
+        ordered = {query: one.ranking.ordered(ties, qrels.get(query, {})) for query, one in ranked.items()}
+        return cls(name, file, ordered, ranked, ties)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The figures of each pipeline by its name; ``stages`` has those whose stages were asked for."""
+    """The figures of each pipeline by its name; ``stages`` has those whose stages were asked for.
+
+    ``spreads``: what the order of equal scores leaves open of the figures.
+    """
 
     measured: Mapping[str, Measured]
     evaluations: Mapping[str, Evaluation]
     comparisons: Sequence[MeasureDifference]
     stages: Mapping[str, LossReport]
     baseline: str | None
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
     def rows(self) -> list[JsonObject]:
         """A row a pipeline: the mean of each measure, and the times of those that were asked."""
@@ -63,11 +80,12 @@ class Outcome:
         ``{"version": 1, "measures": [name], "baseline", "pipelines", "comparisons"}``
 
         * ``pipelines``: ``[{"name", "file", "queries", "measures": {name: mean}, "per_query": {query: {name:
-          value}}, "empty": [query], "skipped": {query: reason}, "times", "run", "stages"}]``; ``empty`` are
-          queries that found nothing; ``times`` is ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a
-          run that was read; ``run`` is the run file that was written, or null; ``stages`` is null where
-          nobody asked, else what `stages_dict` gives and ``"lost": {query: {document: stage}}``: the relevant
-          documents that the result lacks, null where no stage found them.
+          value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``;
+          ``empty`` are queries that found nothing; ``ties`` is what `ties_dict` gives; ``times`` is
+          ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a run that was read; ``run`` is the run file
+          that was written, or null; ``stages`` is null where nobody asked, else what `stages_dict` gives and
+          ``"lost": {query: {document: stage}}``: the relevant documents that the result lacks, null where no
+          stage found them.
         * ``comparisons``: see `comparison_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures
@@ -93,6 +111,7 @@ class Outcome:
             "per_query": {q: {measure: of[q] for measure, of in values.items()} for q in found.queries},
             "empty": list(found.missing),
             "skipped": one.skipped,
+            "ties": ties_dict(self.spreads[name], one.ranked, one.ties),
             "times": _call_times(one.seconds),
             "run": one.written,
             "stages": stages,
@@ -148,7 +167,14 @@ def outcome_of(
         compare(evaluations, baseline) if several else (),
         stages,
         (baseline or next(iter(measured))) if several else None,
+        {name: _spread_of(one, qrels, measures, asked) for name, one in measured.items()},
     )
+
+
+def _spread_of(one: Measured, qrels: Qrels, measures: Sequence[Measure], asked: Sequence[str]) -> Spread:
+    rankings = {query: ranked.ranking for query, ranked in one.ranked.items()}
+    rankings |= {query: tied_run(hits) for query, hits in one.run.items() if query not in rankings}
+    return spread(rankings, qrels, measures, asked)
 
 
 def _call_times(seconds: Sequence[float]) -> JsonObject | None:

@@ -14,6 +14,7 @@ from qql.errors import QQLPlanError, Source
 from qql.evaluation.speed import exact_request
 from qql.models.embed_request import embed_request
 from qql.models.rerank_hits import rerank
+from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, JsonObject
 from qql.result import Result
 from qql.session.session import Session
@@ -99,6 +100,29 @@ class Pipeline:
     def ask(self, params: Params = None) -> Result:
         """The query's result. Raises as `Session.execute` does."""
         return self.session.carry_out(self.compiled(params))
+
+    def embedded(self, params: Params = None) -> Compiled:
+        """The query with its parameters and the vectors of its texts. Raises as `Session.execute` does."""
+        compiled = self.compiled(params)
+        request = embed_request(compiled.requests[0], self.session.embedders, self.session.backend.infers)
+        return replace(compiled, requests=(request,))
+
+    def answer(self, asked: Compiled) -> Result:
+        """The result of what `embedded` gives. Raises as `Session.execute` does."""
+        return self.session.carry_out(asked)
+
+    def ask_beyond(self, asked: Compiled, more: int) -> Result:
+        """What `embedded` gives, with ``more`` hits than its LIMIT says and without RERANK.
+
+        Raises as `Session.execute` does.
+        """
+        assert asked.plan is not None, "a pipeline's statement is a query"
+        body = dict(asked.requests[0].body or {})
+        body["limit"] = body.get("limit", DEFAULT_LIMIT) + more
+        request = replace(asked.requests[0], body=body)
+        return self.session.carry_out(
+            replace(asked, requests=(request,), plan=replace(asked.plan, second=None))
+        )
 
     def ask_exactly(self, params: Params = None, more: int = 0) -> Result:
         """What it would give without approximation, as `exact_request` asks; ``more`` hits than LIMIT says.

@@ -125,7 +125,7 @@ COMMANDS = {
         "measure how good pipelines are on queries with judgements, and compare them",
         (
             *MEASURING,
-            *("qrels", "measures", "baseline", "stages", "per_query", "run_dir", "on_error"),
+            *("qrels", "measures", "ties", "baseline", "stages", "per_query", "run_dir", "on_error"),
         ),
         REPORTS,
         MANY,
@@ -146,7 +146,18 @@ COMMANDS = {
         "try settings of a pipeline, and show those worth having for their quality and time",
         (
             *MEASURING,
-            *("qrels", "measures", "grid", "latency", "repeat", "sample", "max_settings", "holdout", "seed"),
+            *(
+                "qrels",
+                "measures",
+                "ties",
+                "grid",
+                "latency",
+                "repeat",
+                "sample",
+                "max_settings",
+                "holdout",
+                "seed",
+            ),
         ),
         REPORTS,
         MANY,

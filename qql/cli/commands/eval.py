@@ -12,7 +12,14 @@ from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress
-from qql.cli.commands.judgements import absent_documents, load_qrels, measures_of, points_of, sources_of
+from qql.cli.commands.judgements import (
+    absent_documents,
+    check_ties,
+    load_qrels,
+    measures_of,
+    points_of,
+    sources_of,
+)
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
 from qql.cli.commands.pipelines import (
@@ -32,13 +39,15 @@ from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
-from qql.evaluation.documents import document_key, ranking
+from qql.evaluation.behind_limit import ranked
+from qql.evaluation.documents import document_key
 from qql.evaluation.files import Qrels, Query, Run, read_run, run_lines, write_run
 from qql.evaluation.measures import Measure
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
+from qql.evaluation.tie_report import spread_rows, tie_notes
 from qql.nodes import is_uuid
 from qql.result import Hit
 from qql.session.files import reason
@@ -66,8 +75,13 @@ def eval_(args: Arguments, console: Renderer) -> int:
     runs = {name: file for name, file in files.items() if _is_run(file)}
     scripts = {name: file for name, file in files.items() if name not in runs}
     _check_eval(args, scripts)
+    _check_ties(args, runs)
     paths = _run_paths(args, scripts, judged)
-    found = {name: Measured(name, file, _read_run_of(file, judged.queries)) for name, file in runs.items()}
+    ties = args.get("ties", "doc")  # a run file knows no points' ids
+    found = {
+        name: Measured.of_run(name, file, _read_run_of(file, judged.queries), ties, judged.qrels)
+        for name, file in runs.items()
+    }
     warnings: list[Diagnostic] = []
     if scripts:
         found |= _measure_pipelines(args, console, scripts, paths, judged, warnings)
@@ -152,6 +166,14 @@ def _check_eval(args: Arguments, scripts: Mapping[str, str]) -> None:
     check_output(args)
 
 
+def _check_ties(args: Arguments, runs: Mapping[str, str]) -> None:
+    check_ties(args)
+    if runs and args.get("ties") == "id":
+        name = next(iter(runs))
+        hint = "--ties doc orders equal scores by the documents' ids; without it, run files are ordered so"
+        raise UsageError.make("usage", f"--ties id has no meaning for the run file {name}", hint=hint)
+
+
 def _run_paths(args: Arguments, scripts: Mapping[str, str], judged: _Judged) -> dict[str, Path]:
     """The run files to write. Raises `UsageError` for what cannot be in one, before any query is sent."""
     if "run_dir" not in args:
@@ -207,7 +229,7 @@ class _Evaluator:
         self.qrels, self.key = qrels, document_key(qrels, args.get("doc_id"))
         self.skips = args.get("on_error") == "skip"
         self.warnings = warnings
-        self.found = Measured(name, pipeline.name)
+        self.found = Measured(name, pipeline.name, ties=args.get("ties", "id"))
         self.stages: dict[str, list[StageFound]] = {}
         self.result_warnings: list[Diagnostic] = []
         self.failures: list[QQLError] = []
@@ -236,11 +258,13 @@ class _Evaluator:
 
     def measure(self, call: Call) -> None:
         start = time.perf_counter()
-        result = self.pipeline.ask(call.params)
+        asked = self.pipeline.embedded(call.params)
+        result = self.pipeline.answer(asked)
         self.found.seconds.append(time.perf_counter() - start)
         self.result_warnings += result.warnings
         query = call.query.id
-        self.found.run[query] = ranking(result, self.key)
+        self.found.ranked[query] = one = ranked(self.pipeline, asked, result, self.key)
+        self.found.run[query] = one.ranking.ordered(self.found.ties, self.qrels.get(query, {}))
         if "run_dir" in self.args:
             deque(run_lines({query: self.found.run[query]}), 0)  # says now what cannot be written later
         if "stages" in self.args:
@@ -324,6 +348,10 @@ def _quality_sections(args: Arguments, outcome: Outcome) -> Iterator[Section]:
     count = len(next(iter(evaluations.values())).queries)
     notes = ("* the best",) if several else ()
     yield Section(f"Quality over {count} judged queries", marked(outcome.rows(), measures), notes)
+    rows = spread_rows(outcome.spreads)
+    about = tie_notes({name: one.ranked for name, one in outcome.measured.items()}, args.get("ties", "id"))
+    if rows or about:
+        yield Section("What the order of equal scores leaves open", rows, tuple(about))
     if several:
         tests = (
             "p: of a paired randomization test, corrected for all of these tests (Holm);",

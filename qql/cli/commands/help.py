@@ -16,10 +16,16 @@ __all__ = ["BENCH", "DIFF", "EVAL", "LINT", "QUERY", "TUNE", "help_"]
 EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
 same for all. A hit is the judged document that has its id, or whose id became its UUID; --doc-id names a
-field of the payload instead. GROUP BY ranks the hits of one group after the other. Hits with equal scores, of
-which RRF makes many, are ranked by the points' ids, so that figures are the same in each run; which of them
-a LIMIT keeps is the engine's chance. Run files have this order (equal scores are written a little lower one
-by one, so trec_eval and ir-measures give the same figures), and documents by their names, judged or not.
+field of the payload instead. GROUP BY ranks the hits of one group after the other.
+
+Equal scores, of which RRF makes many, stand in any order, and where a LIMIT cuts a tie the engine keeps any
+of the equals. The report has the least and the most that a measure can be over all orders; a full answer is
+asked for once more, with hits beyond its LIMIT, to complete the tie. --ties chooses: id (of the point; the
+default), doc (descending by document, as trec_eval does, and the default for run files), best, worst. So
+figures are the same in each run, unless the report says that chance is at work below: where stages, or the
+LIMIT below RERANK, cut a tie, or the tie is longer than was looked at. Run files have this order (equal
+scores are written a little lower one by one, so trec_eval and ir-measures give the same figures), and
+documents by their names, judged or not.
 
   qql eval bm25.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --stages
   qql eval bm25.run hybrid.run --queries queries.jsonl --qrels qrels.tsv --measures "nDCG@10 AP P(rel=2)@5"
@@ -48,9 +54,15 @@ A --grid is a parameter of the pipeline (k=2,20,60) or a setting of one of its s
 EXPLAIN: root is the query, `inline 1` the first stage without a name. Settings: limit, threshold, fusion,
 rrf_k, rrf_weights (a list, or rrf_weights.dense for one), top (of RERANK), diversity, candidates (of MMR),
 and every search parameter (hnsw_ef, exact, quantization.oversampling). Values are JSON, or words;
-null leaves a clause out. All combinations are tried; those that no other beats in both quality and time are
-shown, fastest first.
+null leaves a clause out. Without --grid, values are chosen that suit the pipeline and the collection, and the
+report says what else can be set.
 
+All combinations are tried, but those that do not fit (rrf_k with dbsf). Each query is asked of all settings
+in turn, --repeat times, and times differ only where a bootstrap over rounds and queries says so: what is as
+good in the same time is equal, and of equals the report shows the one that changes the least. Shown are those
+that no other beats in both quality and time, fastest first. --ties is as for `qql eval`.
+
+  qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --measure nDCG@10 \\
     --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
 QUERY = """\

@@ -11,10 +11,11 @@ from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
 from qql.cli.commands.pipelines import as_usage
 from qql.cli.usage import UsageError
-from qql.errors import Diagnostic, QQLExecutionError
+from qql.errors import Diagnostic, QQLExecutionError, did_you_mean
 from qql.evaluation.documents import point_ids, source_of
 from qql.evaluation.files import DOC_IDS, Qrels, Query, read_qrels
 from qql.evaluation.measures import DEFAULT_MEASURES, Measure, parse_measures
+from qql.evaluation.ties import TIE_ORDERS
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body
 from qql.result import Hit
@@ -22,7 +23,7 @@ from qql.result import Hit
 if TYPE_CHECKING:
     from qql.session.session import Session
 
-__all__ = ["absent_documents", "load_qrels", "measures_of", "points_of", "sources_of"]
+__all__ = ["absent_documents", "check_ties", "load_qrels", "measures_of", "points_of", "sources_of"]
 
 _IDS_IN_REQUEST = 1000
 _SAMPLE = 10  # points that are read whole
@@ -38,6 +39,13 @@ def measures_of(args: Arguments) -> tuple[Measure, ...]:
         raise UsageError.make("usage", f"{args.flag('measures')} requires a value, found an empty one")
     with as_usage():
         return parse_measures(texts)
+
+
+def check_ties(args: Arguments) -> None:
+    """Raises `UsageError` where ``--ties`` is no order."""
+    if args.get("ties", "id") not in TIE_ORDERS:
+        hint = did_you_mean(args["ties"], TIE_ORDERS)
+        raise UsageError.make("usage", f"--ties takes {', '.join(TIE_ORDERS)}, not {args['ties']}", hint=hint)
 
 
 def load_qrels(args: Arguments) -> Qrels:

@@ -241,6 +241,12 @@ OPTIONS = {
     "limit_queries": _value_option(
         "measuring", "--limit-queries", metavar="N", type=_integer(1), help="only the first N queries"
     ),
+    "ties": _value_option(
+        "measuring",
+        "--ties",
+        metavar="ORDER",
+        help="the order of equal scores: id (of the point), doc (as trec_eval), best, worst [id]",
+    ),
     "baseline": _value_option(
         "measuring",
         "--baseline",

@@ -1,0 +1,211 @@
+"""The pipelines that `qql tune` tries: one with each combination of values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qql.cli.commands.options import Arguments
+from qql.cli.commands.output import pluralize
+from qql.cli.commands.pipelines import Call, as_usage, calls_of, constants_of, pipeline_names, pipelines_of
+from qql.cli.render import json_text
+from qql.cli.usage import UsageError
+from qql.errors import QQLError
+from qql.evaluation.files import Query
+from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
+from qql.evaluation.pipelines import Pipeline
+from qql.evaluation.possible_settings import (
+    MOST_TRIED,
+    fitting,
+    possible_settings,
+    sensible_grid,
+)
+from qql.evaluation.settings import Settable
+from qql.rest.types import Body, Json, JsonObject
+
+if TYPE_CHECKING:
+    from qql.session.session import Session
+
+__all__ = ["LeftOut", "Tunable", "Variant", "value_text", "values_text"]
+
+_MAX_SETTINGS = 200
+_IDLE = "without meaning beside dbsf"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """A pipeline with one combination of values: of parameters, and of settings that its text has.
+
+    ``place`` counts the combinations in the order of the grid.
+    """
+
+    values: Body
+    pipeline: Pipeline
+    calls: Sequence[Call]
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A combination that cannot be tried; ``idle`` are settings that have no meaning beside the others."""
+
+    values: Body
+    why: str
+    idle: tuple[str, ...] = ()
+
+
+class Tunable:
+    """The pipeline as it is, and what can be changed about it. Without a grid, a sensible one is made."""
+
+    def __init__(
+        self, args: Arguments, session: Session, axes: Mapping[str, list[Json]], queries: Sequence[Query]
+    ) -> None:
+        self.args, self.session, self.queries = args, session, queries
+        (self.pipeline,) = pipelines_of(args, session, pipeline_names(args["files"]), list(axes)).values()
+        self.params = [name for name in axes if name in self.pipeline.parameters]
+        for name in self.params:
+            if any(name in query.params for query in queries):
+                raise UsageError.make(
+                    "wrong-parameters", f"--grid {name} is a field of the queries, too", hint="rename one"
+                )
+        self.calls = calls_of(args, self.pipeline, queries, self.params)
+        some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
+        plan = self.pipeline.compiled(some).plan
+        assert plan is not None, "a pipeline's statement is a query"
+        self.plan = plan
+        self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
+        self.possible = possible_settings(self.settable, plan, session.facts(plan.collection))
+        self.left_out: list[LeftOut] = []
+        self.axes = self._named_axes(axes) if axes else self._sensible_axes()
+
+    def _named_axes(self, axes: Mapping[str, list[Json]]) -> dict[str, list[Json]]:
+        named: dict[str, list[Json]] = {}
+        for name, values in axes.items():
+            with as_usage():
+                known = name if name in self.params else self.settable.find(name)
+            if known in named:
+                raise UsageError.make("usage", f"--grid {name} is given twice, as {known}")
+            named[known] = values
+        return named
+
+    def _sensible_axes(self) -> dict[str, list[Json]]:
+        most = min(self.args.get("max_settings", MOST_TRIED), MOST_SETTINGS)
+
+        def count(grid: Mapping[str, Sequence[Json]]) -> int:
+            if grid_size(grid) > MOST_SETTINGS:
+                return grid_size(grid)
+            return len({json_text(self._fitted(values)) for values in expand_grid(grid)})
+
+        found = sensible_grid(self.possible, count, most)
+        if not found:
+            names = ", ".join(one.name for one in self.possible)
+            hint = f"--grid NAME=VALUE,VALUE names what to try; there are {names} and search parameters"
+            raise UsageError.make("bad-grid", "nothing suggests itself to be tried", hint=hint)
+        return found
+
+    def left_out_notes(self) -> list[str]:
+        """How many combinations were left out, and why."""
+        idle = dict.fromkeys(name for one in self.left_out for name in one.idle)
+        counts = Counter(f"{_IDLE}: {', '.join(idle)}" if one.idle else one.why for one in self.left_out)
+        return [f"left out: {pluralize(count, 'combination')} ({why})" for why, count in counts.items()]
+
+    def current_value(self, name: str) -> Json:
+        """The value that a parameter or setting has now; None where there is none."""
+        return constants_of(self.args).get(name) if name in self.params else self.settable.value(name)
+
+    def current(self) -> Variant | None:
+        """The pipeline as it is; None where a parameter of the grid has no other value."""
+        constants = constants_of(self.args)
+        if not constants.keys() >= {*self.params}:
+            return None
+        values = {name: self.current_value(name) for name in self.axes}
+        params = {name: constants[name] for name in self.params}
+        return Variant(values, self.pipeline, self._calls_with(params), -1)
+
+    def variants(self) -> list[Variant]:
+        """A pipeline for each combination, the current one first; each compiles.
+
+        What does not fit together is `left_out`, and what is the same as another. Raises `UsageError` for a
+        value that fits nowhere.
+        """
+        current = self.current()
+        out = [] if current is None else [current]
+        seen = {json_text(one.values) for one in out}
+        failed: list[tuple[JsonObject, QQLError]] = []
+        given = self._combinations()
+        for place, values in enumerate(given):
+            fitted = self._fitted(values)
+            if json_text(fitted) in seen:
+                idle = tuple(name for name, value in values.items() if value != fitted[name])
+                if idle:
+                    self.left_out.append(LeftOut(values, f"{_IDLE}: {', '.join(idle)}", idle))
+                continue
+            seen.add(json_text(fitted))
+            try:
+                out.append(self._variant(fitted, place))
+            except QQLError as exc:
+                failed.append((values, exc))
+        self._check_failed(given, failed)
+        self.left_out += [LeftOut(values, exc.message) for values, exc in failed]
+        if len(out) == (current is not None):
+            why = f": {self.left_out[0].why}" if self.left_out else ""
+            raise UsageError.make("bad-grid", f"there is nothing to try beside the pipeline as it is{why}")
+        return out
+
+    def _combinations(self) -> list[JsonObject]:
+        count = grid_size(self.axes)
+        most = self.args.get("max_settings", _MAX_SETTINGS)
+        if "grid" in self.args and "sample" not in self.args and count > most:
+            more = f"; --max-settings {count} tries them all" if count <= MOST_SETTINGS else ""
+            hint = f"--sample N tries N of them, drawn by chance{more}"
+            raise UsageError.make("bad-grid", f"the grid has {count:,} combinations", hint=hint)
+        with as_usage():
+            return expand_grid(self.axes, self.args.get("sample"), self.args.get("seed", 0))
+
+    def _fitted(self, values: Body) -> JsonObject:
+        """The values, null for those that have no meaning beside the others."""
+        kept = fitting(self.settable, values)
+        return {name: value if name in kept else None for name, value in values.items()}
+
+    def _variant(self, values: Body, place: int) -> Variant:
+        """A pipeline with these values. Raises `QQLError` where it does not compile."""
+        params = {name: value for name, value in values.items() if name in self.params}
+        changes = fitting(self.settable, {k: v for k, v in values.items() if k not in self.params})
+        text = self.settable.changed(changes) if changes else self.pipeline.text
+        pipeline = Pipeline(self.session, text, self.pipeline.name)
+        calls = self._calls_with(params)
+        pipeline.compiled(calls[0].params)
+        return Variant(values, pipeline, calls, place)
+
+    def _check_failed(
+        self, given: Sequence[JsonObject], failed: Sequence[tuple[JsonObject, QQLError]]
+    ) -> None:
+        """Raises `UsageError` for a value all of whose combinations fail: the fault is its own."""
+        tried = Counter(key for values in given for key in _keys(values))
+        bad = Counter(key for values, _ in failed for key in _keys(values))
+        for values, exc in failed:
+            if any(bad[key] == tried[key] for key in _keys(values)):
+                raise UsageError.make(
+                    "bad-setting", f"{values_text(values)}: {exc.message}", hint=exc.hint
+                ) from exc
+
+    def _calls_with(self, params: Body) -> list[Call]:
+        return [Call(one.query, {**one.params, **params}) for one in self.calls]
+
+
+def _keys(values: Body) -> list[tuple[str, str]]:
+    return [(name, json_text(value)) for name, value in values.items()]
+
+
+def values_text(values: Body) -> str:
+    """``name=value name=value``."""
+    return " ".join(f"{name}={value_text(value)}" for name, value in values.items())
+
+
+def value_text(value: object) -> str:
+    """A value as --grid reads it; null is nothing."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json_text(value)
