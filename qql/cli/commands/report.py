@@ -97,7 +97,8 @@ def _show_section(console: Renderer, section: Section, *, first: bool) -> None:
     if section.text:
         console.put(*(["```sql"] if marked else []), section.text.rstrip("\n"), *(["```"] if marked else []))
     for note in section.notes:
-        console.put(*([""] if marked else ()), sanitize(note))
+        put = console.put if marked else console.put_text
+        put(*([""] if marked else ()), sanitize(note))
 
 
 def distinct_warnings(warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
