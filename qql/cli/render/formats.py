@@ -20,7 +20,7 @@ from qql.cli.render.cells import (
 from qql.cli.render.passages import words_of_requests
 from qql.cli.render.tables import Layout, fitted, shortened
 from qql.cli.render.terminal import json_text, paint, sanitize
-from qql.cli.render.wrapping import fill_lines, text_width, wrap_line
+from qql.cli.render.wrapping import fill_lines, text_width, wrap_line, wrap_text
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]
@@ -105,7 +105,7 @@ def _table_lines(result: Result, view: View) -> Iterator[str]:
     yield from _box_lines(layout, view)
     for note in layout.notes:
         note = note if dots == "…" else note.replace("…", dots)
-        yield from (paint(line, "faint", view.color) for line in wrap_line(note, view.width))
+        yield from (paint(line, "faint", view.color) for line in wrap_text(note, view.width or layout.width))
     yield _footer(result, view, layout.lost)
     yield from _more(result, view)
 
