@@ -97,7 +97,7 @@ def _table_lines(result: Result, view: View) -> Iterator[str]:
     if view.width is None:
         layout: Layout | None = Layout(columns, 0)
     else:
-        words = words_of_requests(result.requests) if result.kind == "hits" else ()
+        words = words_of_requests(result.requests)
         layout = fitted(columns, view.width, words, dots)
     if layout is None:
         yield from _vertical_lines(result, view)

@@ -76,7 +76,7 @@ class Layout:
             ]
             out += wrap_text((" · " if self.dots == "…" else ", ").join(fields), room + label + 2)
         for column in self.below:
-            if column.values[row] is MISSING or not column.cells[row]:
+            if column.values[row] is MISSING or not column.cells[row].strip():
                 continue
             lines = [column.cells[row]] if column.whole else self._text(column, row, room)
             for at, line in enumerate(lines):
@@ -202,6 +202,8 @@ def _widest_last(layout: Layout) -> bool:
     widest = max(layout.head, key=lambda column: column.width)
     room = layout.width - _total(layout.head) + widest.width
     least = 8 if len(layout.head) == 1 else max(_TEXT_ROOM, layout.width // 2)
+    if widest.width <= 2 * room:  # two lines have it all
+        least = min(least, _TEXT_ROOM)
     if widest.whole or not widest.is_prose or room < least:
         return False
     widest.width = room

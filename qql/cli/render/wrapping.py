@@ -10,6 +10,7 @@ __all__ = ["fill_lines", "text_width", "wrap_line", "wrap_text"]
 _LEAD = re.compile(r"[ │├└─|>]*(?:[-*•] )?")
 _JSON_LINE = re.compile(r"""\s*[\[\]{}"]""")
 _PIECE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
+_JOINT = re.compile(r"[._/:,;=&-](?=.)")
 _STEP = 4  # cells by which the rest of a line stands to the right of its beginning
 _NARROWEST = 16  # cells of text beside an indent; where fewer are left, the terminal wraps
 
@@ -52,12 +53,15 @@ def fill_lines(words: list[str], first: int, rest: int, *, whole: bool = False) 
 
 
 def _cut(word: str, room: int) -> str:
-    """The beginning of a word that fits; at least one character."""
+    """The beginning of a word that fits, up to a dot or the like; at least one character."""
     if word.isascii():
-        return word[:room]
-    from rich.cells import chop_cells
+        head = word[:room]
+    else:
+        from rich.cells import chop_cells
 
-    return chop_cells(word, room)[0] or word[0]
+        head = chop_cells(word, room)[0] or word[0]
+    ends = [found.end() for found in _JOINT.finditer(head)]
+    return head[: ends[-1]] if ends and ends[-1] > len(head) // 2 else head
 
 
 def wrap_line(line: str, width: int | None) -> Iterator[str]:
