@@ -125,13 +125,16 @@ class Diagnostic:
         """The same diagnostic, with the source and span given where it had none of its own."""
         return replace(self, source=self.source or source, span=self.span or span)
 
-    def render(self) -> str:
-        """Plain text: the message, the place, the source line with a caret below it, the hint."""
+    def render(self, width: int | None = None) -> str:
+        """Plain text: the message, the place, the source line with a caret below it, the hint.
+
+        Of a long source line there is the part around the caret, in at most ``width`` columns.
+        """
         out = [f"{self.severity}[{self.code}]: {self.message}"]
         if self.source and self.span:
-            out += _snippet(self.source, self.span, "")
+            out += _snippet(self.source, self.span, "", width)
             for span, label in self.related:
-                out += _snippet(self.source, span, label)
+                out += _snippet(self.source, span, label, width)
         if self.hint:
             out.append(f"  = help: {self.hint}")
         return "\n".join(out)
@@ -163,15 +166,19 @@ def _abbreviated(text: str) -> str:
 
 
 _WIDEST = 160  # characters of a source line that are shown around the caret
+_NARROWEST = 12
 
 
-def _snippet(source: Source, span: Span, label: str) -> list[str]:
+def _snippet(source: Source, span: Span, label: str, width: int | None = None) -> list[str]:
     line, column = source.position(span.start)
     text = source.line(line)
+    widest = _WIDEST if width is None else max(_NARROWEST, min(_WIDEST, width - len(str(line)) - 5))
+    if _columns(text[:_WIDEST]) > len(text[:_WIDEST]):
+        widest = max(_NARROWEST, widest // 2) if width is not None else widest  # wide characters
     length = max(1, min(span.end - span.start, len(text) - column + 1))
-    shown_from = max(0, column - 1 - _WIDEST // 2) if len(text) > _WIDEST else 0
-    shown = text[shown_from : shown_from + _WIDEST]
-    lead, tail = ("…" if shown_from else ""), ("…" if shown_from + _WIDEST < len(text) else "")
+    shown_from = max(0, min(column - 1 - widest // 2, len(text) - widest)) if len(text) > widest else 0
+    shown = text[shown_from : shown_from + widest]
+    lead, tail = ("…" if shown_from else ""), ("…" if shown_from + widest < len(text) else "")
     at = column - 1 - shown_from
     # Control characters would move the caret or drive the terminal.
     visible = "".join(c if c.isprintable() else " " for c in shown)

@@ -27,6 +27,14 @@ def certificates_are_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_width_is_set() -> Iterator[None]:
+    """The workers of pytest-xdist have COLUMNS set, and output to a pipe is as wide as that says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def schema_is_shared() -> Iterator[None]:
     """Each Qdrant client copies the schema of all of its models, which no test changes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from qql.analysis.attribution import Provenance
@@ -10,6 +10,7 @@ from qql.analysis.model import (
     EXPLAINED,
     Ablation,
     Analysis,
+    Id,
     Reached,
     Rescored,
     Scores,
@@ -33,21 +34,29 @@ _MOST_DIFFERENCES = 3
 _MOST_OVERLAPS = 4
 
 
-def analysis_lines(analysis: Analysis, width: int = 80, schema: Schema | None = None) -> list[str]:
+Names = Mapping[Id, str]
+"""Id → what people call the point."""
+
+
+def analysis_lines(
+    analysis: Analysis, width: int = 80, schema: Schema | None = None, names: Names | None = None
+) -> list[str]:
     """The stages as a tree, the root first, each with what it did; what is longer than ``width`` goes on
     in the next line.
 
-    By the schema, the fields of filters are said to be indexed or not.
+    By the schema, the fields of filters are said to be indexed or not. A point that has one of the ``names``
+    is called so.
     """
+    names = names or {}
     count = len(analysis.hits)
     took = f" in {_query_times(analysis.timing)}" if analysis.timing else ""
     if analysis.timing is not None and analysis.second is not None and analysis.second.timing is not None:
         took += f" + RERANK {milliseconds(analysis.second.timing.p50)}"
     head = f"Query on {analysis.plan.collection}: {count} {plural(count, 'hit')}{took}"
     tree = _stage_branch(analysis, 0, Filters(schema), set()) if analysis.stages else None
-    below = [] if analysis.second is None else [*_rerank_lines(analysis.second)]
+    below = [] if analysis.second is None else [*_rerank_lines(analysis.second, names)]
     for one in analysis.ablation:
-        below += _ablation_lines(one, analysis)
+        below += _ablation_lines(one, analysis, names)
     below += (f"note: {note}" for note in (*analysis.notes, *_time_notes(analysis)))
     return [
         *wrapped([head], width),
@@ -202,7 +211,7 @@ def _stage_ranks(reached: tuple[Reached, ...]) -> str:
 # ------------------------------------------------------------------------------------ behind the stages
 
 
-def _rerank_lines(second: SecondStageReport) -> Iterator[str]:
+def _rerank_lines(second: SecondStageReport, names: Names) -> Iterator[str]:
     count, candidates = len(second.hits), len(second.order)
     cost = ""
     if second.timing is not None:
@@ -216,7 +225,7 @@ def _rerank_lines(second: SecondStageReport) -> Iterator[str]:
     if count:
         yield "    share of the final hits by their score in the first stage:"
         yield from _range_lines(second)
-        moves = [f"{one.id}: {one.first_rank}→{one.rank}" for one in second.hits]
+        moves = [f"{names.get(one.id, one.id)}: {one.first_rank}→{one.rank}" for one in second.hits]
         yield f"    ranks before and after: {_some_of(moves)}"
 
 
@@ -231,11 +240,13 @@ def _range_lines(second: SecondStageReport) -> Iterator[str]:
         yield line.rstrip()
 
 
-def provenance_lines(found: Sequence[Provenance]) -> list[str]:
-    """The hits, each with the stages that have it and their shares of its score."""
+def provenance_lines(found: Sequence[Provenance], names: Names | None = None) -> list[str]:
+    """The hits, also by their ``names``, each with the stages that have it and their shares of its score."""
     lines = ["provenance:"] if found else []
     for hit in found:
-        lines.append(f"  {hit.rank}. {hit.id}, score {_score_text(hit.score)}")
+        name = (names or {}).get(hit.id)
+        called = f" ({name})" if name else ""
+        lines.append(f"  {hit.rank}. {hit.id}{called}, score {_score_text(hit.score)}")
         for one in hit.shares:
             if one.rank is not None and one.path:
                 part = "" if one.share is None else f", {one.share:.0%} of the score"
@@ -244,18 +255,19 @@ def provenance_lines(found: Sequence[Provenance]) -> list[str]:
     return lines
 
 
-def _ablation_lines(one: Ablation, analysis: Analysis) -> Iterator[str]:
+def _ablation_lines(one: Ablation, analysis: Analysis, names: Names) -> Iterator[str]:
     second = analysis.second
     what = "hits" if second is None else "candidates of RERANK"
     count = len(analysis.hits if second is None else second.order)
     stayed = count - len(one.left)
     yield f"without {one.label}: {one.overlap:.0%} of the {what} remain ({stayed} of {count})"
     if one.left:
-        yield f"    left: {_some_of(one.left)}"
+        yield f"    left: {_some_of([names.get(key, key) for key in one.left])}"
     if one.entered:
-        yield f"    entered: {_some_of(one.entered)}"
+        yield f"    entered: {_some_of([names.get(key, key) for key in one.entered])}"
     if one.moved:
-        yield f"    moved: {_some_of([f'{move.id}: {move.before}→{move.after}' for move in one.moved])}"
+        moves = [f"{names.get(move.id, move.id)}: {move.before}→{move.after}" for move in one.moved]
+        yield f"    moved: {_some_of(moves)}"
 
 
 def _some_of(items: Sequence[object]) -> str:

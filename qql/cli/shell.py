@@ -143,21 +143,24 @@ def _list_commands(shell: Shell, argument: str) -> None:
     commands = dict.fromkeys(COMMANDS.values())
     usage = {command: f"{command.name} {command.argument}".rstrip() for command in commands}
     width = max(map(len, usage.values()))
-    put = shell.renderer.put
+    put = shell.renderer.put_text
     put("A statement runs at its `;`; Alt-Enter runs it as it stands; Ctrl-C cancels.", "")
     put(*(f"  {usage[command]:<{width}}  {command.help}" for command in commands))
 
 
 @_prompt_command("\\h", argument="[WORD]", help="the manual: its contents, or what it says of a word")
 def _show_manual(shell: Shell, argument: str) -> None:
-    shell.renderer.put(*manual_lines(argument))
+    shell.renderer.put_text(*manual_lines(argument, shell.renderer.line_width))
 
 
-def manual_lines(words: str) -> list[str]:
-    """What the manual says of words; its contents where there are none. Raises `UsageError`."""
+def manual_lines(words: str, width: int | None = None) -> list[str]:
+    """What the manual says of words; its contents where there are none. Raises `UsageError`.
+
+    Its sentences are filled for ``width`` columns.
+    """
     from qql.manual.lookup import contents_text, suggestion, text_about
 
-    text = text_about(words) if words else contents_text()
+    text = text_about(words, width) if words else contents_text(width)
     if not text:
         hint = suggestion(words) or "`help` alone lists the entries"
         raise UsageError.make("unknown-word", f"the manual has no entry for {words}", hint=hint)
@@ -174,7 +177,7 @@ def _describe(shell: Shell, argument: str) -> None:
 def _connect_to(shell: Shell, argument: str) -> None:
     if argument:
         shell.reconnect(argument)
-    shell.renderer.put(sanitize(f"connected to {shell.session.target}"))
+    shell.renderer.put_text(sanitize(f"connected to {shell.session.target}"))
 
 
 @_prompt_command("\\i", argument="FILE", help="run a script")
@@ -197,7 +200,7 @@ def _set_param(shell: Shell, argument: str) -> None:
         )
     else:
         for known, value in shell.params.items():
-            shell.renderer.put(sanitize(f":{known} = {json_text(value)}"))
+            shell.renderer.put_text(sanitize(f":{known} = {json_text(value)}"))
 
 
 @_prompt_command("\\unset", argument="NAME", help="forget a parameter")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from qql.analysis.fusion import close
-from qql.compiler.rows import TEXT_FIELDS
+from qql.analysis.titles import title_of
 from qql.errors import QQLExecutionError, fail, many
 from qql.evaluation.documents import in_order, order_key
 from qql.evaluation.files import Query
@@ -24,8 +24,6 @@ from qql.result import Hit, Result
 
 __all__ = ["Comparison", "Moved", "Survey", "compare_results", "title_of"]
 
-_TITLES = ("title", "name", *TEXT_FIELDS)
-_LONGEST_TITLE = 60
 _ALIKE = ("same", "tie")
 _SIGNS = {"same": "=", "up": "↑", "down": "↓"}
 
@@ -236,13 +234,6 @@ def _moved_hit(key: HitKey, a: _Side, b: _Side) -> Moved:
         score_b=hit_b.score if hit_b else None,
         title=next((title for hit in (hit_a, hit_b) if hit and (title := title_of(hit))), ""),
     )
-
-
-def title_of(hit: Hit) -> str:
-    """A line that tells people which point this is: its title, its name, or the beginning of its text."""
-    found = (value for name in _TITLES if isinstance(value := (hit.payload or {}).get(name), str) and value)
-    line = " ".join(next(found, "")[: 4 * _LONGEST_TITLE].split())
-    return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
 
 
 def _overlap_cutoffs(longest: int) -> tuple[int, ...]:

@@ -58,24 +58,25 @@ def _search_words(entry: Entry) -> Iterator[str]:
 # --- text -------------------------------------------------------------------------------------------------
 
 _WIDTH = 100
+"""Columns of a line; fewer where a terminal has fewer."""
 _MOST_IN_FULL = 3
 """Entries that are shown in full; of more of them, each is a line."""
 
 
-def contents_text() -> str:
-    """All entries by group."""
-    lines = []
+def contents_text(width: int | None = None) -> str:
+    """All entries by group, in lines of at most ``width`` columns."""
+    lines, most = [], min(_WIDTH, width or _WIDTH)
     for group, title in GROUPS.items():
         names = ", ".join(entry.name for entry in ENTRIES if entry.group == group)
-        lines += [title, textwrap.fill(names, _WIDTH, initial_indent="  ", subsequent_indent="  "), ""]
+        lines += [title, textwrap.fill(names, most, initial_indent="  ", subsequent_indent="  "), ""]
     return "\n".join([*lines, "`help WORD` shows an entry; an option or a keyword is a WORD too."])
 
 
-def text_about(words: str) -> str:
-    """What is said of words; "" where nothing is."""
+def text_about(words: str, width: int | None = None) -> str:
+    """What is said of words, its sentences in lines of at most ``width`` columns; "" where nothing is."""
     found = find(words)
     if len(found) <= _MOST_IN_FULL:
-        return "\n\n\n".join(entry_text(entry) for entry in found)
+        return "\n\n\n".join(entry_text(entry, width) for entry in found)
     width = max(len(entry.name) for entry in found)
     lines = [f"{entry.name:<{width}}  {_first_sentence(entry.text)}" for entry in found]
     return "\n".join(lines)
@@ -85,9 +86,9 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=[.]) ", text)[0]
 
 
-def entry_text(entry: Entry) -> str:
-    """An entry as plain text."""
-    parts = [entry.name, textwrap.fill(entry.text, _WIDTH)]
+def entry_text(entry: Entry, width: int | None = None) -> str:
+    """An entry as plain text, its sentences in lines of at most ``width`` columns."""
+    parts = [entry.name, textwrap.fill(entry.text, min(_WIDTH, width or _WIDTH))]
     if form := syntax(entry):
         parts.append(f"Syntax\n{textwrap.indent(form, '    ')}")
     for title, table in entry.tables:

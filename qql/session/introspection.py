@@ -17,10 +17,11 @@ from qql.compiler.plan import Context, QueryPlan
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import point_id, scalar_value
 from qql.compiler.script import Compiled
+from qql.errors import QQLError
 from qql.models.embed_request import embedded_values, with_embedded
 from qql.models.rerank_hits import page_of, rank_candidates
 from qql.models.rerankers import Rerankers
-from qql.rest.request import Request
+from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result, StageShare
 from qql.session.answers import result_of
@@ -99,16 +100,37 @@ class Introspection:
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
         found = self.analysis(runs=runs, ablate=statement.ablate)
-        data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema)
+        names = self._names(found) if statement.format is None else {}
+        data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema, names=names)
         query = statement.statement
         if isinstance(query, nodes.Query) and query.provenance is not None:
             shares = _provenance_of_hits(found)
             data["provenance"] = [provenance_dict(one) for one in shares]
-            lines += provenance_lines(shares)
+            lines += provenance_lines(shares, names)
         lines += advice_lines(self.compiled.advice)
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
         data["advice"] = [one.to_dict() for one in self.compiled.advice]
         return text_or_json(lines, data, statement)
+
+    def _names(self, found: Analysis) -> dict[int | str, str]:
+        """What people call the points of which a text shows UUIDs; it is no reason to fail."""
+        from qql.analysis.titles import TITLE_FIELDS, names_of
+
+        query = nodes.subject(self.compiled.statement)
+        traced = isinstance(query, nodes.Query) and query.provenance is not None
+        if not (found.second or found.ablation or traced):
+            return {}
+        ids = {one.id for one in (found.second.hits if found.second else found.hits)}
+        ids |= {key for one in found.ablation for key in (*one.entered, *(move.id for move in one.moved))}
+        if not any(isinstance(key, str) for key in ids):
+            return {}
+        body = {"ids": list(ids), "with_payload": {"include": list(TITLE_FIELDS)}, "with_vector": False}
+        path = collection_path(str(self.plan.collection), "points")
+        try:
+            answer = self.backend.call(Request("POST", path, body=body))
+        except QQLError:
+            return {}
+        return names_of(Hit(point["id"], payload=point.get("payload")) for point in answer)
 
     def why(self, statement: nodes.Why) -> Result:
         """WHY [NOT] id."""

@@ -10,9 +10,10 @@ from warnings import WarningMessage
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
+from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
 from qql.rest.request import Request
-from qql.rest.types import Json, JsonObject
+from qql.rest.types import Body, Json, JsonObject
 
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
@@ -130,7 +131,8 @@ class ClientTransport:
             self._notes.add(sentence)
         if self._channel is LOCAL and pattern == ("PATCH", ""):
             return True  # local mode says False where it had nothing to change
-        return route.answer(result)
+        answer = route.answer(result)
+        return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
     def version(self) -> Json:
         """What the server says its version is."""
@@ -150,3 +152,8 @@ class ClientTransport:
         for warning in said:
             self._notes.add(text_of(warning.message))
         return result
+
+
+def _asks_for_vectors(body: Body) -> bool:
+    bodies = (body, *body.get("searches", ()))
+    return any(key in one for one in bodies for key in ("with_vector", "with_lookup"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qql.backends.short_floats import shortest_floats, shortest_vector
 from qql.rest.types import Json, JsonObject
 
 from .engine import edge
@@ -21,18 +22,18 @@ def record(found: edge.Record) -> JsonObject:
 
 def scored_point(found: edge.ScoredPoint, with_vector: Json) -> JsonObject:
     """One point as `/points/query` gives it."""
-    out = {"id": plain_id(found.id), "version": found.version, "score": found.score} | _parts(found)
-    if not with_vector:  # MMR gives the vectors that it has compared
-        out.pop("vector", None)
-    return out
+    # MMR gives the vectors that it has compared, whether they were asked for or not.
+    head = {"id": plain_id(found.id), "version": found.version, "score": found.score}
+    return head | _parts(found, vectors=bool(with_vector))
 
 
-def _parts(found: edge.Record | edge.ScoredPoint) -> JsonObject:
+def _parts(found: edge.Record | edge.ScoredPoint, *, vectors: bool = True) -> JsonObject:
     out: JsonObject = {}
     if found.payload is not None:
         out["payload"] = found.payload
-    if found.vector is not None:
-        out["vector"] = _plain_vector(found.vector)
+    vector = found.vector if vectors else None
+    if vector is not None:
+        out["vector"] = _plain_vector(vector)
     if found.order_value is not None:
         out["order_value"] = found.order_value
     return out
@@ -42,5 +43,5 @@ def _plain_vector(value: edge.Vector | edge.SparseVector) -> Json:
     if isinstance(value, dict):
         return {name: _plain_vector(item) for name, item in value.items()}
     if isinstance(value, list):
-        return value
-    return {"indices": value.indices, "values": value.values}
+        return shortest_vector(value)
+    return {"indices": value.indices, "values": shortest_floats(value.values)}

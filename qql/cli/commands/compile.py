@@ -52,7 +52,7 @@ def explain(args: Arguments, console: Renderer) -> int:
         if args.get("format") == "json":
             console.put_json([explain_dict(one) for one in statements])
         elif statements:
-            console.put(sanitize("\n\n".join(_explanations(statements)), newline="\n"))
+            console.put_text(*sanitize("\n\n".join(_explanations(statements)), newline="\n").split("\n"))
     return 0
 
 
@@ -90,7 +90,9 @@ def check(args: Arguments, console: Renderer) -> int:
             for one in found:
                 console.put_json(one.to_dict(), indent=None)
         case _ if found:
-            console.put(render_diagnostics(found, color=use_color(args, sys.stdout)))
+            console.put(
+                render_diagnostics(found, color=use_color(args, sys.stdout), width=console.line_width)
+            )
     count = Counter(one.severity for one in found)
     console.note(
         f"{pluralize(len(sources), 'script')}: {pluralize(count['error'], 'error')}, "

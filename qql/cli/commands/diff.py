@@ -20,7 +20,15 @@ from qql.cli.commands.pipelines import (
     open_measured_session,
     pipelines_of,
 )
-from qql.cli.commands.report import Section, check_output, distinct_warnings, show_report, six_digits
+from qql.cli.commands.report import (
+    IDS_ELSEWHERE,
+    Section,
+    check_output,
+    distinct_warnings,
+    show_report,
+    six_digits,
+    without_bare_ids,
+)
 from qql.cli.render import Renderer, sanitize
 from qql.cli.usage import UsageError
 from qql.errors import Diagnostic, QQLError
@@ -61,7 +69,7 @@ def diff(args: Arguments, console: Renderer) -> int:
     show_report(
         args,
         console,
-        _diff_sections(found, changes, console),
+        _diff_sections(found, changes, args, console),
         {"diff": changes, **found.to_dict()},
         found.rows(),
     )
@@ -157,17 +165,28 @@ def _text_diff(a: Pipeline, b: Pipeline) -> list[str]:
     return list(difflib.unified_diff(one, other, a.name, b.name, lineterm=""))
 
 
-def _diff_sections(found: Comparison | Survey, changes: list[str], console: Renderer) -> list[Section]:
+def _diff_sections(
+    found: Comparison | Survey, changes: list[str], args: Arguments, console: Renderer
+) -> list[Section]:
     text = "\n".join(map(sanitize, changes))
     sections = [Section("the texts", [], text=text)] if changes else []
     if isinstance(found, Comparison):
         rows = [{**row, "move": _ascii_move(row["move"], console)} for row in found.rows()]
-        return [*sections, Section("the hits", _readable_rows(rows), _measure_lines(found))]
+        readable = _readable_rows(rows)
+        fitting = without_bare_ids(readable, _table_width(args, console))
+        elsewhere = (IDS_ELSEWHERE,) if readable and "id" not in fitting[0] else ()
+        return [*sections, Section("the hits", fitting, (*_measure_lines(found), *elsewhere))]
     k = max((k for k in found.cutoffs if k <= _OVERLAP_DEPTH), default=_OVERLAP_DEPTH)
     shown = ("query", "text", "gone", "new", f"overlap@{k}", "rbo", "tau")
     most = [{name: row[name] for name in shown if name in row} for row in found.most_different()]
     sections.append(Section("over all queries", _readable_rows(found.means()), (found.verdict,)))
     return [*sections, Section("the queries that differ most", _readable_rows(most))] if most else sections
+
+
+def _table_width(args: Arguments, console: Renderer) -> int | None:
+    """How wide a table may be; None where it goes to a file, or is no table of boxes."""
+    drawn = args.get("format", "table") == "table" and "output" not in args
+    return console.line_width if drawn else None
 
 
 def _measure_lines(found: Comparison) -> tuple[str, ...]:

@@ -83,5 +83,5 @@ json has everything, jsonl and csv have a row for each hit, or for each query.""
 def help_(args: Arguments, console: Renderer) -> int:
     from qql.cli.shell import manual_lines
 
-    console.put(*manual_lines(" ".join(args.get("files", ()))))
+    console.put_text(*manual_lines(" ".join(args.get("files", ())), console.line_width))
     return 0

@@ -81,7 +81,7 @@ def _show_diagnostics(found: Sequence[Diagnostic], args: Arguments, console: Ren
             case "sarif":
                 console.put_json(to_sarif(found, qql.__version__))
             case _ if found:
-                console.put(render_diagnostics(found, color=use_color(args, file)))
+                console.put(render_diagnostics(found, color=use_color(args, file), width=console.line_width))
 
 
 def _summary(done: Sequence[Linted], found: Sequence[Diagnostic]) -> str:
@@ -116,7 +116,7 @@ def _show_rules(args: Arguments, console: Renderer) -> int:
             console.put_json([_rule_dict(rule) for rule in rules])
         elif option == "rule":
             [rule] = rules
-            console.put(f"{rule.severity}[{rule.code}]: {rule.title}", "", rule.reason, "", rule.text)
+            console.put_text(f"{rule.severity}[{rule.code}]: {rule.title}", "", rule.reason, "", rule.text)
         else:
             console.format = "table" if file.isatty() else "markdown"
             columns = ("code", "severity", "title", "reason")

@@ -12,7 +12,7 @@ from qql import nodes
 from qql.cli.commands.connection import MEMORY, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output
-from qql.cli.commands.report import six_digits
+from qql.cli.commands.report import IDS_ELSEWHERE, six_digits, without_bare_ids
 from qql.cli.commands.run import open_shell
 from qql.cli.render import Renderer, sanitize
 from qql.cli.usage import UsageError, parse_value, read_script
@@ -206,7 +206,10 @@ def _show_stages(result: Result, statement: nodes.Query, console: Renderer) -> N
         {**rank, **(_readable_row(hit, statement) if for_people else hit.to_dict())}
         for rank, hit in zip(ranks, result.hits, strict=True)
     ]
-    console.show(replace(result, kind="rows", rows=rows))
+    fitting = without_bare_ids(rows, console.line_width) if console.format == "table" else rows
+    console.show(replace(result, kind="rows", rows=fitting))
+    if len(fitting[0]) < len(rows[0]):
+        console.put_text(IDS_ELSEWHERE)
     if not for_people:
         return
     ranges = [

@@ -10,13 +10,24 @@ from typing import TypeVar
 
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, open_output, use_color
-from qql.cli.render import Renderer, sanitize
+from qql.cli.render import Renderer, sanitize, text_width
 from qql.cli.usage import UsageError
 from qql.errors import Diagnostic
 from qql.rest.types import JsonObject
 from qql.result import Result
 
-__all__ = ["Section", "check_output", "collected", "distinct_warnings", "show_report", "six_digits"]
+__all__ = [
+    "IDS_ELSEWHERE",
+    "Section",
+    "check_output",
+    "collected",
+    "distinct_warnings",
+    "show_report",
+    "six_digits",
+    "without_bare_ids",
+]
+
+IDS_ELSEWHERE = "the points by their titles; a wider terminal, or --format vertical, shows their ids"
 
 
 def check_output(args: Arguments) -> None:
@@ -97,12 +108,28 @@ def _show_section(console: Renderer, section: Section, *, first: bool) -> None:
     if section.text:
         console.put(*(["```sql"] if marked else []), section.text.rstrip("\n"), *(["```"] if marked else []))
     for note in section.notes:
-        console.put(*([""] if marked else ()), sanitize(note))
+        put = console.put if marked else console.put_text
+        put(*([""] if marked else ()), sanitize(note))
 
 
 def distinct_warnings(warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
     """The first warning of each kind."""
     return list({(one.code, one.severity): one for one in reversed(warnings)}.values())[::-1]
+
+
+def without_bare_ids(rows: Sequence[JsonObject], width: int | None) -> list[JsonObject]:
+    """Rows with ``id`` and ``title``, without the ids where both do not fit and each title is another.
+
+    An id alone tells people nothing, and takes 36 cells where it is a UUID.
+    """
+    titles = [row.get("title") for row in rows]
+    natural = 1 + sum(
+        3 + max(text_width(str(value)) for value in (name, *(row[name] for row in rows)))
+        for name in (rows[0] if rows else ())
+    )
+    if width is None or natural <= width or not all(titles) or len({*titles}) < len(titles):
+        return list(rows)
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
 
 def six_digits(value: object) -> object:

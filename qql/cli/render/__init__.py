@@ -12,6 +12,7 @@ from qql.cli.render.formats import FORMATS
 from qql.cli.render.progress import ProgressBar
 from qql.cli.render.renderer import Renderer, render
 from qql.cli.render.terminal import json_text, sanitize, wants_color
+from qql.cli.render.wrapping import text_width
 
 __all__ = [
     "FORMATS",
@@ -22,5 +23,6 @@ __all__ = [
     "render_diagnostics",
     "render_error",
     "sanitize",
+    "text_width",
     "wants_color",
 ]

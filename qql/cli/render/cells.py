@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qql.cli.render.terminal import json_text, sanitize
+from qql.cli.render.wrapping import text_width
 from qql.result import Hit, Result
 
 __all__ = [
@@ -17,9 +18,8 @@ __all__ = [
     "cell_writer",
     "columns_of",
     "fit_cell",
-    "fit_columns",
     "flat_rows",
-    "has_many_keys",
+    "is_id",
 ]
 
 MISSING = object()
@@ -28,19 +28,16 @@ _HIT_FIELDS = frozenset({"group", "id", "score", "payload", "vector", "lookup", 
 _LEADING_FIELDS = ("group", "id", "score", "first_stage_score")
 _TRAILING_FIELDS = ("vector", "lookup", "stages")
 _HYPHENATED_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_MIN_TEXT_WIDTH = 8  # cells that a column of text keeps, however narrow the terminal is
-_MAX_KEY_COLUMNS = 8  # payload keys that become columns; with more of them the payload stays in one piece
 
 
 # ----------------------------------------------------------------------------------------------------- values
 
 
-def flat_rows(result: Result, *, packed: bool = False) -> tuple[list[str], list[list[object]]]:
+def flat_rows(result: Result) -> tuple[list[str], list[list[object]]]:
     """Column names, and rows of values in that order (`MISSING` where a point has no such key).
 
-    Hits give group, id, score, a column for each payload key (or one ``payload`` column when packed), vector,
-    lookup and stages, of these what some hit has; a payload key that is called like one is shown as
-    ``payload.id``.
+    Hits give group, id, score, a column for each payload key, vector, lookup and stages, of these what some
+    hit has; a payload key that is called like one is shown as ``payload.id``.
     """
     if result.kind != "hits":
         rows = result.to_dicts()
@@ -48,9 +45,7 @@ def flat_rows(result: Result, *, packed: bool = False) -> tuple[list[str], list[
         return names, [[row.get(name, MISSING) for name in names] for row in rows]
     hits = result.hits
     leading, trailing = (_fields_in_use(hits, names) for names in (_LEADING_FIELDS, _TRAILING_FIELDS))
-    keys = [] if packed else list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
-    if packed and any(hit.payload is not None for hit in hits):
-        leading.append("payload")
+    keys = list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
     names = [*leading, *(f"payload.{key}" if key in _HIT_FIELDS else key for key in keys), *trailing]
     table = []
     for hit in hits:
@@ -72,11 +67,6 @@ def _hit_value(hit: Hit, name: str) -> object:
         return [share.to_dict() for share in hit.stages] or MISSING
     value: object = getattr(hit, name)
     return MISSING if value is None else value
-
-
-def has_many_keys(result: Result) -> bool:
-    """Whether the payload has too many keys for a column each."""
-    return len({key for hit in result.hits for key in hit.payload or ()}) > _MAX_KEY_COLUMNS
 
 
 # ------------------------------------------------------------------------------------------------------ texts
@@ -128,65 +118,79 @@ def _ranks_in_stages(shares: object) -> str:
 
 @dataclass(slots=True)
 class Column:
-    """A column of a table; ``width`` is in terminal cells."""
+    """A column of a table; ``width`` is in terminal cells.
 
+    ``texts`` are the values as they are written, ``cells`` the same on one line that is safe for a terminal;
+    what is far too long is cut there already.
+    """
+
+    name: str
     header: str
+    values: list[object]
+    texts: list[str]
     cells: list[str]
     right: bool  # numbers
     whole: bool  # ids and numbers: never cut
     width: int
 
+    @property
+    def leads(self) -> bool:
+        """Whether it says which hit this is, and how good."""
+        return self.name in _LEADING_FIELDS
 
-def columns_of(result: Result, limit: int | None, *, packed: bool = False) -> list[Column]:
+    @property
+    def is_prose(self) -> bool:
+        """Whether it holds texts (and no numbers, objects or lists)."""
+        return any(isinstance(value, str) for value in self.values)
+
+
+def columns_of(result: Result, limit: int | None) -> list[Column]:
     """The columns at their full width. What is far longer than ``limit`` cells is cut already."""
-    names, rows = flat_rows(result, packed=packed)
+    names, rows = flat_rows(_without_objects(result))
     return [
         _new_column(name, [row[at] for row in rows], cell_writer(result, name), limit)
         for at, name in enumerate(names)
     ]
 
 
-def _new_column(name: str, values: list[object], write: Callable[[object], str], limit: int | None) -> Column:
-    from rich.cells import cell_len
+def _without_objects(result: Result) -> Result:
+    """Rows whose ``payload`` is an object (those of BATCH), with the keys of that in its place."""
+    if result.kind != "rows" or not any(isinstance(row.get("payload"), dict) for row in result.rows):
+        return result
+    rows = [
+        {key: value for key, value in row.items() if key != "payload"}
+        | {
+            f"payload.{key}" if key in row else key: value
+            for key, value in (row.get("payload") or {}).items()
+        }
+        for row in result.rows
+    ]
+    return Result("rows", rows=rows)
 
+
+def _new_column(name: str, values: list[object], write: Callable[[object], str], limit: int | None) -> Column:
     present = [value for value in values if value is not MISSING and value is not None]
     number = bool(present) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present)
-    whole = number or all(isinstance(v, int | float) or _is_id(v) for v in present)
-    cells = []
-    for value in values:
-        text = write(value)
-        if limit is not None and len(text) > 4 * limit:  # megabytes need not be measured to be cut
-            text = text[: 4 * limit] + "…"
-        cells.append(sanitize(text))
+    whole = number or all(isinstance(v, int | float) or is_id(v) for v in present)
+    texts = [write(value) for value in values]
+    most = None if limit is None else 4 * limit  # megabytes need not be measured to be cut
+    cells = [sanitize(text if most is None or len(text) <= most else text[:most] + "…") for text in texts]
     header = sanitize(name)
-    width = max(cell_len(header), max(map(cell_len, cells), default=0), 1)
-    return Column(header, cells, number, whole, width)
+    width = max(text_width(header), max(map(text_width, cells), default=0), 1)
+    return Column(name, header, values, texts, cells, number, whole, width)
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> bool:
+    """Whether a value is a UUID as Qdrant writes it."""
     return isinstance(value, str) and _HYPHENATED_UUID.fullmatch(value) is not None
-
-
-def fit_columns(columns: list[Column], limit: int | None) -> bool:
-    """Narrow the columns of text until the table is ``limit`` cells wide. False where that cannot be done."""
-    if limit is None:
-        return True
-    room = limit - 3 * len(columns) - 1 - sum(column.width for column in columns if column.whole)
-    texts = sorted((column for column in columns if not column.whole), key=lambda column: column.width)
-    if room < sum(min(column.width, _MIN_TEXT_WIDTH) for column in texts):
-        return False
-    for at, column in enumerate(texts):
-        column.width = min(column.width, room // (len(texts) - at))
-        room -= column.width
-    return True
 
 
 def fit_cell(text: str, column: Column, dots: str) -> tuple[str, bool]:
     """The text in exactly the column's width, and whether it had to be cut."""
-    from rich.cells import cell_len, set_cell_size
-
-    size = cell_len(text)
+    size = text_width(text)
     if size > column.width:
+        from rich.cells import set_cell_size
+
         return set_cell_size(text, max(0, column.width - len(dots))) + dots[: column.width], True
     pad = " " * (column.width - size)
     return (pad + text if column.right else text + pad), False

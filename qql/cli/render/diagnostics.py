@@ -7,22 +7,41 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from qql.cli.render.terminal import paint, sanitize
+from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, Source
 
 __all__ = ["render_diagnostics", "render_error"]
 
 _HEADING_LINE = re.compile(r"(error|warning|advice)\[[^\]]*\]")
+_SOURCE_LINE = re.compile(r" *--> | *[0-9]* \| ")
 _CARET_LINE = re.compile(r"( *\| )( *\^.*)")
 
 
-def render_error(error: QQLError, *, color: bool = False) -> str:
+def render_error(error: QQLError, *, color: bool = False, width: int | None = None) -> str:
     """All diagnostics of an error as text that is safe for a terminal, without a final line end."""
-    return render_diagnostics(error.diagnostics, color=color)
+    return render_diagnostics(error.diagnostics, color=color, width=width)
 
 
-def render_diagnostics(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
+def render_diagnostics(
+    diagnostics: Iterable[Diagnostic], *, color: bool = False, width: int | None = None
+) -> str:
     """Diagnostics as text that is safe for a terminal, an empty line between two of them."""
-    return "\n\n".join(_colored_lines(_sanitized(item).render(), color) for item in diagnostics)
+    return "\n\n".join(
+        _colored_lines(_wrapped(_sanitized(item).render(width), width), color) for item in diagnostics
+    )
+
+
+def _wrapped(text: str, width: int | None) -> str:
+    """The text with its long sentences on several lines; source lines and places stay as they are."""
+    if width is None:
+        return text
+    lines = text.split("\n")
+    as_it_is = [bool(_SOURCE_LINE.match(line)) for line in lines]
+    return "\n".join(
+        part
+        for line, kept in zip(lines, as_it_is, strict=True)
+        for part in ([line] if kept else wrap_line(line, width))
+    )
 
 
 def _sanitized(item: Diagnostic) -> Diagnostic:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 from qql.cli.render.cells import (
     MISSING,
-    Column,
     cell_text,
     cell_writer,
     columns_of,
     fit_cell,
-    fit_columns,
     flat_rows,
-    has_many_keys,
+    is_id,
 )
+from qql.cli.render.passages import words_of_requests
+from qql.cli.render.tables import Layout, fitted, shortened
 from qql.cli.render.terminal import json_text, paint, sanitize
+from qql.cli.render.wrapping import fill_lines, text_width, wrap_line, wrap_text
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]
@@ -60,7 +61,8 @@ def _footer(result: Result, view: View, cut: bool = False) -> str:
     if view.timing:
         parts.append(_duration(result.seconds))
     note = "; long values are cut, the format `vertical` shows them whole" if cut else ""
-    return paint(f"({', '.join(parts)}{note})", "faint", view.color)
+    lines = wrap_line(f"({', '.join(parts)}{note})", view.width)
+    return "\n".join(paint(line, "faint", view.color) for line in lines)
 
 
 def _more(result: Result, view: View) -> Iterator[str]:
@@ -72,76 +74,116 @@ def _more(result: Result, view: View) -> Iterator[str]:
 
 def _message_lines(result: Result, view: View) -> Iterator[str]:
     """The lines of a result that is a message or a text."""
-    if result.kind == "text":
-        yield from (sanitize(line) for line in result.message.splitlines())
-        return
-    time = paint(f" ({_duration(result.seconds)})", "faint", view.color) if view.timing else ""
-    yield sanitize(result.message) + time
+    lines = [sanitize(line) for line in result.message.splitlines()]
+    if result.kind != "text":
+        lines = [sanitize(result.message)]
+        if view.timing:
+            lines[-1] += paint(f" ({_duration(result.seconds)})", "faint", view.color)
+    for line in lines:
+        yield from wrap_line(line, view.width)
 
 
 @_output_format("table")
 def _table_lines(result: Result, view: View) -> Iterator[str]:
-    """Boxes for people. What does not fit in the width is cut with an ellipsis; ids and numbers never are."""
+    """Boxes for people. Ids and numbers are never cut; of a long text there is the part that matches best."""
     if result.kind not in ("hits", "rows"):
         yield from _message_lines(result, view)
         return
-    if not len(result):
+    columns = columns_of(result, view.width)
+    if not len(result) or not columns:
         yield _footer(result, view)
         return
-    for packed in (True,) if has_many_keys(result) else (False, True):
-        columns = columns_of(result, view.width, packed=packed)
-        if fit_columns(columns, view.width):
-            yield from _box_lines(result, columns, view)
-            return
-    yield from _vertical_lines(result, view)
+    dots = "..." if view.ascii_only else "…"
+    if view.width is None:
+        layout: Layout | None = Layout(columns, 0)
+    else:
+        words = words_of_requests(result.requests)
+        layout = fitted(columns, view.width, words, dots)
+    if layout is None:
+        yield from _vertical_lines(result, view)
+        return
+    yield from _box_lines(layout, view)
+    for note in layout.notes:
+        note = note if dots == "…" else note.replace("…", dots)
+        yield from (paint(line, "faint", view.color) for line in wrap_text(note, view.width or layout.width))
+    yield _footer(result, view, layout.lost)
+    yield from _more(result, view)
 
 
-def _box_lines(result: Result, columns: list[Column], view: View) -> Iterator[str]:
+def _box_lines(layout: Layout, view: View) -> Iterator[str]:
     from rich import box as boxes
 
     box, dots = (boxes.ASCII, "...") if view.ascii_only else (boxes.SQUARE, "…")
-    padded = [column.width + 2 for column in columns]
+    padded = [column.width + 2 for column in layout.head]
     bar = paint(box.mid_vertical, "faint", view.color)
+    titles = [paint(fit_cell(column.header, column, dots)[0], "bold", view.color) for column in layout.head]
     yield paint(box.get_top(padded), "faint", view.color)
-    titles = [paint(fit_cell(column.header, column, dots)[0], "bold", view.color) for column in columns]
     yield f"{bar} {f' {bar} '.join(titles)} {bar}"
     yield paint(box.get_row(padded, "head"), "faint", view.color)
-    lost = False
-    for at in range(len(columns[0].cells)):
-        line = []
-        for column in columns:
-            text, cut = fit_cell(column.cells[at], column, dots)
-            lost |= cut
-            line.append(text)
-        yield f"{bar} {f' {bar} '.join(line)} {bar}"
+    rows = [_row_lines(layout, at, bar, dots) for at in range(layout.rows)]
+    airy = sum(map(len, rows)) > 2 * len(rows)
+    for at, lines in enumerate(rows):
+        if at and airy:
+            yield paint(box.get_row(padded, "row"), "faint", view.color)
+        yield from lines
     yield paint(box.get_bottom(padded), "faint", view.color)
-    yield _footer(result, view, lost)
-    yield from _more(result, view)
+
+
+def _row_lines(layout: Layout, row: int, bar: str, dots: str) -> list[str]:
+    cells = layout.cells(row)
+    out = []
+    for at in range(max(map(len, cells))):
+        line = []
+        for lines, column in zip(cells, layout.head, strict=True):
+            text, cut = fit_cell(lines[at] if at < len(lines) else "", column, dots)
+            layout.lost |= cut
+            line.append(text)
+        out.append(f"{bar} {f' {bar} '.join(line)} {bar}")
+    inside = sum(column.width + 3 for column in layout.head) - 3
+    for below in layout.lines_below(row):
+        out.append(f"{bar} {below}{' ' * (inside - text_width(below))} {bar}")
+    return out
 
 
 @_output_format("vertical")
 def _vertical_lines(result: Result, view: View) -> Iterator[str]:
-    """One ``key | value`` line for each field, whole; line ends inside a value continue below it."""
-    from rich.cells import cell_len
-
+    """One ``key | value`` line for each field, whole; what is longer than a line continues below it."""
     if result.kind not in ("hits", "rows"):
         yield from _message_lines(result, view)
         return
     names, rows = flat_rows(result)
     headers = [sanitize(name) for name in names]
-    size = max(map(cell_len, headers), default=0)
+    if view.width is not None:
+        headers = [shortened(header, max(view.width // 2, 8)) for header in headers]
+    size = max(map(text_width, headers), default=0)
     rule, bar = ("-", "|") if view.ascii_only else ("─", "│")
     for number, row in enumerate(rows, 1):
-        yield paint(f"{rule * 2}[ {number} ]{rule * 20}", "faint", view.color)
+        title = f"{rule * 2}[ {number} ]{rule * 20}"
+        yield paint(title[: view.width], "faint", view.color)
         for header, name, value in zip(headers, names, row, strict=True):
             if value is MISSING:
                 continue
             text = cell_writer(result, name)(value)
-            label = paint(header, "bold", view.color) + " " * (size - cell_len(header))
-            margin = f"\n{' ' * size} {bar} "
-            yield f"{label} {bar} {sanitize(text, newline=margin)}"
+            label = paint(header, "bold", view.color) + " " * (size - text_width(header))
+            room = None if view.width is None else view.width - size - 3
+            for line in _value_lines(text, value, room):
+                yield f"{label} {bar} {line}"
+                label = " " * size
     yield _footer(result, view)
     yield from _more(result, view)
+
+
+def _value_lines(text: str, value: object, room: int | None) -> Iterator[str]:
+    """A value in lines of ``room`` cells. Ids and numbers stay whole, whatever room there is."""
+    whole = room is None or room < 1 or isinstance(value, int | float) or is_id(value)
+    for line in sanitize(text, newline="\n").split("\n"):
+        if whole or room is None or text_width(line) <= room:
+            yield line
+        else:
+            indent = len(line) - len(line.lstrip(" "))
+            words = line.lstrip(" ").split(" ")
+            words[0] = " " * min(indent, room // 2) + words[0]
+            yield from fill_lines(words, room, room)
 
 
 @_output_format("json")

@@ -14,6 +14,7 @@ from typing import TextIO
 from qql.cli.render.diagnostics import render_diagnostics, render_error
 from qql.cli.render.formats import FORMATS, View
 from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
+from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, QQLExecutionError
 from qql.result import Result
 
@@ -26,10 +27,10 @@ _FOR_PEOPLE = ("table", "vertical")
 class Renderer:
     """Where results go and how they look; a prompt changes the fields while it runs.
 
-    ``width`` is in terminal cells (None: that of the terminal; no limit elsewhere). Warnings and errors go to
-    ``err`` or else to ``file``, but never a warning among the lines of a machine format. ``quiet`` leaves out
-    notes, and the messages of statements that only do something. ``secrets`` are texts that no error shows,
-    whatever a library put into its message.
+    ``width`` is in terminal cells (None: that of the terminal; of a pipe what COLUMNS says; no limit
+    elsewhere). Warnings and errors go to ``err`` or else to ``file``, but never a warning among the lines of
+    a machine format. ``quiet`` leaves out notes, and the messages of statements that only do something.
+    ``secrets`` are texts that no error shows, whatever a library put into its message.
     """
 
     file: TextIO
@@ -67,6 +68,10 @@ class Renderer:
                 "output-unwritable", f"cannot write results: {exc.strerror}"
             ) from exc
 
+    def put_text(self, *lines: str) -> None:
+        """Write lines for people, the long ones wrapped at their indent. Raises as `put` does."""
+        self.put(*(part for line in lines for part in wrap_line(line, self.line_width)))
+
     def put_json(self, value: object, *, indent: int | None = 2) -> None:
         """Write a value as JSON, on one line where ``indent`` is None. Raises as `put` does."""
         self.put(json_text(value, ascii_only=self.ascii_only, indent=indent))
@@ -79,16 +84,18 @@ class Renderer:
     def warn(self, warnings: Iterable[Diagnostic]) -> None:
         """Write diagnostics where warnings go."""
         if self.err is not None or self.format in _FOR_PEOPLE:
-            self._write_message(render_diagnostics(warnings, color=self.err_color))
+            self._write_message(render_diagnostics(warnings, color=self.err_color, width=self._message_width))
 
     def error(self, error: QQLError) -> None:
         """Write an error."""
-        self._write_message(render_error(error, color=self.err_color))
+        self._write_message(render_error(error, color=self.err_color, width=self._message_width))
 
     def note(self, text: str) -> None:
         """Write a remark, unless quiet."""
         if not self.quiet:
-            self._write_message(paint(sanitize(text, newline="\n"), "faint", self.err_color))
+            lines = sanitize(text, newline="\n").split("\n")
+            wrapped = "\n".join(part for line in lines for part in wrap_line(line, self._message_width))
+            self._write_message(paint(wrapped, "faint", self.err_color))
 
     def crash(self, fault: BaseException) -> None:
         """Write one line about a fault of this program, below its traceback with QQL_DEBUG=1."""
@@ -111,11 +118,24 @@ class Renderer:
             to.flush()
 
     def _view(self) -> View:
-        terminal = self.file.isatty()
-        width = self.width
-        if width is None and terminal:
-            width = shutil.get_terminal_size().columns
-        return View(width, self.color, self.ascii_only, terminal, self.timing)
+        return View(self.line_width, self.color, self.ascii_only, self.file.isatty(), self.timing)
+
+    @property
+    def line_width(self) -> int | None:
+        """The cells that a line of results may have; None: no limit."""
+        return self.width or _width_of(self.file)
+
+    @property
+    def _message_width(self) -> int | None:
+        return self.width or _width_of(self.err or self.file)
+
+
+def _width_of(file: TextIO) -> int | None:
+    """The width of a terminal, or of our own output to a pipe the one that COLUMNS says; else None."""
+    if file.isatty():
+        return shutil.get_terminal_size().columns
+    said = os.environ.get("COLUMNS", "") if file in (sys.stdout, sys.stderr) else ""
+    return int(said) if said.isdecimal() and 0 < int(said) < 100_000 else None
 
 
 def render(

@@ -1,0 +1,63 @@
+"""Numbers of vectors as they were written: 0.1, and not 0.10000000149011612.
+
+Engines keep vectors in 32 bits and hand them out in 64. Of all decimals that name the same 32-bit float the
+shortest is given, so that a vector that is written again is the same bit by bit. Servers do so over REST.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qql.rest.types import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["shortest_floats", "shortest_vector", "with_short_vectors"]
+
+
+def shortest_floats(values: Sequence[float]) -> list[float]:
+    """The numbers, each as the float of the shortest decimal that names the same 32-bit float.
+
+    What is no 32-bit float, or not finite, stays as it is.
+    """
+    import numpy
+    import orjson
+
+    exact = numpy.asarray(values, dtype=numpy.float64)
+    with numpy.errstate(over="ignore"):
+        narrow = exact.astype(numpy.float32)
+    if not numpy.array_equal(narrow, exact):
+        return list(values)
+    short: list[float] = orjson.loads(orjson.dumps(narrow, option=orjson.OPT_SERIALIZE_NUMPY))
+    if numpy.array_equal(numpy.asarray(short, dtype=numpy.float32), narrow):
+        return short
+    return list(values)
+
+
+def shortest_vector(value: Json) -> Json:
+    """A vector, a multivector, a sparse vector, or named ones of them, with short numbers."""
+    if isinstance(value, dict):
+        if value.keys() == {"indices", "values"} and isinstance(value["indices"], list):
+            return {"indices": value["indices"], "values": shortest_floats(value["values"])}
+        return {name: shortest_vector(item) for name, item in value.items()}
+    if isinstance(value, list) and value:
+        return (
+            [shortest_vector(row) for row in value] if isinstance(value[0], list) else shortest_floats(value)
+        )
+    return value
+
+
+def with_short_vectors(answer: Json) -> Json:
+    """The answer to a read: points, a page of them, groups, several of these; vectors made short."""
+    if isinstance(answer, list):
+        return [with_short_vectors(one) for one in answer]
+    if not isinstance(answer, dict):
+        return answer
+    out = {key: with_short_vectors(one) if key in _HOLDS_POINTS else one for key, one in answer.items()}
+    if "id" in out and out.get("vector") is not None:
+        out["vector"] = shortest_vector(out["vector"])
+    return out
+
+
+_HOLDS_POINTS = ("points", "groups", "hits", "lookup")
