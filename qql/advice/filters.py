@@ -14,6 +14,7 @@ from qql.compiler.effective_filters import tested_fields
 from qql.compiler.plan import Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
+from qql.rest.point_order import ORDER_OF_IDS
 from qql.syntax.printer import show
 
 _ID = "id"
@@ -198,9 +199,13 @@ def index_required(view: View) -> Iterator[Found]:
         has = f"has a {kind} index" if kind else "has no index"
         message = f"{need.use} takes an index of type {' or '.join(need.types)}, and `{name.text}` {has}"
         create = _index_statement(view, str(name.text), need.types[0])
-        yield Found(
-            _span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
-        )
+        hint = f"take a field that has one, or {create}" if kind else create
+        if name.text == _ID and not kind and need is NEEDS["order by"]:
+            message = (
+                f"{need.use} takes a field of the payload, and `id` is no indexed one of `{view.collection}`"
+            )
+            hint = ORDER_OF_IDS
+        yield Found(_span_here(view, span), message, hint)
 
 
 def _required_indexes(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:

@@ -10,7 +10,7 @@ from qql.advice.rules import Found, rule
 from qql.advice.view import View, limit_of, listed
 from qql.compiler.plan import Input, Stage
 from qql.compiler.scalars import scalar_value
-from qql.errors import Span
+from qql.errors import Span, many
 from qql.rest.fusion import Bounds, dbsf_bounds, f64, rrf_bounds, rrf_score
 from qql.rest.limits import RRF_K
 
@@ -65,7 +65,7 @@ def _score_bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
         if view.is_grouped(stage):
             return None, ""  # groups are fused from lists of other lengths
         k, weights = _rrf_settings(stage)
-        about = f"{len(stage.inputs)} source{'s' if len(stage.inputs) > 1 else ''}"
+        about = many(len(stage.inputs), "source")
         if stage.fusion == "rrf":
             about += f", k = {k}" + (", as weighted" if weights else "")
         return _fusion_bounds(view, stage), f"{stage.fusion.upper()} scores ({about})"
@@ -262,7 +262,7 @@ def rrf_flat(view: View) -> Iterator[Found]:
         if not ratios or max(ratios) >= _FLAT:
             continue
         message = (
-            f"with k = {k} the first of {max(limits)} candidates counts {(max(ratios) - 1) * 100:.2g} % "
+            f"with k = {k} the first of {max(limits):,} candidates counts {(max(ratios) - 1) * 100:.2g} % "
             "more than the last: ranks hardly matter"
         )
         hint = f"a smaller rrf_k (Qdrant's own is {RRF_K}), or longer lists: a higher LIMIT in the stages"
