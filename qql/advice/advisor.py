@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 from qql import nodes
 
 # The modules of the rules put them into the table when they are imported.
-from qql.advice import filters, limits, scores, searches
+from qql.advice import (
+    contradictions,
+    filters,
+    formula_fields,
+    fusion_sources,
+    limits,
+    quantized_searches,
+    scores,
+    searches,
+)
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf, ScriptFacts, body_of
@@ -19,7 +28,16 @@ from qql.errors import Diagnostic, QQLPlanError
 
 __all__ = ["MODULES", "advise", "advise_all", "advise_script"]
 
-MODULES = (limits, filters, scores, searches)
+MODULES = (
+    limits,
+    filters,
+    contradictions,
+    scores,
+    fusion_sources,
+    formula_fields,
+    searches,
+    quantized_searches,
+)
 """Where the rules are, in the order of the table."""
 
 

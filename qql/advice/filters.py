@@ -17,6 +17,8 @@ from qql.errors import Span
 from qql.rest.point_order import ORDER_OF_IDS
 from qql.syntax.printer import show
 
+__all__ = ["constant_value", "span_here"]
+
 _ID = "id"
 
 
@@ -72,7 +74,7 @@ def _tested_indexes(view: View) -> Iterator[tuple[_Test, str]]:
                 yield test, kind
 
 
-def _span_here(view: View, span: Span) -> Span:
+def span_here(view: View, span: Span) -> Span:
     """A place in the statement; a stage that another statement defines has places that mean nothing here."""
     inside = view.statement.span
     return span if inside.start <= span.start and span.end <= inside.end else inside
@@ -104,7 +106,7 @@ def filter_without_index(view: View) -> Iterator[Found]:
                 message += f": the one on `{other}` is for another path"
             if other is not None and len(other) > len(test.key):
                 hint = f"a field of the objects in a list is {other}; else {hint}"
-            yield Found(_span_here(view, test.span), message, hint)
+            yield Found(span_here(view, test.span), message, hint)
     group = view.plan.group if view.plan else None
     few = view.facts.points is not None and view.facts.points < FEW_POINTS
     if group is not None and not few and _type_of_index(view, str(group.name.text)) == "":
@@ -151,7 +153,7 @@ def index_type(view: View) -> Iterator[Found]:
             hint = f"compare with what the field holds, or {create}"
             if kind == "datetime" and test.need in (NEEDS["equal str"], NEEDS["equal uuid"]):
                 hint = f"a range of dates: {as_name(test.key)} BETWEEN '…' AND '…'"
-        yield Found(_span_here(view, test.span), message, hint)
+        yield Found(span_here(view, test.span), message, hint)
 
 
 @rule(
@@ -176,7 +178,7 @@ def text_without_index(view: View) -> Iterator[Found]:
             seen.add(test.key)
             has = f"has a {kind} index and no text index" if kind else "has no text index"
             message = f"the field `{test.key}` {has}: MATCH looks for characters, not for words"
-            yield Found(_span_here(view, test.span), message, _index_statement(view, test.key, "text"))
+            yield Found(span_here(view, test.span), message, _index_statement(view, test.key, "text"))
 
 
 @rule(
@@ -205,7 +207,7 @@ def index_required(view: View) -> Iterator[Found]:
                 f"{need.use} takes a field of the payload, and `id` is no indexed one of `{view.collection}`"
             )
             hint = ORDER_OF_IDS
-        yield Found(_span_here(view, span), message, hint)
+        yield Found(span_here(view, span), message, hint)
 
 
 def _required_indexes(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
@@ -322,10 +324,8 @@ def constant_where(view: View) -> Iterator[Found]:
     This rule knows SLICE(1, 0), a condition OR its own NOT, and what AND, OR and NOT make of them. It
     speaks of statements that write. A condition AND its own NOT holds for no point.
     """
-    if not isinstance(view.statement, _WRITES) or view.statement.where is None:
-        return
-    holds = _always(view.statement.where)
-    if holds is None:
+    holds = constant_value(view.statement)
+    if holds is None or not isinstance(view.statement, _WRITES) or view.statement.where is None:
         return
     which = "every point" if holds else "no point"
     message = f"this WHERE holds for {which} of `{view.collection}`"
@@ -357,6 +357,13 @@ def _always(condition: nodes.Condition) -> bool | None:
                 return absorbing
             return (not absorbing) if all(value is (not absorbing) for value in values) else None
     return None
+
+
+def constant_value(statement: nodes.Statement) -> bool | None:
+    """Whether the WHERE of a statement that writes holds for every point or for none; None: it depends."""
+    if not isinstance(statement, _WRITES) or statement.where is None:
+        return None
+    return _always(statement.where)
 
 
 def _opposed(conditions: tuple[nodes.Condition, ...]) -> bool:

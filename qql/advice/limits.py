@@ -193,6 +193,34 @@ def stage_keeps_most(view: View) -> Iterator[Found]:
 
 
 @rule(
+    "fusion-narrow",
+    "A fusion's sources have no more candidates than it shows",
+    "What a source ranks just behind its LIMIT counts nothing, though another has it first.",
+)
+def fusion_narrow(view: View) -> Iterator[Found]:
+    """A fusion is good at points that several sources find, and these often stand further down in each.
+
+    Where every source is cut at what the query shows (LIMIT + OFFSET), a point that is eleventh in one of
+    them gets nothing for it. Usual are ten times as many candidates as hits. Lower limits are told by
+    `stage-limit-short` and `stage-keeps-most`. A fusion whose hits are scored again, and one in a collection
+    of fewer than 1000 points, are passed over.
+    """
+    if view.plan is None or view.plan.second is not None or view.plan.root.fusion is None:
+        return
+    stage = view.plan.root
+    inputs = _written_inputs(view, stage)
+    wanted, largest = view.kept(stage), max(map(limit_of, inputs), default=0)
+    if len(inputs) < 2 or wanted != largest or wanted * 2 > sum(map(limit_of, inputs)):
+        return
+    if _is_small(view, largest):
+        return
+    message = f"none of the {len(inputs):,} sources gives more than the {many(wanted, 'hit')} that"
+    message += " the query shows: what a source ranks behind them counts nothing"
+    hint = f"LIMIT {_advised_limit(view, inputs[0])} in each of them; {_rule_of_thumb(view)}"
+    yield Found(view.span(stage, "limit", "fusion"), message, hint)
+
+
+@rule(
     "stage-keeps-little",
     "A stage keeps less than a fiftieth of what it is given",
     "Where one stage cuts that much, most of the candidates were fetched for nothing.",
@@ -287,7 +315,8 @@ def limit_beyond_collection(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if stage.limit is None or stage.origin is not None or stage.limit <= max(points * 10, 1000):
             continue
-        message = f"LIMIT {stage.limit} in {view.title(stage)} is far above the {many(points, 'point')} of `{view.collection}`"
+        message = f"LIMIT {stage.limit} in {view.title(stage)} is far above the {many(points, 'point')}"
+        message += f" of `{view.collection}`"
         hint = f"LIMIT {points} takes all of them; SCROLL walks through a collection"
         yield Found(view.span(stage, "limit"), message, hint)
 
