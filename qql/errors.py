@@ -334,9 +334,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 _MOST_BITS = 13_000  # of an integer that is written out; Python refuses to write more than 4,300 digits
 
 
-def many(count: int, word: str) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+def many(count: int, word: str, words: str | None = None) -> str:
+    """``1 row``, ``2,000 rows``; ``words`` is the plural where it is not the word and an s."""
+    return f"{count:,} {word if count == 1 else words or word + 's'}"
 
 
 def shown(value: object, most: int = 40) -> str:

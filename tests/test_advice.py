@@ -173,7 +173,9 @@ def test_the_readme_is_good() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     text = "\n".join(re.findall(r"^```sql\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
     found = advise_script(compiled(text, schema={}), lambda _: None)
-    assert [one.render() for one in found] == []
+    # EXPLAIN ANALYZE is shown with one source filtered: its table says what that changes.
+    assert {one.code for one in found} <= {"fusion-half-filtered"}
+    assert all("EXPLAIN ANALYZE" in text[: one.span.start] for one in found if one.span)
 
 
 def test_the_manual_is_good() -> None:
@@ -189,10 +191,12 @@ def test_the_manual_is_good() -> None:
             continue
         said = advised(done, lambda _: None)[len(compiled(setup, schema={})) :]
         broken = {advice.code for one in said for advice in one.advice}
+        broken -= {"formula-without-default"}  # all points of its collections have the fields
         if broken:
             found[entry.name] = broken
     assert found == {
         "PARAMS": {"idle-hnsw-ef"},  # it shows both of them
+        "SEARCH OPTIONS": {"idle-quantization"},  # it shows them all
         "Depth, size and number": {"limit-beyond-collection"},  # it shows the highest limit
     }
 
@@ -200,19 +204,24 @@ def test_the_manual_is_good() -> None:
 # What the compiler's own goldens break: they are about forms, and not about good pipelines. Stages without
 # a LIMIT are too many to list.
 BROKEN = {
+    "fusion/given-stages": {"fusion-half-filtered"},
     "fusion/newlines": {"fusion-of-one", "stage-limit-short"},
+    "fusion/weighted": {"fusion-half-filtered"},
     "fusion/with-shadows-define": {"fusion-of-one", "stage-limit-short"},
     "query/batch": {"fusion-of-one"},
-    "query/boost": {"fusion-of-one"},
+    "query/boost": {"formula-without-default", "fusion-of-one"},
     "query/cli-dialect": {"idle-hnsw-ef"},
+    "query/formula-arithmetic": {"formula-without-default"},
+    "query/formula-functions": {"formula-without-default"},
     "query/groups": {"grouped-fusion"},
     "query/hybrid": {"mmr-in-stage"},
     "query/inputs": {"multivector-first"},
     "query/mmr": {"mmr-without-choice"},
     "query/multivector-literal": {"multivector-first"},
-    "query/options-in-braces": {"hnsw-ef-below-limit"},
+    "query/options-in-braces": {"hnsw-ef-below-limit", "idle-quantization"},
+    "query/search-params": {"idle-quantization"},
     "query/shards": {"fusion-of-one"},
-    "query/soft-keywords": {"stage-limit-short"},
+    "query/soft-keywords": {"fusion-half-filtered", "stage-limit-short"},
     "query/spellings": {"fusion-of-one"},
 }
 
@@ -241,7 +250,8 @@ CLEAN = {
     "words": f"QUERY {W} FROM {{c}}{{where}} SCORE THRESHOLD 2.5{{page}};",
     "threshold": f"QUERY {D} FROM {{c}}{{where}} SCORE THRESHOLD 0.3{{page}};",
     "quantized": f"QUERY {FAST} FROM {{c}}{{where}} {FINE}{{page}};",
-    "binary": f"QUERY {BITS} FROM {{c}}{{where}} PARAMS (quantization = {{{{oversampling: 3.0}}}}){{page}};",
+    "binary": f"QUERY {BITS} FROM {{c}}{{where}} PARAMS (quantization = {{{{rescore: true, oversampling: 3.0}}}})"
+    f"{{page}};",
     "mmr": "QUERY MMR [1, 0, 0, 0] DIVERSITY 0.4 CANDIDATES {wide} FROM {c} USING dense{where}{page};",
     "two": f"QUERY {D} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}}){{page}};",
     "ignored": f"QUERY {FAST} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}})"
@@ -260,13 +270,13 @@ CLEAN = {
     " f AS (QUERY FUSION RRF PREFETCH (a, b) LIMIT {wide})"
     f" QUERY {T} FROM {{c}}{{where}} PREFETCH (f){{page}};",
     "shared": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
-    " QUERY FUSION RRF FROM {c}{where} PREFETCH (a WHERE year < 1990, a WHERE year > 2000, b){page};",
+    " QUERY FUSION RRF FROM {c}{where} PREFETCH (a WHERE year != 1990, a WHERE year != 2000, b WHERE year != 2010){page};",
     "formula": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
     " QUERY FORMULA $score[0] + 0.04 * $score[1] FROM {c}{where} PREFETCH (a, b){page};",
     "scaled": f"WITH a AS (QUERY FUSION DBSF PREFETCH (QUERY {D} LIMIT {{wider}}) LIMIT {{wide}}),"
     f" b AS (QUERY FUSION DBSF PREFETCH (QUERY {W} LIMIT {{wider}}) LIMIT {{wide}})"
     " QUERY FORMULA 0.6 * $score[0] + 0.4 * $score[1] FROM {c}{where} PREFETCH (a, b){page};",
-    "boost": f"QUERY {D} FROM {{c}}{{where}} BOOST $score + 0.1 * year{{page}};",
+    "boost": f"QUERY {D} FROM {{c}}{{where}} BOOST $score + 0.1 * year DEFAULTS (year = 0){{page}};",
     "hybrid": "QUERY HYBRID 'ridge' DENSE dense SPARSE words FROM {c}{where}{page};",
     "reranked": f"QUERY {D} FROM {{c}}{{where}} RERANK 'ridge' MODEL 'jina/reranker' TOP {{n}}"
     " LIMIT {wide};",
@@ -350,11 +360,11 @@ BREAKS: dict[str, tuple[str, str, str]] = {
     "fusion-per-shard": (DEEP, "FROM docs", "FROM sharded"),
     "grouped-fusion": (RRF, "LIMIT 10;", "GROUP BY lang LIMIT 10;"),
     "score-index": (SUM, "$score[1]", "$score[2]"),
-    "first-score-only": (SUM, "0.04 * $score[1]", "0.04 * year"),
+    "first-score-only": (SUM, "0.04 * $score[1]", "0.04 * MATCH(lang, 'de')"),
     "mixed-scores": (SUM, "0.04 * $score[1]", "$score[1]"),
     "multivector-first": (ONE, "[1, 0, 0, 0] FROM docs USING dense", "[[1, 0, 0, 0]] FROM docs USING tokens"),
     "quantized-without-rescore": (ROUGH, " PARAMS (quantization = {rescore: true})", ""),
-    "exact-scan": (ROUGH.replace("fast", "dense"), "quantization = {rescore: true}", "exact = true"),
+    "exact-scan": (ROUGH, "quantization = {rescore: true}", "exact = true"),
     "hnsw-ef-below-limit": (ONE, "LIMIT 10;", "PARAMS (hnsw_ef = 9) LIMIT 10;"),
     "idle-hnsw-ef": (ONE, "LIMIT 10;", "PARAMS (exact = true, hnsw_ef = 99) LIMIT 10;"),
     "not-indexed-yet": (ONE, "FROM docs", "FROM fresh"),
@@ -378,6 +388,14 @@ BREAKS: dict[str, tuple[str, str, str]] = {
     "whole-number-match": (PRICE, "1.0", "1"),
     "fractions-not-indexed": (SEEN, "title = 'one'", "mass > 1"),
     "range-beyond-2-53": (SEEN, "title = 'one'", "year > 9007199254740993"),
+    "where-matches-nothing": (ONE, "lang = 'de'", "lang = 'de' AND lang != 'de'"),
+    "lists-only": (ONE, "lang = 'de'", "lang = 'de' AND lang = 'en'"),
+    "formula-without-default": (SUM, "0.04 * $score[1]", "0.04 * $score[1] * year"),
+    "fusion-half-filtered": (RRF, "PREFETCH (a, b)", "PREFETCH (a, b WHERE lang = 'de')"),
+    "fusion-narrow": (RRF, "LIMIT 10;", "LIMIT 200;"),
+    "chance-order": ("QUERY SAMPLE FROM docs LIMIT 10;", "LIMIT 10", "LIMIT 10 OFFSET 10"),
+    "idle-quantization": (ROUGH, "USING fast", "USING dense"),
+    "oversampling-without-rescore": (ROUGH, "rescore: true", "rescore: false, oversampling: 2.0"),
     "constant-where": ("DELETE FROM docs WHERE lang = 'de';", "= 'de'", "= 'de' OR lang != 'de'"),
 }
 
@@ -638,7 +656,8 @@ def test_no_limit_is_advised_above_the_number_of_points() -> None:
     for limit, advised_limit in ((20, 50), (70, 70)):
         found = advice(text.format(limit), {"docs": INFOS["docs"] | {"points_count": 50}})
         [hint] = [one.hint for one in found if one.code == "stage-limit-short"]
-        assert hint == f"LIMIT {advised_limit} in `inline 1`"
+        assert hint is not None and hint.split(":")[0] == f"LIMIT {advised_limit} in `inline 1`"
+        assert ("chooses among more" in hint) == (advised_limit > limit)
 
 
 # ------------------------------------------------------------------------------------ statements and scripts
@@ -652,7 +671,7 @@ def test_a_stage_of_another_statement_is_placed_where_it_is_named() -> None:
     assert (found.code, found.line, found.column) == ("stage-without-limit", 2, 11)
 
 
-@pytest.mark.parametrize("tail", ["", " BOOST $score * year"])
+@pytest.mark.parametrize("tail", ["", " BOOST $score * 2"])
 def test_limits_below_groups_count_for_every_hit_of_a_group(tail: str) -> None:
     text = "QUERY [1] FROM trails USING x PREFETCH (QUERY [1] USING y LIMIT {}) GROUP BY g SIZE 4 LIMIT 20{};"
     assert codes(text.format(5, tail)) == set()
@@ -666,7 +685,8 @@ def test_advice_of_one_statement_is_that_of_its_collection() -> None:
     found = [one for each in compiled(text) for one in advised([each], schemas.get, facts.get)[0].advice]
     assert found == advice(text) and found
     assert advised(compiled("SHOW COLLECTIONS;"), schemas.get, facts.get)[0].advice == ()
-    assert [one.code for each in advised(compiled(text), schemas.get) for one in each.advice] == []
+    unknown = [one.code for each in advised(compiled(text), schemas.get) for one in each.advice]
+    assert "tenant-missing" not in unknown
 
 
 def test_explain_is_advised_as_what_it_explains() -> None:
@@ -750,7 +770,7 @@ def test_the_embedded_engines_answer_gives_facts() -> None:
         points=1,
         indexed_vectors=facts.indexed_vectors,
         shards=1,
-        indexes={"tenant": {"type": "keyword", "is_tenant": True}},
+        indexes={"tenant": {"type": "keyword", "is_tenant": True, "points": 1}},
         quantization={"v": {"binary": {}}},
         modifiers={"s": "idf"},
         links={"v": 8},
@@ -769,7 +789,7 @@ def test_facts_of_the_unnamed_vector_and_of_what_a_collection_has_in_common() ->
     facts = facts_from_info(info)
     assert facts.quantization == {"": {"scalar": {"type": "int8"}}}
     assert (facts.links, facts.shards, facts.points) == ({"": 0}, 2, None)
-    assert facts.indexes == {"a": {"type": "keyword"}}
+    assert facts.indexes == {"a": {"type": "keyword", "points": 3}}
     assert facts_from_info({"vectors": {"v": {"size": 2}}}) == CollectionFacts(
         quantization={"v": None}, modifiers={}, links={}
     )
@@ -792,7 +812,7 @@ def test_advice_imports_no_engine() -> None:
 
 def test_a_thousand_stages_are_advised() -> None:
     """Stages that differ in one number only are compared pairwise, as many as a query may have."""
-    stages = ", ".join(f"(QUERY [{n}] USING x LIMIT 10)" for n in range(1000))
+    stages = ", ".join(f"(QUERY [{n}] USING x LIMIT 20)" for n in range(1000))
     found = advice(f"QUERY FUSION RRF FROM trails PREFETCH ({stages}) LIMIT 10;")
     assert found == []
 
@@ -938,6 +958,7 @@ def test_json() -> None:
     found = to_json(findings())
     assert found["count"] == {"advice": 1, "error": 2, "warning": 4}
     expected = {"code": "stage-limit-short", "severity": "warning", "line": 1, "column": 48}
-    expected |= {"file": "short.qql", "hint": "LIMIT 1000 in `a`"}
+    chosen = "100 would do for the page, and the query chooses among more"
+    expected |= {"file": "short.qql", "hint": f"LIMIT 1000 in `a`: {chosen}"}
     assert found["diagnostics"][0].items() >= expected.items()
     assert to_json([]) == {"diagnostics": [], "count": {}}

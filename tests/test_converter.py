@@ -1467,7 +1467,7 @@ def refused(given: Any, **rest: Any) -> str:
         ({"query": {"fusion": "rrf"}}, "prefetch: a fusion requires stages to fuse"),
         (
             {"query": {"rrf": {"weights": [1.0]}}, "prefetch": [{"query": 1}, {"query": 2}]},
-            "query.rrf.weights: 1 weights for 2 prefetches",
+            "query.rrf.weights: 1 weight for 2 prefetches",
         ),
         ({"query": {"sample": "all"}}, "query.sample"),
         ({"query": {"formula": {"sum": []}}}, "query.formula.sum: an empty list"),

@@ -191,7 +191,7 @@ BAD_VECTORS: list[tuple[Any, str, str]] = [
     ({"rows": [[1, 2], 3]}, "wrong-vector-kind", "row 2"),
     ({"rows": {"indices": [1], "values": [1]}}, "wrong-vector-kind", "is a multivector"),
     ({"sparse": [1, 2]}, "wrong-vector-kind", "is sparse, point 2 (id 2) has a list of numbers"),
-    ({"sparse": {"indices": [1, 2], "values": [1]}}, "invalid-vector", "2 indices and 1 values"),
+    ({"sparse": {"indices": [1, 2], "values": [1]}}, "invalid-vector", "2 indices and 1 value"),
     ({"sparse": {"indices": [1, 1], "values": [1, 2]}}, "invalid-vector", "index 1 twice"),
     ({"sparse": {"indices": [-1], "values": [1]}}, "invalid-vector", "index 1 is -1"),
     ({"sparse": {"indices": [2**32], "values": [1]}}, "invalid-vector", "4294967296"),

@@ -267,7 +267,7 @@ def test_an_object_with_embed_is_a_model_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("function", "code", "words"),
     [
-        (lambda texts: [], "model-answer", "0 vectors for 1 texts"),
+        (lambda texts: [], "model-answer", "0 vectors for 1 text"),
         (lambda texts: [[1.0, float("nan")]], "model-answer", "NaN"),
         (lambda texts: [["a"]], "model-answer", "other than numbers"),
         (lambda texts: [[]], "model-answer", "without dimensions"),
@@ -275,7 +275,7 @@ def test_an_object_with_embed_is_a_model_as_it_is() -> None:
         (lambda texts: None, "model-failed", "NoneType"),
         (lambda texts: 1 / 0, "model-failed", "ZeroDivisionError"),
         (lambda texts: [{"indices": [1, 1], "values": [1, 2]}], "model-answer", "twice"),
-        (lambda texts: [{"indices": [1], "values": [1, 2]}], "model-answer", "1 indices and 2 values"),
+        (lambda texts: [{"indices": [1], "values": [1, 2]}], "model-answer", "1 index and 2 values"),
         (lambda texts: [{"indices": [-1], "values": [1]}], "model-answer", "unsigned"),
         (lambda texts: [[[1.0], [1.0, 2.0]]], "model-answer", "unequal"),
     ],
@@ -290,7 +290,7 @@ def test_a_function_has_to_keep_kind_and_size() -> None:
     answers = iter([[[1.0, 2.0]], [[1.0]], [[[1.0, 2.0]]]])
     embedder = Embedders({"m": lambda texts: next(answers)}).get("m")
     embedder.embed(["a"], "query")
-    assert "1 dimensions where 2" in fails("model-answer", lambda: embedder.embed(["a"], "query")).message
+    assert "1 dimension, and 2" in fails("model-answer", lambda: embedder.embed(["a"], "query")).message
     assert (
         "multi vector where a dense" in fails("model-answer", lambda: embedder.embed(["a"], "query")).message
     )
@@ -818,9 +818,9 @@ def test_redirects_are_not_followed(server: Server, remote: Make) -> None:
         (b"[" * 100_000, "did not answer with embeddings"),
         ({"data": {"a": 1}}, "did not answer with embeddings"),
         ({"object": "list"}, "did not answer with embeddings"),
-        ({"data": [{"index": 0, "embedding": [1.0]}]}, "1 embeddings for 2 texts"),
+        ({"data": [{"index": 0, "embedding": [1.0]}]}, "1 embedding for 2 texts"),
         ({"data": [{"index": 0, "embedding": [1.0]}] * 2}, "2 embeddings for 2 texts"),
-        ({"data": [{"index": i, "embedding": [1.0, 2.0][i:]} for i in (0, 1)]}, "1 dimensions where 2"),
+        ({"data": [{"index": i, "embedding": [1.0, 2.0][i:]} for i in (0, 1)]}, "1 dimension, and 2"),
         ({"data": [{"index": i, "embedding": [float("nan")]} for i in (0, 1)]}, "NaN"),
         ({"data": [{"index": i, "embedding": "AAAA"} for i in (0, 1)]}, "str in place of a vector"),
         ({"data": [{"index": i, "embedding": [None]} for i in (0, 1)]}, "other than numbers"),
@@ -837,9 +837,7 @@ def test_dimensions_may_not_change_between_requests(server: Server, remote: Make
         (200, {"data": [{"embedding": [1.0, 2.0]}]}, {}),
         (200, {"data": [{"embedding": [1.0]}]}, {}),
     ]
-    assert (
-        "1 dimensions where 2" in fails("model-answer", lambda: embedder.embed(["x", "y"], "query")).message
-    )
+    assert "1 dimension, and 2" in fails("model-answer", lambda: embedder.embed(["x", "y"], "query")).message
 
 
 def test_a_server_that_is_not_there_is_not_waited_for(remote: Make) -> None:

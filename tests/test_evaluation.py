@@ -95,7 +95,7 @@ def test_a_header_names_the_columns(tmp_path: Path) -> None:
         ("<top>\n<num> 1", ":1", "XML or SGML"),
         ('{"id": 1}\n{"id": "1"}', ":2", "the query '1' is there twice"),
         ("1\ta\n2\tb\tc", ":2", "3 columns instead of 2"),
-        ("1 a", ":1", "1 columns instead of 2"),
+        ("1 a", ":1", "1 column instead of 2"),
         ("id\ttext\ttext\n", ":1", "two columns of the header"),
         ("\ta", ":1", "`_id` is empty"),
     ],

@@ -313,13 +313,13 @@ def test_deep_nesting(depth: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ([], "0 vectors for 1 texts"),
-        ([[1.0], [2.0]], "2 vectors for 1 texts"),
+        ([], "0 vectors for 1 text"),
+        ([[1.0], [2.0]], "2 vectors for 1 text"),
         (None, "no list of vectors"),
         ([[1.0, float("inf")]], "infinity"),
         ([{"indices": [1], "values": [1.0]}], "a sparse vector where a dense one"),
         ([[[1.0, 2.0]]], "a multi vector where a dense one"),
-        ([[1.0]], "1 dimensions where 2"),
+        ([[1.0]], "1 dimension, and 2"),
     ],
 )
 def test_answers_of_an_embedder_are_checked(answer: Any, words: str) -> None:

@@ -164,7 +164,7 @@ def test_an_object_with_score_is_a_model_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("function", "code", "words"),
     [
-        (lambda q, texts: [1.0], "model-answer", "1 scores for 2 texts"),
+        (lambda q, texts: [1.0], "model-answer", "1 score for 2 texts"),
         (lambda q, texts: [1.0] * 3, "model-answer", "3 scores for 2 texts"),
         (lambda q, texts: [1.0, float("nan")], "model-answer", "the score nan"),
         (lambda q, texts: [1.0, float("-inf")], "model-answer", "the score -inf"),

@@ -97,7 +97,7 @@ def test_a_list_is_nothing_like_a_sparse_vector(db: qql.Session) -> None:
         ("v", [1, None, 3], "not null"),
         ("v", [[1, 2, 3]], "this one is multi"),
         ("v", SPARSE, "this one is sparse"),
-        ("w", {"indices": [1], "values": [1, 2]}, "1 indices and 2 values"),
+        ("w", {"indices": [1], "values": [1, 2]}, "1 index and 2 values"),
         ("w", {"indices": [1, 1], "values": [1, 2]}, "stands twice"),
         ("w", {"indices": [-1], "values": [1]}, "whole numbers"),
         ("w", {"indices": [1]}, "{indices: […], values: […]}"),

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator
 from qql import nodes
 
 # The modules of the rules put them into the table when they are imported.
-from qql.advice import fields, filters, limits, scores, searches
+from qql.advice import (
+    contradictions,
+    fields,
+    filters,
+    formula_fields,
+    fusion_sources,
+    limits,
+    quantized_searches,
+    scores,
+    searches,
+)
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
 from qql.advice.field_names import named_fields
 from qql.advice.rules import RULES
@@ -20,7 +30,17 @@ from qql.errors import Diagnostic, QQLPlanError
 
 __all__ = ["MODULES", "advise", "advise_all", "advise_script", "names_fields"]
 
-MODULES = (limits, filters, fields, scores, searches)
+MODULES = (
+    limits,
+    filters,
+    contradictions,
+    fields,
+    scores,
+    fusion_sources,
+    formula_fields,
+    searches,
+    quantized_searches,
+)
 """Where the rules are, in the order of the table."""
 
 

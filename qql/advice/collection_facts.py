@@ -17,9 +17,10 @@ class CollectionFacts:
     """What a rule may ask of a collection. None means unknown, and a rule that needs it says nothing.
 
     ``points`` and ``indexed_vectors`` are counts; ``shards`` counts the shards that one search asks.
-    ``indexes`` has the options of each indexed field, ``{"type": "keyword", "is_tenant": True}``.
-    By the name of a vector (``""`` is the unnamed one): ``quantization`` has its configuration as Qdrant
-    writes it (``{"scalar": {…}}``) or None, ``modifiers`` that of a sparse vector, ``links`` its HNSW's m.
+    ``indexes`` has the options of each indexed field, ``{"type": "keyword", "is_tenant": True}``, and as
+    ``points`` how many it holds, where an engine says so. By the name of a vector (``""`` is the
+    unnamed one): ``quantization`` has its configuration as Qdrant writes it (``{"scalar": {…}}``) or None,
+    ``modifiers`` that of a sparse vector, ``links`` its HNSW's m.
     ``fields`` is what the payloads of some points hold, which is looked at only where it is worth a request.
     """
 
@@ -73,7 +74,9 @@ def facts_of(schema: SchemaSource) -> Callable[[str], CollectionFacts | None]:
 
 def _index_options(described: Body) -> JsonObject:
     options = described.get("params") or {}
-    return {**options, "type": str(described.get("data_type") or options.get("type") or "").lower()}
+    kind = str(described.get("data_type") or options.get("type") or "").lower()
+    counted = {"points": described["points"]} if "points" in described else {}
+    return {**options, **counted, "type": kind}
 
 
 def with_schema(facts: CollectionFacts | None, schema: Schema | None) -> CollectionFacts:

@@ -15,7 +15,10 @@ from qql.compiler.effective_filters import tested_fields
 from qql.compiler.plan import Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
+from qql.rest.point_order import ORDER_OF_IDS
 from qql.syntax.printer import show
+
+__all__ = ["constant_value", "span_here"]
 
 _ID = "id"
 
@@ -219,9 +222,13 @@ def index_required(view: View) -> Iterator[Found]:
         has = f"has a {kind} index" if kind else "has no index"
         message = f"{need.use} takes an index of type {' or '.join(need.types)}, and `{name.text}` {has}"
         create = index_statement(view, str(name.text), need.types[0])
-        yield Found(
-            span_here(view, span), message, f"take a field that has one, or {create}" if kind else create
-        )
+        hint = f"take a field that has one, or {create}" if kind else create
+        if name.text == _ID and not kind and need is NEEDS["order by"]:
+            message = (
+                f"{need.use} takes a field of the payload, and `id` is no indexed one of `{view.collection}`"
+            )
+            hint = ORDER_OF_IDS
+        yield Found(span_here(view, span), message, hint)
 
 
 def _required_indexes(view: View) -> Iterator[tuple[nodes.Name, Need, Span]]:
@@ -338,10 +345,8 @@ def constant_where(view: View) -> Iterator[Found]:
     This rule knows SLICE(1, 0), a condition OR its own NOT, and what AND, OR and NOT make of them. It
     speaks of statements that write. A condition AND its own NOT holds for no point.
     """
-    if not isinstance(view.statement, _WRITES) or view.statement.where is None:
-        return
-    holds = _always(view.statement.where)
-    if holds is None:
+    holds = constant_value(view.statement)
+    if holds is None or not isinstance(view.statement, _WRITES) or view.statement.where is None:
         return
     which = "every point" if holds else "no point"
     message = f"this WHERE holds for {which} of `{view.collection}`"
@@ -373,6 +378,13 @@ def _always(condition: nodes.Condition) -> bool | None:
                 return absorbing
             return (not absorbing) if all(value is (not absorbing) for value in values) else None
     return None
+
+
+def constant_value(statement: nodes.Statement) -> bool | None:
+    """Whether the WHERE of a statement that writes holds for every point or for none; None: it depends."""
+    if not isinstance(statement, _WRITES) or statement.where is None:
+        return None
+    return _always(statement.where)
 
 
 def _opposed(conditions: tuple[nodes.Condition, ...]) -> bool:

@@ -8,7 +8,7 @@ from qql import nodes
 from qql.advice.rules import Found, rule
 from qql.advice.view import Use, View, limit_of, listed, rescores, searches
 from qql.compiler.plan import Stage
-from qql.errors import Span
+from qql.errors import Span, many
 from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["FEW_POINTS", "STAGE_LIMITS", "stage_limits", "thumb_limit"]
@@ -107,7 +107,7 @@ def stage_limit_short(view: View) -> Iterator[Found]:
         wanted, largest = view.kept(stage), max(inputs, key=limit_of)
         most, total = limit_of(largest) * view.group_factor, sum(map(limit_of, inputs)) * view.group_factor
         offset = f" ({stage.limit or DEFAULT_LIMIT} behind OFFSET {wanted - limit_of(stage)})"
-        asked = f"{wanted} {'groups' if view.is_grouped(stage) else 'candidates'}"
+        asked = many(wanted, "group" if view.is_grouped(stage) else "candidate")
         asked += offset if wanted > limit_of(stage) else ""
         if len(inputs) == 1:
             why = "" if largest.limit else ", since it has no LIMIT"
@@ -120,7 +120,11 @@ def stage_limit_short(view: View) -> Iterator[Found]:
                 "and they might find the same points"
             )
         at = f"`{largest.label}`" if len(inputs) == 1 else "each of them"
-        hint = f"LIMIT {_advised_limit(view, largest)} in {at}"
+        advised = _advised_limit(view, largest)
+        hint = f"LIMIT {advised} in {at}"
+        least = -(-wanted // view.group_factor)
+        if advised > least:
+            hint += f": {least} would do for the page, and {view.title(stage)} chooses among more"
         above, below = view.span(stage, "limit", "offset"), view.span(largest, "limit")
         related = ((above, "needs them"),) if stage.limit is not None else ()
         yield Found(below, f"{view.title(stage)} needs {asked}, and {gives}", hint, related)
@@ -179,11 +183,41 @@ def stage_keeps_most(view: View) -> Iterator[Found]:
         if wanted > largest or wanted * 2 <= total or _is_small(view, largest):
             continue
         below = listed(one.label for one in inputs)
-        message = f"{view.title(stage)} keeps {wanted} of the {total} candidates of {below}: more than half"
+        message = (
+            f"{view.title(stage)} keeps {wanted} of the {many(total, 'candidate')} of {below}: more than half"
+        )
         at = f"`{inputs[0].label}`" if len(inputs) == 1 else "each of them"
         hint = f"LIMIT {_advised_limit(view, inputs[0])} in {at}; {_rule_of_thumb(view)}"
         related = tuple((view.span(one, "limit"), "its candidates") for one in inputs[:1])
         yield Found(view.span(stage, "limit"), message, hint, related)
+
+
+@rule(
+    "fusion-narrow",
+    "A fusion's sources have no more candidates than it shows",
+    "What a source ranks just behind its LIMIT counts nothing, though another has it first.",
+)
+def fusion_narrow(view: View) -> Iterator[Found]:
+    """A fusion is good at points that several sources find, and these often stand further down in each.
+
+    Where every source is cut at what the query shows (LIMIT + OFFSET), a point that is eleventh in one of
+    them gets nothing for it. Usual are ten times as many candidates as hits. Lower limits are told by
+    `stage-limit-short` and `stage-keeps-most`. A fusion whose hits are scored again, and one in a collection
+    of fewer than 1000 points, are passed over.
+    """
+    if view.plan is None or view.plan.second is not None or view.plan.root.fusion is None:
+        return
+    stage = view.plan.root
+    inputs = _written_inputs(view, stage)
+    wanted, largest = view.kept(stage), max(map(limit_of, inputs), default=0)
+    if len(inputs) < 2 or wanted != largest or wanted * 2 > sum(map(limit_of, inputs)):
+        return
+    if _is_small(view, largest):
+        return
+    message = f"none of the {len(inputs):,} sources gives more than the {many(wanted, 'hit')} that"
+    message += " the query shows: what a source ranks behind them counts nothing"
+    hint = f"LIMIT {_advised_limit(view, inputs[0])} in each of them; {_rule_of_thumb(view)}"
+    yield Found(view.span(stage, "limit", "fusion"), message, hint)
 
 
 @rule(
@@ -214,7 +248,7 @@ def stage_keeps_little(view: View) -> Iterator[Found]:
         if limit_of(largest) <= wanted * MOST_REDUCTION or _is_small(view, limit_of(largest)):
             continue
         message = (
-            f"{view.title(stage)} keeps {view.kept(stage)} of the {limit_of(largest)} candidates of "
+            f"{view.title(stage)} keeps {view.kept(stage)} of the {many(limit_of(largest), 'candidate')} of "
             f"`{largest.label}`: less than a fiftieth"
         )
         hint = f"LIMIT {_advised_limit(view, largest)} in `{largest.label}`, or a stage between them; "
@@ -281,10 +315,8 @@ def limit_beyond_collection(view: View) -> Iterator[Found]:
     for stage in view.stages:
         if stage.limit is None or stage.origin is not None or stage.limit <= max(points * 10, 1000):
             continue
-        counted = f"{points:,} point{'s' if points > 1 else ''}"
-        message = (
-            f"LIMIT {stage.limit} in {view.title(stage)} is far above the {counted} of `{view.collection}`"
-        )
+        message = f"LIMIT {stage.limit} in {view.title(stage)} is far above the {many(points, 'point')}"
+        message += f" of `{view.collection}`"
         hint = f"LIMIT {points} takes all of them; SCROLL walks through a collection"
         yield Found(view.span(stage, "limit"), message, hint)
 
@@ -332,7 +364,7 @@ def rerank_keeps_most(view: View) -> Iterator[Found]:
     candidates, kept = limit_of(view.plan.root), second.top + second.offset
     if candidates < kept or 2 * kept <= candidates or _is_small(view, candidates):
         return  # of fewer candidates than hits the compiler warns
-    message = f"RERANK keeps {kept} of its {candidates} candidates: more than half"
+    message = f"RERANK keeps {kept} of its {many(candidates, 'candidate')}: more than half"
     enough = max(2 * kept, min(FACTOR * kept, MANY_TEXTS))
     hint = f"LIMIT {enough}, and TOP {second.top} for the hits"
     if view.gathers_candidates(view.plan.root):
@@ -360,7 +392,7 @@ def rerank_many(view: View) -> Iterator[Found]:
     hint = "LIMIT 100 is a usual number; a stage between them may choose these by another vector"
     if view.gathers_candidates(view.plan.root):
         hint = "a lower LIMIT in the stages: their candidates are what it reads"
-    yield Found(second.span, f"RERANK reads the texts of {candidates:,} candidates", hint)
+    yield Found(second.span, f"RERANK reads the texts of {many(candidates, 'candidate')}", hint)
 
 
 # ------------------------------------------------------------------------------------ the same twice

@@ -16,7 +16,7 @@ from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
-from qql.errors import Diagnostic, QQLCompileError, Source, Span
+from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
 from qql.syntax.parser import parse_script
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
@@ -134,7 +134,7 @@ class _Checker:
     def check_unbound(self, source: Source, values: ParameterValues) -> tuple[list[Diagnostic], bool]:
         """What there is to say whatever the open parameters are, and whether the script compiles."""
         if values.given_up:
-            names = f"{len(values.unbound):,} parameters without a value"
+            names = f"{many(len(values.unbound), 'parameter')} without a value"
             hint = "give values, by params= or --param, and the statements are looked at with those"
             return [
                 Diagnostic(

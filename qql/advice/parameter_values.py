@@ -102,10 +102,11 @@ class ParameterValues:
         """The parameters in whose place something is wrong, in the order of the text."""
         if error.span is None or error.code in _OF_THE_GIVEN:
             return []
+        places = [error.span, *(span for span, _ in error.related)]
         inside = [
             one
             for one in self.unbound
-            if error.span.start <= one.span.start and one.span.end <= error.span.end
+            if any(span.start <= one.span.start and one.span.end <= span.end for span in places)
         ]
         return [one.key for one in sorted(inside, key=lambda one: one.span.start)]
 

@@ -10,7 +10,7 @@ from qql.advice.rules import Found, rule
 from qql.advice.view import View, limit_of, listed
 from qql.compiler.plan import Input, Stage
 from qql.compiler.scalars import scalar_value
-from qql.errors import Span
+from qql.errors import Span, many
 from qql.rest.fusion import Bounds, dbsf_bounds, f64, rrf_bounds, rrf_score
 from qql.rest.limits import RRF_K
 
@@ -65,18 +65,26 @@ def _score_bounds(view: View, stage: Stage) -> tuple[Bounds | None, str]:
         if view.is_grouped(stage):
             return None, ""  # groups are fused from lists of other lengths
         k, weights = _rrf_settings(stage)
-        about = f"{len(stage.inputs)} source{'s' if len(stage.inputs) > 1 else ''}"
+        about = many(len(stage.inputs), "source")
         if stage.fusion == "rrf":
             about += f", k = {k}" + (", as weighted" if weights else "")
         return _fusion_bounds(view, stage), f"{stage.fusion.upper()} scores ({about})"
+    similar = stage.vector is not None and stage.vector.distance in ("Cosine", "Dot")
+    if isinstance(stage.target, nodes.Context) and similar:
+        return Bounds(-math.inf, 0.0), "CONTEXT scores"
     return (Bounds(-1.0, 1.0) if _compared_by(stage) == "Cosine" else None), "Cosine scores"
 
 
 def _compared_by(stage: Stage) -> str | None:
-    """The distance of the single dense vector that a stage compares with, where it is known."""
-    if stage.vector is None or stage.vector.kind != "dense" or not isinstance(stage.target, _NEAREST):
+    """The distance of the single dense vector that gives a stage's scores, where it is known."""
+    if stage.vector is None or stage.vector.kind != "dense":
         return None
-    return stage.vector.distance
+    match stage.target:
+        case nodes.Recommend(strategy=None) | nodes.Mmr():
+            return stage.vector.distance
+        case nodes.Recommend(strategy=nodes.Name(text="average_vector")):
+            return stage.vector.distance
+    return stage.vector.distance if isinstance(stage.target, _NEAREST) else None
 
 
 def _bound_text(value: float) -> str:
@@ -95,8 +103,9 @@ def threshold_unreachable(view: View) -> Iterator[Found]:
     RRF: a source gives 1 / (rank/w + k − 1), the rank counted from 1, so the best possible score is the
     sum of 1 / (1/w + k − 1) over the sources: with k = 2 and no weights 0.5 for each. DBSF: a source of
     n candidates gives at most 0.5 + (n − 1)/(6√n). Cosine: at most 1. A threshold for the similarity of
-    single hits belongs to the stages that are fused. Hits of a fusion pass with the threshold itself, those
-    of a search have to be better. Euclid and Manhattan are distances: nearer hits pass, and none is below 0.
+    single hits belongs to the stages that are fused. CONTEXT by Cosine or Dot: at most 0. Hits of a fusion
+    pass with the threshold itself, those of a search have to be better. Euclid and Manhattan are distances:
+    nearer hits pass, and none is below 0.
     """
     for stage, threshold, span in _thresholds(view):
         bounds, what = _score_bounds(view, stage)
@@ -262,7 +271,7 @@ def rrf_flat(view: View) -> Iterator[Found]:
         if not ratios or max(ratios) >= _FLAT:
             continue
         message = (
-            f"with k = {k} the first of {max(limits)} candidates counts {(max(ratios) - 1) * 100:.2g} % "
+            f"with k = {k} the first of {max(limits):,} candidates counts {(max(ratios) - 1) * 100:.2g} % "
             "more than the last: ranks hardly matter"
         )
         hint = f"a smaller rrf_k (Qdrant's own is {RRF_K}), or longer lists: a higher LIMIT in the stages"

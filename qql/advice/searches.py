@@ -13,7 +13,7 @@ from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.model_names import known_kind, known_size
 from qql.compiler.plan import Context, Stage, inputs_of
 from qql.compiler.scalars import count_limit, scalar_value
-from qql.errors import QQLPlanError, Span
+from qql.errors import QQLPlanError, Span, many
 from qql.rest.limits import BM25
 from qql.rest.types import Body
 from qql.schema import VectorInfo
@@ -139,7 +139,9 @@ def hnsw_ef_below_limit(view: View) -> Iterator[Found]:
             continue
         if stage.params.get("exact") or view.kind(stage) == "sparse":
             continue
-        message = f"hnsw_ef = {ef} has no effect: the search keeps {view.kept(stage)} candidates anyway"
+        message = (
+            f"hnsw_ef = {ef} has no effect: the search keeps {many(view.kept(stage), 'candidate')} anyway"
+        )
         hint = f"raise it above {view.kept(stage)}, or leave it out"
         yield Found(view.option_span(stage, "hnsw_ef"), message, hint)
 
@@ -241,7 +243,9 @@ def mmr_in_stage(view: View) -> Iterator[Found]:
         if view.is_root(stage) or stage.inputs or not isinstance(stage.target, nodes.Mmr):
             continue
         candidates = _mmr_candidates(stage)
-        message = f"MMR in a stage is a plain search for {candidates} candidates: DIVERSITY has no effect"
+        message = (
+            f"MMR in a stage is a plain search for {many(candidates, 'candidate')}: DIVERSITY has no effect"
+        )
         hint = f"give the MMR a PREFETCH (QUERY … LIMIT {candidates}) to choose from, or make it the query"
         if stage.origin == "HYBRID":
             hint = f"write the stages out, the MMR with a PREFETCH (QUERY … LIMIT {candidates}) of its own"
@@ -276,9 +280,10 @@ def mmr_without_choice(view: View) -> Iterator[Found]:
     candidates, wanted = _mmr_candidates(stage), view.kept(stage)
     if view.facts.points is not None and view.facts.points <= candidates:
         return
-    message = f"MMR chooses {wanted} hits among {candidates} candidates: it can change their order only"
+    message = f"MMR chooses {many(wanted, 'hit')} among {many(candidates, 'candidate')}"
+    message += ": it can change their order only"
     if candidates < wanted:
-        message = f"MMR has {candidates} candidates, and cannot give {wanted} hits"
+        message = f"MMR has {many(candidates, 'candidate')}, and cannot give {many(wanted, 'hit')}"
     place = stage.target.candidates.span if stage.target.candidates else view.span(stage, "target")
     yield Found(place, message, f"CANDIDATES {thumb_limit(view, wanted, first=False)} behind DIVERSITY")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from qql import nodes
 from qql.compiler.plan import Context, SecondStage, stage_key
 from qql.compiler.scalars import count_limit, text_of
-from qql.errors import fail
+from qql.errors import fail, many
 from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["plan_rerank"]
@@ -29,7 +29,9 @@ def plan_rerank(
     text = rerank.text or getattr(query.target, "text", None)
     if not isinstance(text, nodes.Scalar):
         hint = "write RERANK 'what is asked' MODEL 'name'"
-        fail("rerank-without-text", "RERANK needs a text to compare the hits with", rerank.span, hint)
+        related = ((query.target.span, "this is no text"),) if query.target is not None else ()
+        message = "RERANK needs a text to compare the hits with"
+        fail("rerank-without-text", message, rerank.span, hint, related)
     model = text_of(rerank.model, "MODEL") if rerank.model else context.reranker
     if model is None:
         hint = "write RERANK MODEL 'name', or give --rerank-model; MODEL 'local/overlap' needs no files"
@@ -51,7 +53,7 @@ def plan_rerank(
         candidates = limit + (offset if top is None else 0)
         top = limit if top is None else top
     if candidates < top + offset:
-        message = f"{candidates} candidates cannot give {top + offset} hits"
+        message = f"{many(candidates, 'candidate')} cannot give {many(top + offset, 'hit')}"
         context.warn("few-candidates", message, rerank.span, "LIMIT is the number of candidates, TOP of hits")
     if candidates > _MOST_CANDIDATES:
         message = f"RERANK reads the text of {candidates:,} candidates; the limit is {_MOST_CANDIDATES:,}"

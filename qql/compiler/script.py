@@ -81,13 +81,15 @@ class CompileOptions(TypedDict, total=False):
     ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
     gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
     the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
-    to ``GET /collections/{name}``. ``name`` is what messages call the text.
+    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none. ``name`` is
+    what messages call the text.
     """
 
     collection: str | None
     stages: Stages | None
     models: Mapping[str, str] | None
     schema: SchemaSource
+    rerank_model: str | None
     name: str
 
 
@@ -103,6 +105,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
     context = make_context(
         options.get("collection"), options.get("stages"), options.get("models"), options.get("schema")
     )
+    context.reranker = options.get("rerank_model")
     return Source(text, options.get("name", "<string>")), context
 
 

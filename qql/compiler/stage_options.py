@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from qql import nodes
 from qql.compiler.options.query import ACORN_OPTIONS
 from qql.compiler.plan import Input, stage_key
-from qql.errors import did_you_mean, fail
+from qql.errors import did_you_mean, fail, many
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["INLINE", "fold_acorn", "fusion_options"]
@@ -43,7 +43,8 @@ def fusion_options(
         if isinstance(weights, dict):
             weights = _weights_by_name(query, weights, option, inputs)
         if len(weights) != len(inputs):
-            message = f"rrf_weights has {len(weights)} weights for {len(inputs)} prefetches"
+            message = f"rrf_weights has {many(len(weights), 'weight')}"
+            message += f" for {many(len(inputs), 'prefetch', 'prefetches')}"
             fail("weights-count", message, option.span, "each prefetch takes one weight, in order")
         found["weights"] = weights
     return found or None

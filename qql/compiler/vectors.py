@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qql.errors import Span, fail, shown
+from qql.errors import Span, fail, many, shown
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
 from qql.schema import VectorInfo
@@ -41,9 +41,8 @@ def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) ->
         message = f"the vector `{vector.name}` {of} is {vector.kind}; this one is {kind}"
         fail("wrong-kind", message, span)
     if vector.size is not None and lengths != {vector.size}:
-        message = (
-            f"the vector `{vector.name}` {of} has {vector.size} dimensions; this one has {lengths.pop()}"
-        )
+        message = f"the vector `{vector.name}` {of} has {many(vector.size, 'dimension')}"
+        message += f"; this one has {lengths.pop()}"
         fail("wrong-dimension", message, span)
 
 
@@ -71,7 +70,8 @@ def _check_sparse(value: Body, span: Span) -> None:
     if set(value) != {"indices", "values"} or not isinstance(indices, list) or not isinstance(values, list):
         fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
     if len(indices) != len(values):
-        message = f"this sparse vector has {len(indices)} indices and {len(values)} values"
+        message = f"this sparse vector has {many(len(indices), 'index', 'indices')}"
+        message += f" and {many(len(values), 'value')}"
         fail("malformed-vector", message, span)
     if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i <= U32 for i in indices):
         fail("malformed-vector", f"the indices of a sparse vector are whole numbers from 0 to {U32}", span)

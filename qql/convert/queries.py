@@ -30,7 +30,7 @@ from qql.convert.shapes import (
     variants,
     whole,
 )
-from qql.errors import shown
+from qql.errors import many, shown
 from qql.nodes.declare import Part, TargetInfo
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
@@ -334,7 +334,7 @@ def _check_fusion(found: Body, at: str) -> None:
         raise refusal(below(at, "prefetch"), "a fusion requires stages to fuse")
     weights = query["rrf"].get("weights") if "rrf" in query else None
     if weights is not None and len(weights) != len(inputs):
-        why = f"{len(weights)} weights for {len(inputs)} prefetches"
+        why = f"{many(len(weights), 'weight')} for {many(len(inputs), 'prefetch', 'prefetches')}"
         place = below(below(below(at, "query"), "rrf"), "weights")
         raise refusal(place, why, "each prefetch takes one, in order")
 

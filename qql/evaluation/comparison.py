@@ -266,7 +266,9 @@ class Survey:
     def verdict(self) -> str:
         """In words for how many queries the results are the same."""
         same = sum(one.same for _, one in self.found)
-        return f"{same} of {len(self.found)} queries give the same hits in the same order, up to ties"
+        give = "gives" if len(self.found) == 1 else "give"
+        queries = many(len(self.found), "query", "queries")
+        return f"{same} of {queries} {give} the same hits in the same order, up to ties"
 
     def means(self) -> list[JsonObject]:
         """A row a measure: ``measure``, ``mean``, ``least``, and the number of ``queries`` that have it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from qql import nodes
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import SecondStage
-from qql.errors import Diagnostic
+from qql.errors import Diagnostic, many
 from qql.models.rerankers import Rerankers, hit_text
 from qql.rest.types import JsonObject
 from qql.result import Hit, Result
@@ -81,7 +81,8 @@ def _first_key(path: str) -> str:
 def _missing_text_warnings(without: int, second: SecondStage) -> tuple[Diagnostic, ...]:
     if not without:
         return ()
-    points = "a candidate has" if without == 1 else f"{without} candidates have"
-    message = f"{points} no text in {' or '.join(fields_read(second))}, and stands behind the others"
+    have, stand = ("has", "stands") if without == 1 else ("have", "stand")
+    fields = " or ".join(fields_read(second))
+    message = f"{many(without, 'candidate')} {have} no text in {fields}, and {stand} behind the others"
     hint = "RERANK … ON field names the field with the text"
     return (Diagnostic("no-text", message, second.span, hint, severity="warning"),)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from qql import nodes
+from qql.errors import many
 from qql.nodes import Name, Param, Scalar
 from qql.syntax.clauses import NOW, Clause, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
@@ -147,6 +148,6 @@ def _flat_rows(value: dict[str, Json]) -> list[Json] | None:
     if set(value) != {"data", "dim"} or not isinstance(data, list) or type(dim) is not int or dim < 1:
         return None
     if len(data) % dim:
-        message = f"{len(data)} numbers make no rows of {dim}"
+        message = f"{many(len(data), 'number')} cannot be cut into rows of {dim}"
         syntax_error("malformed-vector", message, span_now())
     return [data[start : start + dim] for start in range(0, len(data), dim)]

@@ -17,6 +17,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 from qql.rest.request import Request
 from qql.rest.types import Json
 
@@ -199,6 +200,8 @@ class Faults:
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
         line = message.format(address=self._address, text=one_line(text, MAX_TEXT), name=name).rstrip(": ")
+        if NO_ORDER_BY_ID in text:
+            hint = ORDER_OF_IDS
         self.fail(kind, code, line, exc, hint or usual)
 
     def _refuse_rate(self, exc: QdrantException, request: Request) -> NoReturn:

@@ -18,7 +18,7 @@ from .config import (
     vector_path,
 )
 from .engine import edge
-from .readers import Fields, anything, boolean, mapping, only, quoted, read, refuse, unsupported
+from .readers import Fields, anything, boolean, inside, mapping, only, quoted, read, refuse, unsupported
 
 __all__ = ["merged_config", "with_vector", "without_vector"]
 
@@ -97,7 +97,7 @@ def _merge_sparse_vectors(body: JsonObject, change: Json) -> None:
         ):
             if new is not None and new != (now or _SPARSE_DEFAULTS[key]):
                 raise unsupported(
-                    f"changing {where}.{key} from {now or _SPARSE_DEFAULTS[key]} to {new!s:.40}",
+                    f"changing {inside(where, key)} from {now or _SPARSE_DEFAULTS[key]} to {new!s:.40}",
                     f"ALTER COLLECTION can drop the vector `{name}` and add it again; "
                     "its values must then be written anew",
                 )

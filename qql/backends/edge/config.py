@@ -16,6 +16,7 @@ from .readers import (
     anything,
     boolean,
     has_surrogate,
+    inside,
     integer,
     mapping,
     number,
@@ -96,7 +97,7 @@ def _scalar_quantization(value: Json, where: str) -> edge.ScalarQuantizationConf
     fields = _QUANTIZATION_COMMON | {"type": one_of(edge.ScalarType), "quantile": number}
     given = read(value, where, fields, ("type",))
     if "quantile" in given and not 0.5 <= given["quantile"] <= 1.0:
-        raise refuse("invalid-request", f"{where}.quantile must be from 0.5 to 1")
+        raise refuse("invalid-request", f"{inside(where, 'quantile')} must be from 0.5 to 1")
     return edge.ScalarQuantizationConfig(**given)
 
 
@@ -130,7 +131,7 @@ def _quantization_config(value: Json, where: str) -> edge.QuantizationConfigType
         raise refuse(
             "unknown-option", f"{where} has no method `{method}`", f"one of {', '.join(_QUANTIZATION)}"
         )
-    return _QUANTIZATION[method](settings, f"{where}.{method}")
+    return _QUANTIZATION[method](settings, inside(where, method))
 
 
 DENSE: dict[str, Reader[object]] = {

@@ -14,6 +14,7 @@ from typing import TypeVar
 import qdrant_edge as edge
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
+from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 
 from .system_errors import system_error_in
 
@@ -62,6 +63,14 @@ _TEXT_INDEX = (
 )
 _AS_SAID = "`{collection}`: {0}"
 _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
+    (
+        re.compile(NO_ORDER_BY_ID),
+        (
+            "index-required",
+            "the id of a point is no field of the payload, and ORDER BY takes one that has an index",
+            ORDER_OF_IDS,
+        ),
+    ),
     (
         re.compile(r"No range index for `order_by` key: `(.*?)`"),
         (

@@ -20,6 +20,7 @@ from .readers import (
     Reader,
     Values,
     boolean,
+    inside,
     integer,
     items,
     list_of,
@@ -112,7 +113,7 @@ def to_filter(
 
 def _min_should(value: Json, where: str, depth: int) -> edge.MinShould:
     fields: Fields = {"conditions": items, "min_count": integer()}
-    given = read(value, f"{where}.min_should", fields, ("conditions", "min_count"))
+    given = read(value, inside(where, "min_should"), fields, ("conditions", "min_count"))
     made = []
     for item in given["conditions"]:
         made.append(condition(item, where, depth))
@@ -212,7 +213,7 @@ def _match(value: Json, where: str) -> edge.MatchType:
             "unknown-condition", f"{where} requires exactly one of {', '.join(_MATCHES)}, not {listed}"
         )
     ((operator, operand),) = given.items()
-    return _MATCHES[operator](operand, f"{where}.{operator}")
+    return _MATCHES[operator](operand, inside(where, operator))
 
 
 def _match_value(value: Json, where: str) -> edge.MatchValue:
@@ -279,7 +280,9 @@ geo_point = object_of(edge.GeoPoint, {"lon": number, "lat": number}, ("lon", "la
 def _radius(value: Json, where: str) -> edge.GeoRadius:
     given = read(value, where, {"center": geo_point, "radius": number}, ("center", "radius"))
     if given["radius"] < 0:
-        raise refuse("invalid-condition", f"{where}.radius must not be negative, and is {given['radius']:g}")
+        raise refuse(
+            "invalid-condition", f"{inside(where, 'radius')} must not be negative, and is {given['radius']:g}"
+        )
     return edge.GeoRadius(given["center"], given["radius"])
 
 

@@ -12,6 +12,7 @@ from .readers import (
     Fields,
     Reader,
     boolean,
+    inside,
     integer,
     mapping,
     one_of,
@@ -30,7 +31,7 @@ def _stopwords(value: Json, where: str) -> edge.StopwordsSet:
     if isinstance(value, str):
         return edge.StopwordsSet({language(value, where)}, None)
     given = read(value, where, {"languages": strings, "custom": strings})
-    languages = {language(name, f"{where}.languages") for name in given.get("languages", [])}
+    languages = {language(name, inside(where, "languages")) for name in given.get("languages", [])}
     return edge.StopwordsSet(languages, set(given.get("custom", [])))
 
 
@@ -40,7 +41,9 @@ def _stemmer(value: Json, where: str) -> edge.StemmingAlgorithm:
     fields: Fields = {"type": text, "language": one_of(edge.SnowballLanguage)}
     given = read(value, where, fields, ("type", "language"))
     if given["type"] != "snowball":
-        raise refuse("invalid-request", f"{where}.type does not know {given['type']!r}", "snowball or none")
+        raise refuse(
+            "invalid-request", f"{inside(where, 'type')} does not know {given['type']!r}", "snowball or none"
+        )
     return edge.SnowballParams(given["language"])
 
 

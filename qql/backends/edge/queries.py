@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
-from qql.errors import did_you_mean
+from qql.errors import did_you_mean, many
 from qql.nodes import TARGETS
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, RRF_K, U32
 from qql.rest.types import Body, Json
@@ -390,7 +390,9 @@ def _rrf(value: Json, stage: _Stage) -> _Scoring:
     stage.require_prefetches("fusion")
     weights = given.get("weights")
     if weights is not None and len(weights) != stage.prefetches:
-        message = f"rrf has {len(weights)} weights for {stage.prefetches} prefetches"
+        message = (
+            f"rrf has {many(len(weights), 'weight')} for {many(stage.prefetches, 'prefetch', 'prefetches')}"
+        )
         raise refuse("wrong-number-of-weights", message)
     return edge.Fusion.Rrf(given.get("k", RRF_K), weights)
 

@@ -21,6 +21,7 @@ __all__ = [
     "anything",
     "boolean",
     "has_surrogate",
+    "inside",
     "integer",
     "items",
     "list_of",
@@ -103,7 +104,7 @@ def read(value: Json, where: str, fields: Fields, required: Iterable[str] = ()) 
         reader = fields.get(key)
         if reader is None:
             raise refuse("unknown-option", f"{where} has no option `{key}`", did_you_mean(str(key), fields))
-        out[key] = reader(item, f"{where}.{key}")
+        out[key] = reader(item, inside(where, key))
     for key in required:
         if key not in out:
             raise refuse("missing-option", f"{where} requires `{key}`")
@@ -125,6 +126,16 @@ def list_of(reader: Reader[T]) -> Reader[list[T]]:
 def object_of(make: Callable[..., T], fields: Fields, required: Iterable[str] = ()) -> Reader[T]:
     """A reader of objects whose fields are the keyword arguments of ``make``."""
     return lambda value, where: make(**read(value, where, fields, required))
+
+
+_KEY_OF = re.compile(r"`([^`]+)` of ")
+
+
+def inside(where: str, key: object) -> str:
+    """The words that name a key of what ``where`` names: ``rrf.k``, or `` `params.exact` of the query``."""
+    if found := _KEY_OF.match(where):
+        return f"`{found[1]}.{key}` of {where[found.end() :]}"
+    return f"`{key}` of {where}" if " " in where else f"{where}.{key}"
 
 
 def anything(value: Json, where: str) -> Json:

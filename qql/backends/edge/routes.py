@@ -17,6 +17,7 @@ from .collection import Collection
 from .config import config_info, read_create
 from .database import Database
 from .engine import edge
+from .formula_faults import naming_formula_fields
 from .groups import query_groups
 from .indexes import index_info, to_index
 from .optimize import needs_optimize
@@ -302,7 +303,7 @@ def _facet(router: Router, request: Request) -> Json:
 def _query_points(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    with collection.engine() as shard:
+    with naming_formula_fields(collection, queries, request.body), collection.engine() as shard:
         answer = shard.query(queries.request(request.body))
     return _scored_points(answer, request.body or {})
 
@@ -311,7 +312,7 @@ def _query_batch(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
     searches = read(request.body, "the batch", {"searches": items}, ("searches",))["searches"]
-    with collection.engine() as shard:
+    with naming_formula_fields(collection, queries, *searches), collection.engine() as shard:
         batch = edge.QueryBatchRequest([queries.request(body) for body in searches])
         answers = shard.query_batch(batch) if searches else []
     return [_scored_points(*pair) for pair in zip(answers, searches, strict=True)]
@@ -324,7 +325,8 @@ def _scored_points(answer: list[edge.ScoredPoint], body: Body) -> JsonObject:
 def _query_groups(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    return query_groups(collection, queries, request.body, router.database.get)
+    with naming_formula_fields(collection, queries, request.body):
+        return query_groups(collection, queries, request.body, router.database.get)
 
 
 # --- the table ------------------------------------------------------------------------------------

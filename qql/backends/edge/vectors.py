@@ -15,7 +15,7 @@ from functools import lru_cache
 from numbers import Real
 from typing import Literal
 
-from qql.errors import QQLExecutionError, did_you_mean
+from qql.errors import QQLExecutionError, did_you_mean, many
 from qql.rest.limits import U32
 from qql.rest.types import Json
 
@@ -192,7 +192,7 @@ def _slow_dense(spec: VectorSpec, value: Json, who: str, stored: bool) -> list[f
     if len(value) != spec.size:
         raise refuse(
             "wrong-dimension",
-            f"{spec.title} has {spec.size} dimensions, {who} has {len(value)}",
+            f"{spec.title} has {many(spec.size, 'dimension')}, {who} has {len(value)}",
         )
     largest = (
         {"float16": _FLOAT16_MAX, "uint8": 255.0}.get(spec.datatype, _FLOAT32_MAX) if stored else _FLOAT32_MAX
@@ -231,9 +231,8 @@ def _slow_sparse(spec: VectorSpec, value: Json, who: str, stored: bool) -> edge.
     if not isinstance(indices, list | tuple) or not isinstance(values, list | tuple):
         raise _wrong_kind(spec, value, who)
     if len(indices) != len(values):
-        raise refuse(
-            "invalid-vector", f"{spec.title}: {who} has {len(indices)} indices and {len(values)} values"
-        )
+        found = f"{many(len(indices), 'index', 'indices')} and {many(len(values), 'value')}"
+        raise refuse("invalid-vector", f"{spec.title}: {who} has {found}")
     seen: set[int] = set()
     for at, index in enumerate(indices, 1):
         if type(index) is not int or not 0 <= index <= U32:

@@ -31,6 +31,7 @@ def compile_(args: Arguments, console: Renderer) -> int:
         options.params,
         collection=options.collection,
         models=options.models,
+        rerank_model=options.rerank_model,
         name=source.name,
         warnings=warnings,
     )

@@ -16,7 +16,14 @@ from qql.cli.usage import UsageError
 if TYPE_CHECKING:
     from qql.session.session import Session
 
-__all__ = ["MEMORY", "open_known_database", "open_other_session", "open_session", "target_of"]
+__all__ = [
+    "MEMORY",
+    "open_known_database",
+    "open_other_session",
+    "open_session",
+    "rerank_model_of",
+    "target_of",
+]
 
 MEMORY = ":memory:"
 
@@ -40,6 +47,11 @@ def target_of(args: Arguments) -> str:
     return db or MEMORY
 
 
+def rerank_model_of(args: Arguments) -> str | None:
+    """The model of a RERANK that names none."""
+    return args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
+
+
 def open_session(
     args: Arguments, target: str, progress: ProgressBar | None = None, *, advice: bool = True
 ) -> Session:
@@ -54,7 +66,7 @@ def open_session(
         models=args.get("model"),
         embed_url=args.get("embed_url"),
         embed_key=args.get("embed_key"),
-        rerank_model=args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None,
+        rerank_model=rerank_model_of(args),
         rerank_url=args.get("rerank_url"),
         rerank_key=args.get("rerank_key"),
         on_progress=progress,

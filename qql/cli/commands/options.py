@@ -358,7 +358,7 @@ SEARCH = (
 )
 REWRITING = ("check", "write")
 LINTING = ("fail_on", "disable", "rules", "rule")
-OFFLINE = ("text", "collection", "param", "model", "color", "quiet")
+OFFLINE = ("text", "collection", "param", "model", "rerank_model", "color", "quiet")
 CONNECTED = ("collection", "param", *TARGET, *MODELS, "output", "format", "color", "progress", "quiet")
 RUNNING = ("text", *CONNECTED, "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")

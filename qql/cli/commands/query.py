@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import qql
 from qql import nodes
-from qql.cli.commands.connection import MEMORY, target_of
+from qql.cli.commands.connection import MEMORY, rerank_model_of, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output
 from qql.cli.commands.report import IDS_ELSEWHERE, six_digits, without_bare_ids
@@ -99,7 +98,7 @@ def _check_options(args: Arguments) -> None:
 def _rerank_model(args: Arguments) -> str | None:
     if "no_rerank" in args:
         return None
-    return args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
+    return rerank_model_of(args)
 
 
 def _build_statement(args: Arguments) -> nodes.Query | nodes.Explain:

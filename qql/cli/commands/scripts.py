@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qql.cli.commands.connection import rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
 from qql.errors import Source
@@ -67,14 +68,15 @@ class CompileOptions:
     params: Params
     collection: str | None
     models: Mapping[str, str] | None
+    rerank_model: str | None
 
     @classmethod
     def of(cls, args: Arguments) -> CompileOptions:
         """What the command line says. Raises `UsageError`."""
-        return cls(params_of(args) or None, args.get("collection"), args.get("model"))
+        return cls(params_of(args) or None, args.get("collection"), args.get("model"), rerank_model_of(args))
 
     def context(self) -> Context:
         """What is known before a script, without a database."""
         from qql.compiler.script import make_context
 
-        return make_context(self.collection, models=self.models)
+        return replace(make_context(self.collection, models=self.models), reranker=self.rerank_model)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from qql.errors import many
 from qql.evaluation.files.lines import LineReader
 from qql.evaluation.files.queries import QUERY_IDS
 from qql.rest.types import Json
@@ -64,7 +65,7 @@ def _column_qrels(file: LineReader, first: str) -> Iterator[tuple[str, str, int]
         cells = [cell.strip() for cell in line.split("\t")] if tabbed else line.split()
         if len(cells) != columns:
             file.fail(
-                f"{len(cells)} columns instead of {columns}",
+                f"{many(len(cells), 'column')} instead of {columns}",
                 "a line is `query 0 document relevance` (TREC) or `query<TAB>document<TAB>relevance` (BEIR)",
             )
         query, doc, relevance = (cells[place] for place in places)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qql.errors import many
 from qql.evaluation.files.lines import LineReader
 from qql.rest.types import Body, JsonObject
 
@@ -67,7 +68,8 @@ def _column_queries(file: LineReader, first: str) -> Iterator[Query]:
         cells = line.split("\t")
         if len(cells) != len(head):
             file.fail(
-                f"{len(cells)} columns instead of {len(head)}", "a line of queries is `id<TAB>text`, or JSON"
+                f"{many(len(cells), 'column')} instead of {len(head)}",
+                "a line of queries is `id<TAB>text`, or JSON",
             )
         row = dict(zip(head, map(str.strip, cells), strict=True))
         yield Query(file.id(head[0], row[head[0]]), _query_params(row), file.line)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from qql.errors import QQLExecutionError, fail
+from qql.errors import QQLExecutionError, fail, many
 from qql.evaluation.files.lines import LineReader
 
 __all__ = ["Run", "Scored", "read_run", "run_lines", "write_run"]
@@ -40,7 +40,7 @@ def read_run(path: str | Path) -> Run:
             cells = line.split()
             if len(cells) != 6:
                 file.fail(
-                    f"{len(cells)} columns instead of 6",
+                    f"{many(len(cells), 'column')} instead of 6",
                     "a line of a TREC run is `query Q0 document rank score tag`",
                 )
             query, _, doc, _, text, _ = cells

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Protocol, TypedDict
 
 from qql.compiler.model_names import Kind
+from qql.errors import many
 from qql.models import bad_answer
 from qql.rest.inference_objects import Purpose
 from qql.rest.limits import U32
@@ -113,8 +114,8 @@ def check_vectors(
     integers or are not as many as the values.
     """
     if not isinstance(vectors, list) or len(vectors) != count:
-        found = len(vectors) if isinstance(vectors, Sequence) else "no list of"
-        raise bad_answer(model, f"gave {found} vectors for {count} texts")
+        found = many(len(vectors), "vector") if isinstance(vectors, Sequence) else "no list of vectors"
+        raise bad_answer(model, f"gave {found} for {many(count, 'text')}")
     for vector in vectors:
         if not isinstance(vector, list | dict):
             raise bad_answer(model, f"gave a {type(vector).__name__} in place of a vector")
@@ -125,7 +126,7 @@ def check_vectors(
         _check_numbers(vector, kind, model)
         found_size = size_of(vector, kind)
         if found_size is not None and size not in (None, found_size):
-            raise bad_answer(model, f"gave {found_size} dimensions where {size} were expected")
+            raise bad_answer(model, f"gave {many(found_size, 'dimension')}, and {size} were expected")
         size = found_size if found_size is not None else size
     return vectors
 
@@ -161,7 +162,7 @@ def _multi_fault(vector: list[list[Json]]) -> str | None:
 def _sparse_fault(vector: Body) -> str | None:
     indices, values = vector["indices"], vector["values"]
     if len(indices) != len(values):
-        return f"with {len(indices)} indices and {len(values)} values"
+        return f"with {many(len(indices), 'index', 'indices')} and {many(len(values), 'value')}"
     if not all(type(i) is int and 0 <= i <= U32 for i in indices):
         return "with an index that is not an unsigned 32-bit integer"
     if len(set(indices)) != len(indices):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from qql.compiler.model_names import OPENAI, is_url, known_size
-from qql.errors import QQLModelError, fail
+from qql.errors import QQLModelError, fail, many
 from qql.models.embedders.base import Kind, Purpose, check_vectors
 from qql.models.embedders.options import Table, positive, read_options, text
 from qql.models.http_service import (
@@ -137,7 +137,7 @@ class HttpEmbedder:
             hint="the address requires an OpenAI-compatible server, as in http://localhost:11434/v1",
         )
         if rows != count or by_index.keys() != set(range(count)):
-            raise self._service.bad_answer(f"gave {rows} embeddings for {count} texts")
+            raise self._service.bad_answer(f"gave {many(rows, 'embedding')} for {many(count, 'text')}")
         return [by_index[i] for i in range(count)]
 
 

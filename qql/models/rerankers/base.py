@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
+from qql.errors import many
 from qql.models import bad_answer
 from qql.rest.types import Body, Json
 
@@ -94,7 +95,7 @@ def check_scores(scores: object, *, count: int, model: str) -> list[float]:
         raise bad_answer(model, f"gave a {type(scores).__name__} in place of a list of scores")
     found = list(listed)
     if len(found) != count:
-        raise bad_answer(model, f"gave {len(found)} scores for {count} texts")
+        raise bad_answer(model, f"gave {many(len(found), 'score')} for {many(count, 'text')}")
     return [_finite_score(score, model) for score in found]
 
 
