@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,11 @@ def test_a_comment_silences_it(db: qql.Session) -> None:
 
 
 class Asked:
-    """A session on the embedded engine with its requests."""
+    """A session on the embedded engine with its requests; to be closed."""
 
     def __init__(self, rows: list[dict[str, Any]], answers: Any = None) -> None:
         inner = EdgeBackend(None)
-        with_rows = qql.connect(inner)
+        with_rows = qql.connect(inner)  # it has nothing of its own that would be closed
         with_rows.run(MADE)
         if rows:
             with_rows.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
@@ -184,8 +184,21 @@ class Asked:
         return found
 
 
-def test_answers_with_hits_are_not_looked_behind() -> None:
-    asked = Asked(ROWS)
+@pytest.fixture
+def asking() -> Iterator[Callable[..., Asked]]:
+    made: list[Asked] = []
+
+    def make(rows: list[dict[str, Any]], answers: Any = None) -> Asked:
+        made.append(Asked(rows, answers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.db.close()
+
+
+def test_answers_with_hits_are_not_looked_behind(asking: Callable[..., Asked]) -> None:
+    asked = asking(ROWS)
     for text in (
         "QUERY [1, 0] FROM c USING a WHERE year > 3 LIMIT 3",
         "QUERY [1, 0] FROM c USING a WITH PAYLOAD (title) LIMIT 3",
@@ -198,8 +211,8 @@ def test_answers_with_hits_are_not_looked_behind() -> None:
     assert asked.looks() == []
 
 
-def test_an_answer_without_hits_costs_one_request_and_the_next_none() -> None:
-    asked = Asked(ROWS)
+def test_an_answer_without_hits_costs_one_request_and_the_next_none(asking: Callable[..., Asked]) -> None:
+    asked = asking(ROWS)
     asked.db.execute("COUNT FROM c WHERE yaer = 3")
     assert [one.body for one in asked.looks()] == [{"limit": 20, "with_payload": True, "with_vector": False}]
     asked.db.execute("COUNT FROM c WHERE titel = 'x'")
@@ -207,25 +220,25 @@ def test_an_answer_without_hits_costs_one_request_and_the_next_none() -> None:
     assert asked.looks() == []
 
 
-def test_a_statement_that_names_no_field_is_not_looked_behind() -> None:
-    asked = Asked([])
+def test_a_statement_that_names_no_field_is_not_looked_behind(asking: Callable[..., Asked]) -> None:
+    asked = asking([])
     asked.db.execute("QUERY [1, 0] FROM c USING a")
     asked.db.execute("COUNT FROM c WHERE id = 7")
     assert asked.looks() == []
 
 
-def test_a_loop_of_count_and_upsert_does_not_look_each_time() -> None:
+def test_a_loop_of_count_and_upsert_does_not_look_each_time(asking: Callable[..., Asked]) -> None:
     """It looks at the empty collection, and at the first point; then the name is known."""
-    asked = Asked([])
+    asked = asking([])
     for number in range(10):
         assert asked.db.execute("COUNT FROM c WHERE url = :url", {"url": str(number)}).rows == [{"count": 0}]
         asked.db.execute("UPSERT INTO c VALUES :rows", {"rows": [{"id": number, "a": [1, 0], "url": "x"}]})
     assert len(asked.looks()) == 2
 
 
-def test_what_a_write_adds_is_seen() -> None:
+def test_what_a_write_adds_is_seen(asking: Callable[..., Asked]) -> None:
     """What is kept would say that there is no such field: before that is said, it is looked up."""
-    asked = Asked(ROWS)
+    asked = asking(ROWS)
     assert [code for code, _ in said(asked.db.execute("COUNT FROM c WHERE colour = 'red'"))] == [
         "unknown-field"
     ]
@@ -235,29 +248,31 @@ def test_what_a_write_adds_is_seen() -> None:
     assert len(asked.looks()) == 1
 
 
-def test_without_advice_nothing_is_looked_at() -> None:
-    asked = Asked(ROWS)
+def test_without_advice_nothing_is_looked_at(asking: Callable[..., Asked]) -> None:
+    asked = asking(ROWS)
     quiet = qql.connect(asked.backend, advice=False)
     assert said(quiet.execute("COUNT FROM c WHERE yaer = 3")) == []
     assert asked.looks() == []
 
 
-def test_a_server_that_refuses_to_be_looked_at_breaks_nothing_and_is_not_asked_again() -> None:
+def test_a_server_that_refuses_to_be_looked_at_breaks_nothing_and_is_not_asked_again(
+    asking: Callable[..., Asked],
+) -> None:
     refusal = QQLExecutionError(Diagnostic("engine-error", 'Limit exceeded 20 > 10 for "limit"'))
-    asked = Asked(ROWS, {("POST", "points/scroll"): refusal})
+    asked = asking(ROWS, {("POST", "points/scroll"): refusal})
     backend = asked.backend
     assert said(asked.db.execute("COUNT FROM c WHERE yaer = 3")) == []
     assert asked.db.execute("EXPLAIN COUNT FROM c WHERE yaer = 3").message
     assert sum(one.route == ("POST", "points/scroll") for one in backend.requests) == 1
 
 
-def test_large_payloads_are_not_fetched_by_the_hundred() -> None:
+def test_large_payloads_are_not_fetched_by_the_hundred(asking: Callable[..., Asked]) -> None:
     """20 points tell how large they are: 100 kB each here, so that 2 MB are not more than these."""
     rows = [{"id": n, "vector": {"a": [1, 0]}, "text": "x" * 100_000} for n in range(60)]
-    asked = Asked(rows)
+    asked = asking(rows)
     asked.db.execute("COUNT FROM c WHERE txet = 'y'")
     assert [(one.body or {})["limit"] for one in asked.looks()] == [20]
-    small = Asked([{**row, "text": "x"} for row in rows])
+    small = asking([{**row, "text": "x"} for row in rows])
     small.db.execute("COUNT FROM c WHERE txet = 'y'")
     assert [(one.body or {})["limit"] for one in small.looks()] == [20, 200]
 

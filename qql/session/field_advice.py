@@ -89,7 +89,7 @@ class FieldAdvice:
             return error
         first, *others = error.diagnostics
         hint = f"{unknown.message}: {unknown.hint}"
-        return type(error)(replace(first, hint=hint, span=unknown.span or first.span), *others)
+        return type(error)(replace(first, hint=hint), *others)
 
     def _said_by(self, compiled: Compiled, fields: Fields | None) -> tuple[Diagnostic, ...]:
         """The advice that was not given before, by what is known of the fields."""
