@@ -343,7 +343,7 @@ def test_a_stream_is_compiled_before_its_first_result(db: qql.Session) -> None:
 
 
 def test_an_execution_failure_says_where(db: qql.Session) -> None:
-    script = "COUNT FROM docs;\n  SCROLL FROM docs\n  ORDER BY name;"
+    script = "COUNT FROM docs;\n  SCROLL FROM docs\n  ORDER BY text;"
     error = fails(QQLExecutionError, "index-required", lambda: db.run(script, name="dir/x.qql"))
     assert not isinstance(error, QQLCompileError) and error.exit_code == 1
     assert error.render().splitlines()[1:5] == [
@@ -352,7 +352,7 @@ def test_an_execution_failure_says_where(db: qql.Session) -> None:
         "2 |   SCROLL FROM docs",
         "  |   ^^^^^^^^^^^^^^^^",
     ]
-    assert "CREATE INDEX ON docs FOR name" in error.hint
+    assert "CREATE INDEX ON docs FOR text" in error.hint
     assert error.__cause__ is not None
     assert error.diagnostic.to_dict()["end_line"] == 3
 

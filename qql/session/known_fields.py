@@ -77,7 +77,7 @@ class KnownFields:
         return fields
 
     def _is_refused(self, collection: str) -> bool:
-        """Whether an engine has not let us look, a short while ago: it is not asked again with every answer."""
+        """Whether an engine has refused a short while ago: it is not asked again with every answer."""
         at = self._refused.get(collection)
         return at is not None and time.monotonic() - at < _FORGOTTEN_AFTER
 

@@ -33,15 +33,14 @@ from qql.models.rerankers import Rerankers
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Result
-from qql.schema import Fields, Schema
+from qql.schema import Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.copy_rows import RowLoad
 from qql.session.dump import dump_collection
+from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
-from qql.session.known_fields import KnownFields
 from qql.session.matched import count_matched
-from qql.session.nothing_found import found_nothing, payload_absent
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.syntax.printer import show
@@ -105,8 +104,8 @@ class Session:
             absence=lambda: absence_of(self.backend),
         )
         self._known: dict[str, _CollectionInfo] = {}
-        self._fields = KnownFields(self.backend.call)
         self._advice_given: set[tuple[str, str]] = set()
+        self._field_advice = FieldAdvice(backend, self.schema, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
 
     # -- the public face
@@ -156,7 +155,7 @@ class Session:
         return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
-        """Plans, requests and advice for a text, by what is known of the collections; nothing is sent."""
+        """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
         from qql.advice import advised
 
         done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
@@ -190,12 +189,7 @@ class Session:
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the payload fields of the collection, for which some of its points are fetched."""
-        facts = self.facts(collection)
-        if facts is None:
-            return None
-        found = replace(facts, fields=self._fields.now(collection, facts.points))
-        self.backend.take_notes()  # nobody asked for that request
-        return found
+        return self._field_advice.full_facts(collection)
 
     def close(self) -> None:
         """Release the engine and the models. Closing twice is allowed."""
@@ -235,6 +229,8 @@ class Session:
         except QQLError as exc:
             self._known.clear()  # what was known may be what misled
             located = exc.at(compiled.source, compiled.span)
+            if self.advice:
+                located = self._field_advice.hinted(located, compiled)
             raise located from exc.__cause__
         notes = tuple(
             Diagnostic("engine-note", note, severity="warning") for note in self.backend.take_notes()
@@ -248,7 +244,7 @@ class Session:
             + result.warnings
             + notes
             + self._new_advice(compiled)
-            + self._said_of_nothing(compiled, result),
+            + (self._field_advice.behind(compiled, result) if self.advice else ()),
         )
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
@@ -270,51 +266,6 @@ class Session:
         fresh = [one for one in compiled.advice if (one.code, one.message) not in self._advice_given]
         self._advice_given |= {(one.code, one.message) for one in fresh}
         return tuple(fresh)
-
-    def _said_of_nothing(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
-        """What is wrong with the fields that a statement names which has found nothing.
-
-        Points are fetched only where there is something to say that was not said before: a loop of COUNT and
-        UPSERT must not look at the collection each time.
-        """
-        absent = payload_absent(compiled, result)
-        if not self.advice or not (absent or found_nothing(compiled, result)):
-            return ()
-        from qql.advice import names_fields
-
-        if not names_fields(compiled):
-            return ()
-        collection = str(compiled.collection)
-        said = self._about_fields(compiled, self._fields.kept(collection))
-        if self._fields.kept(collection) is None or (said and not self._fields.is_fresh(collection)):
-            try:
-                facts = self.full_facts(collection)
-            except QQLError:
-                return ()
-            said = self._about_fields(compiled, facts.fields if facts is not None else None)
-        self._advice_given |= {(one.code, one.message) for one in said}
-        return said or ((absent,) if absent else ())
-
-    def _about_fields(self, compiled: Compiled, fields: Fields | None) -> tuple[Diagnostic, ...]:
-        """The advice on fields that was not given before, by what is known of them."""
-        from qql.advice import FIELD_RULES, advised
-
-        if fields is None:
-            return ()
-
-        def facts(collection: str) -> CollectionFacts | None:
-            known = self.facts(collection)
-            return None if known is None else replace(known, fields=fields)
-
-        said = {(one.code, one.span) for one in compiled.advice}
-        (found,) = advised([compiled], self.schema, facts)
-        return tuple(
-            one
-            for one in found.advice
-            if one.code in FIELD_RULES
-            and (one.code, one.span) not in said
-            and (one.code, one.message) not in self._advice_given
-        )
 
     def _result(self, compiled: Compiled, count: bool) -> Result:
         statement, collection = compiled.statement, str(compiled.collection)
@@ -360,9 +311,9 @@ class Session:
             return message_of(message)
         if isinstance(statement, _CHANGES_SCHEMA):
             self._known.clear()  # of the collection, and of the aliases that stand for it
-            self._fields.forget()
+            self._field_advice.known.forget()
         elif not isinstance(statement, _READS):
-            self._fields.changed()
+            self._field_advice.known.changed()
         if isinstance(statement, nodes.Scroll):
             return self._page(compiled, answer)
         result = self._reranked(result_of(compiled, answer, matched), compiled)
@@ -449,7 +400,7 @@ class Session:
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
         self._known.pop(collection, None)  # a whole file is worth another look
-        self._fields.changed()
+        self._field_advice.known.changed()
         load = RowLoad(
             statement,
             collection,

@@ -44,6 +44,22 @@ VALUES: tuple[Entry, ...] = (
         also=("COUNT FROM shops WHERE price = 0.45e1",),
     ),
     _value_entry(
+        "Equal and in order",
+        "",
+        "Nothing is converted: the text '4' is never equal to the number 4. Where `price` holds floating "
+        "numbers, `price = 4` (and IN) is a match of the whole number 4, for which 4.0 counts only where "
+        "`price` has an index of type integer; `price = 4.0` and ranges compare the numbers, with any index "
+        "and without. An integer index leaves out values with a fraction, so that ranges do not find them: "
+        "such a field takes an index of type float. Ranges are of 64-bit floating numbers: beyond 2^53 = "
+        "9007199254740992 a bound is rounded to one, and without an integer index the values are, too; `=` "
+        "and IN are exact. The local mode of qdrant-client has no indexes. EXPLAIN and `qql lint --db` say "
+        "where it matters.",
+        "SCROLL FROM shops WHERE price = 4.5 OR price BETWEEN 4 AND 4 WITH PAYLOAD (name);",
+        form="field = number\nfield >= number",
+        see=("Comparison", "IN", "CREATE INDEX"),
+        words=("INTEGER INDEX", "FLOATING NUMBERS", "2^53"),
+    ),
+    _value_entry(
         "Arrays and objects",
         "array object",
         "As in JSON; keys need no quotes.",

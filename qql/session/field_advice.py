@@ -1,0 +1,153 @@
+"""Words about the fields that a statement names, where it finds nothing or the engine refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qql import nodes
+from qql.backends.base import Backend
+from qql.compiler.script import Compiled
+from qql.errors import Diagnostic, QQLError, many
+from qql.result import Result
+from qql.schema import Fields, Schema
+from qql.session.known_fields import KnownFields
+
+if TYPE_CHECKING:
+    from qql.advice import CollectionFacts
+
+__all__ = ["FieldAdvice"]
+
+_MAY_BE_NAMES = ("index-required", "formula-failed")
+"""Refusals that a field brings about which does not exist."""
+
+
+class FieldAdvice:
+    """Advice on fields, for one session.
+
+    ``schema`` and ``facts`` give what the session knows of a collection. ``given`` has the code and the
+    message of each advice that was given before: it is added to.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        schema: Callable[[str], Schema | None],
+        facts: Callable[[str], CollectionFacts | None],
+        given: set[tuple[str, str]],
+    ) -> None:
+        self.known = KnownFields(backend.call)
+        self._take_notes = backend.take_notes
+        self._schema, self._facts, self._given = schema, facts, given
+
+    def full_facts(self, collection: str) -> CollectionFacts | None:
+        """The facts with the fields of the collection, for which some of its points are fetched."""
+        facts = self._facts(collection)
+        if facts is None:
+            return None
+        found = replace(facts, fields=self.known.now(collection, facts.points))
+        self._take_notes()  # nobody asked for that request
+        return found
+
+    def behind(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
+        """What may be wrong with the fields that a statement names which has found nothing.
+
+        Points are fetched only where there is something to say that was not said before: a loop of COUNT and
+        UPSERT must not look at the collection each time.
+        """
+        absent = _payload_absent(compiled, result)
+        if not absent and not _found_nothing(compiled, result):
+            return ()
+        from qql.advice import names_fields
+
+        if not names_fields(compiled):
+            return ()
+        collection = str(compiled.collection)
+        kept = self.known.kept(collection)
+        said = self._said_by(compiled, kept)
+        if kept is None or (said and not self.known.is_fresh(collection)):
+            try:
+                facts = self.full_facts(collection)
+            except QQLError:
+                return ()
+            said = self._said_by(compiled, facts.fields if facts is not None else None)
+        self._given |= {(one.code, one.message) for one in said}
+        return said or ((absent,) if absent else ())
+
+    def hinted(self, error: QQLError, compiled: Compiled) -> QQLError:
+        """A refusal; where it is about a field that no point has, with the hint that says so."""
+        if error.code not in _MAY_BE_NAMES:
+            return error
+        try:
+            facts = self.full_facts(str(compiled.collection))
+            said = self._said_by(compiled, facts.fields if facts is not None else None)
+        except QQLError:
+            return error
+        unknown = next((one for one in said if one.code == "unknown-field"), None)
+        if unknown is None:
+            return error
+        first, *others = error.diagnostics
+        hint = f"{unknown.message}: {unknown.hint}"
+        return type(error)(replace(first, hint=hint), *others)
+
+    def _said_by(self, compiled: Compiled, fields: Fields | None) -> tuple[Diagnostic, ...]:
+        """The advice that was not given before, by what is known of the fields."""
+        from qql.advice import FIELD_RULES, advised
+
+        if fields is None:
+            return ()
+
+        def facts(collection: str) -> CollectionFacts | None:
+            known = self._facts(collection)
+            return None if known is None else replace(known, fields=fields)
+
+        said = {(one.code, one.span) for one in compiled.advice}
+        (found,) = advised([compiled], self._schema, facts)
+        return tuple(
+            one
+            for one in found.advice
+            if one.code in FIELD_RULES
+            and (one.code, one.span) not in said
+            and (one.code, one.message) not in self._given
+        )
+
+
+def _found_nothing(compiled: Compiled, result: Result) -> bool:
+    """Whether no point was found where one was looked for: no hit, a count of 0, no value, no match.
+
+    A page behind the last one is no answer without hits. Nor is one of which nothing was asked for.
+    """
+    match compiled.statement:
+        case nodes.Query():
+            offset = compiled.plan.offset if compiled.plan is not None else None
+            return not offset and not result.hits
+        case nodes.Scroll(after=None) | nodes.Facet():
+            return not len(result)
+        case nodes.Count():
+            return all(row.get("count") == 0 for row in result.rows)
+        case nodes.Batch(statements=(nodes.Query(), *_)):
+            return any(not one.get("points") for one in result.data or ())
+    return result.matched == 0
+
+
+def _payload_absent(compiled: Compiled, result: Result) -> Diagnostic | None:
+    """A warning where WITH PAYLOAD names fields, and no hit has any of them."""
+    statement = compiled.statement
+    if not isinstance(statement, (nodes.Query, nodes.Scroll)):
+        return None
+    asked = statement.payload
+    if asked is None or asked.mode != "include" or not asked.names or not result.hits:
+        return None
+    if any(hit.payload for hit in result.hits):
+        return None
+    names = ", ".join(f"`{name.text}`" for name in asked.names)
+    which = (
+        f"none of the {many(len(result.hits), 'hit')} has" if len(result.hits) > 1 else "the only hit has not"
+    )
+    one = "the field" if len(asked.names) == 1 else "any of the fields"
+    hint = "WITH PAYLOAD true shows what there is"
+    found = Diagnostic(
+        "payload-field-absent", f"{which} {one} {names}", asked.names[0].span, hint, (), "warning"
+    )
+    return found.at(compiled.source, compiled.span)
