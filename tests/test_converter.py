@@ -1482,6 +1482,7 @@ def refused(given: Any, **rest: Any) -> str:
         ({"query": {"formula": 1.0, "extra": 1}}, "query.extra"),
         ({"prefetch": [{"query": 1}]}, "query: prefetches require a query that scores them"),
         ({"query": 1, "prefetch": [{"prefetch": {}}]}, r"prefetch\[0\].query: prefetches require a query"),
+        ({"score_threshold": 0.5}, "score_threshold: without a query, every point has the score 1"),
         ({"query": 1, "filter": {"must": [{"key": "a"}]}}, r"filter.must\[0\]: a condition is missing"),
         (
             {"query": 1, "filter": {"must": [{"key": "a", "match": {"value": 1}, "range": {"gt": 1}}]}},
