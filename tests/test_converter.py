@@ -1003,7 +1003,7 @@ WRITTEN: list[tuple[Request, str]] = [
     ),
     (
         request("", {"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2}, method="PUT"),
-        "CREATE COLLECTION docs ('' VECTOR(4, DOT)) WITH PARAMS (shard_number = 2);",
+        "CREATE COLLECTION docs VECTOR(4, DOT) WITH PARAMS (shard_number = 2);",
     ),
     (
         request(
@@ -1372,7 +1372,7 @@ MODELS: list[tuple[Any, str]] = [
     ),
     (
         models.CreateCollection(vectors=models.VectorParams(size=2, distance=models.Distance.DOT)),
-        "CREATE COLLECTION docs ('' VECTOR(2, DOT));",
+        "CREATE COLLECTION docs VECTOR(2, DOT);",
     ),
     (
         models.CountRequest(
