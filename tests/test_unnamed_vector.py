@@ -1,4 +1,4 @@
-"""One unnamed vector: made, changed, shown, dumped and converted, on the embedded engine and in local mode."""
+"""One unnamed vector: made, changed, shown, dumped and converted, on both engines."""
 
 from __future__ import annotations
 

@@ -169,7 +169,8 @@ STATEMENTS: tuple[Entry, ...] = (
         "CREATE COLLECTION",
         "create_collection",
         "Makes a collection. Each vector has a name and a kind; `CREATE COLLECTION docs VECTOR(384, COSINE)` "
-        "makes one without a name. Size and distance may be left out where the model is known. The model is kept in the collection's metadata. Blocks behind a vector are "
+        "makes one without a name. Size and distance may be left out where the model is known. The model is "
+        "kept in the collection's metadata. Blocks behind a vector are "
         "for that vector, those at the end for the collection.",
         "CREATE COLLECTION IF NOT EXISTS photos (\n"
         "  full  VECTOR(512, COSINE) WITH HNSW (m = 32) WITH QUANTIZATION (type = scalar),\n"
