@@ -399,7 +399,7 @@ def _settled(query: Query) -> Query:
     if query.target is None and query.fusion is None:
         query = replace(query, target=query.formula, formula=None)
     headless = query.target is None and query.fusion is None and query.source is None
-    if headless and (query.rerank is None or query.rerank.text is None):
+    if headless and query.rerank is not None and query.rerank.text is None:  # QUERY RERANK … is a target
         query = replace(query, source=Name("docs"))
     if query.formula is not None and isinstance(query.target, Formula):
         query = replace(query, target=replace(query.target, defaults=()))  # DEFAULTS is the clause's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_helpers import payload, sparse, vector
@@ -75,7 +75,9 @@ def _rows(rng: random.Random, count: int, kinds: int) -> Iterator[dict[str, Any]
 
 @dataclass(frozen=True)
 class Piece:
-    """A stage as it was drawn. ``kind`` is ``rrf``, ``dbsf``, ``rescore`` or ``leaf``."""
+    """A stage as it was drawn. ``kind`` is ``rrf``, ``dbsf``, ``rescore``, ``leaf``, or ``ids`` for a leaf
+    that searches for nothing.
+    """
 
     kind: str
     text: str
@@ -244,9 +246,7 @@ class _Drawing:
         if self.chance(0.07):
             threshold = self.rng.choice([-0.2, 0.0, 0.2, 0.4, 1.0])
             text += f" SCORE THRESHOLD {threshold}"
-            piece = Piece(
-                piece.kind, piece.text, piece.inputs, piece.k, piece.weights, threshold, piece.sampled
-            )
+            piece = replace(piece, threshold=threshold)
         return piece, text
 
     def stage(self, below: int) -> Piece:
@@ -256,15 +256,15 @@ class _Drawing:
         else:
             piece = self.leaf()
         text = piece.text + (f" LIMIT {self.limit()}" if self.chance(0.9) else "")
-        return Piece(piece.kind, text, piece.inputs, piece.k, piece.weights, piece.threshold, piece.sampled)
+        return replace(piece, text=text)
 
     # -- leaves
 
     def leaf(self) -> Piece:
         rng = self.rng
         using = rng.choice(USINGS)
-        kinds = ["vector", "order", "sample", "mmr", "point", "recommend", "discover", "context"]
-        weights = [16, 1.5, 0.7, 1, 1, 1, 1, 0.5] if self.count >= 3 else [16, 1.5, 0.7, 1, 0, 0, 0, 0]
+        kinds = ["vector", "ids", "order", "sample", "mmr", "point", "recommend", "discover", "context"]
+        weights = [16, 2, 1.5, 0.7, 1, 1, 1, 1, 0.5] if self.count >= 3 else [16, 2, 1.5, 0.7, 1, 0, 0, 0, 0]
         kind = rng.choices(kinds, weights)[0]
         if kind in ("point", "recommend", "discover", "context"):
             using = rng.choice(["dot", "far", "city"])  # that no point lacks
@@ -272,6 +272,8 @@ class _Drawing:
         match kind:
             case "vector":
                 target = self.literal(using)
+            case "ids":
+                return Piece("ids", f"QUERY{self.where(0.7)}")
             case "order":
                 ordered = f"QUERY ORDER BY {rng.choice(list(FIELDS))} {rng.choice(['ASC', 'DESC'])}"
                 return Piece("leaf", ordered + self.where(0.2))

@@ -1480,8 +1480,8 @@ def refused(given: Any, **rest: Any) -> str:
             "decay.x",
         ),
         ({"query": {"formula": 1.0, "extra": 1}}, "query.extra"),
-        ({"prefetch": [{"query": 1}]}, "the key `query` is missing"),
-        ({"query": 1, "prefetch": [{"limit": 3}]}, r"prefetch\[0\]: the key `query` is missing.*SCROLL"),
+        ({"prefetch": [{"query": 1}]}, "query: prefetches require a query that scores them"),
+        ({"query": 1, "prefetch": [{"prefetch": {}}]}, r"prefetch\[0\].query: prefetches require a query"),
         ({"query": 1, "filter": {"must": [{"key": "a"}]}}, r"filter.must\[0\]: a condition is missing"),
         (
             {"query": 1, "filter": {"must": [{"key": "a", "match": {"value": 1}, "range": {"gt": 1}}]}},

@@ -150,8 +150,10 @@ class Looked:
 
     def really_tied(self, path: tuple[int, ...], piece: Piece) -> bool:
         """Whether points below a fusion are equal, or points at its own limit or that of a stage below."""
-        places = [inner for inner, _ in piece.walk(path)]
-        for inner in places[1:]:
+        places = [inner for inner, one in piece.walk(path) if one.kind != "ids"]  # whose order is certain
+        for inner in places:
+            if inner == path:
+                continue
             candidates = self.at[inner]["candidates"]
             if len({one.get("order_value", one["score"]) for one in candidates}) < len(candidates):
                 return True

@@ -612,6 +612,6 @@ def test_fmt_leaves_protected_files(run: Run, file: Make, monkeypatch: pytest.Mo
 
 
 def test_formatting_raises_nothing_else() -> None:
-    for text in ("'", "QUERY", "COUNT FROM c WHERE " + "(" * 5000, "\ud800"):
+    for text in ("'", "QUERY HYBRID", "COUNT FROM c WHERE " + "(" * 5000, "\ud800"):
         with pytest.raises(QQLError):
             qql.format(text)

@@ -286,7 +286,7 @@ def _grouping_field(view: View) -> str | None:
 def _reads_collection(stage: Stage) -> bool:
     """Whether a stage reads the collection itself."""
     alone = (nodes.OrderBy, nodes.Sample, nodes.FullText)
-    return searches(stage) or (not stage.inputs and isinstance(stage.target, alone))
+    return searches(stage) or stage.by_id or (not stage.inputs and isinstance(stage.target, alone))
 
 
 def _restricts(condition: nodes.Condition, known: Iterable[str]) -> bool:

@@ -118,7 +118,8 @@ def _plan_size(plan: QueryPlan) -> str:
     if distinct:
         text = f"{counted(distinct, 'stage')}, {plan.depth} deep"
     else:
-        text = "one search" if not isinstance(plan.root.target, nodes.Points) else "a fetch of points"
+        fetched = plan.root.by_id or isinstance(plan.root.target, nodes.Points)
+        text = "a fetch of points" if fetched else "one search"
     if plan.expanded > distinct:
         text += f"; sent as {plan.expanded} prefetches, since Qdrant shares no stages"
     return text

@@ -37,13 +37,14 @@ def mmr_of(body: Body) -> Body | None:
 
 def plain_search(body: Body) -> JsonObject:
     """The search that finds the candidates of MMR; every other query as it is."""
-    query = body["query"]
-    return {**body, "query": {"nearest": query["nearest"]} if "mmr" in query else query}
+    if mmr_of(body) is None:
+        return dict(body)
+    return {**body, "query": {"nearest": body["query"]["nearest"]}}
 
 
 def compares_vectors(body: Body) -> bool:
     """Whether the score of a point is a comparison of its vector."""
-    return not _VECTOR_QUERIES.isdisjoint(body["query"])
+    return not _VECTOR_QUERIES.isdisjoint(body.get("query") or {})
 
 
 def exact_search(body: Body) -> JsonObject:

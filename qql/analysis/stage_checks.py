@@ -203,6 +203,8 @@ class StageChecks:
     def _open_bounds(self, at: int) -> TieBounds:
         run, found = self.stages[at], self.lists[at]
         fusion = Fusion.of(run.body)
+        if run.stage.by_id:
+            return list_bounds(found, False, None, equals=False)
         if not run.inputs:
             return list_bounds(found, goes_by_value(run), self._cut_ties(at))
         inputs = [self._bounds_of(one) for one in run.inputs]
@@ -236,7 +238,8 @@ class StageChecks:
         full = [
             at
             for at in range(1, len(self.stages))
-            if Fusion.of(self.stages[at].body) is None and 0 < self.stages[at].limit <= len(self.lists[at])
+            if Fusion.of(self.stages[at].body) is None and not self.stages[at].stage.by_id
+            if 0 < self.stages[at].limit <= len(self.lists[at])
         ]
         more = self._engine.queries([self._body_for_one_more(at) for at in full])
         tied = [at for at, found in zip(full, more, strict=True) if self._equals_of_last(at, found)]

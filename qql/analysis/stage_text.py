@@ -32,6 +32,8 @@ def stage_does(stage: Stage) -> str:
     """What a stage does, in a few words: ``search for 'burns' on dense``."""
     if stage.fusion:
         return f"fuse by {stage.fusion.upper()}"
+    if stage.by_id:
+        return "points in the order of their ids, each with score 1"
     verb = "rescore by" if stage.inputs else "search for"
     using = f" on {as_name(stage.using)}" if stage.using else ""
     match stage.target:

@@ -12,7 +12,7 @@ from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
 from qql.analysis.model import EXPLAINED, Candidate, Id
 from qql.analysis.placement import Placement, Slots
 from qql.analysis.point_queries import DEEPEST, place_of
-from qql.analysis.query_body import compares_vectors, exact_search, plain_search, without_threshold
+from qql.analysis.query_body import compares_vectors, exact_search, mmr_of, plain_search, without_threshold
 from qql.analysis.text import digits, joined
 from qql.analysis.why_changes import exact_changes, looser_thresholds, room_for, verified_changes
 from qql.analysis.why_group import standing_in_groups
@@ -167,7 +167,7 @@ def _cut_by_limit(stage: StageTrace, search: _DeepSearch) -> Standing | None:
     if place.is_split(slots.count, search.keys):
         # An approximate search may have ended with another one, and by other scores.
         ends = stage.keys(stage.found[-1:])
-        if "mmr" in stage.run.body["query"] or ends == [search.keys[place.rank - 1]]:
+        if mmr_of(stage.run.body) is not None or ends == [search.keys[place.rank - 1]]:
             return _beyond_slots(stage, slots, place, "tie")
     return _beyond_slots(stage, slots, place, "cut") if place.rank > slots.count else None
 
@@ -175,7 +175,7 @@ def _cut_by_limit(stage: StageTrace, search: _DeepSearch) -> Standing | None:
 def _cut_by_diversity(stage: StageTrace, place: Placement) -> Standing | None:
     """Where MMR puts a candidate that its LIMIT cuts off; None where it is not among the candidates."""
     run, slots = stage.run, stage.slots
-    if "mmr" not in run.body["query"]:
+    if mmr_of(run.body) is None:
         return None
     (chosen,) = stage.point.queries({**run.body, "limit": stage.candidate_slots.count})
     found = place_of(chosen, stage.key)
@@ -207,7 +207,7 @@ def _missed(stage: StageTrace, place: Placement) -> Standing:
 def _unscored(stage: StageTrace) -> Standing:
     """A point that the stage gives no score."""
     run = stage.run
-    query = run.body["query"]
+    query = run.body.get("query") or {}
     if "order_by" in query:
         return _unordered(stage)
     if run.inputs and stage.point.gives(stage.point.alone(without_threshold(run.body))):

@@ -86,7 +86,9 @@ class StageTrace:
         return place_of(self.found, self.key)
 
     def keys(self, found: Sequence[Candidate]) -> list[RankKey]:
-        """What it orders points by."""
+        """What it orders points by; where that is their ids, the places of the list are as good."""
+        if self.run.stage.by_id:
+            return [(False, -float(at)) for at in range(len(found))]
         by_value = goes_by_value(self.run)
         return [rank_key(one, by_value) for one in found]
 
@@ -105,6 +107,8 @@ class StageTrace:
 
 def placed_by(stage: StageTrace, one: Candidate) -> str:
     """What a stage orders the point by, in words."""
+    if stage.run.stage.by_id:
+        return "by its id"
     order = stage.run.body["query"].get("order_by")
     if order is not None:
         return f"with {order['key']} = {one.order_value}"

@@ -114,13 +114,13 @@ def _stands_below(key: str, given: Input) -> bool:
     return _merged(found) == key or any(_stands_below(key, one) for one in given.stage.inputs)
 
 
-def _emit_target(stage: Stage) -> JsonObject:
+def _emit_target(stage: Stage) -> JsonObject | None:
+    """What scores the points of a stage; None where they come by their ids."""
     if stage.fusion == "rrf" and stage.rrf is not None:
         return {"rrf": dict(stage.rrf)}
     if stage.fusion is not None:
         return {"fusion": stage.fusion}
-    assert stage.target is not None
-    return emit_target(stage.target, stage.model)
+    return None if stage.target is None else emit_target(stage.target, stage.model)
 
 
 def _emit_lookup(lookup: nodes.Lookup) -> JsonObject:

@@ -66,7 +66,7 @@ class Input:
 class Stage:
     """One stage: the search (or fusion) of what its inputs found.
 
-    ``target`` is None where the stage is a pure fusion. ``model`` is the model that embeds the texts of the
+    ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the model that embeds the texts of the
     target that name none. ``origin`` says of a stage that nobody wrote what made it: HYBRID or FORMULA.
     """
 
@@ -85,6 +85,11 @@ class Stage:
     lookup: nodes.Lookup | None = None
     inputs: tuple[Input, ...] = ()
     origin: str | None = None
+
+    @property
+    def by_id(self) -> bool:
+        """Whether nothing is searched for: points come in the order of their ids, each with score 1."""
+        return self.target is None and self.fusion is None
 
 
 @dataclass(frozen=True, slots=True)

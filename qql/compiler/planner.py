@@ -202,6 +202,8 @@ class _Planner:
         if not known:
             stage = f"{name.text} AS (QUERY …)"
             hint = f"define it: WITH {stage} before the query, or DEFINE {stage};"
+        if str(name.text).upper() == "QUERY":
+            hint = "a stage in place stands in parentheses: (QUERY), (QUERY LIMIT 20)"
         fail("unknown-stage", f"there is no stage `{name.text}`", name.span, hint)
 
     def stage(self, query: nodes.Query, label: str, *, is_root: bool = False) -> Stage:
@@ -220,6 +222,8 @@ class _Planner:
         rrf = fusion_options(query, params, inputs)
         if isinstance(target, nodes.Points):
             _check_points(query)
+        if target is None and query.fusion is None:
+            self.note_idle_clauses(query)
         using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
@@ -262,13 +266,26 @@ class _Planner:
         return None, None, None
 
     def idle_using(self, using: nodes.Using, fused: bool) -> str:
-        what = "a fusion searches" if fused else "this target searches"
+        what = "a fusion searches" if fused else "this query searches"
         hint = (
             "USING belongs to the stages that are fused" if fused else "USING belongs to a search by vector"
         )
         message = f"USING has no effect here: {what} no vector of its own"
         self.context.warn("idle-using", message, using.span, hint)
         return str(using.name.text)
+
+    def note_idle_clauses(self, query: nodes.Query) -> None:
+        """Of a stage without a target: what has a meaning for searches only. No engine refuses it."""
+        for clause, word in ((query.threshold, "SCORE THRESHOLD"), (query.lookup, "LOOKUP FROM")):
+            if clause is not None:
+                self.idle_without_target(word, clause.span)
+        for option in query.params:
+            if option.name in SEARCH_PARAMS or option.name in ACORN_OPTIONS:
+                self.idle_without_target(f"`{option.name}`", option.span)
+
+    def idle_without_target(self, word: str, span: Span) -> None:
+        message = f"{word} has no effect here: nothing is searched for, and every point has the score 1"
+        self.context.warn("idle-clause", message, span, "leave it out, or write what to search for")
 
     def search_params(self, params: Mapping[str, Json]) -> JsonObject:
         found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
@@ -387,6 +404,8 @@ class _Planner:
             _check_stage(ref.stage, self.collection)
             self.inline += 1
             stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
+        if stage.by_id:
+            self.note_idle_clauses(nodes.Query(threshold=ref.threshold, lookup=ref.lookup, span=ref.span))
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -493,11 +512,11 @@ OVERSAMPLING = 10
 
 
 def _check_scoring(query: nodes.Query, target: nodes.Target | None, inputs: tuple[Input, ...]) -> None:
-    """A stage searches for something, or fuses others."""
+    """What works on stages searches among them, or fuses them; without any, points come by their ids."""
     if query.fusion and not inputs:
         hint = "name the stages to fuse: PREFETCH (dense, sparse)"
         fail("fusion-without-prefetch", "FUSION needs a PREFETCH", query.fusion.span, hint)
-    if target is None and query.fusion is None:
+    if target is None and query.fusion is None and inputs:
         hint = "write QUERY 'text' to rescore the stages, or FUSION RRF to fuse them"
         fail("target-missing", "QUERY needs something to search for, or a FUSION", query.span, hint)
 

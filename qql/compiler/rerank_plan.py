@@ -42,7 +42,7 @@ def plan_rerank(
     limit = count_limit(query.limit, "LIMIT", 1) or DEFAULT_LIMIT
     if query.target is None and query.fusion is None:
         if not query.prefetch:
-            hint = "name the stages whose hits are rescored: PREFETCH (dense)"
+            hint = "name the stages whose hits are rescored: PREFETCH (dense), PREFETCH (QUERY WHERE …)"
             fail("rerank-without-prefetch", "CROSS RERANK needs a PREFETCH", rerank.span, hint)
         top = limit if top is None else top
         candidates = sum(_stage_limit(ref, query, context) for ref in query.prefetch)

@@ -287,10 +287,10 @@ def _stage(value: Json, at: str) -> JsonObject:
 
 def _checked(value: Json, at: str, found: JsonObject) -> JsonObject:
     """What a stage needs in QQL, and a filter in the form that keeps its meaning above other filters."""
-    if "query" not in found:
-        hint = "SCROLL FROM c WHERE … walks through points; QUERY SAMPLE draws some"
-        raise refusal(at, "the key `query` is missing, and QQL searches for nothing without one", hint)
-    if "text" in found["query"] and "using" not in found:
+    if "query" not in found and found.get("prefetch"):
+        hint = 'Qdrant refuses it too; {"fusion": "rrf"} fuses the prefetches'
+        raise refusal(below(at, "query"), "prefetches require a query that scores them", hint)
+    if "text" in found.get("query", ()) and "using" not in found:
         hint = "`using` names the payload field whose text index is searched"
         raise refusal(at, "the key `using` is missing", hint)
     _check_fusion(found, at)
@@ -329,7 +329,7 @@ def _place_below(clause: str, stage: Body, at: str) -> str | None:
 
 def _check_fusion(found: Body, at: str) -> None:
     """A fusion has stages to fuse, and as many weights."""
-    query, inputs = found["query"], found.get("prefetch", [])
+    query, inputs = found.get("query", {}), found.get("prefetch", [])
     if _kind(query) in ("fusion", "rrf") and not inputs:
         raise refusal(below(at, "prefetch"), "a fusion requires stages to fuse")
     weights = query["rrf"].get("weights") if "rrf" in query else None
@@ -442,7 +442,7 @@ class _Stages:
     def clauses(self, body: Body) -> JsonObject:
         """What stages and whole queries have in common, as fields of `nodes.Query`."""
         refs = tuple(nodes.Ref(self.stage(one)) for one in body.get("prefetch", ()))
-        target, fusion, options = _target(body["query"], body.get("using"))
+        target, fusion, options = _target(body.get("query", {}), body.get("using"))
         using = None if isinstance(target, nodes.FullText) else body.get("using")
         lookup = body.get("lookup_from")
         return {
@@ -484,14 +484,16 @@ _STAGE_NAMES = {info.rest: info.stage for info in nodes.TARGETS.values() if info
 """What a stage is called by what it does, by the key of its query."""
 
 
-def _kind(query: Body) -> str:
-    """The key that says what a canonical query is; others may stand beside it."""
-    return next(key for key in (*_QUERIES, "text") if key in query)
+def _kind(query: Body) -> str | None:
+    """The key that says what a canonical query is, beside which others may stand; None without a query."""
+    return next((key for key in (*_QUERIES, "text") if key in query), None)
 
 
 def _role(body: Body) -> str:
     """What a stage is called: by its vector, by what it does, or by the shape of what it searches for."""
-    kind = _kind(body["query"])
+    kind = _kind(body.get("query", {}))
+    if kind is None:
+        return "points"
     if kind in ("fusion", "rrf", "formula"):
         return _STAGE_NAMES[kind]
     if using := body.get("using"):
@@ -530,6 +532,8 @@ _Target = tuple[nodes.Target | None, nodes.Fusion | None, tuple[nodes.Option, ..
 def _target(query: Body, using: str | None) -> _Target:
     """What a query searches for, or how it fuses, and the options that belong to that."""
     kind = _kind(query)
+    if kind is None:
+        return None, None, ()
     found = query[kind]
     if kind == "fusion":
         return None, nodes.Fusion(found), ()

@@ -28,7 +28,7 @@ _PLACEHOLDERS = {
     "target": "target",
     "input": "input",
     "example": "example",
-    "stage": "stage",
+    **dict.fromkeys(("stage", "_stage"), "stage"),
     "entries": "(key = value [, …])",
     "value": "value",
     "id": "id",
@@ -128,7 +128,7 @@ _LEFT_OUT_OF = {
     ("hybrid_part", "using_part"),
     ("point", "NUMBER"),
 }
-_FIRST_OF = {"_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
+_FIRST_OF = {"query", "_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
 """Rules whose first alternative says all that is needed."""
 _CALL = re.compile(
     r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY"

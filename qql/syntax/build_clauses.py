@@ -200,7 +200,10 @@ class Clauses:
         return ctes
 
     def query(
-        self, ctes: tuple[nodes.Cte, ...] | None, head: nodes.Target | Clause | Rescored, *clauses: Clause
+        self,
+        ctes: tuple[nodes.Cte, ...] | None,
+        head: nodes.Target | Clause | Rescored | None = None,
+        *clauses: Clause,
     ) -> nodes.Query:
         query = self.stage(ctes, head, *clauses)
         if not any(stage.ctes for stage in inner_stages(query)):
@@ -209,9 +212,14 @@ class Clauses:
         return replace(query, ctes=(*inner, *query.ctes)) if inner else query
 
     def stage(
-        self, ctes: tuple[nodes.Cte, ...] | None, head: nodes.Target | Clause | Rescored, *clauses: Clause
+        self,
+        ctes: tuple[nodes.Cte, ...] | None,
+        head: nodes.Target | Clause | Rescored | None = None,
+        *clauses: Clause,
     ) -> nodes.Query:
         return query_of_head(head, clauses, {"ctes": ctes} if ctes else {})
+
+    lone_stage = stage
 
     def named_ref(self, stage: Name | nodes.Query, *clauses: Clause) -> nodes.Ref:
         return with_clauses(nodes.Ref, "reference", clauses, {"stage": stage})

@@ -117,10 +117,12 @@ def _without_ctes(query: nodes.Query, found: list[nodes.Cte], *, inner: bool = F
 
 
 def query_of_head(
-    head: nodes.Target | Clause | Rescored, clauses: Sequence[Clause], fixed: dict[str, object]
+    head: nodes.Target | Clause | Rescored | None, clauses: Sequence[Clause], fixed: dict[str, object]
 ) -> nodes.Query:
-    """The query whose text begins with a target, or with a clause: QUERY FUSION …, QUERY FROM …"""
-    if isinstance(head, Clause):
+    """The query whose text begins with a target, or with a clause: QUERY FUSION …, QUERY WHERE …"""
+    if head is None:
+        pass  # QUERY alone
+    elif isinstance(head, Clause):
         clauses = (head, *clauses)
     elif isinstance(head, Rescored):
         fixed["target"] = head.target

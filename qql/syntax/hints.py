@@ -16,6 +16,7 @@ _MOST_LABELS = 8
 PHRASES = {
     "_statement": "a statement",
     "clause": "a clause",
+    "_opening": "a clause",
     "ref": "a stage",
     "condition": "a condition",
     "negation": "a condition",

@@ -18,14 +18,16 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "QUERY",
         "query",
-        "Searches a collection. Clauses come in any order, each at most once. Without a target it gives "
-        "the points by their ids; with PREFETCH and a target it scores what its stages found; with "
+        "Searches a collection. Clauses come in any order, each at most once. Without a target (`QUERY FROM "
+        "docs WHERE …`, and in a stage `QUERY WHERE …`) it gives the points in the order of their ids, each "
+        "with score 1, which can be fused and scored like any others; SCROLL walks through all of them, "
+        "page by page. With PREFETCH and a target it scores what its stages found; with "
         "PREFETCH and FUSION it fuses them. WITH names stages, which PREFETCH refers to; a stage is a "
         f"query without FROM. LIMIT is {DEFAULT_LIMIT} where it is missing.",
         "WITH wide AS (QUERY 'care' USING sparse LIMIT 3)\n"
         "QUERY 'urgent care' FROM docs USING dense PREFETCH (wide) LIMIT 2;",
         where="stage",
-        covers="ctes cte",
+        covers="ctes cte lone_stage",
         also=(
             "QUERY TEXT 'urgent care' FROM docs LIMIT 2 PREFETCH (QUERY 'care' USING sparse LIMIT 3) "
             "USING 'dense'",

@@ -92,8 +92,10 @@ def _using(using: nodes.Using) -> Doc:
 
 @prints(nodes.Ref)
 def _ref(ref: nodes.Ref) -> Doc:
-    parts: list[Doc] = [name_text(ref.stage) if isinstance(ref.stage, nodes.Name) else stage_doc(ref.stage)]
-    parts += clauses(ref, "where", "threshold", "lookup")
+    narrowed = clauses(ref, "where", "threshold", "lookup")
+    named = isinstance(ref.stage, nodes.Name)
+    stage = quoted_among(ref.stage, *["QUERY"] * bool(narrowed)) if named else stage_doc(ref.stage)
+    parts: list[Doc] = [stage, *narrowed]
     return anchored(ref, spread(parts) if parts[1:] else parts[0])
 
 
