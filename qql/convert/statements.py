@@ -19,9 +19,10 @@ from qql.convert.definitions import (
     options_of,
     vector_def,
 )
-from qql.convert.points import POINT_BODIES, READS, WRITES
 from qql.convert.older import OLDER, modern
-from qql.convert.queries import normal_groups, normal_query, query_of
+from qql.convert.points import POINT_BODIES, READS, WRITES
+from qql.convert.queries import normal_groups, normal_query
+from qql.convert.query_nodes import query_of
 from qql.convert.routes import READING, Route, no_statement, url_parameters
 from qql.convert.shapes import Shape, below, each, fields, refusal
 from qql.errors import QQLCompileError
