@@ -52,6 +52,7 @@ _BODILESS: frozenset[Route] = frozenset(
     {
         ("GET", "/collections"),
         ("GET", ""),
+        ("GET", "exists"),
         ("DELETE", ""),
         ("DELETE", "index/*"),
         ("DELETE", "vectors/*"),
@@ -160,6 +161,7 @@ def _restore(given: _Given) -> nodes.Statement:
 _STATEMENTS: Mapping[Route, Callable[[_Given], nodes.Statement]] = {
     ("GET", "/collections"): lambda given: nodes.ShowCollections(),
     ("GET", ""): lambda given: nodes.ShowCollection(given.collection),
+    ("GET", "exists"): lambda given: nodes.ExistsCollection(given.collection),
     ("PUT", ""): lambda given: create(given.body, given.collection),
     ("PATCH", ""): lambda given: alter(given.body, given.collection),
     ("DELETE", ""): lambda given: nodes.DropCollection(given.collection),
