@@ -28,7 +28,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
 
-__all__ = ["EMIT_COLLECTIONS"]
+__all__ = ["EMIT_COLLECTIONS", "emit_alias_batch"]
 
 _WAITED = {"wait": "true"}
 
@@ -436,6 +436,34 @@ def _emit_rename_alias(statement: nodes.RenameAlias, context: Context) -> list[R
     return _aliased("rename_alias", old_alias_name=old, new_alias_name=new)
 
 
+_ALIAS_CHANGES: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
+    nodes.CreateAlias: _emit_create_alias,
+    nodes.DropAlias: _emit_drop_alias,
+    nodes.RenameAlias: _emit_rename_alias,
+}
+
+
+def emit_alias_batch(statement: nodes.Batch, context: Context) -> list[Request]:
+    """Changes of aliases as one request: Qdrant makes all of them at one stroke, or none."""
+    actions: list[Json] = []
+    for one in statement.statements:
+        if type(one) not in _ALIAS_CHANGES:
+            hint = "a BATCH that changes aliases has CREATE, ALTER and DROP ALIAS only"
+            fail("mixed-batch", "changes of aliases go in a BATCH of their own", one.span, hint)
+        if getattr(one, "if_exists", False) or getattr(one, "if_not_exists", False):
+            hint = "leave the condition out, or write the statement outside of the BATCH"
+            message = "IF [NOT] EXISTS has no meaning in a BATCH, of which all happens or nothing"
+            fail("idle-clause", message, one.span, hint)
+        [request] = _ALIAS_CHANGES[type(one)](one, context)
+        actions += (request.body or {})["actions"]
+    if statement.wait is not None:
+        fail("idle-clause", "WAIT has no meaning for aliases", statement.wait.span)
+    if statement.params:
+        option = statement.params[0]
+        fail("idle-option", f"`{option.name}` has no meaning for aliases", option.span)
+    return [Request("POST", "/collections/aliases", {}, {"actions": actions})]
+
+
 def _emit_show_aliases(statement: nodes.ShowAliases, context: Context) -> list[Request]:
     if statement.collection is None:
         return [Request("GET", "/aliases")]
@@ -492,9 +520,7 @@ EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Reques
     nodes.DropVector: _emit_drop_vector,
     nodes.CreateIndex: _emit_create_index,
     nodes.DropIndex: _emit_drop_index,
-    nodes.CreateAlias: _emit_create_alias,
-    nodes.DropAlias: _emit_drop_alias,
-    nodes.RenameAlias: _emit_rename_alias,
+    **_ALIAS_CHANGES,
     nodes.ShowAliases: _emit_show_aliases,
     nodes.CreateSnapshot: _emit_create_snapshot,
     nodes.DropSnapshot: _emit_drop_snapshot,

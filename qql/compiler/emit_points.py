@@ -444,7 +444,7 @@ def _member(
             fail("misplaced-option", message, statement.span, hint)
         return str(request.collection), request.body or {}
     if type(statement) not in _CHANGES:
-        hint = "a BATCH has queries, or UPSERT, UPDATE, DELETE and CLEAR PAYLOAD"
+        hint = "a BATCH has queries, or UPSERT, UPDATE, DELETE and CLEAR PAYLOAD, or changes of aliases"
         fail("batch-member", f"{words} cannot go in a BATCH", statement.span, hint)
     wait = getattr(statement, "wait", None)
     if wait is not None:

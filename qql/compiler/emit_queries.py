@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
-from qql.compiler.emit_collections import EMIT_COLLECTIONS
+from qql.compiler.emit_collections import EMIT_COLLECTIONS, emit_alias_batch
 from qql.compiler.emit_filters import all_of, emit_filter
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, selections
 from qql.compiler.emit_targets import emit_target
@@ -134,6 +134,8 @@ def _emit_lookup(lookup: nodes.Lookup) -> JsonObject:
 
 
 def _emit_batch(statement: nodes.Batch, context: Context) -> list[Request]:
+    if nodes.changes_aliases(statement):
+        return emit_alias_batch(statement, context)
     return emit_batch(statement, context, _batched)
 
 

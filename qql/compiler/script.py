@@ -331,13 +331,13 @@ def _compile_one(
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
-_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots)
-"""Statements about the snapshots of a collection that may be gone."""
+_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
+"""Statements about the snapshots of a collection that may be gone, or about whether it is there."""
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Delete), "source"),
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
     **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
-    **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection), "name"),
+    **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection, nodes.ExistsCollection), "name"),
     **dict.fromkeys((nodes.Upsert, nodes.UpdatePayload, nodes.UpdateVector), "collection"),
     **dict.fromkeys((nodes.UpdateVectors, nodes.AddVector, nodes.DropVector), "collection"),
     **dict.fromkeys((nodes.CreateIndex, nodes.DropIndex, nodes.ShowIndexes), "collection"),

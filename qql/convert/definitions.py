@@ -444,13 +444,18 @@ def _index_option(key: str, value: Json) -> Json:
 
 
 def change_aliases(body: _Body) -> nodes.Statement:
-    """CREATE, DROP or ALTER ALIAS."""
-    match body["actions"]:
-        case [{"create_alias": found}]:  # Qdrant replaces an alias of that name
+    """CREATE, DROP or ALTER ALIAS; several in a BATCH."""
+    changes = tuple(_alias_change(action) for action in body["actions"])
+    if not changes:
+        raise refusal("actions", "there is nothing to change")
+    return changes[0] if len(changes) == 1 else nodes.Batch(changes)
+
+
+def _alias_change(action: _Body) -> nodes.Statement:
+    match action:
+        case {"create_alias": found}:  # Qdrant replaces an alias of that name
             return nodes.CreateAlias(name_of(found["alias_name"]), name_of(found["collection_name"]), True)
-        case [{"delete_alias": found}]:
+        case {"delete_alias": found}:
             return nodes.DropAlias(name_of(found["alias_name"]))
-        case [{"rename_alias": found}]:
-            return nodes.RenameAlias(name_of(found["old_alias_name"]), name_of(found["new_alias_name"]))
-    hint = "one statement for each action does the same, but not at one stroke"
-    raise refusal("actions", "several changes of aliases in one request have no word in QQL", hint)
+    found = action["rename_alias"]
+    return nodes.RenameAlias(name_of(found["old_alias_name"]), name_of(found["new_alias_name"]))

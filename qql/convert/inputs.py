@@ -65,10 +65,8 @@ def read_all(given: Json, hints: Hints, name: str = "<request>") -> Iterator[Fou
 def _found(one: Written, hints: Hints) -> Found:
     place = Found(Request("", ""), one.span, one.source)
     try:
-        if one.path is None:
-            request = _request(one.body, hints)
-        else:
-            request = _located(one.method, one.path, one.body)
+        alone = one.path is None
+        request = _request(one.body, hints) if alone else _located(one.method, one.path, one.body)
     except QQLCompileError as exc:
         raise place.placed(exc) from exc
     return Found(request, place.span, place.source, one.left_out)

@@ -160,7 +160,7 @@ class _Loose:
 
     def string(self, pos: int) -> tuple[str, int]:
         try:
-            value, end = json.decoder.scanstring(self.text, pos + 1, True)
+            value, end = _STRICT.raw_decode(self.text, pos)
         except json.JSONDecodeError as exc:
             raise JsonFault(f"this is no JSON: {exc.msg}", exc.pos) from exc
         return value, end

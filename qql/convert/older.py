@@ -5,12 +5,12 @@ They are read, and never written: what they do, POST â€¦/points/query and POST â
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from qql.convert.queries import search_input, vector
 from qql.convert.routes import PATHS, Route
-from qql.convert.shapes import Shape, anything, each, fields, given, one_of, point_id, refusal, text
+from qql.convert.shapes import Shape, anything, each, fields, one_of, point_id, refusal, text
 from qql.nodes.targets import STRATEGY
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject

@@ -7,17 +7,8 @@ from collections.abc import Callable, Mapping
 from qql import nodes
 from qql.compiler.row_keys import needs_block
 from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
-from qql.convert.queries import (
-    SELECTIONS,
-    VECTORS_TOO,
-    order_by,
-    order_node,
-    payload_of,
-    shard_key,
-    shard_of,
-    vector,
-    vectors_of,
-)
+from qql.convert.queries import SELECTIONS, VECTORS_TOO, order_by, shard_key, vector
+from qql.convert.query_nodes import order_node, payload_of, shard_of, vectors_of
 from qql.convert.shapes import (
     Shape,
     anything,

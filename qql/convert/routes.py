@@ -99,7 +99,9 @@ def unsaid(query: Mapping[str, Json], route: Route) -> list[str]:
     """What the URL says that a statement with this route does not: how long, and whether, to wait."""
     found = []
     if "timeout" in query and route not in _ASKING:
-        found.append(f"the request has a timeout of {query['timeout']} s; a statement waits as its session does")
+        found.append(
+            f"the request has a timeout of {query['timeout']} s; a statement waits as its session does"
+        )
     if route in _ALWAYS_WAITING and str(query.get("wait", _ALWAYS_WAITING[route])).lower() == "false":
         found.append("the request does not wait until it is done; the statement does")
     return found
@@ -109,6 +111,7 @@ def unsaid(query: Mapping[str, Json], route: Route) -> list[str]:
 
 _CLUSTER = "it is about the nodes of a cluster, and QQL is about collections"
 _SERVICE = "it is about the server, and QQL is about collections"
+_OPTIMIZER = "it tells what the server's optimizer does"
 _FILE = "it sends or brings a file"
 _NOT_SAID: tuple[tuple[str, str, str | None], ...] = (
     ("/collections/*/cluster", _CLUSTER, "SHOW SHARD KEYS ON c shows the shard keys of a collection"),
@@ -116,7 +119,11 @@ _NOT_SAID: tuple[tuple[str, str, str | None], ...] = (
     ("/collections/*/snapshots/upload", _FILE, "RESTORE SNAPSHOT 'URL' ON c restores from an address"),
     ("/collections/*/snapshots/*", _FILE, "SHOW SNAPSHOTS ON c lists the snapshots"),
     ("/collections/*/shards/*/snapshots", "it is about one shard, and QQL is about whole collections", None),
-    ("/collections/*/optimizations", "it tells what the server's optimizer does", "SHOW COLLECTION c tells whether it is done"),
+    (
+        "/collections/*/optimizations",
+        "it tells what the server's optimizer does",
+        "SHOW COLLECTION c tells whether it is done",
+    ),
     ("/snapshots", "it is about all collections at once", "CREATE SNAPSHOT ON c makes one of a collection"),
     *((f"/{path}", _SERVICE, None) for path in ("telemetry", "metrics", "locks", "issues", "healthz")),
     *((f"/{path}", _SERVICE, None) for path in ("livez", "readyz", "service", "logger", "profiler")),

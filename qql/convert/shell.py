@@ -143,7 +143,9 @@ class _Reader:
     def ansi_escape(self) -> str:
         if code := _CODES.match(self.text, self.pos):
             self.pos = code.end()
-            number = int(next(filter(None, code.groups()[:3]), "0"), 16) if code[4] is None else int(code[4], 8)
+            number = (
+                int(next(filter(None, code.groups()[:3]), "0"), 16) if code[4] is None else int(code[4], 8)
+            )
             if number > 0x10FFFF:
                 raise ShellFault(f"`\\{code[0]}` is no character", code.start())
             return chr(number)

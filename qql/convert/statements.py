@@ -19,9 +19,10 @@ from qql.convert.definitions import (
     options_of,
     vector_def,
 )
-from qql.convert.points import POINT_BODIES, READS, WRITES
 from qql.convert.older import OLDER, modern
-from qql.convert.queries import normal_groups, normal_query, query_of
+from qql.convert.points import POINT_BODIES, READS, WRITES
+from qql.convert.queries import normal_groups, normal_query
+from qql.convert.query_nodes import query_of
 from qql.convert.routes import READING, Route, no_statement, url_parameters
 from qql.convert.shapes import Shape, below, each, fields, refusal
 from qql.errors import QQLCompileError
@@ -51,6 +52,7 @@ _BODILESS: frozenset[Route] = frozenset(
     {
         ("GET", "/collections"),
         ("GET", ""),
+        ("GET", "exists"),
         ("DELETE", ""),
         ("DELETE", "index/*"),
         ("DELETE", "vectors/*"),
@@ -159,6 +161,7 @@ def _restore(given: _Given) -> nodes.Statement:
 _STATEMENTS: Mapping[Route, Callable[[_Given], nodes.Statement]] = {
     ("GET", "/collections"): lambda given: nodes.ShowCollections(),
     ("GET", ""): lambda given: nodes.ShowCollection(given.collection),
+    ("GET", "exists"): lambda given: nodes.ExistsCollection(given.collection),
     ("PUT", ""): lambda given: create(given.body, given.collection),
     ("PATCH", ""): lambda given: alter(given.body, given.collection),
     ("DELETE", ""): lambda given: nodes.DropCollection(given.collection),

@@ -21,6 +21,7 @@ __all__ = [
     "DropShardKey",
     "DropSnapshot",
     "DropVector",
+    "ExistsCollection",
     "Optimize",
     "RenameAlias",
     "RestoreSnapshot",
@@ -320,6 +321,14 @@ class ShowCollection(Node):
     name: Name
 
 
+@statement("EXISTS COLLECTION {name}", sends="GET /collections/{name}/exists")
+@node
+class ExistsCollection(Node):
+    """``EXISTS COLLECTION c``."""
+
+    name: Name
+
+
 CollectionStatement = (
     CreateCollection
     | AlterCollection
@@ -345,5 +354,6 @@ CollectionStatement = (
     | Optimize
     | ShowCollections
     | ShowCollection
+    | ExistsCollection
 )
 """Statements about collections and what belongs to them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.collections import CollectionStatement
+from qql.nodes.collections import CollectionStatement, CreateAlias, DropAlias, RenameAlias
 from qql.nodes.core import Name, Node, Option, Scalar, node
 from qql.nodes.declare import statement
 from qql.nodes.points import PointStatement
@@ -19,6 +19,7 @@ __all__ = [
     "Undefine",
     "Use",
     "Why",
+    "changes_aliases",
     "subject",
 ]
 
@@ -126,3 +127,10 @@ def subject(statement: Statement) -> Statement:
     while isinstance(statement, (Explain, Why)):
         statement = statement.statement
     return statement
+
+
+def changes_aliases(statement: Statement) -> bool:
+    """Whether a statement changes an alias; of a BATCH, whether one of its members does."""
+    if isinstance(statement, Batch):
+        return any(changes_aliases(one) for one in statement.statements)
+    return isinstance(statement, (CreateAlias, DropAlias, RenameAlias))

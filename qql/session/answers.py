@@ -112,6 +112,8 @@ def _batch_result(compiled: Compiled, answer: Json) -> Result:
     """Hits of several queries as rows with the query's number; of writes, how many there were."""
     statement = compiled.statement
     assert isinstance(statement, nodes.Batch)
+    if nodes.changes_aliases(statement):
+        return message_of(f"made {many(len(statement.statements), 'change')} of aliases at one stroke")
     if not isinstance(statement.statements[0], nodes.Query):
         count = many(len(statement.statements), "statement")
         return message_of(f"carried out {count} on {compiled.collection}")
@@ -119,6 +121,10 @@ def _batch_result(compiled: Compiled, answer: Json) -> Result:
     keys = ["id", "score", *(key for key in ("payload", "vector") if any(key in p for _, p in found))]
     rows = [{"query": number, **{key: point.get(key) for key in keys}} for number, point in found]
     return Result("rows", rows=rows)
+
+
+def _existence(compiled: Compiled, answer: Json) -> Result:
+    return Result("rows", rows=[{"collection": compiled.collection, "exists": answer["exists"]}])
 
 
 def _upsert_message(compiled: Compiled, answer: Json) -> Result:
@@ -212,5 +218,6 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.ShowIndexes: _list_indexes,
     nodes.ShowQuotas: _list_quotas,
     nodes.ShowCollection: _describe_collection,
+    nodes.ExistsCollection: _existence,
 }
 """What makes results of the answers to statements whose declarations do not say how they are shown."""

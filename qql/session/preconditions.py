@@ -28,7 +28,12 @@ def check_preconditions(
         case nodes.CreateIndex(if_not_exists=True) | nodes.DropIndex():
             _check_index(statement, collection, schema(collection).indexes)
         case nodes.CreateAlias(replace=False) | nodes.DropAlias() | nodes.RenameAlias():
-            _check_alias(statement, backend)
+            _check_alias(statement, _aliases(backend))
+        case nodes.Batch() if nodes.changes_aliases(statement):
+            known = _aliases(backend)
+            for one in statement.statements:
+                assert isinstance(one, (nodes.CreateAlias, nodes.DropAlias, nodes.RenameAlias))
+                _check_alias(one, known)
         case nodes.RestoreSnapshot():
             place = str(scalar_value(statement.snapshot))
             if backend.name == "server" and "://" not in place:
@@ -73,20 +78,31 @@ def _check_index(
         _refuse("unknown-index", f"`{collection}` has no index on `{field}`", hint)
 
 
-def _check_alias(
-    statement: nodes.CreateAlias | nodes.DropAlias | nodes.RenameAlias, backend: Backend
-) -> None:
+def _aliases(backend: Backend) -> dict[str, str]:
+    """What each alias stands for."""
     answer = backend.call(Request("GET", "/aliases"))
-    known = {str(one["alias_name"]): str(one["collection_name"]) for one in answer["aliases"]}
+    return {str(one["alias_name"]): str(one["collection_name"]) for one in answer["aliases"]}
+
+
+def _check_alias(
+    statement: nodes.CreateAlias | nodes.DropAlias | nodes.RenameAlias, known: dict[str, str]
+) -> None:
+    """Checks one change, and makes it in ``known``, which the next change of a BATCH is held against."""
     name = str(statement.name.text)
     if not isinstance(statement, nodes.CreateAlias) and name not in known:
         hint = did_you_mean(name, known) or "SHOW ALIASES lists what there is"
         _refuse("unknown-alias", f"there is no alias `{name}`", hint)
-    made = statement.to if isinstance(statement, nodes.RenameAlias) else statement.name
-    if not isinstance(statement, nodes.DropAlias) and str(made.text) in known:
+    if isinstance(statement, nodes.DropAlias):
+        del known[name]
+        return
+    made = str(statement.to.text) if isinstance(statement, nodes.RenameAlias) else name
+    if made in known and not getattr(statement, "replace", False):
         hint = "CREATE OR REPLACE ALIAS changes what it stands for"
-        meant = known[str(made.text)]
-        _refuse("alias-exists", f"there is an alias `{made.text}` already; it stands for `{meant}`", hint)
+        message = f"there is an alias `{made}` already; it stands for `{known[made]}`"
+        _refuse("alias-exists", message, hint)
+    known[made] = (
+        known.pop(name) if isinstance(statement, nodes.RenameAlias) else str(statement.collection.text)
+    )
 
 
 def _refuse(code: str, message: str, hint: str | None = None) -> NoReturn:

@@ -58,7 +58,7 @@ _MAX_AGE = 30.0
 _CHANGES_SCHEMA = (
     *(nodes.CreateCollection, nodes.AlterCollection, nodes.DropCollection),
     *(nodes.AddVector, nodes.DropVector, nodes.CreateIndex, nodes.DropIndex),
-    *(nodes.CreateAlias, nodes.DropAlias, nodes.RenameAlias, nodes.RestoreSnapshot),
+    nodes.RestoreSnapshot,
 )
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
@@ -309,7 +309,7 @@ class Session:
             if message is None:
                 raise
             return message_of(message)
-        if isinstance(statement, _CHANGES_SCHEMA):
+        if isinstance(statement, _CHANGES_SCHEMA) or nodes.changes_aliases(statement):
             self._known.clear()  # of the collection, and of the aliases that stand for it
             self._field_advice.known.forget()
         elif not isinstance(statement, _READS):

@@ -27,7 +27,7 @@ _SHARD_KEY = {"shard_key": "eu"}
 ADMINISTRATION: tuple[Feature, ...] = (
     feature("admin.list", "SHOW COLLECTIONS", Request("GET", "/collections")),
     feature("admin.show", "SHOW COLLECTION docs", request("GET", "")),
-    feature("admin.exists", "IF EXISTS", request("GET", "exists")),
+    feature("admin.exists", "EXISTS COLLECTION docs", request("GET", "exists")),
     feature("admin.drop", "DROP COLLECTION docs", request("DELETE", "", to="spare")),
     feature("alias.create", "CREATE ALIAS now FOR docs", _alias_actions(_new_alias("now"))),
     feature(
@@ -47,6 +47,12 @@ ADMINISTRATION: tuple[Feature, ...] = (
         "DROP ALIAS now",
         _alias_actions(_new_alias("now")),
         _alias_actions({"delete_alias": {"alias_name": "now"}}),
+    ),
+    feature(
+        "alias.batch",
+        "BATCH { DROP ALIAS old; CREATE ALIAS now FOR docs; }",
+        _alias_actions(_new_alias("old")),
+        _alias_actions({"delete_alias": {"alias_name": "old"}}, _new_alias("now")),
     ),
     feature(
         "alias.use",

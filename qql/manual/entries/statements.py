@@ -159,7 +159,8 @@ STATEMENTS: tuple[Entry, ...] = (
         "BATCH",
         "batch",
         "Sends several statements in one request: all of them queries, or all of them changes, of one "
-        "collection. What changes find is not counted.",
+        "collection. What changes find is not counted. A batch of CREATE, ALTER and DROP ALIAS makes all of "
+        "its changes at one stroke: nobody finds an alias missing while it moves to another collection.",
         "BATCH {\n  QUERY 'burns' FROM docs USING dense LIMIT 1;\n  QUERY 'pain' FROM docs USING sparse "
         "LIMIT 1;\n"
         "};",
@@ -209,6 +210,13 @@ STATEMENTS: tuple[Entry, ...] = (
         "Describes a collection: its points, its vectors, its indexes.",
         "SHOW COLLECTION shops;",
         see=("SHOW INDEXES",),
+    ),
+    _statement_entry(
+        "EXISTS COLLECTION",
+        "exists_collection",
+        "Says whether there is a collection of this name, or an alias.",
+        "EXISTS COLLECTION shops;",
+        see=("SHOW COLLECTIONS",),
     ),
     _statement_entry(
         "CREATE INDEX",
