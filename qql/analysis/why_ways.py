@@ -29,6 +29,7 @@ from qql.analysis.why_trace import QueryTrace, StageTrace
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLError
+from qql.rest.limits import U32
 from qql.rest.request import Request
 from qql.syntax.printer import show
 
@@ -38,7 +39,7 @@ Reranking = Callable[[QueryPlan, Request], Sequence[tuple[Id, float, float | Non
 """All candidates of a RERANK in the order of its model, before OFFSET and TOP: the id, the score of the
 first stage, and that of the model, None where the candidate has no text."""
 
-_MOST_TRIES = 60
+_MOST_TRIES = 40
 """Changed queries that are run for one point."""
 _MOST_RERANKED = 12
 """The same where each is reranked by a model."""
@@ -81,7 +82,7 @@ class _Budget(Exception):
 
 
 class _Place(NamedTuple):
-    """Where the point is among the hits: its rank, that of the last one, and whether it is there each time."""
+    """Where the point is among the hits: its rank, that of the last hit, whether it is there each time."""
 
     rank: int
     last: int
@@ -261,7 +262,18 @@ class _Trial:
             again = _AGAIN_RERANKED if uneven else 0
         else:
             again = _AGAIN_WITH_EQUALS if uneven else _AGAIN
-        return _Place(*found, all(self._ask() is not None for _ in range(again)))
+        steady = not self._cuts_equals() and all(self._ask() is not None for _ in range(again))
+        return _Place(*found, steady)
+
+    def _cuts_equals(self) -> bool:
+        """Whether the point is equal to the last hit, and to one that LIMIT cuts off."""
+        root = self.trace.stages[0]
+        mine = root.place()
+        if mine is None or root.makes_groups or self.plan.second is not None:
+            return False
+        (wider,) = root.point.queries({**root.run.body, "limit": min(root.run.limit + 1, U32)})
+        keys = root.keys([mine[1], *wider[root.run.limit - 1 :]])
+        return len(keys) > 2 and len(set(keys)) == 1
 
     def _ask(self) -> tuple[int, int] | None:
         search = self.search
