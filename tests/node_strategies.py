@@ -546,6 +546,11 @@ _BY_TYPE: dict[str, Strategy] = {
 _BY_NAME: dict[str, Strategy] = {"path": _texts, "snapshot": _texts, "key": _shard_keys, "after": _ids}
 
 
+def _whys(**points: Strategy) -> Strategy:
+    """WHY of the points that are named so."""
+    return st.builds(nodes.Why, _batched, negated=st.booleans(), format=_maybe(names), **points)
+
+
 _WRITTEN: dict[type[Node], Strategy] = {
     Query: queries(2),
     nodes.Facet: st.builds(
@@ -601,7 +606,9 @@ _WRITTEN: dict[type[Node], Strategy] = {
             *(nodes.Explain, _batched, st.booleans(), _maybe(_scalars), st.booleans(), _maybe(names))
         )
     ),
-    nodes.Why: st.deferred(lambda: st.builds(nodes.Why, _ids, _batched, st.booleans(), _maybe(names))),
+    nodes.Why: st.deferred(
+        lambda: st.one_of(_whys(id=_ids), _whys(where=conditions(), limit=_maybe(_scalars)))
+    ),
 }
 """The statements whose fields hold more than their types say."""
 KINDS: dict[type[Node], Strategy] = {

@@ -81,6 +81,10 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> str:
         ),
         (["it's", "--explain"], "EXPLAIN QUERY 'it''s' FROM docs LIMIT 10"),
         ([TEXT, "--analyze"], "EXPLAIN ANALYZE QUERY 'emergency care' FROM docs LIMIT 10"),
+        (
+            [TEXT, "--why-not", "kind = 'low'", "--where", "n > 1"],
+            "WHY NOT WHERE kind = 'low' QUERY 'emergency care' FROM docs WHERE n > 1 LIMIT 10",
+        ),
         (["[0.1, 2]"], "QUERY [0.1, 2] FROM docs LIMIT 10"),
         (
             ['{"indices": [7], "values": [0.5]}', "--using", "sparse"],
@@ -165,6 +169,8 @@ def test_a_bad_condition_has_its_own_place(run: Run, condition: str, code: int, 
         ([TEXT, "--from", "docs", "--rerank-field", "f"], "--rerank-field requires --rerank-model"),
         ([TEXT, "--from", "docs", "--hybrid", "--using", "v"], "--hybrid and --using exclude each other"),
         ([TEXT, "--from", "docs", "--explain", "--analyze"], "--explain and --analyze exclude each other"),
+        ([TEXT, "--from", "docs", "--why-not", "a = 1", "--analyze"], "--analyze and --why-not exclude"),
+        ([TEXT, "--from", "docs", "--why-not", "a = 1 LIMIT 2"], "--why-not takes a condition, and nothing"),
         ([TEXT, "--from", "docs", "--show", "--format", "json"], "--show and --format exclude each other"),
         (["[1]", "--from", "docs", "--hybrid"], "--hybrid requires a text"),
         (["[1]", "--from", "docs", "--rerank-model", "m"], "a second stage requires a text"),
@@ -265,6 +271,14 @@ def test_explain_and_analyze(run: Run, db: str) -> None:
     code, out, _ = run(*argv, "--rerank-model", "local/overlap", "--analyze")
     assert code == 0
     assert "5 of 50" in out
+
+
+def test_why_points_are_missed(run: Run, db: str) -> None:
+    argv = (TEXT, "--from", "docs", "--db", db, "--using", "dense", "--limit", "1", "--why-not")
+    code, out, _ = run(*argv, "id IN (0, 1, 2, 3)")
+    assert code == 0 and " made a hit by LIMIT " in out
+    code, out, err = run(*argv, "kind ==")
+    assert (code, out) == (3, "") and "--> --why-not:1:6" in err
 
 
 def test_several_vectors_ask_for_a_choice(run: Run, db: str) -> None:

@@ -11,11 +11,12 @@ In the order in which they work:
 * `why` follows one point: `why_trace` has the stages, `point_queries` asks the engine about the point,
   `failed_conditions` about its filters; `why_stage` and `why_group` say what became of it, `placement` where
   it would stand, `why_changes` what would let it into a stage. `why_ways` tries what would make it a hit, by
-  changes of the query's words (`query_edits`). `why_result` is the answer.
+  changes of the query's words (`query_edits`). `why_result` is the answer, `why_points` asks
+  for all points that satisfy a filter.
 """
 
 from qql.analysis.attribution import Provenance, provenance
-from qql.analysis.engine import Call
+from qql.analysis.engine import Call, Engine
 from qql.analysis.measure import analyse
 from qql.analysis.model import (
     Ablation,
@@ -39,6 +40,7 @@ from qql.analysis.report import analysis_lines, provenance_lines
 from qql.analysis.rerank import second_stage
 from qql.analysis.stage_requests import stage_requests
 from qql.analysis.why import why
+from qql.analysis.why_points import MOST_FOLLOWED, Explained, Explanations, why_each
 from qql.analysis.why_result import (
     Change,
     Explanation,
@@ -56,12 +58,16 @@ analysis_dict = Analysis.to_dict
 provenance_dict = Provenance.to_dict
 
 __all__ = [
+    "MOST_FOLLOWED",
     "Ablation",
     "Analysis",
     "Call",
     "Change",
     "Difference",
+    "Engine",
+    "Explained",
     "Explanation",
+    "Explanations",
     "FailedCondition",
     "Move",
     "Obstacle",
@@ -93,5 +99,6 @@ __all__ = [
     "second_stage",
     "stage_requests",
     "why",
+    "why_each",
     "with_stages",
 ]

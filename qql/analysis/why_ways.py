@@ -29,6 +29,7 @@ from qql.analysis.why_trace import QueryTrace, StageTrace
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLError
+from qql.rest.limits import U32
 from qql.rest.request import Request
 from qql.syntax.printer import show
 
@@ -38,15 +39,15 @@ Reranking = Callable[[QueryPlan, Request], Sequence[tuple[Id, float, float | Non
 """All candidates of a RERANK in the order of its model, before OFFSET and TOP: the id, the score of the
 first stage, and that of the model, None where the candidate has no text."""
 
-_MOST_TRIES = 60
+_MOST_TRIES = 40
 """Changed queries that are run for one point."""
 _MOST_RERANKED = 12
 """The same where each is reranked by a model."""
 _MOST_WAYS = 5
 _MOST_STEPS = 16
 """Changes in turn on the way from one stage to the hits."""
-_AGAIN = 2
-"""How often a query is asked again that has the point, since the order of equals changes each time."""
+_AGAIN, _AGAIN_WITH_EQUALS, _AGAIN_RERANKED = 1, 7, 2
+"""How often a query is asked again that has the point: the order of equals changes each time."""
 _ROOT: Path = ()
 
 
@@ -81,7 +82,7 @@ class _Budget(Exception):
 
 
 class _Place(NamedTuple):
-    """Where the point is among the hits: its rank, that of the last hit, and whether it is there each time."""
+    """Where the point is among the hits: its rank, that of the last hit, whether it is there each time."""
 
     rank: int
     last: int
@@ -253,9 +254,26 @@ class _Trial:
     def place(self) -> _Place | None:
         """Where the point is among the hits, as a person gets them."""
         found = self._ask()
-        if found is None or self.plan.second is not None:
-            return found and _Place(*found, True)
-        return _Place(*found, all(self._ask() is not None for _ in range(_AGAIN)))
+        if found is None:
+            return None
+        stages = self.trace.stages[:1]
+        uneven = self.trace.uneven or any(len(set(one.keys(one.found))) < len(one.found) for one in stages)
+        if self.plan.second is not None:
+            again = _AGAIN_RERANKED if uneven else 0
+        else:
+            again = _AGAIN_WITH_EQUALS if uneven else _AGAIN
+        steady = not self._cuts_equals() and all(self._ask() is not None for _ in range(again))
+        return _Place(*found, steady)
+
+    def _cuts_equals(self) -> bool:
+        """Whether the point is equal to the last hit, and to one that LIMIT cuts off."""
+        root = self.trace.stages[0]
+        mine = root.place()
+        if mine is None or root.makes_groups or self.plan.second is not None:
+            return False
+        (wider,) = root.point.queries({**root.run.body, "limit": min(root.run.limit + 1, U32)})
+        keys = root.keys([mine[1], *wider[root.run.limit - 1 :]])
+        return len(keys) > 2 and len(set(keys)) == 1
 
     def _ask(self) -> tuple[int, int] | None:
         search = self.search
@@ -296,6 +314,8 @@ class _Trial:
         if path == _ROOT and standing.outcome == "found" and self.plan.second is not None:
             return self._openings_of_second()
         place = self.search.places[path]
+        if standing.outcome == "found":  # which the root is, where the order of equals decides
+            return None, _by_its_own_list(place, stage)
         if standing.outcome == "filtered":
             found = self._left_out(stage, path)
         else:
@@ -360,11 +380,17 @@ def _by_its_own_list(place: Place, stage: StageTrace) -> list[Edit]:
     """LIMIT by the rank in the stage's own list, which may be another one than an exact search has."""
     if place.made or stage.makes_groups:
         return []
-    (found,) = stage.point.queries({**stage.run.body, "limit": DEEPEST})
-    mine = place_of(found, stage.key)
-    if mine is None or mine[0] <= stage.run.limit:
+    body = {**stage.run.body, "limit": DEEPEST}
+    lists = stage.point.queries(*[body] * (_AGAIN_WITH_EQUALS if stage.depends_on_chance else 1))
+    mine = [(found, place_of(found, stage.key)) for found in lists]
+    last = [
+        Placement.among("", at[1].score, at[0], stage.keys(found)).last
+        for found, at in mine
+        if at is not None
+    ]
+    if not last or max(last) <= stage.run.limit:
         return []
-    room = stage.slots.changes_for(Placement.among("", mine[1].score, mine[0], stage.keys(found)))
+    room = stage.slots.changes_for(Placement.alone(max(last)))
     return [_edit_of(one, place, stage) for one in room or ()]
 
 

@@ -13,12 +13,13 @@ from typing import Any, TypedDict, Unpack, cast
 from qql import nodes
 from qql.compiler.bind import Params, bind
 from qql.compiler.copy_mapping import check_copy
+from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
-from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
+from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
@@ -378,9 +379,9 @@ def _check_told(statement: nodes.Explain | nodes.Why) -> None:
     if isinstance(statement, nodes.Explain):
         _check_explain(statement)
     else:
-        point_id(statement.id)
+        _check_points_of(statement)
         if not isinstance(statement.statement, nodes.Query):
-            hint = "write WHY id QUERY …, or WHY NOT id QUERY …"
+            hint = "write WHY id QUERY …, WHY NOT id QUERY …, or WHY NOT WHERE condition QUERY …"
             message = "WHY follows a point through a query"
             raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
     if statement.format is not None and str(statement.format.text).lower() not in _TOLD_FORMATS:
@@ -388,6 +389,18 @@ def _check_told(statement: nodes.Explain | nodes.Why) -> None:
         hint = did_you_mean(name, _TOLD_FORMATS) or "the formats are text and json"
         message = f"{word} has no format `{name}`"
         raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
+
+
+def _check_points_of(statement: nodes.Why) -> None:
+    """Checks which points WHY is about."""
+    count_limit(statement.limit, "LIMIT", 1)
+    if statement.id is not None:
+        point_id(statement.id)
+        if statement.limit is not None:
+            hint = "LIMIT behind QUERY is that of the query"
+            fail("idle-clause", "LIMIT has no meaning behind the id of one point", statement.limit.span, hint)
+    else:
+        emit_filter(statement.where)
 
 
 def _check_explain(statement: nodes.Explain) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qql.nodes.collections import CollectionStatement, CreateAlias, DropAlias, RenameAlias
 from qql.nodes.core import Name, Node, Option, Scalar, node
 from qql.nodes.declare import statement
+from qql.nodes.filters import Condition
 from qql.nodes.points import PointStatement
 from qql.nodes.queries import Query
 
@@ -95,13 +96,18 @@ class Explain(Node):
     format: Name | None = None
 
 
-@statement("WHY {negated} {id} {statement}", "format")
+@statement("WHY {negated} {id} {statement}", "where limit format")
 @node
 class Why(Node):
-    """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query."""
+    """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query.
 
-    id: Scalar
+    ``WHY [NOT] WHERE f [LIMIT n] …`` is about the points that satisfy a filter; then ``id`` is None.
+    """
+
     statement: Statement
+    id: Scalar | None = None
+    where: Condition | None = None
+    limit: Scalar | None = None
     negated: bool = False
     format: Name | None = None
 

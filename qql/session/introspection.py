@@ -11,11 +11,12 @@ import orjson
 from qql import nodes
 from qql.analysis.explain import advice_lines
 from qql.backends.base import Backend
+from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query
 from qql.compiler.empty_lists import said_in_reads
 from qql.compiler.plan import Context, QueryPlan
 from qql.compiler.planner import plan_query
-from qql.compiler.scalars import point_id, scalar_value
+from qql.compiler.scalars import count_limit, point_id, scalar_value
 from qql.compiler.script import Compiled
 from qql.errors import QQLError
 from qql.models.embed_request import embedded_values, with_embedded
@@ -25,9 +26,10 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result, StageShare
 from qql.session.answers import result_of
+from qql.syntax.printer import show
 
 if TYPE_CHECKING:
-    from qql.analysis import Analysis, Provenance, Rewriting, SecondStageReport
+    from qql.analysis import Analysis, Explanation, Provenance, Rewriting, SecondStageReport
 
 __all__ = ["Introspection", "Shares", "text_or_json"]
 
@@ -133,13 +135,37 @@ class Introspection:
         return names_of(Hit(point["id"], payload=point.get("payload")) for point in answer)
 
     def why(self, statement: nodes.Why) -> Result:
-        """WHY [NOT] id."""
-        from qql.analysis import why
+        """WHY [NOT] id, and WHY [NOT] WHERE."""
+        from qql.analysis import MOST_FOLLOWED, Engine, why, why_each
 
         second = None if self.plan.second is None else self.reranked
-        key, rewriting = point_id(statement.id), self.rewriting()
-        found = why(self.plan, self.request, self.backend.call, key, second=second, rewriting=rewriting)
-        return text_or_json(found.lines(), found.to_dict(), statement)
+        rewriting, call = self.rewriting(), self.backend.call
+
+        def follow(key: int | str) -> Explanation:
+            return why(self.plan, self.request, call, key, second=second, rewriting=rewriting)
+
+        if statement.id is not None:
+            found = follow(point_id(statement.id))
+            return text_or_json(found.lines(), found.to_dict(), statement)
+        assert statement.where is not None
+        where = show(statement.where), emit_filter(statement.where) or {}
+        limit = count_limit(statement.limit, "LIMIT", 1) or MOST_FOLLOWED
+        each = why_each(
+            Engine(self.plan, self.request, call),
+            where,
+            self.hit_ids(),
+            follow,
+            limit=limit,
+            misses_only=statement.negated,
+        )
+        return text_or_json(each.lines(), each.to_dict(), statement)
+
+    def hit_ids(self) -> list[int | str]:
+        """The ids of the hits of the query, as a person gets them."""
+        if self.plan.second is None:
+            return [hit.id for hit in self.candidates()]
+        order = self.reranked(self.plan, self.request)
+        return [key for key, _, _ in order[page_of(self.plan.second)]]
 
     def rewriting(self) -> Rewriting:
         """The query, to be changed. Its texts are not embedded again: no change is one of a text."""

@@ -42,9 +42,15 @@ class Statements:
         clauses = cast(list[Clause], options)
         return with_clauses(nodes.Explain, "EXPLAIN", clauses, {"statement": statement})
 
-    def why(self, negated: Token | None, point: Scalar, *children: Clause | nodes.Statement) -> nodes.Why:
+    def why(
+        self, negated: Token | None, point: Scalar | Clause, *children: Clause | nodes.Statement
+    ) -> nodes.Why:
         *options, statement = children
-        fixed = {"id": point, "statement": statement, "negated": negated is not None}
+        fixed: dict[str, object] = {"statement": statement, "negated": negated is not None}
+        if isinstance(point, Clause):
+            options = [point, *options]
+        else:
+            fixed["id"] = point
         return with_clauses(nodes.Why, "WHY", cast(list[Clause], options), fixed)
 
     def analyze(self) -> Clause:

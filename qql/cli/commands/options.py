@@ -194,6 +194,9 @@ OPTIONS = {
     "show": _switch("search", "--show", help="print the QQL of it, and send nothing"),
     "explain": _switch("search", "--explain", help="show its plan: EXPLAIN"),
     "analyze": _switch("search", "--analyze", help="show what each stage did: EXPLAIN ANALYZE"),
+    "why_not": _value_option(
+        "search", "--why-not", metavar="CONDITION", help="why points with this are no hits: WHY NOT WHERE"
+    ),
     "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
     "api_key": _value_option("target", "--api-key", metavar="KEY", help="its API key [QDRANT_API_KEY]"),
     "db": _value_option("target", "--db", metavar="DIR", help="a database in a directory [QQL_DB]"),
@@ -354,7 +357,7 @@ BODIES = ("method", "path")
 COMPARISON = ("depth", "rbo_p", "url_b", "db_b", "exit_code")
 SEARCH = (
     *("from", "using", "hybrid", "where", "threshold", "limit", "top_k", "no_rerank", "rerank_field"),
-    *("payload", "with_vector", "show", "explain", "analyze"),
+    *("payload", "with_vector", "show", "explain", "analyze", "why_not"),
 )
 REWRITING = ("check", "write")
 LINTING = ("fail_on", "disable", "rules", "rule")

@@ -34,6 +34,8 @@ _EXCLUSIVE_OPTIONS = (
     *(("no_rerank", other) for other in ("rerank_model", "rerank_url", "rerank_key", "rerank_field")),
     ("hybrid", "using"),
     ("explain", "analyze"),
+    ("explain", "why_not"),
+    ("analyze", "why_not"),
     ("show", "format"),
 )
 
@@ -52,7 +54,7 @@ def query(args: Arguments, console: Renderer) -> int:
         raise UsageError.make("usage", "there is no database to ask", hint="--db DIR or --url URL names one")
     with open_shell(args, console) as shell:
         result = _execute(shell.session, text)
-        if isinstance(statement, nodes.Explain):
+        if not isinstance(statement, nodes.Query):
             if not {"format", "output"} & args.keys():
                 console.format = "table"  # its text, wherever it goes
             console.show(result)
@@ -101,7 +103,7 @@ def _rerank_model(args: Arguments) -> str | None:
     return rerank_model_of(args)
 
 
-def _build_statement(args: Arguments) -> nodes.Query | nodes.Explain:
+def _build_statement(args: Arguments) -> nodes.Query | nodes.Explain | nodes.Why:
     """The statement that the options stand for. Raises `UsageError`, `QQLSyntaxError` for a condition."""
     target, model = _target_of(args), _rerank_model(args)
     top = args.get("top_k")
@@ -121,13 +123,15 @@ def _build_statement(args: Arguments) -> nodes.Query | nodes.Explain:
         target=target,
         source=_name_option(args, "from"),
         using=nodes.Using(using) if using else None,
-        where=_parse_condition(args["where"]) if "where" in args else None,
+        where=_parse_condition(args, "where"),
         rerank=rerank,
         threshold=nodes.Scalar(args["threshold"]) if "threshold" in args else None,
         payload=nodes.Selection("include", payload) if payload else None,
         vectors=nodes.Selection("all") if "with_vector" in args else None,
         limit=nodes.Scalar(limit),
     )
+    if missed := _parse_condition(args, "why_not"):
+        return nodes.Why(found, where=missed, negated=True)
     if "explain" in args or "analyze" in args:
         return nodes.Explain(found, analyze="analyze" in args)
     return found
@@ -156,17 +160,23 @@ def _target_of(args: Arguments) -> nodes.Target:
     return nodes.Vector(value)
 
 
-def _parse_condition(text: str) -> nodes.Condition:
-    """The condition of ``--where``; errors show their place in it. Raises `UsageError`, `QQLSyntaxError`."""
+def _parse_condition(args: Arguments, option: str) -> nodes.Condition | None:
+    """The condition of an option, if it is given; errors show their place in it.
+
+    Raises `UsageError`, `QQLSyntaxError`.
+    """
+    if option not in args:
+        return None
+    text, flag = args[option], args.flag(option)
     try:
         found = qql.parse(_CONDITION_PREFIX + text)
     except QQLCompileError as exc:
-        raise type(exc)(*_relative_to_condition(exc.diagnostics, Source(text, "--where"))) from None
+        raise type(exc)(*_relative_to_condition(exc.diagnostics, Source(text, flag))) from None
     where = getattr(found[0], "where", None)
     if where is None or found != [nodes.Query(target=nodes.Point(nodes.Scalar(1)), where=where)]:
-        raise UsageError.make("usage", "--where takes a condition, and nothing behind it")
+        raise UsageError.make("usage", f"{flag} takes a condition, and nothing behind it")
     if any(isinstance(part, nodes.Param) for part in nodes.walk(where)):
-        raise UsageError.make("usage", "--where takes values, and no parameters")
+        raise UsageError.make("usage", f"{flag} takes values, and no parameters")
     return cast(nodes.Condition, where)
 
 

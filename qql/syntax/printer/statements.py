@@ -239,5 +239,6 @@ def _explain(node: nodes.Explain) -> Doc:
 
 @prints(nodes.Why)
 def _why(node: nodes.Why) -> Doc:
-    head = join([value_doc(node.id), *clauses(node, "format")], " ")
+    point = [] if node.id is None else [value_doc(node.id)]
+    head = join([*point, *clauses(node, *nodes.STATEMENTS[nodes.Why].clauses)], " ")
     return cat("WHY NOT " if node.negated else "WHY ", head, " ", Later(document, node.statement))
