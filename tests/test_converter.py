@@ -1579,7 +1579,10 @@ def test_queries_that_are_refused(body: dict[str, Any], message: str) -> None:
             ),
             "actions: several changes of aliases",
         ),
-        (Request("GET", "/telemetry"), "GET /telemetry: QQL has no statement for this route: it is about the"),
+        (
+            Request("GET", "/telemetry"),
+            "GET /telemetry: QQL has no statement for this route: it is about the",
+        ),
     ],
 )
 def test_requests_that_are_refused(one: Request, message: str) -> None:

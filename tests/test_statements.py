@@ -254,6 +254,31 @@ def test_the_schema_of_an_alias_follows_it(db: qql.Session) -> None:
     fails(QQLPlanError, "wrong-dimension", lambda: db.execute("QUERY [1, 2] FROM current USING dense"))
 
 
+def test_a_batch_of_aliases_changes_all_or_nothing(db: qql.Session) -> None:
+    db.run("CREATE COLLECTION more (v VECTOR(2, COSINE)); CREATE ALIAS current FOR docs")
+    swap = "BATCH { DROP ALIAS current; CREATE ALIAS current FOR more; CREATE ALIAS last FOR docs; }"
+    assert db.execute(swap).message == "made 3 changes of aliases at one stroke"
+    wanted = [{"alias": "current", "collection": "more"}, {"alias": "last", "collection": "docs"}]
+    assert db.execute("SHOW ALIASES").rows == wanted
+    for bad, code in (("DROP ALIAS nobody", "unknown-alias"), ("CREATE ALIAS last FOR more", "alias-exists")):
+        fails(QQLExecutionError, code, lambda bad=bad: db.execute(f"BATCH {{ DROP ALIAS current; {bad}; }}"))
+    assert db.execute("SHOW ALIASES").rows == wanted
+
+
+def test_the_schema_of_an_alias_follows_a_batch(db: qql.Session) -> None:
+    db.run("CREATE COLLECTION more (other VECTOR(3, COSINE)); CREATE ALIAS current FOR docs")
+    db.execute("QUERY [1, 0] FROM current LIMIT 1")
+    db.execute("BATCH { DROP ALIAS current; CREATE ALIAS current FOR more; }")
+    assert db.execute("QUERY [1, 0, 0] FROM current USING other LIMIT 1").hits == []
+
+
+def test_a_collection_exists_by_its_name_or_an_alias(db: qql.Session) -> None:
+    db.execute("CREATE ALIAS current FOR docs")
+    for name, there in (("docs", True), ("current", True), ("nobody", False)):
+        found = db.execute(f"EXISTS COLLECTION {name}").rows
+        assert found == [{"collection": name, "exists": there}]
+
+
 def test_aliases_are_renamed_and_dropped(db: qql.Session) -> None:
     db.run("CREATE ALIAS a FOR docs; CREATE ALIAS b FOR docs")
     fails(QQLExecutionError, "alias-exists", lambda: db.execute("ALTER ALIAS a RENAME TO b"))

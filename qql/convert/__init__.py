@@ -33,19 +33,23 @@ def from_request(
     ``request`` is a `Request`; a dict ``{"method", "path", "query"?, "body"?}``; a body with ``method`` and
     ``path`` beside it, or with ``collection`` where its keys tell the rest; an object of
     ``qdrant_client.models`` with ``collection``; a list of such; or text with one or several: JSON of them,
-    ``POST /collections/docs/points/query`` with JSON below it, or curl commands. Nested prefetches become
-    named stages. ``format="line"`` puts each statement on one line. ``name`` is what messages call the text.
+    ``POST /collections/docs/points/query`` with JSON below it, curl commands, or a page of Markdown with any
+    of these between fences. JSON may have comments, ``...``, and commas that are missing or too many. Routes
+    and keys of older days are read, and said as those of today. Nested prefetches become named stages.
+    ``format="line"`` puts each statement on one line. ``name`` is what messages call the text. A comment
+    above a statement says what it does not: a timeout of the URL, and what a text leaves out (``...``).
 
     >>> body = {"query": [0.1, 0.2], "using": "dense", "with_payload": True}
     >>> from_request(body, collection="docs", format="line")
     'QUERY [0.1, 0.2] FROM docs USING dense;\\n'
 
-    What comes out compiles to the request that went in, but for what `normal_form` evens out. It takes one
-    thing for equal that is not quite: ids as ``points`` and ids as a filter, where payloads are changed or
-    vectors deleted. Of an id that is not there, Qdrant makes an error in the first form, and nothing in the
-    second. Raises
-    `QQLSyntaxError` (``malformed-request``) and `QQLPlanError` (``cannot-convert``, with the JSON path of
-    what QQL cannot say).
+    What comes out compiles to the request that went in, but for what `normal_form` evens out. It takes some
+    things for equal that are not quite: ids as ``points`` and ids as a filter, where payloads are changed or
+    vectors deleted (of an id that is not there, Qdrant makes an error in the first form, and nothing in the
+    second); ``GET …/points/7``, which is an error where there is no such point, and a query for it, which
+    brings none; and ``with_payload: []`` and false. Raises `QQLSyntaxError` (``malformed-request``),
+    `QQLPlanError` (``cannot-convert``, with the JSON path of what QQL cannot say), and `QQLScriptError` with
+    all of these faults where several requests have some.
     """
     if format not in ("script", "line"):
         raise ValueError(f"the formats are script and line, not {format!r}")

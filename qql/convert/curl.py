@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import NamedTuple
 
 __all__ = ["Call", "CurlFault", "called"]
@@ -80,7 +80,7 @@ def _body(data: str, stdin: str | None, raw: bool) -> str:
         return data
     if data == "@-" and stdin is not None:
         return stdin
-    where = "on the standard input" if data == "@-" else f"in the file {os.path.basename(data[1:])}"
+    where = "on the standard input" if data == "@-" else f"in the file {PurePath(data[1:]).name}"
     raise CurlFault(f"the body stands {where}", "give the JSON itself behind -d, or in a here-document")
 
 

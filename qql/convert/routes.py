@@ -137,16 +137,15 @@ def no_statement(request: Request, known: Iterable[Route]) -> QQLPlanError:
     parts = request.path.strip("/").split("/")
     if parts == [""] and request.method == "GET":
         return refusal(at, f"QQL has no statement for this route: {_SERVICE}")
-    routes = list(known)
-    _, path = request.route
-    methods = [method for method, rest in routes if rest == path]
-    if methods:
-        hint: str | None = f"the methods of this path are {', '.join(dict.fromkeys(methods))}"
-        return refusal(at, "QQL has no statement for this route", hint)
     for pattern, reason, hint in _NOT_SAID:
         wanted = pattern.strip("/").split("/")
         pairs = zip(wanted, parts, strict=False)
         if len(parts) >= len(wanted) and all(one in ("*", other) for one, other in pairs):
             return refusal(at, f"QQL has no statement for this route: {reason}", hint)
+    routes = list(known)
+    _, path = request.route
+    methods = [method for method, rest in routes if rest == path]
     hint = did_you_mean(path, [rest for _, rest in routes if rest])
+    if methods:
+        hint = f"the methods of this path are {', '.join(dict.fromkeys(methods))}"
     return refusal(at, "QQL has no statement for this route", hint)
