@@ -10,10 +10,11 @@ from __future__ import annotations
 from qql.cli.render.diagnostics import render_diagnostics, render_error
 from qql.cli.render.formats import FORMATS
 from qql.cli.render.progress import ProgressBar
-from qql.cli.render.renderer import Renderer, render
+from qql.cli.render.renderer import FOR_PEOPLE, Renderer, render
 from qql.cli.render.terminal import json_text, sanitize, wants_color
 
 __all__ = [
+    "FOR_PEOPLE",
     "FORMATS",
     "ProgressBar",
     "Renderer",
