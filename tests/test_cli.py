@@ -19,6 +19,7 @@ import qql
 from qql.cli.main import main
 from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError
 from qql.rest.request import Request
+from qql.session.answers import gives_data
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -81,9 +82,9 @@ def test_command_text(run: Run, sessions: list[FakeSession]) -> None:
     assert [json.loads(line) for line in out.splitlines()] == [
         {"id": 2**64 - 1, "score": 0.9, "payload": {"title": "Größe \x1b[31m"}},
         {"id": UUID, "score": 0.5, "payload": {"title": "x" * 200}},
-        {"message": "done ONE"},
     ]
     assert "a database in memory" in err
+    assert "done ONE" in err
     assert sessions[0].asked == [("HITS", None, "<command>"), ("ONE", None, "<command>")]
     assert sessions[0].closed
 
@@ -92,7 +93,7 @@ def test_a_file_a_dash_and_a_pipe(run: Run, sessions: list[FakeSession], tmp_pat
     file = script(tmp_path / "a.qql", "\ufeffONE;\r\nTWO;")
     assert run("run", file)[0] == 0
     assert run("run", "-", stdin="THREE;")[0] == 0
-    assert run(stdin="FOUR;")[1] == '{"message":"done FOUR"}\n'
+    assert "done FOUR" in run(stdin="FOUR;")[2]
     asked = [[(text, name) for text, _, name in session.asked] for session in sessions]
     assert asked == [[("ONE", file), ("TWO", file)], [("THREE", "<stdin>")], [("FOUR", "<stdin>")]]
 
@@ -223,6 +224,60 @@ def test_formats(run: Run, sessions: list[FakeSession]) -> None:
 def test_output_file(run: Run, sessions: list[FakeSession], tmp_path: Path, name: str, start: str) -> None:
     assert run("-c", "SHOW", "-o", str(tmp_path / name))[1] == ""
     assert (tmp_path / name).read_text("utf-8").startswith(start)
+
+
+@pytest.mark.parametrize("suffix", ["", ".jsonl", ".json", ".csv", ".md"])
+def test_messages_stand_apart_from_data_where_no_format_is_chosen(
+    run: Run, sessions: list[FakeSession], tmp_path: Path, suffix: str
+) -> None:
+    to = ["-o", str(tmp_path / f"out{suffix}")] if suffix else []
+    code, out, err = run("-c", "ONE; SHOW; TWO", *to)
+    written = (tmp_path / f"out{suffix}").read_text("utf-8") if suffix else out
+    assert code == 0
+    assert written == run("-q", "-c", "SHOW", "--format", suffix[1:].replace("md", "markdown") or "jsonl")[1]
+    assert [line.split(" (")[0] for line in err.splitlines()[1:]] == ["done ONE", "done TWO"]
+    assert "done" not in run("-q", "-c", "ONE; SHOW")[2]
+
+
+def test_messages_stand_among_data_where_the_format_is_chosen(
+    run: Run, sessions: list[FakeSession], tmp_path: Path
+) -> None:
+    for format, shown in (
+        ("jsonl", '{"message":"done ONE"}\n{"name":"docs"}\n'),
+        ("json", '[{"message":"done ONE"}]\n[{"name":"docs"}]\n'),
+        ("csv", "message\ndone ONE\n\nname\ndocs\n"),
+    ):
+        code, out, err = run("-c", "ONE; SHOW", "--format", format)
+        assert (code, out) == (0, shown)
+        assert "done" not in err
+    assert run("-c", "ONE; SHOW", "-o", str(tmp_path / "out.txt"))[1] == ""
+    assert (tmp_path / "out.txt").read_text("utf-8").startswith("done ONE")
+
+
+def test_a_plan_alone_is_a_text_and_among_data_an_object(
+    run: Run, sessions: list[FakeSession], tmp_path: Path
+) -> None:
+    text, line = "plan\n└── stage\n", '{"message":"plan\\n└── stage"}\n'
+    assert run("-c", "PLAN; ONE; PLAN")[1] == text * 2
+    assert run("-c", "PLAN; SHOW")[1] == line + '{"name":"docs"}\n'
+    assert run("-c", "PLAN", "--format", "jsonl")[1] == line
+    assert run("-c", "PLAN", "-o", str(tmp_path / "plan.jsonl"))[0] == 0
+    assert (tmp_path / "plan.jsonl").read_text("utf-8") == line
+    assert run("-c", "PLAN", "-o", str(tmp_path / "plan"))[0] == 0
+    assert (tmp_path / "plan").read_text("utf-8") == text
+
+
+def test_what_a_script_prints_is_one_json_object_a_line(run: Run, tmp_path: Path) -> None:
+    """As ``qql run x.qql | jq .score`` reads it."""
+    code, out, err = run(
+        stdin=f"{LOAD} EXPLAIN QUERY [1, 0] FROM docs USING dense; QUERY [1, 0] FROM docs USING dense;"
+    )
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, list(found[0]), [hit["score"] for hit in found[1:]]) == (0, ["message"], [1.0, 0.0])
+    assert "upserted 2 points into docs" in err
+    explain = "EXPLAIN QUERY [1, 0] FROM docs USING dense"
+    assert run(stdin=f"{LOAD} {explain};")[1].startswith("Query on docs")
+    assert list(json.loads(run(stdin=f"{LOAD} {explain.replace('EXPLAIN', 'EXPLAIN FORMAT json')};")[1]))
 
 
 class Terminal(io.StringIO):
@@ -682,8 +737,11 @@ def db(run: Run, tmp_path: Path) -> str:
     """A directory database with two points."""
     path = str(tmp_path / "db")
     code, out, err = run("run", script(tmp_path / "load.qql", LOAD), "--db", path)
-    assert (code, err) == (0, "")
-    assert [list(json.loads(line)) for line in out.splitlines()] == [["message"]] * 2
+    assert (code, out) == (0, "")
+    assert [line.split(" (")[0] for line in err.splitlines()] == [
+        "created collection docs",
+        "upserted 2 points into docs",
+    ]
     return path
 
 
@@ -724,7 +782,8 @@ def test_no_command_makes_a_database_before_there_is_a_collection(run: Run, tmp_
     code, out, err = run(
         "--db", str(home), stdin="CREATE COLLECTION docs (a VECTOR(2, DOT)); COUNT FROM docs;"
     )
-    assert (code, err, out.splitlines()[-1]) == (0, "", '{"count":0}')
+    assert (code, out) == (0, '{"count":0}\n')
+    assert err.startswith("created collection docs (")
     assert (home / "qql.json").is_file()
 
 
@@ -781,3 +840,37 @@ def test_compile_check_and_explain(run: Run, db: str, tmp_path: Path) -> None:
     assert (code, err) == (3, "1 script: 1 error, 0 warnings\n")
     assert f"--> {bad}:2:11" in out
     assert "did you mean `FROM`?" in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COUNT FROM docs",
+        "QUERY [1, 0] FROM docs USING dense",
+        "SCROLL FROM docs",
+        "FACET price FROM docs",
+        "SHOW STAGES",
+        "SHOW COLLECTIONS",
+        "SHOW COLLECTION docs",
+        "SHOW INDEXES ON docs",
+        "SHOW ALIASES",
+        "EXPLAIN COUNT FROM docs",
+        "EXPLAIN FORMAT json COUNT FROM docs",
+        "WHY 1 QUERY [1, 0] FROM docs USING dense",
+        "BATCH { QUERY [1, 0] FROM docs USING dense; }",
+        "BATCH { DELETE FROM docs WHERE id = 7; }",
+        "UPSERT INTO docs VALUES {id: 5, vector: {dense: [1, 1]}}",
+        "CREATE INDEX ON docs FOR price TYPE integer",
+        "UPDATE docs SET PAYLOAD = {a: 1} WHERE id = 5",
+        "DELETE FROM docs WHERE id = 5",
+        "DROP COLLECTION docs",
+        "OPTIMIZE docs",
+        "USE docs",
+    ],
+)
+def test_what_gives_data_is_known_before_a_statement_is_run(text: str) -> None:
+    with qql.connect() as session:
+        session.run(LOAD + "CREATE INDEX ON docs FOR price TYPE integer;")
+        (compiled,) = session.compile(text)
+        result = session.carry_out(compiled)
+        assert gives_data(compiled.statement) == bool(result.kind in ("hits", "rows") or result.rows)

@@ -6,8 +6,9 @@ import copy
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import qql
+from qql import nodes
 from qql.cli.render import Renderer
 from qql.cli.repl import interact, open_history, submits
 from qql.cli.shell import Shell
@@ -23,6 +25,14 @@ from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyn
 from qql.result import Hit, Result
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"
+ROWS, OTHER = nodes.ShowCollections(), nodes.Use(nodes.Name("docs"))
+FAKED: dict[str, nodes.Statement] = {
+    "HITS": ROWS,
+    "MANY": ROWS,
+    "SHOW": ROWS,
+    "PLAN": nodes.Explain(ROWS),
+}
+"""What a made-up word stands for; any other gives a message."""
 
 
 class Panic(BaseException):
@@ -38,12 +48,17 @@ class FakeSession:
         self.asked: list[tuple[str, Any, str]] = []
         self.closed = False
 
-    def stream(self, script: str, params: Any = None, *, name: str = "<string>") -> Iterator[Result]:
-        statements = [part.strip() for part in script.split(";") if part.strip()]
-        if any(part.startswith("BAD") for part in statements):
+    def compile(self, script: str, params: Any = None, *, name: str = "<string>") -> list[SimpleNamespace]:
+        parts = [part.strip() for part in script.split(";") if part.strip()]
+        if any(part.startswith("BAD") for part in parts):
             raise QQLSyntaxError.make("syntax", f"expected a statement in {name}")
-        for statement in statements:
-            yield self.execute(statement, params, name=name)
+        return [
+            SimpleNamespace(text=part, params=params, name=name, statement=FAKED.get(part.split()[0], OTHER))
+            for part in parts
+        ]
+
+    def carry_out(self, one: SimpleNamespace) -> Result:
+        return self.execute(one.text, one.params, name=one.name)
 
     def execute(self, statement: str, params: Any = None, *, name: str = "<string>") -> Result:
         self.asked.append((statement, copy.copy(params), name))
@@ -71,6 +86,8 @@ class FakeSession:
                 return Result("rows", rows=[{"n": n, "text": "x" * 100} for n in range(20_000)])
             case "SHOW":
                 return Result("rows", rows=[{"name": "docs"}])
+            case "PLAN":
+                return Result("text", message="plan\n└── stage")
             case "COPY":
                 progress = self.options["on_progress"]
                 if progress:

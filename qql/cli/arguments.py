@@ -22,7 +22,8 @@ QQL for Qdrant. Alone: a prompt on a terminal, and standard input as a script el
 With -c TEXT: `run`. Options may stand before or after the command."""
 _EPILOG = f"""\
 formats of results: {", ".join(FORMATS)} (else: table on a terminal, jsonl elsewhere)
-json is one array for each statement, jsonl one object on a line.
+json is one array for each statement, jsonl one object on a line. Without --format, messages of statements go
+to standard error in a pipe, so `qql run x.qql | jq .score` reads hits only; EXPLAIN alone is text.
 QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
 QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
 exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothing was sent), 4 no connection

@@ -6,7 +6,7 @@ decorated function; ``\\?`` reads the same table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
 from qql.errors import Source, did_you_mean
 
 if TYPE_CHECKING:
+    from qql.compiler.script import Compiled
     from qql.session.session import Session
 
 __all__ = ["COMMANDS", "Command", "Shell", "is_command", "manual_lines"]
@@ -27,7 +28,8 @@ class Shell:
     """A session, where its results go, and what the commands of the prompt change.
 
     ``connect`` opens a session on another target, for ``\\c``. ``params`` are the values of ``:name``
-    parameters (a list: of the ``?`` ones).
+    parameters (a list: of the ``?`` ones). With ``plain_texts`` a script that gives texts only (EXPLAIN, WHY)
+    has them shown as they are, for nobody chose a format.
     """
 
     session: Session
@@ -35,6 +37,7 @@ class Shell:
     connect: Callable[[str], Session]
     params: ParamValues = field(default_factory=dict)
     progress: ProgressBar | None = None
+    plain_texts: bool = False
 
     def run(self, text: str, name: str = "<input>", *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
@@ -43,12 +46,21 @@ class Shell:
         `QQLError`; the results before the statement that failed have been shown by then.
         """
         params = self._params_used_in(text) if some else self.params
+        statements = self.session.compile(text, params or None, name=name)
+        self.renderer.plain = self.plain_texts and not self._gives_data(statements)
         try:
-            for result in self.session.stream(text, params or None, name=name):
+            for one in statements:
+                result = self.session.carry_out(one)
                 self._clear_progress()
                 self.renderer.show(result)
         finally:
             self._clear_progress()
+
+    @staticmethod
+    def _gives_data(statements: Sequence[Compiled]) -> bool:
+        from qql.session.answers import gives_data
+
+        return any(gives_data(one.statement) for one in statements)
 
     def feed(self, text: str) -> bool:
         """Carry out what was typed: commands (one a line), or statements. False: leave. Raises `QQLError`."""
@@ -218,7 +230,8 @@ def _set_format(shell: Shell, argument: str) -> None:
     if argument and argument not in FORMATS:
         hint = did_you_mean(argument, FORMATS) or f"the formats are {', '.join(FORMATS)}"
         raise UsageError.make("usage", f"there is no format {argument}", hint=hint)
-    shell.renderer.format = argument or shell.renderer.format
+    if argument:
+        shell.renderer.format, shell.renderer.apart, shell.plain_texts = argument, False, False
     shell.renderer.put(f"format is {shell.renderer.format}")
 
 

@@ -14,7 +14,7 @@ from qql.result import Hit, Result
 from qql.schema import Schema
 from qql.syntax.printer import show
 
-__all__ = ["message_of", "name_of", "points_written", "result_of"]
+__all__ = ["gives_data", "message_of", "name_of", "points_written", "result_of"]
 
 
 def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> Result:
@@ -33,6 +33,19 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
             raise NotImplementedError(f"{kind.__name__} does not declare how its answer is shown")
         case _:
             return shows(compiled, answer)
+
+
+def gives_data(statement: nodes.Statement) -> bool:
+    """Whether hits, rows or FORMAT json come of it; else a message or a text does."""
+    kind = type(statement)
+    match statement:
+        case nodes.Batch():
+            return gives_data(statement.statements[0])
+        case nodes.Explain() | nodes.Why():
+            return statement.format is not None and str(statement.format.text).lower() == "json"
+        case _:
+            shown = nodes.STATEMENTS[kind].shows
+            return kind in _GIVE_DATA or isinstance(shown, Rows)
 
 
 def message_of(text: str) -> Result:
@@ -221,3 +234,5 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.ExistsCollection: _existence,
 }
 """What makes results of the answers to statements whose declarations do not say how they are shown."""
+
+_GIVE_DATA = frozenset(_SHOWS) - {nodes.Upsert} | {nodes.ShowStages}

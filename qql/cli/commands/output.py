@@ -13,7 +13,7 @@ from qql.cli.render import Renderer, wants_color
 from qql.cli.usage import UsageError
 from qql.session.files import reason
 
-__all__ = ["format_of", "open_output", "pluralize", "use_color"]
+__all__ = ["format_of", "is_format_named", "open_output", "pluralize", "use_color"]
 
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".txt": "table"}
 
@@ -45,6 +45,11 @@ def format_of(args: Arguments, default: str) -> str:
     """The value of ``--format``; else the format that the suffix of ``-o`` names, or ``default``."""
     named: str | None = args.get("format")
     return named or _SUFFIXES.get(Path(args.get("output", "")).suffix.lower(), default)
+
+
+def is_format_named(args: Arguments) -> bool:
+    """Whether ``--format`` or the suffix of ``-o`` says how results are to look."""
+    return bool(format_of(args, ""))
 
 
 def use_color(args: Arguments, file: TextIO) -> bool:

@@ -55,8 +55,7 @@ def query(args: Arguments, console: Renderer) -> int:
     with open_shell(args, console) as shell:
         result = _execute(shell.session, text)
         if not isinstance(statement, nodes.Query):
-            if not {"format", "output"} & args.keys():
-                console.format = "table"  # its text, wherever it goes
+            console.plain = shell.plain_texts
             console.show(result)
         elif statement.rerank and result.hits:
             _show_stages(result, statement, console)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import qql
 from qql.cli.commands.connection import MEMORY, open_other_session, open_session, target_of
 from qql.cli.commands.options import Arguments
-from qql.cli.commands.output import format_of, open_output, use_color
+from qql.cli.commands.output import format_of, is_format_named, open_output, use_color
 from qql.cli.commands.scripts import params_of, source_of
-from qql.cli.render import ProgressBar, Renderer
+from qql.cli.render import FOR_PEOPLE, ProgressBar, Renderer
 from qql.cli.shell import Shell
 
 __all__ = ["open_shell", "prompt", "run"]
@@ -45,8 +45,10 @@ def open_shell(args: Arguments, console: Renderer) -> Iterator[Shell]:
     with open_output(args, console) as file:
         console.format = format_of(args, "table" if file.isatty() and "output" not in args else "jsonl")
         console.color = use_color(args, file)
+        console.apart = "format" not in args and console.format not in FOR_PEOPLE
         session = open_session(args, target, progress)
         shell = Shell(session, console, lambda to: open_other_session(args, to, progress), params, progress)
+        shell.plain_texts = not is_format_named(args)
         try:
             yield shell
         finally:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from qql.cli.render.diagnostics import render_diagnostics, render_error
 from qql.cli.render.formats import FORMATS
 from qql.cli.render.progress import ProgressBar
-from qql.cli.render.renderer import Renderer, render
+from qql.cli.render.renderer import FOR_PEOPLE, Renderer, render
 from qql.cli.render.terminal import json_text, sanitize, wants_color
 from qql.cli.render.wrapping import text_width
 
 __all__ = [
+    "FOR_PEOPLE",
     "FORMATS",
     "ProgressBar",
     "Renderer",

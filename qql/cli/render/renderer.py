@@ -8,7 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
@@ -18,9 +18,10 @@ from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, QQLExecutionError
 from qql.result import Result
 
-__all__ = ["Renderer", "render"]
+__all__ = ["FOR_PEOPLE", "Renderer", "render"]
 
-_FOR_PEOPLE = ("table", "vertical")
+FOR_PEOPLE = ("table", "vertical")
+"""The formats among which messages and warnings may stand."""
 
 
 @dataclass(slots=True)
@@ -30,6 +31,8 @@ class Renderer:
     ``width`` is in terminal cells (None: that of the terminal; of a pipe what COLUMNS says; no limit
     elsewhere). Warnings and errors go to ``err`` or else to ``file``, but never a warning among the lines of
     a machine format. ``quiet`` leaves out notes, and the messages of statements that only do something.
+    ``apart`` sends those messages to ``err``, so that programs read nothing but data; ``plain`` shows texts
+    (EXPLAIN) as they are, whatever the format is.
     ``secrets`` are texts that no error shows, whatever a library put into its message.
     """
 
@@ -39,6 +42,8 @@ class Renderer:
     color: bool = False
     timing: bool = True
     quiet: bool = False
+    apart: bool = False
+    plain: bool = False
     err: TextIO | None = None
     err_color: bool = False
     secrets: tuple[str, ...] = ()
@@ -46,12 +51,20 @@ class Renderer:
 
     def show(self, result: Result) -> None:
         """Write a result. Raises as `put` does, and KeyError for an unknown format."""
-        if not (self.quiet and result.kind == "message"):
+        if result.kind == "message" and (self.quiet or self.apart):
+            self._note_message(result)
+        else:
             if self._results_shown and self.format in ("csv", "markdown"):
                 self.put("")  # two tables in a row would read as one
             self._results_shown += 1
-            self.put(*FORMATS[self.format](result, self._view()))
+            plain = self.plain and result.kind == "text" and not result.rows
+            self.put(*FORMATS["table" if plain else self.format](result, self._view()))
         self.warn(result.warnings)
+
+    def _note_message(self, result: Result) -> None:
+        """The message of a statement, where notes go."""
+        for line in FORMATS["table"](result, replace(self._view(), color=False)):
+            self.note(line)
 
     def put(self, *lines: str) -> None:
         """Write lines as they are.
@@ -83,7 +96,7 @@ class Renderer:
 
     def warn(self, warnings: Iterable[Diagnostic]) -> None:
         """Write diagnostics where warnings go."""
-        if self.err is not None or self.format in _FOR_PEOPLE:
+        if self.err is not None or self.format in FOR_PEOPLE:
             self._write_message(render_diagnostics(warnings, color=self.err_color, width=self._message_width))
 
     def error(self, error: QQLError) -> None:
