@@ -293,6 +293,9 @@ def test_aliases_are_renamed_and_dropped(db: qql.Session) -> None:
 def test_a_script_knows_the_aliases_that_it_makes(db: qql.Session) -> None:
     results = db.run("CREATE ALIAS a FOR docs; ALTER ALIAS a RENAME TO b; COUNT FROM b")
     assert results[2].rows == [{"count": 3}]
+    results = db.run("BATCH { ALTER ALIAS b RENAME TO c; CREATE ALIAS b FOR docs; }; COUNT FROM c; COUNT FROM b")
+    assert [one.rows for one in results[1:]] == [[{"count": 3}]] * 2
+    fails(QQLPlanError, "unknown-collection", lambda: db.run("BATCH { DROP ALIAS b; }; COUNT FROM b"))
     fails(QQLPlanError, "unknown-collection", lambda: db.run("DROP ALIAS b; COUNT FROM b"))
     assert db.execute("COUNT FROM b").rows == [{"count": 3}]  # nothing was sent
 
