@@ -243,7 +243,7 @@ class _Drawing:
             else:
                 text = f"({piece.text})"
         text += self.where(0.1)
-        if self.chance(0.07):
+        if piece.kind != "ids" and self.chance(0.07):
             threshold = self.rng.choice([-0.2, 0.0, 0.2, 0.4, 1.0])
             text += f" SCORE THRESHOLD {threshold}"
             piece = replace(piece, threshold=threshold)

@@ -1003,7 +1003,7 @@ WRITTEN: list[tuple[Request, str]] = [
     ),
     (
         request("", {"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2}, method="PUT"),
-        "CREATE COLLECTION docs ('' VECTOR(4, DOT)) WITH PARAMS (shard_number = 2);",
+        "CREATE COLLECTION docs VECTOR(4, DOT) WITH PARAMS (shard_number = 2);",
     ),
     (
         request(
@@ -1372,7 +1372,7 @@ MODELS: list[tuple[Any, str]] = [
     ),
     (
         models.CreateCollection(vectors=models.VectorParams(size=2, distance=models.Distance.DOT)),
-        "CREATE COLLECTION docs ('' VECTOR(2, DOT));",
+        "CREATE COLLECTION docs VECTOR(2, DOT);",
     ),
     (
         models.CountRequest(
@@ -1482,6 +1482,7 @@ def refused(given: Any, **rest: Any) -> str:
         ({"query": {"formula": 1.0, "extra": 1}}, "query.extra"),
         ({"prefetch": [{"query": 1}]}, "query: prefetches require a query that scores them"),
         ({"query": 1, "prefetch": [{"prefetch": {}}]}, r"prefetch\[0\].query: prefetches require a query"),
+        ({"score_threshold": 0.5}, "score_threshold: without a query, every point has the score 1"),
         ({"query": 1, "filter": {"must": [{"key": "a"}]}}, r"filter.must\[0\]: a condition is missing"),
         (
             {"query": 1, "filter": {"must": [{"key": "a", "match": {"value": 1}, "range": {"gt": 1}}]}},

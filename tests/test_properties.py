@@ -291,9 +291,8 @@ NAME_PLACES = [
 def test_keywords_are_names_where_nothing_else_can_stand(place: str) -> None:
     # These can be read in two ways: `not NOT IN (3)`, `OR not VALUES_COUNT`, `USING hybrid`, `SPARSE vector`,
     # `PREFETCH (query WHERE …)`.
-    doubts = {"{} NOT": "NOT", "OR {}": "NOT", "USING {}": "HYBRID", "SPARSE {}": "VECTOR"} | {
-        "x, {} WHERE": "QUERY"
-    }
+    doubts = {"{} NOT": "NOT", "OR {}": "NOT", "USING {}": "HYBRID", "SPARSE {}": "VECTOR"}
+    doubts["x, {} WHERE"] = "QUERY"
     doubtful = {word for written, word in doubts.items() if written in place}
     for keyword in sorted(syntax.keywords() - doubtful):
         for word in (keyword, keyword.lower()):

@@ -128,8 +128,9 @@ def test_each_statement_target_clause_and_filter_has_its_entry() -> None:
 
 
 PLUMBING = """
-start _statement _head _opening _stage clause _pairs condition conjunction negation predicate expression product factor atom
-operand list scalars bare_word call target words id any_input bound_examples bound_name listed_examples ref
+start _statement _head _opening _stage clause _pairs condition conjunction negation predicate expression
+product factor atom operand list
+scalars bare_word call target words id any_input bound_examples bound_name listed_examples ref
 names options option_block option option_name option_value object_options filter_option word name
 quoted_name object_entries entries entry settings block_name value plain_word items pair scalar true false
 null number string rows _row mapping _map_source uuid_mapping list_mapping assigned embedding_part

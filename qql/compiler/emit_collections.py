@@ -365,6 +365,9 @@ def _emit_drop_vector(statement: nodes.DropVector, context: Context) -> list[Req
     """DELETE; and PATCH of the metadata where it records a model of the vector."""
     collection = collection_of(statement.collection, context, statement.span)
     schema, name = context.schema(collection), str(statement.name.text)
+    if not name:
+        hint = f"DROP COLLECTION {collection}; removes it with all else"
+        fail("bad-name", "the unnamed vector stays as long as its collection", statement.name.span, hint)
     if schema is not None:
         found = schema.vectors.get(name)
         _checked_vector(statement.name, found.kind if found else "dense", schema, collection)

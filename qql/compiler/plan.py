@@ -66,8 +66,9 @@ class Input:
 class Stage:
     """One stage: the search (or fusion) of what its inputs found.
 
-    ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the model that embeds the texts of the
-    target that name none. ``origin`` says of a stage that nobody wrote what made it: HYBRID or FORMULA.
+    ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the
+    model that embeds the texts of the target that name none. ``origin`` says of a stage that nobody wrote
+    what made it: HYBRID or FORMULA.
     """
 
     label: str

@@ -223,7 +223,7 @@ class _Planner:
         if isinstance(target, nodes.Points):
             _check_points(query)
         if target is None and query.fusion is None:
-            self.note_idle_clauses(query)
+            self.check_without_target(query.threshold, query.lookup, query.params)
         using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
@@ -274,18 +274,18 @@ class _Planner:
         self.context.warn("idle-using", message, using.span, hint)
         return str(using.name.text)
 
-    def note_idle_clauses(self, query: nodes.Query) -> None:
-        """Of a stage without a target: what has a meaning for searches only. No engine refuses it."""
-        for clause, word in ((query.threshold, "SCORE THRESHOLD"), (query.lookup, "LOOKUP FROM")):
-            if clause is not None:
-                self.idle_without_target(word, clause.span)
-        for option in query.params:
-            if option.name in SEARCH_PARAMS or option.name in ACORN_OPTIONS:
-                self.idle_without_target(f"`{option.name}`", option.span)
-
-    def idle_without_target(self, word: str, span: Span) -> None:
-        message = f"{word} has no effect here: nothing is searched for, and every point has the score 1"
-        self.context.warn("idle-clause", message, span, "leave it out, or write what to search for")
+    def check_without_target(
+        self, threshold: nodes.Scalar | None, lookup: nodes.Lookup | None, params: Sequence[nodes.Option] = ()
+    ) -> None:
+        """What has a meaning for searches only: servers refuse a threshold, and ignore all else."""
+        if threshold is not None:
+            hint = "leave it out, or write what to search for"
+            message = "SCORE THRESHOLD needs something to search for: without, every point has the score 1"
+            fail("misplaced-clause", message, threshold.span, hint)
+        idle = [(f"`{one.name}`", one.span) for one in params if one.name in _OF_SEARCHES]
+        for word, span in [*idle, *([("LOOKUP FROM", lookup.span)] if lookup else [])]:
+            message = f"{word} has no effect here: nothing is searched for"
+            self.context.warn("idle-clause", message, span, "leave it out, or write what to search for")
 
     def search_params(self, params: Mapping[str, Json]) -> JsonObject:
         found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
@@ -405,7 +405,7 @@ class _Planner:
             self.inline += 1
             stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
         if stage.by_id:
-            self.note_idle_clauses(nodes.Query(threshold=ref.threshold, lookup=ref.lookup, span=ref.span))
+            self.check_without_target(ref.threshold, ref.lookup)
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -498,6 +498,7 @@ class _Planner:
         self.context.warn("no-model", message, target.span, hint)
 
 
+_OF_SEARCHES = {**SEARCH_PARAMS, **ACORN_OPTIONS}
 _EMBEDDED = tuple(nodes.EMBEDDED.values())
 _ALL_KINDS = {"dense", "sparse", "multi"}
 _BM25 = "Qdrant/bm25"

@@ -277,6 +277,9 @@ def _checked(value: Json, at: str, found: JsonObject) -> JsonObject:
     if "query" not in found and found.get("prefetch"):
         hint = 'Qdrant refuses it too; {"fusion": "rrf"} fuses the prefetches'
         raise refusal(below(at, "query"), "prefetches require a query that scores them", hint)
+    if "query" not in found and "score_threshold" in found:
+        why = "without a query, every point has the score 1"
+        raise refusal(below(at, "score_threshold"), why, "Qdrant refuses it too")
     if "text" in found.get("query", ()) and "using" not in found:
         hint = "`using` names the payload field whose text index is searched"
         raise refusal(at, "the key `using` is missing", hint)

@@ -238,6 +238,11 @@ class Statements:
         size, distance = shape or (None, None)
         return nodes.VectorDef(name, "dense", size, distance, model, blocks, span=span_now())
 
+    def unnamed_def(
+        self, shape: tuple[Scalar | None, str | None], model: Scalar | None
+    ) -> list[nodes.VectorDef]:
+        return [self.vector_def(Name("", span=span_now()), shape, model)]
+
     def sparse_def(self, name: Name, model: Scalar | None, *blocks: nodes.Block) -> nodes.VectorDef:
         return nodes.VectorDef(name, "sparse", None, None, model, blocks, span=span_now())
 

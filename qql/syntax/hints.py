@@ -127,7 +127,12 @@ _SLIPS = (
     _slip("LPAR", "", "a row is an object that names its fields: VALUES {{id: 1, name: 'x'}}", "VALUES"),
     _slip("LBRACE", "", "write VALUES before the rows", "VALUES"),
     _slip("LSQB NUMBER", "VECTOR", "write VECTOR(384, COSINE)", "`(`"),
-    _slip("LPAR", "VECTOR", "a vector has a name: dense VECTOR(384, COSINE)", "VECTOR"),
+    _slip(
+        "LPAR",
+        "VECTOR",
+        "one vector without a name stands alone: CREATE COLLECTION docs VECTOR(384, COSINE)",
+        "VECTOR",
+    ),
     _slip("EQUAL", "", "an object is written {{key: value}}", "`:`"),
     _slip("COLON", "", "options are written (key = value)", "`=`"),
     _slip("RPAR RSQB RBRACE $END", "COMMA", "the comma before might be one too many"),

@@ -169,15 +169,16 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "CREATE COLLECTION",
         "create_collection",
-        "Makes a collection. Each vector has a name and a kind; size and distance may be left out where "
-        "the model is known. The model is kept in the collection's metadata. Blocks behind a vector are "
+        "Makes a collection. Each vector has a name and a kind; `CREATE COLLECTION docs VECTOR(384, COSINE)` "
+        "makes one without a name. Size and distance may be left out where the model is known. The model is "
+        "kept in the collection's metadata. Blocks behind a vector are "
         "for that vector, those at the end for the collection.",
         "CREATE COLLECTION IF NOT EXISTS photos (\n"
         "  full  VECTOR(512, COSINE) WITH HNSW (m = 32) WITH QUANTIZATION (type = scalar),\n"
         "  words SPARSE MODEL 'qdrant/bm25'\n"
         ") WITH OPTIMIZERS (indexing_threshold = 20000);",
         where="vector_def block",
-        covers="collection_part vector_defs if_not_exists shape distance preset quantize",
+        covers="collection_part vector_defs unnamed_def if_not_exists shape distance preset quantize",
         see=("ALTER COLLECTION", "HNSW", "QUANTIZATION", "MULTIVECTOR", "METADATA"),
         words=("SPARSE", "DISTANCE", *DISTANCES, "QUANTIZE"),
     ),

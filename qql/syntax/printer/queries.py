@@ -93,8 +93,10 @@ def _using(using: nodes.Using) -> Doc:
 @prints(nodes.Ref)
 def _ref(ref: nodes.Ref) -> Doc:
     narrowed = clauses(ref, "where", "threshold", "lookup")
-    named = isinstance(ref.stage, nodes.Name)
-    stage = quoted_among(ref.stage, *["QUERY"] * bool(narrowed)) if named else stage_doc(ref.stage)
+    if isinstance(ref.stage, nodes.Query):
+        stage = stage_doc(ref.stage)
+    else:  # `query WHERE …` begins a stage in place
+        stage = quoted_among(ref.stage, *["QUERY"] * bool(narrowed))
     parts: list[Doc] = [stage, *narrowed]
     return anchored(ref, spread(parts) if parts[1:] else parts[0])
 

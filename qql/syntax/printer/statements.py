@@ -181,22 +181,31 @@ def _block(node: nodes.Block) -> Doc:
 
 
 @prints(nodes.VectorDef)
-def _vector_def(node: nodes.VectorDef) -> Doc:
+def _vector_def(node: nodes.VectorDef, *, named: bool = True) -> Doc:
     if node.kind == "sparse":
         head: Doc = f"{name_text(node.name)} SPARSE"
     else:
         shape = [value_doc(node.size)] if node.size is not None else []
         shape += [node.distance.upper()] if node.distance else []
-        head = cat(f"{name_text(node.name)} VECTOR", cat("(", join(shape, ", "), ")") if shape else "")
+        name = f"{name_text(node.name)} " if named else ""
+        head = cat(f"{name}VECTOR", cat("(", join(shape, ", "), ")") if shape else "")
     parts = [head, *worded("MODEL", node.model), *(_block(block) for block in node.blocks)]
     return anchored(node, spread(parts))
+
+
+def _needs_no_name(node: nodes.VectorDef) -> bool:
+    """Whether it is the unnamed vector, of which nothing is said that would be taken for the collection's."""
+    shaped = node.size is not None or node.distance is not None
+    return node.name.text == "" and node.kind == "dense" and shaped and not node.blocks
 
 
 @prints(nodes.CreateCollection)
 def _create_collection(node: nodes.CreateCollection) -> Doc:
     there = "IF NOT EXISTS " if node.if_not_exists else ""
     head: Doc = f"CREATE COLLECTION {there}{name_text(node.name)}"
-    if node.vectors:
+    if len(node.vectors) == 1 and _needs_no_name(node.vectors[0]):
+        head = cat(head, " ", _vector_def(node.vectors[0], named=False))
+    elif node.vectors:
         several = len(node.vectors) > 1
         vectors = bracketed("(", map(_vector_def, node.vectors), ")", lines=several)
         head = cat(head, " ", vectors)
