@@ -331,7 +331,7 @@ def _compile_one(
 _ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
 """Statements about the snapshots of a collection that may be gone, or about whether it is there."""
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
-    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Delete), "source"),
+    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
     **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
     **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection, nodes.ExistsCollection), "name"),
