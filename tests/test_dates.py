@@ -97,7 +97,7 @@ def test_wherever_a_date_may_stand_it_is_one_of_the_calendar(text: str) -> None:
     qql.compile(text.replace("{}", "'2024-02-29'").replace("(QUERY)", "((QUERY))"))
     with pytest.raises(qql.QQLPlanError, match="February 2024 has 29 days") as caught:
         qql.compile(text.replace("{}", "'2024-02-30'").replace("(QUERY)", "((QUERY))"))
-    span = caught.value.span
+    span = caught.value.diagnostic.span
     assert caught.value.code == "impossible-date" and span is not None
     assert span.start <= text.replace("(QUERY)", "((QUERY))").index("{}") < span.end
 
