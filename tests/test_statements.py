@@ -691,6 +691,7 @@ def test_a_dump_of_shards_says_where_each_point_is(folder: Path) -> None:
             {
                 "vectors": {"v": {"size": 2, "distance": "Dot"}},
                 "optimizers_config": {"max_optimization_threads": 2},
+                "shard_number": 1,  # a cluster would choose another
                 "sharding_method": "custom",
                 "replication_factor": 2,
                 "payload": {"memory": "cold"},

@@ -81,7 +81,7 @@ def _emit_stage(stage: Stage, given: Input, done: dict[int, list[JsonObject]]) -
         {
             "prefetch": inputs or None,
             "query": _emit_target(stage),
-            "using": stage.using,
+            "using": stage.text_field or stage.using,
             "filter": _emit_where(stage, given),
             "params": dict(stage.params) or None,
             "score_threshold": threshold,
