@@ -540,6 +540,7 @@ _BY_TYPE: dict[str, Strategy] = {
     "tuple[Option, ...]": _some_options,
     "Condition": conditions(2),
     "Shard": _shards,
+    "Using": _usings,
     "Selection": _selections,
     "OrderBy": _orders,
 }

@@ -1574,12 +1574,6 @@ def test_queries_that_are_refused(body: dict[str, Any], message: str) -> None:
         ),
         (request("", {}, method="PATCH"), "there is nothing to change"),
         (
-            Request(
-                "POST", "/collections/aliases", {}, {"actions": [{"delete_alias": {"alias_name": "a"}}] * 2}
-            ),
-            "actions: several changes of aliases",
-        ),
-        (
             Request("GET", "/telemetry"),
             "GET /telemetry: QQL has no statement for this route: it is about the",
         ),

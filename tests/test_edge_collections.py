@@ -760,8 +760,6 @@ def test_an_index_that_cannot_be(engine: Engine, body: dict[str, Any], code: str
         ("GET", "/cluster", "a cluster"),
         ("GET", "/quotas", "a quota"),
         ("PUT", "/quotas", "a quota"),
-        ("POST", "/collections/docs/points/search/matrix/pairs", "a matrix of distances"),
-        ("POST", "/collections/docs/points/search/matrix/offsets", "a matrix of distances"),
         ("POST", "/collections/docs/points/search", "the old route"),
         ("POST", "/collections/docs/points/recommend/groups", "the old route"),
         ("GET", "/collections/docs/points/1", "points/1"),

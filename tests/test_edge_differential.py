@@ -296,6 +296,40 @@ def test_groups(both: tuple[Engine, Oracle]) -> None:
             )
 
 
+@pytest.mark.parametrize("using", ["dense", "far", "sparse"])
+def test_the_matrix_of_all_points(both: tuple[Engine, Oracle], using: str) -> None:
+    engine, oracle = both
+    word = {"must": [{"key": "word", "match": {"value": "red"}}]}
+    body = {"using": using, "filter": word, "sample": COUNT, "limit": 4}
+    theirs = oracle.client.search_matrix_pairs(
+        "docs", query_filter=oracle.models.Filter.model_validate(word), limit=4, sample=COUNT, using=using
+    ).pairs
+    ours = engine("POST", "points/search/matrix/pairs", body)["pairs"]
+    assert len(ours) > 20
+    for one in {pair["a"] for pair in ours} | {pair.a for pair in theirs}:
+        same_ranking(
+            [(pair["b"], pair["score"]) for pair in ours if pair["a"] == one],
+            [(pair.b, pair.score) for pair in theirs if pair.a == one],
+        )
+    found = engine("POST", "points/search/matrix/offsets", body)
+    again = [
+        (found["ids"][row], found["ids"][column])
+        for row, column in zip(found["offsets_row"], found["offsets_col"], strict=True)
+    ]
+    assert again == [(pair["a"], pair["b"]) for pair in ours]
+
+
+def test_a_matrix_draws_no_more_than_its_sample(both: tuple[Engine, Oracle]) -> None:
+    engine, _ = both
+    pairs = engine("POST", "points/search/matrix/pairs", {"using": "dense", "sample": 5})["pairs"]
+    assert len(pairs) == 5 * 3  # Qdrant's own limit is 3
+    assert len({pair["a"] for pair in pairs}) == 5
+    none = {"must": [{"key": "word", "match": {"value": "nothing is called so"}}]}
+    body = {"using": "dense", "filter": none}
+    assert engine("POST", "points/search/matrix/pairs", body) == {"pairs": []}
+    assert engine("POST", "points/search/matrix/offsets", body)["ids"] == []
+
+
 def operation(rng: random.Random, known: list[int]) -> dict[str, Any]:
     """One operation of a batch, of any kind, on points that are there (or, for an upsert, may be)."""
     some = rng.sample(known, 3)

@@ -183,3 +183,10 @@ def test_metadata_is_merged_by_its_keys_and_null_removes_one(engine: str) -> Non
         assert altered("y = null") == {"x": 1, "o": {"a": 1, "b": 2}}
         assert altered("o = {b: 3}, absent = null") == {"x": 1, "o": {"b": 3}}
         assert altered("x = null, o = null") == {}
+
+
+def test_memory_stands_beside_the_older_words_and_both_are_sent_as_they_are() -> None:
+    """Servers take both, and say of themselves which one counts."""
+    text = "CREATE COLLECTION c (v VECTOR(2, DOT)) WITH HNSW (on_disk = true, memory = cached)"
+    (made,) = qql.compile(text)
+    assert (made.body or {})["hnsw_config"] == {"on_disk": True, "memory": "cached"}

@@ -525,6 +525,24 @@ def test_several_changes_of_aliases_are_one_batch() -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "body", "expected"),
+    [
+        ("pairs", {}, "MATRIX FROM docs;"),
+        (
+            "pairs",
+            {"sample": 9, "limit": 2, "using": "d", "filter": {"must": [{"has_vector": "d"}]}},
+            "MATRIX FROM docs USING d WHERE HAS_VECTOR d PARAMS (sample = 9) LIMIT 2;",
+        ),
+        ("offsets", {"shard_key": "eu"}, "MATRIX FROM docs PARAMS (form = 'offsets') SHARD 'eu';"),
+    ],
+)
+def test_search_matrices(form: str, body: Any, expected: str) -> None:
+    one = post(f"points/search/matrix/{form}", body)
+    assert line(one) == expected
+    same(one, one)
+
+
+@pytest.mark.parametrize(
     ("request_line", "reason"),
     [
         ("GET /telemetry", "about the server"),

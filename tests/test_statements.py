@@ -272,6 +272,15 @@ def test_the_schema_of_an_alias_follows_a_batch(db: qql.Session) -> None:
     assert db.execute("QUERY [1, 0, 0] FROM current USING other LIMIT 1").hits == []
 
 
+def test_a_matrix_has_the_same_rows_in_either_form(db: qql.Session) -> None:
+    pairs = db.execute("MATRIX FROM docs USING dense LIMIT 1")
+    offsets = db.execute("MATRIX FROM docs USING dense LIMIT 1 PARAMS (form = offsets)")
+    assert offsets.data["offsets_row"] == [0, 1, 2]
+    assert pairs.rows == offsets.rows
+    assert [row["a"] for row in pairs.rows] == [1, 2, 3]
+    assert list(pairs.rows[0]) == ["a", "b", "score"]
+
+
 def test_a_collection_exists_by_its_name_or_an_alias(db: qql.Session) -> None:
     db.execute("CREATE ALIAS current FOR docs")
     for name, there in (("docs", True), ("current", True), ("nobody", False)):
@@ -293,6 +302,11 @@ def test_aliases_are_renamed_and_dropped(db: qql.Session) -> None:
 def test_a_script_knows_the_aliases_that_it_makes(db: qql.Session) -> None:
     results = db.run("CREATE ALIAS a FOR docs; ALTER ALIAS a RENAME TO b; COUNT FROM b")
     assert results[2].rows == [{"count": 3}]
+    results = db.run(
+        "BATCH { ALTER ALIAS b RENAME TO c; CREATE ALIAS b FOR docs; }; COUNT FROM c; COUNT FROM b"
+    )
+    assert [one.rows for one in results[1:]] == [[{"count": 3}]] * 2
+    fails(QQLPlanError, "unknown-collection", lambda: db.run("BATCH { DROP ALIAS b; }; COUNT FROM b"))
     fails(QQLPlanError, "unknown-collection", lambda: db.run("DROP ALIAS b; COUNT FROM b"))
     assert db.execute("COUNT FROM b").rows == [{"count": 3}]  # nothing was sent
 
@@ -677,6 +691,7 @@ def test_a_dump_of_shards_says_where_each_point_is(folder: Path) -> None:
             {
                 "vectors": {"v": {"size": 2, "distance": "Dot"}},
                 "optimizers_config": {"max_optimization_threads": 2},
+                "shard_number": 1,  # a cluster would choose another
                 "sharding_method": "custom",
                 "replication_factor": 2,
                 "payload": {"memory": "cold"},

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.view import joined
-from qql.compiler.scalars import is_date, scalar_value
+from qql.compiler.dates import looks_like_date
+from qql.compiler.scalars import scalar_value
 
 __all__ = ["FULL_TEXT", "NEEDS", "Need", "need_of"]
 
@@ -90,6 +91,6 @@ def _need_of_equality(scalars: object) -> Need:
 
 def _need_of_range(scalars: list[nodes.Scalar]) -> Need:
     values = [scalar_value(scalar) for scalar in scalars]
-    if all(isinstance(value, str) and is_date(value) for value in values):
+    if all(isinstance(value, str) and looks_like_date(value) for value in values):
         return NEEDS["range date"]
     return NEEDS["range int" if all(isinstance(value, int) for value in values) else "range float"]

@@ -64,6 +64,10 @@ class ScriptFacts:
                     None if facts is None else replace(facts, quantization=None, modifiers=None, links=None)
                 )
                 self.now[name] = schema, changed
+            case nodes.Batch() if nodes.changes_aliases(statement):
+                for one in statement.statements:
+                    if isinstance(one, nodes.CreateAlias):
+                        self.now[str(one.name.text)] = self.known(str(one.collection.text))
             case nodes.Upsert() | nodes.Batch() | nodes.Copy() | nodes.Optimize():
                 self.now[name] = _with_points(schema, with_schema(facts, schema), _points_added(compiled))
             case nodes.UpdatePayload() if facts is not None:

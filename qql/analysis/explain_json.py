@@ -99,7 +99,7 @@ def _stage_dict(
         "target": _as_qql(stage.target),
         "fusion": stage.fusion,
         "rrf": None if stage.rrf is None else dict(stage.rrf),
-        "using": stage.using,
+        "using": stage.text_field or stage.using,
         "kind": kind,
         "size": size,
         "distance": stage.vector.distance if stage.vector else None,

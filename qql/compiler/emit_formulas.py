@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from qql import nodes
 from qql.compiler.bind import resolved
+from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.emit_filters import emit_condition, geo_point
-from qql.compiler.scalars import is_date, scalar_value
+from qql.compiler.scalars import scalar_value
 from qql.errors import fail, shown
 from qql.rest.types import Json, JsonObject
 
@@ -54,7 +55,7 @@ def _emit(node: nodes.Expression) -> Json:
 def _constant(scalar: nodes.Scalar) -> Json:
     value = scalar_value(scalar)
     if isinstance(value, str):  # of a parameter, or of UUID(…)
-        return _datetime(scalar) if is_date(value) else value
+        return _datetime(scalar) if is_date(value, scalar.span) else value
     return _number(scalar, "a formula")
 
 
@@ -69,15 +70,14 @@ def _variable(name: nodes.Name) -> Json:
     text = str(name.text)
     if text == "score":
         return "$score"
-    return {"datetime": text} if is_date(text) else text
+    return {"datetime": text} if is_date(text, name.span) else text
 
 
 def _datetime(scalar: nodes.Scalar) -> JsonObject:
     value = scalar_value(scalar)
-    if isinstance(value, str) and is_date(value):
+    if isinstance(value, str) and is_date(value, scalar.span):
         return {"datetime": value}
-    hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'"
-    fail("not-a-date", f"DATETIME takes a date, not {shown(value)}", scalar.span, hint)
+    fail("not-a-date", f"DATETIME takes a date, not {shown(value)}", scalar.span, DATE_HINT)
 
 
 def _call(node: nodes.Call) -> JsonObject:

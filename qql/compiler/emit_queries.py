@@ -11,6 +11,7 @@ from qql import nodes
 from qql.compiler.embed_clauses import with_texts
 from qql.compiler.emit_collections import EMIT_COLLECTIONS, emit_alias_batch
 from qql.compiler.emit_filters import all_of, emit_filter
+from qql.compiler.emit_matrix import emit_matrix
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, selections
 from qql.compiler.emit_targets import emit_target
 from qql.compiler.empty_lists import note_empty_list
@@ -80,7 +81,7 @@ def _emit_stage(stage: Stage, given: Input, done: dict[int, list[JsonObject]]) -
         {
             "prefetch": inputs or None,
             "query": _emit_target(stage),
-            "using": stage.using,
+            "using": stage.text_field or stage.using,
             "filter": _emit_where(stage, given),
             "params": dict(stage.params) or None,
             "score_threshold": threshold,
@@ -151,6 +152,7 @@ _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
     **EMIT_POINTS,
     **EMIT_COLLECTIONS,
     nodes.Batch: _emit_batch,
+    nodes.Matrix: emit_matrix,
 }
 
 

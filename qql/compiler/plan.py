@@ -68,7 +68,8 @@ class Stage:
 
     ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the
     model that embeds the texts of the target that name none. ``origin`` says of a stage that nobody wrote
-    what made it: HYBRID or FORMULA.
+    what made it: HYBRID or FORMULA. ``using`` is always a vector; the payload field in which full text
+    is searched, which requests call ``using`` too, is ``text_field``.
     """
 
     label: str
@@ -86,6 +87,7 @@ class Stage:
     lookup: nodes.Lookup | None = None
     inputs: tuple[Input, ...] = ()
     origin: str | None = None
+    text_field: str | None = None
 
     @property
     def by_id(self) -> bool:

@@ -22,7 +22,7 @@ from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, i
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
 from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
-from qql.compiler.vectors import check_vector, comparable, vector_kind
+from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
 from qql.errors import Span, did_you_mean, fail
 from qql.nodes import Embedded
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
@@ -242,6 +242,7 @@ class _Planner:
             count_limit(query.limit, "LIMIT", 1),
             query.lookup,
             inputs,
+            text_field=self.field(query, target) if isinstance(target, nodes.FullText) else None,
         )
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
@@ -255,13 +256,11 @@ class _Planner:
         self, query: nodes.Query, target: nodes.Target | None
     ) -> tuple[str | None, VectorInfo | None, str | None]:
         """What ``using`` names, what is known of that vector, and the model of its texts."""
-        if isinstance(target, nodes.FullText):
-            return self.field(query, target), None, None
         searches = query.fusion is None and target is not None and not isinstance(target, nodes.Hybrid)
         if searches and target is not None and _compares_vectors(target):
             using, vector = self.using(query, target)
             return using, vector, self.check_target(target, using, vector)
-        if query.using is not None and not isinstance(target, nodes.Points):
+        if query.using is not None and not isinstance(target, (nodes.Points, nodes.FullText)):
             return self.idle_using(query.using, query.fusion is not None), None, None
         return None, None, None
 
@@ -298,6 +297,7 @@ class _Planner:
         if query.using is not None:
             fail("misplaced-clause", "MATCH … ON names the field; USING names vectors", query.using.span)
         text_of(target.text, "the text of MATCH")
+        check_text_field(target.name, self.schema, self.collection)
         return str(target.name.text)
 
     def check_formula(self, formula: nodes.Formula, inputs: tuple[Input, ...]) -> None:
@@ -430,7 +430,7 @@ class _Planner:
             if len(fitting) == 1:
                 found = fitting[0]
         if found is None:
-            hint = did_you_mean(written, vectors) or f"its vectors: {self.schema.describe_vectors()}"
+            hint = other_vector(written, self.schema)
             message = f"`{self.collection}` has no vector `{written}`"
             fail("unknown-vector", message, query.using.name.span, hint)
         if kind and found.kind != kind:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 
 from qql import nodes
 from qql.compiler.bind import resolved
+from qql.compiler.dates import DATE_HINT, is_date
 from qql.errors import fail, shown
 from qql.rest.limits import U32, U64
 from qql.rest.types import Json
 
 __all__ = [
     "count_limit",
-    "is_date",
     "number_of",
     "one_key",
     "point_id",
@@ -96,16 +95,6 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
 
 # ------------------------------------------------------------------------------------ dates and ranges
 
-_DATETIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)?",
-    re.ASCII,
-)
-
-
-def is_date(text: str) -> bool:
-    """Whether Qdrant reads the text as a date."""
-    return _DATETIME.fullmatch(text) is not None
-
 
 def range_bound(scalar: nodes.Scalar) -> Json:
     """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
@@ -113,9 +102,9 @@ def range_bound(scalar: nodes.Scalar) -> Json:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
-        if _DATETIME.fullmatch(value):
+        if is_date(value, scalar.span):
             return value
-        hint = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'; texts have no order"
+        hint = f"{DATE_HINT}; texts have no order"
         fail("not-a-date", f"'{value}' is neither a number nor a date", scalar.span, hint)
     fail("bad-range", f"a range takes a number or a date, not {shown(value)}", scalar.span)
 

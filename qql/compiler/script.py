@@ -335,7 +335,7 @@ def _compile_one(
 _ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
 """Statements about the snapshots of a collection that may be gone, or about whether it is there."""
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
-    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Delete), "source"),
+    **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
     **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
     **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection, nodes.ExistsCollection), "name"),
@@ -467,14 +467,11 @@ def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overl
                 overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
         case nodes.CreateIndex() | nodes.DropIndex():
             _index(statement, overlay)
-        case nodes.CreateAlias():
-            if not (statement.if_not_exists and overlay.get(str(statement.name.text))):
-                overlay.alias(str(statement.name.text), str(statement.collection.text))
-        case nodes.RenameAlias():
-            overlay.alias(str(statement.to.text), str(statement.name.text))
-            overlay.change(str(statement.name.text), None)
-        case nodes.DropAlias():
-            overlay.change(str(statement.name.text), None)
+        case nodes.CreateAlias() | nodes.RenameAlias() | nodes.DropAlias():
+            _alias(statement, overlay)
+        case nodes.Batch():
+            for one in statement.statements:
+                _create(one, [], overlay)  # changes of aliases, or of points
         case nodes.RestoreSnapshot():
             overlay.unsure.add(str(statement.collection.text))
 
@@ -490,6 +487,17 @@ def _add_vector(collection: str, request: Request, written: nodes.VectorDef, ove
     made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
     added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
     overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
+
+
+def _alias(statement: nodes.CreateAlias | nodes.RenameAlias | nodes.DropAlias, overlay: _Overlay) -> None:
+    name = str(statement.name.text)
+    if isinstance(statement, nodes.CreateAlias):
+        if not (statement.if_not_exists and overlay.get(name)):
+            overlay.alias(name, str(statement.collection.text))
+        return
+    if isinstance(statement, nodes.RenameAlias):
+        overlay.alias(str(statement.to.text), name)
+    overlay.change(name, None)
 
 
 def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) -> None:

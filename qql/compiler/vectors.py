@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from qql.errors import Span, fail, many, shown
+from qql import nodes
+from qql.errors import Span, did_you_mean, fail, many, shown
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
-from qql.schema import VectorInfo
+from qql.schema import Schema, VectorInfo
 
-__all__ = ["check_vector", "comparable", "vector_kind"]
+__all__ = ["check_text_field", "check_vector", "comparable", "other_vector", "vector_kind"]
 
 
 def vector_kind(value: Json) -> str:
@@ -22,6 +23,21 @@ def vector_kind(value: Json) -> str:
 def comparable(given: str, kind: str) -> bool:
     """Whether a vector of one kind can search one of the other; one vector is a multivector of one row."""
     return given == kind or (given, kind) == ("dense", "multi")
+
+
+def other_vector(written: str, schema: Schema) -> str:
+    """The hint for a name that is none of the vectors: USING takes a vector, MATCH … ON a payload field."""
+    if schema.indexes.get(written) == "text":
+        return f"`{written}` is a payload field: QUERY MATCH 'words' ON {written} searches its text index"
+    return did_you_mean(written, schema.vectors) or f"its vectors: {schema.describe_vectors()}"
+
+
+def check_text_field(name: nodes.Name, schema: Schema | None, collection: str) -> None:
+    """Raises `QQLPlanError` (``wrong-kind``) where MATCH … ON names a vector, and no indexed field."""
+    written = str(name.text)
+    if schema is not None and written in schema.vectors and written not in schema.indexes:
+        message = f"`{written}` is a vector of `{collection}`; MATCH … ON takes a payload field"
+        fail("wrong-kind", message, name.span, f"QUERY 'words' … USING {written} searches the vector")
 
 
 def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql import nodes
-from qql.compiler.scalars import is_date
+from qql.compiler.dates import looks_like_date
 from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
 from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
 from qql.errors import did_you_mean, shown
@@ -48,7 +48,7 @@ def _variable(written: str) -> str:
 
 def _means_another(written: str) -> bool:
     """Whether a name in a formula of QQL is no field: the score, or a date."""
-    return written == "score" or is_date(written)
+    return written == "score" or looks_like_date(written)
 
 
 def _many(value: Json, at: str) -> list[Json]:

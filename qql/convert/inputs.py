@@ -194,7 +194,7 @@ def _guess(body: Body) -> tuple[str, str] | None:
     return None
 
 
-_AMBIGUOUS = frozenset({"PointIdsList", "FilterSelector", "SetPayload"})
+_AMBIGUOUS = frozenset({"PointIdsList", "FilterSelector", "SearchMatrixRequest", "SetPayload"})
 """Models that are the body of several requests."""
 
 

@@ -24,6 +24,7 @@ from qql.convert.shapes import (
     refusal,
     text,
     variants,
+    whole,
 )
 from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
@@ -202,6 +203,7 @@ def _operations(value: Json, at: str) -> JsonObject:
     return found
 
 
+_MATRIX = {("POST", f"points/search/matrix/{form}"): form for form in ("pairs", "offsets")}
 POINT_BODIES: Mapping[tuple[str, str], Shape] = {
     ("POST", "points"): _retrieve,
     ("POST", "points/scroll"): _reading(
@@ -210,6 +212,7 @@ POINT_BODIES: Mapping[tuple[str, str], Shape] = {
     ),
     ("POST", "points/count"): _reading({}, {"exact": boolean}),
     ("POST", "facet"): _reading({}, {"key": text, "limit": positive, "exact": boolean}, "key"),
+    **dict.fromkeys(_MATRIX, _reading({}, {"sample": whole, "limit": positive, "using": text})),
     ("POST", "points/batch"): _operations,
     **{(method, path): shape for method, path, shape in _OPERATIONS.values()},
 }
@@ -295,6 +298,22 @@ def _facet(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...
         _shard(body),
         _optional(body.get("limit")),
     )
+
+
+def _matrix(form: str) -> Callable[..., nodes.Statement]:
+    def make(body: _Body, collection: nodes.Name, options: tuple[nodes.Option, ...]) -> nodes.Statement:
+        own = () if form == "pairs" else (nodes.Option("form", form),)
+        using = body.get("using")
+        return nodes.Matrix(
+            collection,
+            None if using is None else nodes.Using(name_of(using)),
+            _where(body),
+            _options(body, "sample") + own + options,
+            _shard(body),
+            _optional(body.get("limit")),
+        )
+
+    return make
 
 
 _Wait = nodes.Scalar | None
@@ -391,6 +410,7 @@ READS: Mapping[tuple[str, str], Callable[..., nodes.Statement]] = {
     ("POST", "points/scroll"): _scroll,
     ("POST", "points/count"): _count,
     ("POST", "facet"): _facet,
+    **{route: _matrix(form) for route, form in _MATRIX.items()},
 }
 WRITES: Mapping[tuple[str, str], Callable[..., nodes.Statement]] = {
     ("POST", "points/batch"): _batch_node,

@@ -48,6 +48,7 @@ _WAITING: Mapping[str, Shape] = {"wait": _truth, "timeout": _count}
 _WRITING: Mapping[str, Shape] = {**_WAITING, "ordering": _ordering}
 _READS = (
     *("points", "points/scroll", "points/count", "facet"),
+    *("points/search/matrix/pairs", "points/search/matrix/offsets"),
     *(f"points/query{rest}" for rest in ("", "/groups", "/batch")),
 )
 _ASKING: tuple[Route, ...] = tuple(("POST", path) for path in _READS)

@@ -158,7 +158,7 @@ _NODE_NAMES = {
     "update": "UpdatePayload",
 }
 """The nodes of statements whose rule is not called as they are."""
-_READS = {"query", "stage", "count", "scroll", "facet"}
+_READS = {"query", "stage", "count", "scroll", "facet", "matrix"}
 """Statements that need no WHERE."""
 _FIELDS = {"select": ("where", "payload", "vectors", "shard")}
 """The fields that clauses fill, where the node does not say it."""

@@ -7,7 +7,7 @@ from typing import Any
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
-from qql.nodes.queries import Selection, Shard
+from qql.nodes.queries import Selection, Shard, Using
 from qql.nodes.targets import OrderBy
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Facet",
     "Joined",
     "Mapping",
+    "Matrix",
     "PointStatement",
     "Scroll",
     "UpdatePayload",
@@ -50,6 +51,19 @@ class Facet(Node):
 
     key: Name | None = None
     source: Name | None = None
+    where: Condition | None = None
+    params: tuple[Option, ...] = ()
+    shard: Shard | None = None
+    limit: Scalar | None = None
+
+
+@statement("MATRIX", "source using where params shard limit")
+@node
+class Matrix(Node):
+    """``MATRIX FROM c [USING v] [WHERE f] [PARAMS (sample = n)] [SHARD key] [LIMIT n]``."""
+
+    source: Name | None = None
+    using: Using | None = None
     where: Condition | None = None
     params: tuple[Option, ...] = ()
     shard: Shard | None = None
@@ -267,6 +281,7 @@ PointStatement = (
     Count
     | Facet
     | Scroll
+    | Matrix
     | Delete
     | DeletePayload
     | DeleteVector

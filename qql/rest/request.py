@@ -172,6 +172,8 @@ BODY_MODELS: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "points/query"): ("QueryRequest",),
     ("POST", "points/query/groups"): ("QueryGroupsRequest",),
     ("POST", "points/query/batch"): ("QueryRequestBatch",),
+    ("POST", "points/search/matrix/pairs"): ("SearchMatrixRequest",),
+    ("POST", "points/search/matrix/offsets"): ("SearchMatrixRequest",),
     ("PUT", "points"): ("PointsList", "PointsBatch"),
     ("POST", "points/delete"): ("PointIdsList", "FilterSelector"),
     ("POST", "points/payload"): ("SetPayload",),

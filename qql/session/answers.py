@@ -189,6 +189,16 @@ def _option_text(values: Body | None, without: tuple[str, ...]) -> str:
     return ", ".join(f"{key} = {show(value)}" for key, value in rest.items())
 
 
+def _matrix_rows(compiled: Compiled, answer: Json) -> Result:
+    """Pairs of points with their scores, in whichever form the answer has them."""
+    pairs = answer.get("pairs")
+    if pairs is None:
+        ids = answer["ids"]
+        found = zip(answer["offsets_row"], answer["offsets_col"], answer["scores"], strict=True)
+        pairs = [{"a": ids[row], "b": ids[column], "score": score} for row, column, score in found]
+    return Result("rows", rows=[{key: pair[key] for key in ("a", "b", "score")} for pair in pairs])
+
+
 def _list_indexes(compiled: Compiled, answer: Json) -> Result:
     rows = [
         {
@@ -226,6 +236,7 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.Scroll: _query_hits,
     nodes.Count: _count_row,
     nodes.Facet: _facet_rows,
+    nodes.Matrix: _matrix_rows,
     nodes.Batch: _batch_result,
     nodes.Upsert: _upsert_message,
     nodes.ShowIndexes: _list_indexes,

@@ -39,9 +39,18 @@ class DumpResult:
 
 
 def dump_collection(
-    call: Call, collection: str, path: str, progress: Progress | None = None, *, overwrite: bool = False
+    call: Call,
+    collection: str,
+    path: str,
+    progress: Progress | None = None,
+    *,
+    overwrite: bool = False,
+    one_piece: bool = False,
 ) -> DumpResult:
     """Write the script of a collection to a file; the folder must exist.
+
+    ``one_piece``: the engine has no shards. Of a server the number is written, as a cluster chooses one
+    where none is said.
 
     Raises `QQLExecutionError` (``file-unwritable``; ``file-exists`` where a file is there and is not to be
     overwritten), and whatever ``call`` raises.
@@ -49,7 +58,7 @@ def dump_collection(
     done = DumpResult()
     try:
         with placed_file(path, overwrite=overwrite) as file:
-            _write_script(call, collection, file, done, progress)
+            _write_script(_in_one_piece(call) if one_piece else call, collection, file, done, progress)
             file.flush()
             size = file.tell()
     except FileExistsError as exc:
@@ -63,6 +72,19 @@ def dump_collection(
         note = f"the script has {size:,} bytes; more than 64 MiB have to be cut in parts to be run"
         done.notes.append(note)
     return done
+
+
+def _in_one_piece(call: Call) -> Call:
+    """Calls whose descriptions of collections tell no number of shards."""
+
+    def without_shards(request: Request) -> Json:
+        found = call(request)
+        if request.route == ("GET", ""):
+            params = {**found["config"]["params"], "shard_number": None}
+            found = {**found, "config": {**found["config"], "params": params}}
+        return found
+
+    return without_shards
 
 
 def _write_script(

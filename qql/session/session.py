@@ -421,7 +421,12 @@ class Session:
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
         path = str(scalar_value(statement.path))
         done = dump_collection(
-            self.backend.call, collection, path, self.on_progress, overwrite=statement.overwrite
+            self.backend.call,
+            collection,
+            path,
+            self.on_progress,
+            overwrite=statement.overwrite,
+            one_piece=self.backend.name in ("edge", "local"),
         )
         message = f"dumped {many(done.points, 'point')} of {collection} into {path}"
         warnings = tuple(Diagnostic("not-dumped", note, severity="warning") for note in done.notes)

@@ -96,6 +96,7 @@ STARTERS = frozenset(
     {"WITH", "QUERY", "FUSION", "EXPLAIN", "USE", "DEFINE", "UNDEFINE", "SHOW", "CREATE", "DROP", "UPSERT"}
     | {"INSERT", "DELETE", "COPY", "OPTIMIZE", "COUNT", "SCROLL", "FACET", "UPDATE", "CLEAR", "BATCH"}
     | {"ALTER", "SET", "RESTORE", "SEARCH", "RECOMMEND", "SELECT", "EXECUTE", "DUMP", "WHY"}
+    | {"EXISTS", "MATRIX"}
 )
 
 

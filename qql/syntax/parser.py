@@ -321,6 +321,7 @@ _HEADS: dict[str, type[Node]] = {
     "FUSION": nodes.Query,
     "COUNT": nodes.Count,
     "SCROLL": nodes.Scroll,
+    "MATRIX": nodes.Matrix,
     "DELETE": nodes.Delete,
 }
 

@@ -86,6 +86,8 @@ _QUERY_PARAMETERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "points/scroll"): _READ,
     ("POST", "points/count"): _READ,
     ("POST", "facet"): _READ,
+    ("POST", "points/search/matrix/pairs"): _READ,
+    ("POST", "points/search/matrix/offsets"): _READ,
     ("POST", "points/query"): _READ,
     ("POST", "points/query/groups"): _READ,
     ("POST", "points/query/batch"): _READ,

@@ -23,11 +23,6 @@ _REFUSED_ROUTES: tuple[tuple[str, str, str], ...] = (
     (r"\w+ shards\b.*", "sharding ({route})", _SPREAD),
     (r"\w+ (/cluster\b.*|cluster)", "the state of a cluster ({route})", _ONE_PIECE),
     (r"\w+ /quotas", "a quota ({route})", "it protects a shared server; a file system can limit a directory"),
-    (
-        r"POST points/search/matrix/.*",
-        "a matrix of distances ({route})",
-        "one QUERY per point with `id IN (…)` as its filter gives the same numbers",
-    ),
     (r"POST points/(search|recommend|discover)\b.*", "the old route {route}", _NEWER),
     (r"\w+ /snapshots.*", "a snapshot of the whole database", "take one of each collection"),
     (r"POST snapshots/upload", "uploading a snapshot", "recover it from its path"),

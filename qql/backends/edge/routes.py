@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ from .engine import edge
 from .formula_faults import naming_formula_fields
 from .groups import query_groups
 from .indexes import index_info, to_index
+from .matrix import as_offsets, search_matrix
 from .optimize import needs_optimize
 from .points import PointReader, check_json
 from .queries import QueryReader
@@ -318,6 +320,18 @@ def _query_batch(router: Router, request: Request) -> Json:
     return [_scored_points(*pair) for pair in zip(answers, searches, strict=True)]
 
 
+def _matrix_pairs(router: Router, request: Request) -> JsonObject:
+    def search(bodies: list[JsonObject]) -> list[JsonObject]:
+        found: list[JsonObject] = _query_batch(router, replace(request, body={"searches": bodies}))
+        return found
+
+    return search_matrix(request.body, search)
+
+
+def _matrix_offsets(router: Router, request: Request) -> JsonObject:
+    return as_offsets(_matrix_pairs(router, request))
+
+
 def _scored_points(answer: list[edge.ScoredPoint], body: Body) -> JsonObject:
     return {"points": [scored_point(found, body.get("with_vector")) for found in answer]}
 
@@ -378,4 +392,6 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "points/query"): Route(_query_points),
     ("POST", "points/query/batch"): Route(_query_batch),
     ("POST", "points/query/groups"): Route(_query_groups),
+    ("POST", "points/search/matrix/pairs"): Route(_matrix_pairs),
+    ("POST", "points/search/matrix/offsets"): Route(_matrix_offsets),
 }

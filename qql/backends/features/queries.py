@@ -25,7 +25,6 @@ from .base import (
 
 __all__ = ["QUERIES"]
 
-_NO_MATRIX = "a QUERY for each point, with the others' ids as its filter, gives the same numbers"
 _NO_MMR = "MMR requires a dense vector or a multivector"
 
 
@@ -498,6 +497,20 @@ QUERIES: tuple[Feature, ...] = (
         since="1.12",
     ),
     feature(
+        "read.matrix",
+        "MATRIX FROM docs USING dense WHERE …",
+        request(
+            "POST", "points/search/matrix/pairs", {"using": "dense", "filter": {"must": [RED]}, "sample": 5}
+        ),
+        since="1.12",
+    ),
+    feature(
+        "read.matrix.offsets",
+        "MATRIX … PARAMS (form = offsets)",
+        request("POST", "points/search/matrix/offsets", {"using": "dense", "limit": 1}),
+        since="1.12",
+    ),
+    feature(
         "read.batch",
         "BATCH { QUERY …; QUERY …; }",
         request(
@@ -510,13 +523,5 @@ QUERIES: tuple[Feature, ...] = (
                 ]
             },
         ),
-    ),
-    feature(
-        "read.matrix",
-        "(no QQL) the matrix of distances",
-        request("POST", "points/search/matrix/pairs", {"sample": 3, "using": "dense"}),
-        since="1.12",
-        edge=_NO_MATRIX,
-        local=NOT_ITS,
     ),
 )

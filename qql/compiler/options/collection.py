@@ -39,7 +39,7 @@ __all__ = [
     "WAL",
 ]
 
-_DATATYPE = one_of("float32", "float16", "uint8", "turbo4", "turbo8", "turbo16")
+_DATATYPES = ("float32", "float16", "uint8", "turbo4", "turbo8", "turbo16")
 
 
 def _links(value: Json) -> Json:
@@ -62,7 +62,7 @@ HNSW = table(
 VECTOR = table(
     Setting("on_disk", flag),
     Setting("memory", MEMORY, support=Support("1.19")),
-    Setting("datatype", _DATATYPE, shown="float32"),
+    Setting("datatype", one_of(*_DATATYPES), shown="float32"),
 )
 
 # ------------------------------------------------------------------------------------ quantization
@@ -116,7 +116,7 @@ SPARSE = table(
     Setting("full_scan_threshold", whole(0)),
     Setting("on_disk", flag),
     Setting("memory", MEMORY, support=Support("1.19")),
-    Setting("datatype", one_of("float32", "float16", "uint8", "default"), shown="float32"),
+    Setting("datatype", one_of(*_DATATYPES, "default"), shown="float32"),
 )
 SPARSE_INDEX = ("full_scan_threshold", "on_disk", "memory", "datatype")
 """The options of a sparse vector that belong to its index."""
@@ -159,7 +159,7 @@ _ALTERABLE = (
     Setting("id_tracker_memory", one_of("cached", "cold", "pinned"), support=Support("1.20")),
 )
 PARAMS = table(
-    Setting("shard_number", whole(1), 1, "1"),
+    Setting("shard_number", whole(1), shown="1, or as many as a cluster chooses"),
     Setting("sharding_method", one_of("auto", "custom"), shown="auto"),
     Setting("shard_keys", _shard_keys),
     *_ALTERABLE,

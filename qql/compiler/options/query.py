@@ -17,6 +17,7 @@ __all__ = [
     "FACET_OPTIONS",
     "FEEDBACK_OPTIONS",
     "FUSION_OPTIONS",
+    "MATRIX_OPTIONS",
     "MMR_OPTIONS",
     "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
@@ -110,6 +111,11 @@ BM25_OPTIONS = table(
 )
 COUNT_OPTIONS = table(Setting("exact", flag, shown="true"))
 FACET_OPTIONS = table(Setting("exact", flag, shown="false"), Setting("limit", whole(1)))
+MATRIX_OPTIONS = table(
+    Setting("sample", whole(2), shown="10"),
+    Setting("form", one_of("pairs", "offsets"), shown="pairs"),
+)
+"""How many points are drawn, and which of Qdrant's two forms the answer has."""
 
 # ------------------------------------------------------------------------------------ shard keys, snapshots,
 # quotas

@@ -90,6 +90,15 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("COUNT", "CREATE INDEX"),
     ),
     _statement_entry(
+        "MATRIX",
+        "matrix",
+        "Draws points at random, and says for each which others of them are nearest, with their scores: what "
+        "clusters and graphs are drawn from. LIMIT is for each point, 3 without it.",
+        "MATRIX FROM docs USING dense WHERE year >= 2023 PARAMS (sample = 100) LIMIT 1;",
+        tables=(("PARAMS", query.MATRIX_OPTIONS),),
+        see=("SAMPLE",),
+    ),
+    _statement_entry(
         "UPSERT",
         "upsert",
         "Writes points, and replaces those with the same id. A row is an object: `id`, `vector` (a "
