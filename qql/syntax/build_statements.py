@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -206,7 +207,7 @@ class Statements:
             else:
                 vectors += part
         there = if_not_exists is not None
-        return nodes.CreateCollection(name, there, tuple(vectors), tuple(blocks), span=span_now())
+        return nodes.CreateCollection(name, there, tuple(vectors), _fold_kept(blocks), span=span_now())
 
     def hybrid_preset(self, *given: HybridSide) -> list[nodes.VectorDef]:
         sides = hybrid_sides(given)
@@ -294,7 +295,7 @@ class Statements:
             return replace(parts[0], collection=name, span=span_now())
         blocks = tuple(part for part in parts if isinstance(part, nodes.Block))
         changes = tuple(part for part in parts if isinstance(part, nodes.VectorChange))
-        return nodes.AlterCollection(name, blocks, changes, span=span_now())
+        return nodes.AlterCollection(name, _fold_kept(blocks), changes, span=span_now())
 
     def vector_change(self, word: Token, name: Name, *blocks: nodes.Block | None) -> nodes.VectorChange:
         kind = "sparse" if word.type == "SPARSE" else "dense"
@@ -322,6 +323,23 @@ def _bare(value: object) -> object:
 
 def _name(text: str) -> Name:
     return Name(text, span=span_now())
+
+
+_KEPT = ("id_tracker", "payload")
+
+
+def _fold_kept(blocks: Sequence[nodes.Block]) -> tuple[nodes.Block, ...]:
+    """``WITH ID_TRACKER (memory = cold)`` is ``WITH PARAMS (id_tracker_memory = cold)``."""
+    kept = [one for one in blocks if one.kind in _KEPT]
+    if not kept:
+        return tuple(blocks)
+    options = tuple(replace(o, name=f"{one.kind}_{o.name}") for one in kept for o in one.options)
+    rest = [one for one in blocks if one.kind not in _KEPT]
+    for at, one in enumerate(rest):
+        if one.kind == "params":
+            rest[at] = replace(one, options=one.options + options)
+            return tuple(rest)
+    return (*rest, nodes.Block("params", options, span=kept[0].span))
 
 
 def _preset(kind: str, name: Name | Scalar | None, model: Name | Scalar | None) -> nodes.VectorDef:

@@ -132,7 +132,9 @@ OPTIONS: tuple[Entry, ...] = (
     ),
     _option_entry(
         "COLLECTION PARAMS",
-        "Shards, replicas and storage of a collection. ALTER takes those that can be changed.",
+        "Shards, replicas and storage of a collection. ALTER takes those that can be changed. `WITH "
+        "ID_TRACKER (memory = cold)` and `WITH PAYLOAD (memory = cold)` say "
+        "`id_tracker_memory` and `payload_memory`.",
         [
             ("CREATE COLLECTION … WITH PARAMS", collection.PARAMS),
             ("ALTER COLLECTION … WITH PARAMS", collection.LATER_PARAMS),
