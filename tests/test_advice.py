@@ -242,8 +242,7 @@ CLEAN = {
     "words": f"QUERY {W} FROM {{c}}{{where}} SCORE THRESHOLD 2.5{{page}};",
     "threshold": f"QUERY {D} FROM {{c}}{{where}} SCORE THRESHOLD 0.3{{page}};",
     "quantized": f"QUERY {FAST} FROM {{c}}{{where}} {FINE}{{page}};",
-    "binary": f"QUERY {BITS} FROM {{c}}{{where}} PARAMS (quantization = {{{{rescore: true, oversampling: 3.0}}}})"
-    f"{{page}};",
+    "binary": f"QUERY {BITS} FROM {{c}}{{where}} {FINE}{{page}};",
     "mmr": "QUERY MMR [1, 0, 0, 0] DIVERSITY 0.4 CANDIDATES {wide} FROM {c} USING dense{where}{page};",
     "two": f"QUERY {D} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}}){{page}};",
     "ignored": f"QUERY {FAST} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}})"
@@ -262,7 +261,8 @@ CLEAN = {
     " f AS (QUERY FUSION RRF PREFETCH (a, b) LIMIT {wide})"
     f" QUERY {T} FROM {{c}}{{where}} PREFETCH (f){{page}};",
     "shared": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
-    " QUERY FUSION RRF FROM {c}{where} PREFETCH (a WHERE year != 1990, a WHERE year != 2000, b WHERE year != 2010){page};",
+    " QUERY FUSION RRF FROM {c}{where}"
+    " PREFETCH (a WHERE year != 1990, a WHERE year != 2000, b WHERE year != 2010){page};",
     "formula": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
     " QUERY FORMULA $score[0] + 0.04 * $score[1] FROM {c}{where} PREFETCH (a, b){page};",
     "scaled": f"WITH a AS (QUERY FUSION DBSF PREFETCH (QUERY {D} LIMIT {{wider}}) LIMIT {{wide}}),"
