@@ -210,11 +210,12 @@ BROKEN = {
     "query/inputs": {"multivector-first"},
     "query/mmr": {"mmr-without-choice"},
     "query/multivector-literal": {"multivector-first"},
-    "query/options-in-braces": {"hnsw-ef-below-limit", "idle-quantization"},
-    "query/search-params": {"idle-quantization"},
+    "query/options-in-braces": {"hnsw-ef-below-limit", "idle-acorn", "idle-quantization"},
+    "query/params": {"idle-acorn"},
+    "query/search-params": {"idle-acorn", "idle-quantization"},
     "query/shards": {"fusion-of-one"},
     "query/soft-keywords": {"fusion-half-filtered", "stage-limit-short"},
-    "query/spellings": {"fusion-of-one"},
+    "query/spellings": {"fusion-of-one", "idle-acorn"},
 }
 
 
@@ -357,6 +358,11 @@ BREAKS: dict[str, tuple[str, str, str]] = {
     "exact-scan": (ROUGH, "quantization = {rescore: true}", "exact = true"),
     "hnsw-ef-below-limit": (ONE, "LIMIT 10;", "PARAMS (hnsw_ef = 9) LIMIT 10;"),
     "idle-hnsw-ef": (ONE, "LIMIT 10;", "PARAMS (exact = true, hnsw_ef = 99) LIMIT 10;"),
+    "idle-acorn": (
+        "QUERY [1, 0, 0, 0] FROM docs USING dense WHERE lang = 'de' PARAMS (acorn = true) LIMIT 10;",
+        " WHERE lang = 'de'",
+        "",
+    ),
     "not-indexed-yet": (ONE, "FROM docs", "FROM fresh"),
     "rescored-alike": (UNKNOWN, "trails USING dense", "trails USING fast"),
     "mmr-in-stage": (
