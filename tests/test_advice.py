@@ -218,11 +218,12 @@ BROKEN = {
     "query/inputs": {"multivector-first"},
     "query/mmr": {"mmr-without-choice"},
     "query/multivector-literal": {"multivector-first"},
-    "query/options-in-braces": {"hnsw-ef-below-limit", "idle-quantization"},
-    "query/search-params": {"idle-quantization"},
+    "query/options-in-braces": {"hnsw-ef-below-limit", "idle-acorn", "idle-quantization"},
+    "query/params": {"idle-acorn"},
+    "query/search-params": {"idle-acorn", "idle-quantization"},
     "query/shards": {"fusion-of-one"},
     "query/soft-keywords": {"fusion-half-filtered", "stage-limit-short"},
-    "query/spellings": {"fusion-of-one"},
+    "query/spellings": {"fusion-of-one", "idle-acorn"},
 }
 
 
@@ -250,8 +251,7 @@ CLEAN = {
     "words": f"QUERY {W} FROM {{c}}{{where}} SCORE THRESHOLD 2.5{{page}};",
     "threshold": f"QUERY {D} FROM {{c}}{{where}} SCORE THRESHOLD 0.3{{page}};",
     "quantized": f"QUERY {FAST} FROM {{c}}{{where}} {FINE}{{page}};",
-    "binary": f"QUERY {BITS} FROM {{c}}{{where}} PARAMS (quantization = {{{{rescore: true, oversampling: 3.0}}}})"
-    f"{{page}};",
+    "binary": f"QUERY {BITS} FROM {{c}}{{where}} {FINE}{{page}};",
     "mmr": "QUERY MMR [1, 0, 0, 0] DIVERSITY 0.4 CANDIDATES {wide} FROM {c} USING dense{where}{page};",
     "two": f"QUERY {D} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}}){{page}};",
     "ignored": f"QUERY {FAST} FROM {{c}}{{where}} PREFETCH (QUERY {FAST} LIMIT {{wide}})"
@@ -270,7 +270,8 @@ CLEAN = {
     " f AS (QUERY FUSION RRF PREFETCH (a, b) LIMIT {wide})"
     f" QUERY {T} FROM {{c}}{{where}} PREFETCH (f){{page}};",
     "shared": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
-    " QUERY FUSION RRF FROM {c}{where} PREFETCH (a WHERE year != 1990, a WHERE year != 2000, b WHERE year != 2010){page};",
+    " QUERY FUSION RRF FROM {c}{where}"
+    " PREFETCH (a WHERE year != 1990, a WHERE year != 2000, b WHERE year != 2010){page};",
     "formula": f"WITH a AS (QUERY {D} LIMIT {{wide}}), b AS (QUERY {W} LIMIT {{wide}})"
     " QUERY FORMULA $score[0] + 0.04 * $score[1] FROM {c}{where} PREFETCH (a, b){page};",
     "scaled": f"WITH a AS (QUERY FUSION DBSF PREFETCH (QUERY {D} LIMIT {{wider}}) LIMIT {{wide}}),"
@@ -367,6 +368,11 @@ BREAKS: dict[str, tuple[str, str, str]] = {
     "exact-scan": (ROUGH, "quantization = {rescore: true}", "exact = true"),
     "hnsw-ef-below-limit": (ONE, "LIMIT 10;", "PARAMS (hnsw_ef = 9) LIMIT 10;"),
     "idle-hnsw-ef": (ONE, "LIMIT 10;", "PARAMS (exact = true, hnsw_ef = 99) LIMIT 10;"),
+    "idle-acorn": (
+        "QUERY [1, 0, 0, 0] FROM docs USING dense WHERE lang = 'de' PARAMS (acorn = true) LIMIT 10;",
+        " WHERE lang = 'de'",
+        "",
+    ),
     "not-indexed-yet": (ONE, "FROM docs", "FROM fresh"),
     "rescored-alike": (UNKNOWN, "trails USING dense", "trails USING fast"),
     "mmr-in-stage": (

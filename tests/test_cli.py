@@ -470,7 +470,7 @@ def test_compile(run: Run, compiler: SimpleNamespace) -> None:
     assert err == "warning[unused-stage]: the stage is not used\n"
     _, out, _ = run(*argv, "--format", "jsonl")
     assert [json.loads(line) for line in out.splitlines()] == bodies
-    options = {"collection": "docs", "models": {"x": "m"}, "name": "<command>"}
+    options = {"collection": "docs", "models": {"x": "m"}, "rerank_model": None, "name": "<command>"}
     assert compiler.asked == [("ONE", {"a": 1}, options)] * 2
 
 

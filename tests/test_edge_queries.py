@@ -591,7 +591,7 @@ BAD_QUERIES: list[tuple[dict[str, Any], str, str]] = [
     ({"with_vector": ["nope"]}, "unknown-vector", "nope"),
     ({"with_payload": {"include": ["a"], "exclude": ["b"]}}, "invalid-request", "with_payload"),
     ({"with_payload": ["a["]}, "invalid-field", "a["),
-    ({"params": {"ef": 3}}, "unknown-option", "ef"),
+    ({"params": {"ef": 3}}, "unknown-option", "`params` of the query has no option `ef`"),
     ({"params": {"quantization": {"rescoring": True}}}, "unknown-option", "rescoring"),
     ({"shard_key": "a"}, "unsupported", "shard_key"),
     ({"params": {"consistency": "majority"}}, "unsupported", "consistency"),

@@ -354,6 +354,8 @@ TWO += " PREFETCH (a, b){rest};"
         ("QUERY RECOMMEND POSITIVE :ids FROM c USING x WHERE tag IN :tags LIMIT 5;", []),
         ("QUERY :v FROM IDENTIFIER(:c) USING IDENTIFIER(:u) LIMIT 5;", []),
         ("QUERY ? FROM c USING x WHERE a = ? LIMIT ?;", []),
+        ("QUERY :q FROM c USING x RERANK MODEL 'local/overlap' TOP 3 LIMIT 30;", []),
+        ("QUERY :q FROM c USING x WHERE a = :a AND a = :b LIMIT 3;", []),
         # These hold, whatever the values are.
         (TWO.format(a="", b=" LIMIT 100", rest=" LIMIT 10"), ["stage-without-limit"]),
         (TWO.format(a="", b=" LIMIT 100", rest=" LIMIT :n"), ["stage-without-limit"]),
@@ -409,6 +411,14 @@ def test_a_parameter_that_no_value_fits_is_missing() -> None:
     create = "CREATE COLLECTION c (d VECTOR(2, DOT));"
     found = lint(f"{create} QUERY [1, 2] FROM c USING IDENTIFIER(:which) LIMIT 5;").found
     assert [(one.code, one.severity) for one in found] == [("missing-parameter", "error")]
+
+
+def test_a_model_that_reranks_can_be_given(run: Run) -> None:
+    text = "QUERY [1] FROM c USING x RERANK 'a' TOP 3 LIMIT 30;"
+    assert run("-c", text, "--rerank-model", "local/overlap")[0] == 0
+    assert qql.lint(text, rerank_model="local/overlap") == []
+    assert "no-model" in {one.code for one in qql.check(text)}
+    assert "no-model" not in {one.code for one in qql.check(text, rerank_model="local/overlap")}
 
 
 # ------------------------------------------------------------------------------------ the library

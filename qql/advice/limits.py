@@ -26,6 +26,8 @@ MOST_REDUCTION = 50
 FEW_POINTS = 1000
 """Below this, whatever is scanned is scanned at once, and rules of thumb say nothing."""
 PAGES = 10
+DEEP = 10_000
+"""An OFFSET from which on a search is wide for its page."""
 _OVERLAP = "local/overlap"
 MANY_TEXTS = 1000
 """The most texts that the services which rerank take in one request (Cohere's advice, Voyage's limit)."""
@@ -323,22 +325,28 @@ def limit_beyond_collection(view: View) -> Iterator[Found]:
 
 @rule(
     "deep-offset",
-    "A large OFFSET behind prefetches",
-    "Every page runs all stages again, for candidates that OFFSET throws away.",
+    "A large OFFSET",
+    "Every page searches again, for candidates that OFFSET throws away.",
 )
 def deep_offset(view: View) -> Iterator[Found]:
-    """Paging by OFFSET through a query of several stages costs more with every page.
+    """Paging by OFFSET costs more with every page.
 
     The stages have to take LIMIT + OFFSET candidates, all of them are scored, and all but a page are
-    dropped. This rule speaks of an OFFSET beyond ten pages. One query with a larger LIMIT, cut into
-    pages by the caller, runs the stages once, and its pages do not shift between calls.
+    dropped. This rule speaks of an OFFSET beyond ten pages behind prefetches, and of one from 10,000 on in
+    a query of one stage. One query with a larger LIMIT, cut into pages by the caller, runs the stages once,
+    and its pages do not shift between calls.
     """
-    if view.plan is None or not view.plan.root.inputs:
+    if view.plan is None or view.is_grouped(view.plan.root):
         return
     root, offset = view.plan.root, view.plan.offset or 0
-    if offset <= limit_of(root) * PAGES or view.is_grouped(root):
+    if root.inputs:
+        deep = offset > limit_of(root) * PAGES
+        message = f"OFFSET {offset} drops {offset} of {view.kept(root)} hits that all stages have worked for"
+    else:
+        deep = searches(root) and offset >= DEEP
+        message = f"OFFSET {offset} has the search find {view.kept(root)} hits, and drops {offset} of them"
+    if not deep:
         return
-    message = f"OFFSET {offset} drops {offset} of {view.kept(root)} hits that all stages have worked for"
     hint = "ask once for more hits and cut them into pages, or SCROLL where the order does not matter"
     yield Found(view.span(root, "offset"), message, hint)
 

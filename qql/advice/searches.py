@@ -168,6 +168,53 @@ def idle_hnsw_ef(view: View) -> Iterator[Found]:
 
 
 @rule(
+    "idle-acorn",
+    "acorn where nothing is filtered",
+    "ACORN keeps the search of a graph going where a filter leaves few points.",
+)
+def idle_acorn(view: View) -> Iterator[Found]:
+    """`acorn = true` looks at the neighbours of neighbours in the HNSW graph, where a filter cuts it apart.
+
+    Without a WHERE, in the stage or in the query above it, there is nothing to bridge. A sparse vector has
+    no graph, and exact = true searches none.
+    """
+    for stage in view.stages:
+        acorn = stage.params.get("acorn")
+        if not acorn or not acorn.get("enable") or not searches(stage) or stage.origin is not None:
+            continue
+        if stage.params.get("exact") or view.kind(stage) == "sparse":
+            why = (
+                "exact = true searches no graph"
+                if stage.params.get("exact")
+                else "a sparse vector has no graph"
+            )
+        elif not _is_ever_filtered(view, stage):
+            why = "nothing is filtered"
+        else:
+            continue
+        yield Found(view.option_span(stage, "acorn"), f"acorn has no effect: {why}", "leave it out")
+
+
+def _is_ever_filtered(view: View, stage: Stage) -> bool:
+    """Whether a stage has a filter at any of its uses; the points that a query names are one, too."""
+    todo, seen = [stage], {id(stage)}
+    while todo:
+        one = todo.pop()
+        named = one.target is not None and any(
+            isinstance(part, nodes.Point) for part in inputs_of(one.target)
+        )
+        if one.where is not None or named or view.is_grouped(one):
+            return True
+        for use in view.site(one).uses:
+            if use.given.where is not None:
+                return True
+            if id(use.parent) not in seen:
+                seen.add(id(use.parent))
+                todo.append(use.parent)
+    return False
+
+
+@rule(
     "not-indexed-yet",
     "A large collection has no vector index",
     "Until its vectors are indexed, every search compares every point.",

@@ -213,12 +213,19 @@ def one_of(enum: type[T]) -> Reader[T]:
     return reader
 
 
+def _set_to(where: str, value: Json) -> str:
+    """``rrf.k = 3``, or `` `params.exact = true` of the query``."""
+    if found := _KEY_OF.match(where):
+        return f"`{found[1]} = {_excerpt(value)}` of {where[found.end() :]}"
+    return f"{where} = {_excerpt(value)}"
+
+
 def only(*allowed: object, hint: str) -> Reader[Json]:
     """A reader for what the embedded engine has just one setting of; everything else is refused by name."""
 
     def reader(value: Json, where: str) -> Json:
         if value not in allowed:
-            raise unsupported(f"{where} = {_excerpt(value)}", hint)
+            raise unsupported(_set_to(where, value), hint)
         return value
 
     return reader

@@ -76,7 +76,8 @@ CLAUSES: tuple[Entry, ...] = (
     _clause_entry(
         "DEFAULTS",
         "defaults",
-        "Values for the fields of a formula that a point lacks.",
+        "Values for the fields of a formula that a point lacks. Without one, a single candidate that lacks "
+        "the field fails the query; a text or a list in its place does so in any case.",
         f"QUERY FORMULA $score + stars DEFAULTS (stars = 3) FROM shops {NEAR_STAGE} {ONLY_NAMES} LIMIT 2;",
         see=("FORMULA",),
     ),
@@ -84,9 +85,10 @@ CLAUSES: tuple[Entry, ...] = (
         "RERANK",
         "rerank",
         "Puts the hits in the order of a cross-encoder, which reads their text: that of the field, or of "
-        "the first field that usually has it. LIMIT is the number of candidates, TOP that of the hits. The "
-        "session does it, so SCORE THRESHOLD is about the search. Models: local/overlap (shared words, no "
-        "files), cohere/…, jina/…, voyage/…, tei/… and addresses; any other name is fastembed's.",
+        "the first field that usually has it; WITH PAYLOAD need not have that field. LIMIT is the number of "
+        "candidates, TOP that of the hits. The session does it, so SCORE THRESHOLD is about the search. "
+        "Models: local/overlap (shared words, no files), cohere/…, jina/…, voyage/…, tei/… and addresses; "
+        "any other name is fastembed's.",
         "QUERY 'urgent care' FROM docs USING dense RERANK MODEL 'local/overlap' ON text TOP 2 LIMIT 4;",
         see=("CROSS RERANK", "RERANK target"),
         words=("TOP",),
@@ -215,7 +217,7 @@ CLAUSES: tuple[Entry, ...] = (
         "ORDER BY",
         "order_by",
         "SCROLL goes by a field, which requires an index of numbers or dates. Points without a value in it "
-        "are absent; a warning says how many.",
+        "are absent; a warning says how many. Without ORDER BY, points come in the order of their ids.",
         "SCROLL FROM docs ORDER BY year ASC LIMIT 1;",
         see=("ORDER BY target",),
     ),
