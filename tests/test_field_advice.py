@@ -93,6 +93,8 @@ def test_a_field_that_no_point_has_is_said_behind_an_answer_without_hits(
         ("COUNT FROM c WHERE ok = 'true'", "write true without quotes"),
         ("COUNT FROM c WHERE title = 3", "write '3', in quotes"),
         ("COUNT FROM c WHERE author = 'x'", "its own fields: author.name"),
+        ("QUERY [1, 0] FROM c USING a GROUP BY author", "its own fields: author.name"),
+        ("QUERY [1, 0] FROM c USING a GROUP BY ok", "GROUP BY a field that holds texts or integers"),
         ("COUNT FROM c WHERE day > 3", "day >= '2024-05-01'"),
         ("COUNT FROM c WHERE year > '2024-05-01'", "it may hold seconds since 1970"),
     ],

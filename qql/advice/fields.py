@@ -99,7 +99,8 @@ def field_type(view: View) -> Iterator[Found]:
 
     What a field holds is known by its payload index, and by the points that `qql lint`, EXPLAIN, WHY and
     answers without hits look at. It is said where neither fits the condition. CREATE INDEX of a type that
-    fits none of the values makes an index that holds nothing.
+    fits none of the values makes an index that holds nothing, and GROUP BY makes groups of texts and of
+    integers only.
     """
     for path, condition, span in field_tests(view):
         seen, index = _seen(view, path), type_of_index(view, path)
@@ -113,6 +114,8 @@ def field_type(view: View) -> Iterator[Found]:
             message = f"`{path}` has an index of type {index}, and {misfit.says()}"
         inner = _fields_below(view, path) if held == {"object"} else ""
         yield Found(span_here(view, span), message, inner or misfit.hint(as_name(path)))
+    if view.plan is not None and view.plan.group is not None:
+        yield from _no_groups(view, view.plan.group.name)
     if isinstance(view.statement, nodes.CreateIndex):
         yield from _index_of_nothing(view, view.statement)
 
@@ -121,6 +124,17 @@ def _fields_below(view: View, path: str) -> str:
     fields = view.facts.fields
     names = [name for name in fields.seen if name.startswith((f"{path}.", f"{path}[]."))] if fields else []
     return f"its own fields: {', '.join(map(as_name, names[:_MOST_NAMED]))}" if names else ""
+
+
+def _no_groups(view: View, name: nodes.Name) -> Iterator[Found]:
+    """GROUP BY a field none of whose values makes a group."""
+    seen = _seen(view, str(name.text))
+    held = held_kinds(seen)
+    if seen is None or not held or held & {"text", "date", "uuid", "integer"}:
+        return
+    message = f"`{name.text}` holds {told_kinds(held)}{_in_points(seen)}, and groups are of texts or integers"
+    hint = _fields_below(view, str(name.text)) or "GROUP BY a field that holds texts or integers"
+    yield Found(name.span, message, hint)
 
 
 def _index_of_nothing(view: View, statement: nodes.CreateIndex) -> Iterator[Found]:
