@@ -148,6 +148,19 @@ def test_of_a_large_collection_the_points_looked_at_are_counted() -> None:
         assert found.message == "none of the 200 points looked at has a field `yaer`"
 
 
+def test_no_index_is_advised_on_a_field_that_no_point_has() -> None:
+    rows = [{"id": n, "vector": {"a": [1, 0]}, "year": n} for n in range(1200)]
+    with qql.connect() as db:
+        db.run(MADE)
+        db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
+        db.run("CREATE INDEX ON c FOR title")  # so the session looks at the collection again
+        found = db.execute("COUNT FROM c WHERE yaer = 3 AND year = -1").warnings
+        assert [(one.code, one.column) for one in found] == [
+            ("filter-without-index", 33),
+            ("unknown-field", 20),
+        ]
+
+
 def test_an_index_makes_a_field_that_no_point_has_known() -> None:
     with qql.connect() as db:
         db.run(MADE + "UPSERT INTO c VALUES {id: 1, a: [1, 0], side: 1};")

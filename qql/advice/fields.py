@@ -102,6 +102,8 @@ def field_type(view: View) -> Iterator[Found]:
     fits none of the values makes an index that holds nothing, and GROUP BY makes groups of texts and of
     integers only.
     """
+    if view.facts.fields is None and not view.facts.indexes:
+        return
     for path, condition, span in field_tests(view):
         seen, index = _seen(view, path), type_of_index(view, path)
         misfit = misfit_of(condition, seen, index)
@@ -166,6 +168,8 @@ def whole_number_match(view: View) -> Iterator[Found]:
     index: that holds whole numbers however they were written. `n = 1.0` is sent as a range, which
     compares the numbers, with any index and without. The local mode of qdrant-client has no indexes.
     """
+    if view.facts.fields is None:  # as with every answer that has hits
+        return
     for path, condition, span in field_tests(view):
         seen = _seen(view, path)
         if seen is None or type_of_index(view, path) == "integer":
@@ -201,6 +205,8 @@ def fractions_not_indexed(view: View) -> Iterator[Found]:
     """An integer index holds whole numbers, 1.0 among them. A range that it answers leaves out every point
     whose value has a fraction, though it lies in the range. A float index holds all numbers.
     """
+    if view.facts.fields is None:
+        return
     if isinstance(view.statement, nodes.CreateIndex) and view.statement.type is not None:
         kind, path = view.statement.type, str(view.statement.name.text)
         seen = _seen(view, path)
