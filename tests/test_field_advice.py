@@ -93,6 +93,8 @@ def test_a_field_that_no_point_has_is_said_behind_an_answer_without_hits(
         ("COUNT FROM c WHERE ok = 'true'", "write true without quotes"),
         ("COUNT FROM c WHERE title = 3", "write '3', in quotes"),
         ("COUNT FROM c WHERE author = 'x'", "its own fields: author.name"),
+        ("QUERY [1, 0] FROM c USING a GROUP BY author", "its own fields: author.name"),
+        ("QUERY [1, 0] FROM c USING a GROUP BY ok", "GROUP BY a field that holds texts or integers"),
         ("COUNT FROM c WHERE day > 3", "day >= '2024-05-01'"),
         ("COUNT FROM c WHERE year > '2024-05-01'", "it may hold seconds since 1970"),
     ],
@@ -144,6 +146,19 @@ def test_of_a_large_collection_the_points_looked_at_are_counted() -> None:
         db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
         (found,) = db.execute("COUNT FROM c WHERE yaer = 3").warnings
         assert found.message == "none of the 200 points looked at has a field `yaer`"
+
+
+def test_no_index_is_advised_on_a_field_that_no_point_has() -> None:
+    rows = [{"id": n, "vector": {"a": [1, 0]}, "year": n} for n in range(1200)]
+    with qql.connect() as db:
+        db.run(MADE)
+        db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
+        db.run("CREATE INDEX ON c FOR title")  # so the session looks at the collection again
+        found = db.execute("COUNT FROM c WHERE yaer = 3 AND year = -1").warnings
+        assert [(one.code, one.column) for one in found] == [
+            ("filter-without-index", 33),
+            ("unknown-field", 20),
+        ]
 
 
 def test_an_index_makes_a_field_that_no_point_has_known() -> None:

@@ -21,8 +21,14 @@ class NamedField(NamedTuple):
     may_lack: bool = False
 
 
-def field_tests(view: View) -> Iterator[tuple[str, nodes.Condition, Span]]:
+def field_tests(view: View) -> list[tuple[str, nodes.Condition, Span]]:
     """Every test of a field in a statement: its path, the condition, the place of the name."""
+    if view.tests is None:
+        view.tests = list(_field_tests(view))
+    return view.tests
+
+
+def _field_tests(view: View) -> Iterator[tuple[str, nodes.Condition, Span]]:
     for condition in _conditions(view):
         for path, one in tested_fields(condition):
             name = getattr(one, "name", None)

@@ -99,8 +99,11 @@ def field_type(view: View) -> Iterator[Found]:
 
     What a field holds is known by its payload index, and by the points that `qql lint`, EXPLAIN, WHY and
     answers without hits look at. It is said where neither fits the condition. CREATE INDEX of a type that
-    fits none of the values makes an index that holds nothing.
+    fits none of the values makes an index that holds nothing, and GROUP BY makes groups of texts and of
+    integers only.
     """
+    if view.facts.fields is None and not view.facts.indexes:
+        return
     for path, condition, span in field_tests(view):
         seen, index = _seen(view, path), type_of_index(view, path)
         misfit = misfit_of(condition, seen, index)
@@ -113,6 +116,8 @@ def field_type(view: View) -> Iterator[Found]:
             message = f"`{path}` has an index of type {index}, and {misfit.says()}"
         inner = _fields_below(view, path) if held == {"object"} else ""
         yield Found(span_here(view, span), message, inner or misfit.hint(as_name(path)))
+    if view.plan is not None and view.plan.group is not None:
+        yield from _no_groups(view, view.plan.group.name)
     if isinstance(view.statement, nodes.CreateIndex):
         yield from _index_of_nothing(view, view.statement)
 
@@ -121,6 +126,17 @@ def _fields_below(view: View, path: str) -> str:
     fields = view.facts.fields
     names = [name for name in fields.seen if name.startswith((f"{path}.", f"{path}[]."))] if fields else []
     return f"its own fields: {', '.join(map(as_name, names[:_MOST_NAMED]))}" if names else ""
+
+
+def _no_groups(view: View, name: nodes.Name) -> Iterator[Found]:
+    """GROUP BY a field none of whose values makes a group."""
+    seen = _seen(view, str(name.text))
+    held = held_kinds(seen)
+    if seen is None or not held or held & {"text", "date", "uuid", "integer"}:
+        return
+    message = f"`{name.text}` holds {told_kinds(held)}{_in_points(seen)}, and groups are of texts or integers"
+    hint = _fields_below(view, str(name.text)) or "GROUP BY a field that holds texts or integers"
+    yield Found(name.span, message, hint)
 
 
 def _index_of_nothing(view: View, statement: nodes.CreateIndex) -> Iterator[Found]:
@@ -152,6 +168,8 @@ def whole_number_match(view: View) -> Iterator[Found]:
     index: that holds whole numbers however they were written. `n = 1.0` is sent as a range, which
     compares the numbers, with any index and without. The local mode of qdrant-client has no indexes.
     """
+    if view.facts.fields is None:  # as with every answer that has hits
+        return
     for path, condition, span in field_tests(view):
         seen = _seen(view, path)
         if seen is None or type_of_index(view, path) == "integer":
@@ -187,6 +205,8 @@ def fractions_not_indexed(view: View) -> Iterator[Found]:
     """An integer index holds whole numbers, 1.0 among them. A range that it answers leaves out every point
     whose value has a fraction, though it lies in the range. A float index holds all numbers.
     """
+    if view.facts.fields is None:
+        return
     if isinstance(view.statement, nodes.CreateIndex) and view.statement.type is not None:
         kind, path = view.statement.type, str(view.statement.name.text)
         seen = _seen(view, path)

@@ -64,6 +64,8 @@ class View:
     facts: CollectionFacts
     plan: QueryPlan | None = None
     sites: dict[int, Site] = field(default_factory=dict)
+    tests: list[tuple[str, nodes.Condition, Span]] | None = None
+    """Its tests of fields, once a rule has asked for them."""
 
     @property
     def stages(self) -> Sequence[Stage]:

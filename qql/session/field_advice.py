@@ -50,7 +50,19 @@ class FieldAdvice:
         self._take_notes()  # nobody asked for that request
         return found
 
-    def behind(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
+    def added(
+        self, advice: tuple[Diagnostic, ...], compiled: Compiled, result: Result
+    ) -> tuple[Diagnostic, ...]:
+        """The advice on a statement, and behind it what is said of its fields where it has found nothing.
+
+        An index on a field that no point has is not advised then.
+        """
+        said = self._said_behind(compiled, result)
+        unknown = {one.span.start for one in said if one.code == "unknown-field" and one.span}
+        kept = tuple(one for one in advice if one.span is None or one.span.start not in unknown)
+        return kept + said
+
+    def _said_behind(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
         """What may be wrong with the fields that a statement names which has found nothing.
 
         Points are fetched only where there is something to say that was not said before: a loop of COUNT and

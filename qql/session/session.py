@@ -235,16 +235,16 @@ class Session:
         notes = tuple(
             Diagnostic("engine-note", note, severity="warning") for note in self.backend.take_notes()
         )
+        seconds = time.perf_counter() - started
+        advice = self._new_advice(compiled)
+        if self.advice:
+            advice = self._field_advice.added(advice, compiled, result)
         return replace(
             result,
             statement=compiled.text,
             requests=compiled.requests,
-            seconds=time.perf_counter() - started,
-            warnings=compiled.warnings
-            + result.warnings
-            + notes
-            + self._new_advice(compiled)
-            + (self._field_advice.behind(compiled, result) if self.advice else ()),
+            seconds=seconds,
+            warnings=compiled.warnings + result.warnings + notes + advice,
         )
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
