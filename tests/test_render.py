@@ -497,7 +497,7 @@ def test_progress_in_a_file_is_a_line_for_each_tenth() -> None:
 def test_progress_on_a_terminal_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    bar = ProgressBar(terminal)
+    bar = ProgressBar(terminal, delay=0)
     bar("copy [red]", 5, 10)
     bar("copy [red]", 10, 10)
     bar("unknown", 3, None)

@@ -369,7 +369,8 @@ class Session:
         return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
 
     def _introspection(self, compiled: Compiled) -> Introspection:
-        return Introspection(compiled, self._embedded(compiled.requests[0]), self.backend, self.rerankers)
+        request = self._embedded(compiled.requests[0])
+        return Introspection(compiled, request, self.backend, self.rerankers, self.on_progress)
 
     def _list_stages(self) -> Result:
         ctes = self.context.stages.values()
