@@ -1,24 +1,24 @@
-"""How far a long statement is: a live bar on a terminal, a few lines elsewhere."""
+"""How far a long statement is: a live line on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from qql.cli.render.terminal import sanitize
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+from qql.cli.render.terminal import can_encode, paint, sanitize
+from qql.cli.render.wrapping import shortened, text_width
 
 __all__ = ["ProgressBar", "progress_text"]
 
 _DELAY = 0.4  # seconds that work goes on unseen: what is done by then needs no bar
 _SETTLED = 1.0  # seconds of work after which its rate says something
 _LONGEST_TITLE = 32  # characters
-_BAR_FROM = 70  # cells of a terminal that has room for a bar beside the words
+_BAR = 12  # cells
+_FRAME = 0.1  # seconds between two drawings
 _SECONDS = "s"
 
 
@@ -61,13 +61,13 @@ class _Task:
 
     began: float
     start: int
-    place: TaskID | None = None
 
 
 class ProgressBar:
-    """A `Progress` that draws on a file: a live bar on a terminal, a line for each tenth elsewhere.
+    """A `Progress` that draws on a file: a line that changes on a terminal, a line for each tenth elsewhere.
 
-    The bar comes after ``delay`` seconds. ``clock`` gives seconds.
+    The line comes after ``delay`` seconds, and ``clock`` gives them. It is drawn where progress is told, and
+    by no thread: whatever ends the work, the cursor stands where it should.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class ProgressBar:
         self._color = color
         self._delay = delay
         self._clock = clock
-        self._bar: Bar | None = None
         self._tasks: dict[str, _Task] = {}
         self._first: float | None = None
+        self._drawn: tuple[str, float] | None = None
         self._last_step: tuple[str, int] | None = None
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
@@ -94,48 +94,40 @@ class ProgressBar:
         unit, share = str(getattr(what, "unit", "")), getattr(what, "share", None)
         what = sanitize(str(what))
         task = self._tasks.setdefault(what, _Task(now, done))
+        part = done / total if total else share
         text = progress_text(done, total, unit, share, now - task.began, task.start)
         if self._file.isatty():
-            if now - self._first >= self._delay:
-                self._draw(what, task, text, done / total if total else share)
+            if now - self._first >= self._delay and self._is_due(what, now, part):
+                self._drawn = what, now
+                self._write(f"\r\x1b[2K{self._line(what, text, part)}")
             return
-        step = (what, done * 10 // total if total else int((share or 0) * 10))
+        step = (what, int((part or 0) * 10))
         if self._last_step != step:
             self._last_step = step
-            self._file.write(f"{what}: {text}\n")
+            self._write(f"{what}: {text}\n")
+
+    def _is_due(self, what: str, now: float, part: float | None) -> bool:
+        """Whether the line is to be drawn anew: not more often than the eye can see."""
+        return self._drawn is None or self._drawn[0] != what or part == 1 or now - self._drawn[1] >= _FRAME
+
+    def _line(self, what: str, text: str, part: float | None) -> str:
+        """What stands on the terminal, narrower than it is: no line may wrap."""
+        width = shutil.get_terminal_size().columns - 1
+        title = shortened(what, min(_LONGEST_TITLE, width - len(text) - 1))
+        done, rest = ("━", "─") if can_encode(self._file, "━─") else ("#", "-")
+        filled = round((part or 0) * _BAR)
+        drawn = done * filled + paint(rest * (_BAR - filled), "faint", self._color)
+        if part is not None and text_width(title) + len(text) + _BAR + 2 <= width:
+            return f"{title} {drawn} {text}"
+        return shortened(f"{title} {text}", width)
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody is to lose what is being done for want of a screen
+            self._file.write(text)
             self._file.flush()
 
-    def _draw(self, what: str, task: _Task, text: str, part: float | None) -> None:
-        if self._bar is None:
-            self._bar = self._new_bar()
-            self._bar.start()
-        if task.place is None:
-            for other in self._bar.task_ids:  # what is done leaves its place
-                self._bar.update(other, visible=False)
-            title = what if len(what) <= _LONGEST_TITLE else f"{what[: _LONGEST_TITLE - 1]}…"
-            task.place = self._bar.add_task(title, total=None, text="")
-        self._bar.update(task.place, completed=part or 0, total=None if part is None else 1, text=text)
-
-    def _new_bar(self) -> Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
-        from rich.table import Column
-
-        console = Console(file=self._file, no_color=not self._color)
-        columns: list[ProgressColumn] = [
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            TextColumn(
-                "{task.fields[text]}",
-                markup=False,
-                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-            ),
-        ]
-        if console.width >= _BAR_FROM:
-            columns.insert(1, BarColumn(bar_width=12))
-        return Progress(*columns, console=console, transient=True, expand=True)
-
     def clear(self) -> None:
-        """Take the bar off the screen; the next call starts another."""
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar, self._tasks, self._last_step, self._first = None, {}, None, None
+        """Take the line off the screen; the next call starts another."""
+        if self._drawn is not None:
+            self._write("\r\x1b[2K")
+        self._tasks, self._drawn, self._last_step, self._first = {}, None, None, None
