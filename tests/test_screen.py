@@ -155,6 +155,22 @@ def test_what_all_hits_share_is_said_once(db: Session, monkeypatch: pytest.Monke
     assert table.count("An article about the") == 2
 
 
+def test_the_field_of_the_groups_is_no_second_column(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = screen(db, STATEMENTS["groups"], monkeypatch, 120)
+    assert "title = group" in text
+    assert text.count("An article about the harbour") == 1
+
+
+def test_scores_of_a_batch_are_as_short_as_those_of_hits(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = db.run("QUERY 'pain' FROM docs USING words LIMIT 1")[0].hits[0].score
+    assert len(str(score)) > 12, "the engine gives it in 64 bits"
+    text = screen(db, STATEMENTS["batch"], monkeypatch)
+    assert str(score) not in text
+    assert str(score)[:8] in text
+
+
 def test_what_fits_is_shown_as_it_is() -> None:
     found = Result("hits", hits=[Hit(n, 0.5, {"kind": "a", "none": None}) for n in (1, 2)])
     assert shown(found, 80).splitlines()[3:5] == [

@@ -139,6 +139,7 @@ def _total(columns: Sequence[Column]) -> int:
 def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], list[str]]:
     """The columns that tell rows apart, and what is said of the others."""
     kept, same, empty = [], [], []
+    groups = next((column.texts for column in columns if column.name == "group"), None)
     for at, column in enumerate(columns):
         if column.leads or at == 0:
             kept.append(column)
@@ -146,6 +147,8 @@ def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], l
             empty.append(column.header)
         elif len(column.cells) > 1 and len(set(column.texts)) == 1:
             same.append(f"{column.header} = {shortened(column.cells[0], width - 30)}")
+        elif column.texts == groups:
+            same.append(f"{column.header} = group")
         else:
             kept.append(column)
     notes = [f"in all rows: {', '.join(same)}"] if same else []
