@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qql.backends.base import Progress, Work
 from qql.cli.commands.judgements import absent_documents, load_qrels, measures_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
@@ -40,6 +39,7 @@ from qql.evaluation.speed import percentile
 from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
+    from qql.backends.base import Progress
     from qql.session.session import Session
 
 __all__ = ["tune"]
@@ -249,9 +249,9 @@ class _Experiment:
     def run_all(self, variants: Sequence[Variant], current: Variant | None) -> Iterator[Trial]:
         self.run_one(variants[0], current=False)  # the first run pays for what is loaded then
         for at, variant in enumerate(variants):
-            self.progress(Work("settings", "settings"), at, len(variants))
+            self.progress("settings", at, len(variants))
             yield self.run_one(variant, current=variant is current)
-        self.progress(Work("settings", "settings"), len(variants), len(variants))
+        self.progress("settings", len(variants), len(variants))
 
     def run_one(self, variant: Variant, *, current: bool) -> Trial:
         run: dict[str, list[str]] = {}
