@@ -351,3 +351,26 @@ def test_explain_analyze_calls_points_by_their_titles(db: Session) -> None:
     moves = re.sub(r"\s+", " ", text.partition("ranks before and after:")[2])
     assert "An article about the emergency room: " in moves
     assert UUIDS[0] not in moves
+
+
+@pytest.mark.parametrize("columns", ["60", "", "many", "0"])
+def test_a_pipe_is_as_wide_as_columns_says_and_a_file_has_no_end(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    found = Result("hits", hits=[Hit(UUIDS[0], 0.5, {"text": LOREM * 9}), Hit(UUIDS[1], 0.5, {"text": "x"})])
+    pipe, file = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stdout", pipe)
+    for to in (pipe, file):
+        Renderer(to).show(found)
+    assert LOREM * 9 in file.getvalue()
+    assert UUIDS[0] in pipe.getvalue()
+    assert widest(pipe.getvalue()) == (60 if columns == "60" else widest(file.getvalue()))
+
+
+def test_a_terminal_of_ascii_gets_no_other_characters() -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii")
+    rows = [Hit(key, 0.5, {f"key{n}": f"{key} {LOREM}" for n in range(9)}) for key in UUIDS]
+    Renderer(file, width=70).show(Result("hits", hits=rows))
+    assert "... 5 more fields: " in raw.getvalue().decode("ascii")
