@@ -11,6 +11,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
+from qql.backends.base import Work
 from qql.cli.render import (
     FORMATS,
     ProgressBar,
@@ -21,6 +22,7 @@ from qql.cli.render import (
     sanitize,
     wants_color,
 )
+from qql.cli.render.progress import progress_text
 from qql.errors import Diagnostic, QQLExecutionError, QQLSyntaxError, Source, Span
 from qql.result import Hit, Result
 
@@ -495,15 +497,57 @@ def test_progress_in_a_file_is_a_line_for_each_tenth() -> None:
 
 
 def test_progress_on_a_terminal_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
     terminal = Terminal()
-    bar = ProgressBar(terminal)
+    bar = ProgressBar(terminal, delay=0)
     bar("copy [red]", 5, 10)
     bar("copy [red]", 10, 10)
     bar("unknown", 3, None)
     bar.clear()
     bar.clear()
     text = terminal.getvalue()
-    assert "copy [red]" in text
-    assert "10 of 10" in text
-    assert text.endswith("\x1b[2K")  # the last thing is an erased line
+    assert "copy [red] ━━━━━━━━━━━━ 10 of 10" in text
+    assert "\n" not in text
+    assert text.endswith("unknown 3\r\x1b[2K")  # the last thing is an erased line
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_a_line_of_progress_never_wraps(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    terminal, now = Terminal(), iter(range(100))
+    bar = ProgressBar(terminal, delay=0, clock=lambda: float(next(now)))
+    for done in range(0, 50_000, 5_000):
+        bar(Work("copying 日本語" + "long" * 30, "rows"), done, 50_000)
+    lines = [line for line in terminal.getvalue().split("\r\x1b[2K") if line]
+    assert len(lines) == 10
+    assert all(cell_len(line) < width for line in lines)
+    assert width < 80 or "45,000 of 50,000 rows · 5,000 rows/s · 1 s left" in lines[-1]
+
+
+def test_what_is_done_at_once_shows_no_progress() -> None:
+    terminal = Terminal()
+    bar = ProgressBar(terminal, clock=lambda: 1.0)
+    bar("quick", 1, 1)
+    bar.clear()
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "share", "seconds", "text"),
+    [
+        (12_000, 50_000, "rows", None, 4.0, "12,000 of 50,000 rows · 3,000 rows/s · 13 s left"),
+        (12_000, 50_000, "rows", None, 0.5, "12,000 of 50,000 rows"),
+        (50_000, 50_000, "rows", None, 10.0, "50,000 of 50,000 rows · 5,000 rows/s"),
+        (900, None, "rows", 0.25, 3.0, "900 rows · 25% · 300 rows/s · 9 s left"),
+        (900, None, "rows", None, 3.0, "900 rows · 300 rows/s"),
+        (9, None, "s", None, 9.0, "9 s"),
+        (12, 30, "s", None, 12.0, "12 of 30 s · 18 s left"),
+        (3, 100, "settings", None, 60.0, "3 of 100 settings · 0.1 settings/s · 32 min left"),
+        (1, 1000, "queries", None, 60.0, "1 of 1,000 queries · 0.0 queries/s · 16 h 39 min left"),
+        (0, 0, "rows", None, 5.0, "0 of 0 rows"),
+    ],
+)
+def test_progress_says_unit_rate_and_time_left(
+    done: int, total: int | None, unit: str, share: float | None, seconds: float, text: str
+) -> None:
+    assert progress_text(done, total, unit, share, seconds) == text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from qql.analysis.ablation import ablation, ablations, without_input
 from qql.analysis.engine import Call, Engine, Took
@@ -29,6 +30,9 @@ from qql.rest.types import Body
 
 __all__ = ["analyse"]
 
+Tell = Callable[[int, int], None]
+"""Called with how many runs are done, and how many there will be."""
+
 
 def analyse(
     plan: QueryPlan,
@@ -38,18 +42,21 @@ def analyse(
     runs: int = 1,
     ablate: bool = False,
     took: Took = lambda: None,
+    progress: Tell = lambda done, total: None,
 ) -> Analysis:
     """Run a query and its stages, and look at what each did.
 
     ``request`` is the plan's with its texts embedded. The query and its distinct stages are sent in one batch
     (GROUP BY: its query beside it), without payload; then each is sent ``runs`` times by itself, for the
     times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account.
+    ``progress`` gets the runs done, and all of them.
     Raises what ``call`` raises.
     """
     stages = stage_requests(plan, request)
     if not stages:
         hits = tuple(Candidate(point["id"], 0.0) for point in call(request))
-        return Analysis(plan, request, (), hits, timing=_measure_time(request, call, runs, took))
+        timing = _measure_time(request, call, runs, took, progress)
+        return Analysis(plan, request, (), hits, timing=timing)
     engine = Engine(plan, request, call)
     lists, hits = _run_stages(engine, stages)
     checks = StageChecks(engine, stages, lists)
@@ -57,6 +64,7 @@ def analyse(
     reports = []
     for at, run in enumerate(stages):
         single = request if at == 0 else engine.query_request(run.body)
+        tell = partial(_tell_run, progress, at * runs, len(stages) * runs)
         reports.append(
             StageReport(
                 run,
@@ -64,7 +72,7 @@ def analyse(
                 reached_hits(checks.lists[at], hits, offset),
                 _found_alone(at, checks),
                 _overlaps_of(at, checks),
-                _measure_time(single, call, runs, took),
+                _measure_time(single, call, runs, took, tell),
                 checks.verdict(at),
                 checks.rescored(at),
                 checks.cut_tie(at),
@@ -91,18 +99,24 @@ def _group_hits(answer: Body, offset: int) -> tuple[Candidate, ...]:
     return tuple(Candidate.of(hit) for group in answer["groups"][offset:] for hit in group["hits"])
 
 
-def _measure_time(request: Request, call: Call, runs: int, took: Took) -> Timing | None:
+def _tell_run(progress: Tell, before: int, total: int, done: int, _: int) -> None:
+    """The progress of one stage as that of all: ``before`` is what those before it took."""
+    progress(before + done, total)
+
+
+def _measure_time(request: Request, call: Call, runs: int, took: Took, progress: Tell) -> Timing | None:
     """One request, sent ``runs`` times."""
     if runs < 1:
         return None
     times, server = [], []
-    for _ in range(runs):
+    for done in range(1, runs + 1):
         started = time.perf_counter()
         call(request)
         times.append((time.perf_counter() - started) * 1000)
         by_engine = took()
         if by_engine is not None:
             server.append(by_engine * 1000)
+        progress(done, runs)
     return Timing.of(times, server)
 
 

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, Self
 
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-__all__ = ["Backend", "Progress", "absence_of"]
+__all__ = ["Backend", "Progress", "Work", "absence_of"]
+
+
+class Work(str):
+    """What is being done, in words, for `Progress`.
+
+    ``unit`` is what its figures count (``rows``; ``s`` are seconds). Where the whole is not known, ``share``
+    is how much of it is done, from 0 to 1.
+    """
+
+    unit: str
+    share: float | None
+
+    def __new__(cls, what: str, unit: str = "", share: float | None = None) -> Self:
+        """The words, with what their figures mean."""
+        work = super().__new__(cls, what)
+        work.unit, work.share = unit, share
+        return work
+
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, how much is done, and how much there is (None: not known)."""
+"""Called with what is being done (mostly a `Work`), how much is done, and how much there is (None: unknown).
+"""
 
 
 def absence_of(backend: object) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qql import nodes
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.compiler.copy_mapping import (
     DELIMITED,
     Beside,
@@ -65,6 +65,7 @@ class RowLoad:
         self.schema = schema.with_models(context.models) if schema else None
         self.written = 0
         self.skipped = 0
+        self._rows: int | None = None  # of the file; known once all of it was checked
         self._context = context
         self._embed = embed
         self._call = call
@@ -111,10 +112,13 @@ class RowLoad:
                 message = f"{self.path} can be read only once, so its rows cannot be checked first"
                 hint = "ON ERROR SKIP loads it while it is read; or put the rows into a file"
                 fail("not-a-file", message, self.statement.path.span, hint, error=QQLExecutionError)
-            for number, _ in enumerate(self._points(reader)):
-                if number % 512 == 0:
-                    self._report("checking", reader.bytes_read, reader.total)
-            self._report("checking", reader.total, reader.total)
+            rows = 0
+            self._report("checking", reader, 0)
+            for rows, _ in enumerate(self._points(reader), 1):
+                if rows % 512 == 0:
+                    self._report("checking", reader, rows)
+            self._report("checking", reader, rows, ended=True)
+            self._rows = rows
         self._made = CopiedPoints(self.statement, self.collection, self.schema)
 
     def _find_columns(self) -> None:
@@ -170,11 +174,12 @@ class RowLoad:
         """Reads the file and writes its good rows."""
         try:
             with self._open() as reader:
+                self._report("copying", reader, 0)
                 for batch in batches(self._points(reader), self.batch_size):
                     request = self._embed(self._request([point for _, point in batch]))
                     self._write(request, [line for line, _ in batch])
-                    self._report("copying", reader.bytes_read, reader.total)
-                self._report("copying", reader.total or reader.bytes_read, reader.total)
+                    self._report("copying", reader, self.written)
+                self._report("copying", reader, self.written, ended=True)
         except QQLError as exc:
             if not self.written:
                 raise
@@ -218,9 +223,14 @@ class RowLoad:
 
     # -- progress and warnings
 
-    def _report(self, what: str, done: int, total: int | None) -> None:
-        if self._progress is not None:
-            self._progress(f"{what} {Path(self.path).name}", done, total)
+    def _report(self, what: str, reader: RowReader, rows: int, *, ended: bool = False) -> None:
+        """Tells the rows of how many; where that is not known yet, how much of the file was read."""
+        if self._progress is None:
+            return
+        share = None
+        if self._rows is None and reader.total is not None:
+            share = 1.0 if ended or not reader.total else min(reader.bytes_read / reader.total, 1.0)
+        self._progress(Work(f"{what} {Path(self.path).name}", "rows", share), rows, self._rows)
 
     @property
     def _unit(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
 from qql.compiler.row_keys import needs_block
@@ -110,7 +110,7 @@ def _write_script(
             _write_points(file, name, points, vectors, shard)
             done.points += len(points)
             if progress is not None:
-                progress(f"dumping {collection}", done.points, info.get("points_count"))
+                progress(Work(f"dumping {collection}", "points"), done.points, info.get("points_count"))
 
 
 def _identifier(text: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
 from qql import nodes
 from qql.analysis.explain import advice_lines
-from qql.backends.base import Backend
+from qql.backends.base import Backend, Progress, Work
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query
 from qql.compiler.empty_lists import said_in_reads
@@ -50,6 +51,11 @@ class Introspection:
     backend: Backend
     rerankers: Rerankers
     context: Context
+    progress: Progress | None = None
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(Work(what, "runs"), done, total)
 
     @property
     def plan(self) -> QueryPlan:
@@ -62,7 +68,8 @@ class Introspection:
         from qql.analysis import analyse
 
         call, took = self.backend.call, lambda: self.backend.took
-        found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took)
+        tell = partial(self._tell, "timing stages")
+        found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took, progress=tell)
         return found if self.plan.second is None else found.reranked(self.rerank_report(runs))
 
     def rerank_report(self, runs: int) -> SecondStageReport:
@@ -72,10 +79,11 @@ class Introspection:
         second = self.plan.second
         assert second is not None
         candidates, times = self.candidates(), []
-        for _ in range(max(runs, 1)):
+        for done in range(1, max(runs, 1) + 1):
             started = time.perf_counter()
             order = rank_candidates(candidates, second, self.rerankers)
             times.append((time.perf_counter() - started) * 1000)
+            self._tell("timing RERANK", done, max(runs, 1))
         return second_stage(
             str(second.model),
             [(hit.id, hit.score or 0.0) for hit in candidates],

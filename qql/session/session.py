@@ -387,7 +387,7 @@ class Session:
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         request = embedded or self._embedded(compiled.requests[0])
-        return Introspection(compiled, request, self.backend, self.rerankers, self.context)
+        return Introspection(compiled, request, self.backend, self.rerankers, self.context, self.on_progress)
 
     def _list_stages(self) -> Result:
         ctes = self.context.stages.values()

@@ -21,7 +21,7 @@ import time
 from multiprocessing.spawn import get_executable
 from pathlib import Path
 
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.rest.types import Body
 
@@ -143,7 +143,7 @@ def _wait_for_child(
     started = time.monotonic()
     while True:
         if progress is not None:
-            progress(f"optimizing {collection.name}", int(time.monotonic() - started), None)
+            progress(Work(f"optimizing {collection.name}", "s"), int(time.monotonic() - started), None)
         _require_some_room(collection, 2 * MIB)
         try:
             return child.communicate(timeout=_TICK)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.cli.commands.connection import open_session, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
@@ -147,13 +147,14 @@ class _Benchmark:
     def times(self, calls: Sequence[Call], workers: int) -> Latency:
         passes = self.args.get("repeat", -(-_DEFAULT_CALLS // len(calls)))
         warmup = self.args.get("warmup", _DEFAULT_WARMUP)
+        unit = "s" if "seconds" in self.args else "calls"
         done = measure_calls(
             self.run_call,
             [*calls] * (1 if "seconds" in self.args else passes),
             workers=workers,
             warmup=warmup,
             seconds=self.args.get("seconds"),
-            progress=lambda at, total: self.progress(self.name, at, total),
+            progress=lambda at, total: self.progress(Work(self.name, unit), at, total),
         )
         del self.steps[:warmup]
         return latency(done)
@@ -184,7 +185,7 @@ class _Benchmark:
                 raise locate_error(exc, self.name, call, self.args) from exc
             docs = [scored.doc for scored in ranking(found, key)]
             out.append(recall_at(docs, ranking(exact, key), k))
-            self.progress(f"{self.name}, exactly", done, len(calls))
+            self.progress(Work(f"{self.name}, exactly", "queries"), done, len(calls))
         return out
 
 

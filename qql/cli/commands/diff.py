@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import qql
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.cli.commands.connection import open_session, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.pipelines import (
@@ -141,7 +141,7 @@ def _compare_each_query(
         of_a, of_b = _ask_query(args, a, call_a), _ask_query(args, b, call_b)
         warnings += [*of_a.warnings, *of_b.warnings]
         compared.append((call_a.query, _compare_results(args, of_a, of_b)))
-        progress("comparing", done, len(queries))
+        progress(Work("comparing", "queries"), done, len(queries))
     return Survey(tuple(compared))
 
 

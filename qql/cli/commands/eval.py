@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qql import nodes
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.cli.commands.judgements import (
     absent_documents,
     check_ties,
@@ -237,7 +237,7 @@ class _Evaluator:
 
     def measure_all(self, calls: Sequence[Call]) -> Measured:
         for done, call in enumerate(calls):
-            self.progress(self.name, done, len(calls))
+            self.progress(Work(self.name, "queries"), done, len(calls))
             try:
                 self.measure(call)
             except QQLConnectionError as exc:  # the next query would fare no better
@@ -248,7 +248,7 @@ class _Evaluator:
                 self.found.run.pop(call.query.id, None)
                 self.found.skipped[call.query.id] = exc.message
                 self.failures.append(locate_error(exc, self.name, call, self.args))
-        self.progress(self.name, len(calls), len(calls))
+        self.progress(Work(self.name, "queries"), len(calls), len(calls))
         self.warnings += distinct_warnings(self.result_warnings)
         if self.stages:
             self.found.traces = traces(self.stages)

@@ -2,7 +2,7 @@
 
 A payload is somebody else's text. Before it reaches a terminal `sanitize` makes everything visible in it that
 could drive the terminal, reorder a line or change its width. Rich gives widths and boxes only, so its markup
-is never read, and a table of 10,000 rows takes 0.2 s.
+is never read, and a table of 10,000 rows takes 0.3 s.
 """
 
 from __future__ import annotations

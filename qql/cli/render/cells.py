@@ -81,7 +81,7 @@ def cell_text(value: object) -> str:
 
 def cell_writer(result: Result, name: str) -> Callable[[object], str]:
     """How people are shown the values of a column: scores in 32 bits, as the engines compute them."""
-    if result.kind == "hits" and name in ("score", "first_stage_score"):
+    if name in ("score", "first_stage_score"):
         return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
     if result.kind == "hits" and name == "stages":
         return _ranks_in_stages

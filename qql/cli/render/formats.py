@@ -18,9 +18,9 @@ from qql.cli.render.cells import (
     is_id,
 )
 from qql.cli.render.passages import words_of_requests
-from qql.cli.render.tables import Layout, fitted, shortened
+from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
-from qql.cli.render.wrapping import fill_lines, text_width, wrap_line, wrap_text
+from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]

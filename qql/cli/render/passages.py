@@ -18,6 +18,7 @@ _SHORT = 3  # characters of a word that says little: `a`, `the`
 _LITTLE = 0.2  # what such a word counts, beside 1
 _MOST_LOOKED_AT = 200_000  # characters of a text: megabytes are not read for a line
 _MOST_NESTED = 200
+_MOST_HITS = 150  # of words in a text: each is tried as the beginning
 
 
 def words_of_requests(requests: Iterable[Request]) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ def _best_start(text: str, words: tuple[str, ...], room: int) -> int:
 
 
 def _hits(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """Where words stand, the most telling first some hundred."""
+    """Where words stand: the first of them, for a text may be full of them."""
     stems = {word: _stem(word) for word in words}
     found = 0
     lower = text.lower()
@@ -102,7 +103,7 @@ def _hits(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, str]]:
                 yield one.start(), word
                 found += 1
                 break
-        if found >= 400:
+        if found >= _MOST_HITS:
             return
 
 

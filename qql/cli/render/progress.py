@@ -1,62 +1,133 @@
-"""How far a long statement is: a live bar on a terminal, a few lines elsewhere."""
+"""How far a long statement is: a live line on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
 
-from qql.cli.render.terminal import sanitize
+from qql.cli.render.terminal import can_encode, paint, sanitize
+from qql.cli.render.wrapping import shortened, text_width
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+__all__ = ["ProgressBar", "progress_text"]
 
-__all__ = ["ProgressBar"]
+_DELAY = 0.4  # seconds that work goes on unseen: what is done by then needs no bar
+_SETTLED = 1.0  # seconds of work after which its rate says something
+_LONGEST_TITLE = 32  # characters
+_BAR = 12  # cells
+_FRAME = 0.1  # seconds between two drawings
+_SECONDS = "s"
 
 
-def _count_text(done: int, total: int | None) -> str:
-    return f"{done:,} of {total:,}" if total else f"{done:,}"
+def progress_text(
+    done: int, total: int | None, unit: str, share: float | None, seconds: float, start: int = 0
+) -> str:
+    """``12,000 of 50,000 rows · 3,100 rows/s · 12 s left``, as far as it is known.
+
+    ``share`` is what is done of an unknown total. Work that began at ``start`` has gone on for ``seconds``.
+    """
+    parts = [f"{done:,} of {total:,} {unit}" if total is not None else f"{done:,} {unit}"]
+    part = done / total if total else share
+    if share is not None and total is None:
+        parts.append(f"{share:.0%}")
+    gained = done - start
+    if gained > 0 and seconds >= _SETTLED and unit not in ("", _SECONDS):
+        rate = gained / seconds
+        parts.append(f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s")
+    if part and part < 1 and seconds >= _SETTLED:
+        parts.append(f"{_span_text(_seconds_left(done, total, part, gained, seconds))} left")
+    return " · ".join(text.strip() for text in parts)
+
+
+def _seconds_left(done: int, total: int | None, part: float, gained: int, seconds: float) -> float:
+    if total is not None and gained > 0:
+        return (total - done) * seconds / gained
+    return seconds * (1 - part) / part
+
+
+def _span_text(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@dataclass(slots=True)
+class _Task:
+    """One piece of work: when it was heard of first, and how much was done then."""
+
+    began: float
+    start: int
 
 
 class ProgressBar:
-    """A `Progress` that draws on a file: a live bar on a terminal, a line for each tenth elsewhere."""
+    """A `Progress` that draws on a file: a line that changes on a terminal, a line for each tenth elsewhere.
 
-    def __init__(self, file: TextIO, *, color: bool = False) -> None:
+    The line comes after ``delay`` seconds, and ``clock`` gives them. It is drawn where progress is told, and
+    by no thread: whatever ends the work, the cursor stands where it should.
+    """
+
+    def __init__(
+        self,
+        file: TextIO,
+        *,
+        color: bool = False,
+        delay: float = _DELAY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = file
         self._color = color
-        self._bar: Bar | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._delay = delay
+        self._clock = clock
+        self._tasks: dict[str, _Task] = {}
+        self._first: float | None = None
+        self._drawn: tuple[str, float] | None = None
         self._last_step: tuple[str, int] | None = None
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         """Show that ``done`` of ``total`` (None: not known) is done."""
-        what = sanitize(what)
+        now = self._clock()
+        self._first = now if self._first is None else self._first
+        unit, share = str(getattr(what, "unit", "")), getattr(what, "share", None)
+        what = sanitize(str(what))
+        task = self._tasks.setdefault(what, _Task(now, done))
+        part = done / total if total else share
+        text = progress_text(done, total, unit, share, now - task.began, task.start)
         if self._file.isatty():
-            self._draw(what, done, total)
-        elif self._last_step != (step := (what, done * 10 // total if total else 0)):
+            if now - self._first >= self._delay and self._is_due(what, now, part):
+                self._drawn = what, now
+                self._write(f"\r\x1b[2K{self._line(what, text, part)}")
+            return
+        step = (what, int((part or 0) * 10))
+        if self._last_step != step:
             self._last_step = step
-            self._file.write(f"{what}: {_count_text(done, total)}\n")
+            self._write(f"{what}: {text}\n")
+
+    def _is_due(self, what: str, now: float, part: float | None) -> bool:
+        """Whether the line is to be drawn anew: not more often than the eye can see."""
+        return self._drawn is None or self._drawn[0] != what or part == 1 or now - self._drawn[1] >= _FRAME
+
+    def _line(self, what: str, text: str, part: float | None) -> str:
+        """What stands on the terminal, narrower than it is: no line may wrap."""
+        width = shutil.get_terminal_size().columns - 1
+        title = shortened(what, min(_LONGEST_TITLE, width - len(text) - 1))
+        done, rest = ("━", "─") if can_encode(self._file, "━─") else ("#", "-")
+        filled = round((part or 0) * _BAR)
+        drawn = done * filled + paint(rest * (_BAR - filled), "faint", self._color)
+        if part is not None and text_width(title) + len(text) + _BAR + 2 <= width:
+            return f"{title} {drawn} {text}"
+        return shortened(f"{title} {text}", width)
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody is to lose what is being done for want of a screen
+            self._file.write(text)
             self._file.flush()
 
-    def _draw(self, what: str, done: int, total: int | None) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[done]}", markup=False),
-                TimeElapsedColumn(),
-                console=Console(file=self._file, no_color=not self._color),
-                transient=True,
-            )
-            self._bar.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total, done="")
-        self._bar.update(self._tasks[what], completed=done, total=total, done=_count_text(done, total))
-
     def clear(self) -> None:
-        """Take the bar off the screen; the next call starts another."""
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar, self._tasks, self._last_step = None, {}, None
+        """Take the line off the screen; the next call starts another."""
+        if self._drawn is not None:
+            self._write("\r\x1b[2K")
+        self._tasks, self._drawn, self._last_step, self._first = {}, None, None, None

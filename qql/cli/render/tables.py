@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from qql.cli.render.cells import MISSING, Column
 from qql.cli.render.passages import best_passage
 from qql.cli.render.terminal import sanitize
-from qql.cli.render.wrapping import text_width, wrap_text
+from qql.cli.render.wrapping import cut_line, shortened, text_width, wrap_text
 
-__all__ = ["Layout", "Lines", "fitted", "shortened"]
+__all__ = ["Layout", "Lines", "fitted"]
 
 _MOST_LINES = ((20, 3), (60, 2))  # rows of a table, and the lines that a text has in each of them; else 1
 _MOST_CELLS = 300  # of a text in a row
@@ -106,16 +106,8 @@ class Layout:
         lines = wrap_text(sanitize(whole), room)
         if len(lines) > most:
             self.lost = True
-            lines = [*lines[: most - 1], _ended(lines[most - 1], room, self.dots)]
+            lines = [*lines[: most - 1], cut_line(lines[most - 1], room, self.dots)]
         return lines
-
-
-def _ended(line: str, room: int, dots: str) -> str:
-    from rich.cells import set_cell_size
-
-    if text_width(line) + len(dots) <= room:
-        return line + dots
-    return set_cell_size(line, max(0, room - len(dots))) + dots[:room]
 
 
 def _lines_of_text(rows: int, room: int) -> int:
@@ -147,6 +139,7 @@ def _total(columns: Sequence[Column]) -> int:
 def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], list[str]]:
     """The columns that tell rows apart, and what is said of the others."""
     kept, same, empty = [], [], []
+    groups = next((column.texts for column in columns if column.name == "group"), None)
     for at, column in enumerate(columns):
         if column.leads or at == 0:
             kept.append(column)
@@ -154,15 +147,12 @@ def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], l
             empty.append(column.header)
         elif len(column.cells) > 1 and len(set(column.texts)) == 1:
             same.append(f"{column.header} = {shortened(column.cells[0], width - 30)}")
+        elif column.texts == groups:
+            same.append(f"{column.header} = group")
         else:
             kept.append(column)
     notes = [f"in all rows: {', '.join(same)}"] if same else []
     return kept, [*notes, *([f"empty in all rows: {', '.join(empty)}"] if empty else [])]
-
-
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many cells, or 8."""
-    return text if text_width(text) <= most else _ended(text, max(most, 8), "…")
 
 
 # ------------------------------------------------------------------------------------ side by side
@@ -223,7 +213,7 @@ def _folded(layout: Layout) -> Layout | None:
         head.append(column)
     long = [column for column in rest if column not in head]
     layout.head = [column for column in layout.head if column in head]
-    if _total(layout.head) > layout.width:
+    if not _squeezed(layout):
         return None
     _fill(layout)
     half = (layout.width - 4) // 2
@@ -239,6 +229,17 @@ def _folded(layout: Layout) -> Layout | None:
         column.header = shortened(column.header, _LABEL_WIDTH)
     least = max([_NARROWEST, *(column.width for column in layout.below if column.whole)])
     return layout if layout._room_below >= least else None
+
+
+def _squeezed(layout: Layout) -> bool:
+    """Whether the head fits, its widest text (a group, say) narrowed where it has to be."""
+    surplus = _total(layout.head) - layout.width
+    if surplus > 0:
+        widest = max(layout.head, key=lambda column: 0 if column.whole else column.width)
+        if widest.whole or widest.width - surplus < _NARROWEST // 2:
+            return False
+        widest.width -= surplus
+    return True
 
 
 def _fill(layout: Layout) -> None:

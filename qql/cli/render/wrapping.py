@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["fill_lines", "text_width", "wrap_line", "wrap_text"]
+__all__ = ["cut_line", "fill_lines", "shortened", "text_width", "wrap_line", "wrap_text"]
 
 _LEAD = re.compile(r"[ │├└─|>]*(?:[-*•] )?")
 _JSON_LINE = re.compile(r"""\s*[\[\]{}"]""")
@@ -22,6 +22,20 @@ def text_width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many cells (or 8), its end cut off where it is longer."""
+    return text if text_width(text) <= most else cut_line(text, max(most, 8))
+
+
+def cut_line(line: str, room: int, dots: str = "…") -> str:
+    """A line with dots at its end, in at most ``room`` cells."""
+    if text_width(line) + len(dots) <= room:
+        return line + dots
+    from rich.cells import set_cell_size
+
+    return set_cell_size(line, max(0, room - len(dots))) + dots[:room]
 
 
 def wrap_text(text: str, width: int) -> list[str]:
