@@ -278,7 +278,7 @@ def test_why_points_are_missed(run: Run, db: str) -> None:
     code, out, _ = run(*argv, "id IN (0, 1, 2, 3)")
     assert code == 0 and " made a hit by LIMIT " in out
     code, out, err = run(*argv, "kind ==")
-    assert (code, out) == (3, "") and "--> --why-not:1:6" in err
+    assert (code, out) == (3, "") and "--> --why-not:1:7" in err
 
 
 def test_several_vectors_ask_for_a_choice(run: Run, db: str) -> None:

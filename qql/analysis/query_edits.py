@@ -152,7 +152,7 @@ def _with_limit(stage: nodes.Query, edit: Edit) -> nodes.Query:
 
 
 def _with_offset(stage: nodes.Query, edit: Edit) -> nodes.Query:
-    return replace(stage, offset=_scalar(edit) if edit.value else None)
+    return replace(stage, offset=_scalar(edit))
 
 
 def _with_threshold(stage: nodes.Query, edit: Edit) -> nodes.Query:

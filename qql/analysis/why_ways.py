@@ -28,7 +28,7 @@ from qql.analysis.why_stage import standing_in
 from qql.analysis.why_trace import QueryTrace, StageTrace
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
-from qql.errors import QQLError
+from qql.errors import QQLCompileError, QQLExecutionError
 from qql.rest.limits import U32
 from qql.rest.request import Request
 from qql.syntax.printer import show
@@ -55,7 +55,7 @@ _ROOT: Path = ()
 class Rewriting:
     """A query's tree, and how a changed one becomes a request whose texts are embedded.
 
-    The stages that the query uses are its own (`with_stages`). ``plan`` raises `QQLError`.
+    The stages that the query uses are its own (`with_stages`). ``plan`` raises `QQLCompileError`.
     """
 
     query: nodes.Query
@@ -215,7 +215,7 @@ class _Search:
         try:
             trial = _Trial(self, *self.rewriting.plan(edited(self.rewriting.query, edits)))
             _ = trial.place
-        except QQLError as exc:
+        except (QQLCompileError, QQLExecutionError) as exc:
             text = f"with {' and '.join(sorted(_text_of(one) for one in edits))}: {exc.message}"
             self.obstacles.setdefault((-1,), Obstacle("", text))
             return None
@@ -282,7 +282,8 @@ class _Trial:
             first, top = self.plan.second.offset, self.plan.second.top
             hits = order[first : None if top is None else first + top]
         else:
-            answer = search.call(self.request)
+            bare = {**(self.request.body or {}), "with_payload": False, "with_vector": False}
+            answer = search.call(replace(self.request, body=bare))
             first = self.plan.offset or 0
             if "groups" in answer:
                 hits = [hit["id"] for group in answer["groups"][first:] for hit in group["hits"]]

@@ -312,11 +312,11 @@ def _compile_one(
     if isinstance(params, Mapping) and not single:
         params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
     statement = bind(parsed.statement, parsed.params, params, whole=single)
-    inner = statement
-    while isinstance(inner, (nodes.Explain, nodes.Why)):
-        _check_told(inner)
-        inner = inner.statement
     with said_in_reads(context):
+        inner = statement
+        while isinstance(inner, (nodes.Explain, nodes.Why)):
+            _check_told(inner)
+            inner = inner.statement
         plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
         collection = plan.collection if plan else _collection(inner, context)
         if collection is not None:
