@@ -140,7 +140,7 @@ class TuneReport:
         rows: list[JsonObject] = []
         for one in self.script.possible:
             now = value_text(one.now) or (f"({one.default})" if one.default else "–")
-            tried = self._tried(one.name) or f"no: {one.why or 'there would be too many combinations'}"
+            tried = self._tried(one.name) or f"no: {one.why or 'too many combinations'}"
             rows.append({"setting": one.name, "now": now, "tried": tried})
         notes = ("--grid NAME=V,V… tries others; `qql tune --help` has all names",)
         return Section("What can be set", rows, notes)
