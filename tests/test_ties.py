@@ -273,6 +273,18 @@ def test_eval_ranks_equals_as_it_is_told(
     assert json.loads(again)["pipelines"][0]["per_query"] == one["per_query"]
 
 
+def test_stages_whose_limit_cuts_a_tie_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "WITH same AS (QUERY :v USING other LIMIT 10), clear AS (QUERY :v USING dense LIMIT 10)"
+        " QUERY FUSION RRF FROM docs PREFETCH (same, clear) LIMIT 20"
+    )
+    Path("p.qql").write_text(text)
+    out, _ = evaluated(capsys, "p.qql", "--stages", "--format", "json")
+    assert json.loads(out)["pipelines"][0]["ties"]["stages"] == {"same": ["q1", "q2"]}
+    out, _ = evaluated(capsys, "p.qql", "--stages")
+    assert "LIMITs that cut a tie, in 2 queries: of same in 2" in out
+
+
 def test_the_report_on_ties_in_eighty_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = evaluated(capsys, "same.qql", "clear.qql", "--measures", "R@10")
     assert "What the order of equal scores leaves open" in out

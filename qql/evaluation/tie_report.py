@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.ties import Spread
 from qql.rest.types import JsonObject
 
-__all__ = ["spread_rows", "tie_notes", "ties_dict"]
+__all__ = ["spread_rows", "stage_tie_note", "tie_notes", "ties_dict"]
 
 _COLUMNS = 80
 
@@ -66,13 +66,24 @@ def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]
     return lines
 
 
-def ties_dict(spread: Spread, ranked: Mapping[str, Ranked], ties: str) -> JsonObject:
-    """``{"order", "measures", "per_query", "cut", "open", "candidates", "inner", "unknown"}``.
+def stage_tie_note(cuts: Mapping[str, Sequence[str]], queries: int) -> list[str]:
+    """In how many queries the LIMITs of stages cut ties, in lines that eighty columns hold."""
+    if not cuts:
+        return []
+    where = ", ".join(f"of {stage} in {len(found)}" for stage, found in cuts.items())
+    return wrap(f"LIMITs that cut a tie, in {queries} queries: {where}", _COLUMNS, subsequent_indent="    ")
+
+
+def ties_dict(
+    spread: Spread, ranked: Mapping[str, Ranked], ties: str, stages: Mapping[str, Sequence[str]]
+) -> JsonObject:
+    """``{"order", "measures", "per_query", "cut", "open", "candidates", "inner", "unknown", "stages"}``.
 
     ``order`` is that of the figures (see `TIE_ORDERS`); ``measures``: ``{name: [least, most]}``, of means;
     ``per_query``: ``{query: {name: [least, most]}}`` for what is open. The others are ids of queries, as in
     `Ranked`: the LIMIT ``cut`` a tie, which goes on beyond what was looked at (``open``); it cut one below
     RERANK (``candidates``); the stages gave other scores when asked again (``inner``); ``unknown``.
+    ``stages`` has them for each stage whose LIMIT cut a tie, where stages were asked for.
     """
     per_query: dict[str, JsonObject] = {}
     for measure in spread.least.measures:
@@ -91,4 +102,5 @@ def ties_dict(spread: Spread, ranked: Mapping[str, Ranked], ties: str) -> JsonOb
         "candidates": edges["candidates"],
         "inner": [query for query, one in ranked.items() if one.inner],
         "unknown": edges["unknown"],
+        "stages": {stage: [*queries] for stage, queries in stages.items()},
     }
