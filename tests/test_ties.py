@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,24 @@ def test_a_run_file_has_ties_of_32_bits(tmp_path: Path) -> None:
     ranking = tied_run(read_run(path)["q"])
     assert [docs(list(group)) for group in ranking.groups] == ["cba", "d"] and not ranking.cut
     assert docs(ranking.ordered("doc")) == "cbad"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_doc_is_the_order_of_trec_eval(seed: int) -> None:
+    """trec_eval is given the scores as they are, of which many are equal, in any order."""
+    irm = pytest.importorskip("ir_measures")
+    dice = random.Random(seed)
+    names = [f"d{at}" for at in range(30)]
+    scores = {doc: dice.choice((0.25, 0.5, 0.75)) for doc in dice.sample(names, 12)}
+    qrels = {"q": {doc: dice.randint(0, 3) for doc in dice.sample(names, 10)}}
+    hits = [Hit(at, score, payload={"doc": doc}) for at, (doc, score) in enumerate(scores.items())]
+    hits.sort(key=lambda hit: -(hit.score or 0))
+    ordered = tied_ranking(hits, document_key({}, "doc")).ordered("doc")
+    measures = [irm.nDCG @ 5, irm.AP, irm.RR, irm.P @ 4, irm.R @ 7]
+    theirs = irm.calc_aggregate(measures, qrels, {"q": scores})
+    for measure, value in theirs.items():
+        (ours,) = parse_measures([str(measure)])
+        assert ours([one.doc for one in ordered], qrels["q"]) == pytest.approx(value, abs=1e-9), measure
 
 
 # ------------------------------------------------------------------------------------------- spread
