@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from qql.evaluation import (
     tied_ranking,
     tied_run,
 )
-from qql.result import Hit
+from qql.result import Hit, Result
 
 MEASURES = parse_measures(
     [
@@ -207,6 +208,17 @@ def test_what_a_limit_cuts(db: Any, text: str, edge: str, points: int) -> None:
     assert found.edge == edge
     assert sum(map(len, found.ranking.groups)) == points
     assert not found.ranking.open and not found.inner
+
+
+def test_points_in_the_order_of_their_ids_are_no_ties(db: Any) -> None:
+    """A query without target gives every point the score 1, in an order that is certain."""
+    pipeline = Pipeline(db, "QUERY [1, 0] FROM docs USING other LIMIT 3")
+    asked = pipeline.embedded()
+    assert asked.plan is not None
+    plan = replace(asked.plan, root=replace(asked.plan.root, target=None))
+    hits = [Hit(2, 1.0), Hit(7, 1.0), Hit(9, 1.0)]
+    found = ranked(pipeline, replace(asked, plan=plan), Result("hits", hits=hits), document_key({}))
+    assert found.edge == "clear" and docs(found.ranking.ordered("worst", {"2": 1})) == "279"
 
 
 def test_figures_are_the_same_however_the_engine_breaks_ties(db: Any) -> None:

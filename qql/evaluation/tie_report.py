@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.ties import Spread
 from qql.rest.types import JsonObject
 
 __all__ = ["spread_rows", "stage_tie_note", "tie_notes", "ties_dict"]
-
-_COLUMNS = 80
 
 
 def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
@@ -33,7 +30,7 @@ def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
 
 
 def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]:
-    """What the LIMITs of pipelines did to ties, in sentences that eighty columns hold."""
+    """What the LIMITs of pipelines did to ties, in sentences."""
     kept = {"id": "those with the lowest ids", "doc": "the last by document"}.get(ties, f"the {ties} of them")
     kinds = (
         (
@@ -62,16 +59,16 @@ def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]
         counts = {name: sum(map(has, ranked.values())) for name, ranked in found.items()}
         where = [f"{name} in {many} of {len(found[name])} queries" for name, many in counts.items() if many]
         if where:
-            lines += wrap(f"{what}: {', '.join(where)} ({so})", _COLUMNS, subsequent_indent="    ")
+            lines.append(f"{what}: {', '.join(where)} ({so})")
     return lines
 
 
 def stage_tie_note(cuts: Mapping[str, Sequence[str]], queries: int) -> list[str]:
-    """In how many queries the LIMITs of stages cut ties, in lines that eighty columns hold."""
+    """In how many queries the LIMITs of stages cut ties."""
     if not cuts:
         return []
     where = ", ".join(f"of {stage} in {len(found)}" for stage, found in cuts.items())
-    return wrap(f"LIMITs that cut a tie, in {queries} queries: {where}", _COLUMNS, subsequent_indent="    ")
+    return [f"LIMITs that cut a tie, in {queries} queries: {where}"]
 
 
 def ties_dict(

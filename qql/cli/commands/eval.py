@@ -246,6 +246,7 @@ class _Evaluator:
                 if not self.skips:
                     raise locate_error(exc, self.name, call, self.args) from exc
                 self.found.run.pop(call.query.id, None)
+                self.found.ranked.pop(call.query.id, None)
                 self.found.skipped[call.query.id] = exc.message
                 self.failures.append(locate_error(exc, self.name, call, self.args))
         self.progress(self.name, len(calls), len(calls))

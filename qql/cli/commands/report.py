@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import TypeVar
 
 from qql.cli.commands.options import Arguments
@@ -17,6 +18,8 @@ from qql.rest.types import JsonObject
 from qql.result import Result
 
 __all__ = ["Section", "check_output", "collected", "distinct_warnings", "show_report", "six_digits"]
+
+_COLUMNS = 80  # of a note below a table
 
 
 def check_output(args: Arguments) -> None:
@@ -97,7 +100,8 @@ def _show_section(console: Renderer, section: Section, *, first: bool) -> None:
     if section.text:
         console.put(*(["```sql"] if marked else []), section.text.rstrip("\n"), *(["```"] if marked else []))
     for note in section.notes:
-        console.put(*([""] if marked else ()), sanitize(note))
+        line = sanitize(note)
+        console.put(*(["", line] if marked else wrap(line, _COLUMNS, subsequent_indent="    ")))
 
 
 def distinct_warnings(warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
