@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from qql.evaluation import (
     tied_ranking,
     tied_run,
 )
-from qql.result import Hit
+from qql.result import Hit, Result
 
 MEASURES = parse_measures(
     [
@@ -96,6 +98,24 @@ def test_a_run_file_has_ties_of_32_bits(tmp_path: Path) -> None:
     ranking = tied_run(read_run(path)["q"])
     assert [docs(list(group)) for group in ranking.groups] == ["cba", "d"] and not ranking.cut
     assert docs(ranking.ordered("doc")) == "cbad"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_doc_is_the_order_of_trec_eval(seed: int) -> None:
+    """trec_eval is given the scores as they are, of which many are equal, in any order."""
+    irm = pytest.importorskip("ir_measures")
+    dice = random.Random(seed)
+    names = [f"d{at}" for at in range(30)]
+    scores = {doc: dice.choice((0.25, 0.5, 0.75)) for doc in dice.sample(names, 12)}
+    qrels = {"q": {doc: dice.randint(0, 3) for doc in dice.sample(names, 10)}}
+    hits = [Hit(at, score, payload={"doc": doc}) for at, (doc, score) in enumerate(scores.items())]
+    hits.sort(key=lambda hit: -(hit.score or 0))
+    ordered = tied_ranking(hits, document_key({}, "doc")).ordered("doc")
+    measures = [irm.nDCG @ 5, irm.AP, irm.RR, irm.P @ 4, irm.R @ 7]
+    theirs = irm.calc_aggregate(measures, qrels, {"q": scores})
+    for measure, value in theirs.items():
+        (ours,) = parse_measures([str(measure)])
+        assert ours([one.doc for one in ordered], qrels["q"]) == pytest.approx(value, abs=1e-9), measure
 
 
 # ------------------------------------------------------------------------------------------- spread
@@ -190,6 +210,17 @@ def test_what_a_limit_cuts(db: Any, text: str, edge: str, points: int) -> None:
     assert not found.ranking.open and not found.inner
 
 
+def test_points_in_the_order_of_their_ids_are_no_ties(db: Any) -> None:
+    """A query without target gives every point the score 1, in an order that is certain."""
+    pipeline = Pipeline(db, "QUERY [1, 0] FROM docs USING other LIMIT 3")
+    asked = pipeline.embedded()
+    assert asked.plan is not None
+    plan = replace(asked.plan, root=replace(asked.plan.root, target=None))
+    hits = [Hit(2, 1.0), Hit(7, 1.0), Hit(9, 1.0)]
+    found = ranked(pipeline, replace(asked, plan=plan), Result("hits", hits=hits), document_key({}))
+    assert found.edge == "clear" and docs(found.ranking.ordered("worst", {"2": 1})) == "279"
+
+
 def test_figures_are_the_same_however_the_engine_breaks_ties(db: Any) -> None:
     """A fused list of equals, of which the engine keeps others each time."""
     text = "QUERY FUSION DBSF FROM docs PREFETCH ((QUERY [1, 0] USING other LIMIT 40)) LIMIT 7"
@@ -271,6 +302,18 @@ def test_eval_ranks_equals_as_it_is_told(
     # The run file has that order, in strictly falling scores: what is read of it is what was measured.
     again, _ = evaluated(capsys, "same.run", "--measures", "RR", "--format", "json")
     assert json.loads(again)["pipelines"][0]["per_query"] == one["per_query"]
+
+
+def test_stages_whose_limit_cuts_a_tie_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "WITH same AS (QUERY :v USING other LIMIT 10), clear AS (QUERY :v USING dense LIMIT 10)"
+        " QUERY FUSION RRF FROM docs PREFETCH (same, clear) LIMIT 20"
+    )
+    Path("p.qql").write_text(text)
+    out, _ = evaluated(capsys, "p.qql", "--stages", "--format", "json")
+    assert json.loads(out)["pipelines"][0]["ties"]["stages"] == {"same": ["q1", "q2"]}
+    out, _ = evaluated(capsys, "p.qql", "--stages")
+    assert "LIMITs that cut a tie, in 2 queries: of same in 2" in out
 
 
 def test_the_report_on_ties_in_eighty_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

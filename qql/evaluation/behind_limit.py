@@ -49,6 +49,11 @@ def ranked(pipeline: Pipeline, asked: Compiled, found: Result, key: Key) -> Rank
     plan = asked.plan
     assert plan is not None, "a pipeline's statement is a query"
     own = tied_ranking(found, key)
+    if (
+        plan.root.target is None and plan.root.fusion is None
+    ):  # points in the order of their ids, all of score 1
+        groups = tuple((one,) for one in own.ordered())
+        return Ranked(TiedRanking(groups, min(len(groups), 1)))
     if not _is_by_rank(plan):
         return Ranked(own, "unknown")
     limit = (asked.requests[0].body or {}).get("limit", DEFAULT_LIMIT)
@@ -62,10 +67,9 @@ def ranked(pipeline: Pipeline, asked: Compiled, found: Result, key: Key) -> Rank
 
 def _is_by_rank(plan: QueryPlan) -> bool:
     """Whether a larger LIMIT of the root gives the same hits and more behind them."""
-    root = plan.root
-    if plan.group is not None or plan.offset or (root.target is None and root.fusion is None):
+    if plan.group is not None or plan.offset:
         return False
-    return not isinstance(root.target, nodes.Points | nodes.Sample | nodes.Mmr)
+    return not isinstance(plan.root.target, nodes.Points | nodes.Sample | nodes.Mmr)
 
 
 def _looked_behind(

@@ -27,8 +27,9 @@ class Measured:
     """What one pipeline gave: rankings, the seconds of each call, and why queries failed that did.
 
     ``run`` has equal scores in the order ``ties`` (see `TIE_ORDERS`), ``ranked`` what is equal, and what the
-    LIMIT did. ``traces`` are there where its stages were asked for; ``file`` is that of the pipeline, or of a
-    run which was read; ``written`` the run file that was made.
+    LIMIT did. ``traces`` are there where its stages were asked for, and ``stage_cuts``: for which queries a
+    stage's LIMIT cut a tie. ``file`` is that of the pipeline, or of a run which was read; ``written`` the run
+    file that was made.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Measured:
     seconds: list[float] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     traces: Mapping[str, Mapping[str, StageTrace]] | None = None
+    stage_cuts: dict[str, list[str]] = field(default_factory=dict)
     written: str | None = None
 
     @classmethod
@@ -111,7 +113,7 @@ class Outcome:
             "per_query": {q: {measure: of[q] for measure, of in values.items()} for q in found.queries},
             "empty": list(found.missing),
             "skipped": one.skipped,
-            "ties": ties_dict(self.spreads[name], one.ranked, one.ties),
+            "ties": ties_dict(self.spreads[name], one.ranked, one.ties, one.stage_cuts),
             "times": _call_times(one.seconds),
             "run": one.written,
             "stages": stages,

@@ -107,7 +107,7 @@ def _search(stage: Stage, facts: CollectionFacts | None) -> Iterator[Possible]:
     elif indexed == 0:
         yield Possible("hnsw_ef", None, why="no vectors are indexed: search is exact")
     else:
-        yield Possible("hnsw_ef", None, (None, 64, 256), default="of the collection", rank=3)
+        yield Possible("hnsw_ef", None, (None, 64, 256), default="default", rank=3)
     if facts is not None and (facts.quantization or {}).get(vector.name):
         yield Possible("quantization.rescore", None, (False, True), rank=4)
         yield Possible("quantization.oversampling", None, (None, 2, 4), default="1", rank=5)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from textwrap import wrap
+from collections.abc import Mapping, Sequence
 
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.ties import Spread
 from qql.rest.types import JsonObject
 
-__all__ = ["spread_rows", "tie_notes", "ties_dict"]
-
-_COLUMNS = 80
+__all__ = ["spread_rows", "stage_tie_note", "tie_notes", "ties_dict"]
 
 
 def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
@@ -33,7 +30,7 @@ def spread_rows(spreads: Mapping[str, Spread]) -> list[JsonObject]:
 
 
 def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]:
-    """What the LIMITs of pipelines did to ties, in sentences that eighty columns hold."""
+    """What the LIMITs of pipelines did to ties, in sentences."""
     kept = {"id": "those with the lowest ids", "doc": "the last by document"}.get(ties, f"the {ties} of them")
     kinds = (
         (
@@ -62,17 +59,28 @@ def tie_notes(found: Mapping[str, Mapping[str, Ranked]], ties: str) -> list[str]
         counts = {name: sum(map(has, ranked.values())) for name, ranked in found.items()}
         where = [f"{name} in {many} of {len(found[name])} queries" for name, many in counts.items() if many]
         if where:
-            lines += wrap(f"{what}: {', '.join(where)} ({so})", _COLUMNS, subsequent_indent="    ")
+            lines.append(f"{what}: {', '.join(where)} ({so})")
     return lines
 
 
-def ties_dict(spread: Spread, ranked: Mapping[str, Ranked], ties: str) -> JsonObject:
-    """``{"order", "measures", "per_query", "cut", "open", "candidates", "inner", "unknown"}``.
+def stage_tie_note(cuts: Mapping[str, Sequence[str]], queries: int) -> list[str]:
+    """In how many queries the LIMITs of stages cut ties."""
+    if not cuts:
+        return []
+    where = ", ".join(f"of {stage} in {len(found)}" for stage, found in cuts.items())
+    return [f"LIMITs that cut a tie, in {queries} queries: {where}"]
+
+
+def ties_dict(
+    spread: Spread, ranked: Mapping[str, Ranked], ties: str, stages: Mapping[str, Sequence[str]]
+) -> JsonObject:
+    """``{"order", "measures", "per_query", "cut", "open", "candidates", "inner", "unknown", "stages"}``.
 
     ``order`` is that of the figures (see `TIE_ORDERS`); ``measures``: ``{name: [least, most]}``, of means;
     ``per_query``: ``{query: {name: [least, most]}}`` for what is open. The others are ids of queries, as in
     `Ranked`: the LIMIT ``cut`` a tie, which goes on beyond what was looked at (``open``); it cut one below
     RERANK (``candidates``); the stages gave other scores when asked again (``inner``); ``unknown``.
+    ``stages`` has them for each stage whose LIMIT cut a tie, where stages were asked for.
     """
     per_query: dict[str, JsonObject] = {}
     for measure in spread.least.measures:
@@ -91,4 +99,5 @@ def ties_dict(spread: Spread, ranked: Mapping[str, Ranked], ties: str) -> JsonOb
         "candidates": edges["candidates"],
         "inner": [query for query, one in ranked.items() if one.inner],
         "unknown": edges["unknown"],
+        "stages": {stage: [*queries] for stage, queries in stages.items()},
     }

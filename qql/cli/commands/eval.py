@@ -47,7 +47,7 @@ from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
-from qql.evaluation.tie_report import spread_rows, tie_notes
+from qql.evaluation.tie_report import spread_rows, stage_tie_note, tie_notes
 from qql.nodes import is_uuid
 from qql.result import Hit
 from qql.session.files import reason
@@ -246,6 +246,7 @@ class _Evaluator:
                 if not self.skips:
                     raise locate_error(exc, self.name, call, self.args) from exc
                 self.found.run.pop(call.query.id, None)
+                self.found.ranked.pop(call.query.id, None)
                 self.found.skipped[call.query.id] = exc.message
                 self.failures.append(locate_error(exc, self.name, call, self.args))
         self.progress(Work(self.name, "queries"), len(calls), len(calls))
@@ -294,6 +295,8 @@ class _Evaluator:
         documents = self.documents_of(analysis.plan.collection, ids)
         out = []
         for stage in analysis.stages:
+            if stage.cut is not None:
+                self.found.stage_cuts.setdefault(stage.run.stage.label, []).append(call.query.id)
             own = list(dict.fromkeys(documents[one.id] for one in stage.candidates if one.id in documents))
             is_root = not stage.run.depth and not reranked
             places = [(*lead, *path) for path in stage.run.paths]
@@ -361,6 +364,8 @@ def _quality_sections(args: Arguments, outcome: Outcome) -> Iterator[Section]:
     nested = {name: report for name, report in outcome.stages.items() if len(report.stages) > 1}
     for name, report in (nested or outcome.stages).items():  # one stage can lose nothing to another
         kept = f"{report.kept:.1%} of the relevant documents reach the result"
-        yield Section(f"Where {name} loses relevant documents", stage_rows(report), (kept,))
+        one = outcome.measured[name]
+        said = (kept, *stage_tie_note(one.stage_cuts, len(one.ranked)))
+        yield Section(f"Where {name} loses relevant documents", stage_rows(report), said)
     if "per_query" in args:
         yield Section("Each query", query_rows(evaluations))

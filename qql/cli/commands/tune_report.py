@@ -140,7 +140,7 @@ class TuneReport:
         rows: list[JsonObject] = []
         for one in self.script.possible:
             now = value_text(one.now) or (f"({one.default})" if one.default else "–")
-            tried = self._tried(one.name) or f"no: {one.why or 'there would be too many combinations'}"
+            tried = self._tried(one.name) or f"no: {one.why or 'too many combinations'}"
             rows.append({"setting": one.name, "now": now, "tried": tried})
         notes = ("--grid NAME=V,V… tries others; `qql tune --help` has all names",)
         return Section("What can be set", rows, notes)
@@ -155,25 +155,22 @@ class TuneReport:
         count = pluralize(len(self.trials), "setting")
         verdicts = self._verdicts([one.item for one in rows])
         table = [self._values(one.item) | self._readable(one, verdicts) for one in rows]
-        notes = []
-        for note in self.script.left_out_notes():
-            notes += wrap(note, _COLUMNS, subsequent_indent="    ")
+        notes = self.script.left_out_notes()
         if _width(table) > _COLUMNS:
             table = [{"nr": at} | self._readable(one, verdicts) for at, one in enumerate(rows, 1)]
             for at, one in enumerate(rows, 1):
                 changes = "as it is" if one.item.current else self._changes(one.item)
-                notes += wrap(f"{at}: {changes}", _COLUMNS, subsequent_indent="    ")
+                notes.append(f"{at}: {changes}")
         if any(one.item.current for one in rows):
             beaten = "" if any(one.current for one in kept) else ", and others beat it"
             notes.append(f"now: the pipeline as it is{beaten}")
         if any(one.equals for one in rows):
-            notes += wrap(
+            notes.append(
                 "equals: so many more are as good, in a time that differs no more than it varies;"
-                " the one shown changes the least",
-                _COLUMNS,
+                " the one shown changes the least"
             )
         if verdicts:
-            notes += wrap(f"vs now: whether {measure} differs by more than chance (Holm, 0.05)", _COLUMNS)
+            notes.append(f"vs now: whether {measure} differs by more than chance (Holm, 0.05)")
         notes += tie_notes(
             {"the best": self.best[-1].item.ranked} if self.best else {}, self.args.get("ties", "id")
         )
