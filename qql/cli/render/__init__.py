@@ -14,8 +14,8 @@ from qql.cli.render.renderer import FOR_PEOPLE, Renderer, render
 from qql.cli.render.terminal import json_text, sanitize, wants_color
 
 __all__ = [
-    "FOR_PEOPLE",
     "FORMATS",
+    "FOR_PEOPLE",
     "ProgressBar",
     "Renderer",
     "json_text",

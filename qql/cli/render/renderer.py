@@ -29,9 +29,9 @@ class Renderer:
 
     ``width`` is in terminal cells (None: that of the terminal; no limit elsewhere). Warnings and errors go to
     ``err`` or else to ``file``, but never a warning among the lines of a machine format. ``quiet`` leaves out
-    notes, and the messages of statements that only do something. ``apart`` sends those messages to ``err``, so
-    that programs read nothing but data; ``plain`` shows texts (EXPLAIN) as they are, whatever the format is.
-    ``secrets`` are texts that no error shows, whatever a library put into its message.
+    notes, and the messages of statements that only do something. ``apart`` sends those messages to ``err``,
+    so that programs read nothing but data; ``plain`` shows texts (EXPLAIN) as they are, whatever the format
+    is. ``secrets`` are texts that no error shows, whatever a library put into its message.
     """
 
     file: TextIO
