@@ -280,8 +280,10 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "RESTORE SNAPSHOT",
         "restore_snapshot",
-        "Puts a collection back to what a snapshot holds. The snapshot is one of the collection, by "
-        "name, or a file or an address.",
+        "Puts a collection back to what a snapshot holds, or makes it. The embedded engine takes the name of "
+        "a snapshot of the collection ('docs-….snapshot', as CREATE SNAPSHOT gives it), a path "
+        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk "
+        "and http(s):// ones, as here.",
         "RESTORE SNAPSHOT 'https://example.org/docs.snapshot' ON docs WITH (priority = snapshot);",
         tables=(("WITH", query.SNAPSHOT_OPTIONS),),
         see=("CREATE SNAPSHOT",),
