@@ -22,17 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LEFT_OUT = {
-    "test",
-    "tests",
-    "idlelib",
-    "distutils",
-    "lib2to3",
-    "turtledemo",
-    "site-packages",
-    "__phello__",
-    "idle_test",
-}
+LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "turtledemo", "site-packages", "__phello__"}
+LEFT_OUT |= {"distutils", "lib2to3"}  # deprecated, and gone in later versions
 SAID = {"rm": "remove", "mk": "make", "mv": "move", "cp": "copy", "dir": "directory", "dirs": "directories"}
 """What names say in short, as Unix does."""
 TITLE = 400  # characters of the docstring
