@@ -167,8 +167,11 @@ STATEMENTS: tuple[Entry, ...] = (
         "CREATE COLLECTION",
         "create_collection",
         "Makes a collection. Each vector has a name and a kind; size and distance may be left out where "
-        "the model is known. The model is kept in the collection's metadata. Blocks behind a vector are "
-        "for that vector, those at the end for the collection.",
+        "the model is known; well-known models have short names (`all-MiniLM-L6-v2`). The model is kept in "
+        "the collection's metadata, and has to run here unless the server embeds texts. HYBRID without a "
+        "model makes `dense` of `sentence-transformers/all-MiniLM-L6-v2` (384 dimensions) and `sparse` of "
+        "`qdrant/bm25`; --model or QQL_MODEL names another. Blocks behind a vector are for that vector, "
+        "those at the end for the collection.",
         "CREATE COLLECTION IF NOT EXISTS photos (\n"
         "  full  VECTOR(512, COSINE) WITH HNSW (m = 32) WITH QUANTIZATION (type = scalar),\n"
         "  words SPARSE MODEL 'qdrant/bm25'\n"
