@@ -4,7 +4,7 @@
 
 Sources are read, not imported, so no module runs; only modules without a source (written in C) are imported.
 A row has ``name`` (unique), ``module``, ``kind`` (module, class, function or method), ``text`` (signature
-and docstring) and ``words`` (how many).
+and docstring), ``words`` (how many) and ``title``: the name in words, and what the docstring begins with.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import re
 import sys
 import sysconfig
 import warnings
@@ -21,13 +22,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "turtledemo", "site-packages", "__phello__", "idle_test"}
+LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "turtledemo", "site-packages", "__phello__"}
+LEFT_OUT |= {"distutils", "lib2to3"}  # deprecated, and gone in later versions
+SAID = {"rm": "remove", "mk": "make", "mv": "move", "cp": "copy", "dir": "directory", "dirs": "directories"}
+"""What names say in short, as Unix does."""
+TITLE = 400  # characters of the docstring
 Row = dict[str, Any]
+
+
+def spoken(name: str) -> str:
+    """A name in words: ``shutil.rmtree`` is ``shutil remove tree``, ``TestCase`` is ``test case``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace(".", " ").replace("_", " ").lower()
+    words = re.sub(r"\b(rm|mk|mv|cp)(?=[a-z]{3})", r"\1 ", words)
+    return " ".join(SAID.get(word, word) for word in words.split())
 
 
 def row(name: str, module: str, kind: str, signature: str, doc: str) -> Row:
     text = f"{signature}\n{doc}" if signature else f"{name}\n{doc}"
-    return {"name": name, "module": module, "kind": kind, "text": text, "words": len(text.split())}
+    begins = " ".join(doc.strip().split("\n\n")[0].split())[:TITLE]
+    return {
+        "name": name,
+        "module": module,
+        "kind": kind,
+        "text": text,
+        "words": len(text.split()),
+        "title": f"{spoken(name)}: {begins}",
+    }
 
 
 def sources(root: Path) -> Iterator[tuple[str, Path]]:

@@ -21,6 +21,7 @@ from qql.cli.render import Renderer
 from qql.cli.repl import interact, open_history, submits
 from qql.cli.shell import Shell
 from qql.cli.usage import UsageError, parse_value, read_script
+from qql.compiler.script import make_context
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
 from qql.result import Hit, Result
 
@@ -47,6 +48,7 @@ class FakeSession:
         self.options = options
         self.asked: list[tuple[str, Any, str]] = []
         self.closed = False
+        self.context = make_context()
 
     def compile(self, script: str, params: Any = None, *, name: str = "<string>") -> list[SimpleNamespace]:
         parts = [part.strip() for part in script.split(";") if part.strip()]

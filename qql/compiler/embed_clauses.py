@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from qql import nodes
 from qql.compiler.model_names import BM25, known_kind
 from qql.compiler.plan import Context, SecondStage
-from qql.compiler.scalars import text_of
+from qql.compiler.vector_models import named_model
 from qql.errors import did_you_mean, fail
 from qql.rest.types import Body
 from qql.schema import Schema, VectorInfo
@@ -69,7 +69,7 @@ def resolve_embeds(
 
 
 def _resolve(given: nodes.Embedding, schema: Schema | None, collection: str, context: Context) -> Embed:
-    model = text_of(given.model, "MODEL") if given.model is not None else None
+    model = named_model(given.model) if given.model is not None else None
     kind = _kind(given, model)
     vector = _vector(given, kind, schema, collection)
     _check_kind(given, vector, collection)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from qql import nodes
 from qql.compiler.emit_points import waiting
-from qql.compiler.model_names import known_kind, known_size
+from qql.compiler.model_names import known_kind
 from qql.compiler.options.collection import (
     ADDED_BLOCKS,
     ALTER_BLOCKS,
@@ -22,6 +22,7 @@ from qql.compiler.options.query import QUOTA_OPTIONS, SHARD_KEY_OPTIONS, SNAPSHO
 from qql.compiler.options.table import read_blocks, read_options
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import one_key, scalar_value, text_of
+from qql.compiler.vector_models import default_vectors, model_of_vector, size_made
 from qql.errors import did_you_mean, fail, shown
 from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.rest.request import Request, collection_path
@@ -42,17 +43,18 @@ def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Re
     dense: JsonObject = {}
     sparse: JsonObject = {}
     models: dict[str, str] = {}
-    for vector in statement.vectors or _default_vectors(statement, context):
+    vectors = statement.vectors or default_vectors(statement, context)
+    for vector in vectors:
         name = str(vector.name.text)
         if name in dense or name in sparse:
             fail("duplicate-vector", f"the vector `{name}` is defined twice", vector.name.span)
-        model = _model(vector, context)
+        model = model_of_vector(vector, context, vectors)
         if model:
             models[name] = model
         if vector.kind == "sparse":
             sparse[name] = _sparse_vector(vector, model)
         else:
-            dense[name] = _dense_vector(vector, model)
+            dense[name] = _dense_vector(vector, model, context)
     body: JsonObject = {}
     blocks = read_blocks(statement.blocks, COLLECTION_BLOCKS)
     if "vector" in blocks:
@@ -71,14 +73,6 @@ def _emit_create(statement: nodes.CreateCollection, context: Context) -> list[Re
     if models:
         body["metadata"] = {**body.get("metadata", {}), METADATA_KEY: {"models": models}}
     return [Request("PUT", collection_path(collection), {}, body), *later(collection)]
-
-
-def _default_vectors(statement: nodes.CreateCollection, context: Context) -> tuple[nodes.VectorDef, ...]:
-    """Where no vector is written: `dense`, if a model is configured that makes it; else there is none."""
-    if not (context.models.get("dense") or context.models.get("*")):
-        return ()
-    span = statement.name.span
-    return (nodes.VectorDef(nodes.Name("dense", span=span), "dense", span=span),)
 
 
 def _later(statement: nodes.CreateCollection, params: JsonObject) -> Callable[[str], list[Request]]:
@@ -108,21 +102,11 @@ def _check_metadata(statement: nodes.CreateCollection | nodes.AlterCollection) -
                 fail("reserved-key", message, option.span, hint)
 
 
-def _model(vector: nodes.VectorDef, context: Context) -> str | None:
-    """The model of a vector: as it is written; where its size is missing, the configured one."""
-    if vector.model is not None:
-        return text_of(vector.model, "MODEL")
-    if vector.kind == "sparse" or vector.size is not None:
-        return None
-    multi = any(block.kind == "multivector" for block in vector.blocks)
-    return context.models.get(str(vector.name.text)) or (None if multi else context.models.get("*"))
-
-
 _MULTIVECTOR = {"comparator": "max_sim"}
 
 
-def _dense_vector(vector: nodes.VectorDef, model: str | None) -> JsonObject:
-    found = _dense_shape(vector, model)
+def _dense_vector(vector: nodes.VectorDef, model: str | None, context: Context) -> JsonObject:
+    found = _dense_shape(vector, model, context)
     blocks = read_blocks(vector.blocks, VECTOR_BLOCKS["dense"])
     found |= blocks.pop("vector", {})
     for block, values in blocks.items():
@@ -130,12 +114,12 @@ def _dense_vector(vector: nodes.VectorDef, model: str | None) -> JsonObject:
     return found
 
 
-def _dense_shape(vector: nodes.VectorDef, model: str | None) -> JsonObject:
+def _dense_shape(vector: nodes.VectorDef, model: str | None, context: Context) -> JsonObject:
     """``{"size", "distance"}``, and ``multivector_config`` where the model makes multivectors."""
     name = vector.name.text
     size = _size(vector.size)
     kind = known_kind(model) if model else None
-    expected = known_size(model) if model else None
+    expected = size_made(model, vector, context) if model else None
     if kind == "sparse":
         hint = f"write `{name} SPARSE MODEL '{model}'`"
         fail("wrong-kind", f"the model `{model}` makes sparse vectors", vector.span, hint)
@@ -323,10 +307,10 @@ def _emit_add_vector(statement: nodes.AddVector, context: Context) -> list[Reque
     if schema is not None and name in schema.vectors:
         hint = f"ALTER COLLECTION {collection} DROP VECTOR {name}; before it"
         fail("vector-exists", f"`{collection}` has a vector `{name}` already", vector.name.span, hint)
-    model = _model(vector, context)
+    model = model_of_vector(vector, context)
     blocks = read_blocks(vector.blocks, ADDED_BLOCKS[vector.kind])
     config = _sparse_config(vector, model, blocks) if vector.kind == "sparse" else None
-    config = config or {"dense": _dense_config(vector, model, blocks)}
+    config = config or {"dense": _dense_config(vector, model, blocks, context)}
     path = collection_path(collection, "vectors", quote(name, safe=""))
     requests = [Request("PUT", path, _WAITED, config)]
     if model:
@@ -348,8 +332,8 @@ def _recorded(collection: str, models: Mapping[str, str]) -> Request:
     return Request("PATCH", collection_path(collection), {}, {"metadata": metadata})
 
 
-def _dense_config(vector: nodes.VectorDef, model: str | None, blocks: Body) -> JsonObject:
-    found = _dense_shape(vector, model)
+def _dense_config(vector: nodes.VectorDef, model: str | None, blocks: Body, context: Context) -> JsonObject:
+    found = _dense_shape(vector, model, context)
     if "multivector" in blocks:
         found["multivector_config"] = blocks["multivector"] or _MULTIVECTOR
     found.update(blocks.get("vector", {}))

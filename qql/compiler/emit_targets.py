@@ -10,6 +10,7 @@ from qql.compiler.emit_formulas import emit_formula
 from qql.compiler.options.query import BM25_OPTIONS, FEEDBACK_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.scalars import count_limit, number_of, point_id, range_bound, text_of
+from qql.compiler.vector_models import named_model
 from qql.errors import did_you_mean, fail, shown
 from qql.nodes.declare import Part
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
@@ -97,7 +98,7 @@ def _input(target: nodes.Input, model: str | None) -> Json:
 def _inference(kind: str, value: Json, target: nodes.Embedded, model: str | None) -> JsonObject:
     """Qdrant's inference object."""
     found = {kind: value}
-    named = text_of(target.model, "MODEL") if target.model is not None else model
+    named = named_model(target.model) if target.model is not None else model
     if named is not None:
         found["model"] = named
     options = resolved(target.options, target.span)

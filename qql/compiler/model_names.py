@@ -9,11 +9,13 @@ from qql.rest.limits import BM25, MAX_VECTOR_SIZE
 
 __all__ = [
     "BM25",
+    "DEFAULT_DENSE",
     "FASTEMBED",
     "MODELS",
     "OPENAI",
     "Kind",
     "Known",
+    "full_name",
     "hash_size",
     "is_url",
     "known_kind",
@@ -23,6 +25,8 @@ __all__ = [
 Kind = Literal["dense", "sparse", "multi"]
 OPENAI = "openai/"
 FASTEMBED = "fastembed:"
+DEFAULT_DENSE = "sentence-transformers/all-MiniLM-L6-v2"
+"""The model of a dense vector that CREATE COLLECTION gives neither a size nor a model (HYBRID)."""
 
 
 class Known(NamedTuple):
@@ -32,16 +36,26 @@ class Known(NamedTuple):
     size: int | None
 
 
+_SHORT: dict[str, str] = {}
+"""The end of a name in lower case → the whole name; of two models with the same end, the first."""
+
+
+def _known_as(known: Known, names: tuple[str, ...]) -> dict[str, Known]:
+    for name in names:
+        _SHORT.setdefault(name.rpartition("/")[2].lower(), name)
+    return {name.lower(): known for name in names}
+
+
 def _dense(size: int, *names: str) -> dict[str, Known]:
-    return {name.lower(): Known("dense", size) for name in names}
+    return _known_as(Known("dense", size), names)
 
 
 def _multi(size: int, *names: str) -> dict[str, Known]:
-    return {name.lower(): Known("multi", size) for name in names}
+    return _known_as(Known("multi", size), names)
 
 
 def _sparse(*names: str) -> dict[str, Known]:
-    return {name.lower(): Known("sparse", None) for name in names}
+    return _known_as(Known("sparse", None), names)
 
 
 MODELS: dict[str, Known] = {
@@ -126,6 +140,17 @@ MODELS: dict[str, Known] = {
 }
 """Model name in lower case → what is known of it. `known_size` and `known_kind` read more than this."""
 
+_SHORT |= {
+    "all-minilm": DEFAULT_DENSE,
+    "bge-small": "BAAI/bge-small-en-v1.5",
+    "bge-base": "BAAI/bge-base-en-v1.5",
+    "bge-large": "BAAI/bge-large-en-v1.5",
+    "colbert": "colbert-ir/colbertv2.0",
+    "mxbai-embed-large": "mixedbread-ai/mxbai-embed-large-v1",
+    "nomic-embed-text": "nomic-ai/nomic-embed-text-v1.5",
+    "splade": "prithivida/Splade_PP_en_v1",
+}
+
 _HASH = re.compile(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
 
 
@@ -134,6 +159,13 @@ def hash_size(model: str) -> int | None:
     match = _HASH.fullmatch(model.lower())
     size = int(match[1]) if match else 0
     return size if 0 < size <= MAX_VECTOR_SIZE else None
+
+
+def full_name(model: str) -> str:
+    """The whole name of a well-known model that is called by its end (``all-MiniLM-L6-v2``), or more shortly
+    (``nomic-embed-text``); any other name as it is.
+    """
+    return _SHORT.get(model.lower(), model)
 
 
 def is_url(model: str) -> bool:
@@ -148,7 +180,7 @@ def _known(model: str) -> Known | None:
         return Known("dense", size)
     if is_url(name):
         return Known("dense", None)
-    known = MODELS.get(name.removeprefix(FASTEMBED))
+    known = MODELS.get(full_name(name.removeprefix(FASTEMBED)).lower())
     if known is None and name.startswith(OPENAI):
         return Known("dense", None)
     return known

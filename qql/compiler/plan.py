@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qql import nodes
+from qql.compiler.model_names import DEFAULT_DENSE
 from qql.errors import Diagnostic, Span, fail, shown
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
 from qql.rest.types import Json
@@ -33,7 +34,8 @@ class Context:
     ``models`` gives the model of a vector by its name; ``"*"`` is the default. ``schema`` gives what is
     known of a collection: None where nothing is. ``collections`` lists all that there are; without it,
     any collection may exist. ``absence`` says so where there is no database to list them yet. ``reranker``
-    is the model of a RERANK that names none.
+    is the model of a RERANK that names none. ``default_model`` is that of a new dense vector of which neither
+    size nor model is said; ``size_of`` asks a model's files for its dimensions, and raises `QQLError`.
     """
 
     collection: str | None = None
@@ -44,6 +46,8 @@ class Context:
     absence: Callable[[], str | None] = lambda: None
     warnings: list[Diagnostic] = field(default_factory=list)
     reranker: str | None = None
+    default_model: str = DEFAULT_DENSE
+    size_of: Callable[[str], int | None] = lambda _: None
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Say something that stops nothing; what many rows of one statement have in common is said once."""

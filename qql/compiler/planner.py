@@ -22,6 +22,7 @@ from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, i
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
 from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
+from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
 from qql.errors import Span, did_you_mean, fail
 from qql.nodes import Embedded
@@ -460,7 +461,7 @@ class _Planner:
     def model_of(self, target: Embedded, using: str | None, vector: VectorInfo | None) -> str | None:
         """The statement's model, else the collection's, else the configured one."""
         if target.model is not None:
-            return text_of(target.model, "MODEL")
+            return named_model(target.model)
         if vector is not None:
             return vector.model  # `Schema.with_models` has put the configured ones in
         known = self.context.models.get(using or "") or self.context.models.get("*")

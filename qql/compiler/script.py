@@ -16,6 +16,7 @@ from qql.compiler.copy_mapping import check_copy
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
+from qql.compiler.model_names import full_name
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
@@ -82,8 +83,8 @@ class CompileOptions(TypedDict, total=False):
     ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
     gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
     the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
-    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none. ``name`` is
-    what messages call the text.
+    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none, ``default_model``
+    that of the dense vector of HYBRID. ``name`` is what messages call the text.
     """
 
     collection: str | None
@@ -92,6 +93,7 @@ class CompileOptions(TypedDict, total=False):
     schema: SchemaSource
     rerank_model: str | None
     name: str
+    default_model: str
 
 
 def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
@@ -107,6 +109,8 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
         options.get("collection"), options.get("stages"), options.get("models"), options.get("schema")
     )
     context.reranker = options.get("rerank_model")
+    if "default_model" in options:
+        context.default_model = full_name(options["default_model"])
     return Source(text, options.get("name", "<string>")), context
 
 
@@ -122,7 +126,7 @@ def make_context(
         tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else stage
         cte = nodes.Cte(nodes.Name(name), tree)
         defined[stage_key(cte.name)] = cte
-    known = dict(models or {})
+    known = {vector: full_name(model) for vector, model in (models or {}).items()}
     if callable(schema):
         return Context(collection, defined, known, schema)
     schemas = {
@@ -524,8 +528,8 @@ def compile_text(
 ) -> list[Request]:
     """Compile a statement or a script to the requests that Qdrant would receive, in order.
 
-    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``.
-    Warnings are added to ``warnings``.
+    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
+    ``default_model``. Warnings are added to ``warnings``.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
     for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.

@@ -72,7 +72,8 @@ class OnnxModel(Generic[Loaded]):
 
     ``model`` is what messages call it, ``name`` what fastembed does; ``cls`` finds fastembed's class. The
     files are those of ``folder``, or kept in ``cache_dir``; ``options`` are more arguments of the
-    constructor. ``instead`` is a model that needs no files, for a hint.
+    constructor. ``instead`` is a model that needs no files, for a hint; ``prepare`` is called with what was
+    loaded.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class OnnxModel(Generic[Loaded]):
         folder: Path | None,
         instead: str,
         options: Mapping[str, object] = MappingProxyType({}),
+        prepare: Callable[[Loaded], None] | None = None,
     ) -> None:
         self._model = model
         self._name = name
@@ -95,6 +97,7 @@ class OnnxModel(Generic[Loaded]):
         if folder is not None:
             self._arguments["specific_model_path"] = str(folder)
         self._instead = instead
+        self._prepare = prepare
         self._loaded: Loaded | None = None
 
     def run(self, call: Callable[[Loaded], Answer]) -> Answer:
@@ -103,7 +106,7 @@ class OnnxModel(Generic[Loaded]):
         Raises `QQLModelError`: ``model-unavailable`` (no files and no download), ``model-failed`` (the files
         are no model, or it fails).
         """
-        loaded = self._load()
+        loaded = self.load()
         try:
             return call(loaded)
         except (KeyboardInterrupt, SystemExit):
@@ -113,11 +116,15 @@ class OnnxModel(Generic[Loaded]):
                 "model-failed", f"model `{self._model}` failed: {_one_line(exc)}"
             ) from exc
 
-    def _load(self) -> Loaded:
+    def load(self) -> Loaded:
+        """The object of fastembed's class, made at the first call. Raises as `run` does."""
         with LOCK:
             if self._loaded is None:
                 with _silenced():
-                    self._loaded = self._cached() or self._downloaded()
+                    loaded = self._cached() or self._downloaded()
+                if self._prepare is not None:
+                    self._prepare(loaded)
+                self._loaded = loaded
         return self._loaded
 
     def _construct(self, **more: object) -> Loaded:
@@ -185,7 +192,7 @@ def import_fastembed(which: str, others: str) -> None:
             "model-package-missing" if missing else "model-failed",
             f"the package `fastembed`{which} "
             f"{'is not installed' if missing else f'cannot be imported: {exc}'}",
-            hint=f"pip install 'qql-lang[fastembed]'; {others} without it",
+            hint=f"pip install fastembed; {others} without it",
         ) from exc
     logger.disable("fastembed")
 

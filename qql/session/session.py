@@ -30,6 +30,7 @@ from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
 from qql.models.rerank_hits import rerank
 from qql.models.rerankers import Rerankers
+from qql.rest.inference_objects import places_of
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Result
@@ -41,6 +42,7 @@ from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
 from qql.session.matched import count_matched
+from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.syntax.printer import show
@@ -102,11 +104,15 @@ class Session:
             schema=self.schema,
             collections=self.collections,
             absence=lambda: absence_of(self.backend),
+            size_of=self._size_of,
         )
         self._known: dict[str, _CollectionInfo] = {}
         self._advice_given: set[tuple[str, str]] = set()
         self._field_advice = FieldAdvice(backend, self.schema, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
+
+    def _size_of(self, model: str) -> int | None:
+        return None if self.backend.infers(model) else self.embedders.size_of(model)
 
     # -- the public face
 
@@ -244,7 +250,7 @@ class Session:
             statement=compiled.text,
             requests=compiled.requests,
             seconds=seconds,
-            warnings=compiled.warnings + result.warnings + notes + advice,
+            warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + advice,
         )
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
@@ -264,6 +270,18 @@ class Session:
         if isinstance(compiled.statement, nodes.Explain):
             return ()
         fresh = [one for one in compiled.advice if (one.code, one.message) not in self._advice_given]
+        self._advice_given |= {(one.code, one.message) for one in fresh}
+        return tuple(fresh)
+
+    def _overridden(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
+        """Says once of each configured model that a collection's own goes before it."""
+        texts = (place for request in compiled.requests for place in places_of(request))
+        copies = isinstance(compiled.statement, nodes.Copy)
+        if not self.context.models or not (copies or any(True for _ in texts)):
+            return ()
+        collection = str(compiled.collection)
+        found = overridden(self.context.models, collection, self.schema(collection))
+        fresh = [one for one in found if (one.code, one.message) not in self._advice_given]
         self._advice_given |= {(one.code, one.message) for one in fresh}
         return tuple(fresh)
 
@@ -302,6 +320,7 @@ class Session:
         """Sends a statement's requests and shows the answer."""
         statement, collection = compiled.statement, str(compiled.collection)
         matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
+        unusable = self._check_models(compiled)
         try:
             answer, shares = self._answer(compiled)
         except QQLExecutionError as exc:
@@ -319,12 +338,24 @@ class Session:
         result = self._reranked(result_of(compiled, answer, matched), compiled)
         if shares:
             result = _with_shares(result, shares)
-        warnings = result.warnings + uncounted + self._count_written(collection, points_written(compiled))
+        if said := defaults_said(statement, self.context):
+            result = replace(result, message=result.message + said)
+        warnings = (
+            result.warnings + uncounted + unusable + self._count_written(collection, points_written(compiled))
+        )
         absence = absence_of(self.backend)
         if absence and isinstance(statement, nodes.ShowCollections):
             hint = "CREATE COLLECTION or RESTORE SNAPSHOT makes it"
             warnings += (Diagnostic("no-database", absence, hint=hint, severity="warning"),)
         return replace(result, data=answer, warnings=warnings)
+
+    def _check_models(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
+        """Loads the models of new vectors, unless IF NOT EXISTS makes none."""
+        statement = compiled.statement
+        forgiven = isinstance(statement, nodes.CreateCollection) and statement.if_not_exists
+        if forgiven and self.schema(str(compiled.collection)) is not None:
+            return ()
+        return check_new_models(statement, self.context, self.embedders, self.backend.infers)
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""

@@ -26,15 +26,7 @@ _HEADING_WIDTH = 60
 def compile_(args: Arguments, console: Renderer) -> int:
     source, options = source_of(args), CompileOptions.of(args)
     warnings: list[Diagnostic] = []
-    requests = qql.compile(
-        source.text,
-        options.params,
-        collection=options.collection,
-        models=options.models,
-        rerank_model=options.rerank_model,
-        name=source.name,
-        warnings=warnings,
-    )
+    requests = qql.compile(source.text, options.params, warnings=warnings, **options.named(source.name))
     console.warn(warnings)
     bodies = [request.to_dict() for request in requests]
     with open_output(args, console):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import qql
 from qql.cli.commands.options import TARGET, Arguments
+from qql.cli.commands.scripts import default_model
 from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
 
@@ -73,6 +74,7 @@ def open_session(
         advice=args.get("advice", advice),
         count=True,
     )
+    session.context.default_model = default_model()
     if "://" not in target:
         from qql.backends.edge.panic_text import hold_panics
 

@@ -49,6 +49,16 @@ class _Pairs(argparse.Action):
         setattr(namespace, self.dest, self.pairs)
 
 
+class _Models(_Pairs):
+    """The same; a value alone is that of ``*``, every dense vector."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
+    ) -> None:
+        given = str(values)
+        super().__call__(parser, namespace, given if "=" in given or not given else f"*={given}", option)
+
+
 class _Many(argparse.Action):
     """Collects values into a list; the list is the action's own, as with `_Pairs`."""
 
@@ -205,7 +215,11 @@ OPTIONS = {
     ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
     "model": _value_option(
-        "models", "--model", metavar="VECTOR=MODEL", action=_Pairs, help="the model of a vector; repeatable"
+        "models",
+        "--model",
+        metavar="VECTOR=MODEL",
+        action=_Models,
+        help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
     ),
     "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
     "embed_key": _value_option("models", "--embed-key", metavar="KEY", help="its API key"),

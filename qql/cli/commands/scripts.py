@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from qql.errors import Source
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
     from qql.compiler.plan import Context
+    from qql.compiler.script import CompileOptions as TextOptions
 
-__all__ = ["CompileOptions", "params_of", "refuse_directory", "source_of", "sources_of"]
+__all__ = ["CompileOptions", "default_model", "params_of", "refuse_directory", "source_of", "sources_of"]
 
 
 def sources_of(args: Arguments) -> list[Source]:
@@ -61,6 +63,13 @@ def params_of(args: Arguments) -> ParamValues:
     return [numbers[at] for at in sorted(numbers)]
 
 
+def default_model() -> str:
+    """The model of a new dense vector of which nothing is said: QQL_MODEL, else the documented default."""
+    from qql.compiler.model_names import DEFAULT_DENSE, full_name
+
+    return full_name(os.environ.get("QQL_MODEL") or DEFAULT_DENSE)
+
+
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
     """What `qql compile`, `explain`, `check` and `lint` compile a script with."""
@@ -75,8 +84,15 @@ class CompileOptions:
         """What the command line says. Raises `UsageError`."""
         return cls(params_of(args) or None, args.get("collection"), args.get("model"), rerank_model_of(args))
 
+    def named(self, name: str) -> TextOptions:
+        """The options of `qql.compile` for a text that messages call so."""
+        found: TextOptions = {"collection": self.collection, "models": self.models, "name": name}
+        found["rerank_model"] = self.rerank_model
+        return {**found, "default_model": default_model()} if os.environ.get("QQL_MODEL") else found
+
     def context(self) -> Context:
         """What is known before a script, without a database."""
         from qql.compiler.script import make_context
 
-        return replace(make_context(self.collection, models=self.models), reranker=self.rerank_model)
+        made = make_context(self.collection, models=self.models)
+        return replace(made, default_model=default_model(), reranker=self.rerank_model)

@@ -77,9 +77,9 @@ class Experiment:
     def qualities(self, variants: Sequence[Variant], current: Variant | None) -> Iterator[Trial]:
         """The quality of each, with the times of these first calls, which are not compared."""
         for at, variant in enumerate(variants):
-            self.progress("settings", at, len(variants))
+            self.progress(Work("settings", "settings"), at, len(variants))
             yield self._quality(variant, current=variant is current)
-        self.progress("settings", len(variants), len(variants))
+        self.progress(Work("settings", "settings"), len(variants), len(variants))
 
     def timed(self, trials: Sequence[Trial]) -> tuple[list[Trial], bool]:
         """The trials with the times of all rounds, and whether Ctrl-C left any round out.
@@ -93,9 +93,9 @@ class Experiment:
         complete = True
         try:
             for at in range(self.rounds):
-                self.progress("rounds of times", at, self.rounds)
+                self.progress(Work("rounds of times", "rounds"), at, self.rounds)
                 rounds.append(self._round(trials, calls, dice))
-            self.progress("rounds of times", self.rounds, self.rounds)
+            self.progress(Work("rounds of times", "rounds"), self.rounds, self.rounds)
         except KeyboardInterrupt:
             complete = False
         if not rounds:

@@ -15,8 +15,8 @@ from qql.cli.render.terminal import json_text, sanitize, wants_color
 from qql.cli.render.wrapping import text_width
 
 __all__ = [
-    "FOR_PEOPLE",
     "FORMATS",
+    "FOR_PEOPLE",
     "ProgressBar",
     "Renderer",
     "json_text",

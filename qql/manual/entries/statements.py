@@ -179,9 +179,12 @@ STATEMENTS: tuple[Entry, ...] = (
         "CREATE COLLECTION",
         "create_collection",
         "Makes a collection. Each vector has a name and a kind; `CREATE COLLECTION docs VECTOR(384, COSINE)` "
-        "makes one without a name. Size and distance may be left out where the model is known. The model is "
-        "kept in the collection's metadata. Blocks behind a vector are "
-        "for that vector, those at the end for the collection.",
+        "makes one without a name. Size and distance may be left out where "
+        "the model is known; well-known models have short names (`all-MiniLM-L6-v2`). The model is kept in "
+        "the collection's metadata, and has to run here unless the server embeds texts. HYBRID without a "
+        "model makes `dense` of `sentence-transformers/all-MiniLM-L6-v2` (384 dimensions) and `sparse` of "
+        "`qdrant/bm25`; --model or QQL_MODEL names another. Blocks behind a vector are for that vector, "
+        "those at the end for the collection.",
         "CREATE COLLECTION IF NOT EXISTS photos (\n"
         "  full  VECTOR(512, COSINE) WITH HNSW (m = 32) WITH QUANTIZATION (type = scalar),\n"
         "  words SPARSE MODEL 'qdrant/bm25'\n"
@@ -300,8 +303,10 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "RESTORE SNAPSHOT",
         "restore_snapshot",
-        "Puts a collection back to what a snapshot holds. The snapshot is one of the collection, by "
-        "name, or a file or an address.",
+        "Puts a collection back to what a snapshot holds, or makes it. The embedded engine takes the name of "
+        "a snapshot of the collection ('docs-….snapshot', as CREATE SNAPSHOT gives it), a path "
+        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk "
+        "and http(s):// ones, as here.",
         "RESTORE SNAPSHOT 'https://example.org/docs.snapshot' ON docs WITH (priority = snapshot);",
         tables=(("WITH", query.SNAPSHOT_OPTIONS),),
         see=("CREATE SNAPSHOT",),

@@ -9,7 +9,8 @@
 | ``http(s)://host/v1#NAME`` | `http`: an OpenAI-compatible server at this address                |
 | ``fastembed:NAME``, ``fastembed:DIR``, any other | `fastembed`: its lists, or a local folder    |
 
-Names are matched without regard to case, except those of ``custom``, of servers' models and of folders.
+A well-known model may be called by the end of its name (``all-MiniLM-L6-v2``, ``nomic-embed-text``). Names
+are matched without regard to case, except those of ``custom``, of servers' models and of folders.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from qql.compiler.model_names import FASTEMBED, OPENAI, is_url, known_kind, known_size
+from qql.compiler.model_names import FASTEMBED, OPENAI, full_name, is_url, known_kind, known_size
 from qql.models import ModelCache, model_errors
 from qql.models.embedders.base import (
     Embedder,
     Kind,
+    Loading,
     Purpose,
     Vector,
     check_vectors,
@@ -55,7 +57,8 @@ class Embedders:
         api_key: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        self._custom = {name: _CustomEmbedder(name, made) for name, made in (custom or {}).items()}
+        made = {name: _CustomEmbedder(name, function) for name, function in (custom or {}).items()}
+        self._custom = {full_name(name): one for name, one in made.items()} | made
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
@@ -69,10 +72,27 @@ class Embedders:
         if model in self._custom:
             read_options(model, options, {})
             return self._custom[model]
+        model = full_name(model)
         given = {name: value for name, value in (options or {}).items() if value is not None}
         name = model if is_url(model) or model.lower().startswith((OPENAI, FASTEMBED)) else model.lower()
         key = name, json.dumps(given, sort_keys=True, default=repr)
         return self._cache.get(key, lambda: self._make_embedder(model, given))
+
+    def size_of(self, model: str) -> int | None:
+        """The dimensions of a model of fastembed (``fastembed:DIR`` too) or of the application; else None.
+
+        Raises as `get` does.
+        """
+        name = model.lower()
+        if model not in self._custom and (name.startswith(("local/", OPENAI)) or is_url(name)):
+            return None
+        return self.get(model).size
+
+    def load(self, model: str) -> None:
+        """Load a model that has files, download them if need be. Raises as `get` and its ``embed`` do."""
+        embedder = self.get(model)
+        if isinstance(embedder, Loading):
+            embedder.load()
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, runtime_checkable
 
 from qql.compiler.model_names import Kind
 from qql.errors import many
@@ -16,6 +16,7 @@ from qql.rest.types import Body, Json
 __all__ = [
     "Embedder",
     "Kind",
+    "Loading",
     "Purpose",
     "SparseVector",
     "Vector",
@@ -57,6 +58,15 @@ class Embedder(Protocol):
 
         Raises `QQLModelError` when the model cannot be loaded or does not answer.
         """
+        ...
+
+
+@runtime_checkable
+class Loading(Protocol):
+    """A model whose files are loaded before it can be used."""
+
+    def load(self) -> None:
+        """Load them now. Raises `QQLModelError`."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 ``fastembed:NAME`` is the model NAME of fastembed's own lists, ``fastembed:DIR`` a dense model in a local
 folder: ``tokenizer.json``, ``tokenizer_config.json``, ``config.json`` and one of `MODEL_FILES`, as
-``optimum-cli export onnx`` and Sentence Transformers write them. Without the prefix, any name that no other
-provider claims is looked up here, so models that the application itself registered by
+``optimum-cli export onnx`` and Sentence Transformers write them. Of longer texts than the ``max_seq_length``
+of ``sentence_bert_config.json`` the beginning is read. Without the prefix, any name that no other provider
+claims is looked up here, so models that the application itself registered by
 ``TextEmbedding.add_custom_model`` are found as well.
 
 Importing this module imports nothing heavy; the package is imported by the first embedder. That switches off
@@ -13,10 +14,11 @@ fastembed's log messages (``loguru.logger.enable("fastembed")`` brings them back
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar, cast
 
+from qql.compiler.model_names import full_name
 from qql.errors import QQLError, QQLModelError, did_you_mean, fail
 from qql.models.embedders.base import Kind, Purpose, Vector, plain_vector
 from qql.models.embedders.options import Table, count, flag, number, positive, read_options, text
@@ -109,7 +111,12 @@ class FastembedEmbedder:
             folder=folder,
             options=given,
             instead="local/hash-256",
+            prepare=_shortener(folder) if folder else None,
         )
+
+    def load(self) -> None:
+        """Read the files now. Raises as `embed` does."""
+        self._onnx.load()
 
     @property
     def size(self) -> int | None:
@@ -144,7 +151,7 @@ def _embedding_class(name: str) -> FastembedClass[TextModel]:
 
 
 def _find_in_lists(model: str) -> _Listed:
-    name = bare_name(model)
+    name = full_name(bare_name(model))
     known: dict[str, _Listed] = {}
     for class_name in _CLASSES:
         for lower, entry in listed_models(_embedding_class(class_name)).items():
@@ -176,7 +183,8 @@ def _find_in_folder(model: str, folder: Path) -> _Listed:
     def describe(output: ModelOutput) -> dict[str, object]:
         from fastembed.common.model_description import PoolingType
 
-        size = output.columns or _read_json(folder / "config.json", {}).get("hidden_size")
+        config = _read_json(folder / "config.json", {})
+        size = output.columns or next((config[key] for key in _SIZES if config.get(key)), None)
         listed = [module for module in _read_json(folder / "modules.json", []) if isinstance(module, dict)]
         modules = {str(module.get("type")).rpartition(".")[2] for module in listed}
         if not output.pooled and modules - _MODULES:
@@ -192,12 +200,32 @@ def _find_in_folder(model: str, folder: Path) -> _Listed:
     return _Listed("TextEmbedding", entry["model"], entry["dim"] or None)
 
 
+_SIZES = ("hidden_size", "dim", "d_model", "n_embd")
+"""What families of models call the size of their vectors in ``config.json``."""
 _MODULES = {"Transformer", "Pooling", "Normalize"}
 _POOLINGS = {
     "pooling_mode_cls_token": "CLS",
     "pooling_mode_mean_tokens": "MEAN",
     "pooling_mode_lasttoken": "LAST_TOKEN",
 }
+
+
+def _shortener(folder: Path) -> Callable[[object], None]:
+    """Has a loaded model read no more tokens than ``sentence_bert_config.json`` says it was made for.
+
+    fastembed only reads what the tokenizer could take, which is more: vectors of long texts would differ.
+    """
+
+    def shorten(loaded: object) -> None:
+        most = _read_json(folder / "sentence_bert_config.json", {}).get("max_seq_length")
+        tokenizer = getattr(getattr(loaded, "model", None), "tokenizer", None)
+        truncation = getattr(tokenizer, "truncation", None)
+        if tokenizer is None or not truncation or not isinstance(most, int):
+            return
+        if 0 < most < truncation["max_length"]:
+            tokenizer.enable_truncation(**{**truncation, "max_length": most})
+
+    return shorten
 
 
 def _pooling(model: str, folder: Path) -> str:

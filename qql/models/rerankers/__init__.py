@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from qql.compiler.model_names import FASTEMBED
 from qql.models import ModelCache, model_errors
 from qql.models.rerankers.base import Reranker, check_scores, hit_text
-from qql.models.rerankers.names import OVERLAP, is_remote, unknown_reranker
+from qql.models.rerankers.names import OVERLAP, full_reranker_name, is_remote, unknown_reranker
 
 __all__ = ["Reranker", "Rerankers", "hit_text", "is_remote"]
 
@@ -73,6 +73,7 @@ class Rerankers:
         """
         if model in self._functions:
             return self._functions[model]
+        model = full_reranker_name(model)
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
         return self._cache.get(name, lambda: self._make_reranker(model))
 

@@ -9,7 +9,16 @@ from typing import NamedTuple
 from qql.compiler.model_names import known_kind
 from qql.errors import QQLError, QQLModelError, did_you_mean
 
-__all__ = ["CROSS_ENCODERS", "OVERLAP", "SHAPES", "Remote", "is_remote", "remote", "unknown_reranker"]
+__all__ = [
+    "CROSS_ENCODERS",
+    "OVERLAP",
+    "SHAPES",
+    "Remote",
+    "full_reranker_name",
+    "is_remote",
+    "remote",
+    "unknown_reranker",
+]
 
 OVERLAP = "local/overlap"
 SHAPES = ("cohere", "jina", "voyage", "tei")
@@ -46,6 +55,14 @@ def remote(model: str) -> Remote | None:
     if match := _ADDRESSED.fullmatch(model):
         return Remote((match[1] or "jina").lower(), match[2], match[3] or "")
     return None
+
+
+_SHORT = {name.rpartition("/")[2].lower(): name for name in CROSS_ENCODERS}
+
+
+def full_reranker_name(model: str) -> str:
+    """The whole name of one of `CROSS_ENCODERS` that is called by its end; any other name as it is."""
+    return _SHORT.get(model.lower(), model)
 
 
 def is_remote(model: str) -> bool:

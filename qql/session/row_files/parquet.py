@@ -109,7 +109,7 @@ def _open(path: Path) -> Any:
         raise QQLExecutionError.make(
             "missing-library",
             f"Parquet is read by pyarrow, which {why}",
-            hint="pip install 'qql-lang[arrow]'",
+            hint="pip install pyarrow",
         ) from exc
     try:
         # Pages are read as they are needed, and not whole groups of rows ahead.
