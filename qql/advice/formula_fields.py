@@ -9,8 +9,8 @@ from qql.advice.filters import span_here
 from qql.advice.fusion_sources import every_candidate
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, as_name
+from qql.compiler.dates import looks_like_date
 from qql.compiler.plan import Input, Stage
-from qql.compiler.scalars import is_date
 
 _NUMBER, _DATE, _PLACE = "0", "'2000-01-01'", "{lat: 0, lon: 0}"
 """A default for each kind of field."""
@@ -50,7 +50,7 @@ def _fields(expression: nodes.Expression) -> Iterator[tuple[nodes.Name, str]]:
         match one := todo.pop():
             case nodes.Name():
                 text = str(one.text)
-                if text != "score" and not text.startswith("$score") and not is_date(text):
+                if text != "score" and not text.startswith("$score") and not looks_like_date(text):
                     yield one, _NUMBER
             case nodes.DatetimeKey():
                 yield one.name, _DATE
@@ -71,7 +71,7 @@ def _fields(expression: nodes.Expression) -> Iterator[tuple[nodes.Name, str]]:
 def _is_dated(target: nodes.Expression | None) -> bool:
     """Whether a decay is around a date: its field holds dates, then."""
     text = str(target.text) if isinstance(target, nodes.Name) else ""
-    return isinstance(target, nodes.Datetime) or is_date(text)
+    return isinstance(target, nodes.Datetime) or looks_like_date(text)
 
 
 def _has_all(view: View, field: str) -> bool:

@@ -7,7 +7,7 @@ import re
 
 from qql.errors import Span, fail
 
-__all__ = ["DATE_HINT", "is_date", "looks_like_date"]
+__all__ = ["DATE_HINT", "is_date", "looks_like_date", "reads_as_date"]
 
 DATE_HINT = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'"
 
@@ -26,6 +26,12 @@ _MOST = {"hour": 23, "minute": 59, "second": 60, "zone_hour": 23, "zone_minute":
 def looks_like_date(text: str) -> bool:
     """Whether a text has the form of a date, be it in the calendar or not."""
     return _DATE.fullmatch(text) is not None
+
+
+def reads_as_date(text: str) -> bool:
+    """Whether a text is a date that there is, as a value of a payload may be."""
+    found = _DATE.fullmatch(text)
+    return found is not None and _fault(found) is None
 
 
 def is_date(text: str, span: Span) -> bool:

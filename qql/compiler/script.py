@@ -83,8 +83,8 @@ class CompileOptions(TypedDict, total=False):
     ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
     gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
     the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
-    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none, ``default_model``
-    that of the dense vector of HYBRID. ``name`` is what messages call the text.
+    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none,
+    ``default_model`` that of the dense vector of HYBRID. ``name`` is what messages call the text.
     """
 
     collection: str | None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from qql.compiler.scalars import is_date
+from qql.compiler.dates import reads_as_date
 from qql.errors import QQLError, QQLExecutionError, many, shown
 from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Body, Json
@@ -42,7 +42,7 @@ def _is_place(value: Json) -> bool:
 
 
 _NUMBER = _Need("a number", _is_number, "0")
-_DATE = _Need("a date", lambda value: isinstance(value, str) and is_date(value), "'2000-01-01'")
+_DATE = _Need("a date", lambda value: isinstance(value, str) and reads_as_date(value), "'2000-01-01'")
 _PLACE = _Need("a place", _is_place, "{lat: 0, lon: 0}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qql.backends.base import Work
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.pipelines import Call, locate_error
 from qql.cli.commands.tune_variants import Variant, values_text
