@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import qql
+from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import TARGET, Arguments
-from qql.cli.commands.scripts import default_model
 from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
 
@@ -22,7 +22,6 @@ __all__ = [
     "open_known_database",
     "open_other_session",
     "open_session",
-    "rerank_model_of",
     "target_of",
 ]
 
@@ -46,11 +45,6 @@ def target_of(args: Arguments) -> str:
         if name in args:
             raise UsageError.make("usage", f"{args.flag(name)} requires a server", hint="name it with --url")
     return db or MEMORY
-
-
-def rerank_model_of(args: Arguments) -> str | None:
-    """The model of a RERANK that names none."""
-    return args.get("rerank_model") or os.environ.get("QQL_RERANK_MODEL") or None
 
 
 def open_session(

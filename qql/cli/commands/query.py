@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import qql
 from qql import nodes
-from qql.cli.commands.connection import MEMORY, rerank_model_of, target_of
+from qql.cli.commands.connection import MEMORY, target_of
+from qql.cli.commands.default_models import rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output
 from qql.cli.commands.report import IDS_ELSEWHERE, six_digits, without_bare_ids

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qql.cli.commands.connection import rerank_model_of
+from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
 from qql.errors import Source
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qql.compiler.plan import Context
     from qql.compiler.script import CompileOptions as TextOptions
 
-__all__ = ["CompileOptions", "default_model", "params_of", "refuse_directory", "source_of", "sources_of"]
+__all__ = ["CompileOptions", "params_of", "refuse_directory", "source_of", "sources_of"]
 
 
 def sources_of(args: Arguments) -> list[Source]:
@@ -61,13 +61,6 @@ def params_of(args: Arguments) -> ParamValues:
             "usage", "--param requires either names, or the numbers 1, 2, … without a gap for `?`"
         )
     return [numbers[at] for at in sorted(numbers)]
-
-
-def default_model() -> str:
-    """The model of a new dense vector of which nothing is said: QQL_MODEL, else the documented default."""
-    from qql.compiler.model_names import DEFAULT_DENSE, full_name
-
-    return full_name(os.environ.get("QQL_MODEL") or DEFAULT_DENSE)
 
 
 @dataclass(frozen=True, slots=True)
