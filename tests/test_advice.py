@@ -219,6 +219,7 @@ BROKEN = {
     "query/mmr": {"mmr-without-choice"},
     "query/multivector-literal": {"multivector-first"},
     "query/options-in-braces": {"hnsw-ef-below-limit", "idle-acorn", "idle-quantization"},
+    "query/no-target": {"chance-order"},
     "query/params": {"idle-acorn"},
     "query/search-params": {"idle-acorn", "idle-quantization"},
     "query/shards": {"fusion-of-one"},
@@ -230,6 +231,8 @@ BROKEN = {
 def test_the_compilers_goldens_break_what_they_break() -> None:
     found: dict[str, set[str]] = {}
     for path in [*(ROOT / "tests/golden/query").glob("*.qql"), *(ROOT / "tests/golden/fusion").glob("*.qql")]:
+        if path.with_suffix(".err").exists():
+            continue
         text = path.read_text(encoding="utf-8")
         said = advise_script(compiled(text, schema={}, **settings(text)), lambda _: None)
         broken = {one.code for one in said if one.code != "stage-without-limit"}

@@ -26,10 +26,15 @@ REACHED = {
     "models": CONNECTING - {"explain", "lint"},
     "backends/client": CONNECTING,
     "convert": {"convert"},
+    "evaluation": {"tune"},
+    "session": CONNECTING,
     "manual": {"run"},
     "rest": set(),
 }
 """The commands whose messages come from a room below that of the commands."""
+
+
+_OF_CURL = {"convert/curl.py", "convert/texts.py"}  # these read curl's options
 
 
 def hinted(path: Path) -> Iterator[str]:
@@ -54,7 +59,7 @@ def found_below_the_commands() -> list[tuple[str, str, str]]:
     out = []
     for path in sorted((ROOT / "qql").rglob("*.py")):
         place = path.relative_to(ROOT / "qql").as_posix()
-        if place.startswith("cli/") or place == "convert/inputs.py":  # this one reads curl's options
+        if place.startswith("cli/") or place in _OF_CURL:
             continue
         for word in sorted(set(hinted(path))):
             room = "backends/client" if place.startswith("backends/client") else place.split("/")[0]

@@ -276,7 +276,8 @@ def test_a_matrix_has_the_same_rows_in_either_form(db: qql.Session) -> None:
     pairs = db.execute("MATRIX FROM docs USING dense LIMIT 1")
     offsets = db.execute("MATRIX FROM docs USING dense LIMIT 1 PARAMS (form = offsets)")
     assert offsets.data["offsets_row"] == [0, 1, 2]
-    assert pairs.rows == offsets.rows
+    scored = [[(row["a"], row["score"]) for row in found.rows] for found in (pairs, offsets)]
+    assert scored[0] == scored[1]  # which of two that are as near is named, is chance
     assert [row["a"] for row in pairs.rows] == [1, 2, 3]
     assert list(pairs.rows[0]) == ["a", "b", "score"]
 

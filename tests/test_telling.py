@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,7 +191,7 @@ def test_why_speaks_of_the_second_stage(db: Session) -> None:
 
 def test_json_is_not_written_into_json(db: Session) -> None:
     for text in (f"WHY 1 FORMAT json {PIPELINE}", f"EXPLAIN FORMAT json {PIPELINE}"):
-        result = db.execute(text)
+        result = replace(db.execute(text), warnings=())
         assert json.loads(shown(result, "jsonl")) == json.loads(result.message)
         assert json.loads(shown(result, "table")) == json.loads(result.message)
     assert list(json.loads(shown(db.execute(f"WHY 1 {PIPELINE}"), "jsonl"))) == ["message"]

@@ -316,7 +316,10 @@ def test_stages_whose_limit_cuts_a_tie_are_named(here: Path, capsys: pytest.Capt
     assert "LIMITs that cut a tie, in 2 queries: of same in 2" in out
 
 
-def test_the_report_on_ties_in_eighty_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_on_ties_in_eighty_columns(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out, _ = evaluated(capsys, "same.qql", "clear.qql", "--measures", "R@10")
     assert "What the order of equal scores leaves open" in out
     assert "│ same     │ R@10    │ 0.0000 … 1.0000 │       2 │" in out

@@ -249,7 +249,8 @@ def test_a_grid_that_fits_nowhere_is_an_error(tune: Any) -> None:
     assert "named.limit=0" in err and "LIMIT takes" in err
 
 
-def test_without_a_grid_one_is_made(tune: Any) -> None:
+def test_without_a_grid_one_is_made(tune: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     data = data_of(tune, "hybrid.qql", "--repeat", "1")
     by_name = {one["name"]: one for one in data["settings"]}
     assert by_name["root.rrf_k"] == {

@@ -58,6 +58,7 @@ VALUES: dict[str, list[Any]] = {
     "HnswConfigDiff.m": [16],
     "HnswConfigDiff.ef_construct": [100],
     "OptimizersConfigDiff.vacuum_min_vector_number": [100],
+    "SearchMatrixRequest.sample": [2],
     "StrictModeConfig.max_resident_memory_percent": [50],
 }
 """Values of fields for which any one of their type will not do."""

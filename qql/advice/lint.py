@@ -23,8 +23,16 @@ __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
 WARNINGS = frozenset(
     {"bare-word", "duplicate-id", "empty-list", "few-candidates", "formula-without-prefetch", "id-in-payload"}
-    | {"idle-default", "idle-model", "idle-update", "idle-using", "nested-payload", "no-model"}
-    | {"no-schema", "no-text", "no-vector", "replaced-vector", "unknown-collection", "unused-stage"}
+    | {"idle-clause", "idle-default", "idle-model", "idle-update", "idle-using", "nested-payload"}
+    | {
+        "no-model",
+        "no-schema",
+        "no-text",
+        "no-vector",
+        "replaced-vector",
+        "unknown-collection",
+        "unused-stage",
+    }
     | {"vector-in-payload"}
 )
 """The codes of what the compiler warns of."""

@@ -10,6 +10,7 @@ from qql import nodes
 from qql.backends.base import Backend
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, many
+from qql.rest.point_order import ORDER_OF_IDS
 from qql.result import Result
 from qql.schema import Fields, Schema
 from qql.session.known_fields import KnownFields
@@ -100,6 +101,8 @@ class FieldAdvice:
         if unknown is None:
             return error
         first, *others = error.diagnostics
+        if first.hint == ORDER_OF_IDS:
+            return error  # ids are no field, and that says more
         hint = f"{unknown.message}: {unknown.hint}"
         return type(error)(replace(first, hint=hint), *others)
 
