@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -293,7 +294,8 @@ def test_a_terminal_gets_a_table_with_colour_and_progress(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setitem(ProgressBar.__init__.__kwdefaults__, "delay", 0)  # short work gets no line
+    bars = functools.partial(ProgressBar, delay=0)  # short work gets no line
+    monkeypatch.setattr("qql.cli.commands.run.ProgressBar", bars)
     out, err = Terminal(), Terminal()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
