@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
 import qql
+
+E = TypeVar("E", bound=qql.QQLError)
 
 
 def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
@@ -15,4 +18,12 @@ def refused(text: str, code: str, params: Any = None) -> qql.QQLError:
         qql.compile(text, params)
     assert caught.value.code == code, caught.value.render()
     assert len(caught.value.render()) < 2000
+    return caught.value
+
+
+def failure(kind: type[E], code: str, call: Callable[[], Any]) -> E:
+    """The error of a call, which is of this kind and has this code."""
+    with pytest.raises(kind) as caught:
+        call()
+    assert caught.value.code == code, caught.value
     return caught.value

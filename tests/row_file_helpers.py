@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
+from refusals import failure
 
 from qql.errors import QQLExecutionError
 from qql.session.row_files import Row, read_rows
@@ -28,10 +28,7 @@ def writer(folder: Path, usual_name: str) -> Write:
 
 def fails(code: str, call: Callable[[], Any]) -> QQLExecutionError:
     """The error of a call, which has this code."""
-    with pytest.raises(QQLExecutionError) as caught:
-        call()
-    assert caught.value.code == code, caught.value
-    return caught.value
+    return failure(QQLExecutionError, code, call)
 
 
 def payloads(path: Path, **more: Any) -> list[dict[str, Any]]:

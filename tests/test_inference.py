@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from refusals import failure
 
 from qql.errors import QQLModelError
 from qql.models.embed_request import embed_request
@@ -65,10 +66,7 @@ def embedded(given: Request, models: Any = None, **more: Any) -> Request:
 
 
 def fails(code: str, call: Callable[[], Any]) -> QQLModelError:
-    with pytest.raises(QQLModelError) as caught:
-        call()
-    assert caught.value.code == code, caught.value
-    return caught.value
+    return failure(QQLModelError, code, call)
 
 
 A, BB, CCC = [1.0, 1.0], [2.0, 1.0], [3.0, 1.0]
