@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from edge_helpers import python
+from refusals import failure
 
 import qql
 from qql.backends.recording import RecordingBackend
@@ -37,13 +38,6 @@ def db() -> Iterator[qql.Session]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def fails(kind: type[Any], code: str, call: Callable[[], Any]) -> Any:
-    with pytest.raises(kind) as caught:
-        call()
-    assert caught.value.code == code, caught.value
-    return caught.value
 
 
 def payload(db: qql.Session, identity: int) -> dict[str, Any] | None:
@@ -107,7 +101,7 @@ def test_what_is_inserted_again_replaces_itself_and_is_what_copy_loads(db: qql.S
         db.execute("INSERT INTO docs VALUES {year: 2024, text: 'rain'}")
     db.execute("COPY docs FROM 'rows.jsonl'")
     assert db.execute("COUNT FROM docs WHERE text = 'rain'").rows == [{"count": 1}]
-    fails(QQLPlanError, "missing-id", lambda: db.execute("UPSERT INTO docs VALUES {text: 'rain'}"))
+    failure(QQLPlanError, "missing-id", lambda: db.execute("UPSERT INTO docs VALUES {text: 'rain'}"))
 
 
 def test_using_says_which_vector_is_made_of_which_field(db: qql.Session) -> None:
@@ -171,7 +165,7 @@ def test_groups_begin_behind_the_offset(db: qql.Session) -> None:
 
 
 def test_insert_into_nothing_says_what_makes_a_collection(db: qql.Session) -> None:
-    error = fails(
+    error = failure(
         QQLPlanError, "unknown-collection", lambda: db.execute("INSERT INTO dogs VALUES {text: 'a'}")
     )
     assert error.hint == "did you mean `docs`? CREATE COLLECTION dogs (…) makes it"
@@ -204,7 +198,7 @@ def test_a_vector_that_is_added_is_filled_searched_and_dropped(db: qql.Session) 
     assert set(vectors(db, 8)) == {"words"}
     metadata = db.execute("SHOW COLLECTION docs").data["config"]["metadata"]
     assert metadata["qql"] == {"models": {"words": "qdrant/bm25"}}
-    fails(QQLPlanError, "unknown-vector", lambda: db.execute("QUERY 'snow' FROM docs USING meaning"))
+    failure(QQLPlanError, "unknown-vector", lambda: db.execute("QUERY 'snow' FROM docs USING meaning"))
 
 
 def test_alter_changes_every_dense_vector(db: qql.Session) -> None:
@@ -222,7 +216,7 @@ def test_indexes_are_listed_and_forgiven(db: qql.Session) -> None:
     assert db.execute("SHOW INDEXES ON docs").rows == [
         {"field": "year", "type": "integer", "options": "lookup = false, range = true", "points": 3}
     ]
-    error = fails(QQLExecutionError, "unknown-index", lambda: db.execute("DROP INDEX ON docs FOR yaer"))
+    error = failure(QQLExecutionError, "unknown-index", lambda: db.execute("DROP INDEX ON docs FOR yaer"))
     assert error.hint == "did you mean `year`?"
     db.execute("DROP INDEX ON docs FOR year")
     assert db.execute("DROP INDEX IF EXISTS ON docs FOR year").message == "year of docs has no index"
@@ -235,7 +229,7 @@ def test_indexes_are_listed_and_forgiven(db: qql.Session) -> None:
 def test_an_alias_is_made_once_and_replaced_on_purpose(db: qql.Session) -> None:
     db.run("CREATE COLLECTION more (dense VECTOR(3, DOT)); CREATE ALIAS current FOR docs")
     assert db.execute("COUNT FROM current").rows == [{"count": 3}]
-    error = fails(QQLExecutionError, "alias-exists", lambda: db.execute("CREATE ALIAS current FOR more"))
+    error = failure(QQLExecutionError, "alias-exists", lambda: db.execute("CREATE ALIAS current FOR more"))
     assert "stands for `docs`" in error.message
     said = db.execute("CREATE ALIAS IF NOT EXISTS current FOR more").message
     assert said == "the alias current exists already"
@@ -251,7 +245,7 @@ def test_the_schema_of_an_alias_follows_it(db: qql.Session) -> None:
     db.run("CREATE COLLECTION more (dense VECTOR(3, DOT)); CREATE ALIAS current FOR docs")
     db.execute("QUERY [1, 2] FROM current USING dense")
     db.execute("CREATE OR REPLACE ALIAS current FOR more")
-    fails(QQLPlanError, "wrong-dimension", lambda: db.execute("QUERY [1, 2] FROM current USING dense"))
+    failure(QQLPlanError, "wrong-dimension", lambda: db.execute("QUERY [1, 2] FROM current USING dense"))
 
 
 def test_a_batch_of_aliases_changes_all_or_nothing(db: qql.Session) -> None:
@@ -261,7 +255,9 @@ def test_a_batch_of_aliases_changes_all_or_nothing(db: qql.Session) -> None:
     wanted = [{"alias": "current", "collection": "more"}, {"alias": "last", "collection": "docs"}]
     assert db.execute("SHOW ALIASES").rows == wanted
     for bad, code in (("DROP ALIAS nobody", "unknown-alias"), ("CREATE ALIAS last FOR more", "alias-exists")):
-        fails(QQLExecutionError, code, lambda bad=bad: db.execute(f"BATCH {{ DROP ALIAS current; {bad}; }}"))
+        failure(
+            QQLExecutionError, code, lambda bad=bad: db.execute(f"BATCH {{ DROP ALIAS current; {bad}; }}")
+        )
     assert db.execute("SHOW ALIASES").rows == wanted
 
 
@@ -291,11 +287,11 @@ def test_a_collection_exists_by_its_name_or_an_alias(db: qql.Session) -> None:
 
 def test_aliases_are_renamed_and_dropped(db: qql.Session) -> None:
     db.run("CREATE ALIAS a FOR docs; CREATE ALIAS b FOR docs")
-    fails(QQLExecutionError, "alias-exists", lambda: db.execute("ALTER ALIAS a RENAME TO b"))
-    fails(QQLExecutionError, "unknown-alias", lambda: db.execute("ALTER ALIAS x RENAME TO y"))
+    failure(QQLExecutionError, "alias-exists", lambda: db.execute("ALTER ALIAS a RENAME TO b"))
+    failure(QQLExecutionError, "unknown-alias", lambda: db.execute("ALTER ALIAS x RENAME TO y"))
     assert db.execute("ALTER ALIAS a RENAME TO c").message == "renamed the alias a to c"
     db.execute("DROP ALIAS b")
-    fails(QQLExecutionError, "unknown-alias", lambda: db.execute("DROP ALIAS b"))
+    failure(QQLExecutionError, "unknown-alias", lambda: db.execute("DROP ALIAS b"))
     assert db.execute("DROP ALIAS IF EXISTS b").message == "the alias b does not exist"
     assert [row["alias"] for row in db.execute("SHOW ALIASES")] == ["c"]
 
@@ -307,8 +303,8 @@ def test_a_script_knows_the_aliases_that_it_makes(db: qql.Session) -> None:
         "BATCH { ALTER ALIAS b RENAME TO c; CREATE ALIAS b FOR docs; }; COUNT FROM c; COUNT FROM b"
     )
     assert [one.rows for one in results[1:]] == [[{"count": 3}]] * 2
-    fails(QQLPlanError, "unknown-collection", lambda: db.run("BATCH { DROP ALIAS b; }; COUNT FROM b"))
-    fails(QQLPlanError, "unknown-collection", lambda: db.run("DROP ALIAS b; COUNT FROM b"))
+    failure(QQLPlanError, "unknown-collection", lambda: db.run("BATCH { DROP ALIAS b; }; COUNT FROM b"))
+    failure(QQLPlanError, "unknown-collection", lambda: db.run("DROP ALIAS b; COUNT FROM b"))
     assert db.execute("COUNT FROM b").rows == [{"count": 3}]  # nothing was sent
 
 
@@ -326,7 +322,7 @@ def test_a_snapshot_brings_back_what_there_was(db: qql.Session) -> None:
     db.run(f"DROP COLLECTION docs; RESTORE SNAPSHOT '{name}' ON docs")
     assert db.execute("QUERY 'burns' FROM docs USING words").ids == [2]
     db.execute(f"DROP SNAPSHOT '{name}' ON docs")
-    fails(QQLExecutionError, "unknown-snapshot", lambda: db.execute(f"DROP SNAPSHOT '{name}' ON docs"))
+    failure(QQLExecutionError, "unknown-snapshot", lambda: db.execute(f"DROP SNAPSHOT '{name}' ON docs"))
     said = db.execute(f"DROP SNAPSHOT IF EXISTS '{name}' ON docs").message
     assert said == f"docs has no snapshot {name}"
 
@@ -370,7 +366,7 @@ def test_shard_keys_and_quotas_are_tables() -> None:
 
 def test_a_server_restores_from_an_address_only() -> None:
     db, backend = served()
-    error = fails(
+    error = failure(
         QQLExecutionError, "bad-location", lambda: db.execute("RESTORE SNAPSHOT 'a.snapshot' ON docs")
     )
     assert "file:///" in error.hint
@@ -423,23 +419,23 @@ def test_execute_gives_one_result_for_a_file(db: qql.Session, folder: Path) -> N
     (folder / "a.qql").write_text("COUNT FROM docs; COUNT FROM docs;", encoding="utf-8")
     assert db.execute("EXECUTE 'a.qql'").message == "executed a.qql"
     assert db.execute("EXECUTE :file", {"file": "a.qql"}).message == "executed a.qql"
-    fails(QQLPlanError, "one-statement", lambda: db.execute("EXECUTE 'a.qql'; COUNT FROM docs"))
+    failure(QQLPlanError, "one-statement", lambda: db.execute("EXECUTE 'a.qql'; COUNT FROM docs"))
 
 
 def test_a_file_takes_its_parameters_by_name(db: qql.Session, folder: Path) -> None:
     (folder / "a.qql").write_text("COUNT FROM docs WHERE year = :year", encoding="utf-8")
     assert db.run("EXECUTE :f", {"f": "a.qql", "year": 2024})[0].rows == [{"count": 2}]
-    fails(QQLPlanError, "missing-parameter", lambda: db.run("EXECUTE 'a.qql'"))
-    fails(QQLPlanError, "unknown-parameter", lambda: db.run("EXECUTE 'a.qql'", {"year": 1, "yaer": 2}))
+    failure(QQLPlanError, "missing-parameter", lambda: db.run("EXECUTE 'a.qql'"))
+    failure(QQLPlanError, "unknown-parameter", lambda: db.run("EXECUTE 'a.qql'", {"year": 1, "yaer": 2}))
 
 
 def test_faults_of_a_file_are_found_before_anything_is_sent(db: qql.Session, folder: Path) -> None:
     (folder / "a.qql").write_text("DELETE FROM docs WHERE id = 1;\nCOUNT FROM dogs;\n", encoding="utf-8")
     (folder / "c.qql").write_text("DELETE FROM docs WHERE id = 1;\nSCROLL FROM docs LIMIT 0;\n", "utf-8")
     (folder / "b.qql").write_text("DELETE FROM docs WHERE id = 1;\nCOUNT FORM docs;\n", encoding="utf-8")
-    error = fails(QQLPlanError, "unknown-collection", lambda: db.run("EXECUTE 'a.qql'"))
+    error = failure(QQLPlanError, "unknown-collection", lambda: db.run("EXECUTE 'a.qql'"))
     assert (error.diagnostic.source.name, error.line) == ("a.qql", 2)
-    error = fails(QQLSyntaxError, "syntax", lambda: db.run("EXECUTE 'b.qql'"))
+    error = failure(QQLSyntaxError, "syntax", lambda: db.run("EXECUTE 'b.qql'"))
     assert (error.diagnostic.source.name, error.line) == ("b.qql", 2)
     with pytest.raises(QQLScriptError) as caught:
         db.run("COUNT FORM docs;\nEXECUTE 'c.qql';\nCOUNT FORM docs;")
@@ -450,29 +446,29 @@ def test_faults_of_a_file_are_found_before_anything_is_sent(db: qql.Session, fol
 
 def test_what_fails_in_a_file_names_the_file(db: qql.Session, folder: Path) -> None:
     (folder / "a.qql").write_text("\nCREATE ALIAS x FOR docs;\nDROP ALIAS y;\n", encoding="utf-8")
-    error = fails(QQLExecutionError, "unknown-alias", lambda: db.run("EXECUTE 'a.qql'"))
+    error = failure(QQLExecutionError, "unknown-alias", lambda: db.run("EXECUTE 'a.qql'"))
     assert (error.diagnostic.source.name, error.line) == ("a.qql", 3)
 
 
 def test_files_that_execute_one_another_come_to_an_end(db: qql.Session, folder: Path) -> None:
     (folder / "a.qql").write_text("EXECUTE 'b.qql'", encoding="utf-8")
     (folder / "b.qql").write_text("COUNT FROM docs; EXECUTE 'a.qql'", encoding="utf-8")
-    error = fails(QQLPlanError, "file-cycle", lambda: db.run("EXECUTE 'a.qql'"))
+    error = failure(QQLPlanError, "file-cycle", lambda: db.run("EXECUTE 'a.qql'"))
     assert "a.qql → b.qql → a.qql" in error.message
     for number in range(17):
         (folder / f"{number}.qql").write_text(f"EXECUTE '{number + 1}.qql'", encoding="utf-8")
     (folder / "16.qql").write_text("COUNT FROM docs", encoding="utf-8")
     assert len(db.run("EXECUTE '1.qql'")) == 17
-    fails(QQLPlanError, "too-deep", lambda: db.run("EXECUTE '0.qql'"))
+    failure(QQLPlanError, "too-deep", lambda: db.run("EXECUTE '0.qql'"))
 
 
 def test_a_file_that_cannot_be_read_says_why(db: qql.Session, folder: Path) -> None:
-    error = fails(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'no.qql'"))
+    error = failure(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'no.qql'"))
     assert "No such file" in error.message
     (folder / "latin.qql").write_bytes(b"COUNT FROM docs -- caf\xe9")
-    error = fails(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'latin.qql'"))
+    error = failure(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'latin.qql'"))
     assert (error.hint, error.column) == ("save it as UTF-8", 9)
-    fails(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'a\0b'"))
+    failure(QQLPlanError, "file-unreadable", lambda: db.execute("EXECUTE 'a\0b'"))
 
 
 # ------------------------------------------------------------------------------------ DUMP
@@ -562,7 +558,7 @@ def test_a_dump_replaces_a_file_only_where_it_is_told_to(folder: Path) -> None:
         db.run(CREATE + ROWS)
         for text in ("DUMP docs 'precious.txt'", "DUMP docs TO 'precious.txt'", "DUMP docs TO :file"):
             params = {"file": "precious.txt"} if ":file" in text else None
-            error = fails(QQLExecutionError, "file-exists", partial(db.execute, text, params))
+            error = failure(QQLExecutionError, "file-exists", partial(db.execute, text, params))
             assert "precious.txt" in error.message
             assert error.hint == "DUMP docs TO 'precious.txt' OVERWRITE replaces it"
             assert place.read_text(encoding="utf-8") == "mine"
@@ -585,10 +581,10 @@ def test_a_dump_takes_no_place_of_a_device_and_follows_links(folder: Path) -> No
             ("dir", "Is a directory"),
         ):
             dump = f"DUMP docs TO '{name}' OVERWRITE"
-            error = fails(QQLExecutionError, "file-unwritable", partial(db.execute, dump))
+            error = failure(QQLExecutionError, "file-unwritable", partial(db.execute, dump))
             assert said in error.message
         db.execute("DUMP docs TO 'link'")
-        fails(QQLExecutionError, "file-exists", lambda: db.execute("DUMP docs TO 'link'"))
+        failure(QQLExecutionError, "file-exists", lambda: db.execute("DUMP docs TO 'link'"))
         db.execute("DUMP docs TO 'link' OVERWRITE")
     assert (folder / "link").is_symlink()
     assert (folder / "dir" / "target.qql").read_text(encoding="utf-8").startswith("CREATE")
@@ -635,12 +631,12 @@ def test_a_dump_that_fails_leaves_what_was_there(folder: Path) -> None:
         inner.run(CREATE + ROWS)
         backend: Any = RecordingBackend(inner.backend, answer)
         dump = "DUMP docs TO 'docs.qql' OVERWRITE"
-        fails(QQLExecutionError, "server-error", lambda: qql.connect(backend).execute(dump))
-        error = fails(
+        failure(QQLExecutionError, "server-error", lambda: qql.connect(backend).execute(dump))
+        error = failure(
             QQLExecutionError, "file-unwritable", lambda: inner.execute("DUMP docs 'none/docs.qql'")
         )
         assert error.line == 1
-        fails(QQLPlanError, "unknown-collection", lambda: inner.execute("DUMP dogs 'docs.qql'"))
+        failure(QQLPlanError, "unknown-collection", lambda: inner.execute("DUMP dogs 'docs.qql'"))
     assert (folder / "docs.qql").read_text(encoding="utf-8") == "kept"
     assert [one.name for one in folder.iterdir()] == ["docs.qql"]
 
