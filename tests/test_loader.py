@@ -473,7 +473,16 @@ def test_a_pipe_has_no_total(tmp_path: Path) -> None:
         os.close(keep_open)
 
 
-@pytest.mark.parametrize("name", ["big.jsonl", "big.csv", "big.jsonl.gz", "array.json", "objects.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "big.jsonl",
+        pytest.param("big.csv", marks=pytest.mark.slow),
+        pytest.param("big.jsonl.gz", marks=pytest.mark.slow),
+        "array.json",
+        pytest.param("objects.json", marks=pytest.mark.slow),
+    ],
+)
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     opener: Any = gzip.open if name.endswith(".gz") else open

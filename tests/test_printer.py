@@ -115,6 +115,7 @@ def test_nested_stages_come_back(query: Any) -> None:
     check_tree(query)
 
 
+@pytest.mark.slow
 def test_the_strategies_make_every_node() -> None:
     made: set[type] = set()
 

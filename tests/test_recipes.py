@@ -135,6 +135,7 @@ def test_what_is_left_out_of_a_recipe_is_named(copy: Copy) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_else_is_left_out_is_named(copy: Copy) -> None:
     administration = "qql/backends/features/administration.py"
     copy.apply(without=[("A target of QUERY", FEATURES), ("A statement", administration)])
@@ -156,6 +157,7 @@ def test_what_else_is_left_out_is_named(copy: Copy) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_rules_that_are_left_out_are_named(copy: Copy) -> None:
     copy.apply(without=[("A target of QUERY", GRAMMAR), ("A statement", GRAMMAR)])
     assert copy.gaps() == [

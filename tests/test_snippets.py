@@ -33,10 +33,15 @@ NASTY = 'it\'s "$HOME" `id` $(id) \\ \\n ! %s\n\ttab é 猫 🦀 \x00\x1b[31m\x7
 
 
 def golden_requests() -> list[object]:
-    return [
-        pytest.param(Request(**one), id=f"{path.parent.name}/{path.stem}-{number}")
+    """All of them; two of three only where slow tests run."""
+    named = [
+        (f"{path.parent.name}/{path.stem}-{number}", Request(**one))
         for path in sorted(GOLDEN.rglob("*.json"))
         for number, one in enumerate(json.loads(path.read_text(encoding="utf-8"))["requests"])
+    ]
+    return [
+        pytest.param(request, id=name, marks=[pytest.mark.slow] if at % 3 else [])
+        for at, (name, request) in enumerate(named)
     ]
 
 

@@ -621,6 +621,23 @@ def test_filters(db: Session, condition: str) -> None:
     assert count["count"] == len(expected)
 
 
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("MIN SHOULD 2 (n = 7, n = 4, n = 7)", [7]),
+        ("MIN SHOULD 2 (id = 7, n = 4, id = 7)", [7]),
+        ("MIN SHOULD 2 (id IN (4, 5), n = 7, id IN (5, 4))", [4, 5]),
+        ("MIN SHOULD 3 (n = 7, n = 4, n = 7, n = 4, n = 7, n = 4, n = 7)", [4, 7]),
+        ("MIN SHOULD 4 (n = 7, n = 4, n = 7, n = 4, n = 7, n = 4, n = 7)", [7]),
+        ("MIN SHOULD 5 (n = 7, n = 4, n = 7, n = 4, n = 7, n = 4, n = 7)", []),
+    ],
+)
+def test_repeated_conditions_count_as_often_as_they_stand(
+    db: Session, condition: str, found: list[int]
+) -> None:
+    assert matching(db, condition) == found
+
+
 def test_the_slices_are_the_whole(db: Session) -> None:
     slices = [matching(db, f"SLICE(3, {part})") for part in range(3)]
     assert sorted(number for part in slices for number in part) == sorted(ROWS)

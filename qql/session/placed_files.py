@@ -92,7 +92,9 @@ def _remove_leftovers(place: Path) -> None:
     """Remove what processes that were killed have left beside a place."""
     pattern = (f".{place.name}.", _SUFFIX)
     with suppress(OSError):
-        for entry in list(os.scandir(place.parent)):
+        with os.scandir(place.parent) as entries:
+            found = list(entries)
+        for entry in found:
             if not entry.name.startswith(pattern[0]) or not entry.name.endswith(pattern[1]):
                 continue
             if len(entry.name) == sum(map(len, pattern)) + 8 and entry.is_file(follow_symlinks=False):

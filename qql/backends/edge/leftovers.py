@@ -36,10 +36,12 @@ def remove_abandoned(parent: Path) -> None:
 
 def _temporary(parent: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
-        for entry in os.scandir(parent):
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_own(entry):
-                path = Path(entry.path)
-                with contextlib.suppress(OSError, ValueError, AttributeError):
+        with os.scandir(parent) as entries:
+            found = [entry for entry in entries if entry.name.startswith(PREFIX)]
+        for entry in found:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                if entry.is_dir(follow_symlinks=False) and _is_own(entry):
+                    path = Path(entry.path)
                     marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
                     if marker.get(TEMPORARY) == entry.name:
                         yield path

@@ -131,7 +131,9 @@ def _log(collection: Path) -> str:
 def _sizes(collection: Path) -> Sizes:
     sizes: Sizes = {}
     with suppress(OSError):
-        for segment in os.scandir(collection / _SEGMENTS):
+        with os.scandir(collection / _SEGMENTS) as entries:
+            segments = list(entries)
+        for segment in segments:
             if segment.is_dir():
                 sizes[segment.name] = dict(_files(segment.path, ""))
     return sizes
@@ -139,7 +141,9 @@ def _sizes(collection: Path) -> Sizes:
 
 def _files(directory: str, before: str) -> Iterator[tuple[str, int]]:
     with suppress(OSError):
-        for entry in os.scandir(directory):
+        with os.scandir(directory) as entries:
+            found = list(entries)
+        for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path, f"{before}{entry.name}/")
                 continue

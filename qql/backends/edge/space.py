@@ -116,7 +116,9 @@ def _is_read_at_once(file: os.DirEntry[str]) -> bool:
 
 def _files(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     with contextlib.suppress(OSError):
-        for entry in os.scandir(directory):
+        with os.scandir(directory) as entries:
+            found = list(entries)
+        for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path)
             else:
