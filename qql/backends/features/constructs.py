@@ -68,10 +68,10 @@ class Construct:
     """One thing that a request may hold.
 
     ``words`` is its name in messages, and its first words in a text of QQL. ``key`` is Qdrant's, in an object
-    that stands at one of ``parents`` (none: anywhere), or with ``in_url`` in the query string of a write;
-    ``value`` what has to stand there (lower case), ``beside`` keys of which one, and ``unless`` a key that
-    must not stand beside it; with ``of_points`` there are ids of points in it. ``since_grpc`` is None where
-    gRPC has no such thing.
+    that stands at one of ``parents`` (none: anywhere), or with ``in_url`` in the query string of a write of
+    points; ``value`` what has to stand there (lower case), ``beside`` keys of which one, and ``unless`` a key
+    that must not stand beside it; with ``of_points`` there are ids of points in it. ``since_grpc`` is None
+    where gRPC has no such thing.
     """
 
     words: str
