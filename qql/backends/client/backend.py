@@ -19,16 +19,23 @@ from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
+from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, is_loopback, public_url, require_headers
+from .exchange import MAX_ANSWER
 from .faults import Faults
 from .messages import Notes, Secrets, text_of
 from .transports import ClientTransport, RestTransport, Transport
 
 __all__ = ["ClientBackend"]
+
+_NOT_YET_APPLIED = (
+    "the server took the change and did not carry it out within its time; it will, and until then reads do not"
+    " show it"
+)
 
 
 class ClientBackend:
@@ -67,7 +74,7 @@ class ClientBackend:
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
         self._infers = partial(_infers, local, cloud_inference or bool(client.cloud_inference))
-        faults = Faults(self._address, secrets)
+        self._faults = faults = Faults(self._address, secrets)
         self._transport: Transport
         if http is None or grpc:
             self._transport = ClientTransport(client, faults, self._notes, local=local, infers=self._infers)
@@ -108,6 +115,7 @@ class ClientBackend:
                     **arguments,
                     timeout=timeout,  # type: ignore[arg-type]  # qdrant-client rounds a float up
                     headers=sent or None,
+                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
                 )
@@ -146,7 +154,17 @@ class ClientBackend:
         if self._closed:
             message = f"the connection to {self._address} is closed"
             fail("connection-closed", message, error=QQLConnectionError)
-        return self._transport.call(request)
+        return self._checked(request, self._transport.call(request))
+
+    def _checked(self, request: Request, result: Json) -> Json:
+        """The ``result`` of an answer, which has the shape that its route says; raises where it has another."""
+        if (found := misfit(request, result)) is not None:
+            self._faults.fail_misfit(request, found)
+        if result is None and request.route == ("GET", "shards"):
+            return {"shard_keys": []}  # of a collection that is not divided by keys
+        if isinstance(result, dict) and result.get("status") == "wait_timeout":
+            self._notes.add(_NOT_YET_APPLIED)
+        return result
 
     @property
     def took(self) -> float | None:
