@@ -74,7 +74,11 @@ _EMPTY: dict[tuple[str, str], Any] = {
     ("POST", "points/query/groups"): {"groups": []},
     ("POST", "points/search/matrix/pairs"): {"pairs": []},
     ("POST", "points/search/matrix/offsets"): {"offsets_row": [], "offsets_col": [], "scores": [], "ids": []},
-    **{(method, route): UPDATED for method in ("PUT", "DELETE") for route in ("index", "index/*", "vectors/*")},
+    **{
+        (method, route): UPDATED
+        for method in ("PUT", "DELETE")
+        for route in ("index", "index/*", "vectors/*")
+    },
     **{("PUT", route): UPDATED for route in ("points", "points/payload", "points/vectors")},
     **{
         ("POST", f"points/{route}"): UPDATED
@@ -98,7 +102,7 @@ Answer = Reply | Callable[[Received], Reply]
 
 
 class HttpRecorder:
-    """Use as a context manager; ``answers`` goes by (method, path), ``otherwise`` (else `sound`) answers the rest."""
+    """Use as a context manager; ``answers`` goes by (method, path), ``otherwise`` (`sound`) has the rest."""
 
     def __init__(
         self, answers: dict[tuple[str, str], Answer] | None = None, otherwise: Answer | None = None

@@ -33,8 +33,8 @@ from .transports import ClientTransport, RestTransport, Transport
 __all__ = ["ClientBackend"]
 
 _NOT_YET_APPLIED = (
-    "the server took the change and did not carry it out within its time; it will, and until then reads do not"
-    " show it"
+    "the server took the change and did not carry it out within its time; it will,"
+    " and until then reads do not show it"
 )
 
 
@@ -157,11 +157,11 @@ class ClientBackend:
         return self._checked(request, self._transport.call(request))
 
     def _checked(self, request: Request, result: Json) -> Json:
-        """The ``result`` of an answer, which has the shape that its route says; raises where it has another."""
+        """The ``result`` of an answer; raises where it has not the shape that its route says."""
         if (found := misfit(request, result)) is not None:
             self._faults.fail_misfit(request, found)
-        if result is None and request.route == ("GET", "shards"):
-            return {"shard_keys": []}  # of a collection that is not divided by keys
+        if request.route == ("GET", "shards"):
+            return {"shard_keys": (result or {}).get("shard_keys") or []}  # null: it is not divided by keys
         if isinstance(result, dict) and result.get("status") == "wait_timeout":
             self._notes.add(_NOT_YET_APPLIED)
         return result

@@ -9,7 +9,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 __all__ = ["MAX_ANSWER", "AnswerTooLarge", "BoundedClient"]
 
 MAX_ANSWER = 256 * 2**20
-"""Bytes of an answer, unpacked, beyond which it is read no further: a few kilobytes may unpack to gigabytes."""
+"""Bytes of an answer, unpacked, beyond which it is read no further: few kilobytes may unpack to gigabytes."""
 
 
 class AnswerTooLarge(Exception):

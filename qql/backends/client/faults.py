@@ -13,6 +13,7 @@ from typing import NoReturn
 import grpc  # type: ignore[import-untyped]
 import httpx
 import orjson
+from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -101,7 +102,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
     "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
     "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
 }
-_NO_ALIAS = "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
+_NO_ALIAS = (
+    "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
+)
 _HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists", 413: "too-large"}
 _GRPC = {
     "UNAUTHENTICATED": "not-authorised",
@@ -183,7 +186,7 @@ class Faults:
             case RecursionError():
                 self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
             case _ if (answer := _answer_at_fault(exc)) is not None:
-                self._fail_strange(f"{text_of(exc)}: {excerpt(answer)}", exc)
+                self._fail_strange(f"{_why(exc)}: {excerpt(answer) or 'an empty message'}", exc)
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
@@ -301,6 +304,14 @@ def _answer_at_fault(exc: BaseException) -> str | None:
             return str(at.tb_frame.f_locals.get("model", ""))
         at = at.tb_next
     return None
+
+
+def _why(exc: Exception) -> str:
+    """What is wrong with an answer, by the library's models where they say it."""
+    if not isinstance(exc, ValidationError):
+        return text_of(exc)
+    first = exc.errors(include_url=False)[0]
+    return one_line(f"{exc.title} {'.'.join(map(str, first['loc']))}: {first['msg']}", MAX_TEXT)
 
 
 def _timeout_text(exc: httpx.TimeoutException) -> str:
