@@ -159,7 +159,7 @@ def test_a_server_receives_the_request_as_it_was_compiled(
     backend: ClientBackend, server: HttpRecorder, request_: Request, path: str, query: dict[str, str]
 ) -> None:
     before = json.dumps(request_.body)
-    assert backend.call(request_) is True
+    backend.call(request_)
     got = server.last
     assert (got.method, got.path, got.query) == (request_.method, path, query)
     assert got.body == request_.body
@@ -229,7 +229,7 @@ def test_the_result_comes_back_as_it_is(backend: ClientBackend, server: HttpReco
     server.otherwise = ok(result)
     assert backend.call(docs("POST", "points", "query", body={})) == result
     server.otherwise = Reply({"result": None, "status": "acknowledged"}, status=202)
-    assert backend.call(LIST) is None
+    assert backend.call(docs("POST", "snapshots", query={"wait": False})) is None
 
 
 # --- REST: refusals and losses ----------------------------------------------------------------------------
@@ -241,7 +241,9 @@ MISSING = refused(404, "Not found: Collection `my docs` doesn't exist!")
     ("reply", "kind", "code", "message", "hint"),
     [
         (refused(401, "Must provide an API key"), QQLConnectionError, "not-authorised", "Must", "--api-key"),
-        (Reply(b"<b>no</b>", 403), QQLConnectionError, "not-authorised", "status 403", "QDRANT_API_KEY"),
+        (Reply(b"<b>no</b>", 403), QQLConnectionError, "not-authorised", "<b>no</b>", "QDRANT_API_KEY"),
+        (Reply(b"Invalid key", 401), QQLConnectionError, "not-authorised", "this: Invalid key", "--api-key"),
+        (Reply(b"", 403), QQLConnectionError, "not-authorised", "status 403", "QDRANT_API_KEY"),
         (MISSING, QQLExecutionError, "unknown-collection", "`my docs` does not exist", "SHOW COLLECTIONS"),
         (refused(404, "Not found: No point with id 5 found"), QQLExecutionError, "unknown-point", "id 5", ""),
         (refused(404, "Not found: Snapshot x"), QQLExecutionError, "unknown-snapshot", "Snapshot x", "SHOW"),

@@ -19,17 +19,24 @@ from qdrant_client.http.api_client import ApiClient
 from qql.backends.base import Progress
 from qql.backends.features.gaps import Gap, assumed_version
 from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
+from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, is_loopback, public_url, require_headers
+from .exchange import MAX_ANSWER
 from .faults import Faults
 from .messages import Notes, Secrets, text_of
 from .server_version import ServerVersion
 from .transports import ClientTransport, RestTransport, Transport
 
 __all__ = ["ClientBackend"]
+
+_NOT_YET_APPLIED = (
+    "the server took the change and did not carry it out within its time; it will,"
+    " and until then reads do not show it"
+)
 
 
 class ClientBackend:
@@ -70,7 +77,7 @@ class ClientBackend:
         self.name = "local" if local else "server"
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
-        faults = Faults(self._address, secrets)
+        self._faults = faults = Faults(self._address, secrets)
         self._cloud = cloud_inference or bool(client.cloud_inference)
         self._transport: Transport
         if http is None or grpc:
@@ -123,6 +130,7 @@ class ClientBackend:
                     **arguments,
                     timeout=timeout,  # type: ignore[arg-type]  # qdrant-client rounds a float up
                     headers=sent or None,
+                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
                 )
@@ -168,7 +176,17 @@ class ClientBackend:
             fail("connection-closed", message, error=QQLConnectionError)
         if self._server is not None:
             self._server.check(request, self._notes.add)
-        return self._transport.call(request)
+        return self._checked(request, self._transport.call(request))
+
+    def _checked(self, request: Request, result: Json) -> Json:
+        """The ``result`` of an answer; raises where it has not the shape that its route says."""
+        if (found := misfit(request, result)) is not None:
+            self._faults.fail_misfit(request, found)
+        if request.route == ("GET", "shards"):
+            return {"shard_keys": (result or {}).get("shard_keys") or []}  # null: it is not divided by keys
+        if isinstance(result, dict) and result.get("status") == "wait_timeout":
+            self._notes.add(_NOT_YET_APPLIED)
+        return result
 
     def gaps(self, request: Request) -> list[Gap]:
         """What the server lacks of a request, before it is sent; nothing in local mode.

@@ -13,15 +13,18 @@ from typing import NoReturn
 import grpc  # type: ignore[import-untyped]
 import httpx
 import orjson
+from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 from qql.rest.request import Request
 from qql.rest.types import Json
 
 from .address import public_url
+from .exchange import MAX_ANSWER, AnswerTooLarge
 from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
@@ -51,6 +54,10 @@ _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
         f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
     ),
     httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
+    AnswerTooLarge: (
+        f"the answer of {{0}} has more than {MAX_ANSWER >> 20} MiB, and was read no further",
+        "a smaller LIMIT, pages by AFTER, and fewer payload fields or vectors make it smaller",
+    ),
     Exception: ("the exchange with {0} failed: {1}", None),
 }
 
@@ -95,6 +102,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
     "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
     "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
 }
+_NO_ALIAS = (
+    "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
+)
 _HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists", 413: "too-large"}
 _GRPC = {
     "UNAUTHENTICATED": "not-authorised",
@@ -126,6 +136,7 @@ _LOCAL = (
     (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
 )
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
+_TOO_LARGE_ANSWER = "Received message larger than max"  # gRPC's own words
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
@@ -174,6 +185,8 @@ class Faults:
                 self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
             case RecursionError():
                 self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
+            case _ if (answer := _answer_at_fault(exc)) is not None:
+                self._fail_strange(f"{_why(exc)}: {excerpt(answer) or 'an empty message'}", exc)
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
@@ -187,8 +200,15 @@ class Faults:
 
     def fail_answer(self, answer: Json) -> NoReturn:
         """Raise for JSON that is no answer of Qdrant's."""
-        message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
-        self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
+        self._fail_strange(excerpt(json.dumps(answer)), None)
+
+    def fail_misfit(self, request: Request, found: Misfit) -> NoReturn:
+        """Raise for an answer whose ``result`` is not what the route of the request answers."""
+        self._fail_strange(f"to {request.method} {request.path}, {one_line(str(found), MAX_TEXT)}", None)
+
+    def _fail_strange(self, what: str, exc: BaseException | None) -> NoReturn:
+        message = f"{self._address} answered, but not as Qdrant does: {what}"
+        self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
 
     def _fail_code(
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
@@ -202,6 +222,8 @@ class Faults:
         line = message.format(address=self._address, text=one_line(text, MAX_TEXT), name=name).rstrip(": ")
         if NO_ORDER_BY_ID in text:
             hint = ORDER_OF_IDS
+        if code == "collection-exists" and request.route == ("POST", "/collections/aliases"):
+            hint = _NO_ALIAS
         self.fail(kind, code, line, exc, hint or usual)
 
     def _refuse_rate(self, exc: QdrantException, request: Request) -> NoReturn:
@@ -216,7 +238,8 @@ class Faults:
         if 300 <= status < 400:
             self._fail_redirect(exc)
         if status in (401, 403):
-            self._fail_code("not-authorised", text or f"HTTP status {status}", request, exc)
+            words = excerpt(exc.content.decode("utf-8", "replace"))  # Qdrant's own are plain text
+            self._fail_code("not-authorised", text or words or f"HTTP status {status}", request, exc)
         if status == 429:
             self._fail_code("rate-limited", text or "", request, exc)
         if text is None and status == 404 and not exc.content.strip():
@@ -228,6 +251,8 @@ class Faults:
 
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
+        if status == "RESOURCE_EXHAUSTED" and _TOO_LARGE_ANSWER in text:
+            self._fail_unanswered(AnswerTooLarge(), exc)
         if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
             kind = httpx.ConnectError if status == "UNAVAILABLE" else httpx.TimeoutException
             self._fail_unanswered(kind(text), exc)
@@ -258,6 +283,8 @@ class Faults:
         kind = next((k for k in _UNANSWERED if isinstance(source, k)), Exception)
         message, hint = _UNANSWERED[kind]
         said = text_of(source)
+        if isinstance(source, AnswerTooLarge):
+            self.fail(QQLExecutionError, "answer-too-large", message.format(self._address), exc, hint)
         if isinstance(source, httpx.TimeoutException):
             said = _timeout_text(source)
         if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
@@ -267,6 +294,24 @@ class Faults:
 
 def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
     return next((code for pattern, code in words if pattern.search(text)), otherwise)
+
+
+def _answer_at_fault(exc: BaseException) -> str | None:
+    """What the library stumbled over while it read an answer of gRPC; None where it was something else."""
+    at = exc.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_qualname.startswith("GrpcToRest."):
+            return str(at.tb_frame.f_locals.get("model", ""))
+        at = at.tb_next
+    return None
+
+
+def _why(exc: Exception) -> str:
+    """What is wrong with an answer, by the library's models where they say it."""
+    if not isinstance(exc, ValidationError):
+        return text_of(exc)
+    first = exc.errors(include_url=False)[0]
+    return one_line(f"{exc.title} {'.'.join(map(str, first['loc']))}: {first['msg']}", MAX_TEXT)
 
 
 def _timeout_text(exc: httpx.TimeoutException) -> str:

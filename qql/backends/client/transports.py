@@ -18,6 +18,7 @@ from qql.rest.types import Body, Json, JsonObject
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
 from .encoding import canonical_path, encode
+from .exchange import BoundedClient
 from .faults import Faults
 from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
 from .messages import Notes, text_of
@@ -47,7 +48,7 @@ class RestTransport:
     """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`)."""
 
     def __init__(self, http: ApiClient, faults: Faults) -> None:
-        self._http = http
+        self._http = BoundedClient(http)
         self._faults = faults
         self.took: float | None = None
 
