@@ -17,15 +17,16 @@ from urllib.parse import urlsplit
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
-from qql.backends.base import Progress
+from qql.backends.base import Optimized, Progress
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
 from qql.rest.limits import BM25
-from qql.rest.request import Request
+from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, is_loopback, public_url, require_headers
 from .faults import Faults
 from .messages import Notes, Secrets, text_of
+from .restore import RECOVER, is_name, require_rest, restore_by_name
 from .transports import ClientTransport, RestTransport, Transport
 
 __all__ = ["ClientBackend"]
@@ -67,12 +68,15 @@ class ClientBackend:
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
         self._infers = partial(_infers, local, cloud_inference or bool(client.cloud_inference))
-        faults = Faults(self._address, secrets)
+        self.progress: Progress | None = None
+        self._http = http  # None where the port of REST is not known, too
+        self._faults = faults = Faults(self._address, secrets)
+        self._rest = None if http is None else RestTransport(http, faults)
         self._transport: Transport
-        if http is None or grpc:
+        if self._rest is None or grpc:
             self._transport = ClientTransport(client, faults, self._notes, local=local, infers=self._infers)
         else:
-            self._transport = RestTransport(http, faults)
+            self._transport = self._rest
 
     @classmethod
     def connect(
@@ -122,6 +126,8 @@ class ClientBackend:
                 )
         backend = cls(client)
         backend._owned = True
+        if url.startswith("grpc"):
+            backend._http = backend._rest = None
         for warning in said:
             backend._notes.add(text_of(warning.message))
         if api_key and urlsplit(arguments["url"]).scheme == "http" and not is_loopback(arguments["url"]):
@@ -146,7 +152,18 @@ class ClientBackend:
         if self._closed:
             message = f"the connection to {self._address} is closed"
             fail("connection-closed", message, error=QQLConnectionError)
+        if request.route == RECOVER and self.name == "server":
+            return self._restore(request)
         return self._transport.call(request)
+
+    def _restore(self, request: Request) -> Json:
+        """Restore a snapshot: from the place that is said, or that of the name."""
+        if self._http is None or self._rest is None:
+            raise require_rest(self._address)
+        if not is_name(request):
+            return self._rest.call(request)
+        listed = self._rest.call(Request("GET", collection_path(request.collection or "", "snapshots")))
+        return restore_by_name(self._http, self._faults, request, listed, self.progress)
 
     @property
     def took(self) -> float | None:
@@ -163,18 +180,21 @@ class ClientBackend:
             self._version = said if isinstance(said, str) and said else None
         return self._version
 
-    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
-        """Raises `QQLUnsupportedError`: a server decides for itself when to optimize."""
+    def optimize(
+        self, collection: str, progress: Progress | None = None, timeout: float | None = None
+    ) -> Optimized:
+        """Wait until a server's optimizers have nothing left to do; set them off where they wait.
+
+        Raises `QQLExecutionError` (``optimize-failed``, ``timed-out``); in local mode `QQLUnsupportedError`.
+        """
         if self.name == "local":
             message = "local mode has nothing to optimize: it searches exactly, without indexes"
             hint = "an edge database (a directory) or a server builds HNSW indexes"
-        else:
-            message = f"a server optimizes by itself; it cannot be told to optimize `{collection}` now"
-            hint = (
-                f"`ALTER COLLECTION {collection} WITH OPTIMIZERS (indexing_threshold = …)` says from what "
-                "size segments are indexed, and any change of the settings makes the server look again"
-            )
-        fail("unsupported-operation", message, hint=hint, error=QQLUnsupportedError)
+            fail("unsupported-operation", message, hint=hint, error=QQLUnsupportedError)
+        from .optimize import optimize
+
+        rest = None if self._rest is None else self._rest.call
+        return optimize(self.call, collection, progress, timeout, rest)
 
     def take_notes(self) -> list[str]:
         """The sentences about what an engine took and did not act on, since the last call of this."""
