@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
-from qql.backends.base import Progress
+from qql.backends.base import Optimized, Progress
 from qql.backends.features.gaps import Gap, assumed_version
 from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
 from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
-from qql.rest.request import Request
+from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, require_headers, sent_in_clear
@@ -28,6 +28,7 @@ from .faults import Faults
 from .found_port import FoundPort
 from .grpc_time import keep_time
 from .messages import Notes, Secrets, text_of
+from .restore import RECOVER, is_name, require_rest, restore_by_name
 from .server_version import ServerVersion
 from .timeouts import Timeouts
 from .transports import ClientTransport, RestTransport, Transport
@@ -73,7 +74,7 @@ class ClientBackend:
         options = client.init_options
         self._client = client
         self._owned = self._closed = False
-        self._progress: Progress | None = None
+        self.progress: Progress | None = None
         http: ApiClient | None
         try:
             http = client.http.client
@@ -87,15 +88,17 @@ class ClientBackend:
         self._address = address_of(http, options, grpc)
         self._faults = faults = Faults(self._address, secrets, timeouts)
         self._cloud = cloud_inference or bool(client.cloud_inference)
+        self._http = http  # None where the port of REST is not known, too
+        self._rest = None if http is None else RestTransport(http, faults, timeouts)
         self._transport: Transport
-        if http is None or grpc:
+        if self._rest is None or grpc:
             if timeouts is not None and grpc:
                 keep_time(client)
             self._transport = ClientTransport(
                 client, faults, self._notes, local=local, infers=self.infers, timeouts=timeouts
             )
         else:
-            self._transport = RestTransport(http, faults, timeouts)
+            self._transport = self._rest
         self._server = None if local else self._server_version(grpc, assume_version)
         if local and assume_version is not None:
             message = "assume_version has no use here: local mode is no server"
@@ -166,7 +169,9 @@ class ClientBackend:
                 "`--url` takes the address, e.g. http://localhost:6333",
             )
         backend = cls(client, assume_version=assume_version, timeouts=timeouts)
-        backend._owned, backend._progress = True, on_progress
+        backend._owned, backend.progress = True, on_progress
+        if url.startswith("grpc"):
+            backend._http = backend._rest = None
         for warning in said:
             backend._notes.add(text_of(warning.message))
         if where.guessed:
@@ -201,8 +206,13 @@ class ClientBackend:
             fail("connection-closed", message, error=QQLConnectionError)
         if self._server is not None:
             self._server.check(request, self._notes.add)
-        with told(self._progress, request):
-            return self._checked(request, self._transport.call(request))
+        with told(self.progress, request):
+            return self._checked(request, self._answer(request))
+
+    def _answer(self, request: Request) -> Json:
+        if request.route == RECOVER and self.name == "server":
+            return self._restore(request)
+        return self._transport.call(request)
 
     def _checked(self, request: Request, result: Json) -> Json:
         """The ``result`` of an answer; raises where it has not the shape that its route says."""
@@ -221,6 +231,15 @@ class ClientBackend:
         """
         return [] if self._server is None or self._closed else self._server.gaps(request)
 
+    def _restore(self, request: Request) -> Json:
+        """Restore a snapshot: from the place that is said, or that of the name."""
+        if self._http is None or self._rest is None:
+            raise require_rest(self._address)
+        if not is_name(request):
+            return self._rest.call(request)
+        listed = self._rest.call(Request("GET", collection_path(request.collection or "", "snapshots")))
+        return restore_by_name(self._http, self._faults, request, listed, self.progress)
+
     @property
     def took(self) -> float | None:
         """The server's own time for the last call, in seconds; gRPC and local mode tell none."""
@@ -230,18 +249,21 @@ class ClientBackend:
         """The server's version, e.g. ``"1.19.0"``, asked for once; None in local mode and where unknown."""
         return None if self._server is None or self._closed else self._server.shown
 
-    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
-        """Raises `QQLUnsupportedError`: a server decides for itself when to optimize."""
+    def optimize(
+        self, collection: str, progress: Progress | None = None, timeout: float | None = None
+    ) -> Optimized:
+        """Wait until a server's optimizers have nothing left to do; set them off where they wait.
+
+        Raises `QQLExecutionError` (``optimize-failed``, ``timed-out``); in local mode `QQLUnsupportedError`.
+        """
         if self.name == "local":
             message = "local mode has nothing to optimize: it searches exactly, without indexes"
             hint = "an edge database (a directory) or a server builds HNSW indexes"
-        else:
-            message = f"a server optimizes by itself; it cannot be told to optimize `{collection}` now"
-            hint = (
-                f"`ALTER COLLECTION {collection} WITH OPTIMIZERS (indexing_threshold = …)` says from what "
-                "size segments are indexed, and any change of the settings makes the server look again"
-            )
-        fail("unsupported-operation", message, hint=hint, error=QQLUnsupportedError)
+            fail("unsupported-operation", message, hint=hint, error=QQLUnsupportedError)
+        from .optimize import optimize
+
+        rest = None if self._rest is None else self._rest.call
+        return optimize(self.call, collection, progress, timeout, rest)
 
     def take_notes(self) -> list[str]:
         """The sentences about what an engine took and did not act on, since the last call of this."""

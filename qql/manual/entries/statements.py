@@ -305,8 +305,9 @@ STATEMENTS: tuple[Entry, ...] = (
         "restore_snapshot",
         "Puts a collection back to what a snapshot holds, or makes it. The embedded engine takes the name of "
         "a snapshot of the collection ('docs-….snapshot', as CREATE SNAPSHOT gives it), a path "
-        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk "
-        "and http(s):// ones, as here.",
+        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk, "
+        "http(s):// ones, as here, and the name of a snapshot that it has: that is downloaded and uploaded "
+        "at once, over REST. In a cluster each node has the snapshots that were made on it.",
         "RESTORE SNAPSHOT 'https://example.org/docs.snapshot' ON docs WITH (priority = snapshot);",
         tables=(("WITH", query.SNAPSHOT_OPTIONS),),
         see=("CREATE SNAPSHOT",),
@@ -381,8 +382,12 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "OPTIMIZE",
         "optimize",
-        "Builds the indexes of a collection of the embedded engine. A server does it by itself.",
-        "OPTIMIZE docs;",
+        "Builds the indexes of a collection, and waits until they are there. The embedded engine does it at "
+        "once; a server does it by itself, so that OPTIMIZE sets its optimizers off where they wait (as "
+        "after a restart), waits until they are idle, and says how many vectors are indexed. Ctrl-C and "
+        "`timeout` (in seconds) end the waiting; a server goes on.",
+        "OPTIMIZE docs WITH (timeout = 600);",
+        tables=(("WITH", query.OPTIMIZE_OPTIONS),),
         see=("OPTIMIZERS",),
     ),
     _statement_entry(
