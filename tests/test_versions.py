@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from conftest import ROOT
 from http_recorder import HttpRecorder, Received, Reply, ok, refused
 from qdrant_client import QdrantClient
 from qdrant_client import grpc as pb
@@ -183,6 +184,32 @@ def test_what_is_cheap_to_look_for_is_found() -> None:
         request = feature.probe[-1]
         if feature.id != "write.upsert.text":  # said of `younger`: the texts of points are settled before
             assert younger(request) == uses(request), feature.id
+
+
+def test_what_rest_alone_has_is_refused_over_grpc_and_all_else_is_sent(over_grpc: GrpcServer) -> None:
+    backend = grpc_backend(over_grpc, assume_version="1.20", cloud_inference=True)
+    only_rest = set()
+    for feature in FEATURES:
+        try:
+            backend.call(feature.probe[-1])
+        except QQLError as error:  # the server has next to no methods
+            only_rest |= {feature.id} if "no counterpart over gRPC" in error.message else set()
+    assert only_rest == {feature.id for feature in FEATURES if feature.only_rest}
+    backend.close()
+
+
+def test_the_page_of_capabilities_has_a_column_for_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import manual
+
+    lines = manual.capabilities().splitlines()
+    assert "| | REST | gRPC | embedded engine | local mode | serverless |" in lines
+    (quota,) = (line for line in lines if line.startswith("| `SET QUOTA (…)` |"))
+    assert quota.startswith("| `SET QUOTA (…)` | 1.19 | no: REST alone has it | no: ")
+    (lookup,) = (line for line in lines if line.startswith("| `LOOKUP FROM users VECTOR dense` |"))
+    assert lookup.endswith("| 1.10 | 1.10 | yes | yes | no: it has no lookups |")
+    measured = "measured on 1.18.3 and 1.19.0"
+    assert f"| `SLICE` | 1.19 | 1.19 | refuses | drops | {measured} | {measured} |" in lines
 
 
 @pytest.mark.parametrize(
