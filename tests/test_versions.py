@@ -413,6 +413,20 @@ def test_without_a_version_reads_are_warned_of_once(over_grpc: GrpcServer) -> No
     backend.close()
 
 
+def test_without_a_version_an_option_that_might_be_passed_over_is_warned_of() -> None:
+    index = "CREATE INDEX ON docs FOR a TYPE keyword WITH (prefix = true)"
+    with rest(None) as (server, session):
+        (result,) = session.run(index)
+        (warning,) = result.warnings
+        assert "`prefix` needs Qdrant 1.19" in warning.message
+        assert "pass over it" in warning.message
+        assert len(sent(server)) == 1
+    with rest("1.18.3") as (server, session):
+        with pytest.raises(QQLUnsupportedError, match=r"`prefix` needs Qdrant 1\.19"):
+            session.run(index)
+        assert sent(server) == []
+
+
 def test_what_an_old_server_refuses_by_itself_is_read_without_a_warning() -> None:
     with rest(None) as (server, session):
         (result,) = session.run("SCROLL FROM docs WHERE SLICE(4, 1) LIMIT 1")
