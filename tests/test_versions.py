@@ -16,8 +16,9 @@ from qdrant_client import QdrantClient
 from qdrant_client import grpc as pb
 
 import qql
-from qql.backends.capabilities import FEATURES
+from qql.backends.capabilities import FEATURES, Feature
 from qql.backends.client import ClientBackend
+from qql.backends.client.routes import ROUTES as CLIENT_ROUTES
 from qql.backends.edge import EdgeBackend
 from qql.backends.features.constructs import CONSTRUCTS, KINDS, ROUTES
 from qql.backends.features.versions import (
@@ -186,16 +187,12 @@ def test_what_is_cheap_to_look_for_is_found() -> None:
             assert younger(request) == uses(request), feature.id
 
 
-def test_what_rest_alone_has_is_refused_over_grpc_and_all_else_is_sent(over_grpc: GrpcServer) -> None:
-    backend = grpc_backend(over_grpc, assume_version="1.20", cloud_inference=True)
-    only_rest = set()
-    for feature in FEATURES:
-        try:
-            backend.call(feature.probe[-1])
-        except QQLError as error:  # the server has next to no methods
-            only_rest |= {feature.id} if "no counterpart over gRPC" in error.message else set()
-    assert only_rest == {feature.id for feature in FEATURES if feature.only_rest}
-    backend.close()
+def test_what_rest_alone_has_is_what_the_client_has_no_method_for() -> None:
+    def over_grpc(feature: Feature) -> bool:
+        route = CLIENT_ROUTES.get(feature.probe[-1].route)
+        return route is not None and not route.rest_only
+
+    assert {one.id for one in FEATURES if one.only_rest} == {one.id for one in FEATURES if not over_grpc(one)}
 
 
 def test_the_page_of_capabilities_has_a_column_for_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
