@@ -10,13 +10,15 @@ from typing import Any
 
 import grpc
 import pytest
+from conftest import ROOT
 from http_recorder import HttpRecorder, Received, Reply, ok, refused
 from qdrant_client import QdrantClient
 from qdrant_client import grpc as pb
 
 import qql
-from qql.backends.capabilities import FEATURES
+from qql.backends.capabilities import FEATURES, Feature
 from qql.backends.client import ClientBackend
+from qql.backends.client.routes import ROUTES as CLIENT_ROUTES
 from qql.backends.edge import EdgeBackend
 from qql.backends.features.constructs import CONSTRUCTS, KINDS, ROUTES
 from qql.backends.features.versions import (
@@ -183,6 +185,28 @@ def test_what_is_cheap_to_look_for_is_found() -> None:
         request = feature.probe[-1]
         if feature.id != "write.upsert.text":  # said of `younger`: the texts of points are settled before
             assert younger(request) == uses(request), feature.id
+
+
+def test_what_rest_alone_has_is_what_the_client_has_no_method_for() -> None:
+    def over_grpc(feature: Feature) -> bool:
+        route = CLIENT_ROUTES.get(feature.probe[-1].route)
+        return route is not None and not route.rest_only
+
+    assert {one.id for one in FEATURES if one.only_rest} == {one.id for one in FEATURES if not over_grpc(one)}
+
+
+def test_the_page_of_capabilities_has_a_column_for_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import manual
+
+    lines = manual.capabilities().splitlines()
+    assert "| | REST | gRPC | embedded engine | local mode | serverless |" in lines
+    (quota,) = (line for line in lines if line.startswith("| `SET QUOTA (…)` |"))
+    assert quota.startswith("| `SET QUOTA (…)` | 1.19 | no: REST alone has it | no: ")
+    (lookup,) = (line for line in lines if line.startswith("| `LOOKUP FROM users VECTOR dense` |"))
+    assert lookup.endswith("| 1.10 | 1.10 | yes | yes | no: it has no lookups |")
+    measured = "measured on 1.18.3 and 1.19.0"
+    assert f"| `SLICE` | 1.19 | 1.19 | refuses | drops | {measured} | {measured} |" in lines
 
 
 @pytest.mark.parametrize(
@@ -384,6 +408,20 @@ def test_without_a_version_reads_are_warned_of_once(over_grpc: GrpcServer) -> No
     assert "--assume-version 1.19" in note
     assert len(over_grpc.points.calls) == 2
     backend.close()
+
+
+def test_without_a_version_an_option_that_might_be_passed_over_is_warned_of() -> None:
+    index = "CREATE INDEX ON docs FOR a TYPE keyword WITH (prefix = true)"
+    with rest(None) as (server, session):
+        (result,) = session.run(index)
+        (warning,) = result.warnings
+        assert "`prefix` needs Qdrant 1.19" in warning.message
+        assert "pass over it" in warning.message
+        assert len(sent(server)) == 1
+    with rest("1.18.3") as (server, session):
+        with pytest.raises(QQLUnsupportedError, match=r"`prefix` needs Qdrant 1\.19"):
+            session.run(index)
+        assert sent(server) == []
 
 
 def test_what_an_old_server_refuses_by_itself_is_read_without_a_warning() -> None:
