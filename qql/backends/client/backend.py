@@ -18,12 +18,14 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.base import Progress
+from qql.backends.bulk import PointWriter
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, is_loopback, public_url, require_headers
+from .bulk import GrpcPoints, RestPoints, in_parts
 from .faults import Faults
 from .messages import Notes, Secrets, text_of
 from .transports import ClientTransport, RestTransport, Transport
@@ -146,7 +148,13 @@ class ClientBackend:
         if self._closed:
             message = f"the connection to {self._address} is closed"
             fail("connection-closed", message, error=QQLConnectionError)
-        return self._transport.call(request)
+        return in_parts(self._transport.call, request, measure=isinstance(self._transport, RestTransport))
+
+    def point_writer(self) -> PointWriter | None:
+        """Takes the points of whole files; None in local mode, which has only `call`."""
+        if isinstance(self._transport, RestTransport):
+            return RestPoints(self.call)
+        return GrpcPoints(self.call, self._infers) if self.name == "server" else None
 
     @property
     def took(self) -> float | None:
