@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
 from qql.backends.base import Backend, Optimized, Progress, absence_of, watch
+from qql.backends.bulk import writer_of
 from qql.compiler.bind import Params
 from qql.compiler.options.query import OPTIMIZE_OPTIONS
 from qql.compiler.options.table import read_options
@@ -39,6 +40,7 @@ from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.copy_rows import RowLoad
+from qql.session.copy_shards import require_shards
 from qql.session.dump import dump_collection
 from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
@@ -448,6 +450,7 @@ class Session:
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
         self._known.pop(collection, None)  # a whole file is worth another look
         self._field_advice.known.changed()
+        require_shards(statement, collection, self.backend)
         load = RowLoad(
             statement,
             collection,
@@ -455,6 +458,7 @@ class Session:
             context=self.context,
             embed=self._embedded,
             call=self.backend.call,
+            writer=writer_of(self.backend),
             progress=self.on_progress,
         )
         load.run()

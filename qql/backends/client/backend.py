@@ -15,6 +15,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.base import Optimized, Progress
+from qql.backends.bulk import PointWriter
 from qql.backends.features.gaps import Gap, assumed_version
 from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
 from qql.rest.answer_shapes import misfit
@@ -23,6 +24,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 
 from .address import address_of, endpoint, require_headers, sent_in_clear
+from .bulk import GrpcPoints, RestPoints, in_parts
 from .exchange import MAX_ANSWER
 from .faults import Faults
 from .found_port import FoundPort
@@ -209,10 +211,16 @@ class ClientBackend:
         with told(self.progress, request):
             return self._checked(request, self._answer(request))
 
+    def point_writer(self) -> PointWriter | None:
+        """Takes the points of whole files; None in local mode, which has only `call`."""
+        if isinstance(self._transport, RestTransport):
+            return RestPoints(self.call)
+        return GrpcPoints(self.call, self.infers) if self.name == "server" else None
+
     def _answer(self, request: Request) -> Json:
         if request.route == RECOVER and self.name == "server":
             return self._restore(request)
-        return self._transport.call(request)
+        return in_parts(self._transport.call, request, measure=isinstance(self._transport, RestTransport))
 
     def _checked(self, request: Request, result: Json) -> Json:
         """The ``result`` of an answer; raises where it has not the shape that its route says."""

@@ -108,7 +108,7 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
 _NO_ALIAS = (
     "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
 )
-_HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists", 413: "too-large"}
+_HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists"}
 _GRPC = {
     "UNAUTHENTICATED": "not-authorised",
     "PERMISSION_DENIED": "not-authorised",
@@ -143,8 +143,13 @@ _LOCAL = (
 )
 # A cluster calls it a failure of its own.
 _GAVE_UP = re.compile(r"\btimeout set at\b|\btimed out after\b", re.I)
+_TOO_LARGE = re.compile(
+    r"\b(payload|body|message|entity)\b.*(too large|larger than|reached size limit)|length too large"
+    r'|Limit exceeded .* for "upsert',  # strict mode's, in points
+    re.I | re.S,
+)
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
-_TOO_LARGE_ANSWER = "Received message larger than max"  # gRPC's own words
+_TOO_LARGE_ANSWER = "CLIENT: Received message larger than max"  # gRPC's own words
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
@@ -228,8 +233,10 @@ class Faults:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
         if code == "not-found":
             code = _code_for(_MISSING, text, code)
-        if code == "server-error" and _GAVE_UP.search(text):
+        elif code == "server-error" and _GAVE_UP.search(text):
             code = "timed-out"
+        elif code in ("server-refused", "rate-limited") and _TOO_LARGE.search(text):
+            code = "too-large"  # 400 over REST, RESOURCE_EXHAUSTED and OUT_OF_RANGE over gRPC
         kind, message, usual = _FAULTS[code]
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
@@ -256,6 +263,8 @@ class Faults:
             self._fail_code("not-authorised", text or words or f"HTTP status {status}", request, exc)
         if status == 429:
             self._fail_code("rate-limited", text or "", request, exc)
+        if status == 413:  # mostly in the words of a proxy
+            self._fail_code("too-large", text or f"HTTP status {status}", request, exc)
         if text is None and status == 404 and not exc.content.strip():
             self._fail_unknown_route(request, exc)
         if text is None:
