@@ -16,6 +16,7 @@ from qdrant_client.http import models
 
 from qql.backends.bulk import MAX_BODY, cut_by_size, with_words
 from qql.errors import QQLError, QQLExecutionError, many
+from qql.rest.float_vectors import float_vector
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 
@@ -113,33 +114,17 @@ def _vector(vector: Json) -> pb.Vector:
     return pb.Vector(dense=pb.DenseVector(data=vector))
 
 
-_SHORT = 32  # longer vectors come from models, as decimals, and are looked at by their ends
-
-
 def _with_floats(point: JsonObject) -> JsonObject:
     """The point with decimals in its vectors: a server may take rows of integers for sparse indices."""
     vector = point.get("vector")
     if isinstance(vector, list):
-        found = _floats(vector)
+        found = float_vector(vector)
         return point if found is vector else {**point, "vector": found}
     if not isinstance(vector, dict):
         return point
-    named = {name: _floats(one) if isinstance(one, list) else one for name, one in vector.items()}
+    named = {name: float_vector(one) if isinstance(one, list) else one for name, one in vector.items()}
     same = all(named[name] is one for name, one in vector.items())
     return point if same else {**point, "vector": named}
-
-
-def _floats(vector: list[Json]) -> list[Json]:
-    if not vector or (len(vector) > _SHORT and type(vector[0]) is type(vector[-1]) is float):
-        return vector
-    if isinstance(vector[0], list):
-        return [_floats(row) if isinstance(row, list) else row for row in vector]
-    if int not in set(map(type, vector)):
-        return vector
-    return [float(value) if type(value) is int and abs(value) < _LARGEST else value for value in vector]
-
-
-_LARGEST = 1 << 128  # beyond it is no 32-bit float, and what refuses it is to see it as it is
 
 
 # ---------------------------------------------------------------------------------- gRPC: the call

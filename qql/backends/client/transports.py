@@ -15,6 +15,7 @@ from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
+from qql.rest.float_vectors import with_float_vectors
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
@@ -25,7 +26,13 @@ from .encoding import canonical_path, encode
 from .exchange import BoundedClient
 from .faults import Faults
 from .grpc_time import seconds_left
-from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
+from .local import (
+    ignored_settings,
+    leaving_out_named_points,
+    recorded_warnings,
+    require_no_shard_keys,
+    require_no_snapshots,
+)
 from .messages import Notes, text_of
 from .routes import ROUTES
 from .timeouts import Timeouts
@@ -89,7 +96,8 @@ class RestTransport:
         if params:  # as pairs, of which the library makes no timeout of its own
             arguments["params"] = params if self._timeouts is not None else dict(params)
         if request.body is not None:
-            arguments |= {"content": encode(request.body), "headers": {"Content-Type": "application/json"}}
+            content = encode(with_float_vectors(request) or {})
+            arguments |= {"content": content, "headers": {"Content-Type": "application/json"}}
         path = canonical_path(request.path)
         try:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
@@ -146,6 +154,8 @@ class ClientTransport:
         encode(body)  # finite numbers and string keys, as over REST
         method = getattr(self._client, route.method)
         arguments = arguments_for(method, route, request, self._channel)
+        if self._channel is LOCAL:
+            arguments = arguments_for(method, route, leaving_out_named_points(request), self._channel)
         ignored = list(ignored_settings(pattern, body, request.query)) if self._channel is LOCAL else []
         result = self._invoke(method, arguments, request)
         for sentence in ignored:
