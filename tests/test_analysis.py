@@ -202,6 +202,9 @@ def test_what_mmr_is_below_another_stage(db: Database) -> None:
     mmr = f"QUERY MMR {DENSE} DIVERSITY 0.9 CANDIDATES 12 USING dense LIMIT 4"
     found = db.analyse(f"QUERY FUSION RRF FROM docs PREFETCH (({mmr})) LIMIT 50")
     plain = db.ids(f"QUERY {DENSE} FROM docs USING dense LIMIT 12")
+    assert ids(found.stages[1].candidates) == plain[:4] == ids(found.hits)
+    assert any("DIVERSITY is not applied" in note for note in found.notes)
+    found = db.analyse(f"QUERY {DENSE} FROM docs USING dense PREFETCH (({mmr})) LIMIT 50")
     assert ids(found.stages[1].candidates) == plain == ids(found.hits)
     assert any("DIVERSITY and LIMIT are not applied" in note for note in found.notes)
     fed = f"{mmr} SCORE THRESHOLD 0.3 PREFETCH ((QUERY {DENSE} USING dot LIMIT 30))"
@@ -447,6 +450,7 @@ def test_nested_fusions_on_several_shards_are_told(db: Database) -> None:
     nested = BASE + "QUERY FUSION RRF FROM docs PREFETCH (words, (QUERY FUSION DBSF PREFETCH (dense, words)))"
     verdict = db.analyse(nested, doctored(db, doctor)).stages[0].verdict
     assert verdict is not None and "shards" in verdict.reasons
+    assert verdict.text.startswith("not recomposable, because each of the 3 shards fuses and rescores")
     flat = db.analyse(HYBRID, doctored(db, doctor)).stages[0].verdict
     assert flat is not None and "shards" not in flat.reasons
 

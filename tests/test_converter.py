@@ -235,7 +235,9 @@ LEAF = later(
 
 def _clauses(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     clause = one_or(inner)
-    least = st.fixed_dictionaries({"conditions": some(inner), "min_count": st.just(1)})
+    # Copies are told apart by filters around them, which mean the same and are other requests.
+    different = st.lists(inner, min_size=1, max_size=3, unique_by=lambda one: json.dumps(one, sort_keys=True))
+    least = st.fixed_dictionaries({"conditions": different, "min_count": st.just(1)})
     optional = {"must": clause, "should": clause, "must_not": clause, "min_should": least}
     return keys({}, optional).map(
         lambda found: found if any(found.values()) else {"must": [{"has_vector": "dense"}]}

@@ -280,8 +280,8 @@ def rescored_alike(view: View) -> Iterator[Found]:
 )
 def mmr_in_stage(view: View) -> Iterator[Found]:
     """A search of the collection that stands below another stage brings its candidates; which of them are
-    different enough would be chosen afterwards, and that step is left out: DIVERSITY and LIMIT have no
-    effect.
+    different enough would be chosen afterwards, and that step is left out: DIVERSITY has no effect, and LIMIT
+    none but right below a fusion at the root, which takes no more of each list.
 
     With a PREFETCH that finds the candidates, MMR is a step of its own and chooses among all of them. The
     MMR options of HYBRID and an MMR with a trailing FORMULA stand below another stage, too.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qql.analysis.model import Candidate, Id
 from qql.compiler.plan import QueryPlan
+from qql.errors import QQLError
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 
@@ -29,6 +30,8 @@ class Engine:
     plan: QueryPlan
     request: Request
     call: Call
+    remote: bool = False
+    """Whether it is a server, of whose shards and versions less is known than of the engine in here."""
 
     def query_request(self, body: Body) -> Request:
         """The request for one query body."""
@@ -52,9 +55,25 @@ class Engine:
         return found
 
     def shards(self) -> int:
-        """The number of shards of the collection; 1 where the engine knows none."""
+        """The number of shards that the query asks; 1 where the engine knows none."""
         info = self.call(Request("GET", collection_path(self.plan.collection)))
-        return int(info.get("config", {}).get("params", {}).get("shard_number") or 1)
+        params = info.get("config", {}).get("params", {})
+        number = int(params.get("shard_number") or 1)
+        return self._custom_shards() or number if params.get("sharding_method") == "custom" else number
+
+    def _custom_shards(self) -> int:
+        """The shards of the keys of the query, or of all keys; 0 where the engine does not tell.
+
+        What a collection's configuration has is the number for one key.
+        """
+        try:
+            found = self.call(Request("GET", collection_path(self.plan.collection, "cluster")))
+        except QQLError:
+            return 0
+        given = self.shared.get("shard_key")
+        keys = given if isinstance(given, list) or given is None else [given]
+        every = [*(found.get("local_shards") or ()), *(found.get("remote_shards") or ())]
+        return len({one["shard_id"] for one in every if keys is None or one.get("shard_key") in keys})
 
     @property
     def shared(self) -> JsonObject:

@@ -45,6 +45,7 @@ def analyse(
     runs: int = 1,
     ablate: bool = False,
     took: Took = lambda: None,
+    remote: bool = False,
     progress: Tell = lambda done, total: None,
 ) -> Analysis:
     """Run a query and its stages, and look at what each did.
@@ -52,7 +53,7 @@ def analyse(
     ``request`` is the plan's with its texts embedded. The query and its distinct stages are sent in one batch
     (GROUP BY: its query beside it), without payload; then each is sent ``runs`` times by itself, for the
     times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account.
-    ``progress`` gets the runs done, and all of them.
+    ``progress`` gets the runs done, and all of them. ``remote``: the engine is a server.
     Raises what ``call`` raises.
     """
     stages = stage_requests(plan, request)
@@ -60,7 +61,7 @@ def analyse(
         hits = tuple(Candidate(point["id"], 0.0) for point in call(request))
         timing = _measure_time(request, call, runs, took, progress)
         return Analysis(plan, request, (), hits, timing=timing)
-    engine = Engine(plan, request, call)
+    engine = Engine(plan, request, call, remote)
     lists, hits = _run_stages(engine, stages)
     checks = StageChecks(engine, stages, lists)
     offset = (plan.offset or 0) if grouped_by(request.body or {}) is None else 0

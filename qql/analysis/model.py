@@ -37,6 +37,7 @@ __all__ = [
     "StageRun",
     "Timing",
     "Verdict",
+    "explained",
     "reached_hits",
 ]
 
@@ -207,11 +208,22 @@ EXPLAINED = {
     "groups": "GROUP BY asks several times, with other limits and filters, and each time fuses anew",
     "sample": "a stage draws points by chance, others each time",
     "shards": "each shard fuses and rescores for itself what it has, but for a fusion at the root",
+    "mmr": "below another stage, a server gives other points for an MMR than it gives alone",
     "nondeterminism": "the engine answered a stage differently when it was asked again",
     "malformed": "the engine's list is out of order, too long, or below its SCORE THRESHOLD",
     "unexplained": "no reason is known",
 }
 """The reasons of a `Difference`, but for those that do no harm, as half a sentence."""
+
+
+def explained(reason: str, shards: int = 0) -> str:
+    """A reason as half a sentence; ``shards`` is the number of shards, 0 where nobody asked."""
+    text = EXPLAINED[reason]
+    return text.replace("each shard", f"each of the {shards} shards") if shards > 1 else text
+
+
+_OTHERWISE = {"shards", "mmr"}
+"""The reasons by which the stages alone cannot say what the engine fuses."""
 _HARMLESS = {"ties", "rounding"}
 _WRONG = {"malformed", "unexplained"}
 
@@ -222,7 +234,7 @@ class Difference:
 
     ``rank`` is its place (from 1) in the engine's list, ``score`` its score there, both None where the engine
     left it out; ``expected`` is the recomputed score, None where no input has the point. ``reason`` is
-    ``ties``, ``rounding``, ``sample``, ``groups``, ``shards``, ``nondeterminism``, ``malformed`` or
+    ``ties``, ``rounding``, ``sample``, ``groups``, ``shards``, ``mmr``, ``nondeterminism``, ``malformed`` or
     ``unexplained``.
     """
 
@@ -241,13 +253,15 @@ class Difference:
 class Verdict:
     """What the comparison found. ``order`` is the recomputed list, cut as the stage cuts it.
 
-    ``by_direction`` says that DBSF turned lists of distances round, as servers after 1.19 do.
+    ``by_direction`` says that DBSF turned lists of distances round, as servers after 1.19 do. ``shards`` is
+    the number of shards, 0 where it is no matter.
     """
 
     order: tuple[Fused, ...]
     compared: int
     differences: tuple[Difference, ...] = ()
     by_direction: bool = False
+    shards: int = 0
 
     @property
     def same(self) -> bool:
@@ -267,7 +281,10 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """``recomposed = engine``, or in how many points they differ and why."""
+        """``recomposed = engine``, or in how many points they differ and why.
+
+        ``not recomposable, because …`` where the stages alone cannot say what the engine fuses.
+        """
         equal = "recomposed = engine" + (", with distances turned round" if self.by_direction else "")
         if not self.differences:
             return equal
@@ -275,7 +292,10 @@ class Verdict:
             return f"{equal}, but for {joined(self.reasons)}"
         count = sum(one.reason not in _HARMLESS for one in self.differences)
         points = f"{count} point{'' if count == 1 else 's'}"
-        reasons = [EXPLAINED[reason] for reason in self.reasons if reason not in _HARMLESS]
+        harmful = [reason for reason in self.reasons if reason not in _HARMLESS]
+        reasons = [explained(reason, self.shards) for reason in harmful]
+        if _OTHERWISE.issuperset(harmful):
+            return f"not recomposable, because {joined(reasons)}: {points} differ{'s' if count == 1 else ''}"
         return f"recomposed ≠ engine in {points}: {joined(reasons)}"
 
     def to_dict(self) -> JsonObject:
@@ -294,17 +314,20 @@ class Rescored:
     """What a rescoring stage did with the ``union`` of its inputs.
 
     ``kept`` is how many of them it has; ``strangers`` are points that it has and no input gave, ``reason``
-    why (one of those of `Difference`).
+    why (one of those of `Difference`), ``shards`` the number of shards where that is the reason.
     """
 
     union: int
     kept: int
     strangers: tuple[Id, ...] = ()
     reason: str | None = None
+    shards: int = 0
 
     def to_dict(self) -> JsonObject:
         """``{"union", "kept", "strangers": [id], "reason"}``."""
-        return asdict(self) | {"strangers": list(self.strangers)}
+        found = asdict(self) | {"strangers": list(self.strangers)}
+        del found["shards"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ def slots_of(run: StageRun, plan: QueryPlan) -> Slots:
         return Slots(run.limit, "LIMIT", said, plan.offset or 0, notes=default + candidates)
     target, factor = run.stage.target, run.limit // said
     if isinstance(target, nodes.Mmr) and target.candidates is not None and not run.inputs:
-        return Slots(run.limit, "CANDIDATES", run.limit)
+        above = run.chain[0].stage
+        if len(run.chain) > 2 or above.fusion is None or run.limit % said:  # else LIMIT has cut it
+            return Slots(run.limit, "CANDIDATES", run.limit)
     size = (f"times SIZE {factor}",) if factor > 1 else ()
     sets = (f"which {origin} sets",) if origin else ()
     return Slots(run.limit, "LIMIT", said, 0, factor, (*sets, *default, *size), bool(origin))

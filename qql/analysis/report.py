@@ -18,6 +18,7 @@ from qql.analysis.model import (
     StageReport,
     Timing,
     Verdict,
+    explained,
 )
 from qql.analysis.stage_text import stage_details, stage_does
 from qql.analysis.text import Branch, digits, plural, tree_lines, wrapped
@@ -105,7 +106,8 @@ def _details(analysis: Analysis, at: int) -> Iterator[str]:
 def _rescored_line(rescored: Rescored) -> str:
     line = f"kept {rescored.kept} of the {rescored.union} {plural(rescored.union, 'point')} of its inputs"
     if rescored.strangers:
-        because = EXPLAINED.get(str(rescored.reason), str(rescored.reason))
+        reason = str(rescored.reason)
+        because = explained(reason, rescored.shards) if reason in EXPLAINED else reason
         line += f"; {len(rescored.strangers)} of its points are in none of them: {because}"
     return line
 

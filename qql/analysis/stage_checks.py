@@ -90,13 +90,17 @@ class StageChecks:
             return None
         plain = self._verdict_one_way(at, fusion, False)
         if fusion.method != "dbsf" or not plain.unexplained:
-            return self._with_reasons(at, fusion, plain)
+            return self._counted(self._with_reasons(at, fusion, plain))
         turned = self._verdict_one_way(at, fusion, True)
         if not turned.unexplained and any(one.rank is not None for one in plain.differences):
             return turned  # the scores themselves say so
         plain = self._with_reasons(at, fusion, plain)
         turned = self._with_reasons(at, fusion, turned) if plain.unexplained else turned
-        return turned if plain.unexplained and not turned.unexplained else plain
+        return self._counted(turned if plain.unexplained and not turned.unexplained else plain)
+
+    def _counted(self, verdict: Verdict) -> Verdict:
+        """The verdict with the number of shards, where that is a reason."""
+        return replace(verdict, shards=self._shards or 0) if "shards" in verdict.reasons else verdict
 
     def _verdict_one_way(self, at: int, fusion: Fusion, by_direction: bool) -> Verdict:
         run, found = self.stages[at], self.lists[at]
@@ -149,7 +153,8 @@ class StageChecks:
         if strangers:
             possible = {key for one in run.inputs for key in self._bounds_of(one).places}
             reason = self._chance_reason(at) if possible.issuperset(strangers) else self._other_reason(at)
-        return Rescored(len(union), len(own) - len(strangers), strangers, reason)
+        shards = (self._shards or 0) if reason == "shards" else 0
+        return Rescored(len(union), len(own) - len(strangers), strangers, reason, shards)
 
     # -- reasons
 
@@ -162,12 +167,17 @@ class StageChecks:
         """Why a stage worked on something else than its inputs gave when asked, if not by chance."""
         if at == 0 and self._grouped and (one is None or fused is None or self._later_page(one, fused)):
             return "groups"
-        # What rescores does so in each shard, with the points that its inputs find there.
-        if any(self.stages[other].inputs for other in self.below(at)) or fused is None:
+        # What rescores does so in each shard, with the points that its inputs find there; and each of them
+        # gives all the candidates of an MMR.
+        below = [self.stages[other] for other in self.below(at)]
+        diverse = any(isinstance(run.stage.target, nodes.Mmr) for run in below)
+        if diverse or fused is None or any(run.inputs for run in below):
             if self._shards is None:
                 self._shards = self._engine.shards()
             if self._shards > 1:
                 return "shards"
+        if diverse and self._engine.remote:
+            return "mmr"
         return "nondeterminism" if self._changed_stages() & self.below(at) else "unexplained"
 
     def _later_page(self, one: Difference, fused: FusionBounds) -> bool:

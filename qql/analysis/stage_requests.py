@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from qql import nodes
+from qql.analysis.fusion import Fusion
 from qql.analysis.model import Path, StageRun
 from qql.analysis.query_body import all_filters, grouped_by, is_conjunction, mmr_of, plain_search
 from qql.compiler.emit_filters import all_of
@@ -74,7 +75,7 @@ class _StageRuns:
         above: list[Body],
     ) -> int:
         """Adds a stage and those below it; gives its position. ``above`` are the ancestors' filters."""
-        alone = self.alone(body, above, is_root=not path)
+        alone = self.alone(body, above, path)
         key = json.dumps(alone.body, sort_keys=True, default=repr)
         at = self.known.get(key)
         if at is not None:
@@ -102,15 +103,17 @@ class _StageRuns:
         for number, inner in enumerate(run.inputs):
             self.add_path(inner, (*path, number))
 
-    def alone(self, body: Body, above: Sequence[Body], *, is_root: bool) -> _Alone:
+    def alone(self, body: Body, above: Sequence[Body], path: Path) -> _Alone:
         """What is sent to run a stage alone."""
+        is_root = not path
         out = {key: body[key] for key in _STAGE_KEYS if key in body} | self.shared
         limit = body.get("limit", DEFAULT_LIMIT)
         limit = min((limit + body.get("offset", 0) if is_root else limit) * self.factor, U32)
         notes: tuple[str, ...] = ()
         mmr = mmr_of(out)
         if mmr is not None and not is_root:
-            out, limit, notes = self.nested_mmr(out, mmr, limit)
+            fused = len(path) == 1 and Fusion.of(self.root) is not None
+            out, limit, notes = self.nested_mmr(out, mmr, limit, fused=fused)
         elif mmr is not None and "candidates_limit" not in mmr:
             # What OFFSET adds to the limit is not among the candidates that Qdrant takes by itself.
             out = _with_candidates(out, mmr, body.get("limit", DEFAULT_LIMIT))
@@ -124,16 +127,18 @@ class _StageRuns:
             out["filter"] = {"must": [merged]} if held else merged
         return _Alone(out | {"with_payload": False}, limit, notes)
 
-    def nested_mmr(self, body: JsonObject, mmr: Body, limit: int) -> _Alone:
+    def nested_mmr(self, body: JsonObject, mmr: Body, limit: int, *, fused: bool) -> _Alone:
         """MMR below another stage (`leaf_source_from_scoring_query` and `mmr_rescore` of Qdrant 1.19).
 
-        Without prefetches it is a plain search for its candidates; with them it selects from all that they
-        found, whatever the number of its candidates and its threshold.
+        Without prefetches it is a plain search for its candidates, of which a fusion at the root takes as
+        many as the limit says (`intermediate_query_infos`); with them it selects from all that they found,
+        whatever the number of its candidates and its threshold.
         """
         if not body.get("prefetch"):
+            candidates = mmr.get("candidates_limit", limit)
             note = "below another stage, MMR without prefetches is a plain search for its CANDIDATES:"
-            note += " DIVERSITY and LIMIT are not applied"
-            return _Alone(plain_search(body), mmr.get("candidates_limit", limit), (note,))
+            note += " DIVERSITY is not applied" if fused else " DIVERSITY and LIMIT are not applied"
+            return _Alone(plain_search(body), min(candidates, limit) if fused else candidates, (note,))
         every = min(sum(map(self.slots, body["prefetch"])), U32)
         out = _with_candidates(body, mmr, every)
         dropped = out.pop("score_threshold", None)

@@ -35,21 +35,23 @@ def why(
     *,
     second: Reranking | None = None,
     rewriting: Rewriting | None = None,
+    remote: bool = False,
 ) -> Explanation:
     """Follow one point through a query whose texts are embedded.
 
     ``point_id`` is an integer or a UUID in any spelling; the answer has the engine's own. ``second`` reranks
     the candidates of a RERANK, and is called where the point exists; without it, the answer is about
     the candidates only, which are what the request brings. With ``rewriting``, changes of the query are tried
-    that would make the point a hit. Raises what ``call`` and ``second`` raise.
+    that would make the point a hit. ``remote``: the engine is a server.
+    Raises what ``call`` and ``second`` raise.
     """
-    engine = Engine(plan, request, call)
+    engine = Engine(plan, request, call, remote)
     found = engine.points([point_id])
     if not found:
         shard = " in the shards that SHARD names" if plan.shard else ""
         return Explanation(point_id, "no-point", f"there is no point {point_id} in {plan.collection}{shard}")
     key: Id = found[0]["id"]
-    analysis = analyse(plan, request, call, runs=0)
+    analysis = analyse(plan, request, call, runs=0, remote=remote)
     if not analysis.stages:
         return _why_fetched(key, analysis)
     trace = QueryTrace(PointQueries(engine, key), analysis)

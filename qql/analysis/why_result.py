@@ -62,7 +62,8 @@ class Standing:
     * ``earlier-page``: OFFSET. ``group-full`` and ``group-cut``: SIZE and LIMIT of GROUP BY. ``reranked``:
       the TOP of RERANK.
     * ``chance``: SAMPLE, or an engine that answers otherwise when it is asked again. ``shards``: a fusion
-      below is computed by each shard for itself. ``unexplained``.
+      below is computed by each shard for itself, or a server's MMR below gives other points than alone.
+      ``unexplained``.
 
     ``rank`` counts from 1. Where the point was kept out, it is the place at which it would stand with more
     slots: of vectors, in an exact search; of ``diversity``, in the order of MMR; of ``group-full``, in its

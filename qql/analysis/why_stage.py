@@ -325,6 +325,10 @@ def _left_to_chance(stage: StageTrace, place: Placement) -> Standing:
 
 def _given_but_absent(stage: StageTrace, place: Placement, reason: str) -> Standing:
     """A point that should be there by what the stages below give, and is not."""
-    outcome = {"sample": "chance", "nondeterminism": "chance", "shards": "shards"}.get(reason, "unexplained")
+    outcome = _OUTCOMES.get(reason, "unexplained")
     text = "the stages below have it, but " if stage.run.inputs else ""
     return stage.standing(outcome, f"{text}{EXPLAINED[reason]}", place.rank, place.score)
+
+
+_OUTCOMES = {"sample": "chance", "nondeterminism": "chance", "shards": "shards", "mmr": "shards"}
+"""Reason of a `Difference` → outcome of a `Standing`."""

@@ -11,6 +11,7 @@ from qql.compiler.bind import resolved
 from qql.compiler.empty_lists import note_empty_list
 from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
+from qql.rest.min_should import told_apart
 from qql.rest.types import Json, JsonObject
 
 __all__ = [
@@ -132,7 +133,7 @@ def _min_should(condition: nodes.MinShould) -> JsonObject:
     if count < 1:
         message = "MIN SHOULD takes a count of at least 1"
         fail("bad-count", message, condition.count.span, "0 of some conditions always hold")
-    return {"min_should": {"conditions": conditions, "min_count": count}}
+    return {"min_should": {"conditions": told_apart(conditions), "min_count": count}}
 
 
 # Called straight from the table, with no function in between: conditions nest 200 deep, as may the callers.

@@ -58,6 +58,11 @@ class Introspection:
             self.progress(Work(what, "runs"), done, total)
 
     @property
+    def _remote(self) -> bool:
+        """Whether a server answers."""
+        return self.backend.name == "server"
+
+    @property
     def plan(self) -> QueryPlan:
         """The query's plan."""
         assert self.compiled.plan is not None, "only a query has stages"
@@ -69,7 +74,16 @@ class Introspection:
 
         call, took = self.backend.call, lambda: self.backend.took
         tell = partial(self._tell, "timing stages")
-        found = analyse(self.plan, self.request, call, runs=runs, ablate=ablate, took=took, progress=tell)
+        found = analyse(
+            self.plan,
+            self.request,
+            call,
+            runs=runs,
+            ablate=ablate,
+            took=took,
+            remote=self._remote,
+            progress=tell,
+        )
         return found if self.plan.second is None else found.reranked(self.rerank_report(runs))
 
     def rerank_report(self, runs: int) -> SecondStageReport:
@@ -150,7 +164,9 @@ class Introspection:
         rewriting, call = self.rewriting(), self.backend.call
 
         def follow(key: int | str) -> Explanation:
-            return why(self.plan, self.request, call, key, second=second, rewriting=rewriting)
+            return why(
+                self.plan, self.request, call, key, second=second, rewriting=rewriting, remote=self._remote
+            )
 
         if statement.id is not None:
             found = follow(point_id(statement.id))
@@ -214,7 +230,7 @@ class Introspection:
             answers.append({"points": found[0]["points"][self.plan.offset or 0 :]})
             return found
 
-        analysis = analyse(self.plan, self.request, call_and_keep, runs=0)
+        analysis = analyse(self.plan, self.request, call_and_keep, runs=0, remote=self._remote)
         return answers[0], {one.id: one.shares for one in provenance(analysis)}
 
 

@@ -6,14 +6,13 @@ Each kind of condition stands once: those on a whole point in `_POINT_CONDITIONS
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import cast
 
 from qql.errors import QQLExecutionError
 from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import U32
+from qql.rest.min_should import told_apart
 from qql.rest.types import Body, Json
 
 from .engine import SliceCondition, edge, first_line
@@ -116,33 +115,8 @@ def to_filter(
 def _min_should(value: Json, where: str, depth: int) -> edge.MinShould:
     fields: Fields = {"conditions": items, "min_count": integer()}
     given = read(value, inside(where, "min_should"), fields, ("conditions", "min_count"))
-    made: list[edge.ConditionType] = []
-    copies: Counter[str] = Counter()
-    for item in given["conditions"]:
-        key = _in_any_order(item)
-        made.append(_told_apart(condition(item, where, depth), copies[key]))
-        copies[key] += 1
+    made = [condition(item, where, depth) for item in told_apart(given["conditions"])]
     return edge.MinShould(made, given["min_count"])
-
-
-def _in_any_order(value: Json) -> str:
-    """JSON that is the same for conditions that the engine holds for equal: it keeps lists as sets."""
-    if isinstance(value, Mapping):
-        return ",".join(sorted(f"{json.dumps(key)}:{_in_any_order(one)}" for key, one in value.items()))
-    if isinstance(value, list | tuple):
-        return f"[{','.join(sorted(map(_in_any_order, value)))}]"
-    return json.dumps(value)
-
-
-def _told_apart(one: edge.ConditionType, copy: int) -> edge.ConditionType:
-    """A condition that equals no other copy of it.
-
-    Where fields are indexed, the engine takes a point that it found by one of equal conditions for one that
-    fulfils another: ``MIN SHOULD 2 (n = 7, n = 4, n = 7)`` gives points with n = 4 (qdrant-edge 0.9).
-    """
-    for bit in f"{copy:b}" if copy else "":
-        one = edge.Filter(must=[one]) if bit == "1" else edge.Filter(should=[one])
-    return one
 
 
 def has_id(ids: list[int | str]) -> edge.HasIdCondition:

@@ -100,6 +100,7 @@ class _Stage:
     """What one stage of a query refers to while it is read; ``prefetches`` is how many it has.
 
     ``named`` takes the points of the searched collection that it names; it is the query's, of all stages.
+    ``fused``: it stands right below a fusion at the root.
     """
 
     collection: Collection
@@ -108,6 +109,7 @@ class _Stage:
     limit: int
     prefetches: int
     named: list[int | str]
+    fused: bool
 
     @property
     def spec(self) -> VectorSpec:
@@ -193,7 +195,9 @@ class QueryReader:
         name = given["collection"]
         return _Lookup(self._find(name), given.get("vector"), elsewhere=name != self._collection.name)
 
-    def _stage_arguments(self, given: Values, depth: int, named: list[int | str]) -> Values:
+    def _stage_arguments(
+        self, given: Values, depth: int, named: list[int | str], *, fused: bool = False
+    ) -> Values:
         """The arguments of a stage from its fields, prefetches first; those of the root without its filter.
 
         ``named`` takes the points that it and those below it name.
@@ -202,12 +206,17 @@ class QueryReader:
             raise refuse("prefetch-too-deep", f"prefetches nest deeper than {MAX_PREFETCH_DEPTH}")
         prefetches = []
         inner = given.get("prefetch", [])
+        fuses = (
+            depth == 0
+            and isinstance(given.get("query"), Mapping)
+            and bool({"fusion", "rrf"} & given["query"].keys())
+        )
         for item in [inner] if isinstance(inner, Mapping) else items(inner, "prefetch"):
             fields = read(item, "a prefetch", self._stage_fields)
-            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1, named)))
+            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1, named, fused=fuses)))
         lookup = given.get("lookup_from") or _Lookup(self._collection)
         limit, using = given.get("limit", DEFAULT_LIMIT), given.get("using")
-        stage = _Stage(self._collection, using, lookup, limit, len(prefetches), named)
+        stage = _Stage(self._collection, using, lookup, limit, len(prefetches), named, fused)
         arguments: Values = {"limit": stage.limit, "query": _read_query(given.get("query"), stage)}
         if prefetches:
             arguments["prefetches"] = prefetches
@@ -285,8 +294,12 @@ def _nearest(value: Json, stage: _Stage, mmr: Body | None = None) -> _Scoring:
     diversity = given.get("diversity", 0.5)
     if not 0 <= diversity <= 1:
         raise refuse("invalid-request", f"mmr.diversity must be from 0 to 1, and is {diversity:g}")
+    candidates = given.get("candidates_limit", stage.limit)
+    if stage.fused and not stage.prefetches:
+        # All candidates are given; before servers fuse, they keep as many of each list as its limit says.
+        candidates = min(candidates, stage.limit)
     # The engine's lambda weighs relevance, REST's diversity its opposite.
-    return edge.Mmr(vector, 1 - diversity, given.get("candidates_limit", stage.limit), stage.using)
+    return edge.Mmr(vector, 1 - diversity, candidates, stage.using)
 
 
 def _recommend(value: Json, stage: _Stage) -> _Scoring:
