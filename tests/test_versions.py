@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -461,8 +462,8 @@ def test_a_server_that_is_not_there_is_no_old_one() -> None:
     backend.close()
 
 
-@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP"])
-def test_what_is_no_version_of_a_server_is_refused(version: str) -> None:
+@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP", 1.18])
+def test_what_is_no_version_of_a_server_is_refused(version: Any) -> None:
     with pytest.raises(QQLConnectionError) as info:
         qql.connect("http://localhost:1", assume_version=version)
     assert info.value.code == "invalid-version"
@@ -516,6 +517,23 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
     code = main(list(args))
     out, err = capsys.readouterr()
     return code, out, err
+
+
+def test_a_version_is_that_of_the_first_server_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    query = tmp_path / "a.qql"
+    query.write_text("QUERY [1, 2] FROM docs USING dense WHERE SLICE(4, 1) LIMIT 3")
+    with qql.connect(tmp_path / "db") as db:
+        db.run("CREATE COLLECTION docs (dense VECTOR(2, DOT))")
+    with rest(None) as (server, _):
+        options = ("--assume-version", "1.19", "--db-b", str(tmp_path / "db"))
+        code, _, err = run(capsys, "diff", str(query), "--url", server.url, *options)
+        assert (code, sent(server)) == (0, [("POST", "/collections/docs/points/query")]), err
+        code, _, err = run(
+            capsys, "diff", str(query), "--url", server.url, "--assume-version", "1.18", *options[2:]
+        )
+        assert (code, "server-too-old" in err) == (1, True)
 
 
 def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[str]) -> None:
