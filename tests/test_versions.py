@@ -549,6 +549,11 @@ def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[st
     assert code == 3
     assert "1:24" in out
     assert "server-too-old" in out
+    unbound = "COUNT FROM docs WHERE SLICE(:total, :part)"
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.18", "-c", unbound)
+    assert (code, "1:23" in out) == (3, True)
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.19", "-c", unbound)
+    assert (code, out) == (0, "")
     code, _, err = run(capsys, "compile", "--assume-version", "1.9", "-c", DELETE_SLICE)
     assert code == 2
     assert "from 1.12 on" in err
