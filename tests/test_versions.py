@@ -252,7 +252,9 @@ def test_a_lack_has_the_path_to_its_key() -> None:
 def test_what_users_call_their_own_is_no_construct() -> None:
     rows = {"id": 1, "vector": {"slice": [1, 2]}, "payload": {"slice": 1, "update_mode": {"mmr": 1}}}
     create = {"vectors": {"memory": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"mmr": {}}}
+    limits = {"strict_mode_config": {"multivector_config": {"slice": {"max_vectors": 2}}}}
     for request in (
+        Request("PATCH", collection_path("docs"), {}, limits),
         Request("PUT", collection_path("docs", "points"), {}, {"points": [rows]}),
         Request("PUT", collection_path("points"), {}, create),
         docs("UPDATE docs SET PAYLOAD = {slice: {memory: 1}} WHERE id = 1"),
