@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -251,7 +252,9 @@ def test_a_lack_has_the_path_to_its_key() -> None:
 def test_what_users_call_their_own_is_no_construct() -> None:
     rows = {"id": 1, "vector": {"slice": [1, 2]}, "payload": {"slice": 1, "update_mode": {"mmr": 1}}}
     create = {"vectors": {"memory": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"mmr": {}}}
+    limits = {"strict_mode_config": {"multivector_config": {"slice": {"max_vectors": 2}}}}
     for request in (
+        Request("PATCH", collection_path("docs"), {}, limits),
         Request("PUT", collection_path("docs", "points"), {}, {"points": [rows]}),
         Request("PUT", collection_path("points"), {}, create),
         docs("UPDATE docs SET PAYLOAD = {slice: {memory: 1}} WHERE id = 1"),
@@ -461,8 +464,8 @@ def test_a_server_that_is_not_there_is_no_old_one() -> None:
     backend.close()
 
 
-@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP"])
-def test_what_is_no_version_of_a_server_is_refused(version: str) -> None:
+@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP", 1.18])
+def test_what_is_no_version_of_a_server_is_refused(version: Any) -> None:
     with pytest.raises(QQLConnectionError) as info:
         qql.connect("http://localhost:1", assume_version=version)
     assert info.value.code == "invalid-version"
@@ -518,6 +521,23 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
     return code, out, err
 
 
+def test_a_version_is_that_of_the_first_server_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    query = tmp_path / "a.qql"
+    query.write_text("QUERY [1, 2] FROM docs USING dense WHERE SLICE(4, 1) LIMIT 3")
+    with qql.connect(tmp_path / "db") as db:
+        db.run("CREATE COLLECTION docs (dense VECTOR(2, DOT))")
+    with rest(None) as (server, _):
+        options = ("--assume-version", "1.19", "--db-b", str(tmp_path / "db"))
+        code, _, err = run(capsys, "diff", str(query), "--url", server.url, *options)
+        assert (code, sent(server)) == (0, [("POST", "/collections/docs/points/query")]), err
+        code, _, err = run(
+            capsys, "diff", str(query), "--url", server.url, "--assume-version", "1.18", *options[2:]
+        )
+        assert (code, "server-too-old" in err) == (1, True)
+
+
 def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "compile", "--assume-version", "1.18.3", "-c", DELETE_SLICE)
     assert (code, out) == (1, "")
@@ -531,6 +551,11 @@ def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[st
     assert code == 3
     assert "1:24" in out
     assert "server-too-old" in out
+    unbound = "COUNT FROM docs WHERE SLICE(:total, :part)"
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.18", "-c", unbound)
+    assert (code, "1:23" in out) == (3, True)
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.19", "-c", unbound)
+    assert (code, out) == (0, "")
     code, _, err = run(capsys, "compile", "--assume-version", "1.9", "-c", DELETE_SLICE)
     assert code == 2
     assert "from 1.12 on" in err
