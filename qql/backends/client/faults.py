@@ -17,15 +17,22 @@ from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.errors import (
+    QQLConnectionError,
+    QQLError,
+    QQLExecutionError,
+    QQLTimeoutError,
+    QQLUnsupportedError,
+)
+from qql.rest.addresses import public_url
 from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-from .address import public_url
 from .exchange import MAX_ANSWER, AnswerTooLarge
 from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
+from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
 
@@ -40,10 +47,6 @@ _PERHAPS_DONE = "a change might have been made all the same"
 
 _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
     httpx.ConnectTimeout: ("{0} cannot be reached: {1}", _RUNNING),
-    httpx.TimeoutException: (
-        "{0} did not answer in time: {1}",
-        f"a longer timeout might help; {_PERHAPS_DONE}",
-    ),
     httpx.ConnectError: ("{0} cannot be reached: {1}", _RUNNING),
     httpx.ProxyError: (
         "{0} cannot be reached through the proxy: {1}",
@@ -89,9 +92,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
         "the same statement might go through a little later",
     ),
     "timed-out": (
-        QQLExecutionError,
+        QQLTimeoutError,
         "the server gave up: {text}",
-        f"`PARAMS (timeout = …)` gives it more seconds; {_PERHAPS_DONE}",
+        f"`PARAMS (timeout = …)` gives a query more seconds; {_PERHAPS_DONE}",
     ),
     "too-large": (
         QQLExecutionError,
@@ -116,7 +119,10 @@ _GRPC = {
     "FAILED_PRECONDITION": "server-refused",
     "OUT_OF_RANGE": "server-refused",
     "CANCELLED": "timed-out",
+    "DEADLINE_EXCEEDED": "timed-out",
 }
+_OUR_DEADLINE = re.compile(r"$|deadline exceeded|timeout expired", re.I)
+"""How gRPC's texts of a deadline that we set begin; the last is that of a server which obeyed it."""
 # The library has no types for these, only words.
 _MISSING = (
     (re.compile(r"^(not found: )?snapshot\b", re.I), "unknown-snapshot"),
@@ -135,17 +141,23 @@ _LOCAL = (
     (re.compile(r"^Vector .* already exists ", re.S), "vector-exists"),
     (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
 )
+# A cluster calls it a failure of its own.
+_GAVE_UP = re.compile(r"\btimeout set at\b|\btimed out after\b", re.I)
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
 _TOO_LARGE_ANSWER = "Received message larger than max"  # gRPC's own words
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
 class Faults:
-    """Raises the errors of one backend: they name its address, and none shows a secret."""
+    """Raises the errors of one backend: they name its address, and none shows a secret.
 
-    def __init__(self, address: str, secrets: Secrets) -> None:
+    ``timeouts`` are those that the connection keeps; None: those of the client.
+    """
+
+    def __init__(self, address: str, secrets: Secrets, timeouts: Timeouts | None = None) -> None:
         self._address = address
         self._secrets = secrets
+        self._timeouts = timeouts
 
     def fail(
         self,
@@ -166,7 +178,7 @@ class Faults:
             case QdrantException():
                 self._refuse_rate(exc, request)
             case ResponseHandlingException():
-                self._fail_unanswered(exc.source, exc)
+                self._fail_unanswered(exc.source, exc, request)
             case json.JSONDecodeError():
                 self._fail_page(200, exc.doc.encode("utf-8", "replace"), exc)
             case UnicodeDecodeError():
@@ -216,6 +228,8 @@ class Faults:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
         if code == "not-found":
             code = _code_for(_MISSING, text, code)
+        if code == "server-error" and _GAVE_UP.search(text):
+            code = "timed-out"
         kind, message, usual = _FAULTS[code]
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
@@ -252,10 +266,11 @@ class Faults:
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
         if status == "RESOURCE_EXHAUSTED" and _TOO_LARGE_ANSWER in text:
-            self._fail_unanswered(AnswerTooLarge(), exc)
-        if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-            kind = httpx.ConnectError if status == "UNAVAILABLE" else httpx.TimeoutException
-            self._fail_unanswered(kind(text), exc)
+            self._fail_unanswered(AnswerTooLarge(), exc, request)
+        if status == "UNAVAILABLE":
+            self._fail_unanswered(httpx.ConnectError(text), exc, request)
+        if status in ("DEADLINE_EXCEEDED", "CANCELLED") and _OUR_DEADLINE.match(text):
+            self._fail_unanswered(httpx.ReadTimeout(text), exc, request)
         if status == "UNIMPLEMENTED":
             self._fail_unknown_route(request, exc)
         self._fail_code(_GRPC.get(status, "server-error"), text, request, exc)
@@ -278,18 +293,34 @@ class Faults:
         hint = "the server might be too old for this statement, or the address might not be Qdrant's"
         self.fail(QQLUnsupportedError, "unsupported-operation", message, exc, hint)
 
-    def _fail_unanswered(self, source: BaseException, exc: BaseException) -> NoReturn:
+    def _fail_unanswered(self, source: BaseException, exc: BaseException, request: Request) -> NoReturn:
         """Raise for an exchange that brought no answer, or half of one."""
+        if isinstance(source, httpx.TimeoutException) and not isinstance(source, httpx.ConnectTimeout):
+            self._fail_in_time(source, exc, request)
         kind = next((k for k in _UNANSWERED if isinstance(source, k)), Exception)
         message, hint = _UNANSWERED[kind]
         said = text_of(source)
         if isinstance(source, AnswerTooLarge):
             self.fail(QQLExecutionError, "answer-too-large", message.format(self._address), exc, hint)
-        if isinstance(source, httpx.TimeoutException):
-            said = _timeout_text(source)
+        if isinstance(source, httpx.ConnectTimeout) and self._timeouts:
+            said = f"no connection within {self._timeouts.connect:g} s"
         if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
             hint = _TLS
         self.fail(QQLConnectionError, "connection-failed", message.format(self._address, said), exc, hint)
+
+    def _fail_in_time(self, source: BaseException, exc: BaseException, request: Request) -> NoReturn:
+        """Raise where it was us who stopped waiting."""
+        seconds = self._timeouts.seconds_for(request) if self._timeouts else None
+        said = f"did not answer in time: {text_of(source)}"
+        hint = "a longer timeout of the client might help"
+        if seconds is not None:
+            said = f"did not answer within {seconds:g} s"
+            hint = "`--timeout S` (in Python `timeout=`) waits longer"
+            if request.query.get("timeout") is not None:
+                hint = "`PARAMS (timeout = …)` says how long the server may take, and so how long we wait"
+        if kind_of(request) is not Kind.READ:
+            hint += f"; {_PERHAPS_DONE}"
+        self.fail(QQLTimeoutError, "no-answer-in-time", f"{self._address} {said}", exc, hint)
 
 
 def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
@@ -312,15 +343,6 @@ def _why(exc: Exception) -> str:
         return text_of(exc)
     first = exc.errors(include_url=False)[0]
     return one_line(f"{exc.title} {'.'.join(map(str, first['loc']))}: {first['msg']}", MAX_TEXT)
-
-
-def _timeout_text(exc: httpx.TimeoutException) -> str:
-    try:
-        limits = exc.request.extensions.get("timeout", {})
-    except RuntimeError:  # it belongs to no request: a gRPC deadline
-        return text_of(exc)
-    phase = "connect" if isinstance(exc, httpx.ConnectTimeout) else "read"
-    return f"no answer within {limits.get(phase)} s"
 
 
 def _status_error(content: bytes) -> str | None:
