@@ -173,7 +173,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(proxy: FaultProxy, clock: Clock
     backend = ClientBackend.connect(proxy.url, timeout=3)
     proxy.plan((429, "7"))
     error = error_of(backend, COUNT)
-    assert error.code == "rate-limited" and "7 s" in (error.hint or "")
+    assert error.code == "rate-limited" and "7 s" in (error.hint or "") and "--timeout" in (error.hint or "")
     assert len(proxy.seen) == 1 and clock.waits == []
     backend.close()
 

@@ -47,6 +47,8 @@ class Course:
     deadline: Deadline
     tries: int = 0
     fates: list[Fate] = field(default_factory=list)
+    asked: float | None = None
+    """Seconds that the server asked to wait for the last time."""
 
     def run(self, send: Callable[[], T]) -> T:
         """What ``send`` gives, at the first try or a later one; raises what the last of them raised."""
@@ -64,8 +66,10 @@ class Course:
         try:
             return send()
         except Exception as exc:
-            if (fate := setback_of(exc).fate) is not None:
-                self.fates.append(fate)
+            setback = setback_of(exc)
+            self.asked = setback.after
+            if setback.fate is not None:
+                self.fates.append(setback.fate)
             raise
 
     def _again(self, failure: Exception, send: Callable[[], T]) -> T:
@@ -105,17 +109,16 @@ class Course:
     def told(self, error: QQLError) -> QQLError:
         """The error with what is known of the request: how often it was sent, and whether it may be done."""
         first, *others = error.diagnostics
-        known, hint = self._known(), first.hint
-        parts = [known.value] if known is not None else []
-        if self.tries > 1:
-            parts.append(f"tried {self.tries} times")
+        known = self._known()
+        said = [known.value] if known is not None else []
+        said += [f"tried {self.tries} times"] if self.tries > 1 else []
+        hints = [first.hint] if first.hint else []
+        if self.asked is not None and self.retries and self._is_late(self.asked):
+            hints.append("with a longer `--timeout` (in Python `timeout=`) it is waited for")
         if known is Fate.UNKNOWN and harmless_again(self.request):
-            hint = f"{hint}; {_HARMLESS}" if hint else _HARMLESS
-        if not parts:
-            return error
-        told = type(error)(
-            replace(first, message=f"{first.message} ({'; '.join(parts)})", hint=hint), *others
-        )
+            hints.append("it is harmless to run it again")
+        message = first.message + (f" ({'; '.join(said)})" if said else "")
+        told = type(error)(replace(first, message=message, hint="; ".join(hints) or None), *others)
         told.__cause__ = error.__cause__
         return told
 
@@ -128,9 +131,6 @@ class Course:
             return None
         worst = next(fate for fate in (Fate.UNKNOWN, Fate.REFUSED, Fate.UNSENT) if fate in self.fates)
         return None if worst is Fate.REFUSED and self.tries == 1 else worst
-
-
-_HARMLESS = "it is harmless to run it again"
 
 
 def _setback(state: Any) -> Setback:
