@@ -26,6 +26,7 @@ from typing import NoReturn
 
 __all__ = [
     "Diagnostic",
+    "LibraryError",
     "QQLCompileError",
     "QQLConnectionError",
     "QQLError",
@@ -307,6 +308,13 @@ class QQLUnsupportedError(QQLExecutionError):
 
 class QQLModelError(QQLExecutionError):
     """A text could not be turned into a vector."""
+
+
+class LibraryError(Exception):
+    """The cause of an error: what a library raised, as the name of its type and its words.
+
+    The library's own exception may hold the request that failed, and so the header with the key.
+    """
 
 
 def fail(
