@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 1 a statement failed, `fmt --check` found a script to change, `lint --fail-on` something
 to say, or `diff --exit-code` a difference; 2 wrong usage, or a file that cannot be read; 3 the text is at
-fault and nothing was sent; 4 no connection; 70 a fault of qql itself; 130 Ctrl-C; 141 nobody reads the
-output.
+fault and nothing was sent; 4 no connection, or no answer in time; 70 a fault of qql itself; 130 Ctrl-C;
+141 nobody reads the output.
 
 Rich, prompt_toolkit and the engines are imported where a command needs them, so that ``--help`` is quick.
 """
