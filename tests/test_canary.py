@@ -22,7 +22,7 @@ from qdrant_client import QdrantClient
 import qql
 from qql.backends.client import ClientBackend
 from qql.cli import main
-from qql.errors import QQLError
+from qql.errors import Diagnostic, QQLError
 from qql.rest.addresses import public_url
 from qql.rest.request import Request
 
@@ -361,6 +361,33 @@ def test_a_key_that_cannot_be_sent_is_not_shown(caplog: pytest.LogCaptureFixture
             ClientBackend.connect("https://host", **options)  # type: ignore[arg-type]
         assert info.value.code == "invalid-header"
         assert KEY not in "".join(held(info.value))
+
+
+@pytest.mark.parametrize("filler", ["", " " * 400])
+def test_no_error_about_a_statement_shows_the_keys_in_it(server: HttpRecorder, filler: str) -> None:
+    address = f"https://u:{KEY}@host/a.snapshot"
+    restore = f"RESTORE SNAPSHOT '{address}'{filler} ON docs WITH (api_key = '{KEY}')"
+    server.otherwise = refused(400, f"cannot download {address}")
+    with qql.connect(server.url) as session:
+        for text, code in ((restore, "server-refused"), (f"{restore} NONSENSE", "syntax")):
+            with pytest.raises(QQLError) as info:
+                session.execute(text)
+            assert info.value.code == code, str(info.value)
+            assert KEY not in str(info.value)
+    assert server.received[-1].body["api_key"] == KEY
+
+
+def test_a_masked_line_keeps_its_caret_in_place() -> None:
+    with pytest.raises(QQLError) as info:
+        qql.compile(f"RESTORE SNAPSHOT 'https://u:{KEY}@h/a' NONSENSE")
+    line, caret = str(info.value).splitlines()[3:5]
+    assert line.index("NONSENSE") == caret.index("^")
+    assert f"https://{'*' * len('u:' + KEY)}@h/a" in line
+
+
+@pytest.mark.parametrize("text", ["see http://host:6333/a@b", "mail me@host", "https://host/x", "a@b://c"])
+def test_what_is_no_password_is_left_alone(text: str) -> None:
+    assert Diagnostic("code", text, hint=text).message == text
 
 
 # --- what is said of a key that others can read -----------------------------------------------------------
