@@ -15,12 +15,13 @@ from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
 from qql.models.rerankers import Function as RerankFunction
 from qql.models.rerankers import Reranker, Rerankers
+from qql.rest.addresses import public_url
 from qql.session.session import Session
 
 __all__ = ["connect"]
 
 _SERVER = re.compile(r"(?:https?|grpcs?)://", re.I)
-_NO_DIRECTORY = re.compile(r"\w{2,}://|[\w.-]+:[0-9]+$")
+_NO_DIRECTORY = re.compile(r"\w{2,}://|[\w.-]+:[0-9]+$|[^/\\]+:[^/\\]*@")
 
 
 def connect(
@@ -108,7 +109,7 @@ def _open_backend(target: object, options: Mapping[str, Any], on_progress: Progr
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(
             "invalid-url",
-            f"{target} is no address of a server",
+            f"{public_url(target)} is no address of a server",
             hint="a server's address begins with http://, https://, grpc:// or grpcs://",
             error=QQLConnectionError,
         )

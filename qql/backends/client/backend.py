@@ -140,6 +140,8 @@ class ClientBackend:
         check_retries(retries)
         # As a header, the key raises no warning about http; `api_key=` does.
         sent = dict(headers or {}) | ({"api-key": api_key} if api_key else {})
+        if where.grpc:  # it takes no capitals, where HTTP makes no difference
+            sent = {name.lower(): value for name, value in sent.items()}
         require_headers(sent)
         secrets = Secrets.of({"headers": sent})
         failure: Exception | None = None

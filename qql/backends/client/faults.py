@@ -97,7 +97,7 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
     "timed-out": (
         QQLTimeoutError,
         "the server gave up: {text}",
-        f"`PARAMS (timeout = …)` gives a query more seconds; {_PERHAPS_DONE}",
+        f"`timeout` in PARAMS, or in WITH of a write, gives it more seconds; {_PERHAPS_DONE}",
     ),
     "too-large": (
         QQLExecutionError,
@@ -326,7 +326,7 @@ class Faults:
             said = f"did not answer within {seconds:g} s"
             hint = "`--timeout S` (in Python `timeout=`) waits longer"
             if request.query.get("timeout") is not None:
-                hint = "`PARAMS (timeout = …)` says how long the server may take, and so how long we wait"
+                hint = "the statement's `timeout` says how long the server may take, and so how long we wait"
         if kind_of(request) is not Kind.READ:
             hint += f"; {_PERHAPS_DONE}"
         self.fail(QQLTimeoutError, "no-answer-in-time", f"{self._address} {said}", exc, hint)
