@@ -38,7 +38,10 @@ INFO = {
     },
     "payload_schema": {},
 }
-POINTS = {"points": [{"id": 1, "score": 0.5, "payload": {"title": "a"}, "vector": [0.5, 1.0]}], "next_page_offset": None}
+POINTS = {
+    "points": [{"id": 1, "score": 0.5, "payload": {"title": "a"}, "vector": [0.5, 1.0]}],
+    "next_page_offset": None,
+}
 
 
 @pytest.fixture(autouse=True)
