@@ -26,6 +26,7 @@ from typing import NoReturn
 
 __all__ = [
     "Diagnostic",
+    "LibraryError",
     "QQLCompileError",
     "QQLConnectionError",
     "QQLError",
@@ -105,12 +106,15 @@ class Diagnostic:
     def __post_init__(self) -> None:
         # Whoever words a message may repeat what a user wrote, and that may be megabytes: it is cut here,
         # where every message passes.
+        # Passwords in addresses are masked here for the same reason.
         for name in ("message", "hint"):
             text = getattr(self, name)
-            if text is not None and len(text) > _LONG:
-                object.__setattr__(self, name, _abbreviated(text))
-        if any(len(label) > _LONG for _, label in self.related):
-            related = tuple((span, _abbreviated(label)) for span, label in self.related)
+            if text is not None and (len(text) > _LONG or "@" in text):
+                object.__setattr__(self, name, _USER_PART.sub("***", _abbreviated(text)))
+        if any(len(label) > _LONG or "@" in label for _, label in self.related):
+            related = tuple(
+                (span, _USER_PART.sub("***", _abbreviated(label))) for span, label in self.related
+            )
             object.__setattr__(self, "related", related)
 
     @property
@@ -159,10 +163,23 @@ class Diagnostic:
 
 _LONG, _LONGEST = 300, 1000  # characters of a message that are left alone; that are shown of any
 _LONG_WORD = re.compile(r"\S{300,}")
+_USER_PART = re.compile(
+    r"""(?<=://)(?:[^\s'"@/:]{0,200}+:(?!\d+/)[^\s'"@]{0,200}+|[^\s'"@/:]{1,200}+)(?=@)"""
+)
+"""The user's name and password in an address."""
+_API_KEY = re.compile(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
+
+
+def _masked(text: str) -> str:
+    """A part of a statement without passwords and keys, as long as before: a caret may stand below it."""
+    text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
+    return _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
 def _abbreviated(text: str) -> str:
     """A message with the middle of a long word left out, and then its own where it is still too long."""
+    if len(text) <= _LONG:
+        return text
     text = _LONG_WORD.sub(lambda found: f"{found[0][:200]}…{found[0][-50:]}", text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 301]}…{text[-300:]}"
 
@@ -179,7 +196,8 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
         widest = max(_NARROWEST, widest // 2) if width is not None else widest  # wide characters
     length = max(1, min(span.end - span.start, len(text) - column + 1))
     shown_from = max(0, min(column - 1 - widest // 2, len(text) - widest)) if len(text) > widest else 0
-    shown = text[shown_from : shown_from + widest]
+    around = max(0, shown_from - _LONG)
+    shown = _masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
     lead, tail = ("…" if shown_from else ""), ("…" if shown_from + widest < len(text) else "")
     at = column - 1 - shown_from
     # Control characters would move the caret or drive the terminal.
@@ -307,6 +325,13 @@ class QQLUnsupportedError(QQLExecutionError):
 
 class QQLModelError(QQLExecutionError):
     """A text could not be turned into a vector."""
+
+
+class LibraryError(Exception):
+    """The cause of an error: what a library raised, as the name of its type and its words.
+
+    The library's own exception may hold the request that failed, and so the header with the key.
+    """
 
 
 def fail(

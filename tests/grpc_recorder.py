@@ -13,6 +13,7 @@ from qdrant_client import grpc as pb
 class GrpcRecorder:
     """Use as a context manager. ``answering`` holds back the answers to COUNT and to what defines and builds.
 
+    ``refusal`` is what all calls are answered, where there is one.
     ``times`` are the seconds that each call had, by the name of its method (None: no end).
     """
 
@@ -22,6 +23,7 @@ class GrpcRecorder:
         self.answering.set()
         self.times: dict[str, float | None] = {}
         self.metadata: dict[str, str] = {}
+        self.refusal: tuple[grpc.StatusCode, str] | None = None
         self._pool = ThreadPoolExecutor(4)
         # Without it, Linux lets two servers have one port, and shares the connections out.
         self._server = grpc.server(self._pool, options=[("grpc.so_reuseport", 0)])
@@ -42,6 +44,8 @@ class GrpcRecorder:
         left = context.time_remaining()
         self.times[name] = left if left is None or left < 1e6 else None
         self.metadata = dict(context.invocation_metadata())
+        if self.refusal:
+            context.abort(*self.refusal)
 
     def _root(self) -> None:
         recorder = self

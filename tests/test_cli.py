@@ -118,6 +118,8 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
     assert sessions[0].options == {
         "api_key": "s3cr3t",
         "timeout": 2.5,
+        "retries": None,
+        "grpc_port": None,
         "grpc": True,
         "cloud_inference": True,
         "assume_version": None,
@@ -192,6 +194,55 @@ def test_the_api_key_is_never_printed(
     assert code == 1
     assert "bad header ***" in err
     assert "s3cr3t" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("option", "keyword"),
+    [("--api-key", "api_key"), ("--embed-key", "embed_key"), ("--rerank-key", "rerank_key")],
+)
+def test_a_key_may_stand_in_a_file_or_on_standard_input(
+    run: Run, sessions: list[FakeSession], tmp_path: Path, option: str, keyword: str
+) -> None:
+    file = script(tmp_path / "key", "\ufeff  s3cr3t \n")
+    url = ("--url", "http://h")
+    assert run("-c", "ONE", *url, f"{option}-file", file)[0] == 0
+    assert run("-c", "ONE", *url, option, "-", stdin="s3cr3t\n")[0] == 0
+    assert run(*url, option, "-", stdin="s3cr3t\r\nONE; TWO;\n")[0] == 0
+    assert [one.options[keyword] for one in sessions] == ["s3cr3t"] * 3
+    assert [text for text, _, _ in sessions[2].asked] == ["ONE", "TWO"]
+    code, out, err = run("-c", "LEAK", *url, "--api-key", "-", stdin="s3cr3t\n")
+    assert code == 1 and "bad header ***" in err and "s3cr3t" not in out + err
+
+
+def test_a_key_is_asked_for_unseen_on_a_terminal(
+    sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    asked: list[str] = []
+
+    def getpass(prompt: str) -> str:
+        asked.append(prompt)
+        return "s3cr3t"
+
+    monkeypatch.setattr("getpass.getpass", getpass)
+    monkeypatch.setattr(sys, "stdin", Terminal("not this"))
+    assert main(["-c", "ONE", "--url", "http://h", "--api-key", "-"]) == 0
+    assert asked == ["api key: "]
+    assert sessions[0].options["api_key"] == "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "holds nothing"), ("a\nb\n", "holds several lines"), (b"\xff", "is not text")]
+)
+def test_a_file_that_is_no_key_is_refused_without_its_content(
+    run: Run, sessions: list[FakeSession], tmp_path: Path, text: str | bytes, said: str
+) -> None:
+    code, _, err = run("-c", "ONE", "--url", "h", "--api-key-file", script(tmp_path / "key", text))
+    assert (code, sessions) == (2, [])
+    assert said in err
 
 
 def test_warnings_go_to_standard_error(run: Run, sessions: list[FakeSession]) -> None:
@@ -337,6 +388,11 @@ def test_progress_can_be_asked_for_and_declined(run: Run, sessions: list[FakeSes
         (["--url", "", "-c", "ONE"], "--url requires a value"),
         (["--db", "http://h", "-c", "ONE"], "use --url"),
         (["--api-key", "k", "-c", "ONE"], "--api-key requires a server"),
+        (["--db", "http://u:s3cr3t@h", "-c", "ONE"], "found http://***@h"),
+        (["--grpc-port", "6344", "-c", "ONE"], "--grpc-port requires a server"),
+        (["--api-key-file", "/no/such", "-c", "ONE"], "cannot read /no/such: No such file"),
+        (["--api-key", "k", "--api-key-file", "f", "-c", "ONE"], "--api-key and --api-key-file exclude"),
+        (["--api-key", "-", "--url", "h", "-c", "ONE"], "standard input holds no api key"),
         (["--grpc", "--db", "d", "-c", "ONE"], "--grpc requires a server"),
         (["--timeout", "2", "--db", "d", "-c", "ONE"], "--timeout requires a server"),
         (["--timeout", "0", "--url", "http://h", "-c", "ONE"], "a number of seconds above 0 is required"),

@@ -382,6 +382,62 @@ def test_history_is_kept_and_private(shell: Shell, typed: Typed, tmp_path: Path)
     assert stat.S_IMODE((tmp_path / "history").stat().st_mode) == 0o600
 
 
+KEY = "k3y-of-a-canary"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        rf"\set key {KEY}",
+        rf"\set :api_token '{KEY}'",
+        r"\set k sk-Ab3dEf6hIj9lMn2p",
+        rf"\c http://u:{KEY}@host:6333",
+        rf"\c u:{KEY}@host",
+        rf"\c http://host?api-key={KEY}",
+        f"RESTORE SNAPSHOT 'https://u:{KEY}@host/a.snapshot' ON docs;",
+        f"RESTORE SNAPSHOT 'https://host/a?X-Amz-Signature={KEY}' ON docs;",
+        f"RESTORE SNAPSHOT 'https://host/a' ON docs WITH (api_key = '{KEY}');",
+        f"curl -H 'api-key: {KEY}' host;",
+        f"curl -H 'Authorization: Bearer {KEY}' host;",
+        "COUNT FROM docs WHERE note = 'known-to-the-shell';",
+    ],
+)
+def test_the_history_keeps_no_line_with_a_secret(
+    shell: Shell, typed: Typed, tmp_path: Path, line: str
+) -> None:
+    shell.renderer.secrets = ("known-to-the-shell",)
+    typed(f"ONE;\r{line}\rTWO;\r")
+    assert list(open_history()[0].load_history_strings()) == ["TWO;", "ONE;"]
+    assert KEY not in (tmp_path / "history").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"\set q red shoes",
+        r"\set limit 10",
+        r"\c http://localhost:6333",
+        r"\c ./data",
+        "QUERY 'the key to the city' FROM docs LIMIT 5;",
+        "SCROLL FROM docs WHERE key = 'a' AND url = 'https://host/a?page=2';",
+    ],
+)
+def test_the_history_keeps_all_else(typed: Typed, line: str) -> None:
+    typed(f"{line}\r")
+    assert list(open_history()[0].load_history_strings()) == [line]
+
+
+@pytest.mark.parametrize("file", ["history", ""])
+def test_what_holds_a_secret_does_not_come_back_by_the_arrow_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+) -> None:
+    monkeypatch.setenv("QQL_HISTORY", str(tmp_path / file) if file else "")
+    history = open_history()[0]
+    for line in ("ONE;", rf"\set key {KEY}", "TWO;"):
+        history.append_string(line)
+    assert history.get_strings() == ["ONE;", "TWO;"]
+
+
 def test_a_history_that_others_could_read_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.touch(mode=0o644)

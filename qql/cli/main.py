@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 1 a statement failed, `fmt --check` found a script to change, `lint --fail-on` something
 to say, or `diff --exit-code` a difference; 2 wrong usage, or a file that cannot be read; 3 the text is at
-fault and nothing was sent; 4 no connection; 70 a fault of qql itself; 130 Ctrl-C; 141 nobody reads the
-output.
+fault and nothing was sent; 4 no connection, or no answer in time; 70 a fault of qql itself; 130 Ctrl-C;
+141 nobody reads the output.
 
 Rich, prompt_toolkit and the engines are imported where a command needs them, so that ``--help`` is quick.
 """
@@ -20,13 +20,13 @@ from typing import TextIO
 from qql.cli.arguments import parse_arguments
 from qql.cli.commands import COMMANDS, PROMPT
 from qql.cli.commands.options import Arguments
+from qql.cli.keys import known_keys, read_keys
 from qql.cli.render import Renderer, wants_color
 from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
 __all__ = ["main"]
 
-_MIN_SECRET = 4  # characters; hiding shorter ones would hide words
 _CRASHED, _PIPE_CLOSED = 70, 141
 
 
@@ -73,9 +73,8 @@ def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:
 
 def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     command, args = parse_arguments(argv)
-    keys = [args.get(name) for name in ("api_key", "embed_key", "rerank_key")]
-    keys.append(os.environ.get("QDRANT_API_KEY"))
-    console.secrets = tuple(key for key in keys if key and len(key) >= _MIN_SECRET)
+    args = read_keys(args)
+    console.secrets = known_keys(args)
     console.quiet = args.get("quiet", False)
     console.err_color &= args.get("color", True)
     if command is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qql.cli.private_lines import holds_secret
 from qql.cli.render import sanitize
 from qql.cli.shell import COMMANDS, Shell, is_command
 from qql.cli.usage import said_of_stop
@@ -46,17 +47,15 @@ def _command_below(text: str) -> tuple[str, str] | None:
     return (statement + "\n", line) if is_complete(statement + "\n;") else None
 
 
-def open_history() -> tuple[History, str | None]:
+def open_history(keys: Sequence[str] = ()) -> tuple[History, str | None]:
     """The history of the prompt, and a warning when it cannot be kept.
 
     It is the file that QQL_HISTORY names (empty: none), or one in the user's state directory. Nobody else may
-    read it, for statements hold data.
+    read it, for statements hold data. What holds one of ``keys``, or might hold another, is not kept.
     """
-    from prompt_toolkit.history import InMemoryHistory
-
     named = os.environ.get("QQL_HISTORY")
     if named == "":
-        return InMemoryHistory(), None
+        return _history(None, keys), None
     try:
         path = Path(named).expanduser() if named else _state_directory() / "history"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,17 +65,26 @@ def open_history() -> tuple[History, str | None]:
         finally:
             os.close(handle)
         if not regular:  # /dev/null, whose mode must not be touched
-            return InMemoryHistory(), None
+            return _history(None, keys), None
         path.chmod(0o600)
     except (OSError, ValueError, RuntimeError) as exc:
-        return InMemoryHistory(), f"history is not kept: cannot write {named or 'its file'}: {reason(exc)}"
-    return _history_file(path), None
+        warning = f"history is not kept: cannot write {named or 'its file'}: {reason(exc)}"
+        return _history(None, keys), warning
+    return _history(path, keys), None
 
 
-def _history_file(path: Path) -> History:
-    from prompt_toolkit.history import FileHistory
+def _history(path: Path | None, keys: Sequence[str]) -> History:
+    """A history in a file, or one that ends with the prompt."""
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-    class LenientHistory(FileHistory):
+    class WithoutSecrets(History):
+        """Keeps nothing that may hold a key, neither in the file nor for the arrow keys."""
+
+        def append_string(self, string: str) -> None:
+            if not holds_secret(string, keys):
+                super().append_string(string)
+
+    class LenientHistory(WithoutSecrets, FileHistory):
         """A history file; a full disk or a removed directory must not stop the prompt."""
 
         def store_string(self, string: str) -> None:
@@ -87,7 +95,10 @@ def _history_file(path: Path) -> History:
             with contextlib.suppress(OSError):
                 yield from super().load_history_strings()
 
-    return LenientHistory(str(path))
+    class PassingHistory(WithoutSecrets, InMemoryHistory):
+        """A history in memory."""
+
+    return PassingHistory() if path is None else LenientHistory(str(path))
 
 
 def _state_directory() -> Path:
@@ -98,7 +109,7 @@ def _state_directory() -> Path:
 
 def interact(shell: Shell, *, input: Input | None = None, output: Output | None = None) -> int:
     """Prompt, carry out, and show, until ``\\q`` or Ctrl-D. An error is shown and the prompt comes back."""
-    history, warning = open_history()
+    history, warning = open_history(shell.renderer.secrets)
     prompt = _prompt_session(history, input, output)
     if warning:
         shell.renderer.note(warning)

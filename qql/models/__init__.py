@@ -24,6 +24,7 @@ class ModelCache(Generic[Model]):
     def __init__(self) -> None:
         self._made: dict[Hashable, Model] = {}
         self._lock = threading.RLock()
+        self._noted: set[str] = set()
 
     def get(self, key: Hashable, make: Callable[[], Model]) -> Model:
         """The model of this key, made if it is not there. Raises what ``make`` raises."""
@@ -31,6 +32,14 @@ class ModelCache(Generic[Model]):
             if key not in self._made:
                 self._made[key] = make()
             return self._made[key]
+
+    def take_notes(self) -> list[str]:
+        """What there is to say of the models, as their attribute ``note``; each sentence is given once."""
+        with self._lock:
+            notes = [note for model in self._made.values() if (note := getattr(model, "note", None))]
+            fresh = [note for note in dict.fromkeys(notes) if note not in self._noted]
+            self._noted.update(fresh)
+        return fresh
 
     def close(self) -> None:
         """Close the models that have a ``close`` and forget all of them. Closing twice is allowed."""

@@ -16,7 +16,8 @@ from math import isnan
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from qql.errors import QQLError, QQLModelError, fail
+from qql.errors import LibraryError, QQLError, QQLModelError, fail
+from qql.rest.addresses import read_by_others
 from qql.rest.types import Body, Json
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Service:
     ``timeouts`` are those of ``httpx.Timeout`` in seconds, ``longest_retry_after`` the longest wait in
     seconds that a server may ask for. ``hints`` are by HTTP status, ``address_hint`` says where the address
     comes from. ``permanent`` may give the error for an exception after which another try is of no use, or
-    None.
+    None. ``note`` is what a session is told of it.
     """
 
     def __init__(
@@ -74,7 +75,12 @@ class Service:
         self._longest_retry_after = longest_retry_after
         self._hints = hints
         self._address_hint = address_hint
-        self._secrets = [secret for secret in (key, address.password) if secret]
+        # The user's name alone is a token.
+        secrets = (key, address.password, None if address.password else address.username)
+        self._secrets = [secret for secret in secrets if secret]
+        self.note: str | None = None
+        if self._secrets and read_by_others(urlunsplit(address)):
+            self.note = f"the key of {label} travels unencrypted to {self._shown_address}: it names no TLS"
         self._permanent = permanent
         self._sleep = sleep
         self._client: httpx.Client | None = None
@@ -94,23 +100,34 @@ class Service:
             try:
                 response = self._open_client().post(endpoint, json=body)
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
-                if permanent := self._permanent(self, exc):
-                    raise permanent from exc
-                if not isinstance(exc, httpx.TransportError):
-                    raise self.unavailable(str(exc)) from exc
                 cause = exc
-                failure = self.unavailable(f"{type(exc).__name__}: {exc}")
-            if response is not None:
-                if response.is_success:
-                    self._answered = True
-                    return response
-                failure = self._refusal(response)
+            # Outside of `except`, or the error would hold the library's own, and so the key, as its context.
+            if response is not None and response.is_success:
+                self._answered = True
+                return response
+            failure = self._failure(response, cause)
             wait = next(waits, None)
             retry_after = _retry_after(response)
             too_long = (retry_after or 0) > self._longest_retry_after
             if wait is None or too_long or not self._may_recover(response, cause):
-                raise failure from cause
+                raise failure from self._cause(cause)
             self._sleep(wait if retry_after is None else retry_after)
+
+    def _failure(self, response: httpx.Response | None, cause: Exception | None) -> QQLError:
+        """The error for a refusal, or for what was raised; raises where another try is of no use."""
+        import httpx
+
+        if response is not None:
+            return self._refusal(response)
+        assert cause is not None
+        if permanent := self._permanent(self, cause):
+            raise permanent from self._cause(cause)
+        if not isinstance(cause, httpx.TransportError):
+            raise self.unavailable(str(cause)) from self._cause(cause)
+        return self.unavailable(f"{type(cause).__name__}: {cause}")
+
+    def _cause(self, cause: Exception | None) -> LibraryError | None:
+        return None if cause is None else LibraryError(self.clean(f"{type(cause).__name__}: {cause}"))
 
     def read(
         self, response: httpx.Response, find: Callable[[Json], Found], *, content: str, hint: str
@@ -123,8 +140,9 @@ class Service:
         try:
             return find(response.json())
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            message = f"did not answer with {content} of {self.label}: {self.clean(response.text)}"
-            raise self.bad_answer(message, hint) from exc
+            cause = exc
+        message = f"did not answer with {content} of {self.label}: {self.clean(response.text)}"
+        raise self.bad_answer(message, hint) from self._cause(cause)
 
     def bad_answer(self, what: str, hint: str | None = None) -> QQLError:
         """The error ``model-answer``: the server's address, and ``what`` it did."""

@@ -1,10 +1,11 @@
-"""Addresses as messages may show them."""
+"""Addresses: as messages may show them, and whether what goes there can be read on the way."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-__all__ = ["public_url"]
+__all__ = ["public_url", "read_by_others"]
 
 _LONGEST = 200  # characters of an address that a message shows
 
@@ -20,3 +21,11 @@ def public_url(url: str) -> str:
     shown = f"{scheme}{slashes}{re.split('[?#]', rest)[0]}"
     printable = "".join(c if c.isprintable() else " " for c in shown[: _LONGEST + 1])
     return printable if len(printable) <= _LONGEST else f"{printable[:_LONGEST]}…"
+
+
+def read_by_others(url: str) -> bool:
+    """Whether what is sent to an address leaves this machine unencrypted."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    here = host in ("localhost", "::1") or host.startswith("127.")
+    return parts.scheme == "http" and not here

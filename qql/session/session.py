@@ -252,9 +252,7 @@ class Session:
             if self.advice:
                 located = self._field_advice.hinted(located, compiled)
             raise located from exc.__cause__
-        notes = tuple(
-            Diagnostic("engine-note", note, severity="warning") for note in self.backend.take_notes()
-        )
+        notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
         seconds = time.perf_counter() - started
         advice = self._new_advice(compiled)
         if self.advice:
@@ -266,6 +264,10 @@ class Session:
             seconds=seconds,
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + advice,
         )
+
+    def _take_notes(self) -> list[str]:
+        models = (*self.embedders.take_notes(), *self.rerankers.take_notes())
+        return [*self.backend.take_notes(), *models]
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
         if not self.advice:

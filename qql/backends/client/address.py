@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from qdrant_client.http.api_client import ApiClient
 
 from qql.errors import QQLConnectionError, QQLError, fail
-from qql.rest.addresses import public_url
+from qql.rest.addresses import public_url, read_by_others
 from qql.rest.types import Body
 
 from .messages import excerpt, is_secret_header
@@ -110,15 +110,9 @@ def _bracketed_host(host: str | None) -> str | None:
     return f"[{host}]" if ":" in (host or "") else host
 
 
-def _is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def sent_in_clear(url: str, headers: Iterable[str]) -> str | None:
     """What of the headers would be read on the way to an address: a few words, or None."""
-    if urlsplit(url).scheme != "http" or _is_loopback(url):
+    if not read_by_others(url):
         return None
     names = [name for name in headers if is_secret_header(name)]
     if "api-key" in names:

@@ -31,6 +31,7 @@ from .found_port import FoundPort
 from .grpc_time import keep_time
 from .messages import Notes, Secrets, text_of
 from .restore import RECOVER, is_name, require_rest, restore_by_name
+from .retries import MOST_RETRIES, check_retries
 from .server_version import ServerVersion
 from .timeouts import Timeouts
 from .transports import ClientTransport, RestTransport, Transport
@@ -38,6 +39,12 @@ from .waiting import told
 
 __all__ = ["ClientBackend"]
 
+_RECONNECT = {
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.min_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 1000,
+}
+"""Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"
     " and until then reads do not show it"
@@ -60,6 +67,7 @@ class ClientBackend:
         cloud_inference: bool = False,
         assume_version: str | None = None,
         timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
         """Wrap a client, which stays open when this is closed. Without ``timeouts`` its own are kept.
 
@@ -91,13 +99,19 @@ class ClientBackend:
         self._faults = faults = Faults(self._address, secrets, timeouts)
         self._cloud = cloud_inference or bool(client.cloud_inference)
         self._http = http  # None where the port of REST is not known, too
-        self._rest = None if http is None else RestTransport(http, faults, timeouts)
+        self._rest = None if http is None else RestTransport(http, faults, timeouts, check_retries(retries))
         self._transport: Transport
         if self._rest is None or grpc:
             if timeouts is not None and grpc:
                 keep_time(client)
             self._transport = ClientTransport(
-                client, faults, self._notes, local=local, infers=self.infers, timeouts=timeouts
+                client,
+                faults,
+                self._notes,
+                local=local,
+                infers=self.infers,
+                timeouts=timeouts,
+                retries=check_retries(retries),
             )
         else:
             self._transport = self._rest
@@ -126,6 +140,7 @@ class ClientBackend:
         cloud_inference: bool = False,
         headers: Mapping[str, str] | None = None,
         assume_version: str | None = None,
+        retries: int = MOST_RETRIES,
         on_progress: Progress | None = None,
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
@@ -135,16 +150,20 @@ class ClientBackend:
         with ``grpc=True`` alone, on the port after that of REST, of which the first call makes sure that the
         same server is there. ``timeout``, in seconds, is for queries (else 5) and for writes of points (else
         60); indexes and snapshots are waited for without end, other definitions for 5 minutes (`Kind`).
-        ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``; ``headers``
-        go along with every request. ``assume_version`` (``"1.18"``) is believed before what the server says
-        its version is.
+        ``retries`` is how often a request is sent again, within that time, where that may help and does no
+        harm. ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``;
+        ``headers`` go along with every request. ``assume_version`` (``"1.18"``) is believed before what the
+        server says its version is.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
         where = endpoint(url, grpc, grpc_port)
         timeouts = Timeouts(timeout)
+        check_retries(retries)
         # As a header, the key raises no warning about http; `api_key=` does.
         sent = dict(headers or {}) | ({"api-key": api_key} if api_key else {})
+        if where.grpc:  # it takes no capitals, where HTTP makes no difference
+            sent = {name.lower(): value for name, value in sent.items()}
         require_headers(sent)
         secrets = Secrets.of({"headers": sent})
         failure: Exception | None = None
@@ -156,7 +175,7 @@ class ClientBackend:
                     prefer_grpc=where.grpc,
                     grpc_port=where.grpc_port,
                     headers=sent or None,
-                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER},
+                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER, **_RECONNECT},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
                 )
@@ -170,14 +189,14 @@ class ClientBackend:
                 failure,
                 "`--url` takes the address, e.g. http://localhost:6333",
             )
-        backend = cls(client, assume_version=assume_version, timeouts=timeouts)
+        backend = cls(client, assume_version=assume_version, timeouts=timeouts, retries=retries)
         backend._owned, backend.progress = True, on_progress
         if url.startswith("grpc"):
             backend._http = backend._rest = None
         for warning in said:
             backend._notes.add(text_of(warning.message))
         if where.guessed:
-            rest = RestTransport(client.http.client, Faults(where.rest, secrets, timeouts), timeouts)
+            rest = RestTransport(client.http.client, Faults(where.rest, secrets, timeouts), timeouts, retries)
             backend._transport = FoundPort(backend._transport, rest, where, backend._notes)
         if open_words := sent_in_clear(where.rest, sent):
             backend._notes.add(

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from functools import reduce
 
+from qql.errors import LibraryError
 from qql.rest.types import Body
 
 __all__ = [
     "MAX_TEXT",
-    "LibraryError",
     "Notes",
     "Secrets",
     "excerpt",
@@ -46,13 +46,6 @@ _SHORTEST_SECRET = 4  # what is shorter protects nothing, and would blot out par
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name carries a key, a token or the like."""
     return _SECRET.search(name) is not None
-
-
-class LibraryError(Exception):
-    """What a library raised: the name of its type and its words.
-
-    The library's own exception holds the request, and so the headers with the key.
-    """
 
 
 @dataclass(frozen=True, slots=True)

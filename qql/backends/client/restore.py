@@ -120,13 +120,14 @@ def _open(http: ApiClient, faults: Faults, request: Request) -> httpx.Response:
         if response.status_code != 200:
             response.read()
             raise UnexpectedResponse.for_response(response)
-    except UnexpectedResponse as exc:
-        faults.fail_exchange(exc, request)
-    except httpx.HTTPError as exc:
-        faults.fail(
-            QQLConnectionError, "connection-failed", f"the snapshot cannot be read: {text_of(exc)}", exc
-        )
-    return response
+        return response
+    except (UnexpectedResponse, httpx.HTTPError) as exc:
+        failure = exc
+    # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
+    if isinstance(failure, UnexpectedResponse):
+        raise faults.error_of_exchange(failure, request)
+    message = f"the snapshot cannot be read: {text_of(failure)}"
+    faults.fail(QQLConnectionError, "connection-failed", message, failure)
 
 
 def _patient(client: httpx.Client, read: float | None) -> httpx.Timeout:
@@ -145,15 +146,18 @@ def _upload(
     url = canonical_path(collection_path(request.collection or "", "snapshots", "upload"))
     try:
         answer = http.request(type_=Any, method="POST", url=url, **arguments)
+        if isinstance(answer, dict) and "result" in answer:
+            return answer["result"]
+        failure = None
     except Exception as exc:
-        if download.broken is not None:
-            message = f"the snapshot {download.name} could not be read to its end: {text_of(download.broken)}"
-            hint = f"{request.collection} is as it was"
-            faults.fail(QQLConnectionError, "connection-failed", message, exc, hint)
-        faults.fail_exchange(exc, request)
-    if not (isinstance(answer, dict) and "result" in answer):
-        faults.fail_answer(answer)
-    return answer["result"]
+        failure = exc
+    if failure is None:
+        faults.fail_answer(answer, request)
+    if download.broken is not None:
+        message = f"the snapshot {download.name} could not be read to its end: {text_of(download.broken)}"
+        hint = f"{request.collection} is as it was"
+        faults.fail(QQLConnectionError, "connection-failed", message, failure, hint)
+    raise faults.error_of_exchange(failure, request)
 
 
 class _Download(io.RawIOBase):

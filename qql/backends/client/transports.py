@@ -22,6 +22,7 @@ from qql.rest.types import Body, Json, JsonObject
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
 from .bulk import encoded_points
+from .deadlines import Deadline, keep_deadlines, within
 from .encoding import canonical_path, encode
 from .exchange import BoundedClient
 from .faults import Faults
@@ -34,12 +35,13 @@ from .local import (
     require_no_snapshots,
 )
 from .messages import Notes, text_of
+from .retries import MOST_RETRIES, Course
 from .routes import ROUTES
-from .timeouts import Timeouts
+from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
-_GRPC_SECONDS = 5  # qdrant-client's own
+_WITHOUT_TIMEOUTS = 5.0  # seconds for all tries of a request through a client that has times of its own
 _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
@@ -64,10 +66,15 @@ class RestTransport:
     Without ``timeouts`` the client's own are kept.
     """
 
-    def __init__(self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None, retries: int = MOST_RETRIES
+    ) -> None:
         self._http = BoundedClient(http)
         self._faults = faults
         self._timeouts = timeouts
+        self._retries = retries
+        if timeouts is not None:
+            keep_deadlines(http._client)
         self.took: float | None = None
 
     def call(self, request: Request) -> Json:
@@ -75,7 +82,7 @@ class RestTransport:
         self.took = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
-            self._faults.fail_answer(answer)
+            self._faults.fail_answer(answer, request)
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
         self.took = seconds if sound else None
@@ -93,18 +100,29 @@ class RestTransport:
         if self._timeouts is not None:
             seconds = self._timeouts.seconds_for(request)
             arguments["timeout"] = httpx.Timeout(seconds, connect=self._timeouts.connect)
+            deadline = Deadline(
+                seconds, generous=self._timeouts.said is None and kind_of(request) is Kind.READ
+            )
+        else:
+            deadline = Deadline(_WITHOUT_TIMEOUTS)
         if params:  # as pairs, of which the library makes no timeout of its own
             arguments["params"] = params if self._timeouts is not None else dict(params)
         if request.body is not None:
             content = encode(with_float_vectors(request) or {})
             arguments |= {"content": content, "headers": {"Content-Type": "application/json"}}
         path = canonical_path(request.path)
-        try:
+        course = Course(request, self._retries, deadline)
+
+        def send() -> Json:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
+
+        try:
+            with within(deadline) if self._timeouts is not None else nullcontext():
+                return course.run(send)
         except Exception as exc:
             failure = exc
         # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
-        self._faults.fail_exchange(failure, request)
+        raise course.told(self._faults.error_of_exchange(failure, request))
 
 
 class ClientTransport:
@@ -124,8 +142,10 @@ class ClientTransport:
         local: bool,
         infers: Callable[[str], bool],
         timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
         self._client = client
+        self._retries = 0 if local else retries
         self._faults = faults
         self._notes = notes
         self._channel = LOCAL if local else GRPC
@@ -153,9 +173,8 @@ class ClientTransport:
         require_inference(body, self._infers)
         encode(body)  # finite numbers and string keys, as over REST
         method = getattr(self._client, route.method)
-        arguments = arguments_for(method, route, request, self._channel)
-        if self._channel is LOCAL:
-            arguments = arguments_for(method, route, leaving_out_named_points(request), self._channel)
+        sent = leaving_out_named_points(request) if self._channel is LOCAL else request
+        arguments = arguments_for(method, route, sent, self._channel)
         ignored = list(ignored_settings(pattern, body, request.query)) if self._channel is LOCAL else []
         result = self._invoke(method, arguments, request)
         for sentence in ignored:
@@ -170,7 +189,7 @@ class ClientTransport:
         seconds = self._client.init_options.get("timeout")
 
         def send() -> object:
-            limit = _GRPC_SECONDS if seconds is None else math.ceil(seconds)
+            limit = _WITHOUT_TIMEOUTS if seconds is None else math.ceil(seconds)
             answer = self._client.grpc_points.Upsert(message, timeout=limit)
             return GrpcToRest.convert_update_result(answer.result)
 
@@ -187,16 +206,24 @@ class ClientTransport:
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
         failure: Exception | None = None
-        before = seconds_left.set(self._timeouts.seconds_for(request) if self._timeouts else None)
-        with recorded as said:
+        deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else _WITHOUT_TIMEOUTS)
+        course = Course(request, self._retries, deadline)
+
+        def send() -> Any:
+            before = seconds_left.set(deadline.left() if self._timeouts else None)
             try:
-                result = method(**arguments)
-            except Exception as exc:
-                failure = exc
+                return method(**arguments)
             finally:
                 seconds_left.reset(before)
+
+        with recorded as said:
+            try:
+                result = course.run(send)
+            except Exception as exc:
+                failure = exc
         if failure is not None:  # outside of `except`, as above
-            self._faults.fail_call(failure, request, self._channel.alternative)
+            error = self._faults.error_of_call(failure, request, self._channel.alternative)
+            raise error if self._channel is LOCAL else course.told(error)
         for warning in said:
             self._notes.add(text_of(warning.message))
         return result

@@ -55,5 +55,5 @@ def _words(request: Request) -> str:
 def _tell(progress: Progress, what: str, ended: Event) -> None:
     began, pause = time.monotonic(), _FIRST
     while not ended.wait(pause):
-        progress(Work(what, "s"), round(time.monotonic() - began), None)
+        progress(Work(what, "s"), int(time.monotonic() - began), None)
         pause = _EACH

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import qql
 from qql.cli.commands.default_models import default_model, rerank_model_of
-from qql.cli.commands.options import TARGET, Arguments
+from qql.cli.commands.options import SERVER, TARGET, Arguments
 from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
+from qql.rest.addresses import public_url
 from qql.session.server_gaps import Gaps, gaps_for, gaps_of
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def target_of(args: Arguments) -> str:
         if args.get(name) == "":
             raise UsageError.make("usage", f"{args.flag(name)} requires a value, found an empty one")
     if "db" in args and "://" in args["db"]:
-        raise UsageError.make("usage", f"--db requires a directory, found {args['db']}", hint="use --url")
+        found = public_url(args["db"])
+        raise UsageError.make("usage", f"--db requires a directory, found {found}", hint="use --url")
     db = args.get("db") or (None if "url" in args else os.environ.get("QQL_DB"))
     url = None if db else args.get("url") or os.environ.get("QDRANT_URL")
     if url:
         return url if "://" in url else f"http://{url}"
-    for name in ("api_key", "timeout", "grpc", "cloud_inference", "assume_version"):
+    for name in SERVER:
         if name in args:
             raise UsageError.make("usage", f"{args.flag(name)} requires a server", hint="name it with --url")
     return db or MEMORY
@@ -57,7 +59,9 @@ def open_session(
         target,
         api_key=args.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
         timeout=args.get("timeout"),
+        retries=args.get("retries"),
         grpc=args.get("grpc", False),
+        grpc_port=args.get("grpc_port"),
         cloud_inference=args.get("cloud_inference", False),
         assume_version=args.get("assume_version"),
         collection=args.get("collection"),
@@ -109,6 +113,7 @@ def open_other_session(args: Arguments, target: str, progress: ProgressBar | Non
     """A session on another target, for ``\\c``: what belongs to the first server is not shown to another."""
     if re.fullmatch(r"[\w.-]+:[0-9]+", target):
         target = f"http://{target}"
-    own = () if target == target_of(args) else ("api_key", "grpc", "cloud_inference", "assume_version")
+    same = target == target_of(args)
+    own = [] if same else [name for name in SERVER if name != "timeout"]
     kept = Arguments({name: value for name, value in args.items() if name not in own})
     return open_session(kept, target, progress)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import qql
 from qql.backends.base import Progress, Work
 from qql.cli.commands.connection import open_session, target_of
-from qql.cli.commands.options import TARGET, Arguments
+from qql.cli.commands.options import SERVER, Arguments
 from qql.cli.commands.pipelines import (
     Call,
     calls_of,
@@ -47,7 +47,7 @@ __all__ = ["diff"]
 _OVERLAP_DEPTH = 10
 """The k of the overlap that is shown for each of many queries, where results are as long."""
 _SECOND_DATABASE = {"url_b": "url", "db_b": "db"}
-_SERVER_OPTIONS = (*TARGET, "cloud_inference")
+_OF_FIRST = ("url", "db", *SERVER)
 
 
 def diff(args: Arguments, console: Renderer) -> int:
@@ -105,7 +105,7 @@ def _second_session(args: Arguments, first: Session) -> Iterator[Session]:
         yield first
         return
     # Neither the key nor the settings of the first server are the second's.
-    kept = {key: value for key, value in args.items() if key not in _SERVER_OPTIONS}
+    kept = {key: value for key, value in args.items() if key not in _OF_FIRST}
     other = Arguments({**kept, _SECOND_DATABASE[name]: args[name]})
     if target_of(other) == target_of(args):
         raise UsageError.make("usage", f"{args.flag(name)} names the database that A runs on")

@@ -14,6 +14,7 @@ __all__ = [
     "BODIES",
     "COMPARISON",
     "CONNECTED",
+    "KEYS",
     "LINTING",
     "MEASURING",
     "MODELS",
@@ -24,6 +25,7 @@ __all__ = [
     "REWRITING",
     "RUNNING",
     "SEARCH",
+    "SERVER",
     "TARGET",
     "Arguments",
     "Option",
@@ -156,6 +158,16 @@ def _switch(group: str, *flags: str, help: str) -> Option:
     return Option(group, flags, {"action": "store_true", "help": help})
 
 
+def _key_option(group: str, flag: str, *, hidden: str) -> Option:
+    """The option of a key; ``hidden`` is the variable that gives it too."""
+    about = f"its API key, for all to see in `ps`; unseen: {hidden}, {flag}-file, or `-`, which asks for it"
+    return _value_option(group, flag, metavar="KEY", help=about)
+
+
+def _key_file_option(group: str, flag: str) -> Option:
+    return _value_option(group, flag, metavar="FILE", help="a file that holds its API key and nothing else")
+
+
 OPTIONS = {
     "text": _value_option(
         "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
@@ -219,12 +231,31 @@ OPTIONS = {
         "search", "--why-not", metavar="CONDITION", help="why points with this are no hits: WHY NOT WHERE"
     ),
     "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
-    "api_key": _value_option("target", "--api-key", metavar="KEY", help="its API key [QDRANT_API_KEY]"),
+    "api_key": _key_option("target", "--api-key", hidden="QDRANT_API_KEY"),
+    "api_key_file": _key_file_option("target", "--api-key-file"),
     "db": _value_option("target", "--db", metavar="DIR", help="a database in a directory [QQL_DB]"),
     "timeout": _value_option(
-        "target", "--timeout", metavar="S", type=_seconds, help="seconds to wait for an answer"
+        "target",
+        "--timeout",
+        metavar="S",
+        type=_seconds,
+        help="seconds that a query [5] and a write of points [60] may take; what builds has its time",
+    ),
+    "retries": _value_option(
+        "target",
+        "--retries",
+        metavar="N",
+        type=_integer(0),
+        help="how often to send again, within --timeout, what does no harm [3]",
     ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
+    "grpc_port": _value_option(
+        "target",
+        "--grpc-port",
+        metavar="PORT",
+        type=_integer(1),
+        help="talk gRPC at this port [that of REST + 1, if the same server is there]",
+    ),
     "assume_version": _value_option(
         "target",
         "--assume-version",
@@ -240,7 +271,8 @@ OPTIONS = {
         help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
     ),
     "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
-    "embed_key": _value_option("models", "--embed-key", metavar="KEY", help="its API key"),
+    "embed_key": _key_option("models", "--embed-key", hidden="QQL_EMBEDDINGS_API_KEY"),
+    "embed_key_file": _key_file_option("models", "--embed-key-file"),
     "rerank_model": _value_option(
         "models",
         "--rerank-model",
@@ -248,7 +280,8 @@ OPTIONS = {
         help="the model of a RERANK that names none [QQL_RERANK_MODEL]",
     ),
     "rerank_url": _value_option("models", "--rerank-url", metavar="URL", help="a service that reranks texts"),
-    "rerank_key": _value_option("models", "--rerank-key", metavar="KEY", help="its API key"),
+    "rerank_key": _key_option("models", "--rerank-key", hidden="QQL_RERANK_API_KEY"),
+    "rerank_key_file": _key_file_option("models", "--rerank-key-file"),
     "cloud_inference": _switch("models", "--cloud-inference", help="let the server embed texts"),
     "queries": _value_option(
         "measuring", "--queries", metavar="FILE", help="the queries: JSON Lines (BEIR), or id<TAB>text (TREC)"
@@ -382,9 +415,32 @@ OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 # Options that go together, for the table of commands.
-TARGET = ("url", "api_key", "db", "timeout", "grpc", "assume_version")
-RERANKERS = ("rerank_model", "rerank_url", "rerank_key")
-MODELS = ("model", "embed_url", "embed_key", *RERANKERS, "cloud_inference")
+SERVER = (
+    "api_key_file",
+    "api_key",
+    "timeout",
+    "retries",
+    "grpc",
+    "grpc_port",
+    "cloud_inference",
+    "assume_version",
+)
+"""What has a meaning for a server alone."""
+KEYS = {name: f"{name}_file" for name in ("api_key", "embed_key", "rerank_key")}
+"""The options of keys, and of files with keys; from standard input, keys are read in this order."""
+TARGET = (
+    "url",
+    "api_key",
+    "api_key_file",
+    "db",
+    "timeout",
+    "retries",
+    "grpc",
+    "grpc_port",
+    "assume_version",
+)
+RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
+MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")
 COMPARISON = ("depth", "rbo_p", "url_b", "db_b", "exit_code")
 SEARCH = (

@@ -94,6 +94,10 @@ class Embedders:
         if isinstance(embedder, Loading):
             embedder.load()
 
+    def take_notes(self) -> list[str]:
+        """What there is to say of the models since the last call of this: a key that others can read."""
+        return self._cache.take_notes()
+
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
         self._cache.close()

@@ -77,6 +77,10 @@ class Rerankers:
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
         return self._cache.get(name, lambda: self._make_reranker(model))
 
+    def take_notes(self) -> list[str]:
+        """What there is to say of the models since the last call of this: a key that others can read."""
+        return self._cache.take_notes()
+
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
         self._cache.close()

@@ -1,0 +1,30 @@
+"""Lines of the prompt that its history does not keep: those with a key, a password or a token in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["holds_secret"]
+
+_LONG = 8  # characters of a key that is looked for; a shorter one might be a word of any statement
+_NAME = re.compile(r"key|token|secret|passw|pwd|auth|credential|cookie", re.I)
+_TOKEN = re.compile(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w+/=.~-]{16,}")
+_SET = re.compile(r"^\s*\\set\s+:?(\S+)\s+(.+?)[;\s]*$", re.M)
+_CONNECT = re.compile(r"^\s*\\c\s.*@", re.M)
+_ANYWHERE = re.compile(
+    r"://\S*@"  # an address with a user part
+    r"|[?&][\w-]*(?:key|token|secret|signature|credential|passw|sig)[\w-]*="  # or with a key behind it
+    r"|\bapi[_-]?key\b['\"]?\s*[=:]"  # an option, a header
+    r"|\bauthorization\b\s*:|\bbearer\s+\S",
+    re.I,
+)
+
+
+def holds_secret(text: str, keys: Iterable[str] = ()) -> bool:
+    """Whether there may be a secret in what was typed: ``keys`` are those that are known."""
+    known = any(key in text for key in keys if len(key) >= _LONG)
+    if known or _ANYWHERE.search(text) or _CONNECT.search(text):
+        return True
+    pairs = [(name, value.strip("'\"")) for name, value in _SET.findall(text)]
+    return any(_NAME.search(name) or _TOKEN.fullmatch(value) for name, value in pairs)
