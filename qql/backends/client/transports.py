@@ -28,10 +28,15 @@ from .local import (
     require_no_snapshots,
 )
 from .messages import Notes, text_of
+from .payload_order import with_ordered_payloads
 from .routes import ROUTES
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
+_READS = frozenset(
+    ("POST", path)
+    for path in ("points", "points/scroll", "points/query", "points/query/batch", "points/query/groups")
+)
 _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
@@ -67,7 +72,8 @@ class RestTransport:
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
         self.took = seconds if sound else None
-        return answer["result"]
+        result = answer["result"]
+        return with_ordered_payloads(result) if request.route in _READS else result
 
     def version(self) -> Json:
         """What the server says its version is."""
@@ -142,6 +148,8 @@ class ClientTransport:
         if self._channel is LOCAL and pattern == ("PATCH", ""):
             return True  # local mode says False where it had nothing to change
         answer = route.answer(result)
+        if self._channel is GRPC and pattern in _READS:
+            answer = with_ordered_payloads(answer)
         return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
     def version(self) -> Json:
