@@ -236,7 +236,7 @@ LEAF = later(
 def _clauses(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     clause = one_or(inner)
     # Copies are told apart by filters around them, which mean the same and are other requests.
-    different = st.lists(inner, min_size=1, max_size=3, unique_by=lambda one: json.dumps(one, sort_keys=True))
+    different = some(inner).map(lambda found: [one for at, one in enumerate(found) if one not in found[:at]])
     least = st.fixed_dictionaries({"conditions": different, "min_count": st.just(1)})
     optional = {"must": clause, "should": clause, "must_not": clause, "min_should": least}
     return keys({}, optional).map(
@@ -452,7 +452,7 @@ def _scored(body: dict[str, Any]) -> dict[str, Any]:
 def _searching(more: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     clauses = {**_BESIDE, "filter": FILTERS, **more}
     return st.one_of(
-        keys({"query": TARGETS}, {**clauses, "using": VECTORS}).map(_scored),
+        later(lambda: keys({"query": TARGETS}, {**clauses, "using": VECTORS}).map(_scored)),
         st.tuples(TEXT_QUERIES, keys({}, clauses)).map(lambda both: both[0] | both[1]),
     )
 

@@ -588,6 +588,16 @@ BAD_QUERIES: list[tuple[dict[str, Any], str, str]] = [
     ({"limit": 2**32}, "invalid-request", "limit"),
     ({"offset": -1}, "invalid-request", "offset"),
     ({"score_threshold": math.nan, "query": QUERY, "using": "far"}, "invalid-request", "score_threshold"),
+    ({"score_threshold": 0.5}, "invalid-request", "without a query"),
+    ({"score_threshold": 0.5, "query": {"order_by": "number"}}, "invalid-request", "with order_by"),
+    (
+        {
+            "prefetch": [{"score_threshold": 0.5, "query": {"order_by": "number"}}],
+            "query": {"fusion": "rrf"},
+        },
+        "invalid-request",
+        "with order_by",
+    ),
     ({"with_vector": ["nope"]}, "unknown-vector", "nope"),
     ({"with_payload": {"include": ["a"], "exclude": ["b"]}}, "invalid-request", "with_payload"),
     ({"with_payload": ["a["]}, "invalid-field", "a["),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -124,6 +125,7 @@ class Introspection:
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
         found = self.analysis(runs=runs, ablate=statement.ablate)
+        found = replace(found, notes=(*found.notes, *self._notes_of_words(found)))
         names = self._names(found) if statement.format is None else {}
         data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema, names=names)
         query = statement.statement
@@ -135,6 +137,27 @@ class Introspection:
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
         data["advice"] = [one.to_dict() for one in self.compiled.advice]
         return text_or_json(lines, data, statement)
+
+    def _notes_of_words(self, found: Analysis) -> Iterator[str]:
+        """What a server's scores by rare words count; it is no reason to fail."""
+        sparse = {
+            one.run.stage.using: one.label
+            for one in found.stages
+            if one.run.stage.vector is not None and one.run.stage.vector.kind == "sparse"
+        }
+        if not sparse or not self._remote:
+            return
+        try:
+            info = self.backend.call(Request("GET", collection_path(str(self.plan.collection))))
+            known = info["config"]["params"].get("sparse_vectors") or {}
+        except (QQLError, KeyError, TypeError):
+            return
+        for using, label in sparse.items():
+            if (known.get(using or "") or {}).get("modifier") == "idf":
+                yield (
+                    f"{label}: until a server has optimized them away, points that were replaced or deleted "
+                    "count in the IDF, so scores may differ from those of the same points written once"
+                )
 
     def _names(self, found: Analysis) -> dict[int | str, str]:
         """What people call the points of which a text shows UUIDs; it is no reason to fail."""

@@ -115,7 +115,9 @@ OPTIONS: tuple[Entry, ...] = (
     ),
     _option_entry(
         "SPARSE INDEX",
-        "A sparse vector: how it is scored, stored and indexed. `modifier = idf` is what BM25 needs.",
+        "A sparse vector: how it is scored, stored and indexed. `modifier = idf` is what BM25 needs. "
+        "It counts in how many points a word is: on a server, points that were replaced or deleted count "
+        "until they are optimized away, so scores may differ from those of the same points written once.",
         [("WITH SPARSE, WITH INDEX", collection.SPARSE)],
         "CREATE COLLECTION c (v SPARSE WITH SPARSE (modifier = idf) WITH INDEX (on_disk = true));",
         see=("CREATE COLLECTION",),
