@@ -356,9 +356,10 @@ def test_no_error_of_a_model_holds_its_key(server: HttpRecorder) -> None:
 
 
 def test_a_key_that_cannot_be_sent_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    for options in ({"api_key": f"{KEY}\n"}, {"headers": {"X-Token": f"{KEY}\u2019"}}):
+    ways: list[dict[str, Any]] = [{"api_key": f"{KEY}\n"}, {"headers": {"X-Token": f"{KEY}\u2019"}}]
+    for options in ways:
         with pytest.raises(QQLError) as info:
-            ClientBackend.connect("https://host", **options)  # type: ignore[arg-type]
+            ClientBackend.connect("https://host", **options)
         assert info.value.code == "invalid-header"
         assert KEY not in "".join(held(info.value))
 
