@@ -38,6 +38,7 @@ INFO = {
     },
     "payload_schema": {},
 }
+HIT = {"id": 1, "version": 1, "score": 0.5, "payload": {"title": "a"}}
 POINTS = {"points": [{"id": 1, "payload": {"title": "a"}, "vector": [0.5, 1.0]}], "next_page_offset": None}
 
 
@@ -60,7 +61,7 @@ def server() -> Iterator[HttpRecorder]:
         ("GET", "/"): Reply({"title": "qdrant", "version": "1.19.0"}),
         ("POST", "/collections/docs/points/count"): ok({"count": 1}),
         ("POST", "/collections/docs/points/scroll"): ok(POINTS),
-        ("POST", "/collections/docs/points/query"): ok(POINTS),
+        ("POST", "/collections/docs/points/query"): ok({"points": [HIT]}),
     }
     with HttpRecorder(answers) as recorder:
         yield recorder

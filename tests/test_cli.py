@@ -119,6 +119,7 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "api_key": "s3cr3t",
         "timeout": 2.5,
         "grpc_port": None,
+        "retries": None,
         "grpc": True,
         "cloud_inference": True,
         "collection": "late",

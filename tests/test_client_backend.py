@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import socket
 import subprocess
 import sys
 import warnings
@@ -48,7 +49,7 @@ def server() -> Iterator[HttpRecorder]:
 
 @pytest.fixture
 def backend(server: HttpRecorder) -> Iterator[ClientBackend]:
-    made = ClientBackend.connect(server.url, api_key=KEY)
+    made = ClientBackend.connect(server.url, api_key=KEY, retries=0)
     yield made
     made.close()
 
@@ -157,7 +158,7 @@ def test_a_server_receives_the_request_as_it_was_compiled(
     backend: ClientBackend, server: HttpRecorder, request_: Request, path: str, query: dict[str, str]
 ) -> None:
     before = json.dumps(request_.body)
-    assert backend.call(request_) is True
+    backend.call(request_)
     got = server.last
     assert (got.method, got.path, got.query) == (request_.method, path, query)
     assert got.body == request_.body
@@ -227,7 +228,7 @@ def test_the_result_comes_back_as_it_is(backend: ClientBackend, server: HttpReco
     server.otherwise = ok(result)
     assert backend.call(docs("POST", "points", "query", body={})) == result
     server.otherwise = Reply({"result": None, "status": "acknowledged"}, status=202)
-    assert backend.call(LIST) is None
+    assert backend.call(docs("POST", "snapshots", query={"wait": False})) is None
 
 
 # --- REST: refusals and losses ----------------------------------------------------------------------------
@@ -239,7 +240,9 @@ MISSING = refused(404, "Not found: Collection `my docs` doesn't exist!")
     ("reply", "kind", "code", "message", "hint"),
     [
         (refused(401, "Must provide an API key"), QQLConnectionError, "not-authorised", "Must", "--api-key"),
-        (Reply(b"<b>no</b>", 403), QQLConnectionError, "not-authorised", "status 403", "QDRANT_API_KEY"),
+        (Reply(b"<b>no</b>", 403), QQLConnectionError, "not-authorised", "<b>no</b>", "QDRANT_API_KEY"),
+        (Reply(b"Invalid key", 401), QQLConnectionError, "not-authorised", "this: Invalid key", "--api-key"),
+        (Reply(b"", 403), QQLConnectionError, "not-authorised", "status 403", "QDRANT_API_KEY"),
         (MISSING, QQLExecutionError, "unknown-collection", "`my docs` does not exist", "SHOW COLLECTIONS"),
         (refused(404, "Not found: No point with id 5 found"), QQLExecutionError, "unknown-point", "id 5", ""),
         (refused(404, "Not found: Snapshot x"), QQLExecutionError, "unknown-snapshot", "Snapshot x", "SHOW"),
@@ -332,7 +335,8 @@ def test_a_servers_words_cannot_drive_a_terminal(backend: ClientBackend, server:
 
 
 def test_a_key_is_never_shown(server: HttpRecorder) -> None:
-    backend = ClientBackend.connect(server.url, api_key=KEY, headers={"Authorization": "Bearer t0ken-t0ken"})
+    headers = {"Authorization": "Bearer t0ken-t0ken"}
+    backend = ClientBackend.connect(server.url, api_key=KEY, headers=headers, retries=0)
     for reply in (
         refused(400, f"you sent {KEY} and t0ken-t0ken"),
         refused(429, KEY, Retry_After="3"),
@@ -365,7 +369,7 @@ def test_nobody_listens() -> None:
 
 def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError(-2, "Name or service not known")
+        raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr("socket.getaddrinfo", fail)
     backend = ClientBackend.connect("http://db.example")
@@ -645,7 +649,8 @@ def over_grpc(grpc_server: GrpcServer) -> Iterator[ClientBackend]:
     grpc_server.points.fail = None
     grpc_server.points.trailing = ()
     grpc_server.calls.clear()
-    backend = ClientBackend.connect(f"grpc://127.0.0.1:{grpc_server.port}", api_key=KEY, timeout=10)
+    address = f"grpc://127.0.0.1:{grpc_server.port}"
+    backend = ClientBackend.connect(address, api_key=KEY, timeout=10, retries=0)
     yield backend
     backend.close()
 

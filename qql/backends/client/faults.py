@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import NoReturn
 
 import grpc  # type: ignore[import-untyped]
 import httpx
 import orjson
+from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -24,11 +26,15 @@ from qql.errors import (
     QQLUnsupportedError,
 )
 from qql.rest.addresses import public_url
+from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
+from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
 
+from .exchange import MAX_ANSWER, AnswerTooLarge
 from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
+from .setbacks import TOO_LARGE_ANSWER, Fate, answer_at_fault
 from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
@@ -51,9 +57,13 @@ _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
     ),
     httpx.TransportError: (
         "the connection to {0} broke off before the answer was complete: {1}",
-        f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
+        "a server that speaks TLS requires https://",
     ),
     httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
+    AnswerTooLarge: (
+        f"the answer of {{0}} has more than {MAX_ANSWER >> 20} MiB, and was read no further",
+        "a smaller LIMIT, pages by AFTER, and fewer payload fields or vectors make it smaller",
+    ),
     Exception: ("the exchange with {0} failed: {1}", None),
 }
 
@@ -98,6 +108,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
     "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
     "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
 }
+_NO_ALIAS = (
+    "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
+)
 _HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists", 413: "too-large"}
 _GRPC = {
     "UNAUTHENTICATED": "not-authorised",
@@ -159,8 +172,15 @@ class Faults:
         """Raise an error in these words, caused by ``exc``."""
         raise kind.make(code, self._secrets.scrub(message), hint=hint) from self._secrets.safe_cause(exc)
 
-    def fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
-        """Raise for what an HTTP exchange raised."""
+    def error_of_exchange(self, exc: Exception, request: Request) -> QQLError:
+        """The error for what an HTTP exchange raised."""
+        return _raised_by(lambda: self._fail_exchange(exc, request))
+
+    def error_of_call(self, exc: Exception, request: Request, alternative: str) -> QQLError:
+        """The error for what a method of the client raised; ``alternative`` is the way that can do more."""
+        return _raised_by(lambda: self._fail_call(exc, request, alternative))
+
+    def _fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
         match exc:
             case UnexpectedResponse():
                 self._refuse_status(exc, request)
@@ -175,8 +195,7 @@ class Faults:
             case _:
                 self.fail(QQLExecutionError, "client-error", f"qdrant-client failed: {text_of(exc)}", exc)
 
-    def fail_call(self, exc: Exception, request: Request, alternative: str) -> NoReturn:
-        """Raise for what a method of the client raised; ``alternative`` is the way that can do more."""
+    def _fail_call(self, exc: Exception, request: Request, alternative: str) -> NoReturn:
         match exc:
             case grpc.RpcError():
                 self._refuse_rpc(exc, request)
@@ -186,6 +205,8 @@ class Faults:
                 self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
             case RecursionError():
                 self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
+            case _ if (answer := answer_at_fault(exc)) is not None:
+                self._fail_strange(f"{_why(exc)}: {excerpt(answer) or 'an empty message'}", exc)
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
@@ -197,10 +218,18 @@ class Faults:
                     hint if _SHAPES in text else None,
                 )
 
-    def fail_answer(self, answer: Json) -> NoReturn:
+    def fail_answer(self, answer: Json, request: Request) -> NoReturn:
         """Raise for JSON that is no answer of Qdrant's."""
-        message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
-        self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
+        self._fail_strange(excerpt(json.dumps(answer)) + _fate_after(request), None)
+
+    def fail_misfit(self, request: Request, found: Misfit) -> NoReturn:
+        """Raise for an answer whose ``result`` is not what the route of the request answers."""
+        what = f"to {request.method} {request.path}, {one_line(str(found), MAX_TEXT)}"
+        self._fail_strange(what + _fate_after(request), None)
+
+    def _fail_strange(self, what: str, exc: BaseException | None) -> NoReturn:
+        message = f"{self._address} answered, but not as Qdrant does: {what}"
+        self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
 
     def _fail_code(
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
@@ -216,6 +245,8 @@ class Faults:
         line = message.format(address=self._address, text=one_line(text, MAX_TEXT), name=name).rstrip(": ")
         if NO_ORDER_BY_ID in text:
             hint = ORDER_OF_IDS
+        if code == "collection-exists" and request.route == ("POST", "/collections/aliases"):
+            hint = _NO_ALIAS
         self.fail(kind, code, line, exc, hint or usual)
 
     def _refuse_rate(self, exc: QdrantException, request: Request) -> NoReturn:
@@ -230,7 +261,8 @@ class Faults:
         if 300 <= status < 400:
             self._fail_redirect(exc)
         if status in (401, 403):
-            self._fail_code("not-authorised", text or f"HTTP status {status}", request, exc)
+            words = excerpt(exc.content.decode("utf-8", "replace"))  # Qdrant's own are plain text
+            self._fail_code("not-authorised", text or words or f"HTTP status {status}", request, exc)
         if status == 429:
             self._fail_code("rate-limited", text or "", request, exc)
         if text is None and status == 404 and not exc.content.strip():
@@ -242,6 +274,8 @@ class Faults:
 
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
+        if status == "RESOURCE_EXHAUSTED" and TOO_LARGE_ANSWER in text:
+            self._fail_unanswered(AnswerTooLarge(), exc, request)
         if status == "UNAVAILABLE":
             self._fail_unanswered(httpx.ConnectError(text), exc, request)
         if status in ("DEADLINE_EXCEEDED", "CANCELLED") and _OUR_DEADLINE.match(text):
@@ -275,6 +309,8 @@ class Faults:
         kind = next((k for k in _UNANSWERED if isinstance(source, k)), Exception)
         message, hint = _UNANSWERED[kind]
         said = text_of(source)
+        if isinstance(source, AnswerTooLarge):
+            self.fail(QQLExecutionError, "answer-too-large", message.format(self._address), exc, hint)
         if isinstance(source, httpx.ConnectTimeout) and self._timeouts:
             said = f"no connection within {self._timeouts.connect:g} s"
         if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
@@ -298,6 +334,26 @@ class Faults:
 
 def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
     return next((code for pattern, code in words if pattern.search(text)), otherwise)
+
+
+def _raised_by(call: Callable[[], NoReturn]) -> QQLError:
+    try:
+        call()
+    except QQLError as exc:
+        return exc
+
+
+def _fate_after(request: Request) -> str:
+    """What is to be said of a change whose answer cannot be read."""
+    return "" if reads(request) else f" ({Fate.UNKNOWN.value})"
+
+
+def _why(exc: Exception) -> str:
+    """What is wrong with an answer, by the library's models where they say it."""
+    if not isinstance(exc, ValidationError):
+        return text_of(exc)
+    first = exc.errors(include_url=False)[0]
+    return one_line(f"{exc.title} {'.'.join(map(str, first['loc']))}: {first['msg']}", MAX_TEXT)
 
 
 def _status_error(content: bytes) -> str | None:

@@ -57,6 +57,7 @@ def open_session(
         target,
         api_key=args.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
         timeout=args.get("timeout"),
+        retries=args.get("retries"),
         grpc=args.get("grpc", False),
         grpc_port=args.get("grpc_port"),
         cloud_inference=args.get("cloud_inference", False),
@@ -103,6 +104,6 @@ def open_other_session(args: Arguments, target: str, progress: ProgressBar | Non
     if re.fullmatch(r"[\w.-]+:[0-9]+", target):
         target = f"http://{target}"
     same = target == target_of(args)
-    own = [] if same else [name for name in SERVER if name != "timeout"]
+    own = [] if same else [name for name in SERVER if name not in ("timeout", "retries")]
     kept = Arguments({name: value for name, value in args.items() if name not in own})
     return open_session(kept, target, progress)

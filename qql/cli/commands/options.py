@@ -230,6 +230,13 @@ OPTIONS = {
         type=_seconds,
         help="seconds that a query [5] and a write of points [60] may take; what builds has its time",
     ),
+    "retries": _value_option(
+        "target",
+        "--retries",
+        metavar="N",
+        type=_integer(0),
+        help="how often to send again, within --timeout, what does no harm [3]",
+    ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
     "grpc_port": _value_option(
         "target",
@@ -390,11 +397,11 @@ OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 # Options that go together, for the table of commands.
-SERVER = ("api_key_file", "api_key", "timeout", "grpc", "grpc_port", "cloud_inference")
+SERVER = ("api_key_file", "api_key", "timeout", "retries", "grpc", "grpc_port", "cloud_inference")
 """What has a meaning for a server alone."""
 KEYS = {name: f"{name}_file" for name in ("api_key", "embed_key", "rerank_key")}
 """The options of keys, and of files with keys; from standard input, keys are read in this order."""
-TARGET = ("url", "api_key", "api_key_file", "db", "timeout", "grpc", "grpc_port")
+TARGET = ("url", "api_key", "api_key_file", "db", "timeout", "retries", "grpc", "grpc_port")
 RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
 MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")
