@@ -38,10 +38,8 @@ INFO = {
     },
     "payload_schema": {},
 }
-POINTS = {
-    "points": [{"id": 1, "score": 0.5, "payload": {"title": "a"}, "vector": [0.5, 1.0]}],
-    "next_page_offset": None,
-}
+HIT = {"id": 1, "version": 1, "score": 0.5, "payload": {"title": "a"}}
+POINTS = {"points": [{"id": 1, "payload": {"title": "a"}, "vector": [0.5, 1.0]}], "next_page_offset": None}
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +61,7 @@ def server() -> Iterator[HttpRecorder]:
         ("GET", "/"): Reply({"title": "qdrant", "version": "1.19.0"}),
         ("POST", "/collections/docs/points/count"): ok({"count": 1}),
         ("POST", "/collections/docs/points/scroll"): ok(POINTS),
-        ("POST", "/collections/docs/points/query"): ok(POINTS),
+        ("POST", "/collections/docs/points/query"): ok({"points": [HIT]}),
     }
     with HttpRecorder(answers) as recorder:
         yield recorder
@@ -359,9 +357,10 @@ def test_no_error_of_a_model_holds_its_key(server: HttpRecorder) -> None:
 
 
 def test_a_key_that_cannot_be_sent_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    for options in ({"api_key": f"{KEY}\n"}, {"headers": {"X-Token": f"{KEY}\u2019"}}):
+    ways: list[dict[str, Any]] = [{"api_key": f"{KEY}\n"}, {"headers": {"X-Token": f"{KEY}\u2019"}}]
+    for options in ways:
         with pytest.raises(QQLError) as info:
-            ClientBackend.connect("https://host", **options)  # type: ignore[arg-type]
+            ClientBackend.connect("https://host", **options)
         assert info.value.code == "invalid-header"
         assert KEY not in "".join(held(info.value))
 

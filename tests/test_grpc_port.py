@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from grpc_recorder import GrpcRecorder
-from http_recorder import HttpRecorder, Reply, ok, refused
+from http_recorder import HttpRecorder, Received, Reply, ok, refused
 
 from qql.backends.client import ClientBackend
 from qql.errors import QQLConnectionError, QQLError
@@ -98,8 +98,12 @@ def test_another_server_at_that_port_is_not_spoken_to(
 def test_a_collection_that_is_made_between_two_looks_is_no_difference(stack: ExitStack) -> None:
     both = Neighbours(stack)
     earlier = [ok({"collections": []})]
-    later = both.rest.answers[("GET", "/collections")]
-    both.rest.answers[("GET", "/collections")] = lambda _: earlier.pop() if earlier else later  # type: ignore
+    later = ok({"collections": [{"name": "docs"}]})
+
+    def answer(_: Received) -> Reply:
+        return earlier.pop() if earlier else later
+
+    both.rest.answers[("GET", "/collections")] = answer
     backend = both.connect()
     assert backend.call(COUNT) == {"count": 12}
     backend.close()
@@ -136,8 +140,9 @@ def test_without_an_answer_over_rest_the_port_is_not_known(stack: ExitStack) -> 
 
 def test_a_port_that_is_given_is_not_looked_at(stack: ExitStack) -> None:
     rest, other = stack.enter_context(HttpRecorder()), stack.enter_context(GrpcRecorder(version="1.12.0"))
-    for options in ({"grpc_port": other.port}, {"grpc": True, "grpc_port": other.port}):
-        backend = ClientBackend.connect(rest.url, **options)  # type: ignore[arg-type]
+    ways: list[dict[str, Any]] = [{"grpc_port": other.port}, {"grpc": True, "grpc_port": other.port}]
+    for options in ways:
+        backend = ClientBackend.connect(rest.url, **options)
         assert backend.call(COUNT) == {"count": 12}
         backend.close()
     backend = ClientBackend.connect(f"grpc://127.0.0.1:{other.port}", grpc=True)

@@ -19,9 +19,10 @@ from http_recorder import HttpRecorder, Received, Reply, ok
 
 import qql
 from qql import nodes
+from qql.backends.edge import EdgeBackend
 from qql.cli.main import main
 from qql.cli.render import Renderer
-from qql.errors import QQLError
+from qql.errors import QQLConnectionError, QQLError, QQLTimeoutError
 from qql.evaluation import Settable, read_qrels, read_queries, read_run
 from qql.evaluation.pipelines import Pipeline
 from qql.models.embed_request import embed_request
@@ -545,6 +546,24 @@ def test_what_fails_for_every_query_fails(here: Path, run: Run) -> None:
     bad = pipeline("QUERY :query FROM docs USING wrods LIMIT 3")
     code, out, err = run("eval", bad, *JUDGED, "--on-error", "skip")
     assert (code, out) == (3, "") and "p, query 'q1' (q.jsonl:1): " in err and "wrods" in err
+
+
+@pytest.mark.parametrize(("kind", "code"), [(QQLTimeoutError, 0), (QQLConnectionError, 4)])
+def test_a_query_that_times_out_is_skipped_and_a_lost_connection_is_not(
+    here: Path, run: Run, monkeypatch: pytest.MonkeyPatch, kind: type[QQLError], code: int
+) -> None:
+    answered, call = [], EdgeBackend.call
+
+    def fail_once(self: EdgeBackend, request: Request) -> Any:
+        if request.path.endswith("/points/query"):
+            answered.append(request)
+            if len(answered) == 2:
+                raise kind.make("gone", "no word of the server")
+        return call(self, request)
+
+    monkeypatch.setattr(EdgeBackend, "call", fail_once)
+    assert run("eval", "words.qql", *JUDGED, "--on-error", "skip")[0] == code
+    assert (len(answered) > 2) is (code == 0)
 
 
 def test_what_cannot_be_in_a_run_file_is_said_first(here: Path, run: Run) -> None:

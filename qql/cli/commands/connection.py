@@ -114,6 +114,6 @@ def open_other_session(args: Arguments, target: str, progress: ProgressBar | Non
     if re.fullmatch(r"[\w.-]+:[0-9]+", target):
         target = f"http://{target}"
     same = target == target_of(args)
-    own = [] if same else [name for name in SERVER if name != "timeout"]
+    own = [] if same else [name for name in SERVER if name not in ("timeout", "retries")]
     kept = Arguments({name: value for name, value in args.items() if name not in own})
     return open_session(kept, target, progress)
