@@ -201,8 +201,8 @@ class Faults:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
         if code == "not-found":
             code = _code_for(_MISSING, text, code)
-        elif code in ("server-refused", "rate-limited") and _TOO_LARGE.search(text):
-            code = "too-large"  # 400 over REST, RESOURCE_EXHAUSTED and OUT_OF_RANGE over gRPC
+        elif code == "server-refused" and _TOO_LARGE.search(text):
+            code = "too-large"  # 400 over REST, OUT_OF_RANGE over gRPC
         kind, message, usual = _FAULTS[code]
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
