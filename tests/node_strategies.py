@@ -593,6 +593,7 @@ _WRITTEN: dict[type[Node], Strategy] = {
         _tuples(_columns, 0),
         _maybe(_scalars),
         _maybe(_scalars),
+        _maybe(_shards),
     ),
     nodes.CreateCollection: st.builds(
         nodes.CreateCollection, names, _flag, _tuples(_defs, 0), _tuples(_blocks, 0, 2)

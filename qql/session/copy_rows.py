@@ -41,7 +41,9 @@ _FAULTS_OF_ROWS = {
     *("nested-too-deep", "server-refused", "too-large"),
 }
 """Codes of refusals that some row of a batch may be the cause of; others would befall every row."""
-_UNSURE = {"connection-failed", "no-answer-in-time", "timed-out", "server-error"}
+_UNSURE = frozenset(
+    ("connection-failed", "no-answer-in-time", "timed-out", "server-error", "client-error", "answer-too-large")
+)
 """Codes that leave open whether what was sent is written."""
 _AGAIN = "to run it again is harmless: each row has the same id as before, and replaces itself"
 
@@ -279,7 +281,8 @@ class RowLoad:
         if not unsure:
             return with_words(exc, before)
         which = f"{many(len(unsure), 'row')} from {self._unit} {unsure[0]} on"
-        return with_words(exc, f"{before}; the last batch may have been written: {which}", _AGAIN)
+        again = None if "harmless" in (exc.hint or "") else _AGAIN
+        return with_words(exc, f"{before}; the last batch may have been written: {which}", again)
 
     def _written_so_far(self) -> str:
         """What there is to say where the load was stopped from outside."""

@@ -370,12 +370,12 @@ STATEMENTS: tuple[Entry, ...] = (
         "columns `id` and `vector` are the point's, one that is named like a vector is that vector where "
         "its value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
         "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column "
-        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, "
-        "a warning at the end. Rows are written in batches of 256, or of as many as BATCH says, and of at "
-        "most 30 MB; one that a server finds too large is halved, and with ON ERROR SKIP so is one that it "
+        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a "
+        "warning at the end. Rows are written in batches of 256, or of as many as BATCH says, and of at most "
+        "30 MB; one that a server finds too large is halved, and with ON ERROR SKIP so is one that it "
         "refuses, down to the rows at fault. SHARD sends all rows to a shard key, MAP (shard_key = column) "
-        "each to its own. If the connection is lost, the error says how many rows were written before. A "
-        "row keeps its id, or has the UUID of its content, so that to run COPY again is harmless.",
+        "each to its own. If the connection is lost, the error says how many rows were written before. A row "
+        "keeps its id, or has the UUID of its content, so that to run COPY again is harmless.",
         "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
         "COPY notes FROM 'corpus.jsonl'\n"
         "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500;",
