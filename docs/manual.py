@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import qql
 from qql import nodes
+from qql.backends.base import Backend
 from qql.backends.capabilities import FEATURES, YES
 from qql.backends.edge import EdgeBackend
 from qql.cli.render import Renderer
@@ -66,8 +67,8 @@ def requests_of(text: str) -> list[qql.Request]:
 class Examples:
     """Runs examples one after another on one engine, and repairs what they change."""
 
-    def __init__(self) -> None:
-        self._engine = EdgeBackend(None)
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
         self._broken = set(SETUP)
 
     def run(self, entry: Entry) -> str:
@@ -110,14 +111,14 @@ def _refusal(error: QQLError) -> str:
 
 
 @contextlib.contextmanager
-def examples() -> Iterator[Examples]:
-    """An engine for examples, in a directory that holds the files they read."""
+def examples(engine: Backend | None = None) -> Iterator[Examples]:
+    """An engine for examples (None: an embedded one), in a directory that holds the files they read."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         for name, text in FILES.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         os.chdir(folder)
-        runs = Examples()
+        runs = Examples(engine or EdgeBackend(None))
         try:
             yield runs
         finally:
