@@ -114,7 +114,7 @@ def test_every_row_has_its_probe() -> None:
     assert [feature.id for feature in FEATURES] == list(dict.fromkeys(feature.id for feature in FEATURES))
     for feature in FEATURES:
         assert feature.probe
-        assert re.fullmatch(r"1\.(1\d|20)", feature.server)
+        assert re.fullmatch(r"1\.(1\d(\.\d+)?|20)", feature.server)
         assert feature.title and feature.edge and feature.local
 
 

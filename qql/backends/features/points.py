@@ -64,7 +64,7 @@ POINTS: tuple[Feature, ...] = (
         "write.upsert.text",
         "UPSERT with a text, embedded by the engine",
         write("PUT", "points", {"points": [{"id": 9, "vector": {"words": {"text": "x", "model": BM25}}}]}),
-        since="1.15",
+        since="1.15.2",
         edge=EMBEDS,
         local=EMBEDS,
     ),

@@ -84,7 +84,7 @@ QUERIES: tuple[Feature, ...] = (
         "target.text",
         "QUERY 'text' MODEL 'm', embedded by the engine",
         _search({"text": "x", "model": BM25}, "words"),
-        since="1.15",
+        since="1.15.2",
         edge=EMBEDS,
         local=EMBEDS,
     ),

@@ -1,0 +1,204 @@
+"""Everything that came after the oldest server: how a request shows it, since when, what older servers do.
+
+Made of the declarations of the language (`Support`), and of the rows of the table of features for what is
+no declaration. ``tests/test_versions.py`` holds both against each other: each feature's probe has to show
+just what its row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, NamedTuple
+
+from qql import nodes
+from qql.compiler.options.collection import HNSW, LATER_PARAMS, QUANTIZATION, SPARSE, VECTOR
+from qql.compiler.options.index import INDEX_TYPES
+from qql.compiler.options.query import ACORN_OPTIONS, BM25_OPTIONS, FUSION_OPTIONS, SEARCH_PARAMS
+from qql.compiler.options.table import Settings
+from qql.rest.limits import BM25
+
+from .administration import ADMINISTRATION
+from .collections import COLLECTIONS
+from .points import POINTS
+from .queries import QUERIES
+
+__all__ = ["CONSTRUCTS", "KINDS", "OLDEST", "ROUTES", "Construct", "Effect", "Kind"]
+
+OLDEST = "1.12"
+"""The oldest server that is reckoned with: what it has is asked of no server."""
+
+Effect = Literal["refuses", "ignores", "drops"]
+_MEASURED = "measured on 1.18.3 and 1.19.0"
+_BY_SOURCE = "by Qdrant's source"
+_NOTES = "by Qdrant's release notes"
+
+
+class Kind(NamedTuple):
+    """What a server makes of a construct of one kind that it does not know, over REST and gRPC, and whence
+    that is known. ``guards`` says that a write does more than it should where the construct is not heeded.
+    """
+
+    rest: Effect
+    grpc: Effect
+    known: str
+    guards: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "condition": Kind("refuses", "drops", _MEASURED, guards=True),
+    "match": Kind("refuses", "refuses", f"{_MEASURED}; over gRPC {_BY_SOURCE}", guards=True),
+    "guard": Kind("ignores", "ignores", _BY_SOURCE, guards=True),
+    "query": Kind("refuses", "refuses", _MEASURED),
+    "word": Kind("refuses", "refuses", _MEASURED),
+    "beside": Kind("ignores", "refuses", _BY_SOURCE),
+    "option": Kind("ignores", "ignores", _MEASURED),
+    "route": Kind("refuses", "refuses", _MEASURED),
+}
+"""A condition; an operator of MATCH; what says which points an upsert may change; a kind of query or of
+expression; a word out of a list; a key beside the one that makes it a query of an older kind; an option; a
+route.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """One thing that a request may hold.
+
+    ``words`` is its name in messages, and its first words in a text of QQL. ``key`` is Qdrant's, in an object
+    that stands at one of ``parents`` (none: anywhere); ``value`` what has to stand there (lower case),
+    ``beside`` keys of which one, and ``unless`` a key that must not stand beside it. ``since_grpc`` is None
+    where gRPC has no such thing. ``way`` is the way round on an older server. ``known`` says whence ``since``
+    is known.
+    """
+
+    words: str
+    kind: str
+    key: str
+    since: str
+    since_grpc: str | None
+    parents: tuple[str, ...] = ()
+    value: str | None = None
+    beside: frozenset[str] = frozenset()
+    unless: str | None = None
+    in_url: bool = False
+    way: str = ""
+    known: str = _NOTES
+
+
+_ROWS = {row.id: row for row in (*QUERIES, *POINTS, *COLLECTIONS, *ADMINISTRATION)}
+
+
+def _row(
+    name: str,
+    words: str,
+    kind: str,
+    key: str,
+    *parents: str,
+    value: str | None = None,
+    beside: Iterable[str] = (),
+    in_url: bool = False,
+) -> Construct:
+    """A construct that is no declaration: ``since`` is that of a row of the table of features."""
+    since = _ROWS[name].server
+    return Construct(words, kind, key, since, since, parents, value, frozenset(beside), None, in_url)
+
+
+def _of(words: str, kind: str, key: str, since: str, *parents: str, unless: str | None = None) -> Construct:
+    return Construct(words, kind, key, since, since, parents, unless=unless)
+
+
+def _from_queries() -> Iterator[Construct]:
+    """What targets, operators, functions and options of queries say of themselves."""
+    for operator in nodes.MATCH_OPERATORS.values():
+        yield _of(operator.words, "match", operator.kind, operator.support.since, "match")
+    formulas = nodes.TARGETS[nodes.Formula].support.since
+    for function in nodes.FUNCTIONS.values():
+        if function.support.since != formulas:
+            yield _of(function.word, "query", function.name, function.support.since)
+    for target in nodes.TARGETS.values():
+        if target.rest is None:
+            continue
+        kind = "beside" if target.rest == "mmr" else "query"
+        unless = "model" if target.rest == "text" else None  # a text to embed has one
+        words = "QUERY MATCH" if target.words == "MATCH" else target.words
+        yield _of(words, kind, target.rest, target.support.since, "query", unless=unless)
+    yield _of("rrf_k", "query", "rrf", FUSION_OPTIONS["rrf_k"].support.since, "query")
+    yield _of("rrf_weights", "option", "weights", FUSION_OPTIONS["rrf_weights"].support.since, "rrf")
+    yield from _from_table(SEARCH_PARAMS, "params")
+    yield from _from_table(ACORN_OPTIONS, "acorn")
+    for name, setting in BM25_OPTIONS.items():
+        if setting.support.since != nodes.TARGETS[nodes.FullText].support.since:
+            yield _of(name, "option", name, setting.support.since, "bm25")
+
+
+def _from_table(table: Settings, *parents: str, leave_out: str = "") -> Iterator[Construct]:
+    for name, setting in table.items():
+        if name != leave_out:
+            yield _of(name, "option", name, setting.support.since, *parents)
+
+
+def _from_settings() -> Iterator[Construct]:
+    """What the options of collections and indexes say of themselves."""
+    for table in INDEX_TYPES.values():
+        yield from _from_table(table, "field_schema")
+    yield from _from_table(HNSW, "hnsw_config")
+    yield from _from_table(VECTOR, "vectors")
+    yield from _from_table(SPARSE, "index", leave_out="modifier")
+    for kind, table in QUANTIZATION.items():
+        yield from _from_table(table, kind, leave_out="bits")
+    yield _of("turbo", "word", "turbo", QUANTIZATION["turbo"]["bits"].support.since, "quantization_config")
+    for name, parent in (("payload_memory", "payload"), ("id_tracker_memory", "id_tracker")):
+        yield _of(name, "option", "memory", LATER_PARAMS[name].support.since, parent)
+
+
+def _from_rows() -> Iterator[Construct]:
+    """What only the table of features knows."""
+    yield _row("filter.slice", "SLICE", "condition", "slice")
+    yield _row("filter.has-vector", "HAS_VECTOR", "condition", "has_vector")
+    yield _row("write.upsert.insert-only", "UPDATE MODE", "guard", "update_mode")
+    yield _row("write.upsert.filter", "UPDATE FILTER", "guard", "update_filter")
+    yield _row("write.timeout", "timeout", "option", "timeout", in_url=True)
+    yield _row("target.recommend.sum-scores", "sum_scores", "word", "strategy", value="sum_scores")
+    yield _row("target.text", "a text", "query", "model", value=BM25, beside=("text",))
+    yield _row("target.image", "IMAGE", "query", "image", beside=("model",))
+    yield _row("create.datatype.turbo4", "turbo4", "word", "datatype", value="turbo4")
+    yield _row("create.datatype.turbo8", "turbo8", "word", "datatype", value="turbo8")
+    yield _row("create.datatype.turbo8", "turbo16", "word", "datatype", value="turbo16")
+    yield _row("index.text.code", "code", "word", "tokenizer", "field_schema", value="code")
+    yield _row("create.strict-mode", "STRICT_MODE", "option", "strict_mode_config", "")
+    yield _row("create.metadata", "METADATA", "option", "metadata", "")
+
+
+def _younger(found: Iterable[Construct]) -> tuple[Construct, ...]:
+    """Those that came after `OLDEST`, each once, and none that came with the one around it."""
+    kept = {(one.key, one.parents, one.value): one for one in found if _later(one.since, OLDEST)}
+    around = {one.key: one.since for one in kept.values()}
+    return tuple(
+        one for one in kept.values() if not any(around.get(parent) == one.since for parent in one.parents)
+    )
+
+
+def _later(one: str, other: str) -> bool:
+    return [*map(int, one.split("."))] > [*map(int, other.split("."))]
+
+
+CONSTRUCTS = _younger(chain(_from_queries(), _from_settings(), _from_rows()))
+"""What may stand in the body or the query string of a request."""
+
+
+def _route(name: str, words: str, *, grpc: bool = True) -> tuple[tuple[str, str], tuple[Construct, ...]]:
+    row = _ROWS[name]
+    return row.probe[-1].route, (Construct(words, "route", "", row.server, row.server if grpc else None),)
+
+
+ROUTES = dict(
+    (
+        _route("alter.add-vector", "ALTER COLLECTION … ADD"),
+        _route("alter.drop-vector", "ALTER COLLECTION … DROP VECTOR"),
+        _route("quota.show", "SHOW QUOTAS", grpc=False),
+        _route("quota.set", "SET QUOTA", grpc=False),
+    )
+)
+"""Constructs that are a route, by `Request.route`."""

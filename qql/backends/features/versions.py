@@ -1,0 +1,210 @@
+"""What of a request is younger than a server, and what that server makes of it.
+
+    lacking(request, parse_version("1.18.3"), "grpc")  →  (Lack(SLICE, since 1.19, effect "drops", path …),)
+
+`CONSTRUCTS` has everything that came after `OLDEST`, as Qdrant writes it in a request: a key in an object of
+a certain name, with a value where it hangs on that, or a route. It is made of the declarations of the
+language, so ``since`` is written there and nowhere else; what is no declaration takes it from its row in the
+table of features. `uses` finds the constructs of a request, `lacking` those that a version lacks.
+
+What an older server does with a construct, its ``effect``, hangs on the kind of its place and on the way it
+is sent (`KINDS`):
+
+* ``refuses``: an error, and nothing is done;
+* ``ignores``: the key at the end of ``path`` is passed over, success is reported, as if it were not there;
+* ``drops``: the whole condition that ends with ``path`` is left out of its list, so a filter of that
+  condition alone holds for every point.
+
+A server of a version behaves as ``lacking`` says: with any ``refuses`` among its answers it refuses the
+request; else it carries out the request without what is at each ``path``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from qql.rest.request import Request
+from qql.rest.types import Json, JsonObject
+
+from .constructs import CONSTRUCTS, KINDS, OLDEST, ROUTES, Construct, Effect
+
+__all__ = [
+    "OLDEST",
+    "OLDEST_VERSION",
+    "Lack",
+    "Transport",
+    "Use",
+    "Version",
+    "is_write",
+    "lacking",
+    "may_be_younger",
+    "parse_version",
+    "shown_version",
+    "uses",
+]
+
+Version = tuple[int, int, int]
+"""``(1, 18, 3)``."""
+Transport = Literal["rest", "grpc"]
+Path = tuple[str | int, ...]
+"""Keys and places in lists, from the body (or, with `Construct.in_url`, the query string) to a key in it;
+empty for a route."""
+_VERSION = re.compile(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+.].*)?\s*", re.S)
+
+
+def parse_version(text: str) -> Version | None:
+    """``"1.18.3"``, ``"v1.19.0-dev"`` and ``"1.18"`` (its first release) as numbers; None for all else."""
+    found = _VERSION.fullmatch(text)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3] or 0))
+
+
+def shown_version(version: Version) -> str:
+    """``1.18.3``."""
+    return ".".join(map(str, version))
+
+
+def _numbers(since: str) -> Version:
+    version = parse_version(since)
+    assert version is not None, since
+    return version
+
+
+OLDEST_VERSION = _numbers(OLDEST)
+
+
+class Use(NamedTuple):
+    """A construct in a request, and the path to its key in the body."""
+
+    construct: Construct
+    path: Path
+
+
+class Lack(NamedTuple):
+    """What a server lacks: since when others have it (None: none has, this way), what it makes of it."""
+
+    construct: Construct
+    path: Path
+    since: str | None
+    effect: Effect
+
+
+def lacking(request: Request, version: Version, transport: Transport) -> tuple[Lack, ...]:
+    """What a server of this version does not have, in the order of the request."""
+    found = []
+    for construct, path in uses(request):
+        since = construct.since if transport == "rest" else construct.since_grpc
+        if since is None or _numbers(since) > version:
+            kind = KINDS[construct.kind]
+            effect = kind.rest if transport == "rest" else kind.grpc
+            found.append(Lack(construct, path, since, "refuses" if since is None else effect))
+    return tuple(found)
+
+
+def uses(request: Request) -> tuple[Use, ...]:
+    """The constructs of a request that came after `OLDEST`, in its order."""
+    route = request.route
+    found = [Use(one, ()) for one in ROUTES.get(route, ())]
+    found += [
+        Use(one, (one.key,)) for one in _IN_QUERY_STRING if one.key in request.query and is_write(request)
+    ]
+    if request.body is not None:
+        for parent, part, path in _objects(request.body, settles=not route[1].startswith("points")):
+            for key in part:
+                found += [Use(one, (*path, key)) for one in _BY_KEY.get(key, ()) if _is_at(one, parent, part)]
+    return tuple(found)
+
+
+def _is_at(construct: Construct, parent: str, part: JsonObject) -> bool:
+    """Whether an object, which stands at the key ``parent``, has the construct."""
+    if construct.parents and parent not in construct.parents:
+        return False
+    if construct.unless in part or (construct.beside and construct.beside.isdisjoint(part)):
+        return False
+    if construct.value is None:
+        return True
+    value = part[construct.key]
+    return isinstance(value, str) and value.lower() == construct.value
+
+
+_BY_KEY: dict[str, list[Construct]] = {}
+for _one in CONSTRUCTS:
+    if not _one.in_url:
+        _BY_KEY.setdefault(_one.key, []).append(_one)
+_IN_QUERY_STRING = [one for one in CONSTRUCTS if one.in_url and one.key]
+
+# ------------------------------------------------------------------------------------ the objects of a body
+
+_USER_DATA = frozenset({"payload", "payloads", "metadata", "defaults"})
+_BY_NAME = frozenset({"vectors", "sparse_vectors"})
+_KINDS_OF_ADDED: dict[str, str] = {"dense": "vectors", "sparse": "sparse_vectors"}
+
+
+def _objects(body: JsonObject, *, settles: bool) -> Iterator[tuple[str, JsonObject, Path]]:
+    """The objects of a body with the key that they stand at, outside of what is a user's own.
+
+    ``settles`` says that the body is one of settings: there ``payload`` is Qdrant's, and vectors stand by
+    their names, which are left out: ``vectors`` is the key of each.
+    """
+    pending: list[tuple[str, Json, Path]] = [("", body, ())]
+    own = _USER_DATA - {"payload"} if settles else _USER_DATA
+    while pending:
+        parent, value, path = pending.pop()
+        if isinstance(value, dict):
+            inner: list[tuple[str, Json]] = [
+                (key, item) for key, item in value.items() if isinstance(item, dict | list)
+            ]
+            if settles and parent in _BY_NAME and path == (parent,) and len(inner) == len(value):
+                pending += [(parent, item, (*path, name)) for name, item in reversed(inner)]
+                continue
+            yield parent, value, path
+            adds = settles and not path
+            for key, item in reversed(inner):
+                if key not in own:
+                    stands_at = _KINDS_OF_ADDED.get(key, key) if adds else key
+                    pending.append((stands_at, item, (*path, key)))
+        elif value and isinstance(value[0], dict | list):
+            pending += [(parent, value[n], (*path, n)) for n in reversed(range(len(value)))]
+
+
+def may_be_younger(body: JsonObject | None) -> bool:
+    """Whether a body about points has a key of any construct; False is certain, True a suspicion.
+
+    This is what each request pays. Points, of which there may be thousands, are not looked at: the one thing
+    in them that hangs on a version is a text that the server has to embed, which is settled before.
+    """
+    if body is None:
+        return False
+    pending: list[Json] = [body]
+    while pending:
+        value = pending.pop()
+        if type(value) is dict:
+            if not _KEYS.isdisjoint(value):
+                return True
+            for key, item in value.items():
+                if type(item) in _NESTS and key not in _SKIPPED:
+                    pending.append(item)
+        elif value and type(value[0]) in _NESTS:
+            pending += value
+    return False
+
+
+_NESTS = frozenset({dict, list})
+_KEYS = frozenset(_BY_KEY)
+_SKIPPED = _USER_DATA | {"points", "batch", "vector"}
+
+# ------------------------------------------------------------------------------------ requests that write
+
+_READS = frozenset(
+    {
+        *("points", "points/scroll", "points/count", "facet", "points/query", "points/query/groups"),
+        *("points/query/batch", "points/search/matrix/pairs", "points/search/matrix/offsets"),
+    }
+)
+
+
+def is_write(request: Request) -> bool:
+    """Whether a request changes something."""
+    method, route = request.route
+    return method != "GET" and not (method == "POST" and route in _READS)
