@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from functools import partial
 from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.base import Progress
-from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
+from qql.backends.features.gaps import Gap, assumed_version
+from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -26,6 +26,7 @@ from qql.rest.types import Json
 from .address import address_of, endpoint, is_loopback, public_url, require_headers
 from .faults import Faults
 from .messages import Notes, Secrets, text_of
+from .server_version import ServerVersion
 from .transports import ClientTransport, RestTransport, Transport
 
 __all__ = ["ClientBackend"]
@@ -36,13 +37,17 @@ class ClientBackend:
 
     ``name`` is ``"server"`` (REST or gRPC) or ``"local"`` (``QdrantClient(":memory:")`` and ``path=``).
     Nothing is sent before the first `call`. ``cloud_inference`` says that the server turns texts of every
-    model into vectors; it is also taken from the client.
+    model into vectors; it is also taken from the client. ``assume_version`` is the server's version, where
+    the server does not tell it.
     """
 
-    def __init__(self, client: QdrantClient, *, cloud_inference: bool = False) -> None:
+    def __init__(
+        self, client: QdrantClient, *, cloud_inference: bool = False, assume_version: str | None = None
+    ) -> None:
         """Wrap a client, which stays open when this is closed.
 
-        Raises `QQLConnectionError` for an object that is no `QdrantClient`, such as the async one.
+        Raises `QQLConnectionError` for an object that is no `QdrantClient`, such as the async one, for a
+        version that is none, and for one of local mode, which has no server.
         """
         if not isinstance(client, QdrantClient):
             fail(
@@ -54,7 +59,6 @@ class ClientBackend:
         options = client.init_options
         self._client = client
         self._owned = self._closed = False
-        self._version: str | None = None
         http: ApiClient | None
         try:
             http = client.http.client
@@ -66,13 +70,22 @@ class ClientBackend:
         self.name = "local" if local else "server"
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
-        self._infers = partial(_infers, local, cloud_inference or bool(client.cloud_inference))
         faults = Faults(self._address, secrets)
+        self._cloud = cloud_inference or bool(client.cloud_inference)
         self._transport: Transport
         if http is None or grpc:
-            self._transport = ClientTransport(client, faults, self._notes, local=local, infers=self._infers)
+            self._transport = ClientTransport(client, faults, self._notes, local=local, infers=self.infers)
         else:
             self._transport = RestTransport(http, faults)
+        self._server = None if local else self._server_version(grpc, assume_version)
+        if local and assume_version is not None:
+            message = "assume_version has no use here: local mode is no server"
+            hint = "assume_version goes with the address of a server, http://host:6333"
+            fail("idle-option", message, hint=hint, error=QQLConnectionError)
+
+    def _server_version(self, grpc: bool, assumed: str | None) -> ServerVersion:
+        version = None if assumed is None else assumed_version(assumed)
+        return ServerVersion(self._transport.version, "grpc" if grpc else "rest", self._address, version)
 
     @classmethod
     def connect(
@@ -84,13 +97,15 @@ class ClientBackend:
         grpc: bool = False,
         cloud_inference: bool = False,
         headers: Mapping[str, str] | None = None,
+        assume_version: str | None = None,
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
 
         ``http://`` and ``https://`` addresses speak REST (port 6333 unless given), ``grpc://`` and ``grpcs://``
         (TLS) speak gRPC (port 6334 unless given). ``grpc=True`` with an http address means gRPC on port 6334
         of that host. ``timeout`` is in seconds, rounded up; None is qdrant-client's own 5 s. The API key
-        travels as the header ``api-key``; ``headers`` go along with every request.
+        travels as the header ``api-key``; ``headers`` go along with every request. ``assume_version``
+        (``"1.18"``) is believed before what the server says its version is.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
@@ -120,7 +135,7 @@ class ClientBackend:
                     exc,
                     "`--url` takes the address, e.g. http://localhost:6333",
                 )
-        backend = cls(client)
+        backend = cls(client, assume_version=assume_version)
         backend._owned = True
         for warning in said:
             backend._notes.add(text_of(warning.message))
@@ -134,19 +149,33 @@ class ClientBackend:
         return f"ClientBackend({self.name}, {self._address})"
 
     def infers(self, model: str) -> bool:
-        """``qdrant/bm25`` on a server, every model under cloud inference, none in local mode."""
-        return self._infers(model)
+        """``qdrant/bm25`` on a server that is new enough, every model under cloud inference, none in local
+        mode.
+        """
+        if self._server is None:
+            return False
+        return self._cloud or (model.lower() == BM25 and self._server.embeds_bm25())
 
     def call(self, request: Request) -> Json:
         """Send one request; the ``result`` of the answer as JSON data.
 
         Raises `QQLConnectionError` (no answer, or the key is refused), `QQLExecutionError` (the engine
-        refused) and `QQLUnsupportedError` (this way of talking to Qdrant cannot carry the request).
+        refused) and `QQLUnsupportedError`: this way of talking to Qdrant cannot carry the request, or the
+        server is too old for it (``server-too-old``; ``unknown-version`` where it might be).
         """
         if self._closed:
             message = f"the connection to {self._address} is closed"
             fail("connection-closed", message, error=QQLConnectionError)
+        if self._server is not None:
+            self._server.check(request, self._notes.add)
         return self._transport.call(request)
+
+    def gaps(self, request: Request) -> list[Gap]:
+        """What the server lacks of a request, before it is sent; nothing in local mode.
+
+        Raises `QQLConnectionError` where the server has to be asked for its version and does not answer.
+        """
+        return [] if self._server is None or self._closed else self._server.gaps(request)
 
     @property
     def took(self) -> float | None:
@@ -155,13 +184,7 @@ class ClientBackend:
 
     def server_version(self) -> str | None:
         """The server's version, e.g. ``"1.19.0"``, asked for once; None in local mode and where unknown."""
-        if self._version is None and self.name == "server" and not self._closed:
-            try:
-                said = self._transport.version()
-            except QQLError:
-                return None
-            self._version = said if isinstance(said, str) and said else None
-        return self._version
+        return None if self._server is None or self._closed else self._server.shown
 
     def optimize(self, collection: str, progress: Progress | None = None) -> bool:
         """Raises `QQLUnsupportedError`: a server decides for itself when to optimize."""
@@ -193,7 +216,3 @@ class ClientBackend:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "unable to close": there is nothing left to do about it
                 self._client.close()
-
-
-def _infers(local: bool, cloud: bool, model: str) -> bool:
-    return not local and (cloud or model.lower() == BM25)

@@ -29,10 +29,10 @@ __all__ = ["CONSTRUCTS", "KINDS", "OLDEST", "ROUTES", "Construct", "Effect", "Ki
 OLDEST = "1.12"
 """The oldest server that is reckoned with: what it has is asked of no server."""
 
-Effect = Literal["refuses", "ignores", "drops"]
+Effect = Literal["refuses", "ignores", "drops", "differs"]
 _MEASURED = "measured on 1.18.3 and 1.19.0"
-_BY_SOURCE = "by Qdrant's source"
-_NOTES = "by Qdrant's release notes"
+_BY_SOURCE = "Qdrant's source"
+_DOCUMENTED = "Qdrant's documentation and release notes"
 
 
 class Kind(NamedTuple):
@@ -49,6 +49,7 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = {
     "condition": Kind("refuses", "drops", _MEASURED, guards=True),
     "match": Kind("refuses", "refuses", f"{_MEASURED}; over gRPC {_BY_SOURCE}", guards=True),
+    "meaning": Kind("differs", "differs", _MEASURED),
     "guard": Kind("ignores", "ignores", _BY_SOURCE, guards=True),
     "query": Kind("refuses", "refuses", _MEASURED),
     "word": Kind("refuses", "refuses", _MEASURED),
@@ -58,7 +59,7 @@ KINDS: Mapping[str, Kind] = {
 }
 """A condition; an operator of MATCH; what says which points an upsert may change; a kind of query or of
 expression; a word out of a list; a key beside the one that makes it a query of an older kind; an option; a
-route.
+route. ``meaning`` is what servers have long had, and understand otherwise since.
 """
 
 
@@ -67,10 +68,10 @@ class Construct:
     """One thing that a request may hold.
 
     ``words`` is its name in messages, and its first words in a text of QQL. ``key`` is Qdrant's, in an object
-    that stands at one of ``parents`` (none: anywhere); ``value`` what has to stand there (lower case),
-    ``beside`` keys of which one, and ``unless`` a key that must not stand beside it. ``since_grpc`` is None
-    where gRPC has no such thing. ``way`` is the way round on an older server. ``known`` says whence ``since``
-    is known.
+    that stands at one of ``parents`` (none: anywhere), or with ``in_url`` in the query string of a write;
+    ``value`` what has to stand there (lower case), ``beside`` keys of which one, and ``unless`` a key that
+    must not stand beside it; with ``of_points`` there are ids of points in it. ``since_grpc`` is None where
+    gRPC has no such thing.
     """
 
     words: str
@@ -83,8 +84,67 @@ class Construct:
     beside: frozenset[str] = frozenset()
     unless: str | None = None
     in_url: bool = False
-    way: str = ""
-    known: str = _NOTES
+    of_points: bool = False
+
+    @property
+    def known(self) -> str:
+        """Whence ``since`` is known."""
+        return _MEASURED if _later(self.since, "1.18") else _DOCUMENTED
+
+    @property
+    def way(self) -> str:
+        """The way round on a server that lacks it."""
+        return _WAYS.get(self.words, "a newer server has it, and so has the embedded engine (`--db DIR`)")
+
+
+_LEAVE_OUT = "a statement without it is carried out, by Qdrant's default"
+_WAYS = {
+    "SLICE": "SCROLL … LIMIT n AFTER id goes through a collection part by part",
+    "MATCH PREFIX": "a text index WITH (tokenizer = 'prefix') answers MATCH by the beginnings of words",
+    "MATCH SUBSTRING": "MATCH 'word' over a text index finds whole words",
+    "MATCH TOKENS": "one MATCH for each word, with OR between them, says the same",
+    "MATCH PHRASE": "MATCH 'some words' finds them in any order",
+    "HAS_VECTOR": "a payload field that says which vectors a point has can be asked",
+    "UPDATE MODE": "QUERY POINTS (…) tells which points there are; UPSERT without it replaces them",
+    "UPDATE FILTER": "UPDATE … SET PAYLOAD … WHERE changes points that meet a condition",
+    "ACOSH": "LN(x + SQRT(x * x - 1)) is the same",
+    "QUERY MATCH": "a sparse vector WITH SPARSE (modifier = 'idf') and MODEL 'qdrant/bm25' scores words too",
+    "MMR": "a query without MMR, with a higher LIMIT, gives the candidates to choose from",
+    "RELEVANCE FEEDBACK": "QUERY RECOMMEND takes positive and negative examples",
+    "sum_scores": "STRATEGY best_score is near",
+    "qdrant/bm25": "QQL makes the vectors itself where it knows the server's version",
+    "turbo": "WITH QUANTIZATION (type = 'binary') or 'scalar' is near",
+    "turbo4": "datatype = 'uint8', or WITH QUANTIZATION, is near",
+    "turbo8": "datatype = 'uint8', or WITH QUANTIZATION, is near",
+    "turbo16": "datatype = 'float16' is near",
+    "code": "tokenizer = 'word' is near",
+    "memory": "`on_disk = true` is what older servers have of it",
+    "payload_memory": "`on_disk_payload = true` is what older servers have of it",
+    "METADATA": "without METADATA, and MODEL behind the texts of statements (or `--model`), it can be done",
+    "ALTER COLLECTION … ADD": "CREATE COLLECTION with all vectors, and DUMP of the old one, makes it anew",
+    "ALTER COLLECTION … DROP VECTOR": "DELETE VECTOR … FROM removes the vectors of its points",
+    "SET QUOTA": "WITH STRICT_MODE (…) limits each collection",
+    "SHOW QUOTAS": "SHOW COLLECTION shows the limits of its STRICT_MODE",
+    "prefix": _LEAVE_OUT,
+    "nested": _LEAVE_OUT,
+    "scoring": _LEAVE_OUT,
+    "enable_hnsw": _LEAVE_OUT,
+    "ascii_folding": _LEAVE_OUT,
+    "phrase_matching": _LEAVE_OUT,
+    "stopwords": _LEAVE_OUT,
+    "stemmer": _LEAVE_OUT,
+    "inline_storage": _LEAVE_OUT,
+    "id_tracker_memory": _LEAVE_OUT,
+    "encoding": _LEAVE_OUT,
+    "query_encoding": _LEAVE_OUT,
+    "rrf_k": "FUSION RRF without it has k = 2",
+    "rrf_weights": "FUSION RRF without it weighs all stages alike",
+    "acorn": _LEAVE_OUT,
+    "idf": _LEAVE_OUT,
+    "timeout": _LEAVE_OUT,
+    "STRICT_MODE": _LEAVE_OUT,
+    "RECOMMEND": "QUERY POINTS (…) tells which of them there are",
+}
 
 
 _ROWS = {row.id: row for row in (*QUERIES, *POINTS, *COLLECTIONS, *ADMINISTRATION)}
@@ -161,7 +221,7 @@ def _from_rows() -> Iterator[Construct]:
     yield _row("write.upsert.filter", "UPDATE FILTER", "guard", "update_filter")
     yield _row("write.timeout", "timeout", "option", "timeout", in_url=True)
     yield _row("target.recommend.sum-scores", "sum_scores", "word", "strategy", value="sum_scores")
-    yield _row("target.text", "a text", "query", "model", value=BM25, beside=("text",))
+    yield _row("target.text", "qdrant/bm25", "query", "model", value=BM25, beside=("text",))
     yield _row("target.image", "IMAGE", "query", "image", beside=("model",))
     yield _row("create.datatype.turbo4", "turbo4", "word", "datatype", value="turbo4")
     yield _row("create.datatype.turbo8", "turbo8", "word", "datatype", value="turbo8")
@@ -169,6 +229,7 @@ def _from_rows() -> Iterator[Construct]:
     yield _row("index.text.code", "code", "word", "tokenizer", "field_schema", value="code")
     yield _row("create.strict-mode", "STRICT_MODE", "option", "strict_mode_config", "")
     yield _row("create.metadata", "METADATA", "option", "metadata", "")
+    yield Construct("RECOMMEND", "meaning", "recommend", "1.19", "1.19", ("query",), of_points=True)
 
 
 def _younger(found: Iterable[Construct]) -> tuple[Construct, ...]:

@@ -13,7 +13,9 @@ is sent (`KINDS`):
 * ``refuses``: an error, and nothing is done;
 * ``ignores``: the key at the end of ``path`` is passed over, success is reported, as if it were not there;
 * ``drops``: the whole condition that ends with ``path`` is left out of its list, so a filter of that
-  condition alone holds for every point.
+  condition alone holds for every point;
+* ``differs``: it is carried out, with another meaning: ids of RECOMMEND that do not exist are left out (since
+  1.19 they are an error).
 
 A server of a version behaves as ``lacking`` says: with any ``refuses`` among its answers it refuses the
 request; else it carries out the request without what is at each ``path``.
@@ -22,27 +24,32 @@ request; else it carries out the request without what is at each ``path``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
 from .constructs import CONSTRUCTS, KINDS, OLDEST, ROUTES, Construct, Effect
 
 __all__ = [
+    "BM25_SINCE",
     "OLDEST",
     "OLDEST_VERSION",
     "Lack",
     "Transport",
     "Use",
     "Version",
+    "effect_of",
     "is_write",
     "lacking",
-    "may_be_younger",
+    "lacks_of",
     "parse_version",
     "shown_version",
+    "since_of",
     "uses",
+    "younger",
 ]
 
 Version = tuple[int, int, int]
@@ -72,6 +79,8 @@ def _numbers(since: str) -> Version:
 
 
 OLDEST_VERSION = _numbers(OLDEST)
+BM25_SINCE = _numbers(next(one.since for one in CONSTRUCTS if one.value == BM25))
+"""Since when servers make the vectors of ``qdrant/bm25`` themselves."""
 
 
 class Use(NamedTuple):
@@ -92,14 +101,39 @@ class Lack(NamedTuple):
 
 def lacking(request: Request, version: Version, transport: Transport) -> tuple[Lack, ...]:
     """What a server of this version does not have, in the order of the request."""
-    found = []
-    for construct, path in uses(request):
-        since = construct.since if transport == "rest" else construct.since_grpc
+    return lacks_of(uses(request), version, transport)
+
+
+def lacks_of(found: Iterable[Use], version: Version, transport: Transport) -> tuple[Lack, ...]:
+    """Those of some uses that a server of this version does not have."""
+    lacks = []
+    for construct, path in found:
+        since = since_of(construct, transport)
         if since is None or _numbers(since) > version:
-            kind = KINDS[construct.kind]
-            effect = kind.rest if transport == "rest" else kind.grpc
-            found.append(Lack(construct, path, since, "refuses" if since is None else effect))
-    return tuple(found)
+            lacks.append(Lack(construct, path, since, effect_of(construct, transport)))
+    return tuple(lacks)
+
+
+def since_of(construct: Construct, transport: Transport) -> str | None:
+    """Since when servers have it, sent this way; None where it cannot be sent so."""
+    return construct.since if transport == "rest" else construct.since_grpc
+
+
+def effect_of(construct: Construct, transport: Transport) -> Effect:
+    """What servers that do not know a construct do with it."""
+    kind = KINDS[construct.kind]
+    return kind.rest if transport == "rest" else kind.grpc
+
+
+def younger(request: Request) -> tuple[Use, ...]:
+    """As `uses`, at next to no cost for a request about points that has none.
+
+    Only a text that a server has to embed in one of the points of an upsert is not seen.
+    """
+    about_points = "".join(request.path.split("/", 3)[3:]).startswith(("points", "facet"))
+    if about_points and "timeout" not in request.query and not may_be_younger(request.body):
+        return ()
+    return uses(request)
 
 
 def uses(request: Request) -> tuple[Use, ...]:
@@ -122,10 +156,15 @@ def _is_at(construct: Construct, parent: str, part: JsonObject) -> bool:
         return False
     if construct.unless in part or (construct.beside and construct.beside.isdisjoint(part)):
         return False
-    if construct.value is None:
-        return True
     value = part[construct.key]
-    return isinstance(value, str) and value.lower() == construct.value
+    if construct.of_points:
+        return isinstance(value, dict) and any(map(_names_points, value.values()))
+    return construct.value is None or (isinstance(value, str) and value.lower() == construct.value)
+
+
+def _names_points(examples: Json) -> bool:
+    """Whether a list of examples has ids of points among them, and not vectors and texts alone."""
+    return isinstance(examples, list) and any(isinstance(one, int | str) for one in examples)
 
 
 _BY_KEY: dict[str, list[Construct]] = {}
