@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from qql.backends.edge import EdgeBackend
+from qql.backends.features.versions import Transport
 from qql.errors import QQLError
 from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
@@ -54,13 +54,12 @@ class Engine:
         """Remove the data."""
         self._edge.close()
 
-    def answer(self, request: Request, transport: str) -> Any:
+    def answer(self, request: Request, transport: Transport) -> Any:
         """The ``result`` of the answer; ``transport`` is ``rest`` or ``grpc``.
 
         Raises `Refusal`, and `Disconnection` where a server of this version breaks off.
         """
         with self._lock:
-            request = replace(request, body=deepcopy(request.body))
             request = as_version_reads_it(request, self.version, transport)
             try:
                 return self._route(request)(request)

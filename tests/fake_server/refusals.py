@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import grpc
 
 from qql.errors import QQLError, QQLUnsupportedError
@@ -50,10 +52,10 @@ def bad_request(text: str) -> Refusal:
 
 
 _MISSING = {
-    "unknown-collection": "Not found: Collection `{collection}` doesn't exist!",
+    "unknown-collection": "Not found: Collection `{name}` doesn't exist!",
     "unknown-point": "Not found: {message}",
-    "unknown-snapshot": "Not found: {message}",
-    "unknown-alias": "Not found: {message}",
+    "unknown-snapshot": "Not found: Snapshot {name} not found",
+    "unknown-alias": "Not found: Alias {name} does not exists!",
 }
 
 
@@ -63,9 +65,8 @@ def refusal_of(error: QQLError, collection: str | None) -> Refusal:
     if isinstance(error, QQLUnsupportedError):
         return Refusal(500, f"Service internal error: the fake server stands on an engine that lacks this: {message}")
     if code in _MISSING:
-        named = message.split("`")
-        name = named[1] if len(named) > 2 else collection
-        return Refusal(404, _MISSING[code].format(collection=name, message=message))
+        names = re.findall("`(.*?)`", message) or [collection]
+        return Refusal(404, _MISSING[code].format(name=names[-1], message=message))
     if code == "collection-exists":
         return Refusal(409, f"Wrong input: Collection `{collection}` already exists!")
     return Refusal(400, f"Wrong input: {message}")

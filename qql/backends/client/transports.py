@@ -19,6 +19,7 @@ from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
 from .encoding import canonical_path, encode
 from .faults import Faults
+from .grpc_answers import as_over_rest
 from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
 from .messages import Notes, text_of
 from .routes import ROUTES
@@ -132,6 +133,8 @@ class ClientTransport:
         if self._channel is LOCAL and pattern == ("PATCH", ""):
             return True  # local mode says False where it had nothing to change
         answer = route.answer(result)
+        if self._channel is GRPC:
+            answer = as_over_rest(answer, request)
         return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
     def version(self) -> Json:
