@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from .versions import as_version_reads_it, number
 
 __all__ = ["Engine"]
 
+_MISSING_EXAMPLES_REFUSED = (1, 19, 0)
 _PEER = 7_000_000_000_000_001
 _WRITES = {
     ("PUT", "points"), ("PUT", "points/payload"), ("PUT", "points/vectors"),
@@ -217,10 +218,24 @@ class Engine:
         if kept.is_custom and not kept.shards and number(self.version) >= (1, 19):
             raise Disconnection
         request = self._embedded(_timeless(request))
+        if number(self.version) < _MISSING_EXAMPLES_REFUSED:
+            self._leave_out_missing_examples(request)
         for body in _bodies(request.body):
             _place(body, kept, request.route)
         answer = self._edge.call(request)
         return self._numbered(answer, request) if writes else answer
+
+    def _leave_out_missing_examples(self, request: Request) -> None:
+        """Until 1.19, ids of RECOMMEND that are not there were left out."""
+        for body in _stages(request.body):
+            examples = body["query"]["recommend"]
+            for key in ("positive", "negative"):
+                ids = [one for one in examples.get(key) or () if isinstance(one, int | str)]
+                found = self._edge.call(_of_collection(request, "POST", "points", {"ids": ids}))
+                missing = set(ids) - {one["id"] for one in found}
+                examples[key] = [
+                    one for one in examples.get(key) or () if isinstance(one, dict | list) or one not in missing
+                ]
 
     def _indexed(self, request: Request) -> set[str]:
         return set(self._edge.call(_of_collection(request, "GET", "", None))["payload_schema"])
@@ -268,6 +283,17 @@ def _bodies(body: Any) -> list[dict[str, Any]]:
         return []
     operations = [one for operation in body.get("operations") or () for one in operation.values()]
     return [body, *(body.get("searches") or ()), *operations]
+
+
+def _stages(body: Any) -> Iterator[dict[str, Any]]:
+    """The stages of queries that recommend."""
+    for one in _bodies(body):
+        query = one.get("query")
+        if isinstance(query, dict) and "recommend" in query:
+            yield one
+        prefetch = one.get("prefetch") or []
+        for inner in prefetch if isinstance(prefetch, list) else [prefetch]:
+            yield from _stages(inner)
 
 
 def _place(body: dict[str, Any], kept: ServerSettings, route: tuple[str, str]) -> None:

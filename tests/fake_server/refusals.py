@@ -53,7 +53,7 @@ def bad_request(text: str) -> Refusal:
 
 _MISSING = {
     "unknown-collection": "Not found: Collection `{name}` doesn't exist!",
-    "unknown-point": "Not found: {message}",
+    "unknown-point": "Not found: No point with id {point} found",
     "unknown-snapshot": "Not found: Snapshot {name} not found",
     "unknown-alias": "Not found: Alias {name} does not exists!",
 }
@@ -63,10 +63,11 @@ def refusal_of(error: QQLError, collection: str | None) -> Refusal:
     """The embedded engine's refusal as a server says it."""
     code, message = error.code, error.diagnostic.message
     if isinstance(error, QQLUnsupportedError):
-        return Refusal(500, f"Service internal error: the fake server stands on an engine that lacks this: {message}")
+        return Refusal(500, f"Service internal error: the fake server's engine lacks this: {message}")
     if code in _MISSING:
         names = re.findall("`(.*?)`", message) or [collection]
-        return Refusal(404, _MISSING[code].format(name=names[-1], message=message))
+        point = re.search(r"[0-9a-f-]{36}|\d+", message)
+        return Refusal(404, _MISSING[code].format(name=names[-1], point=point and point[0]))
     if code == "collection-exists":
         return Refusal(409, f"Wrong input: Collection `{collection}` already exists!")
     return Refusal(400, f"Wrong input: {message}")

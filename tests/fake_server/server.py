@@ -116,7 +116,7 @@ class FakeServer:
         self.start()
 
     def cut_after(self, writes: int) -> None:
-        """Carry out so many writes of points as usual, the next one without an answer, and refuse all others."""
+        """Answer so many more upserts, carry out one without an answer, and break off at all later ones."""
         self._until_cut = writes
 
     def _neighbours(self) -> tuple[RestSide, RpcSide]:
@@ -167,8 +167,10 @@ class FakeServer:
     ) -> bytes:
         try:
             self._require_key(headers)
+            cut = self._is_cut(request)
             answer = encoded(self.engine.answer(request, transport))
-            self._count_down(request)
+            if cut:
+                raise Disconnection
         except (Refusal, Disconnection) as error:
             said = error.text if isinstance(error, Refusal) else "disconnected"
             self.calls.append(Call(transport, name, request, size, len(said), said))
@@ -180,10 +182,11 @@ class FakeServer:
         if self._api_key is not None and headers.get("api-key") != self._api_key:
             raise Refusal(401, "Must provide an API key or an Authorization bearer token")
 
-    def _count_down(self, request: Request) -> None:
-        """Break off once the writes of `cut_after` are done."""
+    def _is_cut(self, request: Request) -> bool:
+        """Whether this is the write that `cut_after` leaves without an answer; what comes later is not done."""
         if self._until_cut is None or request.route not in (("PUT", "points"), ("POST", "points/batch")):
-            return
+            return False
         self._until_cut -= 1
-        if self._until_cut < 0:
+        if self._until_cut < -1:
             raise Disconnection
+        return self._until_cut == -1
