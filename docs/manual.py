@@ -19,8 +19,11 @@ from urllib.parse import urlencode
 import qql
 from qql import nodes
 from qql.backends.base import Backend
-from qql.backends.capabilities import FEATURES, YES
+from qql.backends.capabilities import FEATURES, YES, Feature
 from qql.backends.edge import EdgeBackend
+from qql.backends.features.constructs import CONSTRUCTS, KINDS, OLDEST, ROUTES
+from qql.backends.features.serverless import AS_GRPC, serverless
+from qql.backends.features.versions import parse_version
 from qql.cli.render import Renderer
 from qql.compiler.options.table import Table
 from qql.errors import QQLError, Source
@@ -211,25 +214,75 @@ def _block(language: str, text: str) -> str:
 _ABOUT = """\
 # What runs where
 
-For each feature: the embedded engine, the first version of a Qdrant server that has it, and qdrant-client's
-local mode (`QdrantClient(":memory:")`). A reason says why a statement is refused; a note says that it is
-carried out, and what has no effect. Generated from `qql/backends/capabilities.py` (`python
-docs/manual.py`); a test holds it to the engines.
+For each feature: the first version of a Qdrant server that has it, over REST and over gRPC; the embedded
+engine; qdrant-client's local mode (`QdrantClient(":memory:")`); and Qdrant's serverless offer, as it has been
+announced. A reason says why a statement is refused; a note says that it is carried out, and what has no
+effect. Servers before 1.10 have no query API, so nothing is older.
+
+A server that is too old for a statement is never sent it: `SLICE needs Qdrant 1.19; this server is 1.18.3`.
+The last table says what it would do. Generated from `qql/backends/features` (`python docs/manual.py`); tests
+hold it to the engines.
+"""
+_YOUNGER = """\
+## What came after Qdrant {oldest}
+
+The server's version is asked for once, by the first request with one of these; and anew before a write that
+would change too much where one is not heeded. `--assume-version` and `connect(assume_version=…)` give the
+version of a server that does not tell it. An older server *refuses* the request; *ignores* the option and
+reports success; *drops* the condition, so that the rest of the filter decides alone; or what it does
+*differs*.
+
+| | REST since | gRPC since | older, REST | older, gRPC | the version by | what older ones do by |
+|---|---|---|---|---|---|---|
 """
 
 
 def capabilities() -> str:
-    """The table of what engines can do, by kind."""
+    """The table of what engines can do, by kind, and that of what came later."""
     parts = [_ABOUT]
     for kind in dict.fromkeys(feature.id.partition(".")[0] for feature in FEATURES):
         parts.append(f"## {kind.replace('-', ' ').capitalize()}\n")
-        parts.append("| | embedded engine | server | local mode |\n|---|---|---|---|")
-        for one in FEATURES:
-            if one.id.partition(".")[0] == kind:
-                cells = (f"`{one.title}`", _support(one.edge), one.server, _support(one.local))
-                parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        parts.append(
+            "| | REST | gRPC | embedded engine | local mode | serverless |\n|---|---|---|---|---|---|"
+        )
+        parts += [_row(*_cells(one)) for one in FEATURES if one.id.partition(".")[0] == kind]
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join(parts) + "\n" + _younger()
+
+
+def _cells(feature: Feature) -> tuple[str, ...]:
+    grpc = "no: REST alone has it" if feature.only_rest else feature.server
+    said = serverless(feature)
+    elsewhere = said if said == AS_GRPC else f"no: {said}"
+    engines = _support(feature.edge), _support(feature.local)
+    return (f"`{feature.title}`", feature.server, grpc, *engines, elsewhere)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _younger() -> str:
+    """The table of constructs that a server may lack; options of one name and version stand together."""
+    routes = [one for found in ROUTES.values() for one in found]
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for one in sorted([*CONSTRUCTS, *routes], key=lambda one: (parse_version(one.since), one.words)):
+        kind = KINDS[one.kind]
+        cells = (
+            f"`{one.words}`",
+            one.since,
+            one.since_grpc or "–",
+            kind.rest,
+            kind.grpc,
+            one.known,
+            one.effect_known,
+        )
+        lines.setdefault(cells, []).extend(one.parents)
+    rows = []
+    for (words, *rest), parents in lines.items():
+        where = f" in `{'`, `'.join(dict.fromkeys(parents))}`" if words == "`memory`" else ""
+        rows.append(_row(words + where, *rest))
+    return _YOUNGER.format(oldest=OLDEST) + "\n".join(rows) + "\n"
 
 
 def _support(state: str) -> str:

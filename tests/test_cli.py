@@ -120,6 +120,7 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "timeout": 2.5,
         "grpc": True,
         "cloud_inference": True,
+        "assume_version": None,
         "collection": "late",
         "models": {"x": "m1", "y": "m2"},
         "embed_url": "http://e",

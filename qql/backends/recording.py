@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 from qql.backends.base import Backend, Progress
 from qql.errors import QQLError
 from qql.rest.request import Request
 from qql.rest.types import Json
+
+if TYPE_CHECKING:
+    from qql.backends.features.gaps import Gap
 
 __all__ = ["Answers", "RecordingBackend"]
 
@@ -93,6 +97,11 @@ class RecordingBackend:
     def take_notes(self) -> list[str]:
         """What the engine inside says; nothing without one."""
         return self.inner.take_notes() if self.inner else []
+
+    def gaps(self, request: Request) -> list[Gap]:
+        """What the server of the engine inside lacks of a request; nothing without one."""
+        inner = getattr(self.inner, "gaps", None)
+        return [] if inner is None else inner(request)
 
     def close(self) -> None:
         """Close the inner engine; what was kept stays."""

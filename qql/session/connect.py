@@ -30,6 +30,7 @@ def connect(
     timeout: float | None = None,
     grpc: bool = False,
     cloud_inference: bool = False,
+    assume_version: str | None = None,
     collection: str | None = None,
     stages: Stages | None = None,
     models: Mapping[str, str] | None = None,
@@ -50,11 +51,12 @@ def connect(
     CREATE COLLECTION or RESTORE SNAPSHOT), ``":memory:"`` (the same, thrown away at the end),
     ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
     ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
-    are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
-    ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
-    model of a RERANK that names none. ``advice`` puts what could be better about a statement among the
-    warnings of its result, each advice once. ``count`` has the points counted that DELETE, UPDATE and CLEAR
-    change (`Result.matched`), by one more request before each.
+    are for servers; so is ``assume_version`` (``"1.18"``), the server's version where it does not tell it:
+    what it lacks is refused before anything is sent. ``embedders`` adds models of your own: name → function
+    (list of texts → vectors), and ``rerankers`` such for RERANK: name → function (query, list of texts →
+    scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what could be better
+    about a statement among the warnings of its result, each advice once. ``count`` has the points counted
+    that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before each.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -67,6 +69,7 @@ def connect(
         "timeout": timeout,
         "grpc": grpc or None,
         "cloud_inference": cloud_inference or None,
+        "assume_version": assume_version,
     }
     backend = _open_backend(target, {name: value for name, value in options.items() if value is not None})
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
@@ -93,7 +96,8 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
     if not isinstance(target, (str, os.PathLike)):
         from qql.backends.client import ClientBackend
 
-        _refuse_unused(options, ("cloud_inference",), "a QdrantClient has its own settings")
+        own = ("cloud_inference", "assume_version")
+        _refuse_unused(options, own, "a QdrantClient has its own settings")
         return ClientBackend(cast(Any, target), **options)  # it refuses whatever is no QdrantClient
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(

@@ -45,6 +45,7 @@ from qql.session.matched import count_matched
 from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
+from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.syntax.printer import show
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Session:
             message = f"execute takes one statement, not {len(own)}; run takes a script"
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
+        require_server(compiled, gaps_of(self.backend))
         for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
             self.carry_out(one, count=count)
         return self.carry_out(compiled[-1], count=count)
@@ -149,12 +151,19 @@ class Session:
         self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
-        compiled = self._compile(Source(script, name), params)
+        compiled = self.compile(script, params, name=name)
         return (self.carry_out(one, count=count) for one in compiled)
 
-    def compile(self, script: str, params: Params = None, *, name: str = "<string>") -> list[Compiled]:
-        """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`."""
-        return self._compile(Source(script, name), params)
+    def compile(
+        self, script: str, params: Params = None, *, name: str = "<string>", sent: bool = True
+    ) -> list[Compiled]:
+        """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`; and, where they are to
+        be ``sent``, `QQLUnsupportedError` for what the server at hand is too old for.
+        """
+        compiled = self._compile(Source(script, name), params)
+        if sent:
+            require_server(compiled, gaps_of(self.backend))
+        return compiled
 
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
@@ -165,7 +174,7 @@ class Session:
         from qql.advice import advised
 
         done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
-        return "\n\n".join(map(explain_compiled, done))
+        return "\n\n".join(explain_compiled(with_gaps(one, gaps_of(self.backend))) for one in done)
 
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
@@ -414,6 +423,7 @@ class Session:
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
         if statement.analyze:
             return self._introspection(compiled).explain_analyze(statement)
+        compiled = with_gaps(compiled, gaps_of(self.backend))
         return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from qql.backends.features.gaps import Gap, guards, told, unknown_gaps
+from qql.backends.features.constructs import KINDS
+from qql.backends.features.gaps import Gap, heeds_not, told, unknown_gaps
 from qql.backends.features.versions import (
     BM25_SINCE,
     OLDEST_VERSION,
@@ -90,7 +91,8 @@ class ServerVersion:
         found = younger(request)
         if all(since_of(one, self._transport) is None for one, _ in found):
             return told(lacks_of(found, OLDEST_VERSION, self._transport), OLDEST_VERSION)
-        version = self.known(anew=is_write(request) and guards(found, self._transport))
+        guarded = is_write(request) and any(KINDS[one.kind].guards for one, _ in found)
+        version = self.known(anew=guarded and (self._read is None or heeds_not(found, self._transport)))
         if version is None:
             return unknown_gaps(request, found, self._transport, self._address)
         return told(lacks_of(found, version, self._transport), version)
@@ -101,7 +103,7 @@ class ServerVersion:
         if gaps:
             refuse(gaps)
             for gap in gaps:
-                note(gap.diagnostic.message)
+                note(f"{gap.diagnostic.message}; {gap.diagnostic.hint}")
 
     def embeds_bm25(self) -> bool:
         """Whether the server makes vectors of ``qdrant/bm25`` itself; True where it is not known."""

@@ -77,6 +77,7 @@ ADMINISTRATION: tuple[Feature, ...] = (
         "RESTORE SNAPSHOT '…' ON docs",
         request("PUT", "snapshots/recover", {"location": "{snapshot}"}, wait="true"),
         local=NOT_ITS,
+        only_rest=True,
     ),
     feature(
         "snapshot.recover.download",
@@ -84,6 +85,7 @@ ADMINISTRATION: tuple[Feature, ...] = (
         request("PUT", "snapshots/recover", {"location": "https://localhost/a.snapshot"}),
         edge=_DOWNLOAD,
         local=NOT_ITS,
+        only_rest=True,
     ),
     feature(
         "snapshot.all",
@@ -110,7 +112,13 @@ ADMINISTRATION: tuple[Feature, ...] = (
         "shard-key.show", "SHOW SHARD KEYS ON docs", request("GET", "shards"), edge=ONE_PIECE, local=NOT_ITS
     ),
     feature(
-        "quota.show", "SHOW QUOTAS", Request("GET", "/quotas"), since="1.19", edge=_SHARED, local=NOT_ITS
+        "quota.show",
+        "SHOW QUOTAS",
+        Request("GET", "/quotas"),
+        since="1.19",
+        edge=_SHARED,
+        local=NOT_ITS,
+        only_rest=True,
     ),
     feature(
         "quota.set",
@@ -119,6 +127,7 @@ ADMINISTRATION: tuple[Feature, ...] = (
         since="1.19",
         edge=_SHARED,
         local=NOT_ITS,
+        only_rest=True,
     ),
     feature(
         "cluster.show",
@@ -126,5 +135,6 @@ ADMINISTRATION: tuple[Feature, ...] = (
         Request("GET", "/cluster"),
         edge=ONE_PIECE,
         local=NOT_ITS,
+        only_rest=True,
     ),
 )

@@ -62,13 +62,21 @@ class Feature:
     local: str
     probe: tuple[Request, ...]
     """Requests that are carried out in order; the last one is what the row is about."""
+    only_rest: bool = False
+    """Whether servers have it over REST alone, and not over gRPC."""
 
 
 def feature(
-    name: str, title: str, *probe: Request, since: str = "1.10", edge: str = YES, local: str = YES
+    name: str,
+    title: str,
+    *probe: Request,
+    since: str = "1.10",
+    edge: str = YES,
+    local: str = YES,
+    only_rest: bool = False,
 ) -> Feature:
     """A row; ``since`` is the first version of a server that has it."""
-    return Feature(name, title, edge, since, local, probe)
+    return Feature(name, title, edge, since, local, probe, only_rest)
 
 
 def declared(name: str, title: str, support: Support, *probe: Request) -> Feature:

@@ -173,6 +173,13 @@ COLLECTIONS: tuple[Feature, ...] = (
         local=_NO_SEGMENTS,
     ),
     feature(
+        "create.optimizers.prevent-unoptimized",
+        "WITH OPTIMIZERS (prevent_unoptimized = true)",
+        _create_fresh({"optimizers_config": {"prevent_unoptimized": True}}),
+        since="1.17.1",
+        local=_NO_SEGMENTS,
+    ),
+    feature(
         "create.payload.on-disk",
         "WITH PARAMS (on_disk_payload = true)",
         _create_fresh({"on_disk_payload": True}),
@@ -313,6 +320,14 @@ COLLECTIONS: tuple[Feature, ...] = (
         "alter.fan-out",
         "… WITH PARAMS (read_fan_out_factor = 2)",
         _alter_docs({"params": {"read_fan_out_factor": 2}}),
+        edge=ONE_PIECE,
+        local=_IN_ONE_PIECE,
+    ),
+    feature(
+        "alter.fan-out.delay",
+        "… WITH PARAMS (read_fan_out_delay_ms = 5)",
+        _alter_docs({"params": {"read_fan_out_delay_ms": 5}}),
+        since="1.17",
         edge=ONE_PIECE,
         local=_IN_ONE_PIECE,
     ),

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from qql import nodes
-from qql.compiler.options.collection import HNSW, LATER_PARAMS, QUANTIZATION, SPARSE, VECTOR
+from qql.compiler.options.collection import HNSW, LATER_PARAMS, OPTIMIZERS, QUANTIZATION, SPARSE, VECTOR
 from qql.compiler.options.index import INDEX_TYPES
 from qql.compiler.options.query import ACORN_OPTIONS, BM25_OPTIONS, FUSION_OPTIONS, SEARCH_PARAMS
 from qql.compiler.options.table import Settings
@@ -36,30 +36,30 @@ _DOCUMENTED = "Qdrant's documentation and release notes"
 
 
 class Kind(NamedTuple):
-    """What a server makes of a construct of one kind that it does not know, over REST and gRPC, and whence
-    that is known. ``guards`` says that a write does more than it should where the construct is not heeded.
+    """What a server makes of a construct of one kind that it does not know, over REST and over gRPC.
+
+    ``guards`` says that a write does more than it should where the construct is not heeded.
     """
 
     rest: Effect
     grpc: Effect
-    known: str
     guards: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
-    "condition": Kind("refuses", "drops", _MEASURED, guards=True),
-    "match": Kind("refuses", "refuses", f"{_MEASURED}; over gRPC {_BY_SOURCE}", guards=True),
-    "meaning": Kind("differs", "differs", _MEASURED),
-    "guard": Kind("ignores", "ignores", _BY_SOURCE, guards=True),
-    "query": Kind("refuses", "refuses", _MEASURED),
-    "word": Kind("refuses", "refuses", _MEASURED),
-    "beside": Kind("ignores", "refuses", _BY_SOURCE),
-    "option": Kind("ignores", "ignores", _MEASURED),
-    "route": Kind("refuses", "refuses", _MEASURED),
+    "condition": Kind("refuses", "drops", guards=True),
+    "match": Kind("refuses", "refuses", guards=True),
+    "guard": Kind("ignores", "ignores", guards=True),
+    "query": Kind("refuses", "refuses"),
+    "word": Kind("refuses", "refuses"),
+    "beside": Kind("ignores", "refuses"),
+    "option": Kind("ignores", "ignores"),
+    "route": Kind("refuses", "refuses"),
+    "meaning": Kind("differs", "differs"),
 }
 """A condition; an operator of MATCH; what says which points an upsert may change; a kind of query or of
 expression; a word out of a list; a key beside the one that makes it a query of an older kind; an option; a
-route. ``meaning`` is what servers have long had, and understand otherwise since.
+route; what servers have long had, and understand otherwise since.
 """
 
 
@@ -68,10 +68,10 @@ class Construct:
     """One thing that a request may hold.
 
     ``words`` is its name in messages, and its first words in a text of QQL. ``key`` is Qdrant's, in an object
-    that stands at one of ``parents`` (none: anywhere), or with ``in_url`` in the query string of a write;
-    ``value`` what has to stand there (lower case), ``beside`` keys of which one, and ``unless`` a key that
-    must not stand beside it; with ``of_points`` there are ids of points in it. ``since_grpc`` is None where
-    gRPC has no such thing.
+    that stands at one of ``parents`` (none: anywhere), or with ``in_url`` in the query string of a write of
+    points; ``value`` what has to stand there (lower case), ``beside`` keys of which one, and ``unless`` a key
+    that must not stand beside it; with ``of_points`` there are ids of points in it. ``since_grpc`` is None
+    where gRPC has no such thing.
     """
 
     words: str
@@ -89,7 +89,20 @@ class Construct:
     @property
     def known(self) -> str:
         """Whence ``since`` is known."""
+        if self.words == "turbo16":
+            return "qdrant-client 1.20 has it first"
         return _MEASURED if _later(self.since, "1.18") else _DOCUMENTED
+
+    @property
+    def effect_known(self) -> str:
+        """Whence it is known what older servers do."""
+        if self.kind in ("guard", "beside") or (
+            self.key == "memory" and not _MEMORY_MEASURED_IN & {*self.parents}
+        ):
+            return _BY_SOURCE
+        if not _later(self.since, "1.18"):
+            return "as 1.18.3 does with what is newer, of its kind"
+        return f"{_MEASURED}; over gRPC {_BY_SOURCE}" if self.kind == "match" else _MEASURED
 
     @property
     def way(self) -> str:
@@ -97,6 +110,7 @@ class Construct:
         return _WAYS.get(self.words, "a newer server has it, and so has the embedded engine (`--db DIR`)")
 
 
+_MEMORY_MEASURED_IN = {"field_schema", "payload", "id_tracker"}
 _LEAVE_OUT = "a statement without it is carried out, by Qdrant's default"
 _WAYS = {
     "SLICE": "SCROLL … LIMIT n AFTER id goes through a collection part by part",
@@ -142,6 +156,8 @@ _WAYS = {
     "acorn": _LEAVE_OUT,
     "idf": _LEAVE_OUT,
     "timeout": _LEAVE_OUT,
+    "prevent_unoptimized": _LEAVE_OUT,
+    "read_fan_out_delay_ms": _LEAVE_OUT,
     "STRICT_MODE": _LEAVE_OUT,
     "RECOMMEND": "QUERY POINTS (…) tells which of them there are",
 }
@@ -204,13 +220,18 @@ def _from_settings() -> Iterator[Construct]:
     for table in INDEX_TYPES.values():
         yield from _from_table(table, "field_schema")
     yield from _from_table(HNSW, "hnsw_config")
+    yield from _from_table(OPTIMIZERS, "optimizers_config")
     yield from _from_table(VECTOR, "vectors")
     yield from _from_table(SPARSE, "index", leave_out="modifier")
     for kind, table in QUANTIZATION.items():
         yield from _from_table(table, kind, leave_out="bits")
     yield _of("turbo", "word", "turbo", QUANTIZATION["turbo"]["bits"].support.since, "quantization_config")
-    for name, parent in (("payload_memory", "payload"), ("id_tracker_memory", "id_tracker")):
-        yield _of(name, "option", "memory", LATER_PARAMS[name].support.since, parent)
+    for name, setting in LATER_PARAMS.items():
+        holder, _, key = name.rpartition("_")
+        if key == "memory":  # `payload_memory` is sent as {"payload": {"memory": …}}
+            yield _of(name, "option", key, setting.support.since, holder)
+        else:
+            yield _of(name, "option", name, setting.support.since, "params", "")
 
 
 def _from_rows() -> Iterator[Construct]:
@@ -249,17 +270,18 @@ CONSTRUCTS = _younger(chain(_from_queries(), _from_settings(), _from_rows()))
 """What may stand in the body or the query string of a request."""
 
 
-def _route(name: str, words: str, *, grpc: bool = True) -> tuple[tuple[str, str], tuple[Construct, ...]]:
+def _route(name: str, words: str) -> tuple[tuple[str, str], tuple[Construct, ...]]:
     row = _ROWS[name]
-    return row.probe[-1].route, (Construct(words, "route", "", row.server, row.server if grpc else None),)
+    since_grpc = None if row.only_rest else row.server
+    return row.probe[-1].route, (Construct(words, "route", "", row.server, since_grpc),)
 
 
 ROUTES = dict(
     (
         _route("alter.add-vector", "ALTER COLLECTION … ADD"),
         _route("alter.drop-vector", "ALTER COLLECTION … DROP VECTOR"),
-        _route("quota.show", "SHOW QUOTAS", grpc=False),
-        _route("quota.set", "SET QUOTA", grpc=False),
+        _route("quota.show", "SHOW QUOTAS"),
+        _route("quota.set", "SET QUOTA"),
     )
 )
 """Constructs that are a route, by `Request.route`."""

@@ -31,7 +31,7 @@ from .versions import (
     younger,
 )
 
-__all__ = ["Gap", "assumed_version", "gaps_in", "guards", "placed", "told", "unknown_gaps"]
+__all__ = ["Gap", "assumed_version", "gaps_in", "heeds_not", "placed", "told", "unknown_gaps"]
 
 
 class Gap(NamedTuple):
@@ -57,12 +57,9 @@ def assumed_version(text: str) -> Version:
     return version
 
 
-def guards(found: Iterable[Use], transport: Transport) -> bool:
-    """Whether a write would change more than it should where a server heeds one of these not."""
-    return any(
-        KINDS[one.kind].guards and (transport == "grpc" or effect_of(one, transport) != "refuses")
-        for one, _ in found
-    )
+def heeds_not(found: Iterable[Use], transport: Transport) -> bool:
+    """Whether an older server might carry out a write with these as if one of them were not there."""
+    return transport == "grpc" or any(effect_of(one, transport) == "ignores" for one, _ in found)
 
 
 def gaps_in(request: Request, version: Version, transport: Transport) -> list[Gap]:

@@ -24,7 +24,7 @@ request; else it carries out the request without what is at each ``path``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from qql.rest.limits import BM25
@@ -32,6 +32,7 @@ from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
 from .constructs import CONSTRUCTS, KINDS, OLDEST, ROUTES, Construct, Effect
+from .request_objects import USER_DATA, Path, objects_of
 
 __all__ = [
     "BM25_SINCE",
@@ -55,10 +56,7 @@ __all__ = [
 Version = tuple[int, int, int]
 """``(1, 18, 3)``."""
 Transport = Literal["rest", "grpc"]
-Path = tuple[str | int, ...]
-"""Keys and places in lists, from the body (or, with `Construct.in_url`, the query string) to a key in it;
-empty for a route."""
-_VERSION = re.compile(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+.].*)?\s*", re.S)
+_VERSION = re.compile(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?\s*", re.S)
 
 
 def parse_version(text: str) -> Version | None:
@@ -84,7 +82,9 @@ BM25_SINCE = _numbers(next(one.since for one in CONSTRUCTS if one.value == BM25)
 
 
 class Use(NamedTuple):
-    """A construct in a request, and the path to its key in the body."""
+    """A construct in a request, and the path to its key: in the body, or in the query string
+    (`Construct.in_url`); empty for a route.
+    """
 
     construct: Construct
     path: Path
@@ -144,7 +144,7 @@ def uses(request: Request) -> tuple[Use, ...]:
         Use(one, (one.key,)) for one in _IN_QUERY_STRING if one.key in request.query and is_write(request)
     ]
     if request.body is not None:
-        for parent, part, path in _objects(request.body, settles=not route[1].startswith("points")):
+        for parent, part, path in objects_of(request.body, settles=not route[1].startswith("points")):
             for key in part:
                 found += [Use(one, (*path, key)) for one in _BY_KEY.get(key, ()) if _is_at(one, parent, part)]
     return tuple(found)
@@ -173,39 +173,6 @@ for _one in CONSTRUCTS:
         _BY_KEY.setdefault(_one.key, []).append(_one)
 _IN_QUERY_STRING = [one for one in CONSTRUCTS if one.in_url and one.key]
 
-# ------------------------------------------------------------------------------------ the objects of a body
-
-_USER_DATA = frozenset({"payload", "payloads", "metadata", "defaults"})
-_BY_NAME = frozenset({"vectors", "sparse_vectors"})
-_KINDS_OF_ADDED: dict[str, str] = {"dense": "vectors", "sparse": "sparse_vectors"}
-
-
-def _objects(body: JsonObject, *, settles: bool) -> Iterator[tuple[str, JsonObject, Path]]:
-    """The objects of a body with the key that they stand at, outside of what is a user's own.
-
-    ``settles`` says that the body is one of settings: there ``payload`` is Qdrant's, and vectors stand by
-    their names, which are left out: ``vectors`` is the key of each.
-    """
-    pending: list[tuple[str, Json, Path]] = [("", body, ())]
-    own = _USER_DATA - {"payload"} if settles else _USER_DATA
-    while pending:
-        parent, value, path = pending.pop()
-        if isinstance(value, dict):
-            inner: list[tuple[str, Json]] = [
-                (key, item) for key, item in value.items() if isinstance(item, dict | list)
-            ]
-            if settles and parent in _BY_NAME and path == (parent,) and len(inner) == len(value):
-                pending += [(parent, item, (*path, name)) for name, item in reversed(inner)]
-                continue
-            yield parent, value, path
-            adds = settles and not path
-            for key, item in reversed(inner):
-                if key not in own:
-                    stands_at = _KINDS_OF_ADDED.get(key, key) if adds else key
-                    pending.append((stands_at, item, (*path, key)))
-        elif value and isinstance(value[0], dict | list):
-            pending += [(parent, value[n], (*path, n)) for n in reversed(range(len(value)))]
-
 
 def may_be_younger(body: JsonObject | None) -> bool:
     """Whether a body about points has a key of any construct; False is certain, True a suspicion.
@@ -231,7 +198,7 @@ def may_be_younger(body: JsonObject | None) -> bool:
 
 _NESTS = frozenset({dict, list})
 _KEYS = frozenset(_BY_KEY)
-_SKIPPED = _USER_DATA | {"points", "batch", "vector"}
+_SKIPPED = USER_DATA | {"points", "batch", "vector"}
 
 # ------------------------------------------------------------------------------------ requests that write
 

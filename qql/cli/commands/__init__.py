@@ -66,7 +66,7 @@ COMMANDS = {
     "compile": Command(
         _lazy("compile", "compile_"),
         "show the requests of a script, and send nothing",
-        (*OFFLINE, "format", "output"),
+        (*OFFLINE, "assume_version", "format", "output"),
         ("json", "jsonl"),
     ),
     "explain": Command(

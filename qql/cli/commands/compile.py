@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import qql
 from qql.advice import advised
 from qql.analysis.explain import explain_compiled, explain_dict
-from qql.cli.commands.connection import open_known_database
+from qql.cli.commands.connection import gaps_by, open_known_database
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
 from qql.cli.commands.scripts import CompileOptions, source_of, sources_of
@@ -17,6 +17,7 @@ from qql.cli.render import Renderer, render_diagnostics, sanitize
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.session.files import read_executed
+from qql.session.server_gaps import require_server, with_gaps
 
 __all__ = ["check", "compile_", "convert", "explain"]
 
@@ -28,6 +29,8 @@ def compile_(args: Arguments, console: Renderer) -> int:
     warnings: list[Diagnostic] = []
     requests = qql.compile(source.text, options.params, warnings=warnings, **options.named(source.name))
     console.warn(warnings)
+    if (gaps := gaps_by(args, None)) is not None:
+        require_server(compile_script(source, options.params, options.context()), gaps)
     bodies = [request.to_dict() for request in requests]
     with open_output(args, console):
         if args.get("format") == "jsonl":
@@ -54,10 +57,12 @@ def _compiled_with_advice(args: Arguments) -> list[Compiled]:
     source, options = source_of(args), CompileOptions.of(args)
     with open_known_database(args) as session:
         if session is not None:
-            statements = session.compile(source.text, options.params, name=source.name)
-            return advised(statements, session.schema, session.full_facts)
+            statements = session.compile(source.text, options.params, name=source.name, sent=False)
+            statements = advised(statements, session.schema, session.full_facts)
+            return [with_gaps(one, gaps_by(args, session)) for one in statements]
     context = options.context()
-    return advised(compile_script(source, options.params, context, files=read_executed), context.schema)
+    statements = compile_script(source, options.params, context, files=read_executed)
+    return [with_gaps(one, gaps_by(args, None)) for one in advised(statements, context.schema)]
 
 
 def _explanations(statements: Sequence[Compiled]) -> Iterator[str]:

@@ -13,12 +13,14 @@ from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import TARGET, Arguments
 from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
+from qql.session.server_gaps import Gaps, gaps_for, gaps_of
 
 if TYPE_CHECKING:
     from qql.session.session import Session
 
 __all__ = [
     "MEMORY",
+    "gaps_by",
     "open_known_database",
     "open_other_session",
     "open_session",
@@ -41,7 +43,7 @@ def target_of(args: Arguments) -> str:
     url = None if db else args.get("url") or os.environ.get("QDRANT_URL")
     if url:
         return url if "://" in url else f"http://{url}"
-    for name in ("api_key", "timeout", "grpc", "cloud_inference"):
+    for name in ("api_key", "timeout", "grpc", "cloud_inference", "assume_version"):
         if name in args:
             raise UsageError.make("usage", f"{args.flag(name)} requires a server", hint="name it with --url")
     return db or MEMORY
@@ -57,6 +59,7 @@ def open_session(
         timeout=args.get("timeout"),
         grpc=args.get("grpc", False),
         cloud_inference=args.get("cloud_inference", False),
+        assume_version=args.get("assume_version"),
         collection=args.get("collection"),
         models=args.get("model"),
         embed_url=args.get("embed_url"),
@@ -90,15 +93,22 @@ def open_known_database(args: Arguments) -> Iterator[Session | None]:
             session.close()
         return
     for option in TARGET:
-        if option in args:
+        if option in args and option != "assume_version":  # which says what to reckon with, too
             raise UsageError.make("usage", f"{args.flag(option)} requires --url or --db")
     yield None
+
+
+def gaps_by(args: Arguments, session: Session | None) -> Gaps | None:
+    """What the server lacks that is connected to, or that ``--assume-version`` speaks of; None without."""
+    if session is not None:
+        return gaps_of(session.backend)
+    return gaps_for(args["assume_version"]) if "assume_version" in args else None
 
 
 def open_other_session(args: Arguments, target: str, progress: ProgressBar | None) -> Session:
     """A session on another target, for ``\\c``: what belongs to the first server is not shown to another."""
     if re.fullmatch(r"[\w.-]+:[0-9]+", target):
         target = f"http://{target}"
-    own = () if target == target_of(args) else ("api_key", "grpc", "cloud_inference")
+    own = () if target == target_of(args) else ("api_key", "grpc", "cloud_inference", "assume_version")
     kept = Arguments({name: value for name, value in args.items() if name not in own})
     return open_session(kept, target, progress)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import qql
 from qql.advice import RULES, Linted, Rule, lint_script, to_json, to_sarif
 from qql.advice.lint import CODES
-from qql.cli.commands.connection import open_known_database
+from qql.cli.commands.connection import gaps_by, open_known_database
 from qql.cli.commands.options import TARGET, Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
 from qql.cli.commands.scripts import CompileOptions, refuse_directory, sources_of
 from qql.cli.render import Renderer, render_diagnostics
 from qql.cli.usage import UsageError
-from qql.errors import Diagnostic, did_you_mean
+from qql.compiler.script import compile_script
+from qql.errors import Diagnostic, QQLCompileError, Source, did_you_mean
 from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.session.files import read_executed
+from qql.session.server_gaps import lacks_of
+
+if TYPE_CHECKING:
+    from qql.compiler.plan import Context
+    from qql.session.session import Session
 
 __all__ = ["lint"]
 
@@ -39,13 +47,36 @@ def lint(args: Arguments, console: Renderer) -> int:
             lint_script(one, options.params, context, facts_of, disabled=disabled, files=read_executed)
             for one in sources
         ]
-    found = [one for linted in done for one in linted.found]
+        lacks = _server_lacks(args, session, sources, options, context)
+    found = [*lacks, *(one for linted in done for one in linted.found)]
     _show_diagnostics(found, args, console)
     console.note(_summary(done, found))
     severities = {one.severity for one in found}
     if "error" in severities:
         return _FAULTY
     return _FAILED if severities & {*_LEVELS.get(args.get("fail_on", ""), ())} else 0
+
+
+def _server_lacks(
+    args: Arguments,
+    session: Session | None,
+    sources: Iterable[Source],
+    options: CompileOptions,
+    context: Context,
+) -> list[Diagnostic]:
+    """What the server that is connected to, or assumed, lacks of scripts that compile with these values."""
+    gaps = gaps_by(args, session)
+    found: list[Diagnostic] = []
+    for source in sources if gaps is not None else ():
+        with contextlib.suppress(QQLCompileError):
+            statements = compile_script(source, options.params, context, files=read_executed)
+            found += [
+                one
+                for statement in statements
+                for one in lacks_of(statement, gaps)
+                if one.severity == "error"
+            ]
+    return found
 
 
 def _check_lint(args: Arguments) -> None:

@@ -92,6 +92,17 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _server_version(text: str) -> str:
+    from qql.backends.features.gaps import assumed_version
+    from qql.errors import QQLError
+
+    try:
+        assumed_version(text)
+    except QQLError as exc:
+        raise argparse.ArgumentTypeError(exc.message) from None
+    return text
+
+
 def _integer(low: int) -> Callable[[str], int]:
     """Reads a whole number of at least ``low``."""
 
@@ -214,6 +225,13 @@ OPTIONS = {
         "target", "--timeout", metavar="S", type=_seconds, help="seconds to wait for an answer"
     ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
+    "assume_version": _value_option(
+        "target",
+        "--assume-version",
+        metavar="VERSION",
+        type=_server_version,
+        help="take the server to be of this version, as 1.18: what it lacks is refused",
+    ),
     "model": _value_option(
         "models",
         "--model",
@@ -364,7 +382,7 @@ OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 # Options that go together, for the table of commands.
-TARGET = ("url", "api_key", "db", "timeout", "grpc")
+TARGET = ("url", "api_key", "db", "timeout", "grpc", "assume_version")
 RERANKERS = ("rerank_model", "rerank_url", "rerank_key")
 MODELS = ("model", "embed_url", "embed_key", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")

@@ -132,7 +132,7 @@ OPTIMIZERS = table(
     Setting("indexing_threshold", whole(0), 10_000),
     Setting("flush_interval_sec", whole(0), 5, "5"),
     Setting("max_optimization_threads", any_of(whole(0), one_of("auto"))),
-    Setting("prevent_unoptimized", flag),
+    Setting("prevent_unoptimized", flag, support=Support("1.17.1")),
 )
 
 
@@ -153,7 +153,7 @@ _ALTERABLE = (
     Setting("replication_factor", whole(1), 1, "1"),
     Setting("write_consistency_factor", whole(1), 1, "1"),
     Setting("read_fan_out_factor", whole(0)),
-    Setting("read_fan_out_delay_ms", whole(0, 2**63 - 1)),
+    Setting("read_fan_out_delay_ms", whole(0, 2**63 - 1), support=Support("1.17")),
     Setting("on_disk_payload", flag, True, "true"),
     Setting("payload_memory", one_of("cold", "cached"), support=Support("1.19")),
     Setting("id_tracker_memory", one_of("cached", "cold", "pinned"), support=Support("1.20")),
