@@ -51,7 +51,9 @@ def schema_is_shared() -> Iterator[None]:
 
 
 @pytest.fixture
-def fake_server(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> Iterator[Callable[..., FakeServer]]:
+def fake_server(
+    monkeypatch: pytest.MonkeyPatch, schema_is_shared: None
+) -> Iterator[Callable[..., FakeServer]]:
     """Makes Qdrant servers of any version in the process; takes what `FakeServer` takes."""
     from fake_server import FakeServer
 

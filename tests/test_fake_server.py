@@ -56,7 +56,7 @@ def refused(text: str) -> Iterator[None]:
     assert text in text_of(info.value)
 
 
-# --- versions ------------------------------------------------------------------------------------------------
+# --- versions -----------------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
@@ -160,10 +160,12 @@ def test_missing_examples_are_refused_since_1_19(fake_server: MakeServer, over_g
             client.query_points("c", query=query, using="v")
 
 
-# --- what one side does and the other does not ------------------------------------------------------------------
+# --- what one side does and the other does not --------------------------------------------------------------
 
 
-def test_two_rows_of_which_the_first_holds_integers_are_a_sparse_vector_over_rest(fake_server: MakeServer) -> None:
+def test_two_rows_of_which_the_first_holds_integers_are_a_sparse_vector_over_rest(
+    fake_server: MakeServer,
+) -> None:
     server = fake_server()
     config = models.VectorParams(
         size=2, distance="Dot", multivector_config=models.MultiVectorConfig(comparator="max_sim")
@@ -224,7 +226,7 @@ def test_a_key_is_asked_of_every_request(fake_server: MakeServer, over_grpc: boo
         client.get_collections()
 
 
-# --- limits and shards --------------------------------------------------------------------------------------------
+# --- limits and shards --------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
@@ -239,7 +241,11 @@ def test_strict_mode_limits_pages(fake_server: MakeServer, over_grpc: bool) -> N
             lambda: client.query_points("c", query=[1.0, 0.0], using="v", limit=6),
             lambda: client.query_points_groups("c", "n", query=[1.0, 0.0], using="v", limit=3, group_size=2),
             lambda: client.query_points(
-                "c", prefetch=models.Prefetch(query=[1.0, 0.0], using="v", limit=6), query=[1.0, 0.0], using="v", limit=1
+                "c",
+                prefetch=models.Prefetch(query=[1.0, 0.0], using="v", limit=6),
+                query=[1.0, 0.0],
+                using="v",
+                limit=1,
             ),
         ):
             with refused('Limit exceeded 6 > 5 for "limit"'):
@@ -295,18 +301,22 @@ def test_one_server_alone_has_no_shard_keys_to_give(fake_server: MakeServer) -> 
 
 
 @TRANSPORTS
-def test_a_custom_collection_without_keys_breaks_the_connection(fake_server: MakeServer, over_grpc: bool) -> None:
+def test_a_custom_collection_without_keys_breaks_the_connection(
+    fake_server: MakeServer, over_grpc: bool
+) -> None:
     with client_of(fake_server("1.19.0", cluster=True), over_grpc) as client:
         client.create_collection("c", vectors_config=DENSE, sharding_method=models.ShardingMethod.CUSTOM)
         with pytest.raises((ResponseHandlingException, grpc.RpcError)):
             client.query_points("c", query=[1.0, 0.0], using="v")
 
 
-# --- its life -------------------------------------------------------------------------------------------------------
+# --- its life -----------------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
-def test_a_restart_breaks_connections_and_keeps_ports_and_points(fake_server: MakeServer, over_grpc: bool) -> None:
+def test_a_restart_breaks_connections_and_keeps_ports_and_points(
+    fake_server: MakeServer, over_grpc: bool
+) -> None:
     server = fake_server()
     with client_of(server, over_grpc) as client:
         ten_points(client)

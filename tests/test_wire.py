@@ -39,7 +39,7 @@ def connected(server: FakeServer, transport: str) -> Session:
     return qql.connect(address(server, transport), advice=False)
 
 
-# --- the examples of the manual ------------------------------------------------------------------------------
+# --- the examples of the manual -----------------------------------------------------------------------------
 
 ONLY_ON_SERVERS = {
     "CREATE SHARD KEY": "Auto sharding method",
@@ -59,10 +59,11 @@ UNLIKE = {
 """Examples that a server cannot answer as the embedded engine does, and why."""
 
 
+FIELDS = "key title body text topic year name price opened tags place rooms closed lat lon"
+
+
 class InOrder(ClientBackend):
     """Fields of a payload come in the order of the manual's data: gRPC keeps none, and tables show it."""
-
-    _FIELDS = "key title body text topic year name price opened tags place rooms closed lat lon".split()
 
     def call(self, request: Request) -> Any:
         return self._ordered(super().call(request))
@@ -72,7 +73,7 @@ class InOrder(ClientBackend):
             return [self._ordered(item) for item in value]
         if not isinstance(value, dict):
             return value
-        known = [name for name in self._FIELDS if name in value]
+        known = [name for name in FIELDS.split() if name in value]
         return {name: self._ordered(value[name]) for name in dict.fromkeys([*known, *value])}
 
 
@@ -115,7 +116,7 @@ def test_every_example_gives_the_same_through_the_wire(fake_server: MakeServer, 
     assert differing(fake_server(cluster=True), transport, ENTRIES) == {}
 
 
-# --- values that a transport may lose ------------------------------------------------------------------------
+# --- values that a transport may lose -----------------------------------------------------------------------
 
 POINTS = """
 CREATE COLLECTION odd (d VECTOR(3, COSINE), e VECTOR(2, DOT),
@@ -155,7 +156,7 @@ COUNT FROM odd WHERE HAS_VECTOR s
 FACET w FROM odd
 FACET n FROM odd
 SHOW INDEXES ON odd
-BATCH { QUERY [1, 0.5] FROM odd USING e LIMIT 1; QUERY [0, 0, 1] FROM odd USING d WITH PAYLOAD false LIMIT 1; }
+BATCH { QUERY [1, 0.5] FROM odd USING e LIMIT 1; QUERY [0, 1] FROM odd USING e WITH PAYLOAD false LIMIT 1; }
 """
 
 
@@ -212,18 +213,23 @@ def test_shards_are_written_and_read_by_their_keys(fake_server: MakeServer, tran
     with connected(fake_server(cluster=True), transport) as session:
         session.run("CREATE COLLECTION c (v VECTOR(2, DOT)) WITH PARAMS (sharding_method = custom)")
         session.run("CREATE SHARD KEY 'eu' ON c; CREATE SHARD KEY 7 ON c")
-        session.run("UPSERT INTO c VALUES {id: 1, vector: {v: [1, 0.5]}}, {id: 2, vector: {v: [0, 1.5]}} SHARD 'eu'")
+        session.run(
+            "UPSERT INTO c VALUES {id: 1, vector: {v: [1, 0.5]}}, {id: 2, vector: {v: [0, 1.5]}} SHARD 'eu'"
+        )
         session.run("UPSERT INTO c VALUES {id: 3, vector: {v: [1, 0.5]}} SHARD 7")
         keys = {row["shard_key"] for row in session.execute("SHOW SHARD KEYS ON c").rows}
-        counts = [session.execute(f"COUNT FROM c {of}").rows[0]["count"] for of in ("SHARD 'eu'", "SHARD 7", "")]
+        counts = [
+            session.execute(f"COUNT FROM c {of}").rows[0]["count"] for of in ("SHARD 'eu'", "SHARD 7", "")
+        ]
         assert (keys, counts) == ({"eu", 7}, [2, 1, 3])
 
 
-# --- older servers -------------------------------------------------------------------------------------------
+# --- older servers ------------------------------------------------------------------------------------------
 
 TEN = "CREATE COLLECTION sl (v VECTOR(2, DOT)); UPSERT INTO sl VALUES " + ", ".join(
     f"{{id: {n}, vector: {{v: [1, 0.5]}}, n: {n}}}" for n in range(10)
 )
+UPSERT = "UPSERT INTO sl VALUES {id: 1, vector: {v: [0, 0.5]}}"
 
 
 @TRANSPORTS
@@ -233,8 +239,8 @@ TEN = "CREATE COLLECTION sl (v VECTOR(2, DOT)); UPSERT INTO sl VALUES " + ", ".j
         ("DELETE FROM sl WHERE SLICE(100, 99)", "1.18.3", "SLICE needs Qdrant 1.19; this server is 1.18.3"),
         ("DELETE FROM sl WHERE n > 3 AND NOT SLICE(2, 0)", "1.18.3", "SLICE needs Qdrant 1.19"),
         ("UPDATE sl SET PAYLOAD = {n: 1} WHERE SLICE(2, 0) OR n = 3", "1.18.3", "SLICE needs Qdrant 1.19"),
-        ("UPSERT INTO sl VALUES {id: 1, vector: {v: [0, 0.5]}} UPDATE MODE insert_only", "1.16.3", "needs Qdrant 1.17"),
-        ("UPSERT INTO sl VALUES {id: 1, vector: {v: [0, 0.5]}} UPDATE FILTER n = 7", "1.15.5", "needs Qdrant 1.16"),
+        (f"{UPSERT} UPDATE MODE insert_only", "1.16.3", "UPDATE MODE needs Qdrant 1.17"),
+        (f"{UPSERT} UPDATE FILTER n = 7", "1.15.5", "UPDATE FILTER needs Qdrant 1.16"),
     ],
 )  # fmt: skip
 def test_a_write_that_an_older_server_would_overdo_is_not_sent(
@@ -261,12 +267,12 @@ def test_a_downgrade_in_the_middle_is_noticed_before_a_guarded_write(
         session.run("DELETE FROM sl WHERE SLICE(5, 0)")
         left = session.execute("COUNT FROM sl").rows[0]["count"]
         server.engine.version = "1.18.3"  # another node of a cluster that is being upgraded
-        with pytest.raises(QQLError, match="SLICE needs Qdrant 1.19|refused"):
+        with pytest.raises(QQLError, match=r"SLICE needs Qdrant 1\.19"):
             session.execute("DELETE FROM sl WHERE SLICE(5, 1)")
         assert 0 < left == session.execute("COUNT FROM sl").rows[0]["count"] < 10
 
 
-# --- breaks --------------------------------------------------------------------------------------------------
+# --- breaks -------------------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
@@ -303,7 +309,7 @@ def test_a_copy_that_loses_its_server_has_written_no_more_than_one_batch_beyond_
         assert session.execute("COUNT FROM c").rows[0]["count"] == 30
 
 
-# --- the command ---------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------
 
 SCRIPT = """
 CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-64', words SPARSE MODEL 'qdrant/bm25');

@@ -1,4 +1,4 @@
-"""What both transports ask: the embedded engine, with what servers have beside it and what their versions lack."""
+"""What both transports ask: the embedded engine, with what servers have beside it, as their versions do."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _WRITES = {
 class Engine:
     """The data of the fake server, and what it does with a request, whichever way that came.
 
-    ``version`` is the one that it announces and behaves as; it may be changed in the middle, as in an upgrade.
-    ``cluster`` is whether it knows shard keys. ``full`` says that a quota is used up, and ``yellow`` how many
-    of the next accounts of a collection say that its optimizers are at work.
+    ``version`` is the one that it announces and behaves as; it may be changed in the middle, as in an
+    upgrade. ``cluster`` is whether it knows shard keys. ``full`` says that a quota is used up, and ``yellow``
+    how many of the next accounts of a collection say that its optimizers are at work.
     """
 
     def __init__(self, version: str, *, cluster: bool) -> None:
@@ -101,7 +101,14 @@ class Engine:
         if not self.cluster:
             return {"status": "disabled"}
         peers = {str(_PEER): {"uri": "http://127.0.0.1:6335/"}}
-        raft = {"term": 1, "commit": 1, "pending_operations": 0, "leader": _PEER, "role": "Leader", "is_voter": True}
+        raft = {
+            "term": 1,
+            "commit": 1,
+            "pending_operations": 0,
+            "leader": _PEER,
+            "role": "Leader",
+            "is_voter": True,
+        }
         return {
             "status": "enabled",
             "peer_id": _PEER,
@@ -198,7 +205,9 @@ class Engine:
         self._require_there(request)
         gone = self._kept(request).drop_key((request.body or {})["shard_key"])
         if gone:
-            self._edge.call(_of_collection(request, "POST", "points/delete", {"points": sorted(gone, key=str)}))
+            self._edge.call(
+                _of_collection(request, "POST", "points/delete", {"points": sorted(gone, key=str)})
+            )
         return True
 
     def _require_cluster(self) -> None:
@@ -234,7 +243,9 @@ class Engine:
                 found = self._edge.call(_of_collection(request, "POST", "points", {"ids": ids}))
                 missing = set(ids) - {one["id"] for one in found}
                 examples[key] = [
-                    one for one in examples.get(key) or () if isinstance(one, dict | list) or one not in missing
+                    one
+                    for one in examples.get(key) or ()
+                    if isinstance(one, dict | list) or one not in missing
                 ]
 
     def _indexed(self, request: Request) -> set[str]:

@@ -144,7 +144,7 @@ def _of_server(method: str, path: str, name: str | None = None) -> Reader:
     return read
 
 
-# --- requests that take more than a table --------------------------------------------------------------------
+# --- requests that take more than a table -------------------------------------------------------------------
 
 
 def _query_batch(message: pb.QueryBatchPoints) -> Request:

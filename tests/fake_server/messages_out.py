@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import TypeAdapter
 from qdrant_client import grpc as pb
 from qdrant_client.conversions.conversion import RestToGrpc as To
 from qdrant_client.http import models
 from qdrant_client.http.models import ShardKey
-from pydantic import TypeAdapter
 
 __all__ = ["WRITERS"]
 

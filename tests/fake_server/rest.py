@@ -25,7 +25,7 @@ Serve = Callable[[Request, int, dict[str, str]], tuple[int, bytes]]
 
 
 class RestSide(ThreadingHTTPServer):
-    """Listens on ``port`` (0: any) once it is made; `begin` answers, `end` breaks off and lets the port go."""
+    """Listens on ``port`` (0: any) once made; `begin` answers, `end` breaks off and lets the port go."""
 
     daemon_threads = False
     block_on_close = True
@@ -94,9 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self, raw: bytes) -> Request:
         if len(raw) > self.server.limit:
             limit = self.server.limit
-            raise Refusal(
-                400, f"Payload error: JSON payload ({len(raw)} bytes) is larger than allowed (limit: {limit} bytes)."
-            )
+            said = f"JSON payload ({len(raw)} bytes) is larger than allowed (limit: {limit} bytes)."
+            raise Refusal(400, f"Payload error: {said}")
         parts = urlsplit(self.path)
         try:
             body = json.loads(raw) if raw else None

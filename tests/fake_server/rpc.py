@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from google.protobuf.message_factory import GetMessageClass
 from qdrant_client.grpc import (
     collections_service_pb2,
     points_service_pb2,
     qdrant_pb2,
     snapshots_service_pb2,
 )
-from google.protobuf.message_factory import GetMessageClass
 
 from qql.rest.request import Request
 
@@ -32,11 +32,11 @@ _OPTIONS = [
 _FILES = (collections_service_pb2, points_service_pb2, qdrant_pb2, snapshots_service_pb2)
 
 Serve = Callable[[str, Request, int, dict[str, str], Callable[[Any], bytes]], bytes]
-"""The method, its request, the bytes of the message, metadata, what makes a message of an answer → its bytes."""
+"""Method, request, bytes of the message, metadata, what makes a message of an answer → that in bytes."""
 
 
 class RpcSide:
-    """Listens on ``port`` (0: any) once it is made; `begin` answers, `end` breaks off and lets the port go."""
+    """Listens on ``port`` (0: any) once made; `begin` answers, `end` breaks off and lets the port go."""
 
     def __init__(self, port: int, serve: Serve) -> None:
         self._serve = serve
@@ -56,7 +56,9 @@ class RpcSide:
         for file in _FILES:
             for service in file.DESCRIPTOR.services_by_name.values():
                 handlers = {
-                    method.name: self._handler(f"{service.name}/{method.name}", GetMessageClass(method.input_type))
+                    method.name: self._handler(
+                        f"{service.name}/{method.name}", GetMessageClass(method.input_type)
+                    )
                     for method in service.methods
                     if f"{service.name}/{method.name}" in READERS
                 }

@@ -24,7 +24,7 @@ _TRIES = 20
 class Call:
     """One exchange: ``name`` is ``POST points/query`` or ``Points/Query``, ``request`` what it says.
 
-    ``received`` and ``sent`` are bytes of bodies or messages; ``refusal`` is what the server answered instead.
+    ``received`` and ``sent`` are bytes of bodies or messages; ``refusal`` is what was answered instead.
     """
 
     transport: str
@@ -183,7 +183,7 @@ class FakeServer:
             raise Refusal(401, "Must provide an API key or an Authorization bearer token")
 
     def _is_cut(self, request: Request) -> bool:
-        """Whether this is the write that `cut_after` leaves without an answer; what comes later is not done."""
+        """Whether this is the upsert that `cut_after` leaves without an answer; what comes later fails."""
         if self._until_cut is None or request.route not in (("PUT", "points"), ("POST", "points/batch")):
             return False
         self._until_cut -= 1

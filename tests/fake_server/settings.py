@@ -1,4 +1,4 @@
-"""What a server keeps of a collection beside what the embedded engine knows: copies, shards, its log, limits."""
+"""What a server keeps of a collection and the embedded engine does not: copies, shards, its log, limits."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ def check_limits(request: Request, config: Mapping[str, Any], indexed: set[str])
 
 def _writes(request: Request) -> bool:
     method, path = request.route
-    return method == "PUT" or path.startswith(("points/delete", "points/payload", "points/vectors", "points/batch"))
+    return method == "PUT" or path.startswith(
+        ("points/delete", "points/payload", "points/vectors", "points/batch")
+    )
 
 
 def _limits(path: str, body: Mapping[str, Any]) -> Iterator[int]:
@@ -52,7 +54,9 @@ def _limits(path: str, body: Mapping[str, Any]) -> Iterator[int]:
                 yield from _limits("points/query", one)
         case "facet" if body.get("limit"):  # left out, it is not looked at
             yield body["limit"]
-        case "points/search/matrix/pairs" | "points/search/matrix/offsets" if body.get("sample") or body.get("limit"):
+        case "points/search/matrix/pairs" | "points/search/matrix/offsets" if body.get("sample") or body.get(
+            "limit"
+        ):
             yield (body.get("sample") or 1) * (body.get("limit") or 1)
     for one in _prefetches(body):
         yield one.get("limit") or _LIMIT

@@ -1,8 +1,7 @@
-"""What a version of Qdrant makes of a request: what it does not know is refused, or dropped without a word."""
+"""What a version of Qdrant makes of a request: what it does not know is refused, passed over or dropped."""
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -50,7 +49,9 @@ def _refusal_of(lack: Lack, transport: Transport) -> Refusal:
     if construct.kind == "route":
         return Refusal(404, "") if transport == "rest" else Refusal(501, "")
     if transport == "grpc":
-        return Refusal(400, "Query variant is missing" if construct.kind == "query" else "Malformed match condition")
+        return Refusal(
+            400, "Query variant is missing" if construct.kind == "query" else "Malformed match condition"
+        )
     if construct.kind == "word":
         return malformed(f"unknown variant `{construct.value or construct.key}` at line 1 column 80")
     return malformed("data did not match any variant of untagged enum QueryInterface at line 1 column 80")

@@ -13,8 +13,9 @@ __all__ = ["as_over_rest"]
 def as_over_rest(answer: Json, request: Request) -> Json:
     """The answer, with payloads as they were asked for and the settings of a collection in their order.
 
-    A message has no payload where there is none and where it is empty; what was asked for tells them apart. And
-    it keeps named things in no order: over REST a server lists vectors by their names. Changes the answer.
+    A message has no payload where there is none and where it is empty; what was asked for tells them apart.
+    And it keeps named things in no order: over REST a server lists vectors by their names. Changes the
+    answer.
     """
     body = request.body or {}
     match request.route:
