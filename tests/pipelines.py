@@ -243,7 +243,8 @@ class _Drawing:
             else:
                 text = f"({piece.text})"
         text += self.where(0.1)
-        if piece.kind != "ids" and self.chance(0.07):
+        unscored = piece.kind == "ids" or piece.text.startswith("QUERY ORDER BY")
+        if not unscored and self.chance(0.07):
             threshold = self.rng.choice([-0.2, 0.0, 0.2, 0.4, 1.0])
             text += f" SCORE THRESHOLD {threshold}"
             piece = replace(piece, threshold=threshold)

@@ -440,10 +440,17 @@ LOOKUP = keys({"collection": st.sampled_from(["other", "my docs"])}, {"vector": 
 _BESIDE = {"params": PARAMS, "score_threshold": NUMBERS, "limit": LIMITS, "lookup_from": LOOKUP}
 
 
+def _scored(body: dict[str, Any]) -> dict[str, Any]:
+    """Points in the order of a field have no scores, and so no threshold."""
+    query = body.get("query")
+    ordered = isinstance(query, dict) and "order_by" in query
+    return {key: value for key, value in body.items() if not (ordered and key == "score_threshold")}
+
+
 def _searching(more: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     clauses = {**_BESIDE, "filter": FILTERS, **more}
     return st.one_of(
-        keys({"query": TARGETS}, {**clauses, "using": VECTORS}),
+        keys({"query": TARGETS}, {**clauses, "using": VECTORS}).map(_scored),
         st.tuples(TEXT_QUERIES, keys({}, clauses)).map(lambda both: both[0] | both[1]),
     )
 
@@ -456,7 +463,9 @@ def _above(inner: st.SearchStrategy[Any], more: dict[str, Any]) -> st.SearchStra
         }
     )
     clauses = {**_BESIDE, "filter": PLAIN_FILTERS, **more}
-    rescoring = keys({"query": FUSIONS, "prefetch": one_or(inner)}, {**clauses, "using": VECTORS})
+    rescoring = keys({"query": FUSIONS, "prefetch": one_or(inner)}, {**clauses, "using": VECTORS}).map(
+        _scored
+    )
     return st.one_of(
         rescoring, rescoring, st.tuples(weighted, keys({}, clauses)).map(lambda both: both[0] | both[1])
     )
@@ -612,6 +621,7 @@ QUANTIZATION = later(
     )
 )
 _STORED = {"on_disk": st.booleans(), "memory": MEMORY}
+_UNPINNED = {"on_disk": st.booleans(), "memory": st.sampled_from(["cold", "cached"])}
 DENSE_VECTOR = later(
     lambda: keys(
         {"size": LIMITS, "distance": st.sampled_from(["Cosine", "Dot", "Euclid", "Manhattan"])},
@@ -620,7 +630,7 @@ DENSE_VECTOR = later(
             "quantization_config": QUANTIZATION,
             "datatype": st.sampled_from(["float32", "float16", "uint8", "turbo4"]),
             "multivector_config": st.just({"comparator": "max_sim"}),
-            **_STORED,
+            **_UNPINNED,
         },
     )
 )
@@ -702,7 +712,11 @@ CREATE = later(
 CHANGED = later(
     lambda: keys(
         {},
-        {"hnsw_config": HNSW, "quantization_config": st.one_of(QUANTIZATION, st.just("Disabled")), **_STORED},
+        {
+            "hnsw_config": HNSW,
+            "quantization_config": st.one_of(QUANTIZATION, st.just("Disabled")),
+            **_UNPINNED,
+        },
     )
 )
 
@@ -1483,6 +1497,10 @@ def refused(given: Any, **rest: Any) -> str:
         ({"prefetch": [{"query": 1}]}, "query: prefetches require a query that scores them"),
         ({"query": 1, "prefetch": [{"prefetch": {}}]}, r"prefetch\[0\].query: prefetches require a query"),
         ({"score_threshold": 0.5}, "score_threshold: without a query, every point has the score 1"),
+        (
+            {"query": {"order_by": "year"}, "score_threshold": 0.5},
+            "score_threshold: points in the order of a field have no scores",
+        ),
         ({"query": 1, "filter": {"must": [{"key": "a"}]}}, r"filter.must\[0\]: a condition is missing"),
         (
             {"query": 1, "filter": {"must": [{"key": "a", "match": {"value": 1}, "range": {"gt": 1}}]}},

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from edge_helpers import CONFIG, Engine, Oracle, points, same_ranking, sparse, vector
 
+from qql.rest.named_points import without_named_points
+
 COUNT = 80
 
 
@@ -28,7 +30,8 @@ def both() -> Iterator[tuple[Engine, Oracle]]:
 def compare(both: tuple[Engine, Oracle], **body: Any) -> list[tuple[Any, float]]:
     engine, oracle = both
     ours = [(point["id"], point["score"]) for point in engine.query(**body)]
-    same_ranking(ours, oracle.query("docs", **body))
+    # A server leaves a point that a stage names out of all stages; local mode out of that stage only.
+    same_ranking(ours, oracle.query("docs", **without_named_points(body, "docs")))
     return ours
 
 

@@ -432,7 +432,9 @@ class Drawer:
             text = name
             if self.chance(0.15):
                 text += f" WHERE {self.condition(1)}"
-            if self.chance(0.1) and "FUSION" not in self.ctes.get(name, name):
+            words = self.ctes.get(name, name).lstrip("(")
+            unscored = "FUSION" in words or words.startswith("QUERY ORDER BY")
+            if not unscored and self.chance(0.1):
                 text += f" SCORE THRESHOLD {round(self.rng.uniform(0.1, 1), 3)}"
             found.append(text)
         return found
@@ -552,6 +554,10 @@ def without(condition: nodes.Condition | None, failed: set[str]) -> nodes.Condit
         case nodes.Not(child=nodes.Not() as inner):
             return without(inner.child, failed)
     return None if show(condition) in failed else condition
+
+
+def unnamed_in(ref: nodes.Ref, key: int | str, instead: Any) -> nodes.Ref:
+    return fields(target=without_point(ref.stage.target, key, instead))(ref)
 
 
 def without_point(value: Any, key: int | str, instead: Any) -> Any:
@@ -759,30 +765,27 @@ class Checker:
         for depth, given in enumerate(run.chain):
             mine = [other for other in one.failed if other.stage == given.stage.label]
             query = edited(query, one.path[:depth], lambda ref, mine=mine: without_failed(ref, mine))
-        if "the query names the point" in one.text:
-            query = self.unnamed(query, run, one.path, key)
+        if "and is named by" in one.text:
+            query = self.unnamed(query, key)
         assert self.world.passes(show(query), one.path, key)
 
     def named(self, one: Standing, key: int | str) -> None:
-        run = self.world.run_at(self.text, one.path)
-        query = self.unnamed(self.known.query, run, one.path, key)
+        query = self.unnamed(self.known.query, key)
         exactly = [edited(query, one.path, param("exact", True))] if self.graph else [query]
         text = show(edited(exactly[0], one.path, wide_open))
         if rank_of(self.world.listed(text, one.path), key) is None:
             (left,) = (other for other in self.world.why(text, key).standings if other.path == one.path)
             assert left.outcome in ("no-match", "no-value", "before-start")
 
-    def unnamed(
-        self, query: nodes.Query, run: StageRun, path: tuple[int, ...], key: int | str
-    ) -> nodes.Query:
-        """The query with the point's vectors in its place, in a stage and in those above it."""
-        for depth, given in enumerate(run.chain):
-            stored = self.world.vectors(self.known.plan.collection, key).get(given.stage.using)
-            query = edited(
-                query,
-                path[:depth],
-                lambda ref, stored=stored: fields(target=without_point(ref.stage.target, key, stored))(ref),
-            )
+    def unnamed(self, query: nodes.Query, key: int | str) -> nodes.Query:
+        """The query with the point's vectors in its place, in all stages that name it."""
+        stored = self.world.vectors(self.known.plan.collection, key)
+        spelled = str(key).replace("-", "")
+        for run in self.known.runs:
+            if any(str(one).lower().replace("-", "") == spelled for one in run.named):
+                instead = stored.get(run.stage.using)
+                for path in run.paths:
+                    query = edited(query, path, lambda ref, v=instead: unnamed_in(ref, key, v))
         return query
 
     def no_vector(self, one: Standing, key: int | str) -> None:

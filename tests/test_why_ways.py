@@ -272,7 +272,7 @@ def test_where_nothing_makes_it_a_hit_the_reason_is_told(docs: Session) -> None:
 
 def test_a_point_that_the_query_names_stays_out(docs: Session) -> None:
     told = docs.execute("WHY NOT 7 QUERY POINT 7 FROM docs USING fine LIMIT 3")
-    assert "makes it a hit: root: the query names the point" in str(told.message)
+    assert "makes it a hit: root: excluded: named by root" in str(told.message)
 
 
 def test_stages_of_the_session_are_changed_too(docs: Session) -> None:

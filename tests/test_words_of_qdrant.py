@@ -24,6 +24,8 @@ _PINNED = "PayloadStorageParams.memory = pinned"
 UNSAID = {
     ("PUT", "", _PINNED): "Qdrant's documents: payloads cannot be pinned",
     ("PATCH", "", _PINNED): "Qdrant's documents: payloads cannot be pinned",
+    ("PUT", "", "VectorParams.memory = pinned"): "servers refuse it (measured on 1.19.0)",
+    ("PATCH", "", "VectorParamsDiff.memory = pinned"): "servers refuse it (measured on 1.19.0)",
     ("PUT", "points/payload", "SetPayload.key"): "OVERWRITE replaces a payload as a whole",
 }
 

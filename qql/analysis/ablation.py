@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from qql.analysis.fusion import Fusion
@@ -19,18 +19,21 @@ def ablations(
     page: slice,
     threshold: float | None = None,
     *,
+    others: Mapping[int, Sequence[Sequence[Candidate]]],
     by_direction: bool = False,
 ) -> tuple[Ablation, ...]:
     """One for each input (its label and its list); the weights of the others stay as they are.
 
-    ``page`` cuts the fused lists as OFFSET and LIMIT do. Both sides are recomputed, so that ties, which the
+    ``page`` cuts the fused lists as OFFSET and LIMIT do. ``others``: number of an input → the lists of the
+    others without it, where those are not what they were. Both sides are recomputed, so that ties, which the
     engine orders by chance, do not look like moves.
     """
 
     def hits(without: int | None) -> list[Fused]:
         kept = [at for at in range(len(inputs)) if at != without]
         weights = fusion.weights and tuple(fusion.weights[at] for at in kept)
-        lists = [inputs[at][1] for at in kept]
+        changed = None if without is None else others.get(without)
+        lists = [inputs[at][1] for at in kept] if changed is None else changed
         rest = replace(fusion, weights=weights)
         return recompose(rest, lists, threshold, by_direction=by_direction)[page]
 

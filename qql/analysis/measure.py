@@ -25,10 +25,13 @@ from qql.analysis.query_body import grouped_by
 from qql.analysis.stage_checks import StageChecks
 from qql.analysis.stage_requests import stage_requests
 from qql.compiler.plan import QueryPlan
+from qql.rest.named_points import all_named_points
 from qql.rest.request import Request
 from qql.rest.types import Body
 
 __all__ = ["analyse"]
+
+_MOST_NAMED = 5
 
 Tell = Callable[[int, int], None]
 """Called with how many runs are done, and how many there will be."""
@@ -78,9 +81,19 @@ def analyse(
                 checks.cut_tie(at),
             )
         )
-    notes = tuple(f"{run.label}: {note}" for run in stages for note in run.notes)
+    notes = tuple(f"{run.label}: {note}" for run in stages for note in (*run.notes, *_of_named(run, stages)))
     found = Analysis(plan, request, tuple(reports), hits, offset, reports[0].timing, (), notes)
-    return _with_ablation(found, checks.lists, call) if ablate else found
+    return _with_ablation(found, checks.lists, engine) if ablate else found
+
+
+def _of_named(run: StageRun, stages: Sequence[StageRun]) -> Iterator[str]:
+    """What is said of the points that a stage names, where there are others that lack them for that."""
+    if run.named and len(stages) > 1:
+        points, are = ("points", "are") if len(run.named) > 1 else ("point", "is")
+        shown = ", ".join(map(str, run.named[:_MOST_NAMED]))
+        more = len(run.named) - _MOST_NAMED
+        shown += f" and {more} more" if more > 0 else ""
+        yield f"{points} {shown}, which it names, {are} in no stage of the query"
 
 
 def _run_stages(
@@ -147,19 +160,47 @@ def _overlaps_of(at: int, checks: StageChecks) -> tuple[Overlap, ...]:
 # ------------------------------------------------------------------------------------ ABLATE
 
 
-def _with_ablation(found: Analysis, lists: Sequence[Sequence[Candidate]], call: Call) -> Analysis:
+def _with_ablation(found: Analysis, lists: Sequence[Sequence[Candidate]], engine: Engine) -> Analysis:
     root = found.stages[0].run
     fusion = Fusion.of(root.body)
     if fusion is None:
         note = "ABLATE leaves the inputs of a fusion out in turn, and the root of this query fuses nothing"
         return replace(found, notes=(*found.notes, note))
     if found.grouped:
-        return replace(found, ablation=tuple(_ablations_of_groups(found, call)))
+        return replace(found, ablation=tuple(_ablations_of_groups(found, engine.call)))
     inputs = [(found.stages[one].label, lists[one]) for one in root.inputs]
     page = slice(found.offset, root.limit)
     threshold = root.body.get("score_threshold")
     turned = found.stages[0].verdict is not None and found.stages[0].verdict.by_direction
-    return replace(found, ablation=ablations(fusion, inputs, page, threshold, by_direction=turned))
+    others = {at: _lists_without(at, found, engine) for at in _naming_alone(found.request.body or {}, found)}
+    notes = [
+        f"without {inputs[at][0]}, the points that it alone names are in the lists of the others"
+        for at in others
+        if len(inputs) > 1
+    ]
+    made = ablations(fusion, inputs, page, threshold, others=others, by_direction=turned)
+    return replace(found, ablation=made, notes=(*found.notes, *notes))
+
+
+def _naming_alone(body: Body, found: Analysis) -> Iterator[int]:
+    """The inputs of the root without which some point is not named, so that the others may have it."""
+    every = set(all_named_points(body, found.plan.collection))
+    for at in range(len(body["prefetch"]) if every else 0):
+        rest = without_input(body, at)
+        if rest is None or every.difference(all_named_points(rest, found.plan.collection)):
+            yield at
+
+
+def _lists_without(at: int, found: Analysis, engine: Engine) -> list[tuple[Candidate, ...]]:
+    """What the other inputs of the root give in a query that lacks one of them."""
+    body, root = without_input(found.request.body or {}, at), found.plan.root
+    if body is None:
+        return []
+    kept = tuple(one for number, one in enumerate(root.inputs) if number != at)
+    plan = replace(found.plan, root=replace(root, inputs=kept))
+    stages = stage_requests(plan, replace(found.request, body=body))
+    lists = StageChecks(engine, stages, engine.queries([run.body for run in stages])).lists
+    return [lists[one] for one in stages[0].inputs]
 
 
 def _ablations_of_groups(found: Analysis, call: Call) -> Iterator[Ablation]:

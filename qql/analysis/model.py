@@ -112,7 +112,7 @@ class StageRun:
     inputs from the root to the first of them, both ends included. ``inputs`` are the positions of the
     stages below it in the list of all runs, in the order of the prefetches, with repetitions. ``limit`` is
     the number of slots: how many candidates it can give at most (the root's includes OFFSET). ``named`` are
-    the points that it or a stage above names, which are left out. ``notes`` say where the engine does
+    the points that it names, which are in no stage of the query. ``notes`` say where the engine does
     something else than the stage says.
     """
 

@@ -1,9 +1,9 @@
 """A query's request → a request for each of its stages, which gives what the stage contributes.
 
 A stage of a nested query is not what its own words say alone. Qdrant merges the filter of each query into
-those of all prefetches below it, and so the ids that a query by point leaves out; an MMR below another stage
-is something else than at the root; GROUP BY multiplies the limits of the prefetches. What is sent here for a
-stage has all of that in it, so that its answer is the list that the stages above it work on.
+those of all prefetches below it; the points that any stage names are in none of them; an MMR below another
+stage is something else than at the root; GROUP BY multiplies the limits of the prefetches. What is sent here
+for a stage has all of that in it, so that its answer is the list that the stages above it work on.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from qql import nodes
-from qql.analysis.model import Id, Path, StageRun
+from qql.analysis.model import Path, StageRun
 from qql.analysis.query_body import all_filters, grouped_by, is_conjunction, mmr_of, plain_search
 from qql.compiler.emit_filters import all_of
 from qql.compiler.plan import Input, QueryPlan, Stage
-from qql.rest.inference_objects import inputs_of_query
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
+from qql.rest.named_points import all_named_points, named_points
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject
 from qql.syntax.printer import show
@@ -58,11 +58,12 @@ class _StageRuns:
         group = grouped_by(body)
         self.factor = body.get("group_size", GROUP_SIZE) if group else 1
         self.above_all = [{"must_not": [{"is_empty": {"key": group}}]}] if group else []
+        self.named = all_named_points(body, collection)
         self.found: list[StageRun] = []
         self.known: dict[str, int] = {}
 
     def all(self, root: Stage) -> list[StageRun]:
-        self.add((Input(root),), self.root, (), list(self.above_all), ())
+        self.add((Input(root),), self.root, (), list(self.above_all))
         return self.found
 
     def add(
@@ -71,12 +72,8 @@ class _StageRuns:
         body: Body,
         path: Path,
         above: list[Body],
-        named: tuple[Id, ...],
     ) -> int:
-        """Adds a stage and those below it; gives its position.
-
-        ``above`` are the ancestors' filters, ``named`` the points that they name.
-        """
+        """Adds a stage and those below it; gives its position. ``above`` are the ancestors' filters."""
         alone = self.alone(body, above, is_root=not path)
         key = json.dumps(alone.body, sort_keys=True, default=repr)
         at = self.known.get(key)
@@ -84,18 +81,15 @@ class _StageRuns:
             self.add_path(at, path)
             return at
         at = self.known[key] = len(self.found)
-        own = _named_points(body, self.collection)
-        every = tuple(dict.fromkeys((*named, *own)))
+        own = tuple(named_points(body, self.collection))
         label = chain[-1].stage.label
         self.found.append(
-            StageRun(label, (path,), chain, alone.body, alone.limit, named=every, notes=alone.notes)
+            StageRun(label, (path,), chain, alone.body, alone.limit, named=own, notes=alone.notes)
         )
         below = [*above, *([body["filter"]] if body.get("filter") else [])]
-        if own:
-            below.append({"must_not": [{"has_id": own}]})
         prefetches = zip(chain[-1].stage.inputs, body.get("prefetch") or (), strict=True)
         inputs = [
-            self.add((*chain, given), inner, (*path, number), below, every)
+            self.add((*chain, given), inner, (*path, number), below)
             for number, (given, inner) in enumerate(prefetches)
         ]
         self.found[at] = replace(self.found[at], inputs=tuple(inputs))
@@ -123,7 +117,7 @@ class _StageRuns:
         out["limit"] = limit
         if "prefetch" in out and self.factor > 1:
             out["prefetch"] = [_widened(inner, self.factor) for inner in out["prefetch"]]
-        merged = all_filters([*above, body.get("filter") or {}])
+        merged = all_filters([*above, self.named_elsewhere(body), body.get("filter") or {}])
         if merged:
             # Qdrant would merge alternatives with those of the prefetches; inside `must` they stay together.
             held = "prefetch" in out and not is_conjunction(merged)
@@ -148,6 +142,12 @@ class _StageRuns:
         note += " is not applied" if dropped is None else " and SCORE THRESHOLD are not applied"
         return _Alone(out, limit, (note,))
 
+    def named_elsewhere(self, body: Body) -> JsonObject:
+        """What leaves out the points that other stages name; its own, the engine leaves out by itself."""
+        own = set(all_named_points(body, self.collection)) if self.named else ()
+        others = [key for key in self.named if key not in own]
+        return {"must_not": [{"has_id": others}]} if others else {}
+
     def slots(self, body: Body) -> int:
         """How many points a prefetch can give."""
         limit: int = body.get("limit", DEFAULT_LIMIT) * self.factor
@@ -170,18 +170,6 @@ def _widened(body: Body, factor: int) -> JsonObject:
     if out.get("prefetch"):
         out["prefetch"] = [_widened(inner, factor) for inner in out["prefetch"]]
     return out
-
-
-# ------------------------------------------------------------------------------------ points that are named
-
-
-def _named_points(body: Body, collection: str) -> list[Id]:
-    """The ids that a query names as points of the collection that it searches."""
-    lookup = body.get("lookup_from")
-    if lookup and lookup.get("collection") != collection:
-        return []
-    named = [one for one in inputs_of_query(body.get("query") or {}) if isinstance(one, (int, str))]
-    return list(dict.fromkeys(named))
 
 
 # ------------------------------------------------------------------------------------ labels

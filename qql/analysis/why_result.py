@@ -50,8 +50,8 @@ class Standing:
 
     ``outcome`` is ``found``, or what kept it out:
 
-    * ``filtered``: ``failed`` names the conditions. ``named``: a query by point leaves out the points that it
-      names.
+    * ``filtered``: ``failed`` names the conditions. ``named``: a stage names the point, which keeps it out
+      of all of them.
     * ``no-vector``; ``no-value``: ORDER BY a field that it lacks; ``before-start``: its value stands before
       START FROM; ``no-match``: nothing in common with what is searched for; ``no-group``: GROUP BY makes
       groups of texts and integers, and its value is neither.

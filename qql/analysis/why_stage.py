@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
-from qql.analysis.model import EXPLAINED, Candidate, Id
+from qql.analysis.model import EXPLAINED, Candidate
 from qql.analysis.placement import Placement, Slots
 from qql.analysis.point_queries import DEEPEST, place_of
 from qql.analysis.query_body import compares_vectors, exact_search, mmr_of, plain_search, without_threshold
@@ -58,19 +57,15 @@ def _found(stage: StageTrace, rank: int, one: Candidate) -> Standing:
 def _absent_from_search(stage: StageTrace) -> Standing:
     """Of a stage that searches the collection."""
     failed = stage.trace.conditions.failed(stage.run)
-    named = stage.key in map(_engine_spelling, stage.run.named)
+    named = f"named by {joined(stage.named_by)}" if stage.named_by else ""
     if failed:
         text = f"fails {' and '.join(map(str, failed))}"
-        text += ", and the query names the point" if named else ""
+        text += f", and is {named}" if named else ""
         return replace(stage.standing("filtered", text), failed=failed)
     if named:
-        text = "the query names the point, and Qdrant leaves out the points that a query names"
+        text = f"excluded: {named}; the points that a stage names are in no stage of the query"
         return stage.standing("named", text)
     return _drawn(stage) or _without_vector(stage) or _ranked(stage)
-
-
-def _engine_spelling(key: Id) -> Id:
-    return str(uuid.UUID(key)) if isinstance(key, str) else key
 
 
 def _drawn(stage: StageTrace) -> Standing | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from qql import nodes
 from qql.analysis.failed_conditions import ConditionCheck
 from qql.analysis.fusion import RankKey, goes_by_value, rank_key
-from qql.analysis.model import Analysis, Candidate
+from qql.analysis.model import Analysis, Candidate, Id
 from qql.analysis.placement import Slots, slots_of
 from qql.analysis.point_queries import PointQueries, place_of
 from qql.analysis.query_body import mmr_of
@@ -85,6 +86,12 @@ class StageTrace:
                 todo += one.inputs
                 yield one
 
+    @property
+    def named_by(self) -> list[str]:
+        """The labels of the stages of the query that name the point, which keeps it out of all of them."""
+        stages = self.trace.analysis.stages
+        return [one.label for one in stages if self.key in map(_engine_spelling, one.run.named)]
+
     def place(self) -> tuple[int, Candidate] | None:
         """The rank of the point in its list, and the point there."""
         return place_of(self.found, self.key)
@@ -107,6 +114,10 @@ class StageTrace:
         """What became of the point in it."""
         run = self.run
         return Standing(run.label, run.depth, outcome, text, rank, score, (), changes, run.paths[0])
+
+
+def _engine_spelling(key: Id) -> Id:
+    return str(uuid.UUID(key)) if isinstance(key, str) else key
 
 
 def placed_by(stage: StageTrace, one: Candidate) -> str:

@@ -328,8 +328,7 @@ class _Trial:
     def _left_out(self, stage: StageTrace, path: Path) -> list[Edit]:
         """The conditions that fail, left out; nothing where that would not do."""
         parts = self.trace.conditions.failed_parts(stage.run)
-        named = stage.key in stage.run.named
-        if named or any(part.source == "GROUP BY" for part in parts):
+        if stage.named_by or any(part.source == "GROUP BY" for part in parts):
             return []
         edits = []
         for part in parts:

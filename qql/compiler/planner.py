@@ -24,7 +24,7 @@ from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, t
 from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
 from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
-from qql.errors import Span, did_you_mean, fail
+from qql.errors import Span, did_you_mean, fail, shown
 from qql.nodes import Embedded
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
@@ -225,6 +225,7 @@ class _Planner:
             _check_points(query)
         if target is None and query.fusion is None:
             self.check_without_target(query.threshold, query.lookup, query.params)
+        _check_order(target, query.threshold)
         using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
@@ -407,6 +408,7 @@ class _Planner:
             stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
         if stage.by_id:
             self.check_without_target(ref.threshold, ref.lookup)
+        _check_order(stage.target, ref.threshold)
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -567,6 +569,14 @@ def _check_stage(stage: nodes.Query, collection: str) -> None:
     if isinstance(stage.target, nodes.Points):
         hint = "WHERE id IN (…) restricts a stage to some points"
         fail("misplaced-target", "POINTS fetches points; it is no search", stage.target.span, hint)
+
+
+def _check_order(target: nodes.Target | None, threshold: nodes.Scalar | None) -> None:
+    """ORDER BY has no scores to cut: servers refuse a threshold there."""
+    if isinstance(target, nodes.OrderBy) and threshold is not None:
+        message = "SCORE THRESHOLD cannot stand with ORDER BY, whose points have no score to compare"
+        hint = f"leave points out by the field: WHERE {target.name.text} >= {shown(threshold.value)}"
+        fail("misplaced-clause", message, threshold.span, hint)
 
 
 def _check_points(query: nodes.Query) -> None:

@@ -280,6 +280,9 @@ def _checked(value: Json, at: str, found: JsonObject) -> JsonObject:
     if "query" not in found and "score_threshold" in found:
         why = "without a query, every point has the score 1"
         raise refusal(below(at, "score_threshold"), why, "Qdrant refuses it too")
+    if "order_by" in found.get("query", ()) and "score_threshold" in found:
+        hint = "Qdrant refuses it too; a filter on the field leaves points out"
+        raise refusal(below(at, "score_threshold"), "points in the order of a field have no scores", hint)
     if "text" in found.get("query", ()) and "using" not in found:
         hint = "`using` names the payload field whose text index is searched"
         raise refusal(at, "the key `using` is missing", hint)

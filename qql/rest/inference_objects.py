@@ -1,4 +1,4 @@
-"""The inference objects of a request: what stands for a vector until a model has made it.
+"""The inference objects of a request: what stands for a vector until a model has made it; and its vectors.
 
 Qdrant's ``{"text": …, "model": …, "options": …}`` may stand wherever a vector may. They are looked for at
 exactly those places (`_SHAPES`), so a payload or filter that looks like one is left alone.
@@ -7,14 +7,24 @@ exactly those places (`_SHAPES`), so a payload or filter that looks like one is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from qql.nodes import TARGETS
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
 from qql.rest.request import Request
 
-__all__ = ["Inferred", "Path", "Place", "Purpose", "inferred_of", "inputs_of_query", "is_text", "places_of"]
+__all__ = [
+    "Inferred",
+    "Path",
+    "Place",
+    "Purpose",
+    "inferred_of",
+    "inputs_of_query",
+    "is_text",
+    "places_of",
+    "with_vectors",
+]
 
 Purpose = Literal["query", "document"]
 Path = tuple[Any, ...]
@@ -164,3 +174,50 @@ def inputs_of_query(query: Mapping[str, Any]) -> Iterator[Any]:
         elif isinstance(value, Mapping):
             known = _SHAPES[shape]
             pending += [(value[key], known[key]) for key in reversed(known) if value.get(key) is not None]
+
+
+def with_vectors(request: Request, change: Callable[[list[Any]], list[Any]]) -> dict[str, Any] | None:
+    """The body with each dense vector and multivector changed; the body itself where nothing is.
+
+    ``change`` gives its argument itself where it stays as it is.
+    """
+    body = request.body
+    if body is None or request.route not in _ROUTES:
+        return body
+    try:
+        changed: dict[str, Any] = _changed(body, _ROUTES[request.route][0], change)
+    except RecursionError:  # deeper than any prefetch that Qdrant takes
+        return body
+    return changed
+
+
+def _changed(value: Any, shape: str, change: Callable[[list[Any]], list[Any]]) -> Any:
+    if isinstance(value, list):
+        if shape in (_VECTOR, _NAMED, "query"):  # of the latter, a vector with no `nearest` around it
+            return change(value)
+        item = _VECTOR if shape in (_VECTORS, _COLUMNS) else shape
+        if shape == "point":  # there may be thousands
+            made = [_changed_point(one, change) for one in value]
+        else:
+            made = [_changed(one, item, change) for one in value]
+        return made if any(new is not old for new, old in zip(made, value, strict=True)) else value
+    if not isinstance(value, dict) or value.keys() == _SPARSE or _is_inference(value, shape):
+        return value
+    found = {key: _changed(value[key], inner, change) for key, inner in _inside(value, shape)}
+    return value | found if any(new is not value[key] for key, new in found.items()) else value
+
+
+def _changed_point(point: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
+    given = point.get("vector") if isinstance(point, dict) else None
+    if isinstance(given, list):
+        vector: Any = change(given)
+        return point if vector is given else {**point, "vector": vector}
+    if not isinstance(given, dict) or given.keys() == _SPARSE:
+        return point
+    found = {
+        name: new for name, one in given.items() if type(one) is list and (new := change(one)) is not one
+    }
+    return {**point, "vector": {**given, **found}} if found else point
+
+
+_SPARSE = {"indices", "values"}

@@ -97,6 +97,7 @@ class Request:
     def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as one command for a POSIX shell, which sends exactly this.
 
+        But for the integers of a multivector of two rows: they get decimals, as servers misread them.
         ``url`` has port 6333 unless it gives another; ``api_key_variable`` names the environment variable
         that holds the API key. A body above 100 kB is piped into curl, as an argument has a limit.
 
@@ -108,9 +109,11 @@ class Request:
         Raises `QQLConnectionError` (``invalid-url``) and `QQLPlanError`: ``invalid-name`` (a name of dots
         alone, or of no environment variable), ``invalid-value`` (what JSON cannot say), ``too-deep``.
         """
+        from qql.rest.float_vectors import with_plain_multivectors
         from qql.rest.snippets import curl
 
-        return curl(self.method, self.path, self.query, self.body, url=url, api_key_variable=api_key_variable)
+        body = with_plain_multivectors(self)
+        return curl(self.method, self.path, self.query, body, url=url, api_key_variable=api_key_variable)
 
     def python(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as a program that sends it with qdrant-client.

@@ -1,20 +1,29 @@
-"""Local mode: what it must not be given, and what it takes and ignores."""
+"""Local mode: what it must not be given, what it takes and ignores, and what it has to be told."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.errors import QQLError, QQLUnsupportedError, fail
 from qql.nodes.declare import YES
+from qql.rest.named_points import without_named_points
+from qql.rest.request import Request
 from qql.rest.types import Body
 
 from .bodies import objects
 from .faults import SERVER
 
-__all__ = ["ignored_settings", "recorded_warnings", "require_no_shard_keys", "require_no_snapshots"]
+__all__ = [
+    "ignored_settings",
+    "leaving_out_named_points",
+    "recorded_warnings",
+    "require_no_shard_keys",
+    "require_no_snapshots",
+]
 
 _NOTED_ANYWAY = ("Local mode performs exact", "Payload indexes have no effect")
 _EXACT = "every search is exact"
@@ -59,6 +68,19 @@ def require_no_snapshots(pattern: tuple[str, str]) -> None:
     """Raises `QQLUnsupportedError` (``unsupported-operation``): local mode would give an empty list."""
     if "snapshots" in pattern[1]:
         fail("unsupported-operation", "local mode has no snapshots", hint=SERVER, error=QQLUnsupportedError)
+
+
+def leaving_out_named_points(request: Request) -> Request:
+    """A sound request of queries, as a server carries it out: local mode leaves a point that a stage names
+    out of that stage and those below it only.
+    """
+    body, name = request.body, request.collection
+    if body is None or name is None or request.route[1] not in _SEARCHES:
+        return request
+    if "searches" not in body:
+        return replace(request, body=without_named_points(body, name))
+    searches = [without_named_points(one, name) for one in body["searches"]]
+    return replace(request, body={**body, "searches": searches})
 
 
 def _no_shards(consequence: str = "") -> QQLError:

@@ -12,6 +12,7 @@ from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
+from qql.rest.float_vectors import with_float_vectors
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
@@ -20,7 +21,13 @@ from .bodies import require_inference, require_sound
 from .encoding import canonical_path, encode
 from .faults import Faults
 from .grpc_answers import as_over_rest
-from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
+from .local import (
+    ignored_settings,
+    leaving_out_named_points,
+    recorded_warnings,
+    require_no_shard_keys,
+    require_no_snapshots,
+)
 from .messages import Notes, text_of
 from .routes import ROUTES
 
@@ -75,7 +82,8 @@ class RestTransport:
         if params:
             arguments["params"] = params
         if request.body is not None:
-            arguments |= {"content": encode(request.body), "headers": {"Content-Type": "application/json"}}
+            content = encode(with_float_vectors(request) or {})
+            arguments |= {"content": content, "headers": {"Content-Type": "application/json"}}
         path = canonical_path(request.path)
         try:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
@@ -126,6 +134,8 @@ class ClientTransport:
         encode(body)  # finite numbers and string keys, as over REST
         method = getattr(self._client, route.method)
         arguments = arguments_for(method, route, request, self._channel)
+        if self._channel is LOCAL:
+            arguments = arguments_for(method, route, leaving_out_named_points(request), self._channel)
         ignored = list(ignored_settings(pattern, body, request.query)) if self._channel is LOCAL else []
         result = self._invoke(method, arguments, request)
         for sentence in ignored:

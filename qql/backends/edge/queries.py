@@ -1,7 +1,7 @@
 """The body of POST …/points/query → the engine's request.
 
 The binding knows no points by id, so those are looked up here and their vectors put in their place. As
-on the server, a stage that names points of the collection it searches never returns those points.
+on servers since 1.10, points of the searched collection that a stage names are in no stage of the query.
 
 Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PARAMS`.
 """
@@ -9,8 +9,8 @@ Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
@@ -84,17 +84,30 @@ _PARAMS: dict[str, Reader[object]] = {
 # --- stages ---------------------------------------------------------------------------------------
 
 
+class _Lookup(NamedTuple):
+    """Where the vectors of points come from; ``elsewhere``: not from the collection that is searched.
+
+    As on servers, that is so of each LOOKUP FROM that does not say the collection's own name, but an alias.
+    """
+
+    collection: Collection
+    vector: str | None = None
+    elsewhere: bool = False
+
+
 @dataclass(slots=True)
 class _Stage:
-    """What one stage of a query refers to while it is read; ``prefetches`` is how many it has."""
+    """What one stage of a query refers to while it is read; ``prefetches`` is how many it has.
+
+    ``named`` takes the points of the searched collection that it names; it is the query's, of all stages.
+    """
 
     collection: Collection
     using: str | None
-    lookup: Collection
-    lookup_vector: str
+    lookup: _Lookup
     limit: int
     prefetches: int
-    excluded: list[int | str] = field(default_factory=list)
+    named: list[int | str]
 
     @property
     def spec(self) -> VectorSpec:
@@ -107,7 +120,8 @@ class _Stage:
         if isinstance(value, bool):
             raise refuse("invalid-request", f"a query on {spec.title} cannot be {value!r}")
         if isinstance(value, int | str):
-            return query_vector(spec, self._stored_vector(value), f"point {value} of `{self.lookup.name}`")
+            source = f"point {value} of `{self.lookup.collection.name}`"
+            return query_vector(spec, self._stored_vector(value), source)
         refuse_inference(value)
         return query_vector(spec, value)
 
@@ -117,17 +131,18 @@ class _Stage:
 
     def _stored_vector(self, value: int | str) -> edge.Vector | edge.SparseVector:
         identity = point_id(value, "a query by point")
-        spec = find_vector(self.lookup.vectors, self.lookup_vector, self.lookup.name)
-        with self.lookup.engine() as shard:
+        lookup, name = self.lookup.collection, self.lookup.vector
+        spec = find_vector(lookup.vectors, name if name is not None else self.using or "", lookup.name)
+        with lookup.engine() as shard:
             found = shard.retrieve([identity], False, [spec.name])
         if not found:
-            raise refuse("unknown-point", f"there is no point {identity} in `{self.lookup.name}`")
+            raise refuse("unknown-point", f"there is no point {identity} in `{lookup.name}`")
         stored = found[0].vector
         vector = stored.get(spec.name) if isinstance(stored, dict) else stored
         if vector is None:
             raise refuse("missing-vector", f"point {identity} has no {spec.title}")
-        if self.lookup is self.collection:
-            self.excluded.append(identity)
+        if not self.lookup.elsewhere:
+            self.named.append(identity)
         return vector
 
     def require_prefetches(self, what: str) -> None:
@@ -163,44 +178,56 @@ class QueryReader:
     def request(self, body: Json) -> edge.QueryRequest:
         """The engine's request for the body of POST …/points/query."""
         given = read(body, "the query", self._root_fields)
-        arguments = self._stage_arguments(given, 0)
+        named: list[int | str] = []
+        arguments = self._stage_arguments(given, 0, named)
+        if "filter" in given or named:  # the engine merges it into the filters of all that search
+            arguments["filter"] = to_filter(given.get("filter", {}), exclude=named)
         for name in ("offset", "with_payload", "with_vector"):
             if name in given:
                 arguments[name] = given[name]
         return edge.QueryRequest(**arguments)
 
-    def _read_lookup(self, value: Json, where: str) -> tuple[Collection, str | None]:
+    def _read_lookup(self, value: Json, where: str) -> _Lookup:
         fields: Fields = {"collection": text, "vector": text, "shard_key": cluster_only}
         given = read(value, where, fields, ("collection",))
-        return self._find(given["collection"]), given.get("vector")
+        name = given["collection"]
+        return _Lookup(self._find(name), given.get("vector"), elsewhere=name != self._collection.name)
 
-    def _stage_arguments(self, given: Values, depth: int) -> Values:
-        """The arguments of a stage from its fields, prefetches first."""
+    def _stage_arguments(self, given: Values, depth: int, named: list[int | str]) -> Values:
+        """The arguments of a stage from its fields, prefetches first; those of the root without its filter.
+
+        ``named`` takes the points that it and those below it name.
+        """
         if depth > MAX_PREFETCH_DEPTH:
             raise refuse("prefetch-too-deep", f"prefetches nest deeper than {MAX_PREFETCH_DEPTH}")
         prefetches = []
         inner = given.get("prefetch", [])
         for item in [inner] if isinstance(inner, Mapping) else items(inner, "prefetch"):
             fields = read(item, "a prefetch", self._stage_fields)
-            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1)))
-        lookup, lookup_vector = given.get("lookup_from", (self._collection, None))
-        stage = _Stage(
-            self._collection,
-            given.get("using"),
-            lookup,
-            lookup_vector if lookup_vector is not None else given.get("using", ""),
-            given.get("limit", DEFAULT_LIMIT),
-            len(prefetches),
-        )
+            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1, named)))
+        lookup = given.get("lookup_from") or _Lookup(self._collection)
+        limit, using = given.get("limit", DEFAULT_LIMIT), given.get("using")
+        stage = _Stage(self._collection, using, lookup, limit, len(prefetches), named)
         arguments: Values = {"limit": stage.limit, "query": _read_query(given.get("query"), stage)}
         if prefetches:
             arguments["prefetches"] = prefetches
-        if "filter" in given or stage.excluded:
-            arguments["filter"] = to_filter(given.get("filter", {}), exclude=stage.excluded)
+        if "filter" in given and depth:
+            arguments["filter"] = to_filter(given["filter"])
+        if "score_threshold" in given:
+            _require_scores(given.get("query"))
         for name in ("params", "score_threshold"):
             if name in given:
                 arguments[name] = given[name]
         return arguments
+
+
+def _require_scores(query: Json) -> None:
+    """Raises ``invalid-request`` for a threshold where there are no scores, as servers do."""
+    ordered = isinstance(query, Mapping) and "order_by" in query
+    if query is None or ordered:
+        what = "with order_by" if ordered else "without a query"
+        hint = "a filter leaves points out by their fields"
+        raise refuse("invalid-request", f"score_threshold cannot be used {what}: there are no scores", hint)
 
 
 # --- kinds of query -------------------------------------------------------------------------------

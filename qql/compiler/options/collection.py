@@ -61,7 +61,7 @@ HNSW = table(
 )
 VECTOR = table(
     Setting("on_disk", flag),
-    Setting("memory", MEMORY, support=Support("1.19")),
+    Setting("memory", one_of("cold", "cached"), support=Support("1.19")),  # servers pin no dense vector
     Setting("datatype", one_of(*_DATATYPES), shown="float32"),
 )
 

@@ -104,7 +104,8 @@ CLAUSES: tuple[Entry, ...] = (
     _clause_entry(
         "SCORE THRESHOLD",
         "threshold",
-        "Leaves out hits with a worse score. In a stage it cuts that stage's scores.",
+        "Leaves out hits with a worse score. In a stage it cuts that stage's scores. ORDER BY and a query "
+        "without a target have no scores, and it is an error there.",
         "QUERY [1, 0] FROM docs USING small SCORE THRESHOLD 0.5;",
         see=("PREFETCH",),
     ),
