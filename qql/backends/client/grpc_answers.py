@@ -42,10 +42,10 @@ def _complete_payloads(points: Iterable[JsonObject], body: Body, *, unsaid: bool
     if wanted is None:
         wanted = unsaid
     for point in points:
-        if wanted is False:
+        if not point.get("payload"):
             point.pop("payload", None)
-        else:
-            point.setdefault("payload", {})
+            if wanted is not False:
+                point["payload"] = {}
 
 
 def _put_in_order(info: JsonObject) -> None:
