@@ -51,7 +51,7 @@ ONLY_ON_SERVERS = {
     "STRICT_MODE": "created collection c",
 }
 """What a server of one node gives for examples that the embedded engine refuses."""
-ONLY_OVER_REST = {"SET QUOTA": "", "SHOW QUOTAS": "(1 row)"}
+ONLY_OVER_REST = {"SET QUOTA": "", "SHOW QUOTAS": "max_disk_usage_percent"}
 UNLIKE = {
     "OPTIMIZE": "a server optimizes by itself",
     "RESTORE SNAPSHOT": "the server would load it from another one",
@@ -91,7 +91,11 @@ def is_right(entry: Entry, shown: str, page: str, transport: str) -> bool:
         return ("over gRPC" if transport == "grpc" else ONLY_OVER_REST[entry.name]) in shown
     if entry.varies:
         return not shown.startswith("error[")
-    return manual.section(entry, shown) in page
+    return f"```text\n{shown.rstrip()}\n```" in section_of(entry, page)
+
+
+def section_of(entry: Entry, page: str) -> str:
+    return page.partition(f"\n### {entry.name}\n")[2].partition("\n### ")[0]
 
 
 def differing(server: FakeServer, transport: str, entries: Iterable[Entry]) -> dict[str, str]:

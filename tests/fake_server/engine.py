@@ -70,7 +70,7 @@ class Engine:
     def _route(self, request: Request) -> Callable[[Request], Any]:
         own: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "/"): self._about,
-            ("GET", "/quotas"): lambda _: self._quotas,
+            ("GET", "/quotas"): self._quota_status,
             ("PUT", "/quotas"): self._set_quotas,
             ("GET", "/cluster"): self._cluster_status,
             ("GET", "cluster"): self._cluster_info,
@@ -92,6 +92,11 @@ class Engine:
 
     def _about(self, _: Request) -> Any:
         return {"title": "qdrant - vector search engine", "version": self.version, "commit": "0" * 40}
+
+    def _quota_status(self, _: Request) -> Any:
+        known = {"enabled": False, "max_resident_memory_percent": None, "max_disk_usage_percent": None}
+        usage = {"resident_memory_percent": 3, "disk_usage_percent": 41}
+        return {"config": {**known, **self._quotas}, "usage": usage | {"exceeded": {"disk_usage": self.full}}}
 
     def _set_quotas(self, request: Request) -> Any:
         self._quotas = {"enabled": False} | (request.body or {})  # the whole is replaced
