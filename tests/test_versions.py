@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,8 +17,9 @@ from qdrant_client import QdrantClient
 from qdrant_client import grpc as pb
 
 import qql
-from qql.backends.capabilities import FEATURES
+from qql.backends.capabilities import FEATURES, Feature
 from qql.backends.client import ClientBackend
+from qql.backends.client.routes import ROUTES as CLIENT_ROUTES
 from qql.backends.edge import EdgeBackend
 from qql.backends.features.constructs import CONSTRUCTS, KINDS, ROUTES
 from qql.backends.features.versions import (
@@ -186,16 +188,12 @@ def test_what_is_cheap_to_look_for_is_found() -> None:
             assert younger(request) == uses(request), feature.id
 
 
-def test_what_rest_alone_has_is_refused_over_grpc_and_all_else_is_sent(over_grpc: GrpcServer) -> None:
-    backend = grpc_backend(over_grpc, assume_version="1.20", cloud_inference=True)
-    only_rest = set()
-    for feature in FEATURES:
-        try:
-            backend.call(feature.probe[-1])
-        except QQLError as error:  # the server has next to no methods
-            only_rest |= {feature.id} if "no counterpart over gRPC" in error.message else set()
-    assert only_rest == {feature.id for feature in FEATURES if feature.only_rest}
-    backend.close()
+def test_what_rest_alone_has_is_what_the_client_has_no_method_for() -> None:
+    def over_grpc(feature: Feature) -> bool:
+        route = CLIENT_ROUTES.get(feature.probe[-1].route)
+        return route is not None and not route.rest_only
+
+    assert {one.id for one in FEATURES if one.only_rest} == {one.id for one in FEATURES if not over_grpc(one)}
 
 
 def test_the_page_of_capabilities_has_a_column_for_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +252,9 @@ def test_a_lack_has_the_path_to_its_key() -> None:
 def test_what_users_call_their_own_is_no_construct() -> None:
     rows = {"id": 1, "vector": {"slice": [1, 2]}, "payload": {"slice": 1, "update_mode": {"mmr": 1}}}
     create = {"vectors": {"memory": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"mmr": {}}}
+    limits = {"strict_mode_config": {"multivector_config": {"slice": {"max_vectors": 2}}}}
     for request in (
+        Request("PATCH", collection_path("docs"), {}, limits),
         Request("PUT", collection_path("docs", "points"), {}, {"points": [rows]}),
         Request("PUT", collection_path("points"), {}, create),
         docs("UPDATE docs SET PAYLOAD = {slice: {memory: 1}} WHERE id = 1"),
@@ -413,6 +413,20 @@ def test_without_a_version_reads_are_warned_of_once(over_grpc: GrpcServer) -> No
     backend.close()
 
 
+def test_without_a_version_an_option_that_might_be_passed_over_is_warned_of() -> None:
+    index = "CREATE INDEX ON docs FOR a TYPE keyword WITH (prefix = true)"
+    with rest(None) as (server, session):
+        (result,) = session.run(index)
+        (warning,) = result.warnings
+        assert "`prefix` needs Qdrant 1.19" in warning.message
+        assert "pass over it" in warning.message
+        assert len(sent(server)) == 1
+    with rest("1.18.3") as (server, session):
+        with pytest.raises(QQLUnsupportedError, match=r"`prefix` needs Qdrant 1\.19"):
+            session.run(index)
+        assert sent(server) == []
+
+
 def test_what_an_old_server_refuses_by_itself_is_read_without_a_warning() -> None:
     with rest(None) as (server, session):
         (result,) = session.run("SCROLL FROM docs WHERE SLICE(4, 1) LIMIT 1")
@@ -450,8 +464,8 @@ def test_a_server_that_is_not_there_is_no_old_one() -> None:
     backend.close()
 
 
-@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP"])
-def test_what_is_no_version_of_a_server_is_refused(version: str) -> None:
+@pytest.mark.parametrize("version", ["", "1", "1.9", "1.11.5", "2.0", "latest", "1.18.x", "1.19; DROP", 1.18])
+def test_what_is_no_version_of_a_server_is_refused(version: Any) -> None:
     with pytest.raises(QQLConnectionError) as info:
         qql.connect("http://localhost:1", assume_version=version)
     assert info.value.code == "invalid-version"
@@ -507,6 +521,23 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
     return code, out, err
 
 
+def test_a_version_is_that_of_the_first_server_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    query = tmp_path / "a.qql"
+    query.write_text("QUERY [1, 2] FROM docs USING dense WHERE SLICE(4, 1) LIMIT 3")
+    with qql.connect(tmp_path / "db") as db:
+        db.run("CREATE COLLECTION docs (dense VECTOR(2, DOT))")
+    with rest(None) as (server, _):
+        options = ("--assume-version", "1.19", "--db-b", str(tmp_path / "db"))
+        code, _, err = run(capsys, "diff", str(query), "--url", server.url, *options)
+        assert (code, sent(server)) == (0, [("POST", "/collections/docs/points/query")]), err
+        code, _, err = run(
+            capsys, "diff", str(query), "--url", server.url, "--assume-version", "1.18", *options[2:]
+        )
+        assert (code, "server-too-old" in err) == (1, True)
+
+
 def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "compile", "--assume-version", "1.18.3", "-c", DELETE_SLICE)
     assert (code, out) == (1, "")
@@ -520,6 +551,11 @@ def test_a_version_can_be_reckoned_with_offline(capsys: pytest.CaptureFixture[st
     assert code == 3
     assert "1:24" in out
     assert "server-too-old" in out
+    unbound = "COUNT FROM docs WHERE SLICE(:total, :part)"
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.18", "-c", unbound)
+    assert (code, "1:23" in out) == (3, True)
+    code, out, _ = run(capsys, "lint", "--assume-version", "1.19", "-c", unbound)
+    assert (code, out) == (0, "")
     code, _, err = run(capsys, "compile", "--assume-version", "1.9", "-c", DELETE_SLICE)
     assert code == 2
     assert "from 1.12 on" in err

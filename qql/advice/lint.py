@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -64,14 +64,16 @@ def lint_script(
     *,
     disabled: Collection[str] = (),
     files: Files | None = None,
+    lacks: Callable[[Compiled], Iterable[Diagnostic]] = lambda _: (),
 ) -> Linted:
     """The errors, warnings and advice of a script; nothing is raised for a bad text, and nothing is sent.
 
     ``facts_of`` gives what is known of a collection before the script runs, beside ``context.schema``.
     What has a code of ``disabled`` is left out. Where there are errors, there is no advice. ``files`` reads
-    what EXECUTE names; of that, only the errors are told here.
+    what EXECUTE names; of that, only the errors are told here. ``lacks`` says what an engine lacks of a
+    statement.
     """
-    checker = _Checker(context, facts_of, files)
+    checker = _Checker(context, facts_of, files, lacks)
     parsed, _ = parse_script(source)
     unbound = unbound_params([one.params for one in parsed], params)
     if unbound:
@@ -130,6 +132,7 @@ class _Checker:
     context: Context
     facts_of: FactsOf
     files: Files | None
+    lacks: Callable[[Compiled], Iterable[Diagnostic]]
 
     def errors(self, source: Source, params: Params) -> Sequence[Diagnostic]:
         """Why the script does not compile with these values."""
@@ -175,6 +178,7 @@ class _Checker:
         ]
         try:
             found = [*said, *advise_script(done, self.context.schema, self.facts_of)]
+            found += [one for compiled in done for one in self.lacks(compiled)]
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             place = Span(0, min(1, len(source.text)))
             return [*said, Diagnostic("too-deep", STACK_IS_FULL, place, source=source)], False

@@ -43,7 +43,10 @@ def absence_of(backend: object) -> str | None:
 
 
 class Backend(Protocol):
-    """An engine that answers requests in the vocabulary of Qdrant's REST interface."""
+    """An engine that answers requests in the vocabulary of Qdrant's REST interface.
+
+    One whose server may be too old for a request says so by a method ``gaps`` (`qql.session.server_gaps`).
+    """
 
     name: str
     """``edge``, ``server``, ``local`` or ``recording``: the word that messages use."""

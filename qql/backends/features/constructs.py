@@ -134,7 +134,7 @@ _WAYS = {
     "code": "tokenizer = 'word' is near",
     "memory": "`on_disk = true` is what older servers have of it",
     "payload_memory": "`on_disk_payload = true` is what older servers have of it",
-    "METADATA": "without METADATA, and MODEL behind the texts of statements (or `--model`), it can be done",
+    "METADATA": "without METADATA and MODEL it is carried out; texts take MODEL then, or `--model`",
     "ALTER COLLECTION … ADD": "CREATE COLLECTION with all vectors, and DUMP of the old one, makes it anew",
     "ALTER COLLECTION … DROP VECTOR": "DELETE VECTOR … FROM removes the vectors of its points",
     "SET QUOTA": "WITH STRICT_MODE (…) limits each collection",

@@ -46,7 +46,7 @@ def assumed_version(text: str) -> Version:
 
     Raises `QQLConnectionError` (``invalid-version``) for what is none, and for one before `OLDEST`.
     """
-    version = parse_version(text)
+    version = parse_version(text) if isinstance(text, str) else None  # 1.20, a number, would be 1.2
     if version is None or version < OLDEST_VERSION or version >= (2, 0, 0):
         fail(
             "invalid-version",

@@ -15,6 +15,8 @@ USER_DATA = frozenset({"payload", "payloads", "metadata", "defaults"})
 _VECTORS_OF_POINTS = frozenset({"vector", "vectors"})
 _VECTORS_BY_NAME = frozenset({"vectors", "sparse_vectors"})
 _ADDED = {"dense": "vectors", "sparse": "sparse_vectors"}
+_NOT_SETTINGS = USER_DATA - {"payload"} | {"strict_mode_config"}
+"""What of a body of settings has a user's names for keys, and nothing else that matters here."""
 _Place = tuple[str, Json, Path]
 """The key that something stands at, what it is, and its path."""
 
@@ -58,7 +60,7 @@ def _settings(kind: str | None, value: JsonObject, path: Path) -> list[_Place]:
     """The objects in one of settings; ``kind`` is the key of them all where they stand by a user's names."""
     places = []
     for at, item in value.items():
-        if _nests(item) and at not in USER_DATA - {"payload"}:
+        if _nests(item) and at not in _NOT_SETTINGS:
             stands_at = kind or (at if path else _ADDED.get(at, at))
             places.append((stands_at, item, (*path, at)))
     return places

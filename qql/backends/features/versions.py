@@ -189,7 +189,10 @@ def may_be_younger(body: JsonObject | None) -> bool:
             if not _KEYS.isdisjoint(value):
                 return True
             for key, item in value.items():
-                if type(item) in _NESTS and key not in _SKIPPED:
+                if key == "match":  # here stands `text`, which is a query of its own elsewhere
+                    if type(item) is dict and not _MATCHES.isdisjoint(item):
+                        return True
+                elif type(item) in _NESTS and key not in _SKIPPED:
                     pending.append(item)
         elif value and type(value[0]) in _NESTS:
             pending += value
@@ -198,6 +201,7 @@ def may_be_younger(body: JsonObject | None) -> bool:
 
 _NESTS = frozenset({dict, list})
 _KEYS = frozenset(_BY_KEY)
+_MATCHES = frozenset(one.key for one in CONSTRUCTS if one.kind == "match")
 _SKIPPED = USER_DATA | {"points", "batch", "vector"}
 
 # ------------------------------------------------------------------------------------ requests that write

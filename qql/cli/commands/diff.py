@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import qql
 from qql.backends.base import Progress, Work
 from qql.cli.commands.connection import open_session, target_of
-from qql.cli.commands.options import Arguments
+from qql.cli.commands.options import TARGET, Arguments
 from qql.cli.commands.pipelines import (
     Call,
     calls_of,
@@ -47,7 +47,7 @@ __all__ = ["diff"]
 _OVERLAP_DEPTH = 10
 """The k of the overlap that is shown for each of many queries, where results are as long."""
 _SECOND_DATABASE = {"url_b": "url", "db_b": "db"}
-_SERVER_OPTIONS = ("url", "db", "api_key", "timeout", "grpc", "cloud_inference")
+_SERVER_OPTIONS = (*TARGET, "cloud_inference")
 
 
 def diff(args: Arguments, console: Renderer) -> int:

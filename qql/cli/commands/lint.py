@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import qql
 from qql.advice import RULES, Linted, Rule, lint_script, to_json, to_sarif
@@ -16,16 +15,12 @@ from qql.cli.commands.output import open_output, pluralize, use_color
 from qql.cli.commands.scripts import CompileOptions, refuse_directory, sources_of
 from qql.cli.render import Renderer, render_diagnostics
 from qql.cli.usage import UsageError
-from qql.compiler.script import compile_script
-from qql.errors import Diagnostic, QQLCompileError, Source, did_you_mean
+from qql.compiler.script import Compiled
+from qql.errors import Diagnostic, did_you_mean
 from qql.rest.types import JsonObject
 from qql.result import Result
 from qql.session.files import read_executed
-from qql.session.server_gaps import lacks_of
-
-if TYPE_CHECKING:
-    from qql.compiler.plan import Context
-    from qql.session.session import Session
+from qql.session.server_gaps import Gaps, lacks_of
 
 __all__ = ["lint"]
 
@@ -43,12 +38,14 @@ def lint(args: Arguments, console: Renderer) -> int:
     with open_known_database(args) as session:
         context = options.context() if session is None else session.context
         facts_of = _no_facts if session is None else session.full_facts
+        lacks = partial(_lacks, gaps_by(args, session))
         done = [
-            lint_script(one, options.params, context, facts_of, disabled=disabled, files=read_executed)
+            lint_script(
+                one, options.params, context, facts_of, disabled=disabled, files=read_executed, lacks=lacks
+            )
             for one in sources
         ]
-        lacks = _server_lacks(args, session, sources, options, context)
-    found = [*lacks, *(one for linted in done for one in linted.found)]
+    found = [one for linted in done for one in linted.found]
     _show_diagnostics(found, args, console)
     console.note(_summary(done, found))
     severities = {one.severity for one in found}
@@ -57,26 +54,9 @@ def lint(args: Arguments, console: Renderer) -> int:
     return _FAILED if severities & {*_LEVELS.get(args.get("fail_on", ""), ())} else 0
 
 
-def _server_lacks(
-    args: Arguments,
-    session: Session | None,
-    sources: Iterable[Source],
-    options: CompileOptions,
-    context: Context,
-) -> list[Diagnostic]:
-    """What the server that is connected to, or assumed, lacks of scripts that compile with these values."""
-    gaps = gaps_by(args, session)
-    found: list[Diagnostic] = []
-    for source in sources if gaps is not None else ():
-        with contextlib.suppress(QQLCompileError):
-            statements = compile_script(source, options.params, context, files=read_executed)
-            found += [
-                one
-                for statement in statements
-                for one in lacks_of(statement, gaps)
-                if one.severity == "error"
-            ]
-    return found
+def _lacks(gaps: Gaps | None, compiled: Compiled) -> list[Diagnostic]:
+    """What the server that is connected to, or assumed, lacks of a statement."""
+    return [one for one in lacks_of(compiled, gaps) if one.severity == "error"]
 
 
 def _check_lint(args: Arguments) -> None:
