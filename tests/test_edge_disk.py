@@ -6,6 +6,7 @@ import errno
 import os
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,8 @@ def test_a_file_that_goes_while_files_are_counted_counts_nothing(
     for name in ("going", "staying"):
         (tmp_path / name).write_bytes(b"x" * 5000)
     alone = space.used_space(tmp_path) // 2
-    entries = list(os.scandir(tmp_path))
+    with os.scandir(tmp_path) as found:
+        entries = list(found)
     (tmp_path / "going").unlink()
-    monkeypatch.setattr(os, "scandir", lambda _: iter(entries))
+    monkeypatch.setattr(os, "scandir", lambda _: nullcontext(entries))
     assert space.used_space(tmp_path) == alone > 0

@@ -52,6 +52,15 @@ def test_optimize_builds_the_graph(engine: Engine) -> None:
     assert engine.backend.optimize("docs") is False
 
 
+def test_a_deadline_ends_the_work_and_loses_nothing(engine: Engine) -> None:
+    fill(engine, 1000)
+    with pytest.raises(QQLExecutionError, match="not optimized within 0 s") as caught:
+        engine.backend.optimize("docs", timeout=0.0)
+    assert caught.value.code == "timed-out"
+    assert engine("GET")["points_count"] == 1000
+    assert engine.backend.optimize("docs", timeout=600.0) is True
+
+
 def test_optimize_of_nothing_and_of_the_unknown(engine: Engine) -> None:
     assert engine.backend.optimize("docs") is False
     with pytest.raises(QQLExecutionError) as caught:

@@ -808,7 +808,7 @@ def test_building_indexes_after_a_write_does_not_fail_the_write() -> None:
         def needs_optimize(self, collection: str) -> bool:
             return True
 
-        def optimize(self, collection: str, progress: Any = None) -> bool:
+        def optimize(self, collection: str, progress: Any = None, timeout: float | None = None) -> bool:
             raise QQLExecutionError.make("optimize-failed", "no process could be started", hint="a hint")
 
     with qql.connect(Tired(EdgeBackend(None))) as db:

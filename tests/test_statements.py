@@ -364,12 +364,12 @@ def test_shard_keys_and_quotas_are_tables() -> None:
     assert db.execute("SET QUOTA (enabled = false)").message == "set the quota"
 
 
-def test_a_server_restores_from_an_address_only() -> None:
+def test_a_server_restores_from_a_name_or_an_address_but_no_path() -> None:
     db, backend = served()
     error = failure(
-        QQLExecutionError, "bad-location", lambda: db.execute("RESTORE SNAPSHOT 'a.snapshot' ON docs")
+        QQLExecutionError, "bad-location", lambda: db.execute("RESTORE SNAPSHOT '/b/a.snapshot' ON docs")
     )
-    assert "file:///" in error.hint
+    assert "file:///b/a.snapshot" in error.hint
     assert not any(request.method == "PUT" for request in backend.requests)
     db.execute("RESTORE SNAPSHOT 'file:///a.snapshot' ON docs")
     assert backend.requests[-1].body == {"location": "file:///a.snapshot"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-__all__ = ["Backend", "Progress", "Work", "absence_of"]
+__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "watch"]
 
 
 class Work(str):
@@ -42,6 +43,23 @@ def absence_of(backend: object) -> str | None:
     return said if isinstance(said, str) else None
 
 
+def watch(backend: object, progress: Progress | None) -> None:
+    """Have a backend tell its progress with calls that take long, where it has the attribute ``progress``."""
+    if hasattr(backend, "progress"):
+        backend.progress = progress
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """What `Backend.optimize` did: whether anything, and what is to be said of it beside that."""
+
+    changed: bool
+    said: str = ""
+
+    def __bool__(self) -> bool:
+        return self.changed
+
+
 class Backend(Protocol):
     """An engine that answers requests in the vocabulary of Qdrant's REST interface.
 
@@ -69,10 +87,13 @@ class Backend(Protocol):
         """
         ...
 
-    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
-        """Build indexes and merge segments now. True where there was something to do.
+    def optimize(
+        self, collection: str, progress: Progress | None = None, timeout: float | None = None
+    ) -> Optimized | bool:
+        """Build indexes and merge segments, and wait for it. True where there was something to do.
 
-        Raises `QQLUnsupportedError` on engines that optimize by themselves.
+        ``timeout`` is in seconds; None waits for as long as it takes. Raises `QQLExecutionError`
+        (``optimize-failed``, ``timed-out``) and `QQLUnsupportedError` on engines that build no indexes.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from qql.backends.base import Backend, Progress
+from qql.backends.base import Backend, Optimized, Progress
 from qql.errors import QQLError
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -81,9 +81,11 @@ class RecordingBackend:
             raise answer
         return answer
 
-    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
+    def optimize(
+        self, collection: str, progress: Progress | None = None, timeout: float | None = None
+    ) -> Optimized | bool:
         """What the inner engine does; without one there is nothing to optimize: False."""
-        return self.inner.optimize(collection, progress) if self.inner else False
+        return self.inner.optimize(collection, progress, timeout) if self.inner else False
 
     def clear(self) -> None:
         """Forget what was kept."""

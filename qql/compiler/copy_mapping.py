@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qql import nodes
-from qql.compiler.scalars import count_limit, scalar_value, text_of
+from qql.compiler.scalars import count_limit, scalar_value, shard_key, text_of
 from qql.errors import QQLError, QQLPlanError, did_you_mean, fail, shown
 
 __all__ = [
@@ -95,7 +95,7 @@ def check_copy(statement: nodes.Copy) -> None:
     """Checks what can be checked of COPY without its file. Raises `QQLPlanError`."""
     count_limit(statement.batch, "BATCH", 1)
     text_of(statement.path, "the path of COPY")
-    copy_fields(statement)
+    _check_shards(statement)
     copy_columns(statement)
     _check_delimiter(statement.delimiter)
     if statement.header is not None and not isinstance(scalar_value(statement.header), bool):
@@ -108,6 +108,16 @@ def check_copy(statement: nodes.Copy) -> None:
         fail("file-format", f"there is no file format `{name}`", statement.format.span, hint)
     if format is not None:
         only_delimited(statement, format)
+
+
+def _check_shards(statement: nodes.Copy) -> None:
+    """Raises `QQLPlanError` where the shard keys are said twice: for all rows, and for each."""
+    shard_key(statement.shard)
+    own = copy_fields(statement).places.get("shard_key")
+    if own is not None and statement.shard is not None:
+        message = "SHARD gives one key to all rows, and MAP (shard_key = …) gives each its own"
+        related = ((own.span, "each row's own is mapped here"),)
+        fail("bad-shard-key", message, statement.shard.span, "leave one out", related)
 
 
 def copy_format(statement: nodes.Copy) -> str | None:
@@ -185,13 +195,14 @@ def copy_fields(statement: nodes.Copy) -> CopyFields:
 
 
 _WHOLE = {"vector": "one column", "payload": "a column that holds an object, or columns in parentheses"}
+_PARTS = (*_WHOLE, "id", "shard_key")
 """Targets that take parts of the point whole, and what these are made of."""
 
 
 def _check_target(target: str, mapping: nodes.Mapping) -> None:
     """Refuses a target that its source cannot be written to."""
     head, _, rest = target.partition(".")
-    if head in (*_WHOLE, "id") and rest:
+    if head in _PARTS and rest:
         hint = f"MAP ({rest} = column) writes the vector or the field `{rest}`"
         fail("bad-mapping", f"a point has no part `{target}`", mapping.target.span, hint)
     if isinstance(mapping.source, tuple) and target != "payload":
@@ -204,7 +215,7 @@ def _check_target(target: str, mapping: nodes.Mapping) -> None:
         word = "UUID" if mapping.uuid else "INT"
         cells = f"of CSV and TSV, COLUMNS ({target} INTEGER) reads integers"
         fail("bad-mapping", f"{word}(…) makes ids only", mapping.span, cells if mapping.integer else None)
-    if isinstance(mapping.source, nodes.VectorFile) and target in ("id", "payload"):
+    if isinstance(mapping.source, nodes.VectorFile) and target in ("id", "payload", "shard_key"):
         fail("bad-mapping", "NPY(…) brings vectors only", mapping.span, "MAP (dense = NPY('file.npy'))")
     if isinstance(mapping.source, nodes.Joined) and target in _WHOLE:
         fail("bad-mapping", f"`{target}` takes {_WHOLE[target]}, and no text", mapping.source.span)
@@ -219,7 +230,7 @@ def _check_selected(places: Mapping[str, nodes.Mapping]) -> None:
         if name in seen:
             fail("bad-mapping", f"payload names `{name}` twice", one.span)
         seen.add(name)
-        if name in places and name not in ("id", "vector", "payload"):
+        if name in places and name not in _PARTS:
             related = ((places[name].span, "mapped here, too"),)
             fail("bad-mapping", f"`{name}` is mapped twice", one.span, "leave it out of the list", related)
 

@@ -18,7 +18,7 @@ from qql.compiler.options.collection import (
     VECTOR_BLOCKS,
 )
 from qql.compiler.options.index import INDEX_TYPES
-from qql.compiler.options.query import QUOTA_OPTIONS, SHARD_KEY_OPTIONS, SNAPSHOT_OPTIONS
+from qql.compiler.options.query import OPTIMIZE_OPTIONS, QUOTA_OPTIONS, SHARD_KEY_OPTIONS, SNAPSHOT_OPTIONS
 from qql.compiler.options.table import read_blocks, read_options
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import one_key, scalar_value, text_of
@@ -497,6 +497,12 @@ def _emit_set_quota(statement: nodes.SetQuota, context: Context) -> list[Request
     return [Request("PUT", "/quotas", waiting(statement.wait) if statement.wait else {}, body)]
 
 
+def _check_optimize(statement: nodes.Optimize, context: Context) -> list[Request]:
+    """No request: a session carries it out. What it would not understand is told before anything is sent."""
+    read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE")
+    return []
+
+
 EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
     nodes.CreateCollection: _emit_create,
     nodes.AlterCollection: _emit_alter,
@@ -512,4 +518,5 @@ EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Reques
     nodes.CreateShardKey: _emit_create_shard_key,
     nodes.DropShardKey: _emit_drop_shard_key,
     nodes.SetQuota: _emit_set_quota,
+    nodes.Optimize: _check_optimize,
 }

@@ -74,11 +74,21 @@ def _check_dense(row: Json, span: Span) -> int:
     if not {*map(type, row)} <= {int, float}:
         wrong = next((value for value in row if not _is_number(value)), None)
         fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
-    # The largest finite float32; what is beyond it would become infinite in the engine. No comparison
-    # finds a NaN behind a number, but a sum with a NaN in it is one.
-    if not (max(row) <= 3.4028235e38 and min(row) >= -3.4028235e38 and math.isfinite(sum(row))):
+    if not _is_short(row) and not all(-_F32 <= value <= _F32 for value in row):
         fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
     return len(row)
+
+
+_F32 = 3.4028235e38
+"""The largest finite float32; what is beyond it would become infinite in the engine."""
+
+
+def _is_short(row: list[float]) -> bool:
+    """Whether the length of a vector is a float32, so that all of its numbers are. That costs little."""
+    try:
+        return math.hypot(*row) <= _F32  # of what holds a NaN, this is none, or infinite
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _check_sparse(value: Body, span: Span) -> None:

@@ -299,12 +299,13 @@ class ShowQuotas(Node):
     """``SHOW QUOTAS``."""
 
 
-@statement("OPTIMIZE {collection}")
+@statement("OPTIMIZE {collection} WITH {options}")
 @node
 class Optimize(Node):
-    """``OPTIMIZE c``."""
+    """``OPTIMIZE c [WITH (timeout = 600)]``."""
 
     collection: Name
+    options: tuple[Option, ...] = ()
 
 
 @statement("SHOW COLLECTIONS", sends="GET /collections", shows=Rows.of("collections", collection="name"))

@@ -259,11 +259,11 @@ class Column(Node):
     type: Name | None = None
 
 
-@statement("COPY {collection} FROM {path}", "format columns delimiter header map batch on_error")
+@statement("COPY {collection} FROM {path}", "format columns delimiter header map shard batch on_error")
 @node
 class Copy(Node):
     """``COPY c FROM 'file' [FORMAT f] [COLUMNS (name type, …)] [DELIMITER ';'] [HEADER b] [MAP (id = key, …)]
-    [BATCH n] [ON ERROR SKIP|STOP]``.
+    [SHARD key] [BATCH n] [ON ERROR SKIP|STOP]``.
     """
 
     collection: Name
@@ -275,6 +275,7 @@ class Copy(Node):
     columns: tuple[Column, ...] = ()
     delimiter: Scalar | None = None
     header: Scalar | None = None
+    shard: Shard | None = None
 
 
 PointStatement = (

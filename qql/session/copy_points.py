@@ -17,11 +17,22 @@ from qql.session.row_files import Row
 from qql.session.row_files.json_lines import parse_json
 from qql.session.row_files.row import RowError, abbreviated
 
-__all__ = ["CopiedPoints"]
+__all__ = ["CopiedPoints", "is_literal"]
 
-_WHOLE = ("id", "vector", "payload")
-"""Targets of MAP that are parts of a point."""
+_WHOLE = ("id", "vector", "payload", "shard_key")
+"""Targets of MAP that are parts of a point, or say where it goes."""
 _OF_VECTORS = frozenset("0123456789+-.eE,; \t\r\n()[]{}")
+
+
+def is_literal(vector: Json) -> bool:
+    """Whether a point's vectors are numbers: no text, image or object is left for a model."""
+    if isinstance(vector, list):
+        return True
+    if "indices" in vector and isinstance(vector["indices"], list):
+        return True
+    return all(
+        isinstance(one, list) or (isinstance(one, dict) and "indices" in one) for one in vector.values()
+    )
 
 
 class CopiedPoints:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from qql import nodes
 from qql.backends.base import Progress, Work
+from qql.backends.bulk import MAX_BODY, PointWriter, cut_by_size, with_words
 from qql.compiler.copy_mapping import (
     DELIMITED,
     Beside,
@@ -17,15 +18,17 @@ from qql.compiler.copy_mapping import (
     only_delimited,
 )
 from qql.compiler.plan import Context
-from qql.compiler.scalars import scalar_value
+from qql.compiler.scalars import scalar_value, shard_key
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail, many
 from qql.rest.request import Request, collection_path
-from qql.rest.types import JsonObject
+from qql.rest.types import Json, JsonObject
 from qql.result import Result
 from qql.schema import Schema
+from qql.session.checked_rows import CheckedRows
+from qql.session.copy_batches import Batch, Checked, Encoded, batches_of
 from qql.session.copy_columns import columns_left_out, unseen_columns
-from qql.session.copy_points import CopiedPoints
-from qql.session.row_files import BadRow, RowReader, batches, read_rows
+from qql.session.copy_points import CopiedPoints, is_literal
+from qql.session.row_files import BadRow, RowReader, read_rows
 from qql.session.row_files.reader import format_of
 
 __all__ = ["RowLoad"]
@@ -38,12 +41,16 @@ _FAULTS_OF_ROWS = {
     *("nested-too-deep", "server-refused", "too-large"),
 }
 """Codes of refusals that some row of a batch may be the cause of; others would befall every row."""
+_UNSURE = {"connection-failed", "no-answer-in-time", "timed-out", "server-error"}
+"""Codes that leave open whether what was sent is written."""
+_AGAIN = "to run it again is harmless: each row has the same id as before, and replaces itself"
 
 
 class RowLoad:
     """One COPY. ``schema`` is None where the collection is not known.
 
-    ``embed`` puts vectors in the place of a request's texts, ``call`` sends it.
+    ``embed`` puts vectors in the place of a request's texts, ``call`` sends it; ``writer`` sends points that
+    it has encoded itself, where the engine has such a thing.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class RowLoad:
         context: Context,
         embed: Callable[[Request], Request],
         call: Callable[[Request], object],
+        writer: PointWriter | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.statement = statement
@@ -69,12 +77,15 @@ class RowLoad:
         self._context = context
         self._embed = embed
         self._call = call
+        self._writer = writer
+        self._shard_key: Json = shard_key(statement.shard)
         self._progress = progress
         self._bad: list[tuple[int, str]] = []
         self._notes: dict[str, Diagnostic] = {}
         self._mapping = copy_fields(statement)
         self._reader: RowReader | None = None
-        self._on_their_way = 0
+        self._checked: CheckedRows | None = None
+        self._on_their_way: list[int] = []  # lines
         self._made = CopiedPoints(statement, collection, self.schema)
 
     def run(self) -> None:
@@ -86,14 +97,16 @@ class RowLoad:
         try:
             if self._mapping.fields and Path(self.path).is_file():
                 self._find_columns()
-            if not self.skips:
-                self._check()
-            self._load()
+            checked = None if self.skips else self._check()
+            self._load(checked)
         except QQLError:
             raise
         except BaseException as stop:
             stop.add_note(self._written_so_far())
             raise
+        finally:
+            if self._checked is not None:
+                self._checked.close()
 
     def result(self) -> Result:
         """What was copied, with the warnings about the rows."""
@@ -105,8 +118,9 @@ class RowLoad:
 
     # -- reading
 
-    def _check(self) -> None:
-        """Reads the whole file and raises for its first bad row."""
+    def _check(self) -> CheckedRows | None:
+        """Reads the whole file and raises for its first bad row; gives its rows, if there is room."""
+        kept = self._checked = CheckedRows()
         with self._open() as reader:
             if reader.total is None:
                 message = f"{self.path} can be read only once, so its rows cannot be checked first"
@@ -114,12 +128,17 @@ class RowLoad:
                 fail("not-a-file", message, self.statement.path.span, hint, error=QQLExecutionError)
             rows = 0
             self._report("checking", reader, 0)
-            for rows, _ in enumerate(self._points(reader), 1):
+            for rows, row in enumerate(self._points(reader), 1):
+                kept.add(row)
                 if rows % 512 == 0:
                     self._report("checking", reader, rows)
             self._report("checking", reader, rows, ended=True)
             self._rows = rows
+        if kept.complete:
+            return kept
+        self._checked = None
         self._made = CopiedPoints(self.statement, self.collection, self.schema)
+        return None
 
     def _find_columns(self) -> None:
         """Reads a file until every column that MAP names was there, mostly one row; else raises."""
@@ -151,75 +170,125 @@ class RowLoad:
             arrays={name: one.path for name, one in mapping.fields.items() if isinstance(one, Beside)},
         )
 
-    def _points(self, reader: RowReader) -> Iterator[tuple[int, JsonObject]]:
-        """Lines and points of the good rows; a bad one is counted, or raises where errors stop the load."""
+    def _points(self, reader: RowReader) -> Iterator[Checked]:
+        """The good rows; a bad one is counted, or raises where errors stop the load."""
         context = replace(self._context, warnings=[])
         for row in reader:
             if isinstance(row, BadRow):
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                point = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
-            except QQLPlanError as exc:
+                made = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
+                point = self._encoded(made)
+            except (QQLPlanError, QQLExecutionError) as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
             for note in context.warnings:
                 self._notes.setdefault(note.code, note)
             context.warnings.clear()
-            yield row.line, point
+            yield row.line, row.shard_key, point
+
+    def _encoded(self, point: JsonObject) -> Encoded:
+        """The point as it will be sent, unless a model has to see its texts first."""
+        if self._writer is None or not is_literal(point["vector"]):
+            return point
+        return self._writer.encode(point)
 
     # -- writing
 
-    def _load(self) -> None:
-        """Reads the file and writes its good rows."""
+    def _load(self, checked: CheckedRows | None) -> None:
+        """Writes the good rows: those that were ``checked``, or else those of the file."""
         try:
-            with self._open() as reader:
-                self._report("copying", reader, 0)
-                for batch in batches(self._points(reader), self.batch_size):
-                    request = self._embed(self._request([point for _, point in batch]))
-                    self._write(request, [line for line, _ in batch])
-                    self._report("copying", reader, self.written)
-                self._report("copying", reader, self.written, ended=True)
+            if checked is None:
+                with self._open() as reader:
+                    self._write_all(self._points(reader), reader)
+            else:
+                assert self._reader is not None
+                self._write_all(checked, self._reader)
         except QQLError as exc:
-            if not self.written:
-                raise
-            first, *more = exc.diagnostics
-            message = f"{first.message} (written before: {many(self.written, 'row')})"
-            raise type(exc)(replace(first, message=message), *more) from exc.__cause__
+            raise self._told(exc) from exc.__cause__
 
-    def _request(self, points: list[JsonObject]) -> Request:
-        path = collection_path(self.collection, "points")
-        return Request("PUT", path, {"wait": "true"}, {"points": points})
+    def _write_all(self, rows: Iterable[Checked], reader: RowReader) -> None:
+        self._report("copying", reader, 0)
+        for batch in batches_of(rows, self.batch_size):
+            for part in self._cut(self._embedded(batch)):
+                self._write(part)
+            self._report("copying", reader, self.written)
+        self._report("copying", reader, self.written, ended=True)
 
-    def _write(self, request: Request, lines: list[int]) -> None:
-        """Writes the points of these lines; of those refused the halves, down to the rows at fault."""
-        self._on_their_way = len(lines)
+    def _embedded(self, batch: Batch) -> Batch:
+        """The batch with vectors in the place of texts, encoded for the writer, if there is one."""
+        texts = [point for point in batch.points if not isinstance(point, bytes)]
+        if not texts:
+            return batch
+        made = iter((self._embed(self._request(texts)).body or {})["points"])
+        points: list[Encoded] = []
+        for point in batch.points:
+            found = point if isinstance(point, bytes) else next(made)
+            points.append(
+                found if self._writer is None or isinstance(found, bytes) else self._writer.encode(found)
+            )
+        return replace(batch, points=points)
+
+    def _cut(self, batch: Batch) -> Iterator[Batch]:
+        """Parts of a batch that are no larger than servers take; vectors may have made it larger."""
+        sizes = [len(point) if isinstance(point, bytes) else 0 for point in batch.points]
+        return (batch.part(cut) for cut in cut_by_size(sizes, MAX_BODY))
+
+    def _request(self, points: list[JsonObject], key: Json = None) -> Request:
+        body: JsonObject = {"points": points} if key is None else {"points": points, "shard_key": key}
+        return Request("PUT", collection_path(self.collection, "points"), {"wait": "true"}, body)
+
+    def _write(self, batch: Batch) -> None:
+        """Writes a batch; of a refused one the halves, down to the rows at fault."""
+        lines = batch.lines
+        self._on_their_way = lines
         try:
-            self._call(request)
+            self._send(batch)
         except QQLExecutionError as exc:
-            self._on_their_way = 0
             if exc.code not in _FAULTS_OF_ROWS:
                 raise
+            self._on_their_way = []
             if len(lines) == 1:
                 self._refuse(lines[0], exc.message, exc.hint)
             elif self.skips or exc.code == "too-large":
-                points = (request.body or {})["points"]
-                for half in (slice(len(lines) // 2), slice(len(lines) // 2, None)):
-                    self._write(replace(request, body={"points": points[half]}), lines[half])
+                middle = len(lines) // 2
+                self._write(batch.part(slice(middle)))
+                self._write(batch.part(slice(middle, None)))
             else:
                 message = f"{self.path}, {self._unit}s {lines[0]} to {lines[-1]}: {exc.message}"
                 raise type(exc)(replace(exc.diagnostic, message=message)) from exc
         else:
             self.written += len(lines)
-            self._on_their_way = 0
+            self._on_their_way = []
+
+    def _send(self, batch: Batch) -> None:
+        key = self._shard_key if batch.shard_key is None else batch.shard_key
+        encoded = [point for point in batch.points if isinstance(point, bytes)]
+        if encoded and self._writer is not None:
+            self._writer.write(self.collection, encoded, key)
+        else:
+            self._call(self._request([one for one in batch.points if not isinstance(one, bytes)], key))
+
+    def _told(self, exc: QQLError) -> QQLError:
+        """The error with what was written before it, and what may have been."""
+        unsure = self._on_their_way if exc.code in _UNSURE else []
+        if not self.written and not unsure:
+            return exc
+        before = f"written before: {many(self.written, 'row')}"
+        if not unsure:
+            return with_words(exc, before)
+        which = f"{many(len(unsure), 'row')} from {self._unit} {unsure[0]} on"
+        return with_words(exc, f"{before}; the last batch may have been written: {which}", _AGAIN)
 
     def _written_so_far(self) -> str:
         """What there is to say where the load was stopped from outside."""
         written = f"written before: {many(self.written, 'row')}" if self.written else "nothing was written"
         if not self._on_their_way:
             return written
-        unsure = "the one that was on its way" if self._on_their_way == 1 else "those that were on their way"
-        return f"{written}; {unsure} ({many(self._on_their_way, 'row')}) may be written, too"
+        count = len(self._on_their_way)
+        unsure = "the one that was on its way" if count == 1 else "those that were on their way"
+        return f"{written}; {unsure} ({many(count, 'row')}) may be written, too"
 
     # -- progress and warnings
 

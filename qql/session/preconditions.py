@@ -36,9 +36,11 @@ def check_preconditions(
                 _check_alias(one, known)
         case nodes.RestoreSnapshot():
             place = str(scalar_value(statement.snapshot))
-            if backend.name == "server" and "://" not in place:
-                hint = f"file:///qdrant/snapshots/{collection}/NAME on its own disk, or http(s)://…"
-                _refuse("bad-location", "a server takes the address of a snapshot, not its name", hint)
+            if backend.name == "server" and "/" in place and "://" not in place:
+                hint = (
+                    f"file://{place} on its own disk" if place.startswith("/") else "file:///… or http(s)://…"
+                )
+                _refuse("bad-location", "a server takes the name or the address of a snapshot, no path", hint)
 
 
 def check_answer(statement: nodes.Statement, collection: str, answer: Json) -> None:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
-from qql.backends.base import Backend, Progress, absence_of
+from qql.backends.base import Backend, Optimized, Progress, absence_of, watch
+from qql.backends.bulk import writer_of
 from qql.compiler.bind import Params
+from qql.compiler.options.query import OPTIMIZE_OPTIONS
+from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled, apply, compile_script
@@ -37,6 +40,7 @@ from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.copy_rows import RowLoad
+from qql.session.copy_shards import require_shards
 from qql.session.dump import dump_collection
 from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
@@ -100,6 +104,7 @@ class Session:
         self.rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
+        watch(backend, on_progress)
         self.context = replace(
             context,
             schema=self.schema,
@@ -317,7 +322,7 @@ class Session:
             case nodes.Dump():
                 return self._dump(statement, collection)
             case nodes.Optimize():
-                return self._optimize(collection)
+                return self._optimize(statement, collection)
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
@@ -435,13 +440,17 @@ class Session:
         rows = [{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes]
         return Result("rows", rows=rows)
 
-    def _optimize(self, collection: str) -> Result:
-        done = self.backend.optimize(collection, self.on_progress)
-        return message_of(f"optimized {collection}" if done else f"{collection} is already optimal")
+    def _optimize(self, statement: nodes.Optimize, collection: str) -> Result:
+        timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
+        done = self.backend.optimize(collection, self.on_progress, timeout)
+        self._known.pop(collection, None)
+        said = f": {done.said}" if isinstance(done, Optimized) and done.said else ""
+        return message_of((f"optimized {collection}" if done else f"{collection} is already optimal") + said)
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
         self._known.pop(collection, None)  # a whole file is worth another look
         self._field_advice.known.changed()
+        require_shards(statement, collection, self.backend)
         load = RowLoad(
             statement,
             collection,
@@ -449,6 +458,7 @@ class Session:
             context=self.context,
             embed=self._embedded,
             call=self.backend.call,
+            writer=writer_of(self.backend),
             progress=self.on_progress,
         )
         load.run()

@@ -70,7 +70,7 @@ class ServerVersion:
         try:
             said = self._ask()
         except QQLConnectionError as exc:
-            if exc.code == "connection-failed" and getattr(exc.__cause__, "status_code", None) is None:
+            if exc.code == "connection-failed":
                 raise  # nobody is there; an answer that is none of Qdrant's is another matter
             said = None
         except QQLError as exc:

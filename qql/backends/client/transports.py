@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 from warnings import WarningMessage
 
+import httpx
 from qdrant_client import QdrantClient
+from qdrant_client.conversions.conversion import GrpcToRest
 from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.short_floats import with_short_vectors
@@ -18,9 +21,12 @@ from qql.rest.types import Body, Json, JsonObject
 
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
+from .bulk import encoded_points
 from .encoding import canonical_path, encode
+from .exchange import BoundedClient
 from .faults import Faults
 from .grpc_answers import as_over_rest
+from .grpc_time import seconds_left
 from .local import (
     ignored_settings,
     leaving_out_named_points,
@@ -30,9 +36,11 @@ from .local import (
 )
 from .messages import Notes, text_of
 from .routes import ROUTES
+from .timeouts import Timeouts
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
+_GRPC_SECONDS = 5  # qdrant-client's own
 _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
@@ -52,11 +60,15 @@ class Transport(Protocol):
 
 
 class RestTransport:
-    """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`)."""
+    """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`).
 
-    def __init__(self, http: ApiClient, faults: Faults) -> None:
-        self._http = http
+    Without ``timeouts`` the client's own are kept.
+    """
+
+    def __init__(self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None) -> None:
+        self._http = BoundedClient(http)
         self._faults = faults
+        self._timeouts = timeouts
         self.took: float | None = None
 
     def call(self, request: Request) -> Json:
@@ -78,9 +90,12 @@ class RestTransport:
     def _exchange(self, request: Request) -> Json:
         """One HTTP exchange: the whole JSON answer of a status 200 to 202."""
         arguments: JsonObject = {}
-        params = {key: value for key, value in request.query.items() if value is not None}
-        if params:
-            arguments["params"] = params
+        params = [(key, value) for key, value in request.query.items() if value is not None]
+        if self._timeouts is not None:
+            seconds = self._timeouts.seconds_for(request)
+            arguments["timeout"] = httpx.Timeout(seconds, connect=self._timeouts.connect)
+        if params:  # as pairs, of which the library makes no timeout of its own
+            arguments["params"] = params if self._timeouts is not None else dict(params)
         if request.body is not None:
             content = encode(with_float_vectors(request) or {})
             arguments |= {"content": content, "headers": {"Content-Type": "application/json"}}
@@ -88,13 +103,15 @@ class RestTransport:
         try:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
         except Exception as exc:
-            self._faults.fail_exchange(exc, request)
+            failure = exc
+        # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
+        self._faults.fail_exchange(failure, request)
 
 
 class ClientTransport:
     """gRPC and local mode: the route names a method of the client, and the body becomes its arguments.
 
-    ``infers`` is that of the backend.
+    ``infers`` is that of the backend. ``timeouts`` hold for a client that `keep_time` was told of.
     """
 
     took: float | None = None  # the methods leave the server's time out
@@ -107,12 +124,14 @@ class ClientTransport:
         *,
         local: bool,
         infers: Callable[[str], bool],
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._client = client
         self._faults = faults
         self._notes = notes
         self._channel = LOCAL if local else GRPC
         self._infers = infers
+        self._timeouts = timeouts
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
@@ -125,6 +144,8 @@ class ClientTransport:
                 hint=self._channel.alternative,
                 error=QQLUnsupportedError,
             )
+        if (encoded := encoded_points(request)) is not None:
+            return route.answer(self._upsert(encoded, request))
         body = request.body or {}
         require_sound(body)
         if self._channel is LOCAL:
@@ -147,6 +168,17 @@ class ClientTransport:
             answer = as_over_rest(answer, request)
         return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
+    def _upsert(self, message: Any, request: Request) -> object:
+        """Sends a message of points by the stub, as the client's own method takes no messages."""
+        seconds = self._client.init_options.get("timeout")
+
+        def send() -> object:
+            limit = _GRPC_SECONDS if seconds is None else math.ceil(seconds)
+            answer = self._client.grpc_points.Upsert(message, timeout=limit)
+            return GrpcToRest.convert_update_result(answer.result)
+
+        return self._invoke(send, {}, request)
+
     def version(self) -> Json:
         """What the server says its version is."""
         return self._invoke(self._client.info, {}, Request("GET", "/")).version
@@ -157,11 +189,17 @@ class ClientTransport:
         recorded: AbstractContextManager[list[WarningMessage]] = (
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
+        failure: Exception | None = None
+        before = seconds_left.set(self._timeouts.seconds_for(request) if self._timeouts else None)
         with recorded as said:
             try:
                 result = method(**arguments)
             except Exception as exc:
-                self._faults.fail_call(exc, request, self._channel.alternative)
+                failure = exc
+            finally:
+                seconds_left.reset(before)
+        if failure is not None:  # outside of `except`, as above
+            self._faults.fail_call(failure, request, self._channel.alternative)
         for warning in said:
             self._notes.add(text_of(warning.message))
         return result

@@ -100,10 +100,12 @@ class EdgeBackend:
                 hint="an open database cannot be shared by processes; open it in one of them",
             )
 
-    def optimize(self, collection: str, progress: Progress | None = None) -> bool:
+    def optimize(
+        self, collection: str, progress: Progress | None = None, timeout: float | None = None
+    ) -> bool:
         """Build indexes now, in a process of its own. True where there was something to do."""
         with self._working():
-            return optimize(self._database.get(collection), progress)
+            return optimize(self._database.get(collection), progress, timeout)
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""

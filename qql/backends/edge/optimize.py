@@ -57,10 +57,11 @@ print(json.dumps({"changed": changed, "points": points}), flush=True)
 """
 
 
-def optimize(collection: Collection, progress: Progress | None = None) -> bool:
-    """Build what is to be built. True where something was; raises ``optimize-failed``.
+def optimize(collection: Collection, progress: Progress | None = None, timeout: float | None = None) -> bool:
+    """Build what is to be built. True where something was.
 
-    ``progress`` gets the seconds that have passed; how long it will take is not known.
+    ``progress`` gets the seconds that have passed; how long it will take is not known. Raises
+    ``optimize-failed``; and ``timed-out`` after ``timeout`` seconds: what was built by then is lost.
     """
     with collection.engine():
         pass  # see that it is whole
@@ -69,7 +70,7 @@ def optimize(collection: Collection, progress: Progress | None = None) -> bool:
     collection.close()
     collection.manifest.forget()
     try:
-        answer = _run_child(collection, progress)
+        answer = _run_child(collection, progress, timeout)
     finally:
         # Whatever happened, the next use of the collection opens it again. It needs room for that.
         collection.abandon()
@@ -88,7 +89,7 @@ def optimize(collection: Collection, progress: Progress | None = None) -> bool:
     return changed
 
 
-def _run_child(collection: Collection, progress: Progress | None) -> str:
+def _run_child(collection: Collection, progress: Progress | None, timeout: float | None) -> str:
     request = json.dumps(
         {
             "path": str(collection.path.resolve()),
@@ -112,7 +113,7 @@ def _run_child(collection: Collection, progress: Progress | None) -> str:
             assert child.stdin is not None
             child.stdin.write(request + "\n")
             child.stdin.flush()
-        out, err = _wait_for_child(child, collection, progress)
+        out, err = _wait_for_child(child, collection, progress, timeout)
     except BaseException:
         child.kill()
         child.communicate()
@@ -138,7 +139,10 @@ def _require_some_room(collection: Collection, least: int) -> None:
 
 
 def _wait_for_child(
-    child: subprocess.Popen[str], collection: Collection, progress: Progress | None
+    child: subprocess.Popen[str],
+    collection: Collection,
+    progress: Progress | None,
+    timeout: float | None,
 ) -> tuple[str, str]:
     started = time.monotonic()
     while True:
@@ -148,7 +152,14 @@ def _wait_for_child(
         try:
             return child.communicate(timeout=_TICK)
         except subprocess.TimeoutExpired:
-            continue
+            if timeout is not None and time.monotonic() - started >= timeout:
+                raise _too_late(collection, timeout) from None
+
+
+def _too_late(collection: Collection, timeout: float) -> QQLExecutionError:
+    message = f"`{collection.name}` is not optimized within {timeout:g} s"
+    hint = "no data was lost; without `timeout` it takes as long as it takes"
+    return QQLExecutionError(Diagnostic("timed-out", message, hint=hint))
 
 
 def _python_executable(collection: Collection) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "FUSION_OPTIONS",
     "MATRIX_OPTIONS",
     "MMR_OPTIONS",
+    "OPTIMIZE_OPTIONS",
     "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
     "SEARCH_PARAMS",
@@ -159,6 +160,8 @@ SNAPSHOT_OPTIONS = table(
     Setting("checksum", text),
     Setting("api_key", text),
 )
+OPTIMIZE_OPTIONS = table(Setting("timeout", whole(1), shown="as long as it takes"))
+"""Seconds after which OPTIMIZE waits no more."""
 _PERCENT = "a whole number from 1 to 100, or null"
 QUOTA_OPTIONS = table(
     Setting("enabled", flag, shown="false"),

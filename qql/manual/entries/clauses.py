@@ -183,9 +183,10 @@ CLAUSES: tuple[Entry, ...] = (
         "SHARD",
         "shard",
         "The shard keys that a statement works on, in a collection with sharding of its own. FALLBACK is "
-        "the key for points whose key has no shard yet.",
+        "the key for points whose key has no shard yet. In COPY, MAP (shard_key = column) gives each row its "
+        "own.",
         "COUNT FROM docs SHARD 'eu';",
-        see=("CREATE SHARD KEY",),
+        see=("CREATE SHARD KEY", "COPY"),
         words=("FALLBACK",),
         refused=True,
     ),
@@ -249,12 +250,13 @@ CLAUSES: tuple[Entry, ...] = (
         "",
         "Says in COPY what a column becomes. `text = body` renames it and leaves all others as they are; a "
         "vector is named like a field. `text = title || ' ' || text` joins columns and texts: what a row "
-        "lacks (or has as null, or empty) is left out with the text in front of it, the first with the "
-        "text behind it; a column whose name needs quotes has backticks there. `text = row.text` goes into "
-        "an object, unless a column has the dot in its name. `payload = (a, b)` keeps these columns only, "
-        "`payload = column` takes an object for the whole payload; a warning names what is left out. "
-        "`id = INT(key)` makes an integer of a text of digits, `id = UUID(key)` a stable id of any text. "
-        "`v = NPY('file.npy')` brings the vectors `v` from a file beside the rows.",
+        "lacks (or has as null, or empty) is left out with the text in front of it, the first with the text "
+        "behind it; a column whose name needs quotes has backticks there. `text = row.text` goes into an "
+        "object, unless a column has the dot in its name. `payload = (a, b)` keeps these columns only, "
+        "`payload = column` takes an object for the whole payload; a warning names what is left out. `id = "
+        "INT(key)` makes an integer of a text of digits, `id = UUID(key)` a stable id of any text. `v = "
+        "NPY('file.npy')` brings the vectors `v` from a file beside the rows. `shard_key = tenant` writes "
+        "each row to the shard key that its column has, and the column stays in the payload.",
         "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
         "COPY notes FROM 'corpus.jsonl' MAP (id = INT(number), text = title || '. ' || body);\n"
         "SELECT * FROM notes WHERE id = 17;",

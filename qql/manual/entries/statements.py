@@ -305,8 +305,9 @@ STATEMENTS: tuple[Entry, ...] = (
         "restore_snapshot",
         "Puts a collection back to what a snapshot holds, or makes it. The embedded engine takes the name of "
         "a snapshot of the collection ('docs-….snapshot', as CREATE SNAPSHOT gives it), a path "
-        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk "
-        "and http(s):// ones, as here.",
+        "('backup/docs.snapshot') or a file:/// address; a server takes file:/// addresses on its own disk, "
+        "http(s):// ones, as here, and the name of a snapshot that it has: that is downloaded and uploaded "
+        "at once, over REST. In a cluster each node has the snapshots that were made on it.",
         "RESTORE SNAPSHOT 'https://example.org/docs.snapshot' ON docs WITH (priority = snapshot);",
         tables=(("WITH", query.SNAPSHOT_OPTIONS),),
         see=("CREATE SNAPSHOT",),
@@ -366,23 +367,31 @@ STATEMENTS: tuple[Entry, ...] = (
         "COPY",
         "copy",
         "Loads the rows of a file of JSON, CSV, TSV (also gzipped), Parquet or NumPy into a collection. The "
-        "columns `id` and `vector` are the point's, one that is named like a vector is that vector where its "
-        "value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
+        "columns `id` and `vector` are the point's, one that is named like a vector is that vector where "
+        "its value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
         "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. A column "
-        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a "
-        "warning at the end.",
+        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, "
+        "a warning at the end. Rows are written in batches of 256, or of as many as BATCH says, and of at "
+        "most 30 MB; one that a server finds too large is halved, and with ON ERROR SKIP so is one that it "
+        "refuses, down to the rows at fault. SHARD sends all rows to a shard key, MAP (shard_key = column) "
+        "each to its own. If the connection is lost, the error says how many rows were written before. A "
+        "row keeps its id, or has the UUID of its content, so that to run COPY again is harmless.",
         "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
         "COPY notes FROM 'corpus.jsonl'\n"
         "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500;",
         covers="copy_option copy_format copy_batch copy_on_error",
-        see=("MAP", "COLUMNS", "UPSERT", "DUMP"),
+        see=("MAP", "COLUMNS", "SHARD", "UPSERT", "DUMP"),
         words=("FORMAT", "ON ERROR", "LOAD"),
     ),
     _statement_entry(
         "OPTIMIZE",
         "optimize",
-        "Builds the indexes of a collection of the embedded engine. A server does it by itself.",
-        "OPTIMIZE docs;",
+        "Builds the indexes of a collection, and waits until they are there. The embedded engine does it at "
+        "once; a server does it by itself, so that OPTIMIZE sets its optimizers off where they wait (as "
+        "after a restart), waits until they are idle, and says how many vectors are indexed. Ctrl-C and "
+        "`timeout` (in seconds) end the waiting; a server goes on.",
+        "OPTIMIZE docs WITH (timeout = 600);",
+        tables=(("WITH", query.OPTIMIZE_OPTIONS),),
         see=("OPTIMIZERS",),
     ),
     _statement_entry(

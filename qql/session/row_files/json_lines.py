@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 
@@ -150,6 +151,25 @@ def _constant_in(text: str) -> str | None:
 
 
 _KEY = re.compile(rb'"[ \t\r\n]*:')
+_FEW = 100  # colons
+
+
+def _keys_at_most(line: bytes) -> int:
+    """How often a quote and a colon stand there, with blanks between or without."""
+    if line.count(b":") > _FEW:
+        return len(_KEY.findall(line))
+    count, at = 0, line.find(b":")
+    while at > 0:
+        before = line[at - 1]
+        if before == _QUOTE:
+            count += 1
+        elif before in b" \t\r\n":
+            return len(_KEY.findall(line))
+        at = line.find(b":", at + 1)
+    return count
+
+
+_QUOTE = ord('"')
 
 
 def _parse_row(line: bytes) -> JsonObject:
@@ -159,7 +179,7 @@ def _parse_row(line: bytes) -> JsonObject:
     keys, huge = _keys_and_size(row)
     # Every key of the text is a quote and a colon, so no key can be there twice if there are no more of
     # them than keys. Strings may have them too; then the slow way decides.
-    if huge or len(_KEY.findall(line)) != keys:
+    if huge or _keys_at_most(line) != keys:
         json.loads(line, object_pairs_hook=_without_duplicates, parse_int=_within_64_bits)
     return row
 
@@ -174,6 +194,8 @@ def _keys_and_size(row: JsonObject) -> tuple[int, bool]:
     for _ in range(MAX_DEPTH):
         inner: list[Json] = []
         for value in level:
+            if type(value) is list and _are_small(value):
+                continue
             if type(value) is dict:
                 keys += len(value)
                 value = value.values()
@@ -190,6 +212,14 @@ def _keys_and_size(row: JsonObject) -> tuple[int, bool]:
 
 
 _NUMBERS = {int, float}
+
+
+def _are_small(values: list[Json]) -> bool:
+    """Whether a list holds numbers alone, and none that might be an integer beyond 64 bits: most do."""
+    try:
+        return math.hypot(*values) < I64
+    except (TypeError, OverflowError):
+        return False
 
 
 def _within_64_bits(digits: str) -> int:

@@ -28,7 +28,7 @@ from qql.session.row_files.row import Row, RowError, abbreviated
 __all__ = ["Fields", "PointMapping"]
 
 Fields = Mapping[str, str | Sequence[str] | Joined | Digits | Beside]
-"""Part of the point (``id``, ``vector``, ``payload``, or a field of the payload) ← what it is made of."""
+"""Part of the point (``id``, ``vector``, ``payload``, a field of it; ``shard_key``) ← what it is made of."""
 _MOST_LEFT_OUT = 100  # names that are kept for a warning
 
 
@@ -54,6 +54,8 @@ class PointMapping:
         single = {
             target: _one_column(target, source) for target, source in fields.items() if target != "payload"
         }
+        shard = single.pop("shard_key", None)
+        self._shard = None if isinstance(shard, Digits) else shard
         identity = single.pop("id", "id")
         self._id_digits = isinstance(identity, Digits)
         self._identity = identity.of if isinstance(identity, Digits) else identity
@@ -66,7 +68,9 @@ class PointMapping:
         }
         self.sources = list(dict.fromkeys(name for one in fields.values() for name in columns_of(one)))
         self.opened: Collection[str] = {name.partition(".")[0] for name in self.sources if "." in name}
-        self.joins = any(isinstance(one, Joined) for one in (*self._fields.values(), self._identity))
+        self.joins = any(
+            isinstance(one, Joined) for one in (*self._fields.values(), self._identity, self._shard)
+        )
         self.seen = Sightings(self.sources)
         self.left_out: dict[str, None] = {}
         self._moved = self._moved_columns()
@@ -87,11 +91,13 @@ class PointMapping:
         if vector is not None and not isinstance(vector, list | dict):
             raise RowError(f"`{self.vector_name}` has to be a list or an object, not {abbreviated(vector)}")
         identity = self._value(self._identity, row, written)
+        shard = None if self._shard is None else self._shard_key(self._shard, row, written)
         if identity is not MISSING and identity is not None:
-            return Row(line, self._id(identity), payload, vector, beside=beside)
+            return Row(line, self._id(identity), payload, vector, beside=beside, shard_key=shard)
         if self._id_required:
             raise RowError(f"there is no {_named(self._identity)} for the id")
-        return Row(line, content_uuid(payload, vector), payload, vector, made=True, beside=beside)
+        made = content_uuid(payload, vector)
+        return Row(line, made, payload, vector, made=True, beside=beside, shard_key=shard)
 
     def absent(self, header: Collection[str]) -> list[str]:
         """The columns among ``sources`` that a table with this header has not.
@@ -179,7 +185,18 @@ class PointMapping:
         text = joined(source, row, written)
         return MISSING if text is None else text
 
-    # -- ids
+    # -- shard keys and ids
+
+    def _shard_key(
+        self, source: str | Joined, row: JsonObject, written: Mapping[str, str] | None
+    ) -> int | str:
+        """The row's own shard key; its column stays in the payload, as no point gives it back."""
+        value = self._value(source, row, written)
+        if value is MISSING or value is None or value == "":
+            raise RowError(f"there is no {_named(source)} for the shard key")
+        if isinstance(value, str) or (type(value) is int and 0 <= value <= U64):
+            return value
+        raise RowError(f"the shard key {abbreviated(value)} is neither a text nor an unsigned integer")
 
     def _id(self, value: Json) -> int | str:
         integer = isinstance(value, int) and not isinstance(value, bool)

@@ -20,7 +20,7 @@ class Row:
     """One point; ``line`` is counted from 1, ``vector`` None where the file has none.
 
     ``made`` says that the id is the UUID of the content, since the row has none. ``beside`` are columns that
-    are no payload, and may be vectors.
+    are no payload, and may be vectors. ``shard_key`` is the row's own, where one is mapped.
     """
 
     line: int
@@ -29,6 +29,7 @@ class Row:
     vector: JsonObject | list[Json] | None = None
     made: bool = field(default=False, compare=False)
     beside: JsonObject = field(default_factory=dict)
+    shard_key: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

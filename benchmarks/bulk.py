@@ -1,0 +1,238 @@
+"""What does COPY cost a client beside qdrant-client's own bulk load? Both are measured in turn in one run.
+
+python benchmarks/bulk.py [--rows N] [--size N] [--batch N] [--rounds N] [--transport rest|grpc]
+
+A stub of a server, in a process of its own, takes whatever comes and answers at once, so that what is counted
+is what the client does. It is CPU time (user and system, all threads) of loading one file of JSON Lines:
+
+* ``upload_points`` reads it as programs do, one ``json.loads`` and one ``PointStruct`` for each line;
+* ``COPY`` with ON ERROR SKIP reads it once, checks each row, and sends it;
+* ``COPY`` without it reads it twice: the whole file is checked before anything is sent;
+* ``UPSERT`` takes the same rows as a parameter, and ``upload_points, in memory`` the same points as objects.
+
+A ratio is that of two neighbours in one round: it hardly feels what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+Step = Callable[[], object]
+
+# ---------------------------------------------------------------------------------------- the stub
+
+
+def _info(size: int) -> bytes:
+    """What SHOW COLLECTION would be told: one vector without a name, of this size."""
+    config = {"params": {"vectors": {"size": size, "distance": "Cosine"}}}
+    return _answer({"status": "green", "points_count": 0, "config": config, "payload_schema": {}})
+
+
+def _answer(result: object) -> bytes:
+    return json.dumps({"result": result, "status": "ok", "time": 0.0001}).encode()
+
+
+def serve(size: int) -> None:
+    """Answers over REST and gRPC on two free ports, which are printed, until its input is closed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    answers = {
+        b"GET / ": b'{"title": "qdrant", "version": "1.19.0"}',
+        b"GET /collections/docs ": _info(size),
+        b"": _answer({"operation_id": 1, "status": "completed"}),
+    }
+    threading.Thread(target=_accept, args=(listener, answers), daemon=True).start()
+    server, port = _grpc_server(size)
+    print(listener.getsockname()[1], port, flush=True)
+    sys.stdin.read()
+    server.stop(None)
+
+
+def _accept(listener: socket.socket, answers: dict[bytes, bytes]) -> None:
+    while True:
+        taken, _ = listener.accept()
+        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_converse, args=(taken, answers), daemon=True).start()
+
+
+def _converse(taken: socket.socket, answers: dict[bytes, bytes]) -> None:
+    """Reads requests from one connection, and answers each when its body is there."""
+    with suppress(ConnectionError), taken, taken.makefile("rb", 1 << 20) as source:
+        while first := source.readline():
+            length = 0
+            while (line := source.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            while length:
+                length -= len(source.read(min(length, 1 << 20)))
+            body = next(body for start, body in answers.items() if first.startswith(start))
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            taken.sendall(head % len(body) + body)
+
+
+def _grpc_server(size: int) -> tuple[Any, int]:
+    """A server that does not even parse what it gets."""
+    import grpc
+    from qdrant_client import grpc as pb
+
+    vectors = pb.VectorsConfig(params=pb.VectorParams(size=size, distance=pb.Distance.Cosine))
+    config = pb.CollectionConfig(
+        params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
+        hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
+        optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
+        wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
+    )
+    green, well = pb.CollectionStatus.Green, pb.OptimizerStatus(ok=True)
+    info = pb.CollectionInfo(status=green, optimizer_status=well, segments_count=1, config=config)
+    done = pb.UpdateResult(operation_id=1, status=pb.UpdateStatus.Completed)
+    answers = {
+        "/qdrant.Points/Upsert": pb.PointsOperationResponse(result=done),
+        "/qdrant.Collections/Get": pb.GetCollectionInfoResponse(result=info),
+        "/qdrant.Qdrant/HealthCheck": pb.HealthCheckReply(title="qdrant", version="1.19.0"),
+    }
+    encoded = {route: answer.SerializeToString() for route, answer in answers.items()}
+
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, call: Any) -> Any:
+            answer = encoded.get(call.method)
+            return None if answer is None else grpc.unary_unary_rpc_method_handler(lambda *_: answer)
+
+    limit = ("grpc.max_receive_message_length", -1)
+    server = grpc.server(ThreadPoolExecutor(4), handlers=(Handler(),), options=[limit])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+@contextmanager
+def stub(size: int) -> Iterator[tuple[int, int]]:
+    """The ports for REST and gRPC of a stub in a process of its own."""
+    command = [sys.executable, str(Path(__file__)), "--stub", str(size)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        rest, grpc = map(int, process.stdout.readline().split())
+        yield rest, grpc
+    finally:
+        process.communicate("")
+
+
+# ------------------------------------------------------------------------------------- the two sides
+
+
+def written(path: Path, rows: int, size: int) -> Path:
+    """A file of points with a vector, and a payload as texts have it."""
+    chance = random.Random(7)
+    with path.open("w", encoding="utf-8") as out:
+        for n in range(rows):
+            vector = [round(chance.gauss(0, 0.06), 6) for _ in range(size)]
+            text = f"row {n}: " + "the quick brown fox jumps over the lazy dog " * 6
+            row = {"id": n, "vector": vector, "title": f"title {n}", "text": text, "year": 2000 + n % 25}
+            print(json.dumps({**row, "tags": ["a", f"t{n % 9}"]}), file=out)
+    return path
+
+
+def steps(path: Path, ports: tuple[int, int], transport: str, batch: int) -> dict[str, Step]:
+    """What is measured, by name; what a step is compared with stands before it."""
+    from qdrant_client import QdrantClient
+    from qdrant_client.models import PointStruct
+
+    import qql
+
+    rest, grpc = ports
+    grpc_too = {"prefer_grpc": True, "grpc_port": grpc} if transport == "grpc" else {}
+    client = QdrantClient(port=rest, check_compatibility=False, host="127.0.0.1", **grpc_too)
+    url = f"grpc://127.0.0.1:{grpc}" if transport == "grpc" else f"http://127.0.0.1:{rest}"
+    session = qql.connect(url)
+    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
+    points = [point_of(PointStruct, dict(row)) for row in rows]
+
+    def read() -> Iterator[Any]:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield point_of(PointStruct, json.loads(line))
+
+    def upsert() -> None:
+        for at in range(0, len(rows), batch):
+            session.execute("UPSERT INTO docs VALUES :rows", {"rows": rows[at : at + batch]})
+
+    copy = f"COPY docs FROM '{path}' BATCH {batch}"
+    return {
+        "upload_points": lambda: client.upload_points("docs", read(), batch_size=batch, wait=True),
+        "COPY ON ERROR SKIP": lambda: session.execute(f"{copy} ON ERROR SKIP"),
+        "COPY": lambda: session.execute(copy),
+        "upload_points, in memory": lambda: client.upload_points("docs", points, batch_size=batch, wait=True),
+        "UPSERT VALUES :rows": upsert,
+    }
+
+
+def point_of(kind: type[Any], row: dict[str, Any]) -> Any:
+    identity, vector = row.pop("id"), row.pop("vector")
+    return kind(id=identity, vector=vector, payload=row)
+
+
+def seconds(step: Step) -> float:
+    """CPU seconds of all threads of this process."""
+    started = time.process_time()
+    step()
+    return time.process_time() - started
+
+
+# --------------------------------------------------------------------------------------- the program
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="CPU time of COPY beside that of QdrantClient.upload_points."
+    )
+    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--size", type=int, default=384, help="dimensions of the vectors")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--transport", choices=("rest", "grpc"), action="append")
+    parser.add_argument("--stub", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.stub is not None:
+        return serve(given.stub)
+    with TemporaryDirectory(prefix="qql-bench-") as folder, stub(given.size) as ports:
+        path = written(Path(folder, "rows.jsonl"), given.rows, given.size)
+        print(f"CPU ms of {given.rows} rows of {given.size} dimensions, {given.batch} in a batch")
+        print(f"{'transport':10}{'case':26} {'ms':>8} {'median':>8} {'min':>7} {'max':>7}")
+        for transport in given.transport or ("rest", "grpc"):
+            show(transport, steps(path, ports, transport, given.batch), given.rounds)
+
+
+def show(transport: str, cases: dict[str, Step], rounds: int) -> None:
+    """A line for each case: its time, and its ratio to the last ``upload_points`` before it."""
+    taken: dict[str, list[float]] = {name: [] for name in cases}
+    for step in cases.values():
+        step()  # what is imported and made once
+    for turn in range(rounds):
+        for name in cases if turn % 2 == 0 else reversed(cases):
+            taken[name].append(seconds(cases[name]))
+    base: list[float] = []
+    for name, times in taken.items():
+        base = times if name.startswith("upload_points") else base
+        ratios = [b / a for a, b in zip(base, times, strict=True)]
+        print(
+            f"{transport:10}{name:26} {statistics.median(times) * 1000:8.1f}"
+            f" {statistics.median(ratios):8.2f} {min(ratios):7.2f} {max(ratios):7.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
