@@ -52,10 +52,7 @@ ONLY_ON_SERVERS = {
 }
 """What a server of one node gives for examples that the embedded engine refuses."""
 ONLY_OVER_REST = {"SET QUOTA": "", "SHOW QUOTAS": "max_disk_usage_percent"}
-UNLIKE = {
-    "OPTIMIZE": "a server optimizes by itself",
-    "RESTORE SNAPSHOT": "the server would load it from another one",
-}
+UNLIKE = {"RESTORE SNAPSHOT": "the server would load it from another one"}
 """Examples that a server cannot answer as the embedded engine does, and why."""
 
 
@@ -357,3 +354,28 @@ def test_the_command_sends_its_key_over_both_transports(
         monkeypatch.setenv("QDRANT_API_KEY", "wrong-key")
         assert main(["--url", url, "-c", "SHOW COLLECTIONS"]) != 0
         assert "not-authorised" in capsys.readouterr().err
+
+
+def test_the_command_finds_grpc_beside_rest(
+    fake_server: MakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = fake_server()
+    with connected(server, "rest") as session:
+        session.run(TEN)
+    assert main(["--url", server.url, "--grpc", "-c", "COUNT FROM sl"]) == 0
+    (count,) = server.asked("POST points/count")
+    assert count.transport == "grpc"
+    assert "10" in capsys.readouterr().out
+
+
+@TRANSPORTS
+def test_whole_numbers_of_vectors_arrive_by_copy(
+    fake_server: MakeServer, transport: str, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": 1, "m": [[1, 0], [0, 1]], "v": [1, 2]}\n')
+    with connected(fake_server(), transport) as session:
+        kind = "m VECTOR(2, DOT) WITH MULTIVECTOR (comparator = max_sim)"
+        session.run(f"CREATE COLLECTION c ({kind}, v VECTOR(2, DOT)); COPY c FROM '{rows}'")
+        (point,) = session.execute("SCROLL FROM c WITH VECTOR true").hits
+        assert point.vector == {"m": [[1.0, 0.0], [0.0, 1.0]], "v": [1.0, 2.0]}
