@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import qql
 from qql import nodes
+from qql.backends.base import Backend
 from qql.backends.capabilities import FEATURES, YES, Feature
 from qql.backends.edge import EdgeBackend
 from qql.backends.features.constructs import CONSTRUCTS, KINDS, OLDEST, ROUTES
@@ -69,12 +70,24 @@ def requests_of(text: str) -> list[qql.Request]:
 class Examples:
     """Runs examples one after another on one engine, and repairs what they change."""
 
-    def __init__(self) -> None:
-        self._engine = EdgeBackend(None)
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
         self._broken = set(SETUP)
 
     def run(self, entry: Entry) -> str:
         """What the statements of an entry give, as text; that of a refusal for one that takes a server."""
+        try:
+            shown = self.attempt(entry)
+        except QQLError as error:
+            if not entry.refused:
+                raise
+            return refusal(error)
+        if entry.refused:
+            raise AssertionError(f"the example of {entry.name} is not refused")
+        return shown
+
+    def attempt(self, entry: Entry) -> str:
+        """What the statements of an entry give, as text. Raises `QQLError` where they are refused."""
         session = qql.connect(self._engine, advice=False, count=True)
         for name in self._broken:
             session.run(f"DROP COLLECTION IF EXISTS {name}; {SETUP[name]}")
@@ -84,16 +97,10 @@ class Examples:
         try:
             for result in session.run(entry.example, params_of(entry.example)):
                 renderer.show(result)
-        except QQLError as error:
-            if not entry.refused:
-                raise
-            return _refusal(error)
         finally:
             for row in session.execute("SHOW COLLECTIONS").rows:
                 if row["collection"] not in SETUP:
                     session.execute(f"DROP COLLECTION {row['collection']}")
-        if entry.refused:
-            raise AssertionError(f"the example of {entry.name} is not refused")
         return out.getvalue()
 
     def close(self) -> None:
@@ -107,20 +114,21 @@ def _changes(text: str) -> bool:
     return not all(isinstance(one.statement, _READS) for one in parse_script(Source(text))[0])
 
 
-def _refusal(error: QQLError) -> str:
+def refusal(error: QQLError) -> str:
+    """An error as the pages show it."""
     hint = f"\n  = help: {error.hint}" if error.hint else ""
     return f"error[{error.code}]: {error.diagnostic.message}{hint}\n"
 
 
 @contextlib.contextmanager
-def examples() -> Iterator[Examples]:
-    """An engine for examples, in a directory that holds the files they read."""
+def examples(engine: Backend | None = None) -> Iterator[Examples]:
+    """An engine for examples (None: an embedded one), in a directory that holds the files they read."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         for name, text in FILES.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         os.chdir(folder)
-        runs = Examples()
+        runs = Examples(engine or EdgeBackend(None))
         try:
             yield runs
         finally:

@@ -50,7 +50,7 @@ class Schema:
         models = (ours.get("models") if isinstance(ours, Mapping) else None) or {}
         indexes = {
             name: str(described.get("data_type", ""))
-            for name, described in (info.get("payload_schema") or {}).items()
+            for name, described in sorted((info.get("payload_schema") or {}).items())
         }
         return cls(_vectors(params, models), indexes, info.get("points_count"))
 

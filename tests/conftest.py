@@ -5,10 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from fake_server import FakeServer
 
 ROOT = Path(__file__).parent.parent
 _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
@@ -43,6 +48,19 @@ def schema_is_shared() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema_parser, "deepcopy", lambda schema: schema)
         yield
+
+
+@pytest.fixture
+def fake_server(
+    monkeypatch: pytest.MonkeyPatch, schema_is_shared: None
+) -> Iterator[Callable[..., FakeServer]]:
+    """Makes Qdrant servers of any version in the process; takes what `FakeServer` takes."""
+    from fake_server import FakeServer
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+    with ExitStack() as running:
+        yield lambda *args, **options: running.enter_context(FakeServer(*args, **options))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

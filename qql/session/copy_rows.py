@@ -42,7 +42,10 @@ _FAULTS_OF_ROWS = {
 }
 """Codes of refusals that some row of a batch may be the cause of; others would befall every row."""
 _UNSURE = frozenset(
-    ("connection-failed", "no-answer-in-time", "timed-out", "server-error", "client-error", "answer-too-large")
+    {
+        *("connection-failed", "no-answer-in-time", "timed-out"),
+        *("server-error", "client-error", "answer-too-large"),
+    }
 )
 """Codes that leave open whether what was sent is written."""
 _AGAIN = "to run it again is harmless: each row has the same id as before, and replaces itself"

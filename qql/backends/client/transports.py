@@ -26,6 +26,7 @@ from .deadlines import Deadline, keep_deadlines, within
 from .encoding import canonical_path, encode
 from .exchange import BoundedClient
 from .faults import Faults
+from .grpc_answers import as_over_rest
 from .grpc_time import seconds_left
 from .local import (
     ignored_settings,
@@ -188,8 +189,10 @@ class ClientTransport:
         if self._channel is LOCAL and pattern == ("PATCH", ""):
             return True  # local mode says False where it had nothing to change
         answer = route.answer(result)
-        if self._channel is GRPC and pattern in _READS:
-            answer = with_ordered_payloads(answer)
+        if self._channel is GRPC:
+            answer = as_over_rest(answer, request)
+            if pattern in _READS:
+                answer = with_ordered_payloads(answer)
         return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
     def _upsert(self, message: Any, request: Request) -> object:
