@@ -47,6 +47,9 @@ from qql.session.matched import count_matched
 from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
+from qql.session.quotas import with_kept_quotas
+from qql.session.shard_keys import require_shard_keys
+from qql.session.strict_mode import WithinLimits
 from qql.syntax.printer import show
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class _CollectionInfo(NamedTuple):
     at: float
     info: Body
     schema: Schema
+    has_keys: bool = False
 
 
 class Session:
@@ -111,7 +115,8 @@ class Session:
         )
         self._known: dict[str, _CollectionInfo] = {}
         self._advice_given: set[tuple[str, str]] = set()
-        self._field_advice = FieldAdvice(backend, self.schema, self.facts, self._advice_given)
+        self._within_limits = WithinLimits(backend, self._described)
+        self._field_advice = FieldAdvice(self._within_limits, self.schema, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
 
     def _size_of(self, model: str) -> int | None:
@@ -190,6 +195,11 @@ class Session:
             found = self._known[collection] = _CollectionInfo(now, info, Schema.from_info(info))
         return found.schema
 
+    def _described(self, collection: str) -> Json:
+        """The engine's description of a collection, where it is known; it is not asked for."""
+        found = self._known.get(collection)
+        return None if found is None else found.info
+
     def facts(self, collection: str) -> CollectionFacts | None:
         """What advice goes by beside the schema, of the same age; None where there is no such collection."""
         from qql.advice import facts_from_info
@@ -233,6 +243,7 @@ class Session:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         try:
+            self._require_shard_keys(compiled)
             compiled = self._with_advice(compiled)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
@@ -242,7 +253,7 @@ class Session:
                 located = self._field_advice.hinted(located, compiled)
             raise located from exc.__cause__
         notes = tuple(
-            Diagnostic("engine-note", note, severity="warning") for note in self.backend.take_notes()
+            Diagnostic("engine-note", note, severity="warning") for note in self._within_limits.take_notes()
         )
         seconds = time.perf_counter() - started
         advice = self._new_advice(compiled)
@@ -312,17 +323,29 @@ class Session:
                 return self._dump(statement, collection)
             case nodes.Optimize():
                 return self._optimize(statement, collection)
+            case nodes.SetQuota():
+                request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
+                result = self._send(replace(compiled, requests=(request,)), False)
+                return replace(result, message=f"{result.message}{kept}")
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
+
+    def _require_shard_keys(self, compiled: Compiled) -> None:
+        """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
+        name = str(compiled.collection)
+        found = self._known.get(name)
+        if self.backend.name == "server" and found is not None and not found.has_keys:
+            has_keys = require_shard_keys(compiled, found.info, self.backend.call)
+            self._known[name] = found._replace(has_keys=has_keys)
 
     # -- statements that have requests
 
     def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends a statement's requests and shows the answer."""
         statement, collection = compiled.statement, str(compiled.collection)
-        matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
+        matched, uncounted = count_matched(compiled, self._within_limits.call) if count else (None, ())
         unusable = self._check_models(compiled)
         try:
             answer, shares = self._answer(compiled)
@@ -367,12 +390,15 @@ class Session:
         requests = [self._embedded(request) for request in compiled.requests]
         if isinstance(statement, nodes.Query) and statement.provenance is not None:
             return self._introspection(compiled, requests[0]).answer_and_shares()
-        answers = [self.backend.call(request) for request in requests]
+        # A COUNT that does not say whether it is exact may be what strict mode allows.
+        counts = isinstance(statement, nodes.Count) and "exact" not in (requests[0].body or {})
+        call = self._within_limits.call if counts else self.backend.call
+        answers = [call(request) for request in requests]
         check_answer(statement, collection, answers[0])
         return answers[0], {}
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
-        page = page_of(compiled, answer, self.backend.call)
+        page = page_of(compiled, answer, self._within_limits.call)
         result = result_of(compiled, page.answer)
         return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
 
@@ -421,7 +447,9 @@ class Session:
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         request = embedded or self._embedded(compiled.requests[0])
-        return Introspection(compiled, request, self.backend, self.rerankers, self.context, self.on_progress)
+        return Introspection(
+            compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
+        )
 
     def _list_stages(self) -> Result:
         ctes = self.context.stages.values()
@@ -458,7 +486,7 @@ class Session:
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
         path = str(scalar_value(statement.path))
         done = dump_collection(
-            self.backend.call,
+            self._within_limits.call,
             collection,
             path,
             self.on_progress,
