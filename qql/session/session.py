@@ -175,6 +175,13 @@ class Session:
         done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(map(explain_compiled, done))
 
+    def ask(self, request: Request) -> Json:
+        """The engine's answer to a request that no statement makes, in pieces as small as strict mode wants.
+
+        Raises `QQLExecutionError` and `QQLConnectionError`.
+        """
+        return self._within_limits.call(request)
+
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
         answer = self.backend.call(Request("GET", "/collections"))
