@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         QQLPlanError,
         QQLScriptError,
         QQLSyntaxError,
+        QQLTimeoutError,
         QQLUnsupportedError,
     )
     from qql.rest.request import Request
@@ -50,6 +51,7 @@ __all__ = [
     "QQLPlanError",
     "QQLScriptError",
     "QQLSyntaxError",
+    "QQLTimeoutError",
     "QQLUnsupportedError",
     "Request",
     "Result",

@@ -6,6 +6,7 @@ QQLError                     everything this package raises on purpose
 │   ├── QQLPlanError         it parses, but cannot mean anything
 │   └── QQLScriptError       several statements of one script are at fault
 ├── QQLConnectionError       no server or database could be opened          (exit code 4)
+│   └── QQLTimeoutError      the server gave up, or did not answer in time
 └── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
     ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
     └── QQLModelError        a text could not be turned into a vector
@@ -33,6 +34,7 @@ __all__ = [
     "QQLPlanError",
     "QQLScriptError",
     "QQLSyntaxError",
+    "QQLTimeoutError",
     "QQLUnsupportedError",
     "Source",
     "Span",
@@ -286,6 +288,13 @@ class QQLConnectionError(QQLError):
     """No server answered, or the database could not be opened."""
 
     exit_code = 4
+
+
+class QQLTimeoutError(QQLConnectionError):
+    """The server said that it gave up (``timed-out``), or we stopped waiting (``no-answer-in-time``).
+
+    Whether a change was made is not known.
+    """
 
 
 class QQLExecutionError(QQLError):

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from qql.rest.request import Request
+
 
 @dataclass(frozen=True)
 class Received:
@@ -52,18 +54,62 @@ def refused(status: int, error: str, **headers: str) -> Reply:
     return Reply({"status": {"error": error}, "time": 0.0}, status, headers)
 
 
+UPDATED = {"operation_id": 1, "status": "completed"}
+COLLECTION = {"config": {"params": {}}, "payload_schema": {}, "points_count": 0}
+_EMPTY: dict[tuple[str, str], Any] = {
+    ("GET", "/collections"): {"collections": []},
+    ("GET", "/aliases"): {"aliases": []},
+    ("GET", "/quotas"): {},
+    ("GET", "aliases"): {"aliases": []},
+    ("GET", ""): COLLECTION,
+    ("GET", "exists"): {"exists": False},
+    ("GET", "shards"): {"shard_keys": []},
+    ("GET", "snapshots"): [],
+    ("POST", "snapshots"): {"name": "docs.snapshot"},
+    ("POST", "points"): [],
+    ("POST", "points/scroll"): {"points": []},
+    ("POST", "points/count"): {"count": 0},
+    ("POST", "facet"): {"hits": []},
+    ("POST", "points/query"): {"points": []},
+    ("POST", "points/query/groups"): {"groups": []},
+    ("POST", "points/search/matrix/pairs"): {"pairs": []},
+    ("POST", "points/search/matrix/offsets"): {"offsets_row": [], "offsets_col": [], "scores": [], "ids": []},
+    **{
+        (method, route): UPDATED
+        for method in ("PUT", "DELETE")
+        for route in ("index", "index/*", "vectors/*")
+    },
+    **{("PUT", route): UPDATED for route in ("points", "points/payload", "points/vectors")},
+    **{
+        ("POST", f"points/{route}"): UPDATED
+        for route in ("delete", "payload", "payload/delete", "payload/clear", "vectors/delete")
+    },
+}
+
+
+def sound(received: Received) -> Reply:
+    """What a server with nothing in it might answer: of the shape that the route has."""
+    prefix, collections, path = received.path.partition("/collections")
+    route = Request(received.method, collections + path if collections else prefix).route
+    if route == ("POST", "points/query/batch"):
+        return ok([{"points": []} for _ in received.body["searches"]])
+    if route == ("POST", "points/batch"):
+        return ok([UPDATED for _ in received.body["operations"]])
+    return ok(_EMPTY.get(route, True))
+
+
 Answer = Reply | Callable[[Received], Reply]
 
 
 class HttpRecorder:
-    """Use as a context manager; ``answers`` goes by (method, path), ``otherwise`` answers the rest."""
+    """Use as a context manager; ``answers`` goes by (method, path), ``otherwise`` (`sound`) has the rest."""
 
     def __init__(
         self, answers: dict[tuple[str, str], Answer] | None = None, otherwise: Answer | None = None
     ) -> None:
         self.received: list[Received] = []
         self.answers = answers or {}
-        self.otherwise: Answer = otherwise or ok(True)
+        self.otherwise: Answer = otherwise or sound
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)

@@ -29,6 +29,7 @@ def connect(
     api_key: str | None = None,
     timeout: float | None = None,
     grpc: bool = False,
+    grpc_port: int | None = None,
     cloud_inference: bool = False,
     collection: str | None = None,
     stages: Stages | None = None,
@@ -49,12 +50,15 @@ def connect(
     ``target`` is a directory (the embedded engine; where it is missing nothing is made before the first
     CREATE COLLECTION or RESTORE SNAPSHOT), ``":memory:"`` (the same, thrown away at the end),
     ``http(s)://host:port`` or ``grpc(s)://host:port`` (a server), or an existing
-    ``qdrant_client.QdrantClient``. ``api_key``, ``timeout`` (seconds), ``grpc`` and ``cloud_inference``
-    are for servers. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
-    ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
-    model of a RERANK that names none. ``advice`` puts what could be better about a statement among the
-    warnings of its result, each advice once. ``count`` has the points counted that DELETE, UPDATE and CLEAR
-    change (`Result.matched`), by one more request before each.
+    ``qdrant_client.QdrantClient``. ``api_key``, ``timeout``, ``grpc``, ``grpc_port`` and ``cloud_inference``
+    are for servers. ``grpc`` at an http address means the port after that of REST, once the same server has
+    turned out to be there; ``grpc_port`` names the port. ``timeout`` is how many seconds queries (else 5)
+    and writes of points (else 60) may take; CREATE, DROP and their like have 5 minutes, or ``timeout`` where
+    it is longer, and indexes and snapshots as long as they take. ``embedders`` adds models of your own:
+    name → function (list of texts → vectors), and ``rerankers`` such for RERANK: name → function (query,
+    list of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
+    could be better about a statement among the warnings of its result, each advice once. ``count`` has the
+    points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before each.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -66,9 +70,11 @@ def connect(
         "api_key": api_key or None,
         "timeout": timeout,
         "grpc": grpc or None,
+        "grpc_port": grpc_port,
         "cloud_inference": cloud_inference or None,
     }
-    backend = _open_backend(target, {name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    backend = _open_backend(target, given, on_progress)
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
     return Session(
         backend,
@@ -82,14 +88,14 @@ def connect(
     )
 
 
-def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
+def _open_backend(target: object, options: Mapping[str, Any], on_progress: Progress | None) -> Backend:
     if hasattr(target, "call") and hasattr(target, "infers"):
         _refuse_unused(options, (), "a backend has its own settings")
         return cast(Backend, target)
     if isinstance(target, str) and _SERVER.match(target):
         from qql.backends.client import ClientBackend
 
-        return ClientBackend.connect(target, **options)
+        return ClientBackend.connect(target, on_progress=on_progress, **options)
     if not isinstance(target, (str, os.PathLike)):
         from qql.backends.client import ClientBackend
 

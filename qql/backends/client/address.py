@@ -3,49 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 from qdrant_client.http.api_client import ApiClient
 
 from qql.errors import QQLConnectionError, QQLError, fail
-from qql.rest.types import Body, JsonObject
+from qql.rest.addresses import public_url
+from qql.rest.types import Body
 
-from .messages import excerpt
+from .messages import excerpt, is_secret_header
 
-__all__ = ["address_of", "endpoint", "is_loopback", "public_url", "require_headers"]
+__all__ = [
+    "PORT_HINT",
+    "Endpoint",
+    "address_of",
+    "endpoint",
+    "require_headers",
+    "sent_in_clear",
+]
 
 _REST_PORT, _GRPC_PORT = 6333, 6334
+_LAST_PORT = 65_535
 _SCHEMES = {"http": False, "https": True, "grpc": False, "grpcs": True}  # with TLS or without
 _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+PORT_HINT = "`--grpc-port PORT` (in Python `grpc_port=`) or the address grpc://host:PORT names it"
 
 
-def endpoint(url: str, prefer_grpc: bool) -> JsonObject:
-    """Arguments of `QdrantClient` for an address.
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is.
+
+    ``rest`` is the address of its REST interface, ``grpc_port`` that of gRPC, where ``grpc`` is to be spoken.
+    ``guessed`` says that nobody gave that port: it is the one after REST's, as in Qdrant's own configuration.
+    """
+
+    rest: str
+    grpc: bool = False
+    grpc_port: int = _GRPC_PORT
+    guessed: bool = False
+
+
+def endpoint(url: str, grpc: bool = False, grpc_port: int | None = None) -> Endpoint:
+    """The ways to a server. A ``grpc_port`` means gRPC.
 
     Raises `QQLConnectionError` (``invalid-url``).
     """
+    parts, port = _parts(url)
+    if grpc_port is not None and not 0 < grpc_port <= _LAST_PORT:
+        fail("invalid-url", f"no port has the number {grpc_port}", hint=PORT_HINT, error=QQLConnectionError)
+    host = _bracketed_host(parts.hostname)
+    scheme = "https" if _SCHEMES[parts.scheme] else "http"
+    if parts.scheme.startswith("grpc"):
+        if parts.path.strip("/"):
+            raise _invalid_url(url, "holds a path, which gRPC cannot use")
+        if grpc_port is not None and port not in (None, grpc_port):
+            raise _invalid_url(url, f"names another port than {grpc_port}, which is given too", PORT_HINT)
+        return Endpoint(f"{scheme}://{host}:{_REST_PORT}", True, port or grpc_port or _GRPC_PORT)
+    port = port or _REST_PORT
+    rest = f"{scheme}://{host}:{port}{parts.path.rstrip('/')}"
+    if grpc_port is not None:
+        return Endpoint(rest, True, grpc_port)
+    if grpc and port == _LAST_PORT:
+        raise _invalid_url(url, "has the last port, and no port for gRPC follows it", PORT_HINT)
+    return Endpoint(rest, True, port + 1, guessed=True) if grpc else Endpoint(rest)
+
+
+def _parts(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of an address, and its port; raises for what no request could be sent to."""
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as exc:
-        raise _invalid_url(url, "cannot be read") from exc
+    except ValueError:
+        port, parts = None, None
+    if parts is None:
+        raise _invalid_url(url, "cannot be read")
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise _invalid_url(url, "requires http://, https://, grpc:// or grpcs:// and a host")
     if parts.username is not None or parts.password is not None:
         raise _invalid_url(
-            url, "holds a user name or a password", "`--api-key` or QDRANT_API_KEY gives the key"
+            url, "holds a user name or a password", "QDRANT_API_KEY or `--api-key-file` gives the key"
         )
     if parts.query or parts.fragment:
         raise _invalid_url(url, "holds a `?` or `#` part, which would not be sent")
-    host = _bracketed_host(parts.hostname)
-    scheme = "https" if _SCHEMES[parts.scheme] else "http"
-    if not parts.scheme.startswith("grpc"):
-        address = f"{scheme}://{host}:{port or _REST_PORT}{parts.path.rstrip('/')}"
-        return {"url": address, "prefer_grpc": prefer_grpc, "grpc_port": _GRPC_PORT}
-    if parts.path.strip("/"):
-        raise _invalid_url(url, "holds a path, which gRPC cannot use")
-    return {"url": f"{scheme}://{host}:{_REST_PORT}", "prefer_grpc": True, "grpc_port": port or _GRPC_PORT}
+    return parts, port
 
 
 def address_of(http: ApiClient | None, options: Body, grpc: bool) -> str:
@@ -57,7 +99,7 @@ def address_of(http: ApiClient | None, options: Body, grpc: bool) -> str:
         path = options.get("path")
         return f"local mode ({path if path is not None else ':memory:'})"
     if not grpc:
-        return str(http.host).rstrip("/")
+        return public_url(str(http.host).rstrip("/"))
     parts = urlsplit(http.host)
     scheme = "grpcs" if parts.scheme == "https" else "grpc"
     return f"{scheme}://{_bracketed_host(parts.hostname)}:{options.get('grpc_port', _GRPC_PORT)}"
@@ -68,15 +110,20 @@ def _bracketed_host(host: str | None) -> str | None:
     return f"[{host}]" if ":" in (host or "") else host
 
 
-def is_loopback(url: str) -> bool:
+def _is_loopback(url: str) -> bool:
     """Whether an address is one of this machine."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def public_url(url: str) -> str:
-    """An address without what might be secret in it: a user part, a query, a fragment."""
-    return re.split(r"[?#]", re.sub(r"//[^/?#]*@", "//***@", excerpt(url)))[0]
+def sent_in_clear(url: str, headers: Iterable[str]) -> str | None:
+    """What of the headers would be read on the way to an address: a few words, or None."""
+    if urlsplit(url).scheme != "http" or _is_loopback(url):
+        return None
+    names = [name for name in headers if is_secret_header(name)]
+    if "api-key" in names:
+        return "the API key"
+    return f"the header `{excerpt(names[0])}`" if names else None
 
 
 def _invalid_url(

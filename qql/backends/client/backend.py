@@ -8,28 +8,37 @@ by the method's models (`arguments`), and what they cannot carry is refused by n
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
 from qql.backends.base import Optimized, Progress
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
+from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 
-from .address import address_of, endpoint, is_loopback, public_url, require_headers
+from .address import address_of, endpoint, require_headers, sent_in_clear
+from .exchange import MAX_ANSWER
 from .faults import Faults
+from .found_port import FoundPort
+from .grpc_time import keep_time
 from .messages import Notes, Secrets, text_of
 from .restore import RECOVER, is_name, require_rest, restore_by_name
+from .timeouts import Timeouts
 from .transports import ClientTransport, RestTransport, Transport
+from .waiting import told
 
 __all__ = ["ClientBackend"]
+
+_NOT_YET_APPLIED = (
+    "the server took the change and did not carry it out within its time; it will,"
+    " and until then reads do not show it"
+)
 
 
 class ClientBackend:
@@ -40,8 +49,10 @@ class ClientBackend:
     model into vectors; it is also taken from the client.
     """
 
-    def __init__(self, client: QdrantClient, *, cloud_inference: bool = False) -> None:
-        """Wrap a client, which stays open when this is closed.
+    def __init__(
+        self, client: QdrantClient, *, cloud_inference: bool = False, timeouts: Timeouts | None = None
+    ) -> None:
+        """Wrap a client, which stays open when this is closed. Without ``timeouts`` its own are kept.
 
         Raises `QQLConnectionError` for an object that is no `QdrantClient`, such as the async one.
         """
@@ -56,6 +67,7 @@ class ClientBackend:
         self._client = client
         self._owned = self._closed = False
         self._version: str | None = None
+        self.progress: Progress | None = None
         http: ApiClient | None
         try:
             http = client.http.client
@@ -68,15 +80,18 @@ class ClientBackend:
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
         self._infers = partial(_infers, local, cloud_inference or bool(client.cloud_inference))
-        self.progress: Progress | None = None
         self._http = http  # None where the port of REST is not known, too
-        self._faults = faults = Faults(self._address, secrets)
-        self._rest = None if http is None else RestTransport(http, faults)
+        self._faults = faults = Faults(self._address, secrets, timeouts)
+        self._rest = None if http is None else RestTransport(http, faults, timeouts)
         self._transport: Transport
-        if self._rest is None or grpc:
-            self._transport = ClientTransport(client, faults, self._notes, local=local, infers=self._infers)
-        else:
+        if self._rest is not None and not grpc:
             self._transport = self._rest
+            return
+        if timeouts is not None and grpc:
+            keep_time(client)
+        self._transport = ClientTransport(
+            client, faults, self._notes, local=local, infers=self._infers, timeouts=timeouts
+        )
 
     @classmethod
     def connect(
@@ -86,53 +101,64 @@ class ClientBackend:
         api_key: str | None = None,
         timeout: float | None = None,
         grpc: bool = False,
+        grpc_port: int | None = None,
         cloud_inference: bool = False,
         headers: Mapping[str, str] | None = None,
+        on_progress: Progress | None = None,
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
 
         ``http://`` and ``https://`` addresses speak REST (port 6333 unless given), ``grpc://`` and ``grpcs://``
-        (TLS) speak gRPC (port 6334 unless given). ``grpc=True`` with an http address means gRPC on port 6334
-        of that host. ``timeout`` is in seconds, rounded up; None is qdrant-client's own 5 s. The API key
-        travels as the header ``api-key``; ``headers`` go along with every request.
+        (TLS) speak gRPC (port 6334 unless given). An http address with ``grpc_port`` means gRPC on that port;
+        with ``grpc=True`` alone, on the port after that of REST, of which the first call makes sure that the
+        same server is there. ``timeout``, in seconds, is for queries (else 5) and for writes of points (else
+        60); indexes and snapshots are waited for without end, other definitions for 5 minutes (`Kind`).
+        ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``; ``headers``
+        go along with every request.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
-        arguments = endpoint(url, grpc)
-        if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
-            message = f"a timeout requires a number of seconds above 0, not {timeout}"
-            fail("invalid-timeout", message, error=QQLConnectionError)
+        where = endpoint(url, grpc, grpc_port)
+        timeouts = Timeouts(timeout)
         # As a header, the key raises no warning about http; `api_key=` does.
         sent = dict(headers or {}) | ({"api-key": api_key} if api_key else {})
         require_headers(sent)
+        secrets = Secrets.of({"headers": sent})
+        failure: Exception | None = None
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
                 client = QdrantClient(
-                    **arguments,
-                    timeout=timeout,  # type: ignore[arg-type]  # qdrant-client rounds a float up
+                    url=where.rest,
+                    prefer_grpc=where.grpc,
+                    grpc_port=where.grpc_port,
                     headers=sent or None,
+                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
                 )
             except Exception as exc:
-                address = public_url(url)
-                Faults(address, Secrets.of({"headers": sent})).fail(
-                    QQLConnectionError,
-                    "connection-failed",
-                    f"no client could be made for {address}: {text_of(exc)}",
-                    exc,
-                    "`--url` takes the address, e.g. http://localhost:6333",
-                )
-        backend = cls(client)
-        backend._owned = True
+                failure = exc
+        if failure is not None:  # outside of `except`, or the error would hold what was raised, and the key
+            Faults(where.rest, secrets).fail(
+                QQLConnectionError,
+                "connection-failed",
+                f"no client could be made for {where.rest}: {text_of(failure)}",
+                failure,
+                "`--url` takes the address, e.g. http://localhost:6333",
+            )
+        backend = cls(client, timeouts=timeouts)
+        backend._owned, backend.progress = True, on_progress
         if url.startswith("grpc"):
             backend._http = backend._rest = None
         for warning in said:
             backend._notes.add(text_of(warning.message))
-        if api_key and urlsplit(arguments["url"]).scheme == "http" and not is_loopback(arguments["url"]):
+        if where.guessed:
+            rest = RestTransport(client.http.client, Faults(where.rest, secrets, timeouts), timeouts)
+            backend._transport = FoundPort(backend._transport, rest, where, backend._notes)
+        if open_words := sent_in_clear(where.rest, sent):
             backend._notes.add(
-                f"the API key travels unencrypted to {backend._address}: the address names no TLS"
+                f"{open_words} travels unencrypted to {backend._address}: the address names no TLS"
             )
         return backend
 
@@ -154,15 +180,28 @@ class ClientBackend:
             fail("connection-closed", message, error=QQLConnectionError)
         if request.route == RECOVER and self.name == "server":
             return self._restore(request)
-        return self._transport.call(request)
+        with told(self.progress, request):
+            return self._checked(request, self._transport.call(request))
+
+    def _checked(self, request: Request, result: Json) -> Json:
+        """The ``result`` of an answer; raises where it has not the shape that its route says."""
+        if (found := misfit(request, result)) is not None:
+            self._faults.fail_misfit(request, found)
+        if request.route == ("GET", "shards"):
+            return {"shard_keys": (result or {}).get("shard_keys") or []}  # null: it is not divided by keys
+        if isinstance(result, dict) and result.get("status") == "wait_timeout":
+            self._notes.add(_NOT_YET_APPLIED)
+        return result
 
     def _restore(self, request: Request) -> Json:
         """Restore a snapshot: from the place that is said, or that of the name."""
         if self._http is None or self._rest is None:
             raise require_rest(self._address)
         if not is_name(request):
-            return self._rest.call(request)
-        listed = self._rest.call(Request("GET", collection_path(request.collection or "", "snapshots")))
+            with told(self.progress, request):
+                return self._checked(request, self._rest.call(request))
+        asked = Request("GET", collection_path(request.collection or "", "snapshots"))
+        listed = self._checked(asked, self._rest.call(asked))
         return restore_by_name(self._http, self._faults, request, listed, self.progress)
 
     @property
@@ -185,7 +224,8 @@ class ClientBackend:
     ) -> Optimized:
         """Wait until a server's optimizers have nothing left to do; set them off where they wait.
 
-        Raises `QQLExecutionError` (``optimize-failed``, ``timed-out``); in local mode `QQLUnsupportedError`.
+        Raises `QQLExecutionError` (``optimize-failed``) and `QQLTimeoutError`; in local mode
+        `QQLUnsupportedError`.
         """
         if self.name == "local":
             message = "local mode has nothing to optimize: it searches exactly, without indexes"

@@ -13,17 +13,27 @@ from typing import NoReturn
 import grpc  # type: ignore[import-untyped]
 import httpx
 import orjson
+from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.errors import (
+    QQLConnectionError,
+    QQLError,
+    QQLExecutionError,
+    QQLTimeoutError,
+    QQLUnsupportedError,
+)
+from qql.rest.addresses import public_url
+from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 from qql.rest.request import Request
 from qql.rest.strict_mode import STRICT_MODE
 from qql.rest.types import Json
 
-from .address import public_url
+from .exchange import MAX_ANSWER, AnswerTooLarge
 from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
+from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
 
@@ -38,10 +48,6 @@ _PERHAPS_DONE = "a change might have been made all the same"
 
 _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
     httpx.ConnectTimeout: ("{0} cannot be reached: {1}", _RUNNING),
-    httpx.TimeoutException: (
-        "{0} did not answer in time: {1}",
-        f"a longer timeout might help; {_PERHAPS_DONE}",
-    ),
     httpx.ConnectError: ("{0} cannot be reached: {1}", _RUNNING),
     httpx.ProxyError: (
         "{0} cannot be reached through the proxy: {1}",
@@ -52,6 +58,10 @@ _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
         f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
     ),
     httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
+    AnswerTooLarge: (
+        f"the answer of {{0}} has more than {MAX_ANSWER >> 20} MiB, and was read no further",
+        "a smaller LIMIT, pages by AFTER, and fewer payload fields or vectors make it smaller",
+    ),
     Exception: ("the exchange with {0} failed: {1}", None),
 }
 
@@ -83,9 +93,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
         "the same statement might go through a little later",
     ),
     "timed-out": (
-        QQLExecutionError,
+        QQLTimeoutError,
         "the server gave up: {text}",
-        f"`PARAMS (timeout = …)` gives it more seconds; {_PERHAPS_DONE}",
+        f"`PARAMS (timeout = …)` gives a query more seconds; {_PERHAPS_DONE}",
     ),
     "too-large": (
         QQLExecutionError,
@@ -107,6 +117,9 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
     "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
     "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
 }
+_NO_ALIAS = (
+    "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
+)
 _HTTP = {
     404: "not-found",
     408: "timed-out",
@@ -124,7 +137,10 @@ _GRPC = {
     "FAILED_PRECONDITION": "server-refused",
     "OUT_OF_RANGE": "server-refused",
     "CANCELLED": "timed-out",
+    "DEADLINE_EXCEEDED": "timed-out",
 }
+_OUR_DEADLINE = re.compile(r"$|deadline exceeded|timeout expired", re.I)
+"""How gRPC's texts of a deadline that we set begin; the last is that of a server which obeyed it."""
 # The library has no types for these, only words.
 _MISSING = (
     (re.compile(r"^(not found: )?snapshot\b", re.I), "unknown-snapshot"),
@@ -159,16 +175,23 @@ _LOCAL = (
     (re.compile(r"^Vector .* already exists ", re.S), "vector-exists"),
     (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
 )
+# A cluster calls it a failure of its own.
+_GAVE_UP = re.compile(r"\btimeout set at\b|\btimed out after\b", re.I)
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
+_TOO_LARGE_ANSWER = "Received message larger than max"  # gRPC's own words
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
 class Faults:
-    """Raises the errors of one backend: they name its address, and none shows a secret."""
+    """Raises the errors of one backend: they name its address, and none shows a secret.
 
-    def __init__(self, address: str, secrets: Secrets) -> None:
+    ``timeouts`` are those that the connection keeps; None: those of the client.
+    """
+
+    def __init__(self, address: str, secrets: Secrets, timeouts: Timeouts | None = None) -> None:
         self._address = address
         self._secrets = secrets
+        self._timeouts = timeouts
 
     def fail(
         self,
@@ -189,7 +212,7 @@ class Faults:
             case QdrantException():
                 self._refuse_rate(exc, request)
             case ResponseHandlingException():
-                self._fail_unanswered(exc.source, exc)
+                self._fail_unanswered(exc.source, exc, request)
             case json.JSONDecodeError():
                 self._fail_page(200, exc.doc.encode("utf-8", "replace"), exc)
             case UnicodeDecodeError():
@@ -208,6 +231,8 @@ class Faults:
                 self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
             case RecursionError():
                 self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
+            case _ if (answer := _answer_at_fault(exc)) is not None:
+                self._fail_strange(f"{_why(exc)}: {excerpt(answer) or 'an empty message'}", exc)
             case _:
                 text = text_of(exc)
                 hint = "the vector of the query might be of another length than those stored"
@@ -221,8 +246,15 @@ class Faults:
 
     def fail_answer(self, answer: Json) -> NoReturn:
         """Raise for JSON that is no answer of Qdrant's."""
-        message = f"{self._address} answered, but not as Qdrant does: {excerpt(json.dumps(answer))}"
-        self.fail(QQLExecutionError, "server-error", message, None, _NOT_QDRANT)
+        self._fail_strange(excerpt(json.dumps(answer)), None)
+
+    def fail_misfit(self, request: Request, found: Misfit) -> NoReturn:
+        """Raise for an answer whose ``result`` is not what the route of the request answers."""
+        self._fail_strange(f"to {request.method} {request.path}, {one_line(str(found), MAX_TEXT)}", None)
+
+    def _fail_strange(self, what: str, exc: BaseException | None) -> NoReturn:
+        message = f"{self._address} answered, but not as Qdrant does: {what}"
+        self.fail(QQLExecutionError, "server-error", message, exc, _NOT_QDRANT)
 
     def _fail_code(
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
@@ -233,12 +265,16 @@ class Faults:
             code = _code_for(_MISSING, text, code)
         if code == "server-refused" and STRICT_MODE.search(text):
             hint = hint or f"`ALTER COLLECTION {request.collection} WITH STRICT_MODE (…)` sets what it takes"
+        if code == "server-error" and _GAVE_UP.search(text):
+            code = "timed-out"
         kind, message, usual = _FAULTS[code]
         found = _COLLECTION.search(text)
         name = found[1] if found else request.collection or ""
         line = message.format(address=self._address, text=one_line(text, MAX_TEXT), name=name).rstrip(": ")
         if NO_ORDER_BY_ID in text:
             hint = ORDER_OF_IDS
+        if code == "collection-exists" and request.route == ("POST", "/collections/aliases"):
+            hint = _NO_ALIAS
         self.fail(kind, code, line, exc, hint or usual)
 
     def _refuse_rate(self, exc: QdrantException, request: Request) -> NoReturn:
@@ -253,7 +289,8 @@ class Faults:
         if 300 <= status < 400:
             self._fail_redirect(exc)
         if status in (401, 403):
-            self._fail_code("not-authorised", text or f"HTTP status {status}", request, exc)
+            words = excerpt(exc.content.decode("utf-8", "replace"))  # Qdrant's own are plain text
+            self._fail_code("not-authorised", text or words or f"HTTP status {status}", request, exc)
         if status == 429:
             self._fail_code("rate-limited", text or "", request, exc)
         if text is None and status == 404 and not exc.content.strip():
@@ -265,9 +302,12 @@ class Faults:
 
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
-        if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-            kind = httpx.ConnectError if status == "UNAVAILABLE" else httpx.TimeoutException
-            self._fail_unanswered(kind(text), exc)
+        if status == "RESOURCE_EXHAUSTED" and _TOO_LARGE_ANSWER in text:
+            self._fail_unanswered(AnswerTooLarge(), exc, request)
+        if status == "UNAVAILABLE":
+            self._fail_unanswered(httpx.ConnectError(text), exc, request)
+        if status in ("DEADLINE_EXCEEDED", "CANCELLED") and _OUR_DEADLINE.match(text):
+            self._fail_unanswered(httpx.ReadTimeout(text), exc, request)
         if status == "UNIMPLEMENTED" and request.route in _OF_CLUSTERS:
             self._fail_code("no-cluster", text, request, exc)
         if status == "UNIMPLEMENTED":
@@ -292,29 +332,56 @@ class Faults:
         hint = "the server might be too old for this statement, or the address might not be Qdrant's"
         self.fail(QQLUnsupportedError, "unsupported-operation", message, exc, hint)
 
-    def _fail_unanswered(self, source: BaseException, exc: BaseException) -> NoReturn:
+    def _fail_unanswered(self, source: BaseException, exc: BaseException, request: Request) -> NoReturn:
         """Raise for an exchange that brought no answer, or half of one."""
+        if isinstance(source, httpx.TimeoutException) and not isinstance(source, httpx.ConnectTimeout):
+            self._fail_in_time(source, exc, request)
         kind = next((k for k in _UNANSWERED if isinstance(source, k)), Exception)
         message, hint = _UNANSWERED[kind]
         said = text_of(source)
-        if isinstance(source, httpx.TimeoutException):
-            said = _timeout_text(source)
+        if isinstance(source, AnswerTooLarge):
+            self.fail(QQLExecutionError, "answer-too-large", message.format(self._address), exc, hint)
+        if isinstance(source, httpx.ConnectTimeout) and self._timeouts:
+            said = f"no connection within {self._timeouts.connect:g} s"
         if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
             hint = _TLS
         self.fail(QQLConnectionError, "connection-failed", message.format(self._address, said), exc, hint)
+
+    def _fail_in_time(self, source: BaseException, exc: BaseException, request: Request) -> NoReturn:
+        """Raise where it was us who stopped waiting."""
+        seconds = self._timeouts.seconds_for(request) if self._timeouts else None
+        said = f"did not answer in time: {text_of(source)}"
+        hint = "a longer timeout of the client might help"
+        if seconds is not None:
+            said = f"did not answer within {seconds:g} s"
+            hint = "`--timeout S` (in Python `timeout=`) waits longer"
+            if request.query.get("timeout") is not None:
+                hint = "`PARAMS (timeout = …)` says how long the server may take, and so how long we wait"
+        if kind_of(request) is not Kind.READ:
+            hint += f"; {_PERHAPS_DONE}"
+        self.fail(QQLTimeoutError, "no-answer-in-time", f"{self._address} {said}", exc, hint)
 
 
 def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwise: str) -> str:
     return next((code for pattern, code in words if pattern.search(text)), otherwise)
 
 
-def _timeout_text(exc: httpx.TimeoutException) -> str:
-    try:
-        limits = exc.request.extensions.get("timeout", {})
-    except RuntimeError:  # it belongs to no request: a gRPC deadline
+def _answer_at_fault(exc: BaseException) -> str | None:
+    """What the library stumbled over while it read an answer of gRPC; None where it was something else."""
+    at = exc.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_qualname.startswith("GrpcToRest."):
+            return str(at.tb_frame.f_locals.get("model", ""))
+        at = at.tb_next
+    return None
+
+
+def _why(exc: Exception) -> str:
+    """What is wrong with an answer, by the library's models where they say it."""
+    if not isinstance(exc, ValidationError):
         return text_of(exc)
-    phase = "connect" if isinstance(exc, httpx.ConnectTimeout) else "read"
-    return f"no answer within {limits.get(phase)} s"
+    first = exc.errors(include_url=False)[0]
+    return one_line(f"{exc.title} {'.'.join(map(str, first['loc']))}: {first['msg']}", MAX_TEXT)
 
 
 def _status_error(content: bytes) -> str | None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from qql.rest.types import Body
 
-__all__ = ["MAX_TEXT", "Notes", "Secrets", "excerpt", "one_line", "text_of"]
+__all__ = [
+    "MAX_TEXT",
+    "LibraryError",
+    "Notes",
+    "Secrets",
+    "excerpt",
+    "is_secret_header",
+    "one_line",
+    "text_of",
+]
 
 MAX_EXCERPT = 200  # characters of an unexpected answer that a message shows
 MAX_TEXT = 4000  # characters of a server's own message that are shown
@@ -34,17 +43,29 @@ _SECRET = re.compile(r"key|token|auth|secret|cookie", re.I)
 _SHORTEST_SECRET = 4  # what is shorter protects nothing, and would blot out parts of words
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name carries a key, a token or the like."""
+    return _SECRET.search(name) is not None
+
+
+class LibraryError(Exception):
+    """What a library raised: the name of its type and its words.
+
+    The library's own exception holds the request, and so the headers with the key.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """Keys and tokens that nothing shown may hold, the longest first: one might be part of another."""
 
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, options: Body) -> Secrets:
         """The API key (``api_key``), and the values of ``headers`` that carry something of the kind."""
         headers = options.get("headers") or {}
-        values = [options.get("api_key"), *(value for name, value in headers.items() if _SECRET.search(name))]
+        values = [options.get("api_key"), *(headers[name] for name in headers if is_secret_header(name))]
         words = {word for value in values if value for word in (value, *value.split())}
         return cls(tuple(sorted((w for w in words if len(w) >= _SHORTEST_SECRET), key=len, reverse=True)))
 
@@ -52,15 +73,12 @@ class Secrets:
         """The text with ``***`` in place of each secret."""
         return reduce(lambda scrubbed, secret: scrubbed.replace(secret, "***"), self.words, text)
 
-    def safe_cause(self, exc: BaseException | None) -> BaseException | None:
-        """The cause to chain, or None where a traceback would show a secret."""
-        seen = exc
-        while seen is not None:
-            words = f"{seen!s} {seen!r}"
-            if any(secret in words for secret in self.words):
-                return None
-            seen = seen.__cause__ or seen.__context__
-        return exc
+    def safe_cause(self, exc: BaseException | None) -> LibraryError | None:
+        """The cause to chain in place of what a library raised."""
+        if exc is None:
+            return None
+        raised = getattr(exc, "source", exc)  # qdrant-client wraps what httpx raises
+        return LibraryError(self.scrub(f"{type(raised).__name__}: {text_of(raised)}"))
 
 
 class Notes:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 from warnings import WarningMessage
 
+import httpx
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
@@ -18,10 +19,13 @@ from qql.rest.types import Body, Json, JsonObject
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
 from .encoding import canonical_path, encode
+from .exchange import BoundedClient
 from .faults import Faults
+from .grpc_time import seconds_left
 from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
 from .messages import Notes, text_of
 from .routes import ROUTES
+from .timeouts import Timeouts
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
@@ -44,11 +48,15 @@ class Transport(Protocol):
 
 
 class RestTransport:
-    """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`)."""
+    """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`).
 
-    def __init__(self, http: ApiClient, faults: Faults) -> None:
-        self._http = http
+    Without ``timeouts`` the client's own are kept.
+    """
+
+    def __init__(self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None) -> None:
+        self._http = BoundedClient(http)
         self._faults = faults
+        self._timeouts = timeouts
         self.took: float | None = None
 
     def call(self, request: Request) -> Json:
@@ -70,22 +78,27 @@ class RestTransport:
     def _exchange(self, request: Request) -> Json:
         """One HTTP exchange: the whole JSON answer of a status 200 to 202."""
         arguments: JsonObject = {}
-        params = {key: value for key, value in request.query.items() if value is not None}
-        if params:
-            arguments["params"] = params
+        params = [(key, value) for key, value in request.query.items() if value is not None]
+        if self._timeouts is not None:
+            seconds = self._timeouts.seconds_for(request)
+            arguments["timeout"] = httpx.Timeout(seconds, connect=self._timeouts.connect)
+        if params:  # as pairs, of which the library makes no timeout of its own
+            arguments["params"] = params if self._timeouts is not None else dict(params)
         if request.body is not None:
             arguments |= {"content": encode(request.body), "headers": {"Content-Type": "application/json"}}
         path = canonical_path(request.path)
         try:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
         except Exception as exc:
-            self._faults.fail_exchange(exc, request)
+            failure = exc
+        # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
+        self._faults.fail_exchange(failure, request)
 
 
 class ClientTransport:
     """gRPC and local mode: the route names a method of the client, and the body becomes its arguments.
 
-    ``infers`` is that of the backend.
+    ``infers`` is that of the backend. ``timeouts`` hold for a client that `keep_time` was told of.
     """
 
     took: float | None = None  # the methods leave the server's time out
@@ -98,12 +111,14 @@ class ClientTransport:
         *,
         local: bool,
         infers: Callable[[str], bool],
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._client = client
         self._faults = faults
         self._notes = notes
         self._channel = LOCAL if local else GRPC
         self._infers = infers
+        self._timeouts = timeouts
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
@@ -144,11 +159,17 @@ class ClientTransport:
         recorded: AbstractContextManager[list[WarningMessage]] = (
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
+        failure: Exception | None = None
+        before = seconds_left.set(self._timeouts.seconds_for(request) if self._timeouts else None)
         with recorded as said:
             try:
                 result = method(**arguments)
             except Exception as exc:
-                self._faults.fail_call(exc, request, self._channel.alternative)
+                failure = exc
+            finally:
+                seconds_left.reset(before)
+        if failure is not None:  # outside of `except`, as above
+            self._faults.fail_call(failure, request, self._channel.alternative)
         for warning in said:
             self._notes.add(text_of(warning.message))
         return result

@@ -38,7 +38,7 @@ from qql.cli.commands.report import Section, check_output, collected, distinct_w
 from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
 from qql.compiler.plan import QueryPlan
-from qql.errors import Diagnostic, QQLConnectionError, QQLError, did_you_mean
+from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLTimeoutError, did_you_mean
 from qql.evaluation.behind_limit import ranked
 from qql.evaluation.documents import document_key
 from qql.evaluation.files import Qrels, Query, Run, read_run, run_lines, write_run
@@ -240,10 +240,9 @@ class _Evaluator:
             self.progress(Work(self.name, "queries"), done, len(calls))
             try:
                 self.measure(call)
-            except QQLConnectionError as exc:  # the next query would fare no better
-                raise locate_error(exc, self.name, call, self.args) from exc
             except QQLError as exc:
-                if not self.skips:
+                lost = isinstance(exc, QQLConnectionError) and not isinstance(exc, QQLTimeoutError)
+                if lost or not self.skips:  # without a connection the next query would fare no better
                     raise locate_error(exc, self.name, call, self.args) from exc
                 self.found.run.pop(call.query.id, None)
                 self.found.ranked.pop(call.query.id, None)

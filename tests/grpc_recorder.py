@@ -1,0 +1,102 @@
+"""A small gRPC server in the process: it says which server it is, and answers when a test lets it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import grpc
+from qdrant_client import grpc as pb
+
+
+class GrpcRecorder:
+    """Use as a context manager. ``answering`` holds back the answers to COUNT and to what defines and builds.
+
+    ``times`` are the seconds that each call had, by the name of its method (None: no end).
+    """
+
+    def __init__(self, version: str = "1.18.3", names: tuple[str, ...] = ("docs",), port: int = 0) -> None:
+        self.version, self.names = version, names
+        self.answering = Event()
+        self.answering.set()
+        self.times: dict[str, float | None] = {}
+        self.metadata: dict[str, str] = {}
+        self._pool = ThreadPoolExecutor(4)
+        # Without it, Linux lets two servers have one port, and shares the connections out.
+        self._server = grpc.server(self._pool, options=[("grpc.so_reuseport", 0)])
+        for add in (self._root, self._collections, self._points, self._snapshots):
+            add()
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+
+    def __enter__(self) -> GrpcRecorder:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.answering.set()
+        self._server.stop(None).wait()
+        self._pool.shutdown()
+
+    def _hear(self, name: str, context: Any) -> None:
+        left = context.time_remaining()
+        self.times[name] = left if left is None or left < 1e6 else None
+        self.metadata = dict(context.invocation_metadata())
+
+    def _root(self) -> None:
+        recorder = self
+
+        class Root(pb.QdrantServicer):
+            def HealthCheck(self, request: Any, context: Any) -> Any:
+                recorder._hear("HealthCheck", context)
+                return pb.HealthCheckReply(title="qdrant", version=recorder.version)
+
+        pb.add_QdrantServicer_to_server(Root(), self._server)
+
+    def _collections(self) -> None:
+        recorder = self
+
+        class Collections(pb.CollectionsServicer):
+            def List(self, request: Any, context: Any) -> Any:
+                recorder._hear("List", context)
+                names = [pb.CollectionDescription(name=name) for name in recorder.names]
+                return pb.ListCollectionsResponse(collections=names)
+
+            def Create(self, request: Any, context: Any) -> Any:
+                recorder._hear("Create", context)
+                recorder.answering.wait(30)
+                return pb.CollectionOperationResponse(result=True)
+
+        pb.add_CollectionsServicer_to_server(Collections(), self._server)
+
+    def _points(self) -> None:
+        recorder = self
+
+        class Points(pb.PointsServicer):
+            def Count(self, request: Any, context: Any) -> Any:
+                recorder._hear("Count", context)
+                recorder.answering.wait(30)
+                return pb.CountResponse(result=pb.CountResult(count=12))
+
+            def CreateFieldIndex(self, request: Any, context: Any) -> Any:
+                recorder._hear("CreateFieldIndex", context)
+                recorder.answering.wait(30)
+                return pb.PointsOperationResponse(result=pb.UpdateResult(status=pb.UpdateStatus.Completed))
+
+            def Upsert(self, request: Any, context: Any) -> Any:
+                recorder._hear("Upsert", context)
+                return pb.PointsOperationResponse(result=pb.UpdateResult(status=pb.UpdateStatus.Completed))
+
+        pb.add_PointsServicer_to_server(Points(), self._server)
+
+    def _snapshots(self) -> None:
+        recorder = self
+
+        class Snapshots(pb.SnapshotsServicer):
+            def Create(self, request: Any, context: Any) -> Any:
+                recorder._hear("CreateSnapshot", context)
+                return pb.CreateSnapshotResponse(
+                    snapshot_description=pb.SnapshotDescription(name="a.snapshot")
+                )
+
+        pb.add_SnapshotsServicer_to_server(Snapshots(), self._server)
