@@ -173,6 +173,13 @@ def test_a_count_is_approximate_where_it_may_not_be_exact_and_says_so(under: Und
     assert len(strict.refused) == (1 if strict.told else 2)
 
 
+def test_what_a_write_means_is_counted_exactly_or_not_at_all(under: Under) -> None:
+    _, db = under(exact=False)
+    result = db.execute("DELETE FROM docs WHERE n < 3", count=True)
+    assert result.matched is None
+    assert [one.code for one in result.warnings if "exact" in one.message.lower()] == ["not-counted"]
+
+
 def test_what_is_learnt_is_kept(engine: Any) -> None:
     strict = Strict(engine, told=False)
     db = qql.connect(strict.backend)
@@ -194,6 +201,23 @@ def test_a_users_own_limit_is_left_to_the_server(under: Under) -> None:
     with pytest.raises(QQLError, match="Limit exceeded 20 > 10"):
         db.execute("QUERY [1, 0] FROM docs LIMIT 20")
     assert len(strict.refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        ('Limit exceeded 100 > 10 for "limit". Help: …', Allowed(hits=10, points=7)),
+        ('Limit exceeded 9 > 3 for "search batch size"', Allowed(searches=3, points=7)),
+        ('Limit exceeded 9 > 3 for "batch size"', Allowed(searches=3, points=7)),
+        ('Limit exceeded 9 > 3 for "upsert limit"', Allowed(points=3)),
+        ("Exact search disabled!", Allowed(exact=False, points=7)),
+        ('Limit exceeded 9 > 0 for "limit"', None),
+        ('Limit exceeded 3.5 > 2.5 for "oversampling"', None),
+        ("it broke", None),
+    ],
+)
+def test_a_refusal_tells_a_limit_beside_those_that_are_known(words: str, allowed: Allowed | None) -> None:
+    assert Allowed(points=7).told(words) == allowed
 
 
 @pytest.mark.parametrize(

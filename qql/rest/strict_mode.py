@@ -61,7 +61,7 @@ class Allowed:
         match found[2]:
             case "limit":
                 return replace(self, hits=most)
-            case "search batch size":
+            case "search batch size" | "batch size":
                 return replace(self, searches=most)
             case "upsert limit":
                 return replace(self, points=most)

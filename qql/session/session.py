@@ -352,7 +352,7 @@ class Session:
     def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends a statement's requests and shows the answer."""
         statement, collection = compiled.statement, str(compiled.collection)
-        matched, uncounted = count_matched(compiled, self._within_limits.call) if count else (None, ())
+        matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
         unusable = self._check_models(compiled)
         try:
             answer, shares = self._answer(compiled)
@@ -405,7 +405,7 @@ class Session:
         return answers[0], {}
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
-        page = page_of(compiled, answer, self._within_limits.call)
+        page = page_of(compiled, answer, self.backend.call)
         result = result_of(compiled, page.answer)
         return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
 
