@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from qdrant_client import grpc as pb
 
 import qql
+from qql.backends.client import ClientBackend
 from qql.backends.recording import RecordingBackend
 from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
 from qql.rest.request import Request
+from qql.session.shard_keys import ShardKey, shard_keys_of
 
 CLUSTER = {
     "peer_id": 1,
@@ -248,3 +253,45 @@ def test_quotas_that_cannot_be_read_are_not_overwritten(known: Any) -> None:
         qql.connect(backend).execute("SET QUOTA (max_disk_usage_percent = 95)")
     assert caught.value.code == "server-error"
     assert not any(one.method == "PUT" for one in backend.requests)
+
+
+# ------------------------------------------------------------------------------------ over gRPC
+
+
+class GrpcCluster(pb.CollectionsServicer):
+    """Two keys: one of two shards, one of one."""
+
+    def CollectionClusterInfo(self, request: Any, context: Any) -> Any:
+        key, number = pb.ShardKey(keyword="eu"), pb.ShardKey(number=5)
+        active = pb.ReplicaState.Active
+        return pb.CollectionClusterInfoResponse(
+            peer_id=1,
+            shard_count=3,
+            local_shards=[
+                pb.LocalShardInfo(shard_id=0, shard_key=key, points_count=1, state=active),
+                pb.LocalShardInfo(shard_id=2, shard_key=number, state=active),
+            ],
+            remote_shards=[
+                pb.RemoteShardInfo(shard_id=1, shard_key=key, peer_id=2, state=active),
+                pb.RemoteShardInfo(shard_id=2, shard_key=number, peer_id=2, state=active),
+            ],
+        )
+
+    def ListShardKeys(self, request: Any, context: Any) -> Any:
+        keys = [pb.ShardKey(keyword="eu"), pb.ShardKey(number=5)]
+        return pb.ListShardKeysResponse(shard_keys=[pb.ShardKeyDescription(key=key) for key in keys])
+
+
+@pytest.mark.parametrize("known", [("CollectionClusterInfo", "ListShardKeys"), ("CollectionClusterInfo",)])
+def test_shard_keys_are_the_same_over_grpc(known: tuple[str, ...], schema_is_shared: None) -> None:
+    only = {name: getattr(GrpcCluster, name) for name in known}
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        pb.add_CollectionsServicer_to_server(type("Known", (pb.CollectionsServicer,), only)(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        backend = ClientBackend.connect(f"grpc://127.0.0.1:{port}", timeout=10)
+        found = shard_keys_of(backend.call, "docs")
+        backend.close()
+        server.stop(None).wait()
+    assert found == [ShardKey("eu", 2, 1), ShardKey(5, 1, 2)]

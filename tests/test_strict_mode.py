@@ -12,8 +12,9 @@ import pytest
 import qql
 from qql.backends.recording import RecordingBackend
 from qql.errors import QQLError, QQLExecutionError
-from qql.rest.request import Request
+from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import STRICT_MODE, Allowed
+from qql.session.strict_mode import WithinLimits
 
 ROWS = 47
 
@@ -246,3 +247,60 @@ def test_whatever_is_not_said_is_allowed(info: Any) -> None:
 )
 def test_the_words_of_strict_mode_are_known(words: str) -> None:
     assert STRICT_MODE.search(words)
+
+
+# ------------------------------------------------------------------------------------ request by request
+
+TEN = {"config": {"strict_mode_config": {"enabled": True, "max_query_limit": 10}}}
+
+
+def asked(
+    path: str, body: dict[str, Any], answer: Callable[[Request], Any]
+) -> tuple[Any, list[Any], list[str]]:
+    """The answer within a limit of ten; the bodies that were sent for it; and what was said."""
+    backend = RecordingBackend(answers=answer)
+    limits = WithinLimits(backend, lambda collection: TEN)
+    found = limits.call(Request("POST", collection_path("docs", *path.split("/")), {}, body))
+    return found, [one.body for one in backend.requests], limits.take_notes()
+
+
+def hits(request: Request) -> Any:
+    """Twenty-five points, by pages."""
+    found = []
+    for one in (request.body or {})["searches"]:
+        start = one.get("offset", 0)
+        found.append({"points": [{"id": n} for n in range(start, min(25, start + one["limit"]))]})
+    return found
+
+
+def test_a_query_is_fetched_page_by_page_until_there_are_no_more() -> None:
+    found, sent, _ = asked("points/query", {"query": [1], "limit": 1000}, hits)
+    assert [one["id"] for one in found["points"]] == list(range(25))
+    assert [one["searches"][0].get("offset") for one in sent] == [None, 10, 20]
+
+
+def test_a_page_goes_on_behind_the_offset_of_its_query() -> None:
+    found, sent, _ = asked("points/query", {"query": [1], "limit": 12, "offset": 5}, hits)
+    assert [one["id"] for one in found["points"]] == list(range(5, 17))
+    assert [(one["searches"][0]["offset"], one["searches"][0]["limit"]) for one in sent] == [(5, 10), (15, 2)]
+
+
+def test_points_that_are_drawn_by_chance_come_in_one_page() -> None:
+    found, sent, _ = asked("points/query", {"query": {"sample": "random"}, "limit": 200}, hits)
+    assert len(found["points"]) == 10
+    assert len(sent) == 1
+
+
+def test_of_groups_there_are_as_many_as_one_page_has_and_that_is_said() -> None:
+    body = {"query": [1], "group_by": "a", "limit": 10_000, "group_size": 3}
+    _, sent, notes = asked("points/query/groups", body, lambda request: {"groups": []})
+    assert sent == [body | {"limit": 3}]
+    assert notes == ["strict mode of docs allows 10 hits: of the groups, the first 3 were looked at"]
+
+
+def test_a_limit_that_takes_a_thousand_pages_is_an_error_with_a_way_out() -> None:
+    endless = {"points": [{"id": 1}] * 10, "next_page_offset": 2}
+    with pytest.raises(QQLError) as caught:
+        asked("points/scroll", {"limit": 10**6}, lambda request: endless)
+    assert caught.value.code == "too-many-pages"
+    assert "STRICT_MODE (max_query_limit" in (caught.value.hint or "")
