@@ -118,6 +118,7 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
     assert sessions[0].options == {
         "api_key": "s3cr3t",
         "timeout": 2.5,
+        "retries": None,
         "grpc": True,
         "cloud_inference": True,
         "collection": "late",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import socket
 import subprocess
 import sys
 import warnings
@@ -48,7 +49,7 @@ def server() -> Iterator[HttpRecorder]:
 
 @pytest.fixture
 def backend(server: HttpRecorder) -> Iterator[ClientBackend]:
-    made = ClientBackend.connect(server.url, api_key=KEY)
+    made = ClientBackend.connect(server.url, api_key=KEY, retries=0)
     yield made
     made.close()
 
@@ -349,7 +350,8 @@ def test_a_servers_words_cannot_drive_a_terminal(backend: ClientBackend, server:
 
 
 def test_a_key_is_never_shown(server: HttpRecorder) -> None:
-    backend = ClientBackend.connect(server.url, api_key=KEY, headers={"Authorization": "Bearer t0ken-t0ken"})
+    headers = {"Authorization": "Bearer t0ken-t0ken"}
+    backend = ClientBackend.connect(server.url, api_key=KEY, headers=headers, retries=0)
     for reply in (
         refused(400, f"you sent {KEY} and t0ken-t0ken"),
         refused(429, KEY, Retry_After="3"),
@@ -382,7 +384,7 @@ def test_nobody_listens() -> None:
 
 def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError(-2, "Name or service not known")
+        raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr("socket.getaddrinfo", fail)
     backend = ClientBackend.connect("http://db.example")
@@ -663,7 +665,8 @@ def over_grpc(grpc_server: GrpcServer) -> Iterator[ClientBackend]:
     grpc_server.points.fail = None
     grpc_server.points.trailing = ()
     grpc_server.calls.clear()
-    backend = ClientBackend.connect(f"grpc://127.0.0.1:{grpc_server.port}", api_key=KEY, timeout=10)
+    address = f"grpc://127.0.0.1:{grpc_server.port}"
+    backend = ClientBackend.connect(address, api_key=KEY, timeout=10, retries=0)
     yield backend
     backend.close()
 

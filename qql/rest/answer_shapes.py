@@ -99,7 +99,7 @@ def _record(required: Mapping[str, Shape], optional: Mapping[str, Shape] | None 
                 return None
         for key, shape in required.items():
             if key not in value:
-                return Misfit(f".{key}", "is missing in", value)
+                return Misfit(f".{key}", "is missing", value)
             if (found := shape(value[key])) is not None:
                 return found.below(f".{key}")
         for key, shape in others.items():

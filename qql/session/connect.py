@@ -28,6 +28,7 @@ def connect(
     *,
     api_key: str | None = None,
     timeout: float | None = None,
+    retries: int | None = None,
     grpc: bool = False,
     grpc_port: int | None = None,
     cloud_inference: bool = False,
@@ -54,9 +55,11 @@ def connect(
     are for servers. ``grpc`` at an http address means the port after that of REST, once the same server has
     turned out to be there; ``grpc_port`` names the port. ``timeout`` is how many seconds queries (else 5)
     and writes of points (else 60) may take; CREATE, DROP and their like have 5 minutes, or ``timeout`` where
-    it is longer, and indexes and snapshots as long as they take. ``embedders`` adds models of your own:
-    name → function (list of texts → vectors), and ``rerankers`` such for RERANK: name → function (query,
-    list of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
+    it is longer, and indexes and snapshots as long as they take. Within that time a request that fails and
+    may pass is sent again, ``retries`` times (else 3; 0: never): what reads, and what does no harm if it is
+    carried out twice. ``embedders`` adds models of your own: name → function (list of texts → vectors), and
+    ``rerankers`` such for RERANK: name → function (query, list of texts → scores); ``rerank_model`` is the
+    model of a RERANK that names none. ``advice`` puts what
     could be better about a statement among the warnings of its result, each advice once. ``count`` has the
     points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before each.
 
@@ -69,6 +72,7 @@ def connect(
     options = {
         "api_key": api_key or None,
         "timeout": timeout,
+        "retries": retries,
         "grpc": grpc or None,
         "grpc_port": grpc_port,
         "cloud_inference": cloud_inference or None,
@@ -99,7 +103,7 @@ def _open_backend(target: object, options: Mapping[str, Any], on_progress: Progr
     if not isinstance(target, (str, os.PathLike)):
         from qql.backends.client import ClientBackend
 
-        _refuse_unused(options, ("cloud_inference",), "a QdrantClient has its own settings")
+        _refuse_unused(options, ("cloud_inference", "retries"), "a QdrantClient has its own settings")
         return ClientBackend(cast(Any, target), **options)  # it refuses whatever is no QdrantClient
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(
@@ -108,8 +112,8 @@ def _open_backend(target: object, options: Mapping[str, Any], on_progress: Progr
             hint="a server's address begins with http://, https://, grpc:// or grpcs://",
             error=QQLConnectionError,
         )
-    # A timeout is kept in any case: nothing is waited for.
-    _refuse_unused(options, ("timeout",), "the embedded engine is no server")
+    # A timeout is kept in any case: nothing is waited for, and nothing is sent again.
+    _refuse_unused(options, ("timeout", "retries"), "the embedded engine is no server")
     from qql.backends.edge import EdgeBackend
 
     return EdgeBackend(None if target == ":memory:" else target)

@@ -283,7 +283,7 @@ def _scroll_pages(call: Call, collection: str, key: int | str | None) -> Iterato
         page = call(Request("POST", collection_path(collection, "points", "scroll"), {}, dict(body)))
         if page["points"]:
             yield page["points"]
-        body["offset"] = page["next_page_offset"]
+        body["offset"] = page.get("next_page_offset")
         if body["offset"] is None:
             return
 

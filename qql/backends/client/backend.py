@@ -29,12 +29,19 @@ from .found_port import FoundPort
 from .grpc_time import keep_time
 from .messages import Notes, Secrets, text_of
 from .restore import RECOVER, is_name, require_rest, restore_by_name
+from .retries import MOST_RETRIES, check_retries
 from .timeouts import Timeouts
 from .transports import ClientTransport, RestTransport, Transport
 from .waiting import told
 
 __all__ = ["ClientBackend"]
 
+_RECONNECT = {
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.min_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 1000,
+}
+"""Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"
     " and until then reads do not show it"
@@ -50,7 +57,12 @@ class ClientBackend:
     """
 
     def __init__(
-        self, client: QdrantClient, *, cloud_inference: bool = False, timeouts: Timeouts | None = None
+        self,
+        client: QdrantClient,
+        *,
+        cloud_inference: bool = False,
+        timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
         """Wrap a client, which stays open when this is closed. Without ``timeouts`` its own are kept.
 
@@ -82,7 +94,7 @@ class ClientBackend:
         self._infers = partial(_infers, local, cloud_inference or bool(client.cloud_inference))
         self._http = http  # None where the port of REST is not known, too
         self._faults = faults = Faults(self._address, secrets, timeouts)
-        self._rest = None if http is None else RestTransport(http, faults, timeouts)
+        self._rest = None if http is None else RestTransport(http, faults, timeouts, check_retries(retries))
         self._transport: Transport
         if self._rest is not None and not grpc:
             self._transport = self._rest
@@ -90,7 +102,13 @@ class ClientBackend:
         if timeouts is not None and grpc:
             keep_time(client)
         self._transport = ClientTransport(
-            client, faults, self._notes, local=local, infers=self._infers, timeouts=timeouts
+            client,
+            faults,
+            self._notes,
+            local=local,
+            infers=self._infers,
+            timeouts=timeouts,
+            retries=check_retries(retries),
         )
 
     @classmethod
@@ -104,6 +122,7 @@ class ClientBackend:
         grpc_port: int | None = None,
         cloud_inference: bool = False,
         headers: Mapping[str, str] | None = None,
+        retries: int = MOST_RETRIES,
         on_progress: Progress | None = None,
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
@@ -113,13 +132,15 @@ class ClientBackend:
         with ``grpc=True`` alone, on the port after that of REST, of which the first call makes sure that the
         same server is there. ``timeout``, in seconds, is for queries (else 5) and for writes of points (else
         60); indexes and snapshots are waited for without end, other definitions for 5 minutes (`Kind`).
-        ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``; ``headers``
-        go along with every request.
+        ``retries`` is how often a request is sent again, within that time, where that may help and does no
+        harm. ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``;
+        ``headers`` go along with every request.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
         where = endpoint(url, grpc, grpc_port)
         timeouts = Timeouts(timeout)
+        check_retries(retries)
         # As a header, the key raises no warning about http; `api_key=` does.
         sent = dict(headers or {}) | ({"api-key": api_key} if api_key else {})
         require_headers(sent)
@@ -133,7 +154,7 @@ class ClientBackend:
                     prefer_grpc=where.grpc,
                     grpc_port=where.grpc_port,
                     headers=sent or None,
-                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER},
+                    grpc_options={"grpc.max_receive_message_length": MAX_ANSWER, **_RECONNECT},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
                 )
@@ -147,14 +168,14 @@ class ClientBackend:
                 failure,
                 "`--url` takes the address, e.g. http://localhost:6333",
             )
-        backend = cls(client, timeouts=timeouts)
+        backend = cls(client, timeouts=timeouts, retries=retries)
         backend._owned, backend.progress = True, on_progress
         if url.startswith("grpc"):
             backend._http = backend._rest = None
         for warning in said:
             backend._notes.add(text_of(warning.message))
         if where.guessed:
-            rest = RestTransport(client.http.client, Faults(where.rest, secrets, timeouts), timeouts)
+            rest = RestTransport(client.http.client, Faults(where.rest, secrets, timeouts), timeouts, retries)
             backend._transport = FoundPort(backend._transport, rest, where, backend._notes)
         if open_words := sent_in_clear(where.rest, sent):
             backend._notes.add(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import NoReturn
 
 import grpc  # type: ignore[import-untyped]
@@ -27,12 +28,14 @@ from qql.errors import (
 from qql.rest.addresses import public_url
 from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
+from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.strict_mode import STRICT_MODE
 from qql.rest.types import Json
 
 from .exchange import MAX_ANSWER, AnswerTooLarge
 from .messages import MAX_TEXT, Secrets, excerpt, one_line, text_of
+from .setbacks import TOO_LARGE_ANSWER, Fate, answer_at_fault
 from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["SERVER", "TOO_DEEP", "Faults"]
@@ -55,7 +58,7 @@ _UNANSWERED: dict[type[BaseException], tuple[str, str | None]] = {
     ),
     httpx.TransportError: (
         "the connection to {0} broke off before the answer was complete: {1}",
-        f"a server that speaks TLS requires https://; {_PERHAPS_DONE}",
+        "a server that speaks TLS requires https://",
     ),
     httpx.DecodingError: ("the answer of {0} cannot be read: {1}", _NOT_QDRANT),
     AnswerTooLarge: (
@@ -178,7 +181,6 @@ _LOCAL = (
 # A cluster calls it a failure of its own.
 _GAVE_UP = re.compile(r"\btimeout set at\b|\btimed out after\b", re.I)
 _COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
-_TOO_LARGE_ANSWER = "Received message larger than max"  # gRPC's own words
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 
@@ -204,8 +206,15 @@ class Faults:
         """Raise an error in these words, caused by ``exc``."""
         raise kind.make(code, self._secrets.scrub(message), hint=hint) from self._secrets.safe_cause(exc)
 
-    def fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
-        """Raise for what an HTTP exchange raised."""
+    def error_of_exchange(self, exc: Exception, request: Request) -> QQLError:
+        """The error for what an HTTP exchange raised."""
+        return _raised_by(lambda: self._fail_exchange(exc, request))
+
+    def error_of_call(self, exc: Exception, request: Request, alternative: str) -> QQLError:
+        """The error for what a method of the client raised; ``alternative`` is the way that can do more."""
+        return _raised_by(lambda: self._fail_call(exc, request, alternative))
+
+    def _fail_exchange(self, exc: Exception, request: Request) -> NoReturn:
         match exc:
             case UnexpectedResponse():
                 self._refuse_status(exc, request)
@@ -220,8 +229,7 @@ class Faults:
             case _:
                 self.fail(QQLExecutionError, "client-error", f"qdrant-client failed: {text_of(exc)}", exc)
 
-    def fail_call(self, exc: Exception, request: Request, alternative: str) -> NoReturn:
-        """Raise for what a method of the client raised; ``alternative`` is the way that can do more."""
+    def _fail_call(self, exc: Exception, request: Request, alternative: str) -> NoReturn:
         match exc:
             case grpc.RpcError():
                 self._refuse_rpc(exc, request)
@@ -231,7 +239,7 @@ class Faults:
                 self.fail(QQLUnsupportedError, "unsupported-operation", text_of(exc), exc, SERVER)
             case RecursionError():
                 self.fail(QQLExecutionError, "engine-error", TOO_DEEP, exc, alternative)
-            case _ if (answer := _answer_at_fault(exc)) is not None:
+            case _ if (answer := answer_at_fault(exc)) is not None:
                 self._fail_strange(f"{_why(exc)}: {excerpt(answer) or 'an empty message'}", exc)
             case _:
                 text = text_of(exc)
@@ -244,13 +252,14 @@ class Faults:
                     hint if _SHAPES in text else None,
                 )
 
-    def fail_answer(self, answer: Json) -> NoReturn:
+    def fail_answer(self, answer: Json, request: Request) -> NoReturn:
         """Raise for JSON that is no answer of Qdrant's."""
-        self._fail_strange(excerpt(json.dumps(answer)), None)
+        self._fail_strange(excerpt(json.dumps(answer)) + _fate_after(request), None)
 
     def fail_misfit(self, request: Request, found: Misfit) -> NoReturn:
         """Raise for an answer whose ``result`` is not what the route of the request answers."""
-        self._fail_strange(f"to {request.method} {request.path}, {one_line(str(found), MAX_TEXT)}", None)
+        what = f"to {request.method} {request.path}, {one_line(str(found), MAX_TEXT)}"
+        self._fail_strange(what + _fate_after(request), None)
 
     def _fail_strange(self, what: str, exc: BaseException | None) -> NoReturn:
         message = f"{self._address} answered, but not as Qdrant does: {what}"
@@ -302,7 +311,7 @@ class Faults:
 
     def _refuse_rpc(self, exc: grpc.RpcError, request: Request) -> NoReturn:
         status, text = exc.code().name, exc.details() or ""
-        if status == "RESOURCE_EXHAUSTED" and _TOO_LARGE_ANSWER in text:
+        if status == "RESOURCE_EXHAUSTED" and TOO_LARGE_ANSWER in text:
             self._fail_unanswered(AnswerTooLarge(), exc, request)
         if status == "UNAVAILABLE":
             self._fail_unanswered(httpx.ConnectError(text), exc, request)
@@ -366,14 +375,16 @@ def _code_for(words: tuple[tuple[re.Pattern[str], str], ...], text: str, otherwi
     return next((code for pattern, code in words if pattern.search(text)), otherwise)
 
 
-def _answer_at_fault(exc: BaseException) -> str | None:
-    """What the library stumbled over while it read an answer of gRPC; None where it was something else."""
-    at = exc.__traceback__
-    while at is not None:
-        if at.tb_frame.f_code.co_qualname.startswith("GrpcToRest."):
-            return str(at.tb_frame.f_locals.get("model", ""))
-        at = at.tb_next
-    return None
+def _raised_by(call: Callable[[], NoReturn]) -> QQLError:
+    try:
+        call()
+    except QQLError as exc:
+        return exc
+
+
+def _fate_after(request: Request) -> str:
+    """What is to be said of a change whose answer cannot be read."""
+    return "" if reads(request) else f" ({Fate.UNKNOWN.value})"
 
 
 def _why(exc: Exception) -> str:

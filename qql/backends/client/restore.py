@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin
 
 import httpx
 from qdrant_client.http.api_client import ApiClient
-from qdrant_client.http.exceptions import UnexpectedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from qql.backends.base import Progress, Work
 from qql.errors import (
@@ -115,17 +115,17 @@ def _open(http: ApiClient, faults: Faults, request: Request) -> httpx.Response:
         headers={"Accept-Encoding": "identity"},
         timeout=_patient(client, _FIRST_BYTES),
     )
+    failure: Exception | None = None
     try:
         response = http.middleware(sent, lambda one: client.send(one, stream=True))
         if response.status_code != 200:
             response.read()
-            raise UnexpectedResponse.for_response(response)
-    except UnexpectedResponse as exc:
-        faults.fail_exchange(exc, request)
+            failure = UnexpectedResponse.for_response(response)
     except httpx.HTTPError as exc:
-        faults.fail(
-            QQLConnectionError, "connection-failed", f"the snapshot cannot be read: {text_of(exc)}", exc
-        )
+        failure = ResponseHandlingException(exc)
+    # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
+    if failure is not None:
+        raise faults.error_of_exchange(failure, request)
     return response
 
 
@@ -143,16 +143,19 @@ def _upload(
         "timeout": _patient(http._client, None),  # the answer comes when the collection is restored
     }
     url = canonical_path(collection_path(request.collection or "", "snapshots", "upload"))
+    failure: Exception | None = None
     try:
         answer = http.request(type_=Any, method="POST", url=url, **arguments)
     except Exception as exc:
-        if download.broken is not None:
-            message = f"the snapshot {download.name} could not be read to its end: {text_of(download.broken)}"
-            hint = f"{request.collection} is as it was"
-            faults.fail(QQLConnectionError, "connection-failed", message, exc, hint)
-        faults.fail_exchange(exc, request)
+        failure = exc
+    if failure is not None and download.broken is not None:
+        message = f"the snapshot {download.name} could not be read to its end: {text_of(download.broken)}"
+        hint = f"{request.collection} is as it was"
+        faults.fail(QQLConnectionError, "connection-failed", message, failure, hint)
+    if failure is not None:
+        raise faults.error_of_exchange(failure, request)
     if not (isinstance(answer, dict) and "result" in answer):
-        faults.fail_answer(answer)
+        faults.fail_answer(answer, request)
     return answer["result"]
 
 

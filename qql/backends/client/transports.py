@@ -18,17 +18,20 @@ from qql.rest.types import Body, Json, JsonObject
 
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
+from .deadlines import Deadline, keep_deadlines, within
 from .encoding import canonical_path, encode
 from .exchange import BoundedClient
 from .faults import Faults
 from .grpc_time import seconds_left
 from .local import ignored_settings, recorded_warnings, require_no_shard_keys, require_no_snapshots
 from .messages import Notes, text_of
+from .retries import MOST_RETRIES, Course
 from .routes import ROUTES
-from .timeouts import Timeouts
+from .timeouts import Kind, Timeouts, kind_of
 
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
+_WITHOUT_TIMEOUTS = 5.0  # seconds for all tries of a request through a client that has times of its own
 _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
@@ -53,10 +56,15 @@ class RestTransport:
     Without ``timeouts`` the client's own are kept.
     """
 
-    def __init__(self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None, retries: int = MOST_RETRIES
+    ) -> None:
         self._http = BoundedClient(http)
         self._faults = faults
         self._timeouts = timeouts
+        self._retries = retries
+        if timeouts is not None:
+            keep_deadlines(http._client)
         self.took: float | None = None
 
     def call(self, request: Request) -> Json:
@@ -64,7 +72,7 @@ class RestTransport:
         self.took = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
-            self._faults.fail_answer(answer)
+            self._faults.fail_answer(answer, request)
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
         self.took = seconds if sound else None
@@ -82,17 +90,28 @@ class RestTransport:
         if self._timeouts is not None:
             seconds = self._timeouts.seconds_for(request)
             arguments["timeout"] = httpx.Timeout(seconds, connect=self._timeouts.connect)
+            deadline = Deadline(
+                seconds, generous=self._timeouts.said is None and kind_of(request) is Kind.READ
+            )
+        else:
+            deadline = Deadline(_WITHOUT_TIMEOUTS)
         if params:  # as pairs, of which the library makes no timeout of its own
             arguments["params"] = params if self._timeouts is not None else dict(params)
         if request.body is not None:
             arguments |= {"content": encode(request.body), "headers": {"Content-Type": "application/json"}}
         path = canonical_path(request.path)
-        try:
+        course = Course(request, self._retries, deadline)
+
+        def send() -> Json:
             return self._http.request(type_=Any, method=request.method, url=path, **arguments)
+
+        try:
+            with within(deadline) if self._timeouts is not None else nullcontext():
+                return course.run(send)
         except Exception as exc:
             failure = exc
         # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
-        self._faults.fail_exchange(failure, request)
+        raise course.told(self._faults.error_of_exchange(failure, request))
 
 
 class ClientTransport:
@@ -112,8 +131,10 @@ class ClientTransport:
         local: bool,
         infers: Callable[[str], bool],
         timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
         self._client = client
+        self._retries = 0 if local else retries
         self._faults = faults
         self._notes = notes
         self._channel = LOCAL if local else GRPC
@@ -160,16 +181,24 @@ class ClientTransport:
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
         failure: Exception | None = None
-        before = seconds_left.set(self._timeouts.seconds_for(request) if self._timeouts else None)
-        with recorded as said:
+        deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else _WITHOUT_TIMEOUTS)
+        course = Course(request, self._retries, deadline)
+
+        def send() -> Any:
+            before = seconds_left.set(deadline.left() if self._timeouts else None)
             try:
-                result = method(**arguments)
-            except Exception as exc:
-                failure = exc
+                return method(**arguments)
             finally:
                 seconds_left.reset(before)
+
+        with recorded as said:
+            try:
+                result = course.run(send)
+            except Exception as exc:
+                failure = exc
         if failure is not None:  # outside of `except`, as above
-            self._faults.fail_call(failure, request, self._channel.alternative)
+            error = self._faults.error_of_call(failure, request, self._channel.alternative)
+            raise error if self._channel is LOCAL else course.told(error)
         for warning in said:
             self._notes.add(text_of(warning.message))
         return result

@@ -41,7 +41,7 @@ def target_of(args: Arguments) -> str:
     url = None if db else args.get("url") or os.environ.get("QDRANT_URL")
     if url:
         return url if "://" in url else f"http://{url}"
-    for name in ("api_key", "timeout", "grpc", "cloud_inference"):
+    for name in ("api_key", "timeout", "retries", "grpc", "cloud_inference"):
         if name in args:
             raise UsageError.make("usage", f"{args.flag(name)} requires a server", hint="name it with --url")
     return db or MEMORY
@@ -55,6 +55,7 @@ def open_session(
         target,
         api_key=args.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
         timeout=args.get("timeout"),
+        retries=args.get("retries"),
         grpc=args.get("grpc", False),
         cloud_inference=args.get("cloud_inference", False),
         collection=args.get("collection"),

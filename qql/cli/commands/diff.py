@@ -47,7 +47,7 @@ __all__ = ["diff"]
 _OVERLAP_DEPTH = 10
 """The k of the overlap that is shown for each of many queries, where results are as long."""
 _SECOND_DATABASE = {"url_b": "url", "db_b": "db"}
-_SERVER_OPTIONS = ("url", "db", "api_key", "timeout", "grpc", "cloud_inference")
+_SERVER_OPTIONS = ("url", "db", "api_key", "timeout", "retries", "grpc", "cloud_inference")
 
 
 def diff(args: Arguments, console: Renderer) -> int:

@@ -213,6 +213,13 @@ OPTIONS = {
     "timeout": _value_option(
         "target", "--timeout", metavar="S", type=_seconds, help="seconds to wait for an answer"
     ),
+    "retries": _value_option(
+        "target",
+        "--retries",
+        metavar="N",
+        type=_integer(0),
+        help="how often to send again, within --timeout, what does no harm [3]",
+    ),
     "grpc": _switch("target", "--grpc", help="talk gRPC to the server"),
     "model": _value_option(
         "models",
@@ -364,7 +371,7 @@ OPTIONS = {
 """Every option of every command, by the name of its value."""
 
 # Options that go together, for the table of commands.
-TARGET = ("url", "api_key", "db", "timeout", "grpc")
+TARGET = ("url", "api_key", "db", "timeout", "retries", "grpc")
 RERANKERS = ("rerank_model", "rerank_url", "rerank_key")
 MODELS = ("model", "embed_url", "embed_key", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")
