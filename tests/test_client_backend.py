@@ -233,6 +233,10 @@ def test_the_result_comes_back_as_it_is(backend: ClientBackend, server: HttpReco
 
 # --- REST: refusals and losses ----------------------------------------------------------------------------
 
+QUOTA = (
+    "Disk usage is at 91% of total capacity, exceeding the configured limit of 90%. Help: Reduce disk usage"
+)
+STRICT = 'Forbidden: Limit exceeded 100 > 10 for "limit". Help: Reduce the "limit" parameter.'
 MISSING = refused(404, "Not found: Collection `my docs` doesn't exist!")
 
 
@@ -278,6 +282,17 @@ MISSING = refused(404, "Not found: Collection `my docs` doesn't exist!")
         (refused(429, "slow"), QQLExecutionError, "rate-limited", "slow", "later"),
         (refused(429, "slow", Retry_After="Wed"), QQLExecutionError, "rate-limited", "Wed", "later"),
         (refused(500, "Service internal error"), QQLExecutionError, "server-error", "internal error", "log"),
+        (refused(507, QUOTA), QQLExecutionError, "quota-full", "Disk usage is at 91%", "SHOW QUOTAS"),
+        (refused(507, "full"), QQLExecutionError, "quota-full", "full", "SET QUOTA"),
+        (refused(403, STRICT), QQLExecutionError, "server-refused", "Limit exceeded", "STRICT_MODE"),
+        (refused(400, STRICT), QQLExecutionError, "server-refused", "Limit exceeded", "STRICT_MODE"),
+        (
+            refused(400, "Bad request: Distributed mode disabled"),
+            QQLUnsupportedError,
+            "no-cluster",
+            "runs alone, not in cluster mode",
+            "QDRANT__CLUSTER__ENABLED",
+        ),
         (refused(503, "Starting"), QQLExecutionError, "server-error", "Starting", "log"),
         (Reply(b"<html>Bad Gateway", 502), QQLExecutionError, "server-error", "502 and not JSON: <", "proxy"),
         (Reply(b"<html>hello", 200), QQLExecutionError, "server-error", "not JSON: <html>", "proxy"),
@@ -519,6 +534,8 @@ def test_the_engines_package_does_not_import_the_library() -> None:
     code = "import sys, qql.backends, qql.backends.recording; sys.exit('qdrant_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
+
+DROP_KEY = docs("POST", "shards", "delete", body={"shard_key": "a"})
 
 # --- gRPC -------------------------------------------------------------------------------------------------
 
@@ -772,6 +789,8 @@ def test_grpc_administers(over_grpc: ClientBackend, grpc_server: GrpcServer) -> 
         (grpc.StatusCode.INVALID_ARGUMENT, "bad", QQLExecutionError, "server-refused"),
         (grpc.StatusCode.INTERNAL, "boom", QQLExecutionError, "server-error"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "slow", QQLExecutionError, "rate-limited"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, QUOTA, QQLExecutionError, "quota-full"),
+        (grpc.StatusCode.PERMISSION_DENIED, STRICT, QQLExecutionError, "server-refused"),
         (grpc.StatusCode.UNAVAILABLE, "gone", QQLConnectionError, "connection-failed"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "Timeout error: late", QQLTimeoutError, "timed-out"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", QQLTimeoutError, "no-answer-in-time"),
@@ -802,6 +821,14 @@ def test_grpc_rate_limits_name_the_wait(over_grpc: ClientBackend, grpc_server: G
 def test_grpc_names_what_the_server_does_not_know(over_grpc: ClientBackend) -> None:
     error = caught(over_grpc, docs("POST", "facet", body={"key": "a"}))
     assert (type(error), error.code) == (QQLUnsupportedError, "unsupported-operation")
+
+
+@pytest.mark.parametrize("request_", [docs("PUT", "shards", body={"shard_key": "a"}), DROP_KEY])
+def test_a_server_that_runs_alone_is_not_called_too_old(over_grpc: ClientBackend, request_: Request) -> None:
+    error = caught(over_grpc, request_)  # it answers UNIMPLEMENTED
+    assert (type(error), error.code) == (QQLUnsupportedError, "no-cluster")
+    assert "runs alone, not in cluster mode" in error.message
+    assert "QDRANT__CLUSTER__ENABLED" in (error.hint or "")
 
 
 def test_grpc_without_a_server() -> None:

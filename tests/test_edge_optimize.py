@@ -18,7 +18,7 @@ import pytest
 from edge_helpers import Engine, python
 
 from qql.backends.edge import optimize as module
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, QQLTimeoutError
 
 SIZE = 32
 CONFIG = {"vectors": {"size": SIZE, "distance": "Dot"}, "optimizers_config": {"indexing_threshold": 100}}
@@ -54,7 +54,7 @@ def test_optimize_builds_the_graph(engine: Engine) -> None:
 
 def test_a_deadline_ends_the_work_and_loses_nothing(engine: Engine) -> None:
     fill(engine, 1000)
-    with pytest.raises(QQLExecutionError, match="not optimized within 0 s") as caught:
+    with pytest.raises(QQLTimeoutError, match="not optimized within 0 s") as caught:
         engine.backend.optimize("docs", timeout=0.0)
     assert caught.value.code == "timed-out"
     assert engine("GET")["points_count"] == 1000

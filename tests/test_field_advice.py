@@ -273,7 +273,7 @@ def test_without_advice_nothing_is_looked_at(asking: Callable[..., Asked]) -> No
 def test_a_server_that_refuses_to_be_looked_at_breaks_nothing_and_is_not_asked_again(
     asking: Callable[..., Asked],
 ) -> None:
-    refusal = QQLExecutionError(Diagnostic("engine-error", 'Limit exceeded 20 > 10 for "limit"'))
+    refusal = QQLExecutionError(Diagnostic("engine-error", 'Limit exceeded 20 > 10 for "timeout"'))
     asked = asking(ROWS, {("POST", "points/scroll"): refusal})
     backend = asked.backend
     assert said(asked.db.execute("COUNT FROM c WHERE yaer = 3")) == []

@@ -13,7 +13,7 @@ from qdrant_client import grpc as pb
 
 import qql
 from qql.backends.client import ClientBackend, optimize
-from qql.errors import QQLError
+from qql.errors import QQLError, QQLTimeoutError
 
 COLLECTION = ("GET", "/collections/docs")
 OPTIMIZATIONS = ("GET", "/collections/docs/optimizations")
@@ -203,7 +203,7 @@ def test_a_deadline_ends_the_waiting_and_says_that_the_server_goes_on(
 ) -> None:
     clock = iter(range(0, 1000, 2))
     monkeypatch.setattr(optimize.time, "monotonic", lambda: float(next(clock)))
-    with Server(info("yellow", indexed=250)) as server, pytest.raises(QQLError) as caught:
+    with Server(info("yellow", indexed=250)) as server, pytest.raises(QQLTimeoutError) as caught:
         run(server, "OPTIMIZE docs WITH (timeout = 5)")
     assert caught.value.code == "timed-out"
     assert "not optimized within 5 s: 250 of 1,000 vectors" in caught.value.message

@@ -45,7 +45,7 @@ def absence_of(backend: object) -> str | None:
 
 def watch(backend: object, progress: Progress | None) -> None:
     """Have a backend tell its progress with calls that take long, where it has the attribute ``progress``."""
-    if hasattr(backend, "progress"):
+    if progress is not None and hasattr(backend, "progress"):
         backend.progress = progress
 
 
@@ -93,7 +93,7 @@ class Backend(Protocol):
         """Build indexes and merge segments, and wait for it. True where there was something to do.
 
         ``timeout`` is in seconds; None waits for as long as it takes. Raises `QQLExecutionError`
-        (``optimize-failed``, ``timed-out``) and `QQLUnsupportedError` on engines that build no indexes.
+        (``optimize-failed``), `QQLTimeoutError` and, on engines that build no indexes, `QQLUnsupportedError`.
         """
         ...
 

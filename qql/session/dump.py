@@ -14,10 +14,12 @@ from qql.compiler.row_keys import needs_block
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
 from qql.rest.request import Request, collection_path
+from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
 from qql.session.files import reason
 from qql.session.placed_files import placed_file
+from qql.session.shard_keys import ShardKey, is_custom, shard_keys_of
 from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
 
@@ -74,13 +76,17 @@ def dump_collection(
     return done
 
 
+_CHOSEN_BY_CLUSTERS = ("shard_number", "replication_factor", "write_consistency_factor")
+"""Settings that are written in any case: where they are not said, a cluster's own configuration decides."""
+
+
 def _in_one_piece(call: Call) -> Call:
-    """Calls whose descriptions of collections tell no number of shards."""
+    """Calls whose descriptions of collections tell no number of shards and replicas."""
 
     def without_shards(request: Request) -> Json:
         found = call(request)
         if request.route == ("GET", ""):
-            params = {**found["config"]["params"], "shard_number": None}
+            params = {**found["config"]["params"], **dict.fromkeys(_CHOSEN_BY_CLUSTERS)}
             found = {**found, "config": {**found["config"], "params": params}}
         return found
 
@@ -94,23 +100,27 @@ def _write_script(
     config = info.get("config") or {}
     name = _identifier(collection)
     file.write(f"CREATE COLLECTION {name}{_collection_clauses(config, done)};\n")
-    custom = (config.get("params") or {}).get("sharding_method") == "custom"
-    keys = _shard_keys(call, collection) if custom else []
+    keys = shard_keys_of(call, collection) if is_custom(info) else []
     for key in keys:
-        file.write(f"CREATE SHARD KEY {show(key)} ON {name};\n")
+        file.write(f"CREATE SHARD KEY {show(key.key)} ON {name}{_key_clause(key, config)};\n")
     for path, index in sorted((info.get("payload_schema") or {}).items()):
         file.write(f"CREATE INDEX ON {name} FOR {_identifier(path)}{_index_clause(index)};\n")
-    for alias in _aliases(call, collection):
-        file.write(f"-- CREATE ALIAS {_identifier(alias)} FOR {name};\n")
     vectors = Schema.from_info(info).vectors
-    shards: list[int | str | None] = [*keys] or [None]
+    most = min(_POINTS_PER_UPSERT, Allowed.by_settings(info).points or _POINTS_PER_UPSERT)
+    shards: list[int | str | None] = [one.key for one in keys]
+    if not is_custom(info):
+        shards = [None]
     for shard_key in shards:
         shard = "" if shard_key is None else f"\nSHARD {show(shard_key)}"
         for points in _scroll_pages(call, collection, shard_key):
-            _write_points(file, name, points, vectors, shard)
+            for at in range(0, len(points), most):
+                _write_points(file, name, points[at : at + most], vectors, shard)
             done.points += len(points)
             if progress is not None:
                 progress(Work(f"dumping {collection}", "points"), done.points, info.get("points_count"))
+    # The last, so that a name that is in use on another server does not keep the points from being loaded.
+    for alias in _aliases(call, collection):
+        file.write(f"CREATE ALIAS {_identifier(alias)} FOR {name};\n")
 
 
 def _identifier(text: str) -> str:
@@ -137,7 +147,7 @@ def _collection_clauses(config: Body, done: DumpResult) -> str:
     blocks = [
         _options_block("HNSW", config.get("hnsw_config"), _defaults(HNSW), done),
         _options_block("OPTIMIZERS", config.get("optimizer_config"), _defaults(OPTIMIZERS), done),
-        _options_block("PARAMS", params, _defaults(PARAMS), done),
+        _options_block("PARAMS", params, _defaults(PARAMS) | dict.fromkeys(_CHOSEN_BY_CLUSTERS), done),
         _options_block("WAL", config.get("wal_config"), _defaults(WAL), done),
         _quantization_block(config.get("quantization_config")),
         _strict_mode_block(config.get("strict_mode_config")),
@@ -245,9 +255,16 @@ def _index_clause(index: Body) -> str:
 # ------------------------------------------------------------------------------------ shard keys and aliases
 
 
-def _shard_keys(call: Call, collection: str) -> list[int | str]:
-    answer = call(Request("GET", collection_path(collection, "shards")))
-    return [one["key"] for one in answer.get("shard_keys") or ()]
+def _key_clause(key: ShardKey, config: Body) -> str:
+    """What a key has of its own; where it is as the collection's settings make any key, nothing."""
+    params = config.get("params") or {}
+    found = {"shards_number": key.shards, "replication_factor": key.replicas}
+    usual = {
+        "shards_number": params.get("shard_number") or 1,
+        "replication_factor": params.get("replication_factor") or 1,
+    }
+    options = [f"{name} = {value}" for name, value in found.items() if value not in (None, usual[name])]
+    return f" WITH ({', '.join(options)})" if options else ""
 
 
 def _aliases(call: Call, collection: str) -> list[str]:

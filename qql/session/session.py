@@ -49,7 +49,10 @@ from qql.session.matched import count_matched
 from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
+from qql.session.quotas import with_kept_quotas
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
+from qql.session.shard_keys import require_shard_keys
+from qql.session.strict_mode import WithinLimits
 from qql.syntax.printer import show
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ class _CollectionInfo(NamedTuple):
     at: float
     info: Body
     schema: Schema
+    has_keys: bool = False
 
 
 class Session:
@@ -114,7 +118,8 @@ class Session:
         )
         self._known: dict[str, _CollectionInfo] = {}
         self._advice_given: set[tuple[str, str]] = set()
-        self._field_advice = FieldAdvice(backend, self.schema, self.facts, self._advice_given)
+        self._within_limits = WithinLimits(backend, self._described)
+        self._field_advice = FieldAdvice(self._within_limits, self.schema, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
 
     def _size_of(self, model: str) -> int | None:
@@ -181,6 +186,13 @@ class Session:
         done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(explain_compiled(with_gaps(one, gaps_of(self.backend))) for one in done)
 
+    def ask(self, request: Request) -> Json:
+        """The engine's answer to a request that no statement makes, in pieces as small as strict mode wants.
+
+        Raises `QQLExecutionError` and `QQLConnectionError`.
+        """
+        return self._within_limits.call(request)
+
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
         answer = self.backend.call(Request("GET", "/collections"))
@@ -200,6 +212,11 @@ class Session:
                 return None
             found = self._known[collection] = _CollectionInfo(now, info, Schema.from_info(info))
         return found.schema
+
+    def _described(self, collection: str) -> Json:
+        """The engine's description of a collection, where it is known; it is not asked for."""
+        found = self._known.get(collection)
+        return None if found is None else found.info
 
     def facts(self, collection: str) -> CollectionFacts | None:
         """What advice goes by beside the schema, of the same age; None where there is no such collection."""
@@ -244,6 +261,7 @@ class Session:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         try:
+            self._require_shard_keys(compiled)
             compiled = self._with_advice(compiled)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
@@ -252,7 +270,9 @@ class Session:
             if self.advice:
                 located = self._field_advice.hinted(located, compiled)
             raise located from exc.__cause__
-        notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
+        notes = tuple(
+            Diagnostic("engine-note", note, severity="warning") for note in self._within_limits.take_notes()
+        )
         seconds = time.perf_counter() - started
         advice = self._new_advice(compiled)
         if self.advice:
@@ -325,10 +345,22 @@ class Session:
                 return self._dump(statement, collection)
             case nodes.Optimize():
                 return self._optimize(statement, collection)
+            case nodes.SetQuota():
+                request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
+                result = self._send(replace(compiled, requests=(request,)), False)
+                return replace(result, message=f"{result.message}{kept}")
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
+
+    def _require_shard_keys(self, compiled: Compiled) -> None:
+        """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
+        name = str(compiled.collection)
+        found = self._known.get(name)
+        if self.backend.name == "server" and found is not None and not found.has_keys:
+            has_keys = require_shard_keys(compiled, found.info, self.backend.call)
+            self._known[name] = found._replace(has_keys=has_keys)
 
     # -- statements that have requests
 
@@ -380,7 +412,10 @@ class Session:
         requests = [self._embedded(request) for request in compiled.requests]
         if isinstance(statement, nodes.Query) and statement.provenance is not None:
             return self._introspection(compiled, requests[0]).answer_and_shares()
-        answers = [self.backend.call(request) for request in requests]
+        # A COUNT that does not say whether it is exact may be what strict mode allows.
+        counts = isinstance(statement, nodes.Count) and "exact" not in (requests[0].body or {})
+        call = self._within_limits.call if counts else self.backend.call
+        answers = [call(request) for request in requests]
         check_answer(statement, collection, answers[0])
         return answers[0], {}
 
@@ -435,7 +470,9 @@ class Session:
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         request = embedded or self._embedded(compiled.requests[0])
-        return Introspection(compiled, request, self.backend, self.rerankers, self.context, self.on_progress)
+        return Introspection(
+            compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
+        )
 
     def _list_stages(self) -> Result:
         ctes = self.context.stages.values()
@@ -474,7 +511,7 @@ class Session:
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
         path = str(scalar_value(statement.path))
         done = dump_collection(
-            self.backend.call,
+            self._within_limits.call,
             collection,
             path,
             self.on_progress,

@@ -263,8 +263,10 @@ class ClientBackend:
         if self._http is None or self._rest is None:
             raise require_rest(self._address)
         if not is_name(request):
-            return self._rest.call(request)
-        listed = self._rest.call(Request("GET", collection_path(request.collection or "", "snapshots")))
+            with told(self.progress, request):
+                return self._checked(request, self._rest.call(request))
+        asked = Request("GET", collection_path(request.collection or "", "snapshots"))
+        listed = self._checked(asked, self._rest.call(asked))
         return restore_by_name(self._http, self._faults, request, listed, self.progress)
 
     @property
@@ -281,7 +283,8 @@ class ClientBackend:
     ) -> Optimized:
         """Wait until a server's optimizers have nothing left to do; set them off where they wait.
 
-        Raises `QQLExecutionError` (``optimize-failed``, ``timed-out``); in local mode `QQLUnsupportedError`.
+        Raises `QQLExecutionError` (``optimize-failed``) and `QQLTimeoutError`; in local mode
+        `QQLUnsupportedError`.
         """
         if self.name == "local":
             message = "local mode has nothing to optimize: it searches exactly, without indexes"

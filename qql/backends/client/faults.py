@@ -30,6 +30,7 @@ from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 from qql.rest.repeats import reads
 from qql.rest.request import Request
+from qql.rest.strict_mode import STRICT_MODE
 from qql.rest.types import Json
 
 from .exchange import MAX_ANSWER, AnswerTooLarge
@@ -104,6 +105,17 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
         "the request is larger than the server takes: {text}",
         "fewer points at a time, or a higher `max_request_size_mb` in the server's configuration",
     ),
+    "quota-full": (
+        QQLExecutionError,
+        "the server takes no more data for now: {text}",
+        "deleting points or collections frees room, `SHOW QUOTAS` tells how full each node is, and "
+        "`SET QUOTA (max_disk_usage_percent = …)` sets the limit",
+    ),
+    "no-cluster": (
+        QQLUnsupportedError,
+        "this server runs alone, not in cluster mode, and has no shard keys",
+        "QDRANT__CLUSTER__ENABLED=true starts it as a cluster, which may be of one node",
+    ),
     "server-refused": (QQLExecutionError, "the server refused the request: {text}", None),
     "server-error": (QQLExecutionError, "the server failed: {text}", "the server's log might say more"),
     "engine-error": (QQLExecutionError, "qdrant-client refused the request: {text}", None),
@@ -111,7 +123,12 @@ _FAULTS: dict[str, tuple[type[QQLError], str, str | None]] = {
 _NO_ALIAS = (
     "an alias requires a name that no collection has; SHOW COLLECTIONS lists those, SHOW ALIASES these"
 )
-_HTTP = {404: "not-found", 408: "timed-out", 409: "collection-exists"}
+_HTTP = {
+    404: "not-found",
+    408: "timed-out",
+    409: "collection-exists",
+    507: "quota-full",
+}
 _GRPC = {
     "UNAUTHENTICATED": "not-authorised",
     "PERMISSION_DENIED": "not-authorised",
@@ -136,6 +153,22 @@ _MISSING = (
     ),
     (re.compile(r"\bpoint\b", re.I), "unknown-point"),
 )
+# What a server refuses by a status that means other things too, or differs between REST and gRPC.
+_REFUSALS = (
+    (
+        ("rate-limited", "server-error"),
+        re.compile(r"\bquota\b|exceeding the configured limit of \d+%", re.I),
+        "quota-full",
+    ),
+    (
+        ("server-refused", "server-error", "not-found"),
+        re.compile(r"distributed (mode|deployment) (is )?(disabled|not enabled)", re.I),
+        "no-cluster",
+    ),
+    (("not-authorised",), STRICT_MODE, "server-refused"),
+)
+_OF_CLUSTERS = {("PUT", "shards"), ("POST", "shards/delete")}
+"""What gRPC answers with UNIMPLEMENTED where a server runs alone."""
 _LOCAL = (
     (re.compile(r"^Collection .* already exists$", re.S), "collection-exists"),
     (re.compile(r"^Collection .* not found$", re.S), "unknown-collection"),
@@ -240,9 +273,12 @@ class Faults:
         self, code: str, text: str, request: Request, exc: BaseException, hint: str | None = None
     ) -> NoReturn:
         """Raise the error of a code, whichever way the refusal came; ``hint`` goes before the code's own."""
+        code = next((to for codes, words, to in _REFUSALS if code in codes and words.search(text)), code)
         if code == "not-found":
             code = _code_for(_MISSING, text, code)
-        elif code == "server-error" and _GAVE_UP.search(text):
+        elif code == "server-refused" and STRICT_MODE.search(text):
+            hint = hint or f"`ALTER COLLECTION {request.collection} WITH STRICT_MODE (…)` sets what it takes"
+        if code == "server-error" and _GAVE_UP.search(text):
             code = "timed-out"
         elif code in ("server-refused", "rate-limited") and _TOO_LARGE.search(text):
             code = "too-large"  # 400 over REST, RESOURCE_EXHAUSTED and OUT_OF_RANGE over gRPC
@@ -289,6 +325,8 @@ class Faults:
             self._fail_unanswered(httpx.ConnectError(text), exc, request)
         if status in ("DEADLINE_EXCEEDED", "CANCELLED") and _OUR_DEADLINE.match(text):
             self._fail_unanswered(httpx.ReadTimeout(text), exc, request)
+        if status == "UNIMPLEMENTED" and request.route in _OF_CLUSTERS:
+            self._fail_code("no-cluster", text, request, exc)
         if status == "UNIMPLEMENTED":
             self._fail_unknown_route(request, exc)
         self._fail_code(_GRPC.get(status, "server-error"), text, request, exc)

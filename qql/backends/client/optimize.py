@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qql.backends.base import Optimized, Progress, Work
-from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, fail
+from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLTimeoutError, fail
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.schema import Schema
@@ -43,8 +43,8 @@ def optimize(
     ``rest`` sends over REST, which alone tells how far they are. ``timeout`` is in seconds; None waits for as
     long as it takes.
 
-    Raises `QQLExecutionError`: ``optimize-failed`` where the optimizers have failed or are switched off, and
-    ``timed-out``; and whatever ``call`` raises.
+    Raises `QQLExecutionError` (``optimize-failed``) where the optimizers have failed or are switched off,
+    `QQLTimeoutError` (``timed-out``), and whatever ``call`` raises.
     """
     waiting = _Waiting(call, collection, progress, timeout, rest)
     try:
@@ -222,7 +222,7 @@ class _Waiting:
             return
         message = f"`{self._collection}` is not optimized within {self._timeout:g} s: {state.described()}"
         hint = f"the server goes on by itself; OPTIMIZE {self._collection} waits for it again"
-        fail("timed-out", message, hint=hint, error=QQLExecutionError)
+        fail("timed-out", message, hint=hint, error=QQLTimeoutError)
 
     # -- what is said
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin
 
 import httpx
 from qdrant_client.http.api_client import ApiClient
-from qdrant_client.http.exceptions import UnexpectedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from qql.backends.base import Progress, Work
 from qql.errors import (
@@ -115,19 +115,18 @@ def _open(http: ApiClient, faults: Faults, request: Request) -> httpx.Response:
         headers={"Accept-Encoding": "identity"},
         timeout=_patient(client, _FIRST_BYTES),
     )
+    failure: Exception | None = None
     try:
         response = http.middleware(sent, lambda one: client.send(one, stream=True))
         if response.status_code != 200:
             response.read()
-            raise UnexpectedResponse.for_response(response)
-        return response
-    except (UnexpectedResponse, httpx.HTTPError) as exc:
-        failure = exc
+            failure = UnexpectedResponse.for_response(response)
+    except httpx.HTTPError as exc:
+        failure = ResponseHandlingException(exc)
     # Outside of `except`, or the error would hold the library's own, and so the headers, as its context.
-    if isinstance(failure, UnexpectedResponse):
+    if failure is not None:
         raise faults.error_of_exchange(failure, request)
-    message = f"the snapshot cannot be read: {text_of(failure)}"
-    faults.fail(QQLConnectionError, "connection-failed", message, failure)
+    return response
 
 
 def _patient(client: httpx.Client, read: float | None) -> httpx.Timeout:
@@ -144,20 +143,20 @@ def _upload(
         "timeout": _patient(http._client, None),  # the answer comes when the collection is restored
     }
     url = canonical_path(collection_path(request.collection or "", "snapshots", "upload"))
+    failure: Exception | None = None
     try:
         answer = http.request(type_=Any, method="POST", url=url, **arguments)
-        if isinstance(answer, dict) and "result" in answer:
-            return answer["result"]
-        failure = None
     except Exception as exc:
         failure = exc
-    if failure is None:
-        faults.fail_answer(answer, request)
-    if download.broken is not None:
+    if failure is not None and download.broken is not None:
         message = f"the snapshot {download.name} could not be read to its end: {text_of(download.broken)}"
         hint = f"{request.collection} is as it was"
         faults.fail(QQLConnectionError, "connection-failed", message, failure, hint)
-    raise faults.error_of_exchange(failure, request)
+    if failure is not None:
+        raise faults.error_of_exchange(failure, request)
+    if not (isinstance(answer, dict) and "result" in answer):
+        faults.fail_answer(answer, request)
+    return answer["result"]
 
 
 class _Download(io.RawIOBase):

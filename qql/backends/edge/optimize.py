@@ -22,7 +22,7 @@ from multiprocessing.spawn import get_executable
 from pathlib import Path
 
 from qql.backends.base import Progress, Work
-from qql.errors import Diagnostic, QQLExecutionError
+from qql.errors import Diagnostic, QQLExecutionError, QQLTimeoutError
 from qql.rest.types import Body
 
 from .collection import Collection
@@ -156,10 +156,10 @@ def _wait_for_child(
                 raise _too_late(collection, timeout) from None
 
 
-def _too_late(collection: Collection, timeout: float) -> QQLExecutionError:
+def _too_late(collection: Collection, timeout: float) -> QQLTimeoutError:
     message = f"`{collection.name}` is not optimized within {timeout:g} s"
     hint = "no data was lost; without `timeout` it takes as long as it takes"
-    return QQLExecutionError(Diagnostic("timed-out", message, hint=hint))
+    return QQLTimeoutError(Diagnostic("timed-out", message, hint=hint))
 
 
 def _python_executable(collection: Collection) -> str:

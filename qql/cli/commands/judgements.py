@@ -64,7 +64,7 @@ def points_of(
             "with_payload": payload,
             "with_vector": False,
         }
-        yield from session.backend.call(Request("POST", collection_path(collection, "points"), {}, body))
+        yield from session.ask(Request("POST", collection_path(collection, "points"), {}, body))
 
 
 def sources_of(session: Session, collection: str, ids: Collection[str]) -> dict[str, str]:
@@ -123,9 +123,7 @@ def _has_judged_document(session: Session, collection: str, qrels: Qrels) -> boo
 def _field_hint(session: Session, collection: str) -> str:
     """What to do where the ids of points and documents differ."""
     body = {"limit": _SAMPLE, "with_payload": True, "with_vector": False}
-    scrolled = session.backend.call(
-        Request("POST", collection_path(collection, "points", "scroll"), {}, body)
-    )
+    scrolled = session.ask(Request("POST", collection_path(collection, "points", "scroll"), {}, body))
     for point in scrolled["points"]:
         payload = point.get("payload") or {}
         for name in _ID_FIELDS:

@@ -349,7 +349,9 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "SET QUOTA",
         "set_quota",
-        "Sets how much memory and disk a server may fill before it refuses writes. `null` ends a limit.",
+        "Sets how much memory and disk a server may fill before it refuses writes. `null` ends a limit. What "
+        "is not named stays as it is: a server takes all quotas at once, so a session reads them first and "
+        "sends them along.",
         "SET QUOTA (enabled = true, max_disk_usage_percent = 90);",
         tables=(("SET QUOTA", query.QUOTA_OPTIONS),),
         see=("SHOW QUOTAS",),
@@ -404,8 +406,9 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "DUMP",
         "dump",
-        "Writes a script that makes a collection again, with its points. A file that is there already is an "
-        "error; OVERWRITE replaces it, in one step, when the whole script is written.",
+        "Writes a script that makes a collection again, with its points, its shard keys and its aliases. A "
+        "file that is there already is an error; OVERWRITE replaces it, in one step, when the whole script "
+        "is written. From a collection in strict mode, as many points are fetched at a time as it allows.",
         "DUMP shops TO 'shops.qql';",
         see=("EXECUTE", "CREATE SNAPSHOT", "OVERWRITE"),
         also=("DUMP shops 'shops.qql'", "DUMP COLLECTION shops 'shops.qql'"),
