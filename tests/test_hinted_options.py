@@ -25,6 +25,7 @@ REACHED = {
     "advice": {"lint"},
     "models": CONNECTING - {"explain", "lint"},
     "backends/client": CONNECTING,
+    "backends/features": CONNECTING,
     "convert": {"convert"},
     "evaluation": {"tune"},
     "session": CONNECTING,
@@ -62,7 +63,8 @@ def found_below_the_commands() -> list[tuple[str, str, str]]:
         if place.startswith("cli/") or place in _OF_CURL:
             continue
         for word in sorted(set(hinted(path))):
-            room = "backends/client" if place.startswith("backends/client") else place.split("/")[0]
+            first, second = place.split("/")[:2]
+            room = f"{first}/{second}" if first == "backends" else first
             out.append((room, place, word))
     return out
 

@@ -25,7 +25,7 @@ class Inner:
             raise QQLExecutionError.make("engine-error", "no")
         return {"from": request.path}
 
-    def optimize(self, collection: str, progress: Any = None) -> bool:
+    def optimize(self, collection: str, progress: Any = None, timeout: Any = None) -> bool:
         return collection == "docs"
 
     def needs_optimize(self, collection: str) -> bool:

@@ -319,6 +319,9 @@ def test_a_server_is_analysed_as_the_embedded_engine(db: Session, server: Sessio
     assert "server 1.0 ms" in there.message
     for stage in (*here["stages"], *there.data["stages"], here, there.data):
         stage.pop("timing")
+    (note,) = there.data.pop("notes")
+    assert note.startswith("sparse: until a server has optimized them away")
+    assert here.pop("notes") == []
     assert there.data == here
     assert there.data["stages"][0]["fusion"]["same"] is True
 

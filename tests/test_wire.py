@@ -61,7 +61,7 @@ FIELDS = "key title body text topic year name price opened tags place rooms clos
 
 
 class InOrder(ClientBackend):
-    """Fields of a payload come in the order of the manual's data: gRPC keeps none, and tables show it."""
+    """Fields of a payload come in the order of the manual's data, and not in that of their names."""
 
     def call(self, request: Request) -> Any:
         return self._ordered(super().call(request))
@@ -99,7 +99,7 @@ def section_of(entry: Entry, page: str) -> str:
 def differing(server: FakeServer, transport: str, entries: Iterable[Entry]) -> dict[str, str]:
     """The examples that do not give what the page shows, with what they give."""
     page = (DOCS / manual.REFERENCE).read_text(encoding="utf-8")
-    backend = (InOrder if transport == "grpc" else ClientBackend).connect(address(server, transport))
+    backend = InOrder.connect(address(server, transport))
     with manual.examples(backend) as runs:
         given = [(entry, shown_of(runs, entry)) for entry in entries if entry.name not in UNLIKE]
     return {entry.name: shown for entry, shown in given if not is_right(entry, shown, page, transport)}

@@ -10,6 +10,9 @@ from qql.rest.types import Json
 
 __all__ = ["told_apart"]
 
+_FILTERS = {"must", "should", "must_not", "min_should", "nested"}
+"""Keys of conditions that hold others."""
+
 
 def told_apart(conditions: Iterable[Json]) -> list[Json]:
     """The conditions, none equal to another: a copy is put into filters that mean the same.
@@ -20,6 +23,9 @@ def told_apart(conditions: Iterable[Json]) -> list[Json]:
     out: list[Json] = []
     copies: Counter[str] = Counter()
     for one in conditions:
+        if isinstance(one, Mapping) and not one.keys().isdisjoint(_FILTERS):
+            out.append(one)  # those it tells apart, and they may nest deeply
+            continue
         key = _in_any_order(one)
         for bit in f"{copies[key]:b}" if copies[key] else "":
             one = {"must" if bit == "1" else "should": [one]}

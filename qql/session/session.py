@@ -270,9 +270,7 @@ class Session:
             if self.advice:
                 located = self._field_advice.hinted(located, compiled)
             raise located from exc.__cause__
-        notes = tuple(
-            Diagnostic("engine-note", note, severity="warning") for note in self._within_limits.take_notes()
-        )
+        notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
         seconds = time.perf_counter() - started
         advice = self._new_advice(compiled)
         if self.advice:
@@ -287,7 +285,7 @@ class Session:
 
     def _take_notes(self) -> list[str]:
         models = (*self.embedders.take_notes(), *self.rerankers.take_notes())
-        return [*self.backend.take_notes(), *models]
+        return [*self._within_limits.take_notes(), *models]
 
     def _with_advice(self, compiled: Compiled) -> Compiled:
         if not self.advice:
