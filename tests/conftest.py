@@ -40,6 +40,13 @@ def no_width_is_set() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
+    """Servers of this machine are spoken to directly."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 @pytest.fixture(scope="session")
 def schema_is_shared() -> Iterator[None]:
     """Each Qdrant client copies the schema of all of its models, which no test changes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -104,3 +106,17 @@ class GrpcRecorder:
                 )
 
         pb.add_SnapshotsServicer_to_server(Snapshots(), self._server)
+
+
+@contextmanager
+def served(*handlers: grpc.GenericRpcHandler) -> Iterator[str]:
+    """The address at which these handlers answer."""
+    pool = ThreadPoolExecutor(2)
+    server = grpc.server(pool, handlers=handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+        pool.shutdown()

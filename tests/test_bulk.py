@@ -27,15 +27,11 @@ from qql.schema import VectorInfo
 from qql.session.checked_rows import CheckedRows
 from qql.session.copy_batches import batches_of
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 DONE = {"operation_id": 1, "status": "completed"}
 TOO_LARGE = "Payload error: JSON payload (46866880 bytes) is larger than allowed (limit: 33554432 bytes)."
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 def error_of(call: Callable[[], Any]) -> QQLError:

@@ -24,6 +24,8 @@ from qql.backends.client.routes import ROUTES
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLTimeoutError, QQLUnsupportedError
 from qql.rest.request import BODY_MODELS, Request, collection_path
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 KEY = "s3cret-key"
 UUID = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
 LIST = Request("GET", "/collections")
@@ -33,12 +35,6 @@ def docs(
     method: str, *rest: str, body: dict[str, Any] | None = None, query: dict[str, Any] | None = None
 ) -> Request:
     return Request(method, collection_path("docs", *rest), query or {}, body)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 @pytest.fixture

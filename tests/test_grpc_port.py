@@ -14,14 +14,10 @@ from qql.backends.client import ClientBackend
 from qql.errors import QQLConnectionError, QQLError
 from qql.rest.request import Request, collection_path
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 COUNT = Request("POST", collection_path("docs", "points", "count"), {}, {})
 NAMED = "--grpc-port"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 class Neighbours:

@@ -16,6 +16,8 @@ from qql.backends.client import ClientBackend
 from qql.errors import QQLError
 from qql.rest.request import Request, collection_path
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 CONTENT = b"\r\n--not a boundary\0" * 50_000
 SHA = hashlib.sha256(CONTENT).hexdigest()
 NAME = "docs-1-2026.snapshot"
@@ -23,12 +25,6 @@ LISTED = {"name": NAME, "size": len(CONTENT), "checksum": SHA, "creation_time": 
 LIST = ("GET", "/collections/docs/snapshots")
 DOWNLOAD = ("GET", f"/collections/docs/snapshots/{NAME}")
 UPLOAD = ("POST", "/collections/docs/snapshots/upload")
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import grpc
 import httpcore
 import pytest
 from fault_proxy import Fault, FaultProxy
+from grpc_recorder import served
 from http_recorder import HttpRecorder
 from qdrant_client import grpc as pb
 from test_wrong_answers import AROUND, KNOWN, STATEMENTS
@@ -406,13 +406,9 @@ class Spoiler(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 @pytest.fixture(scope="module")
 def spoiler() -> Iterator[tuple[Spoiler, str]]:
-    handler, pool = Spoiler(), ThreadPoolExecutor(2)
-    server = grpc.server(pool, handlers=(handler,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield handler, f"grpc://127.0.0.1:{port}"
-    server.stop(None).wait()
-    pool.shutdown()
+    handler = Spoiler()
+    with served(handler) as url:
+        yield handler, url
 
 
 CODE = grpc.StatusCode

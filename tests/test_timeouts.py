@@ -19,6 +19,8 @@ from qql.errors import QQLConnectionError, QQLError, QQLTimeoutError
 from qql.rest.client_calls import CALLS
 from qql.rest.request import Request, collection_path
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 COUNT = Request("POST", collection_path("docs", "points", "count"), {}, {})
 CREATE = Request("PUT", collection_path("docs"), {}, {"vectors": {"size": 2, "distance": "Dot"}})
 INDEX = Request(
@@ -26,12 +28,6 @@ INDEX = Request(
 )
 UPSERT = Request("PUT", collection_path("docs", "points"), {}, {"points": [{"id": 1, "vector": [0.5, 1.0]}]})
 SNAPSHOT = Request("POST", collection_path("docs", "snapshots"))
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 @pytest.fixture

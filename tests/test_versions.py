@@ -34,6 +34,8 @@ from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
 from qql.rest.request import Request, collection_path
 from qql.session.session import Session
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 VECTORS = {"dense": {"size": 2, "distance": "Dot"}, "rows": {"size": 2, "distance": "Dot"}}
 INFO = {"config": {"params": {"vectors": VECTORS, "sparse_vectors": {"words": {"modifier": "idf"}}}}}
 UPDATED = {"operation_id": 1, "status": "completed"}
@@ -44,12 +46,6 @@ EVERYTHING = {
     ("POST", "/collections/docs/points/query"): ok({"points": []}),
     ("POST", "/collections/docs/points/scroll"): ok({"points": [], "next_page_offset": None}),
 }
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, schema_is_shared: None) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
 
 
 def numbers(text: str) -> tuple[int, int, int]:

@@ -7,12 +7,12 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc_recorder import served
 from http_recorder import COLLECTION, UPDATED, HttpRecorder, Received, Reply, ok, refused, sound
 from qdrant_client import grpc as pb
 
@@ -22,6 +22,8 @@ from qql.backends.client.routes import ROUTES
 from qql.backends.edge import EdgeBackend
 from qql.rest.answer_shapes import SHAPES, misfit
 from qql.rest.request import BODY_MODELS, Request
+
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 TRUTH = (True, False)
 DOCS = {
@@ -144,11 +146,6 @@ def files(tmp_path: Path) -> dict[str, str]:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"id": 1, "vector": [1, 0]}\n')
     return {"rows": str(rows), "dump": str(tmp_path / "dump.qql")}
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.mark.parametrize(("statement", "method", "path"), STATEMENTS, ids=lambda v: str(v)[:40])
@@ -334,13 +331,9 @@ class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 @pytest.fixture(scope="module")
 def any_method() -> Iterator[tuple[AnyMethod, str]]:
-    handler, pool = AnyMethod(), ThreadPoolExecutor(2)
-    server = grpc.server(pool, handlers=(handler,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield handler, f"grpc://127.0.0.1:{port}"
-    server.stop(None).wait()
-    pool.shutdown()
+    handler = AnyMethod()
+    with served(handler) as url:
+        yield handler, url
 
 
 def _known() -> bytes:
