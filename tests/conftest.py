@@ -33,6 +33,16 @@ def certificates_are_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nothing_passes_between_tries() -> Iterator[None]:
+    """What is sent again is sent at once: `tests/test_retries.py` has a clock of its own."""
+    from qql.backends.client import retries
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retries, "sleep", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_width_is_set() -> Iterator[None]:
     """The workers of pytest-xdist have COLUMNS set, and output to a pipe is as wide as that says."""
     with pytest.MonkeyPatch.context() as patch:
