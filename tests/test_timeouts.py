@@ -217,7 +217,8 @@ def test_what_takes_long_tells_how_long_it_takes(server: HttpRecorder, at_once: 
 
 def test_a_fast_answer_and_a_query_tell_nothing(server: HttpRecorder) -> None:
     told: list[str] = []
-    backend = ClientBackend.connect(server.url, on_progress=lambda what, *_: told.append(what))
+    backend = ClientBackend.connect(server.url)
+    backend.progress = lambda what, *_: told.append(what)
     for request in (INDEX, CREATE, COUNT):
         backend.call(request)
     assert told == []

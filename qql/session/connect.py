@@ -83,7 +83,7 @@ def connect(
         "assume_version": assume_version,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    backend = _open_backend(target, given, on_progress)
+    backend = _open_backend(target, given)
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
     return Session(
         backend,
@@ -97,14 +97,14 @@ def connect(
     )
 
 
-def _open_backend(target: object, options: Mapping[str, Any], on_progress: Progress | None) -> Backend:
+def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
     if hasattr(target, "call") and hasattr(target, "infers"):
         _refuse_unused(options, (), "a backend has its own settings")
         return cast(Backend, target)
     if isinstance(target, str) and _SERVER.match(target):
         from qql.backends.client import ClientBackend
 
-        return ClientBackend.connect(target, on_progress=on_progress, **options)
+        return ClientBackend.connect(target, **options)
     if not isinstance(target, (str, os.PathLike)):
         from qql.backends.client import ClientBackend
 

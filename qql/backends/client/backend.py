@@ -57,7 +57,7 @@ class ClientBackend:
     ``name`` is ``"server"`` (REST or gRPC) or ``"local"`` (``QdrantClient(":memory:")`` and ``path=``).
     Nothing is sent before the first `call`. ``cloud_inference`` says that the server turns texts of every
     model into vectors; it is also taken from the client. ``assume_version`` is the server's version, where
-    the server does not tell it.
+    the server does not tell it. ``progress`` is told of what takes long.
     """
 
     def __init__(
@@ -141,7 +141,6 @@ class ClientBackend:
         headers: Mapping[str, str] | None = None,
         assume_version: str | None = None,
         retries: int = MOST_RETRIES,
-        on_progress: Progress | None = None,
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
 
@@ -151,9 +150,8 @@ class ClientBackend:
         same server is there. ``timeout``, in seconds, is for queries (else 5) and for writes of points (else
         60); indexes and snapshots are waited for without end, other definitions for 5 minutes (`Kind`).
         ``retries`` is how often a request is sent again, within that time, where that may help and does no
-        harm. ``on_progress`` is told of what takes long. The API key travels as the header ``api-key``;
-        ``headers`` go along with every request. ``assume_version`` (``"1.18"``) is believed before what the
-        server says its version is.
+        harm. The API key travels as the header ``api-key``; ``headers`` go along with every request.
+        ``assume_version`` (``"1.18"``) is believed before what the server says its version is.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
@@ -190,7 +188,7 @@ class ClientBackend:
                 "`--url` takes the address, e.g. http://localhost:6333",
             )
         backend = cls(client, assume_version=assume_version, timeouts=timeouts, retries=retries)
-        backend._owned, backend.progress = True, on_progress
+        backend._owned = True
         if url.startswith("grpc"):
             backend._http = backend._rest = None
         for warning in said:
