@@ -136,7 +136,7 @@ UPSERT = {
         (
             Request("POST", "/collections/aliases", {}, {"actions": [{"delete_alias": {"alias_name": "a"}}]}),
             "/collections/aliases",
-            {},
+            {"timeout": "60"},  # that the nodes of a cluster have to agree
         ),
         (
             docs("PUT", "vectors", "a%2Fb", body={"dense": {"size": 4, "distance": "Dot"}}),

@@ -107,7 +107,7 @@ def timeouts_kept(backend: ClientBackend, request: Request) -> dict[str, Any]:
     [
         (COUNT, 2.5, {}),
         (with_timeout(COUNT, 7), 9, {"timeout": "7"}),
-        (CREATE, 300, {}),
+        (CREATE, 300, {"timeout": "60"}),
         (INDEX, None, {"wait": "true"}),
     ],
 )

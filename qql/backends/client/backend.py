@@ -97,6 +97,7 @@ class ClientBackend:
         self._notes = Notes(secrets)
         self._address = address_of(http, options, grpc)
         self._faults = faults = Faults(self._address, secrets, timeouts)
+        self._timeouts = timeouts
         self._cloud = cloud_inference or bool(client.cloud_inference)
         self._http = http  # None where the port of REST is not known, too
         self._rest = None if http is None else RestTransport(http, faults, timeouts, check_retries(retries))
@@ -225,6 +226,9 @@ class ClientBackend:
             fail("connection-closed", message, error=QQLConnectionError)
         if self._server is not None:
             self._server.check(request, self._notes.add)
+        if self._timeouts is not None:
+            rest = isinstance(self._transport, RestTransport)
+            request = self._timeouts.with_time_to_agree(request, rest=rest)
         with told(self.progress, request):
             return self._checked(request, self._answer(request))
 

@@ -7,7 +7,7 @@ half made cannot: what builds something is waited for as long as such work takes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from qql.errors import QQLConnectionError, fail
@@ -32,6 +32,12 @@ CONNECT = 5.0
 GRACE = 2.0
 """Seconds more than a request gives the server: its own word of what it gave up says more than ours."""
 
+_AGREEMENT = 60
+"""Seconds that the nodes of a cluster have to agree on a definition: servers give 10, and CREATE took 20 on
+three nodes. One that has lost its quorum answers after that time."""
+_AGREED_ON = frozenset({("PUT", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/collections/aliases")})
+_AGREED_ON_BY_REST = _AGREED_ON | {("PUT", "shards"), ("POST", "shards/delete")}
+"""qdrant-client has no such time for the keys of shards over gRPC."""
 _KINDS: dict[tuple[str, str], Kind] = {
     ("PUT", "points"): Kind.WRITE,
     ("POST", "points/delete"): Kind.WRITE,
@@ -91,6 +97,13 @@ class Timeouts:
     def connect(self) -> float:
         """Seconds for a connection to be made."""
         return self.said or CONNECT
+
+    def with_time_to_agree(self, request: Request, *, rest: bool) -> Request:
+        """The request with the ``timeout`` that a cluster has for it, unless it says one itself."""
+        agreed_on = _AGREED_ON_BY_REST if rest else _AGREED_ON
+        if request.route not in agreed_on or "timeout" in request.query:
+            return request
+        return replace(request, query={**request.query, "timeout": _AGREEMENT})
 
     def seconds_for(self, request: Request) -> float | None:
         """Seconds that the answer to a request is waited for; None: for as long as it takes.
