@@ -184,6 +184,13 @@ def test_what_is_cheap_to_look_for_is_found() -> None:
             assert younger(request) == uses(request), feature.id
 
 
+def test_a_definition_always_had_a_timeout() -> None:
+    body = {"vectors": {"size": 2, "distance": "Dot"}}
+    assert uses(Request("PUT", "/collections/docs", {"timeout": 30}, body)) == ()
+    (found,) = uses(Request("POST", "/collections/docs/points/delete", {"timeout": 30}, {"points": [1]}))
+    assert found.construct.key == "timeout"
+
+
 def test_what_rest_alone_has_is_what_the_client_has_no_method_for() -> None:
     def over_grpc(feature: Feature) -> bool:
         route = CLIENT_ROUTES.get(feature.probe[-1].route)

@@ -125,6 +125,10 @@ def effect_of(construct: Construct, transport: Transport) -> Effect:
     return kind.rest if transport == "rest" else kind.grpc
 
 
+_OF_POINTS = ("points", "index", "vectors")
+"""Routes of writes whose query strings have what is younger; definitions always had a ``timeout``."""
+
+
 def younger(request: Request) -> tuple[Use, ...]:
     """As `uses`, at next to no cost for a request about points that has none.
 
@@ -141,7 +145,9 @@ def uses(request: Request) -> tuple[Use, ...]:
     route = request.route
     found = [Use(one, ()) for one in ROUTES.get(route, ())]
     found += [
-        Use(one, (one.key,)) for one in _IN_QUERY_STRING if one.key in request.query and is_write(request)
+        Use(one, (one.key,))
+        for one in _IN_QUERY_STRING
+        if one.key in request.query and is_write(request) and route[1].startswith(_OF_POINTS)
     ]
     if request.body is not None:
         for parent, part, path in objects_of(request.body, settles=not route[1].startswith("points")):
