@@ -560,11 +560,15 @@ def unnamed_in(ref: nodes.Ref, key: int | str, instead: Any) -> nodes.Ref:
     return fields(target=without_point(ref.stage.target, key, instead))(ref)
 
 
+def spelling(key: object) -> str:
+    """An id in one of its spellings."""
+    return str(key).lower().removeprefix("urn:uuid:").replace("-", "")
+
+
 def without_point(value: Any, key: int | str, instead: Any) -> Any:
     """A target with a vector in the place of a point."""
     if isinstance(value, nodes.Point):
-        same = str(value.id.value).lower().removeprefix("urn:uuid:").replace("-", "")
-        return nodes.Vector(instead) if same == str(key).replace("-", "") else value
+        return nodes.Vector(instead) if spelling(value.id.value) == spelling(key) else value
     if isinstance(value, tuple):
         return tuple(without_point(one, key, instead) for one in value)
     if isinstance(value, (nodes.Recommend, nodes.Discover, nodes.Context, nodes.ContextPair, nodes.Mmr)):
@@ -780,9 +784,9 @@ class Checker:
     def unnamed(self, query: nodes.Query, key: int | str) -> nodes.Query:
         """The query with the point's vectors in its place, in all stages that name it."""
         stored = self.world.vectors(self.known.plan.collection, key)
-        spelled = str(key).replace("-", "")
+        spelled = spelling(key)
         for run in self.known.runs:
-            if any(str(one).lower().replace("-", "") == spelled for one in run.named):
+            if any(spelling(one) == spelled for one in run.named):
                 instead = stored.get(run.stage.using)
                 for path in run.paths:
                     query = edited(query, path, lambda ref, v=instead: unnamed_in(ref, key, v))

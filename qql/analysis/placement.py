@@ -11,6 +11,7 @@ from qql.analysis.fusion import RankKey
 from qql.analysis.model import StageRun
 from qql.analysis.why_result import Change
 from qql.compiler.plan import QueryPlan
+from qql.compiler.scalars import scalar_value
 from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["Placement", "Slots", "slots_of"]
@@ -54,6 +55,7 @@ class Slots:
 
     ``word`` is the clause, ``limit`` what it says (or Qdrant takes for it), ``factor`` the SIZE that GROUP BY
     multiplies it by. ``notes`` say where the number comes from. ``fixed``: the user cannot change it.
+    ``beside`` is another clause, and its number, that bounds the same list.
     """
 
     count: int
@@ -63,6 +65,7 @@ class Slots:
     factor: int = 1
     notes: tuple[str, ...] = ()
     fixed: bool = False
+    beside: tuple[str, int] | None = None
 
     def cut_text(self) -> str:
         """The words, as a sentence about what they do."""
@@ -75,7 +78,11 @@ class Slots:
         if place.last > self.count:
             parted = place.first <= self.offset
             value = -(-place.last // self.factor) - self.offset
-            return None if self.fixed or parted else (Change(self.word, value),)
+            if self.fixed or parted:
+                return None
+            narrow = self.beside is not None and value > self.beside[1]
+            words = (self.word, self.beside[0]) if self.beside is not None and narrow else (self.word,)
+            return tuple(Change(word, value) for word in words)
         if place.first > self.offset:
             return ()
         start = max(0, place.last - self.limit)
@@ -91,10 +98,16 @@ def slots_of(run: StageRun, plan: QueryPlan) -> Slots:
         candidates = ("the number of candidates",) if plan.second else ()
         return Slots(run.limit, "LIMIT", said, plan.offset or 0, notes=default + candidates)
     target, factor = run.stage.target, run.limit // said
+    beside: tuple[str, int] | None = None
     if isinstance(target, nodes.Mmr) and target.candidates is not None and not run.inputs:
-        above = run.chain[0].stage
-        if len(run.chain) > 2 or above.fusion is None or run.limit % said:  # else LIMIT has cut it
+        fused = len(run.chain) == 2 and run.chain[0].stage.fusion is not None
+        if not fused:
             return Slots(run.limit, "CANDIDATES", run.limit)
+        most = int(str(scalar_value(target.candidates)))
+        if most < said:
+            return Slots(run.limit, "CANDIDATES", run.limit, beside=("LIMIT", said))
+        beside = ("CANDIDATES", most)
     size = (f"times SIZE {factor}",) if factor > 1 else ()
     sets = (f"which {origin} sets",) if origin else ()
-    return Slots(run.limit, "LIMIT", said, 0, factor, (*sets, *default, *size), bool(origin))
+    notes = (*sets, *default, *size)
+    return Slots(run.limit, "LIMIT", said, 0, factor, notes, bool(origin), beside)
