@@ -5,18 +5,32 @@ from __future__ import annotations
 import functools
 import os
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from thinned import ONE_OF
 
 if TYPE_CHECKING:
     from fake_server import FakeServer
 
 ROOT = Path(__file__).parent.parent
 _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what `thinned.ONE_OF` leaves to the soak."""
+    quick: Counter[str] = Counter()
+    for item in items:
+        name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
+        if name in ONE_OF and item.get_closest_marker("slow") is None:
+            if quick[name] % ONE_OF[name]:
+                item.add_marker(pytest.mark.slow)
+            quick[name] += 1
 
 
 def examples(number: int) -> int:

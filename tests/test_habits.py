@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from thinned import ONE_OF
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
@@ -99,3 +100,9 @@ def test_names_in_recipes_exist() -> None:
 
 def test_lines_for_contributors_fit() -> None:
     assert [line for line in PAGE.splitlines() if len(line) > 120] == []
+
+
+def test_every_test_that_is_thinned_exists() -> None:
+    for name in ONE_OF:
+        file, _, test = name.partition("::")
+        assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
