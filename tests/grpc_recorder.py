@@ -109,10 +109,12 @@ class GrpcRecorder:
 
 
 @contextmanager
-def served(*handlers: grpc.GenericRpcHandler) -> Iterator[str]:
-    """The address at which these handlers answer."""
+def served(*handlers: grpc.GenericRpcHandler, **servicers: object) -> Iterator[str]:
+    """The address at which handlers answer, and servicers by the names of their services (``Points=…``)."""
     pool = ThreadPoolExecutor(2)
     server = grpc.server(pool, handlers=handlers)
+    for name, one in servicers.items():
+        getattr(pb, f"add_{name}Servicer_to_server")(one, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -120,3 +122,14 @@ def served(*handlers: grpc.GenericRpcHandler) -> Iterator[str]:
     finally:
         server.stop(None).wait()
         pool.shutdown()
+
+
+def collection_config(size: int, distance: str) -> pb.CollectionConfig:
+    """How a server describes a collection with one unnamed vector."""
+    vectors = pb.VectorsConfig(params=pb.VectorParams(size=size, distance=pb.Distance.Value(distance)))
+    return pb.CollectionConfig(
+        params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
+        hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
+        optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
+        wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
+    )

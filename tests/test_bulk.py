@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc_recorder import collection_config, served
 from http_recorder import HttpRecorder, Received, Reply, ok, refused
 from qdrant_client import grpc as pb
 from qdrant_client.conversions.conversion import RestToGrpc
@@ -80,18 +80,13 @@ def rest() -> Iterator[Rest]:
         yield server
 
 
-class Grpc(pb.PointsServicer, pb.CollectionsServicer):  # type: ignore[misc]
+class Grpc(pb.PointsServicer, pb.CollectionsServicer):
     """The same over gRPC: ``upsert`` gives a status and a text to refuse with."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
         self.upsert: Callable[[Any], tuple[grpc.StatusCode, str] | None] = lambda _: None
-        self._pool = ThreadPoolExecutor(2)
-        self._server = grpc.server(self._pool)
-        pb.add_PointsServicer_to_server(self, self._server)
-        pb.add_CollectionsServicer_to_server(self, self._server)
-        self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        self._server.start()
+        self.url = ""
 
     def Upsert(self, request: Any, context: Any) -> Any:
         if refusal := self.upsert(request):
@@ -100,27 +95,17 @@ class Grpc(pb.PointsServicer, pb.CollectionsServicer):  # type: ignore[misc]
         return pb.PointsOperationResponse(result=pb.UpdateResult(status=pb.UpdateStatus.Completed))
 
     def Get(self, request: Any, context: Any) -> Any:
-        vectors = pb.VectorsConfig(params=pb.VectorParams(size=2, distance=pb.Distance.Dot))
-        config = pb.CollectionConfig(
-            params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
-            hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
-            optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
-            wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
-        )
+        config = collection_config(2, "Dot")
         state: dict[str, Any] = {"status": pb.CollectionStatus.Green, "segments_count": 1}
         info = pb.CollectionInfo(optimizer_status=pb.OptimizerStatus(ok=True), config=config, **state)
         return pb.GetCollectionInfoResponse(result=info)
-
-    def stop(self) -> None:
-        self._server.stop(None).wait()
-        self._pool.shutdown()
 
 
 @pytest.fixture
 def over_grpc() -> Iterator[Grpc]:
     server = Grpc()
-    yield server
-    server.stop()
+    with served(Points=server, Collections=server) as server.url:
+        yield server
 
 
 def copy(url: str, path: Path, rest: str = "") -> qql.Result:

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from grpc_recorder import collection_config
 from http_recorder import HttpRecorder, Reply, ok, refused
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client import grpc as pb
@@ -582,13 +583,7 @@ class Collections(pb.CollectionsServicer):
 
     def Get(self, request: Any, context: Any) -> Any:
         self.calls.append((request, {}))
-        vectors = pb.VectorsConfig(params=pb.VectorParams(size=4, distance=pb.Distance.Cosine))
-        config = pb.CollectionConfig(
-            params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
-            hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
-            optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
-            wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
-        )
+        config = collection_config(4, "Cosine")
         info = pb.CollectionInfo(
             status=pb.CollectionStatus.Green,
             optimizer_status=pb.OptimizerStatus(ok=True),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
 import pytest
+from grpc_recorder import collection_config, served
 from http_recorder import HttpRecorder, Received, Reply, ok, refused
 from qdrant_client import grpc as pb
 
@@ -258,13 +257,7 @@ class GrpcCollections(pb.CollectionsServicer):
 
     def Get(self, request: Any, context: Any) -> Any:
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        vectors = pb.VectorsConfig(params=pb.VectorParams(size=4, distance=pb.Distance.Dot))
-        config = pb.CollectionConfig(
-            params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
-            hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
-            optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
-            wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
-        )
+        config = collection_config(4, "Dot")
         described = pb.CollectionInfo(
             status=pb.CollectionStatus.Value(status),
             optimizer_status=pb.OptimizerStatus(ok=True),
@@ -282,15 +275,10 @@ class GrpcCollections(pb.CollectionsServicer):
 
 def test_over_grpc_it_waits_and_sets_off_the_same() -> None:
     collections = GrpcCollections()
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool)
-        pb.add_CollectionsServicer_to_server(collections, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        backend = ClientBackend.connect(f"grpc://127.0.0.1:{port}", timeout=10)
+    with served(Collections=collections) as url:
+        backend = ClientBackend.connect(url, timeout=10)
         done = backend.optimize("docs")
         backend.close()
-        server.stop(None).wait()
     assert done.changed
     assert done.said.startswith("7 of 7 vectors are indexed")
     (update,) = collections.updates

@@ -375,7 +375,7 @@ def test_much_may_take_longer_where_no_timeout_is_said(clock: Clock) -> None:
 # --- gRPC -------------------------------------------------------------------------------------------------
 
 
-class Spoiler(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Spoiler(grpc.GenericRpcHandler):
     """Aborts calls of one method as planned, and answers the others."""
 
     def __init__(self) -> None:

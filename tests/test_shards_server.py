@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
+from grpc_recorder import served
 from qdrant_client import grpc as pb
 
 import qql
@@ -285,13 +284,8 @@ class GrpcCluster(pb.CollectionsServicer):
 @pytest.mark.parametrize("known", [("CollectionClusterInfo", "ListShardKeys"), ("CollectionClusterInfo",)])
 def test_shard_keys_are_the_same_over_grpc(known: tuple[str, ...], schema_is_shared: None) -> None:
     only = {name: getattr(GrpcCluster, name) for name in known}
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool)
-        pb.add_CollectionsServicer_to_server(type("Known", (pb.CollectionsServicer,), only)(), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        backend = ClientBackend.connect(f"grpc://127.0.0.1:{port}", timeout=10)
+    with served(Collections=type("Known", (pb.CollectionsServicer,), only)()) as url:
+        backend = ClientBackend.connect(url, timeout=10)
         found = shard_keys_of(backend.call, "docs")
         backend.close()
-        server.stop(None).wait()
     assert found == [ShardKey("eu", 2, 1), ShardKey(5, 1, 2)]

@@ -316,7 +316,7 @@ def test_what_the_embedded_engine_answers_has_the_declared_shapes(
 # --- gRPC -------------------------------------------------------------------------------------------------
 
 
-class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[misc]
+class AnyMethod(grpc.GenericRpcHandler):
     """Answers every method with the same bytes, but for those of ``special``."""
 
     def __init__(self) -> None:

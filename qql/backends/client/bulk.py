@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
-from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, EncodeError
 from qdrant_client import grpc as pb
 from qdrant_client.conversions.conversion import RestToGrpc, payload_to_grpc
 from qdrant_client.http import models

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import httpx
 import orjson
 from pydantic import ValidationError

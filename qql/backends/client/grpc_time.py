@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from qdrant_client import QdrantClient
 from qdrant_client.connection import create_generic_client_interceptor
 
