@@ -105,7 +105,7 @@ def _grpc_server(size: int) -> tuple[Any, int]:
     }
     encoded = {route: answer.SerializeToString() for route, answer in answers.items()}
 
-    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
+    class Handler(grpc.GenericRpcHandler):
         def service(self, call: Any) -> Any:
             answer = encoded.get(call.method)
             return None if answer is None else grpc.unary_unary_rpc_method_handler(lambda *_: answer)

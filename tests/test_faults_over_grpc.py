@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fake_server import FakeServer
 from fake_server.refusals import Disconnection, Refusal
-from test_wrong_answers import STATEMENTS
+from statement_routes import STATEMENTS, params_of
 
 import qql
 from qql.rest.repeats import harmless_again, reads
@@ -84,15 +84,12 @@ def outcome(session: qql.Session, statement: str, params: dict[str, str]) -> Any
 def test_a_statement_outlives_a_fault_or_says_what_is_known(
     tmp_path: Path, statement: str, method: str, path: str
 ) -> None:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"id": 1, "vector": [1, 0]}\n')
-    given = {"rows": str(rows), "dump": str(tmp_path / "dump.qql")}
-    params = {name: value for name, value in given.items() if f":{name}" in statement}
+    params = params_of(statement, tmp_path)
     route = " ".join(Request(method, path).route)
     expected: Any = None
     asked: list[Request] = []
     for fault in (None, broken_before, broken_after, panicking, turned_away):
-        Path(given["dump"]).unlink(missing_ok=True)
+        (tmp_path / "dump.qql").unlink(missing_ok=True)
         with Faulty(cluster=True) as server, qql.connect(server.grpc_url, advice=False) as session:
             session.run(SETUP)
             server.calls.clear()

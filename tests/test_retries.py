@@ -14,7 +14,7 @@ from fault_proxy import Fault, FaultProxy
 from grpc_recorder import served
 from http_recorder import HttpRecorder
 from qdrant_client import grpc as pb
-from test_wrong_answers import AROUND, KNOWN, STATEMENTS
+from statement_routes import AROUND, KNOWN, STATEMENTS, params_of
 
 import qql
 from qql.backends.client import ClientBackend, deadlines, retries
@@ -70,17 +70,6 @@ def proxy(shared_proxy: FaultProxy, server: HttpRecorder) -> FaultProxy:
     return shared_proxy
 
 
-@pytest.fixture
-def params(tmp_path: Path) -> dict[str, str]:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"id": 1, "vector": [1, 0]}\n')
-    return {"rows": str(rows), "dump": str(tmp_path / "dump.qql")}
-
-
-def used(params: dict[str, str], statement: str) -> dict[str, str]:
-    return {name: value for name, value in params.items() if f":{name}" in statement}
-
-
 def post(*rest: str, body: dict[str, Any] | None = None) -> Request:
     return Request("POST", collection_path("docs", *rest), {}, body or {})
 
@@ -104,7 +93,7 @@ PASSING: list[Fault] = ["reset", "cut", "half", (500, ""), (502, ""), (503, "1")
 
 @pytest.mark.parametrize(("statement", "method", "path"), STATEMENTS, ids=lambda v: str(v)[:40])
 def test_each_operation_meets_each_fault(
-    proxy: FaultProxy, params: dict[str, str], statement: str, method: str, path: str
+    proxy: FaultProxy, tmp_path: Path, statement: str, method: str, path: str
 ) -> None:
     line = f"{method} {path}"
     changes = method != "GET" and not reads(Request(method, path))
@@ -115,7 +104,7 @@ def test_each_operation_meets_each_fault(
                 session.schema("docs")
             proxy.plan(fault, only=line)
             try:
-                session.execute(statement, used(params, statement))
+                session.execute(statement, params_of(statement, tmp_path))
             except QQLError as exc:
                 assert once or fault in LASTING or statement.startswith("EXPLAIN"), (fault, exc)
                 assert not changes or fault == "redirect" or UNKNOWN in exc.message, (fault, exc.message)
@@ -123,18 +112,18 @@ def test_each_operation_meets_each_fault(
             else:
                 assert not once and fault in PASSING, fault
                 assert proxy.seen.count(line) >= 2
-        Path(params["dump"]).unlink(missing_ok=True)
+        (tmp_path / "dump.qql").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(("statement", "method", "path"), STATEMENTS, ids=lambda v: str(v)[:40])
 def test_what_is_turned_away_is_sent_again_whatever_it_is(
-    proxy: FaultProxy, params: dict[str, str], clock: Clock, statement: str, method: str, path: str
+    proxy: FaultProxy, tmp_path: Path, clock: Clock, statement: str, method: str, path: str
 ) -> None:
     with qql.connect(proxy.url) as session:
         if (method, path) != ("GET", "/collections/docs"):
             session.schema("docs")
         proxy.plan((429, "2"), only=f"{method} {path}")
-        session.execute(statement, used(params, statement))
+        session.execute(statement, params_of(statement, tmp_path))
     assert proxy.faults == [] and len(clock.waits) == 1
     assert 2 <= clock.waits[0] < 2.1
 

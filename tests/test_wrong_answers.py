@@ -13,8 +13,9 @@ from typing import Any
 import grpc
 import pytest
 from grpc_recorder import served
-from http_recorder import COLLECTION, UPDATED, HttpRecorder, Received, Reply, ok, refused, sound
+from http_recorder import UPDATED, HttpRecorder, Received, Reply, ok, refused, sound
 from qdrant_client import grpc as pb
+from statement_routes import AROUND, DOCS, KNOWN, STATEMENTS, params_of
 
 import qql
 from qql.backends.client import exchange
@@ -26,77 +27,6 @@ from qql.rest.request import BODY_MODELS, Request
 pytestmark = pytest.mark.usefixtures("no_proxy")
 
 TRUTH = (True, False)
-DOCS = {
-    **COLLECTION,
-    "config": {"params": {"vectors": {"size": 2, "distance": "Cosine"}}},
-    "payload_schema": {"n": {"data_type": "integer", "points": 1}},
-}
-
-OTHER = {
-    **DOCS,
-    "config": {
-        "params": {"vectors": {"v": {"size": 2, "distance": "Dot"}, "w": {"size": 2, "distance": "Dot"}}}
-    },
-}
-AROUND = {
-    ("GET", "/collections"): ok({"collections": [{"name": "docs"}, {"name": "other"}]}),
-    ("GET", "/collections/docs"): ok(DOCS),
-    ("GET", "/collections/other"): ok(OTHER),
-    ("GET", "/collections/b"): refused(404, "Not found: Collection `b` doesn't exist!"),
-}
-
-STATEMENTS: list[tuple[str, str, str]] = [
-    ("SHOW COLLECTIONS", "GET", "/collections"),
-    ("SHOW COLLECTION docs", "GET", "/collections/docs"),
-    ("SHOW INDEXES ON docs", "GET", "/collections/docs"),
-    ("EXISTS COLLECTION docs", "GET", "/collections/docs/exists"),
-    ("SHOW ALIASES", "GET", "/aliases"),
-    ("SHOW ALIASES ON docs", "GET", "/collections/docs/aliases"),
-    ("CREATE ALIAS a FOR docs", "GET", "/aliases"),
-    ("CREATE ALIAS a FOR docs", "POST", "/collections/aliases"),
-    ("SHOW SHARD KEYS ON docs", "GET", "/collections/docs/shards"),
-    ("CREATE SHARD KEY 'eu' ON docs", "PUT", "/collections/docs/shards"),
-    ("DROP SHARD KEY 'eu' ON docs", "POST", "/collections/docs/shards/delete"),
-    ("SHOW SNAPSHOTS ON docs", "GET", "/collections/docs/snapshots"),
-    ("CREATE SNAPSHOT ON docs", "POST", "/collections/docs/snapshots"),
-    ("DROP SNAPSHOT 's' ON docs", "DELETE", "/collections/docs/snapshots/s"),
-    ("SHOW QUOTAS", "GET", "/quotas"),
-    ("CREATE COLLECTION b VECTOR(2, COSINE)", "PUT", "/collections/b"),
-    ("ALTER COLLECTION docs WITH HNSW (m = 8)", "PATCH", "/collections/docs"),
-    ("DROP COLLECTION docs", "DELETE", "/collections/docs"),
-    ("ALTER COLLECTION docs ADD v VECTOR(2, COSINE)", "PUT", "/collections/docs/vectors/v"),
-    ("ALTER COLLECTION other DROP VECTOR v", "DELETE", "/collections/other/vectors/v"),
-    ("CREATE INDEX ON docs FOR f TYPE keyword", "PUT", "/collections/docs/index"),
-    ("DROP INDEX ON docs FOR n", "DELETE", "/collections/docs/index/n"),
-    ("COUNT FROM docs", "POST", "/collections/docs/points/count"),
-    ("FACET n FROM docs", "POST", "/collections/docs/facet"),
-    ("MATRIX FROM docs", "POST", "/collections/docs/points/search/matrix/pairs"),
-    ("SCROLL FROM docs", "POST", "/collections/docs/points/scroll"),
-    ("SCROLL FROM docs ORDER BY n", "POST", "/collections/docs/points/scroll"),
-    ("QUERY [1, 0] FROM docs", "POST", "/collections/docs/points/query"),
-    ("QUERY [1, 0] FROM docs GROUP BY n", "POST", "/collections/docs/points/query/groups"),
-    ("EXPLAIN ANALYZE QUERY [1, 0] FROM docs", "POST", "/collections/docs/points/query/batch"),
-    ("WHY 1 QUERY [1, 0] FROM docs", "POST", "/collections/docs/points"),
-    ("DELETE FROM docs WHERE id = 1", "POST", "/collections/docs/points/delete"),
-    ("DELETE PAYLOAD n FROM docs WHERE id = 1", "POST", "/collections/docs/points/payload/delete"),
-    ("CLEAR PAYLOAD FROM docs WHERE id = 1", "POST", "/collections/docs/points/payload/clear"),
-    ("UPDATE docs SET PAYLOAD = {n: 1} WHERE id = 1", "POST", "/collections/docs/points/payload"),
-    ("UPDATE docs SET VECTOR = [1, 0] WHERE id = 1", "PUT", "/collections/docs/points/vectors"),
-    ("UPSERT INTO docs VALUES {id: 1, vector: [1, 0]}", "PUT", "/collections/docs/points"),
-    ("COPY docs FROM :rows", "PUT", "/collections/docs/points"),
-    ("DUMP docs TO :dump", "GET", "/collections/docs"),
-    ("DUMP docs TO :dump", "POST", "/collections/docs/points/scroll"),
-    (
-        "BATCH { DELETE FROM docs WHERE id = 1; DELETE FROM docs WHERE id = 2; }",
-        "POST",
-        "/collections/docs/points/batch",
-    ),
-    (
-        "BATCH { QUERY [1, 0] FROM docs; QUERY [0, 1] FROM docs; }",
-        "POST",
-        "/collections/docs/points/query/batch",
-    ),
-]
 ANYWHERE: list[Any] = [None, "x", 1, [], {}, [1], [None], [{}], {"x": 1}, {"status": "x"}, [UPDATED] * 3]
 BELOW: dict[str, list[Any]] = {  # by the keys that a good answer has
     "collections": [None, "x", [{"name": 1}]],
@@ -141,18 +71,11 @@ def server() -> Iterator[HttpRecorder]:
         yield recorder
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> dict[str, str]:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"id": 1, "vector": [1, 0]}\n')
-    return {"rows": str(rows), "dump": str(tmp_path / "dump.qql")}
-
-
 @pytest.mark.parametrize(("statement", "method", "path"), STATEMENTS, ids=lambda v: str(v)[:40])
 def test_a_wrong_answer_is_an_error_that_quotes_it(
-    server: HttpRecorder, files: dict[str, str], statement: str, method: str, path: str
+    server: HttpRecorder, tmp_path: Path, statement: str, method: str, path: str
 ) -> None:
-    params = {name: value for name, value in files.items() if f":{name}" in statement}
+    params = params_of(statement, tmp_path)
     tried = 0
     for wrong in wrong_answers((method, path)):
         right = any(wrong == one and type(wrong) is type(one) for one in RIGHT.get(statement, ()))
@@ -336,22 +259,6 @@ def any_method() -> Iterator[tuple[AnyMethod, str]]:
         yield handler, url
 
 
-def _known() -> bytes:
-    vectors = pb.VectorsConfig(params=pb.VectorParams(size=2, distance=pb.Distance.Cosine))
-    config = pb.CollectionConfig(
-        params=pb.CollectionParams(vectors_config=vectors, shard_number=1, on_disk_payload=True),
-        hnsw_config=pb.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=1),
-        optimizer_config=pb.OptimizersConfigDiff(default_segment_number=0, flush_interval_sec=5),
-        wal_config=pb.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
-    )
-    status = {"status": pb.CollectionStatus.Green, "optimizer_status": pb.OptimizerStatus(ok=True)}
-    info = pb.CollectionInfo(**status, points_count=7, segments_count=1, config=config)
-    return bytes(pb.GetCollectionInfoResponse(result=info).SerializeToString())
-
-
-KNOWN = _known()
-
-
 def _of_a_query(point: Any) -> bytes:
     return bytes(pb.QueryResponse(result=[point]).SerializeToString())
 
@@ -372,11 +279,11 @@ ODD_MESSAGES: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("statement", "answer", "quoted"), ODD_MESSAGES)
 def test_a_wrong_message_over_grpc_is_an_error(
-    any_method: tuple[AnyMethod, str], files: dict[str, str], statement: str, answer: bytes, quoted: str
+    any_method: tuple[AnyMethod, str], tmp_path: Path, statement: str, answer: bytes, quoted: str
 ) -> None:
     handler, address = any_method
     handler.answer, handler.special = answer, {} if "SHOW COLLECTION " in statement else {"Get": KNOWN}
-    params = {name: value for name, value in files.items() if f":{name}" in statement}
+    params = params_of(statement, tmp_path)
     with qql.connect(address) as session, pytest.raises(qql.QQLError) as info:
         session.execute(statement, params)
     assert quoted in info.value.message

@@ -30,6 +30,7 @@ from .faults import Faults
 from .found_port import FoundPort
 from .grpc_time import keep_time
 from .messages import Notes, Secrets, text_of
+from .payload_order import POINTS, with_ordered_payloads
 from .restore import RECOVER, is_name, require_rest, restore_by_name
 from .retries import MOST_RETRIES, check_retries
 from .server_version import ServerVersion
@@ -125,6 +126,10 @@ class ClientBackend:
     def _server_version(self, grpc: bool, assumed: str | None) -> ServerVersion:
         version = None if assumed is None else assumed_version(assumed)
         return ServerVersion(self._asked_version, "grpc" if grpc else "rest", self._address, version)
+
+    @property
+    def _over_rest(self) -> bool:
+        return isinstance(self._transport, RestTransport)
 
     def _asked_version(self) -> Json:
         return self._transport.version()
@@ -227,21 +232,20 @@ class ClientBackend:
         if self._server is not None:
             self._server.check(request, self._notes.add)
         if self._timeouts is not None:
-            rest = isinstance(self._transport, RestTransport)
-            request = self._timeouts.with_time_to_agree(request, rest=rest)
+            request = self._timeouts.with_time_to_agree(request, rest=self._over_rest)
         with told(self.progress, request):
             return self._checked(request, self._answer(request))
 
     def point_writer(self) -> PointWriter | None:
         """Takes the points of whole files; None in local mode, which has only `call`."""
-        if isinstance(self._transport, RestTransport):
+        if self._over_rest:
             return RestPoints(self.call)
         return GrpcPoints(self.call, self.infers) if self.name == "server" else None
 
     def _answer(self, request: Request) -> Json:
         if request.route == RECOVER and self.name == "server":
             return self._restore(request)
-        return in_parts(self._transport.call, request, measure=isinstance(self._transport, RestTransport))
+        return in_parts(self._transport.call, request, measure=self._over_rest)
 
     def _checked(self, request: Request, result: Json) -> Json:
         """The ``result`` of an answer; raises where it has not the shape that its route says."""
@@ -249,6 +253,8 @@ class ClientBackend:
             self._faults.fail_misfit(request, found)
         if request.route == ("GET", "shards"):
             return {"shard_keys": (result or {}).get("shard_keys") or []}  # null: it is not divided by keys
+        if request.route in POINTS and self._server is not None:
+            return with_ordered_payloads(result)
         if isinstance(result, dict) and result.get("status") == "wait_timeout":
             self._notes.add(_NOT_YET_APPLIED)
         return result

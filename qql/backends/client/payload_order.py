@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["with_ordered_payloads"]
+__all__ = ["POINTS", "with_ordered_payloads"]
+
+POINTS = frozenset(
+    ("POST", path)
+    for path in ("points", "points/scroll", "points/query", "points/query/batch", "points/query/groups")
+)
+"""The routes whose answers have payloads."""
 
 _HOLDS_POINTS = ("points", "groups", "hits", "lookup")
 

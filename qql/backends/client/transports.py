@@ -36,7 +36,6 @@ from .local import (
     require_no_snapshots,
 )
 from .messages import Notes, text_of
-from .payload_order import with_ordered_payloads
 from .retries import MOST_RETRIES, Course
 from .routes import ROUTES
 from .timeouts import Kind, Timeouts, kind_of
@@ -44,10 +43,6 @@ from .timeouts import Kind, Timeouts, kind_of
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
 _WITHOUT_TIMEOUTS = 5.0  # seconds for all tries of a request through a client that has times of its own
-_READS = frozenset(
-    ("POST", path)
-    for path in ("points", "points/scroll", "points/query", "points/query/batch", "points/query/groups")
-)
 _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
@@ -92,8 +87,7 @@ class RestTransport:
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
         self.took = seconds if sound else None
-        result = answer["result"]
-        return with_ordered_payloads(result) if request.route in _READS else result
+        return answer["result"]
 
     def version(self) -> Json:
         """What the server says its version is."""
@@ -191,8 +185,6 @@ class ClientTransport:
         answer = route.answer(result)
         if self._channel is GRPC:
             answer = as_over_rest(answer, request)
-            if pattern in _READS:
-                answer = with_ordered_payloads(answer)
         return with_short_vectors(answer) if _asks_for_vectors(body) else answer
 
     def _upsert(self, message: Any, request: Request) -> object:
