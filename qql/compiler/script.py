@@ -1,4 +1,4 @@
-"""Text → requests: the compiler as one function, for scripts of any length.
+"""Text → planned statements: scripts of any length.
 
 Statements are planned in order, since USE, DEFINE, CREATE and DROP change what follows them. Every
 statement that is at fault is reported, and no request is given where one is.
@@ -6,9 +6,9 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -30,11 +30,10 @@ __all__ = [
     "CompileOptions",
     "Compiled",
     "SchemaSource",
+    "Script",
     "Stages",
     "apply",
-    "check",
     "compile_script",
-    "compile_text",
     "make_context",
     "prepare",
 ]
@@ -150,7 +149,7 @@ def compile_script(
     parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
     faults of several statements.
     """
-    script = _Script(params, context, files)
+    script = Script(params, context, files)
     errors = script.compile(source)
     if warnings is not None:
         warnings += [warning for one in script.done for warning in one.warnings]
@@ -158,7 +157,7 @@ def compile_script(
     return script.done
 
 
-class _Script:
+class Script:
     """A script on its way through the compiler, with the files that it executes."""
 
     def __init__(self, params: Params, context: Context, files: Files | None) -> None:
@@ -174,6 +173,12 @@ class _Script:
     def compile(self, source: Source) -> list[QQLCompileError]:
         """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
         parsed, errors = parse_script(source)
+        return self.compile_parsed(source, parsed, errors)
+
+    def compile_parsed(
+        self, source: Source, parsed: Sequence[Parsed], errors: list[QQLCompileError]
+    ) -> list[QQLCompileError]:
+        """`compile` for what is parsed, with the faults that were found by that."""
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
@@ -192,10 +197,17 @@ class _Script:
         )
         return errors
 
+    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
+        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
+        params = self.params
+        if isinstance(params, Mapping) and not single:
+            params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
+        return bind(parsed.statement, parsed.params, params, whole=single)
+
     def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
         self.trial.warnings = []
         try:
-            compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
+            compiled = _compile_one(one, self.bound(one, single), source, self.trial, self.overlay)
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = self._execute(self.files, compiled.statement)
                 if errors:
@@ -311,11 +323,8 @@ class _Overlay:
 
 
 def _compile_one(
-    parsed: Parsed, source: Source, params: Params, context: Context, overlay: _Overlay, *, single: bool
+    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: _Overlay
 ) -> Compiled:
-    if isinstance(params, Mapping) and not single:
-        params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
-    statement = bind(parsed.statement, parsed.params, params, whole=single)
     with said_in_reads(context):
         inner = statement
         while isinstance(inner, (nodes.Explain, nodes.Why)):
@@ -514,65 +523,3 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
     if isinstance(statement, nodes.CreateIndex):
         indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
     overlay.change(collection, replace(schema, indexes=indexes))
-
-
-_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
-
-
-def compile_text(
-    text: str,
-    params: Params = None,
-    *,
-    warnings: list[Diagnostic] | None = None,
-    **options: Unpack[CompileOptions],
-) -> list[Request]:
-    """Compile a statement or a script to the requests that Qdrant would receive, in order.
-
-    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
-    ``default_model``. Warnings are added to ``warnings``.
-
-    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
-
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
-    """
-    source, context = prepare(text, options)
-    found = compile_script(source, params, context, warnings)
-    if warnings is not None:
-        warnings += [warning for one in found if (warning := _no_request(one))]
-    return [
-        request
-        for one in found
-        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
-        for request in one.requests
-    ]
-
-
-def _no_request(compiled: Compiled) -> Diagnostic | None:
-    """A warning for a statement of which a session does more than its requests."""
-    statement = compiled.statement
-    if isinstance(statement, _WITHOUT_REQUEST):
-        word = type(statement).__name__.upper()
-        message = f"{word} is carried out by a session; it is not one request"
-    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
-        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
-    elif compiled.plan is not None and compiled.plan.second is not None:
-        message = "RERANK is carried out by a session; this request brings its candidates"
-    else:
-        return None
-    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
-
-
-def check(
-    text: str,
-    params: Params = None,
-    **options: Unpack[CompileOptions],
-) -> list[Diagnostic]:
-    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
-    warnings: list[Diagnostic] = []
-    try:
-        compile_text(text, params, warnings=warnings, **options)
-    except QQLCompileError as exc:
-        found = [*exc.diagnostics, *warnings]
-        return sorted(found, key=lambda d: d.span.start if d.span else 0)
-    return warnings

@@ -332,7 +332,7 @@ _HEADS: dict[str, type[Node]] = {
 _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
 _MOST_KEPT = 256
-_LONGEST_KEPT = 8192  # characters
+LONGEST_KEPT = 8192  # characters
 
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
@@ -341,7 +341,7 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     if kept is not None:
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= _LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+    if len(source.text) <= LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[source.text] = tuple(done)
