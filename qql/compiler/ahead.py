@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import Binder
+from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script
-from qql.compiler.templates import Template, keys_of
-from qql.errors import QQLError, Source
-from qql.nodes.holes import Hole, NeedsValue, Slot
+from qql.compiler.templates import Fill, filler
+from qql.errors import Source
+from qql.nodes.holes import Hole, NeedsValue, Slot, never, slots_made
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
 
-__all__ = ["Ahead", "Planned", "planned"]
+__all__ = ["UUID_LENGTHS", "Ahead", "Planned", "planned", "sent_of"]
 
 Kinds = tuple[str | None, ...]
 _MOST_KINDS = 16
@@ -26,23 +27,14 @@ _MOST_KINDS = 16
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The statements of a text with slots, and the templates of their requests.
+    """The statements of a text with slots.
 
-    ``templates`` are those of the requests that `qql.compile` gives, in order.
+    ``fill`` makes the requests that `qql.compile` gives for values, all of whose objects are the caller's
+    own; it gives None where a value has to go the long way, to be converted or refused.
     """
 
     statements: tuple[Compiled, ...]
-    templates: tuple[Template, ...]
-
-    def filled(self, values: Any) -> list[Request] | None:
-        """The requests with these values, all of whose objects are the caller's own."""
-        found = []
-        for template in self.templates:
-            request = template.filled(values)
-            if request is None:
-                return None
-            found.append(request)
-        return found
+    fill: Fill
 
 
 class Ahead:
@@ -61,47 +53,67 @@ class Ahead:
         self._count = len(keys)
         self._many = len(parsed) > 1
         self._kinded = _kinded_keys(parsed)
-        self._plans: dict[Kinds, Planned | None] = {}
+        self._one = len(self._kinded) == 1
+        self._first = self._kinded[0] if self._kinded else None
+        self._plans: dict[Kinds | str | None, Planned | None] = {}
 
     def plan(self, params: Any) -> Planned | None:
         """The plan for values of this kind."""
-        kind = type(params)
-        if kind is dict:
-            if params.keys() != self._keys:
-                return None
-        elif params is None:
+        if params is None:
             if self._count:
                 return None
-        elif kind not in (list, tuple) or len(params) != self._count or self._many:
+        elif type(params) is dict:
+            if params.keys() != self._keys:
+                return None
+        elif type(params) not in (list, tuple) or len(params) != self._count or self._many:
             return None
-        kinds = tuple([_kind_of(params[key]) for key in self._kinded]) if self._kinded else ()
+        # Most texts have no more than one parameter that can be a text or a vector.
+        kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
         try:
             return self._plans[kinds]
         except KeyError:
-            pass
-        plan = None
-        if len(self._plans) < _MOST_KINDS and None not in kinds:
-            plan = planned(self._source, self._parsed, self._context, dict(zip(self._kinded, kinds, strict=True)))
-        self._plans[kinds] = plan
-        return plan
+            plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
+            return plan
+
+    def _kinds(self, params: Any) -> Kinds:
+        return tuple([_kind_of(params[key]) for key in self._kinded])
+
+    def _planned(self, kinds: Kinds) -> Planned | None:
+        if len(self._plans) >= _MOST_KINDS or None in kinds:
+            return None
+        known = dict(zip(self._kinded, kinds, strict=True))
+        try:
+            return planned(self._source, self._parsed, self._context, known, self._keys)
+        except NeedsValue:
+            return None
 
 
 def planned(
-    source: Source, parsed: Sequence[Parsed], context: Context, kinds: Mapping[str | int, str | None]
+    source: Source,
+    parsed: Sequence[Parsed],
+    context: Context,
+    kinds: Mapping[str | int, str | None],
+    wanted: Collection[str | int],
 ) -> Planned | None:
-    """The statements planned with holes for their parameters; None where that cannot be done."""
+    """The statements planned with holes; None where they are at fault.
+
+    ``kinds`` says of parameters what their values are, ``wanted`` are the holes. Raises
+    `NeedsValue` where the requests hang on the value of a hole.
+    """
     script = _ScriptWithHoles(kinds, context)
-    try:
-        if script.compile_parsed(source, parsed, []):
+    with slots_made() as slots:
+        try:
+            if script.compile_parsed(source, parsed, []):
+                return None
+            requests = [request for one in script.done for request in sent_of(one)]
+        except TypeError:  # a function of Python's own was to look into a hole
             return None
-        requests = [request for one in script.done for request in sent_of(one)]
-        arrive: set[str | int] = set().union(*map(keys_of, requests))
-        # A value that arrives nowhere would not be checked.
-        if any(param.key not in arrive for one in parsed for param in one.params):
-            return None
-        return Planned(tuple(script.done), tuple(map(Template, requests)))
-    except (NeedsValue, QQLError, TypeError):  # TypeError: a function of Python's own was to look into a hole
-        return None
+        # What nothing looked at, as the target of a query that fuses: it has to be JSON all the same.
+        looked_at = {key for one in slots for key in (one.key if isinstance(one.key, list) else [one.key])}
+        for key in wanted:
+            if key not in looked_at:
+                Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
+    return Planned(tuple(script.done), filler(requests, slots))
 
 
 def sent_of(compiled: Compiled) -> tuple[Request, ...]:
@@ -121,14 +133,14 @@ class _ScriptWithHoles(Script):
 
 # ------------------------------------------------------------------------------------ kinds of values
 
-_UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
+UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
 
 
 def _kind_of(value: Any) -> str | None:
     """What a value is as the target of a query; None for what goes the long way."""
     kind = type(value)
     if kind is str:
-        return "uuid" if len(value) in _UUID_LENGTHS and nodes.is_uuid(value) else "text"
+        return "uuid" if len(value) in UUID_LENGTHS and nodes.is_uuid(value) else "text"
     return _KINDS.get(kind)
 
 
@@ -171,7 +183,7 @@ class _HoleBinder(Binder):
             case "uuid" | "number":
                 return nodes.Point(scalar, span=param.span)
         # Whether the list is a dense vector of the right size is seen when it is there.
-        return nodes.Vector(Slot(Hole(param.key), lambda _: False, list), span=param.span)
+        return nodes.Vector(Slot(Hole(param.key), never, list), span=param.span)
 
     def field(self, item: nodes.Node, param: nodes.Param) -> Json:
         if isinstance(item, (nodes.Scalar, nodes.In, nodes.Match, nodes.Points, nodes.Option)):

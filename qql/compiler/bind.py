@@ -97,7 +97,7 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
     if isinstance(value, Hole):
         raise NeedsValue(value.key)
     if isinstance(value, nodes.Uuid):
-        text = value.text.value
+        text = resolved(value.text.value, value.span)
         if not isinstance(text, str):
             fail("wrong-parameter", "UUID(…) takes a text", value.span)
         return stable_uuid(text)
@@ -270,7 +270,7 @@ def _plain(value: Json, span: Span, level: int = 0) -> Json:
     """A Python value as JSON data (`jsonified`). Raises `QQLPlanError`."""
     kind = type(value)
     if kind is list and _is_vector(value):
-        return value
+        return value.copy()  # the request's own
     if kind is str and value.isascii():
         return value
     if kind is dict and level < MAX_NESTING:

@@ -9,7 +9,8 @@ from qql import nodes
 from qql.compiler.ahead import Ahead, sent_of
 from qql.compiler.bind import Params
 from qql.compiler.kept import Kept
-from qql.compiler.script import Compiled, CompileOptions, compile_script, prepare
+from qql.compiler.script import Compiled, CompileOptions, compile_script, make_context, prepare
+from qql.compiler.shapes import Shapes
 from qql.errors import Diagnostic, QQLCompileError
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
@@ -40,16 +41,22 @@ def compile_text(
     ahead = _KEPT.get(key) if key is not None else None
     if ahead is not None:
         plan = ahead.plan(params)
-        requests = plan.filled(params) if plan else None
+        requests = plan.fill(params) if plan else None
         if plan is not None and requests is not None:
             if warnings is not None:
                 warnings += _warnings(plan.statements)
             return requests
+    if ahead is None and params is None and warnings is None and not options and _may_have_shape(text):
+        requests = _SHAPES.requests(text)
+        if requests is not None:
+            if _SEEN.get(text):
+                _keep(text, *prepare(text, options))
+            _SEEN.put(text, True)
+            return requests
     source, context = prepare(text, options)
     found = compile_script(source, params, context, warnings)
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
-        parsed, _ = parse_script(source)
-        _KEPT.put(key, Ahead(source, parsed, context))
+        _keep(key, source, context)
     if warnings is not None:
         warnings += [warning for one in found if (warning := _no_request(one))]
     return [request for one in found for request in sent_of(one)]
@@ -63,7 +70,20 @@ def _warnings(statements: Iterable[Compiled]) -> list[Diagnostic]:
 
 _KEPT: Kept[Hashable, Ahead] = Kept(256)
 """What was compiled before, by text and options."""
+_SHAPES = Shapes(make_context(), 256)
+_SEEN: Kept[str, bool] = Kept(256)
+"""Texts of known shapes that came once: one that comes again is kept by itself."""
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
+
+
+def _keep(key: Hashable, source: Source, context: Context) -> None:
+    parsed, _ = parse_script(source)
+    _KEPT.put(key, Ahead(source, parsed, context))
+
+
+def _may_have_shape(text: str) -> bool:
+    """Whether a plan for all texts like this one is worth a look: not where objects are written."""
+    return len(text) <= LONGEST_KEPT and "{" not in text
 
 
 def _key(text: str, options: CompileOptions) -> Hashable:

@@ -9,7 +9,7 @@ from typing import Any
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.empty_lists import note_empty_list
-from qql.compiler.guards import is_any_text, is_equal_list, is_id_list, is_plain, is_range
+from qql.compiler.guards import is_any_text, is_equal_list, is_id_list, is_plain, is_range, is_whole
 from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
 from qql.nodes.holes import Hole, Slot
@@ -192,6 +192,8 @@ def _bounds(condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Sc
 
 
 def _count(scalar: nodes.Scalar) -> int:
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_whole(0, 2**63 - 1))
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
@@ -408,11 +410,13 @@ def _match_value(condition: nodes.Match) -> Json:
     return value
 
 
-def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
+def selected_ids(condition: nodes.Condition | None) -> list[int | str] | Slot | None:
     """The ids where a condition is only ``id = x`` or ``id IN (…)``; None where it is anything else."""
     match condition:
         case nodes.Compare(name=nodes.Name(text="id"), op="="):
             return [point_id(condition.value)]
-        case nodes.In(name=nodes.Name(text="id")) if not isinstance(condition.values, Hole):
+        case nodes.In(name=nodes.Name(text="id")) if isinstance(condition.values, Hole):
+            return Slot(condition.values, is_id_list, list)
+        case nodes.In(name=nodes.Name(text="id")):
             return [point_id(scalar) for scalar in _scalars(condition, condition.values)]
     return None

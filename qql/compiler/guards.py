@@ -6,10 +6,10 @@ full check converts it or tells what is wrong with it: messages stand there alon
 
 from __future__ import annotations
 
+import marshal
 import math
 from collections.abc import Callable
 from functools import cache
-from operator import countOf
 from typing import Any
 
 from qql import nodes
@@ -146,6 +146,28 @@ def is_short(row: list[float]) -> bool:
         return False
 
 
+_SMALL = bytes(sign | high for sign in (0, 0x80) for high in range(0x47))
+"""The highest bytes of the doubles below 2**113 or so: the sign, and the upper half of the exponent."""
+
+
+def _are_small_floats(values: list[Any]) -> bool:
+    """Whether all are floats, and none of them is anywhere near the end of float32, infinite, or NaN.
+
+    For a list of them, marshal writes five bytes, and for each a ``g`` and its eight bytes, the lowest first.
+    Nothing else begins with a ``g``. To look at these bytes takes a third of what any look at the objects takes.
+    """
+    try:
+        written = marshal.dumps(values, 2)
+    except ValueError:  # what no data is
+        return False
+    return written[5::9] == b"g" * len(values) and not written[13::9].translate(None, _SMALL)
+
+
+def _are_far_from_ends(values: list[float]) -> bool:
+    """Whether none of some numbers is anywhere near the end of float32 or of 64 bits, infinite, or NaN."""
+    return -1e15 < min(values) and max(values) < 1e15 and math.isfinite(sum(values))
+
+
 @cache
 def is_dense(size: int | None) -> Guard:
     """A list of numbers that are float32, as many as a known vector has."""
@@ -153,9 +175,6 @@ def is_dense(size: int | None) -> Guard:
     def guard(value: Any) -> bool:
         if type(value) is not list or not value or (size is not None and len(value) != size):
             return False
-        # Counting is the cheapest way to see that 384 numbers are floats.
-        if countOf(map(type, value), float) != len(value) and not {*map(type, value)} <= {int, float}:
-            return False
-        return is_short(value)
+        return _are_small_floats(value) or ({*map(type, value)} <= {int, float} and _are_far_from_ends(value))
 
     return guard

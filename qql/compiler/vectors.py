@@ -46,7 +46,7 @@ def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) ->
     if isinstance(value, Slot):  # a dense one that comes later
         if vector is not None and not comparable(kind, vector.kind):
             raise NeedsValue(value.key)
-        value.fits = is_dense(vector.size if vector else None)
+        value.check(is_dense(vector.size if vector else None))
         return
     if kind == "sparse":
         _check_sparse(value, span)

@@ -7,10 +7,12 @@ be carried, and not looked at: who compares it, counts with it or prints it gets
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot"]
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "never", "slots_made"]
 
 
 Key = str | int | list[str | int]
@@ -69,5 +71,31 @@ class Slot(Hole):
         copied: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(hole.key)
-        self.fits = fits
         self.copied = copied
+        self.check(fits)
+
+    def check(self, fits: Callable[[Any], bool]) -> None:
+        """From now on this is what a value has to pass."""
+        self.fits = fits
+        made = _made.get()
+        if made is not None and fits is not never:
+            made.append(self)
+
+
+_made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
+
+
+@contextmanager
+def slots_made() -> Iterator[list[Slot]]:
+    """The slots that are made from here on: each is a check that a value has to pass, wherever it arrives."""
+    found: list[Slot] = []
+    token = _made.set(found)
+    try:
+        yield found
+    finally:
+        _made.reset(token)
+
+
+def never(_: object) -> bool:
+    """No value fits a place that nobody has looked at."""
+    return False

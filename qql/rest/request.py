@@ -14,7 +14,7 @@ from qql.errors import Diagnostic, QQLPlanError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path", "made"]
+__all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
 
 
 def collection_path(collection: str, *rest: str) -> str:
@@ -149,26 +149,13 @@ class Request:
         )
 
 
-class _Draft:
-    """A request while it is made: the same places, which can be written to."""
+class Draft:
+    """A `Request` while it is made: the same places, which can be written to.
+
+    Who makes many sets them and then ``__class__``, in a fifth of the time that a frozen class takes.
+    """
 
     __slots__ = ("body", "method", "path", "query")
-    method: str
-    path: str
-    query: Mapping[str, Any]
-    body: dict[str, Any] | None
-
-
-def made(method: str, path: str, query: Mapping[str, Any], body: dict[str, Any] | None) -> Request:
-    """A `Request`, in a fifth of the time that its class takes: what freezes it is passed by."""
-    draft: Any = _Draft()
-    draft.method = method
-    draft.path = path
-    draft.query = query
-    draft.body = body
-    draft.__class__ = Request
-    found: Request = draft
-    return found
 
 
 _NAMED = frozenset(

@@ -10,7 +10,7 @@ from qql.compiler.bind import resolved
 from qql.compiler.guards import is_scalar
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes.declare import EVERYWHERE, Support
-from qql.nodes.holes import Hole, Slot
+from qql.nodes.holes import Hole, NeedsValue, Slot
 from qql.rest.types import Json, JsonObject
 
 __all__ = [
@@ -103,6 +103,8 @@ def read_values(
             related = ((first, "given here first"),) if first else ()
             fail("duplicate-option", f"the option `{name}` stands twice", span, None, related)
         places[name] = span
+        if isinstance(given, Slot):  # a list, of which the option wants to know more
+            raise NeedsValue(given.key)
         if isinstance(given, Hole):
             out[name] = Slot(given, taken_as_it_is(known[name]))
             continue
