@@ -129,7 +129,8 @@ class Diagnostic:
 
     def at(self, source: Source | None = None, span: Span | None = None) -> Diagnostic:
         """The same diagnostic, with the source and span given where it had none of its own."""
-        return replace(self, source=self.source or source, span=self.span or span)
+        span, source = self.span or span, self.source or source
+        return Diagnostic(self.code, self.message, span, self.hint, self.related, self.severity, source)
 
     def render(self, width: int | None = None) -> str:
         """Plain text: the message, the place, the source line with a caret below it, the hint.

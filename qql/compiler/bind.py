@@ -94,6 +94,8 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
 
     Raises `QQLPlanError` for what is no JSON: options in parentheses, a condition.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Hole):
         raise NeedsValue(value.key)
     if isinstance(value, nodes.Uuid):

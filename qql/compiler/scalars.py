@@ -51,11 +51,12 @@ def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
     """The number behind LIMIT, OFFSET or BATCH; None where the clause is missing."""
     if scalar is None:
         return None
-    if isinstance(scalar.value, Slot):
-        return scalar.value
-    if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_whole(low))
-    value = scalar_value(scalar)
+    value = scalar.value
+    if isinstance(value, Slot):
+        return value
+    if isinstance(value, Hole):
+        return Slot(value, is_whole(low))
+    value = resolved(value, scalar.span)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= U32:
         return value
     message = f"{word} takes a whole number from {low} to {U32}, not {shown(value)}"

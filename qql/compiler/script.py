@@ -164,7 +164,8 @@ class Script:
         self.params = params
         self.files = files
         self.overlay = _Overlay(context)
-        self.trial = replace(context, schema=self.overlay.get, warnings=[])
+        self.trial = context.copy()
+        self.trial.schema = self.overlay.get
         self.done: list[Compiled] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
@@ -338,7 +339,7 @@ def _compile_one(
         if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
-    if inner is statement:
+    if inner is statement and not plan:
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
