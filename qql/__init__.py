@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from qql.advice import lint_text as lint
     from qql.analysis.explain import explain_text as explain
+    from qql.compiler.prepared import Prepared
+    from qql.compiler.prepared import prepare_text as prepare
     from qql.compiler.script import check
     from qql.compiler.script import compile_text as compile
     from qql.convert import from_request
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
     "Hit",
+    "Prepared",
     "QQLCompileError",
     "QQLConnectionError",
     "QQLError",
@@ -66,12 +69,14 @@ __all__ = [
     "from_request",
     "lint",
     "parse",
+    "prepare",
     "split",
 ]
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Hit": ("qql.result", "Hit"),
+    "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
     "Result": ("qql.result", "Result"),
     "Schema": ("qql.schema", "Schema"),
@@ -84,6 +89,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "from_request": ("qql.convert", "from_request"),
     "lint": ("qql.advice", "lint_text"),
     "parse": ("qql.syntax.parser", "parse"),
+    "prepare": ("qql.compiler.prepared", "prepare_text"),
     "split": ("qql.syntax.parser", "split"),
 }
 

@@ -27,7 +27,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
 
-__all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
+__all__ = ["EMIT_POINTS", "clean", "emit_batch", "operation_of", "order_of", "selections", "waiting"]
 
 
 def clean(body: Body) -> JsonObject:
@@ -132,6 +132,12 @@ _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "delete_vectors": ("POST", ("points", "vectors", "delete")),
 }
 """Operation → method and path of the request that carries out only it."""
+_OPERATIONS = {(method, "/".join(path)): name for name, (method, path) in _WRITES.items()}
+
+
+def operation_of(request: Request) -> str | None:
+    """What a write of points is called in a batch of them; None for any other request."""
+    return _OPERATIONS.get(request.route)
 
 
 def _selected(statement: Json, word: str, hint: str) -> JsonObject:

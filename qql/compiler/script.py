@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack, cast
 
@@ -36,7 +36,9 @@ __all__ = [
     "compile_script",
     "compile_text",
     "make_context",
+    "no_requests",
     "prepare",
+    "requests_of",
 ]
 
 Files = Callable[[nodes.Execute], Source]
@@ -142,16 +144,18 @@ def compile_script(
     context: Context,
     warnings: list[Diagnostic] | None = None,
     files: Files | None = None,
+    parsed: Sequence[Parsed] | None = None,
 ) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
-    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
-    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
-    faults of several statements.
+    ``parsed`` are its statements where they are at hand, and all of them parse. Warnings are added to
+    ``warnings`` even where statements are at fault. With ``files``, the statements of a file that EXECUTE
+    names stand before EXECUTE itself, with a source of their own, and take their parameters from ``params``
+    by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several
+    statements.
     """
     script = _Script(params, context, files)
-    errors = script.compile(source)
+    errors = script.compile(source, parsed)
     if warnings is not None:
         warnings += [warning for one in script.done for warning in one.warnings]
     raise_all(errors)
@@ -171,9 +175,11 @@ class _Script:
         self.open: list[str] = []
         self.executed = 0
 
-    def compile(self, source: Source) -> list[QQLCompileError]:
+    def compile(self, source: Source, parsed: Sequence[Parsed] | None = None) -> list[QQLCompileError]:
         """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
-        parsed, errors = parse_script(source)
+        errors: list[QQLCompileError] = []
+        if parsed is None:
+            parsed, errors = parse_script(source)
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
@@ -539,13 +545,23 @@ def compile_text(
     source, context = prepare(text, options)
     found = compile_script(source, params, context, warnings)
     if warnings is not None:
-        warnings += [warning for one in found if (warning := _no_request(one))]
+        warnings += no_requests(found)
+    return requests_of(found)
+
+
+def requests_of(found: Iterable[Compiled]) -> list[Request]:
+    """What statements send: EXPLAIN and WHY send nothing of what they tell of."""
     return [
         request
         for one in found
         if not isinstance(one.statement, (nodes.Explain, nodes.Why))
         for request in one.requests
     ]
+
+
+def no_requests(found: Iterable[Compiled]) -> list[Diagnostic]:
+    """A warning for each statement of which a session does more than its requests."""
+    return [warning for one in found if (warning := _no_request(one))]
 
 
 def _no_request(compiled: Compiled) -> Diagnostic | None:
