@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from qql.advice import lint_text as lint
     from qql.analysis.explain import explain_text as explain
+    from qql.compiler.condition import condition
     from qql.compiler.prepared import Prepared
     from qql.compiler.prepared import prepare_text as prepare
     from qql.compiler.script import check
@@ -63,6 +64,7 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "condition",
     "connect",
     "explain",
     "format",
@@ -83,6 +85,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Session": ("qql.session.session", "Session"),
     "check": ("qql.compiler.script", "check"),
     "compile": ("qql.compiler.script", "compile_text"),
+    "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),

@@ -40,13 +40,13 @@ def selections(payload: nodes.Selection | None, vectors: nodes.Selection | None)
     found: JsonObject = {"with_payload": True}
     if payload is not None:
         names = [str(name.text) for name in payload.names]
-        found["with_payload"] = {"all": True, "none": False}.get(payload.mode, {payload.mode: names})
+        found["with_payload"] = {"all": True, "none": False}.get(str(payload.mode), {payload.mode: names})
     if vectors is not None:
         if vectors.mode == "exclude":
             hint = "name the vectors that are wanted: WITH VECTOR (dense, sparse)"
             fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
         names = [str(name.text) for name in vectors.names]
-        found["with_vector"] = {"all": True, "none": False}.get(vectors.mode, names)
+        found["with_vector"] = {"all": True, "none": False}.get(str(vectors.mode), names)
     return found
 
 

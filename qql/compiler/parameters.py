@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from qql import nodes
-from qql.errors import Span
+from qql.errors import QQLCompileError, Span
 from qql.nodes.roles import Choice, Count, Number, Role
 
-__all__ = ["Parameter", "parameters_of"]
+__all__ = ["Parameter", "listing", "parameters_of"]
 
 
 class Parameter(NamedTuple):
@@ -46,6 +47,25 @@ def parameters_of(
     )
 
 
+def listing(exc: QQLCompileError, parameters: Sequence[Parameter]) -> QQLCompileError:
+    """An error; what it says of the names of parameters, with a list of those that there are."""
+    names = ", ".join(map(str, parameters))
+    expected = f"the parameters are {names}" if names else "there are no parameters"
+    told = [
+        replace(one, hint=_joined(one.hint, expected)) if one.code in _ABOUT_NAMES else one
+        for one in exc.diagnostics
+    ]
+    return type(exc)(*told)
+
+
+_ABOUT_NAMES = ("missing-parameter", "unknown-parameter", "wrong-parameters")
+
+
+def _joined(hint: str | None, expected: str) -> str:
+    """A guess stays in front of the list; how a command takes values has no meaning here."""
+    return f"{hint}; {expected}" if hint and hint.startswith("did you mean") else expected
+
+
 _VALUE, _TEXT, _COUNT, _NUMBER, _NAME = "a value", "a text", "a whole number", "a number", "a name"
 _MODEL, _ID, _SHARD_KEY = "the name of a model", "the id of a point", "a shard key"
 _ROWS, _OBJECT, _VECTOR = "a row or a list of rows", "an object", "a vector"
@@ -69,6 +89,9 @@ _FIELDS: dict[tuple[type[nodes.Node] | None, str], str] = {
     (nodes.Slice, "index"): _COUNT,
     (nodes.MinShould, "count"): _COUNT,
     (nodes.Geo, "value"): _OBJECT,
+    (nodes.BoundCondition, "value"): "a condition",
+    (nodes.Selection, "mode"): "a list of names, or true or false",
+    (nodes.OrderBy, "direction"): "'asc' or 'desc'",
     (nodes.GeoDistance, "origin"): "a place {lat: …, lon: …}",
     (nodes.Datetime, "value"): "a date",
     (nodes.Call, "args"): _NUMBER,
@@ -103,22 +126,23 @@ _FIELDS: dict[tuple[type[nodes.Node] | None, str], str] = {
 
 def _places(statement: nodes.Statement) -> Iterator[tuple[nodes.Param, str]]:
     """Each parameter of a statement with what its place takes. Depth is not limited."""
-    todo: list[tuple[object, str]] = [(statement, _VALUE)]
+    todo: list[tuple[object, str, bool]] = [(statement, _VALUE, False)]
     while todo:
-        item, takes = todo.pop()
+        item, takes, optional = todo.pop()
         match item:
             case nodes.Param():
-                yield item, takes
+                yield item, f"{takes}, or null" if optional or item.optional else takes
             case nodes.Scalar(value=nodes.Param() | nodes.Uuid() as value):
-                todo.append((value, takes))
+                todo.append((value, takes, optional))
             case nodes.Node():
-                todo += ((getattr(item, name), _taken(item, name)) for name in item.__match_args__)
+                optional = optional or isinstance(item, nodes.Optional)
+                todo += ((getattr(item, name), _taken(item, name), optional) for name in item.__match_args__)
             case tuple():
-                todo += ((part, takes) for part in item)
+                todo += ((part, takes, optional) for part in item)
             case list():
-                todo += ((part, _NUMBER if takes == _VECTOR else _VALUE) for part in item)
+                todo += ((part, _NUMBER if takes == _VECTOR else _VALUE, optional) for part in item)
             case dict():
-                todo += ((part, _VALUE) for part in item.values())
+                todo += ((part, _VALUE, optional) for part in item.values())
 
 
 def _taken(node: nodes.Node, name: str) -> str:

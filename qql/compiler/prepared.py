@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from qql.compiler.bind import Params
-from qql.compiler.parameters import Parameter, parameters_of
+from qql.compiler.parameters import Parameter, listing, parameters_of
 from qql.compiler.script import (
     Compiled,
     CompileOptions,
@@ -120,7 +120,8 @@ class Prepared:
             message = "values are given by their names, or in the order of the text: never both"
         else:
             message = "this text takes its values by name"
-        raise self._explained(QQLPlanError(Diagnostic("wrong-parameters", message, source=self._source)))
+        error = QQLPlanError(Diagnostic("wrong-parameters", message, source=self._source))
+        raise listing(error, self._parameters)
 
     def _requests(self, given: Params) -> list[Request]:
         """The requests of values. Whatever is faster than `_complete` has its place here."""
@@ -131,7 +132,7 @@ class Prepared:
         try:
             found = self._compile(self._source, given, self._parsed)
         except QQLCompileError as exc:
-            raise self._explained(exc) from None
+            raise listing(exc, self._parameters) from None
         return [replace(one, requests=tuple(map(_own, one.requests))) for one in found]
 
     def _only_request(self, found: list[Request]) -> Request:
@@ -141,24 +142,6 @@ class Prepared:
         message = f"bind gives one request, and this text makes {made}"
         hint = "requests(…) gives all of them; a session carries out what makes none"
         raise QQLPlanError(Diagnostic("one-request", message, Span(0, 0), hint, source=self._source))
-
-    def _explained(self, exc: QQLCompileError) -> QQLCompileError:
-        """An error about the names of parameters, with those that there are."""
-        names = ", ".join(map(str, self._parameters))
-        expected = f"the parameters are {names}" if names else "the text has no parameters"
-        told = [
-            replace(one, hint=_joined(one.hint, expected)) if one.code in _ABOUT_NAMES else one
-            for one in exc.diagnostics
-        ]
-        return type(exc)(*told)
-
-
-_ABOUT_NAMES = ("missing-parameter", "unknown-parameter", "wrong-parameters")
-
-
-def _joined(hint: str | None, expected: str) -> str:
-    """A guess stays in front of the list; how a command takes values has no meaning here."""
-    return f"{hint}; {expected}" if hint and hint.startswith("did you mean") else expected
 
 
 def _own(request: Request) -> Request:

@@ -181,6 +181,7 @@ _BELOW: dict[type[Node], tuple[str, ...]] = {
     nodes.Not: ("child",),
     nodes.Nested: ("condition",),
     nodes.MinShould: ("conditions",),
+    nodes.Optional: ("condition",),
     nodes.Call: ("args",),
     nodes.Divide: ("left", "right"),
     nodes.Case: (),

@@ -118,6 +118,8 @@ _PRINTERS: Mapping[type[nodes.Node], Callable[..., Doc]] = {
     nodes.MinShould: _min_should,
     nodes.Slice: lambda one, _: cat("SLICE(", value_doc(one.total), ", ", value_doc(one.index), ")"),
     nodes.HasVector: lambda one, _: f"HAS_VECTOR {name_text(one.name)}",
+    nodes.Optional: lambda one, _: cat("OPTIONAL ", parenthesized(condition_doc(one.condition))),
+    nodes.BoundCondition: lambda one, _: value_doc(one.value),
     nodes.And: lambda one, _: _chain(one.children, "AND ", (nodes.And, nodes.Or)),
     nodes.Or: lambda one, _: _chain(one.children, "OR ", (nodes.Or,)),
     nodes.Not: _not,
