@@ -200,7 +200,9 @@ class _Binder:
                     changed[f.name] = self.spliced(old, found)
                 elif any(new is not part for new, part in zip(found, old, strict=True)):
                     left = tuple(new for new in found if new is not _GONE)
-                    if not left and isinstance(item, (nodes.And, nodes.Or, nodes.MinShould)):
+                    if len(left) < 2 and isinstance(item, (nodes.And, nodes.Or)):
+                        return left[0] if left else _GONE
+                    if not left and isinstance(item, nodes.MinShould):
                         return _GONE
                     changed[f.name] = left
         self.writes = outside
@@ -219,13 +221,18 @@ class _Binder:
 
     def falls(self, param: nodes.Param) -> bool:
         """Whether what is written with ``OR DEFAULT`` falls away."""
+        if param.optional and self.writes:
+            self.refuse_in_write("OR DEFAULT", param.span)
         return param.optional and self.values[param.key] is None
+
+    def refuse_in_write(self, words: str, span: Span) -> NoReturn:
+        hint = "which points are changed is said in full; COUNT, SCROLL and QUERY may leave some of it open"
+        fail("optional-in-write", f"a write takes no {words}: it could change more", span, hint)
 
     def stays(self, item: nodes.Optional) -> bool:
         """Whether what OPTIONAL holds has values; an OPTIONAL in it decides for its own."""
         if self.writes:
-            hint = "which points are changed is said in full; COUNT, SCROLL and QUERY take OPTIONAL"
-            fail("optional-in-write", "a write takes no OPTIONAL: it could change more", item.span, hint)
+            self.refuse_in_write("OPTIONAL", item.span)
         own = _own_params(item.condition)
         missing = [param for param in own if self.values[param.key] is None]
         if missing and len(missing) < len(own):

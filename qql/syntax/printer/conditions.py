@@ -93,7 +93,7 @@ _COUNT_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 def _count_bounds(bounds: tuple[Option, ...]) -> Doc:
     """The bounds of VALUES_COUNT: a comparison where one says it."""
-    if any(isinstance(bound.value, (list, dict, tuple, Condition)) for bound in bounds):
+    if any(isinstance(one.value, (list, dict, tuple, Condition)) or _optional(one.value) for one in bounds):
         return options_doc(bounds)
     match bounds:
         case (Option(name="gte", value=low), Option(name="lte", value=high)):
@@ -102,6 +102,10 @@ def _count_bounds(bounds: tuple[Option, ...]) -> Doc:
         case (Option(name=name, value=value),) if name in _COUNT_SIGNS:
             return cat(f"{_COUNT_SIGNS[name]} ", value_doc(value))
     return options_doc(bounds)
+
+
+def _optional(value: object) -> bool:
+    return isinstance(value, nodes.Param) and value.optional
 
 
 _PRINTERS: Mapping[type[nodes.Node], Callable[..., Doc]] = {
