@@ -85,6 +85,8 @@ class _Placed:
                 message = f"{self.name} is a condition with parameters of its own"
                 hint = "qql.condition('year > :y', y=2020) gives them their values"
                 fail("wrong-parameter", message, self.span, hint)
+            case nodes.And(children=()) | nodes.Or(children=()) | nodes.MinShould(conditions=()):
+                fail("empty-filter", f"{self.name} has an AND or OR of nothing", self.span, _HOW)
             case nodes.Node() if isinstance(item, _KEPT):
                 parts = {f.name: self.of(getattr(item, f.name)) for f in fields(item) if f.name != "span"}
                 return replace(item, span=self.span, **parts)
