@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, cast
 
@@ -35,7 +35,9 @@ __all__ = [
     "apply",
     "compile_script",
     "make_context",
+    "no_requests",
     "prepare",
+    "requests_of",
 ]
 
 Files = Callable[[nodes.Execute], Source]
@@ -141,16 +143,18 @@ def compile_script(
     context: Context,
     warnings: list[Diagnostic] | None = None,
     files: Files | None = None,
+    parsed: Sequence[Parsed] | None = None,
 ) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
-    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
-    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
-    faults of several statements.
+    ``parsed`` are its statements where they are at hand, and all of them parse. Warnings are added to
+    ``warnings`` even where statements are at fault. With ``files``, the statements of a file that EXECUTE
+    names stand before EXECUTE itself, with a source of their own, and take their parameters from ``params``
+    by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several
+    statements.
     """
     script = Script(params, context, files)
-    errors = script.compile(source)
+    errors = script.compile(source, parsed)
     if warnings is not None:
         warnings += [warning for one in script.done for warning in one.warnings]
     raise_all(errors)
@@ -171,15 +175,11 @@ class Script:
         self.open: list[str] = []
         self.executed = 0
 
-    def compile(self, source: Source) -> list[QQLCompileError]:
+    def compile(self, source: Source, parsed: Sequence[Parsed] | None = None) -> list[QQLCompileError]:
         """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
-        parsed, errors = parse_script(source)
-        return self.compile_parsed(source, parsed, errors)
-
-    def compile_parsed(
-        self, source: Source, parsed: Sequence[Parsed], errors: list[QQLCompileError]
-    ) -> list[QQLCompileError]:
-        """`compile` for what is parsed, with the faults that were found by that."""
+        errors: list[QQLCompileError] = []
+        if parsed is None:
+            parsed, errors = parse_script(source)
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
@@ -524,3 +524,36 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
     if isinstance(statement, nodes.CreateIndex):
         indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
     overlay.change(collection, replace(schema, indexes=indexes))
+
+
+_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
+
+
+def requests_of(found: Iterable[Compiled]) -> list[Request]:
+    """What statements send: EXPLAIN and WHY send nothing of what they tell of."""
+    return [
+        request
+        for one in found
+        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
+        for request in one.requests
+    ]
+
+
+def no_requests(found: Iterable[Compiled]) -> list[Diagnostic]:
+    """A warning for each statement of which a session does more than its requests."""
+    return [warning for one in found if (warning := _no_request(one))]
+
+
+def _no_request(compiled: Compiled) -> Diagnostic | None:
+    """A warning for a statement of which a session does more than its requests."""
+    statement = compiled.statement
+    if isinstance(statement, _WITHOUT_REQUEST):
+        word = type(statement).__name__.upper()
+        message = f"{word} is carried out by a session; it is not one request"
+    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
+        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
+    elif compiled.plan is not None and compiled.plan.second is not None:
+        message = "RERANK is carried out by a session; this request brings its candidates"
+    else:
+        return None
+    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)

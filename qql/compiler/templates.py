@@ -53,7 +53,7 @@ def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
 
 
 def _request(request: Request) -> Callable[[Any], Request]:
-    """What makes a request. What freezes a `Request` takes four times as long as all else: it is passed by."""
+    """What makes a request. What freezes a `Request` takes longer than all else, and is passed by."""
     method, path = request.method, request.path
     make_query = _object(dict(request.query)) if request.query else _empty
     make_body = _nothing if request.body is None else _object(request.body)
@@ -107,7 +107,7 @@ def _value(slot: Slot) -> _Fill:
 
 
 def _object(given: JsonObject) -> _Fill:
-    """What makes an object. A call costs as much as a small object, so that the usual forms have none inside."""
+    """What makes an object. A call costs as much as a small object: the usual forms have none inside."""
     parts = [(key, value) for key, value in given.items() if _is_open(value)]
     copy = {key: None if _is_open(value) else value for key, value in given.items()}.copy
     if not parts:

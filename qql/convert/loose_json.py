@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qql.convert.shapes import below
+from qql.rest.shapes import below
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MAX_DEPTH", "JsonFault", "Read", "fits", "read_json"]

@@ -151,9 +151,13 @@ def _init_of(cls: type[Node]) -> Callable[..., None]:
 
 @node
 class Param(Node):
-    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0."""
+    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0.
+
+    With ``optional`` (``:name OR DEFAULT``), null means that nothing is written at its place.
+    """
 
     key: str | int
+    optional: bool = False
 
 
 @node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -53,11 +53,13 @@ from qql.session.quotas import with_kept_quotas
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.shard_keys import require_shard_keys
 from qql.session.strict_mode import WithinLimits
+from qql.syntax.parser import Parsed
 from qql.syntax.printer import show
 
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
+    from qql.session.prepared import SessionStatement
 
 __all__ = ["Session"]
 
@@ -175,6 +177,16 @@ class Session:
             require_server(compiled, gaps_of(self.backend))
         return compiled
 
+    def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
+        """A statement or a script, read once, to be carried out with other values each time.
+
+        What the session knows when it is carried out counts: USE, DEFINE and changes of collections between
+        two executions do. Raises `QQLSyntaxError`, or `QQLScriptError`.
+        """
+        from qql.session.prepared import SessionStatement
+
+        return SessionStatement(self, Source(text, name), self._compile, self._reranked)
+
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
         return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
@@ -246,16 +258,18 @@ class Session:
 
     # -- statements
 
-    def _compile(self, source: Source, params: Params) -> list[Compiled]:
+    def _compile(
+        self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
+    ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
         by_memory = bool(self._known)
         try:
-            return compile_script(source, params, self.context, files=read_executed)
+            return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
         self._known.clear()
-        return compile_script(source, params, self.context, files=read_executed)
+        return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""

@@ -8,6 +8,7 @@ from typing import cast
 from qql import nodes
 from qql.errors import many
 from qql.nodes import Name, Param, Scalar
+from qql.syntax.build_clauses import Direction, direction_of
 from qql.syntax.clauses import NOW, Clause, literal, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
 from qql.syntax.lexer import Token, number_value, string_value, syntax_error
@@ -86,9 +87,8 @@ class Targets:
     def bound_points(self, param: Scalar) -> nodes.Points:
         return nodes.Points(cast(Param, param.value), span=span_now())
 
-    def order_target(self, name: Name, direction: Token | None, start: Scalar | None) -> nodes.OrderBy:
-        word = direction.type.lower() if direction else None
-        return nodes.OrderBy(name, word, start, span=span_now())
+    def order_target(self, name: Name, direction: Direction, start: Scalar | None) -> nodes.OrderBy:
+        return nodes.OrderBy(name, direction_of(direction), start, span=span_now())
 
     def strategy(self, name: Name, options: tuple[nodes.Option, ...] | None) -> Clause:
         return Clause("strategy", (name, options or ()), span_now())

@@ -46,8 +46,8 @@ class _Now:
 class LiteralHoles:
     """The literals of a text in whose places its tree gets holes, by where they begin.
 
-    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the others
-    were no literals, or were read for something else.
+    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the
+    others were no literals, or were read for something else.
     """
 
     def __init__(self, ends: Mapping[int, tuple[int, int]]) -> None:
@@ -60,7 +60,6 @@ class LiteralHoles:
             return None
         self.taken.add(number)
         return Hole(number)
-
 
     def list_at(self, value: object, start: int, end: int) -> object:
         """A list that was read as JSON, or what stands in its place."""
@@ -216,6 +215,7 @@ _BELOW: dict[type[Node], tuple[str, ...]] = {
     nodes.Not: ("child",),
     nodes.Nested: ("condition",),
     nodes.MinShould: ("conditions",),
+    nodes.Optional: ("condition",),
     nodes.Call: ("args",),
     nodes.Divide: ("left", "right"),
     nodes.Case: (),

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 __all__ = ["Rule", "Tables", "build", "grammar_text", "load"]
 
-ROOTS = ("start", "stage")
+ROOTS = ("start", "stage", "lone_condition")
 _FILE = "tables.json"
 
 

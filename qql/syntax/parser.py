@@ -37,7 +37,17 @@ from qql.syntax.lexer import (
     syntax_error,
 )
 
-__all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "parse_with_holes", "split"]
+__all__ = [
+    "Parsed",
+    "is_complete",
+    "keywords",
+    "parse",
+    "parse_condition",
+    "parse_script",
+    "parse_stage",
+    "parse_with_holes",
+    "split",
+]
 
 MAX_PREFETCH_DEPTH = 64  # Qdrant's own
 MAX_BYTES = 64 * 1024 * 1024
@@ -521,6 +531,21 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     except QQLSyntaxError as exc:
         raise exc.at(source) from None
     return cast(nodes.Query, stage)
+
+
+def parse_condition(source: Source) -> Parsed:
+    """A condition given on its own; it is the ``statement`` of what is given back."""
+    text = source.text
+    try:
+        _check_text(text)
+        parser = _Parser(text, JsonReader(text))
+        found, span = parser.parse(0, "lone_condition")
+        rest = cut(text, span.end)
+        if rest.type != "$END":
+            syntax_error("syntax", f"a condition ends before `{rest.text}`", rest.span)
+    except QQLSyntaxError as exc:
+        raise exc.at(source) from None
+    return Parsed(found, span, tuple(parser.parameters), tuple(parser.warnings))
 
 
 def split(text: str) -> list[str]:
