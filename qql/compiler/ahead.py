@@ -11,10 +11,11 @@ from qql import nodes
 from qql.compiler.bind import Binder
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, Script, requests_of
+from qql.compiler.script import Compiled, Script, no_requests, requests_of
 from qql.compiler.templates import Fill, filler
-from qql.errors import Source
+from qql.errors import Diagnostic, Source
 from qql.nodes.holes import Hole, NeedsValue, Slot, never, slots_made
+from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
 
@@ -57,23 +58,36 @@ class Ahead:
         self._first = self._kinded[0] if self._kinded else None
         self._plans: dict[Kinds | str, Planned | None] = {}
 
+    def requests(self, params: Any) -> list[Request] | None:
+        """The requests of these values, all of whose objects are the caller's own."""
+        try:
+            plan = self.plan(params)
+            return None if plan is None else plan.fill(params)
+        except KeyError:
+            return None
+
+    def warnings(self, params: Any) -> list[Diagnostic]:
+        """What is worth saying of the text, where `requests` gives some."""
+        plan = self.plan(params)
+        statements = plan.statements if plan else ()
+        return [warning for one in statements for warning in one.warnings] + no_requests(statements)
+
     def plan(self, params: Any) -> Planned | None:
-        """The plan for values of this kind."""
+        """The plan for values of this kind; its ``fill`` raises ``KeyError`` where one has another name."""
         if params is None:
             if self._count:
                 return None
         elif type(params) is dict:
-            if params.keys() != self._keys:
+            if len(params) != self._count:
                 return None
         elif type(params) not in (list, tuple) or len(params) != self._count or self._many:
             return None
         # Most texts have no more than one parameter that can be a text or a vector.
         kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
-        try:
+        if kinds in self._plans:
             return self._plans[kinds]
-        except KeyError:
-            plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
-            return plan
+        plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
+        return plan
 
     def _kinds(self, params: Any) -> Kinds:
         return tuple([_kind_of(params[key]) for key in self._kinded])

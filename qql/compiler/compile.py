@@ -46,12 +46,10 @@ def compile_text(
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key) if key is not None else None
     if ahead is not None:
-        plan = ahead.plan(params)
-        requests = plan.fill(params) if plan else None
-        if plan is not None and requests is not None:
+        requests = ahead.requests(params)
+        if requests is not None:
             if warnings is not None:
-                warnings += [warning for one in plan.statements for warning in one.warnings]
-                warnings += no_requests(plan.statements)
+                warnings += ahead.warnings(params)
             return requests
     elif params is None and warnings is None and not options and _may_have_shape(text):
         requests = _SHAPES.requests(text)

@@ -91,6 +91,10 @@ class Prepared:
 
         Raises as `compile` does, and `QQLPlanError` (``one-request``) where the text makes none or several.
         """
+        if self._ahead and not values:
+            found = self._ahead.requests(named)
+            if found is not None and len(found) == 1:
+                return found[0]
         return self._only_request(self._requests(self._given(values, named)))
 
     def requests(self, /, *values: Any, **named: Any) -> list[Request]:
@@ -130,8 +134,7 @@ class Prepared:
 
     def _requests(self, given: Params) -> list[Request]:
         """The requests of values: planned ahead where that can be done."""
-        plan = self._ahead.plan(given) if self._ahead else None
-        found = plan.fill(given) if plan else None
+        found = self._ahead.requests(given) if self._ahead else None
         return requests_of(self._complete(given)) if found is None else found
 
     def _complete(self, given: Params) -> list[Compiled]:

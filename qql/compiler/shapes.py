@@ -158,7 +158,7 @@ def _planned(
             fixed |= {number for number in range(len(literals)) if number not in holes.taken}
             plan = planned(source, parsed, context, {}, holes.taken)
         except NeedsValue as exc:
-            fixed |= {*exc.key} if isinstance(exc.key, list) else {exc.key}
+            fixed |= {int(key) for key in exc.keys}
             continue
         except QQLError:
             plan = None

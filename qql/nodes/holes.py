@@ -7,12 +7,12 @@ be carried, and not looked at: who compares it, counts with it or prints it gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot", "never", "slots_made"]
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "later", "listed", "never", "slots_made"]
 
 
 Key = str | int | list[str | int]
@@ -24,6 +24,10 @@ class NeedsValue(Exception):
     def __init__(self, key: Key) -> None:
         super().__init__(key)
         self.key = key
+
+    @property
+    def keys(self) -> list[str | int]:
+        return self.key if isinstance(self.key, list) else [self.key]
 
 
 def _looked_at(hole: Hole, *_: object) -> NoReturn:
@@ -55,6 +59,11 @@ class Hole:
         raise NeedsValue(self.key)
 
 
+def listed(holes: Iterable[Any]) -> Hole:
+    """The list of the values of some holes."""
+    return Hole([hole.key for hole in holes])
+
+
 class Slot(Hole):
     """A hole that has been checked for: ``fits`` says whether a value may be put in as it is.
 
@@ -80,6 +89,11 @@ class Slot(Hole):
         made = _made.get()
         if made is not None and fits is not never:
             made.append(self)
+
+
+def later(hole: Hole, fits: Callable[[Any], bool]) -> Any:
+    """The slot of a checked value, which stands where the value itself is expected."""
+    return Slot(hole, fits)
 
 
 _made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
