@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, cast
+from typing import cast
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -37,7 +37,7 @@ def scalar_value(scalar: nodes.Scalar) -> Json:
 def point_id(scalar: nodes.Scalar) -> int | str:
     """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_id)
+        return later(scalar.value, is_id, int)
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= U64:
         return value
@@ -54,9 +54,9 @@ def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
         return None
     value = scalar.value
     if isinstance(value, Slot):
-        return cast(Any, value)
+        return cast(int, value)
     if isinstance(value, Hole):
-        return later(value, is_whole(low))
+        return later(value, is_whole(low), int)
     value = resolved(value, scalar.span)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= U32:
         return value
@@ -77,7 +77,7 @@ def wait_of(scalar: nodes.Scalar | None) -> bool:
 def text_of(scalar: nodes.Scalar, what: str) -> str:
     """A text that is not empty."""
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_text)
+        return later(scalar.value, is_text, str)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value
@@ -90,7 +90,7 @@ def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, hi
     if scalar is None:
         return None
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_number(low, high))
+        return later(scalar.value, is_number(low, high), float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
         return value
@@ -102,7 +102,7 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
     if scalar is None:
         return None
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_number())
+        return later(scalar.value, is_number(), float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return value
@@ -115,7 +115,7 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
 def range_bound(scalar: nodes.Scalar) -> Json:
     """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_bound)
+        return later(scalar.value, is_bound, float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
@@ -135,7 +135,7 @@ _CREATE_HINT = "CREATE SHARD KEY makes the shards of a collection with sharding_
 def one_key(scalar: nodes.Scalar) -> str | int:
     """One shard key, checked: a text or an unsigned 64-bit integer. Raises `QQLPlanError`."""
     if isinstance(scalar.value, Hole):
-        return later(scalar.value, is_shard_key)
+        return later(scalar.value, is_shard_key, str)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 __all__ = ["Hole", "Key", "NeedsValue", "Slot", "later", "listed", "never", "slots_made"]
 
@@ -91,9 +91,12 @@ class Slot(Hole):
             made.append(self)
 
 
-def later(hole: Hole, fits: Callable[[Any], bool]) -> Any:
+_Value = TypeVar("_Value")
+
+
+def later(hole: Hole, fits: Callable[[Any], bool], _: type[_Value]) -> _Value:
     """The slot of a checked value, which stands where the value itself is expected."""
-    return Slot(hole, fits)
+    return cast(_Value, Slot(hole, fits))
 
 
 _made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
