@@ -20,9 +20,10 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NoReturn
+
+from qql.records import dataclass, field, replace
 
 __all__ = [
     "Diagnostic",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from qql.errors import Diagnostic
+from qql.records import dataclass, field
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 

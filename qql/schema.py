@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qql.nodes import is_uuid
+from qql.records import dataclass, field, replace
 
 __all__ = ["METADATA_KEY", "Fields", "Schema", "SeenField", "VectorInfo", "normal_path"]
 

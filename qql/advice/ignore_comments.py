@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span, did_you_mean
+from qql.records import dataclass
 from qql.syntax.lexer import cut, skip_space
 from qql.syntax.parser import parse_script
 

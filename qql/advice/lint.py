@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Unpack
 
 from qql import nodes
@@ -17,6 +16,7 @@ from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
 from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
+from qql.records import dataclass, replace
 from qql.syntax.parser import parse_script
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from qql.advice.view import View
 from qql.errors import Span
+from qql.records import NamedTuple, dataclass, field
 
 __all__ = ["RULES", "Found", "Rule", "rule"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from qql.analysis.fusion import Fusion, fuse
 from qql.analysis.model import Analysis, Candidate, Fused, Id, Path
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 from qql.result import StageShare
 

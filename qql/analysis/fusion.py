@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.analysis.model import Candidate, Fused, Id, OrderValue, StageRun
+from qql.records import dataclass
 from qql.rest.fusion import dbsf_scores, f32, rrf_score
 from qql.rest.limits import RRF_K
 from qql.rest.types import Body

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from dataclasses import asdict
 
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.text import joined
 from qql.compiler.plan import Input, QueryPlan, Stage
+from qql.records import NamedTuple, dataclass, replace
 from qql.rest.fusion import f32
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject

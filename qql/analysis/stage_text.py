@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from qql import nodes
@@ -16,6 +16,7 @@ from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
 from qql.compiler.planner import OVERSAMPLING
 from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
+from qql.records import replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body
 from qql.syntax.printer import show

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from qql.analysis.model import Id
+from qql.records import dataclass, field
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 

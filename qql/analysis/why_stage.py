@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
@@ -17,6 +15,7 @@ from qql.analysis.why_changes import exact_changes, looser_thresholds, room_for,
 from qql.analysis.why_group import standing_in_groups
 from qql.analysis.why_result import Change, Standing
 from qql.analysis.why_trace import StageTrace, placed_by
+from qql.records import NamedTuple, replace
 from qql.rest.fusion import f32
 from qql.rest.limits import U32
 from qql.rest.types import JsonObject

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.engine import Call, Engine
@@ -29,6 +27,7 @@ from qql.analysis.why_trace import QueryTrace, StageTrace
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLCompileError, QQLExecutionError
+from qql.records import NamedTuple, dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.request import Request
 from qql.syntax.printer import show

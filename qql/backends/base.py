@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, Self
 
+from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
 

@@ -6,13 +6,14 @@ import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, NoReturn, cast
 
 from qql import nodes
 from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
+from qql.records import replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.lexer import MAX_NESTING
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from qql.records import NamedTuple
 from qql.rest.limits import BM25, MAX_VECTOR_SIZE
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import NoReturn
 
@@ -26,6 +25,7 @@ from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
 from qql.errors import Span, did_you_mean, fail, shown
 from qql.nodes import Embedded
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo

@@ -7,7 +7,6 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack, cast
 
 from qql import nodes
@@ -21,6 +20,7 @@ from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.records import dataclass, replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +12,7 @@ from qql.convert.loose_json import MAX_DEPTH, fits
 from qql.convert.shapes import refusal
 from qql.convert.texts import Written, written
 from qql.errors import QQLCompileError, Source, Span, shown
+from qql.records import dataclass
 from qql.rest.request import BODY_MODELS, Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 

@@ -6,9 +6,9 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from qql.convert.shapes import below
+from qql.records import NamedTuple
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MAX_DEPTH", "JsonFault", "Read", "fits", "read_json"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from qql.convert.curl import CurlFault, called
 from qql.convert.loose_json import MAX_DEPTH, JsonFault, Read, read_json
@@ -12,6 +11,7 @@ from qql.convert.markdown import only_requests
 from qql.convert.shapes import refusal
 from qql.convert.shell import ShellFault, read_command
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
+from qql.records import NamedTuple
 from qql.rest.types import Json
 
 __all__ = ["Written", "written"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from qql.records import dataclass
 from qql.syntax.lalr import grammar_text
 
 __all__ = ["RulePart", "aliases", "alternatives", "keywords", "rules"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from qql.errors import QQLError, QQLModelError, fail
 from qql.models import model_errors
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
+from qql.records import NamedTuple, replace
 from qql.rest.inference_objects import Path, Place, is_text, places_of
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject

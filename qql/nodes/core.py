@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from qql.errors import Span
 from qql.nodes.roles import part
+from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import Field
+    from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+    _Class = TypeVar("_Class", bound=type)
+else:
+
+    def dataclass_transform(**_):
+        return lambda decorator: decorator
+
 
 __all__ = [
     "NOWHERE",
@@ -26,7 +37,6 @@ __all__ = [
 
 NOWHERE = Span(0, 0)
 """The span of what nobody wrote."""
-_Class = TypeVar("_Class", bound=type)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, part))
@@ -49,15 +59,12 @@ def node(cls: _Class) -> _Class:
 class _Fields:
     """``__dataclass_fields__`` of a class, made when `dataclasses.fields` or `replace` first asks for it."""
 
-    def __get__(self, _: object, owner: type[Node]) -> Mapping[str, Field[Any]]:
+    def __get__(self, _: object, owner: type[Node]) -> dict[str, Field[Any]]:
         hints = {"span": Span, **{name: owner.__annotations__[name] for name in owner.__match_args__}}
         values = {"span": Node.field_defaults["span"], **owner.field_defaults}
-        body = {"__annotations__": hints, "__module__": owner.__module__, **values}
-        plain: type = type(owner.__name__, (), body)
-        found: dict[str, Field[Any]] = vars(dataclass(init=False, repr=False, eq=False)(plain))[
-            "__dataclass_fields__"
-        ]
-        owner.__dataclass_fields__ = found
+        given = {name: values.get(name, MISSING) for name in hints}
+        rules = {name: one if isinstance(one, Rule) else Rule(default=one) for name, one in given.items()}
+        owner.__dataclass_fields__ = found = library_fields(owner, hints, rules)
         return found
 
 
@@ -84,11 +91,14 @@ class Node:
             cls.__init__ = _init_of(cls)
             cls.__init__(self, *args, **kwargs)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    __setattr__ = refuse_to_set
+    __delattr__ = refuse_to_delete
 
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+    def __replace__(self, /, **changes: Any) -> Any:
+        for name in ("span", *self.__match_args__):
+            if name not in changes:
+                changes[name] = getattr(self, name)
+        return type(self)(**changes)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -134,7 +144,7 @@ def _init_of(cls: type[Node]) -> Callable[..., None]:
         scope[f"set_{name}"] = cls.__dict__[name].__set__
         body.append(f" set_{name}(self, {name})")
         default = cls.field_defaults.get(name, MISSING)
-        if isinstance(default, Field):
+        if isinstance(default, Rule):
             default = default.default
         if default is MISSING:
             arguments.append(name)

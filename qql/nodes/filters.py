@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import EVERYWHERE, Support
+from qql.records import NamedTuple
 
 __all__ = [
     "MATCH_OPERATORS",

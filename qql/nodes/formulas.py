@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from qql.nodes.core import Name, Node, Scalar, node
 from qql.nodes.declare import Support
 from qql.nodes.filters import Condition
+from qql.records import NamedTuple
 
 __all__ = [
     "DECAYS",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field
-from typing import Any, NamedTuple
+from typing import Any
+
+from qql.records import MISSING, NamedTuple, field
 
 __all__ = ["INPUT", "INPUTS", "PAIRS", "SCORED", "Choice", "Count", "Inputs", "Number", "Role", "part"]
 

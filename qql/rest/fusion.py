@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from qql.records import NamedTuple
 from qql.rest.limits import RRF_K
 
 __all__ = ["Bounds", "dbsf_bounds", "dbsf_reach", "dbsf_scores", "f32", "f64", "rrf_bounds", "rrf_score"]

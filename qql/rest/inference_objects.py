@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from qql.nodes import TARGETS
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
+from qql.records import NamedTuple
 from qql.rest.request import Request
 
 __all__ = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from qql.errors import Diagnostic, QQLPlanError
+from qql.records import dataclass, field
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Self
 
+from qql.records import dataclass, replace
 from qql.rest.types import Json
 
 __all__ = ["STRICT_MODE", "Allowed"]

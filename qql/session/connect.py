@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 from qql.backends.base import Backend, Progress
@@ -15,6 +14,7 @@ from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
 from qql.models.rerankers import Function as RerankFunction
 from qql.models.rerankers import Reranker, Rerankers
+from qql.records import replace
 from qql.rest.addresses import public_url
 from qql.session.session import Session
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.backends.base import Backend
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, many
+from qql.records import replace
 from qql.rest.point_order import ORDER_OF_IDS
 from qql.result import Result
 from qql.schema import Fields, Schema

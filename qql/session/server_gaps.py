@@ -7,12 +7,12 @@ request. Where it has none, there is nothing to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLUnsupportedError
+from qql.records import replace
 from qql.rest.request import Request
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
@@ -33,6 +32,7 @@ from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
 from qql.models.rerank_hits import rerank
 from qql.models.rerankers import Rerankers
+from qql.records import NamedTuple, replace
 from qql.rest.inference_objects import places_of
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar, cast
 
 from qql import nodes
 from qql.errors import did_you_mean
 from qql.nodes import Condition, Name, Option, Scalar
+from qql.records import replace
 from qql.syntax.clauses import Clause, check_depth, span_now, stands_twice, with_clauses
 from qql.syntax.dialects import (
     HybridSide,

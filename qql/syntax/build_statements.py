@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import cast
 
 from qql import nodes
 from qql.nodes import Condition, Name, Option, Param, Scalar
+from qql.records import dataclass, replace
 from qql.rest.limits import BM25
 from qql.syntax.clauses import Clause, check_depth, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, NamedPart, Parts, hybrid_sides, parts_once

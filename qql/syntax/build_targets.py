@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 from qql import nodes
 from qql.errors import many
 from qql.nodes import Name, Param, Scalar
+from qql.records import replace
 from qql.syntax.clauses import NOW, Clause, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
 from qql.syntax.lexer import Token, number_value, string_value, syntax_error

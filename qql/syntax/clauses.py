@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLSyntaxError, Span, fail
 from qql.nodes import Node, Scalar
+from qql.records import dataclass
 from qql.syntax.lexer import MAX_NESTING, syntax_error
 
 __all__ = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from qql import nodes
 from qql.errors import Span
 from qql.nodes import Name, Scalar
+from qql.records import dataclass, replace
 from qql.syntax.clauses import Clause, stands_twice, with_clauses
 from qql.syntax.lexer import syntax_error
 

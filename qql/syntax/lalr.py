@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
+
+from qql.records import dataclass
 
 __all__ = ["Rule", "Tables", "build", "grammar_text", "load"]
 

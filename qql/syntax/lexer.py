@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
+from qql.records import dataclass
 
 __all__ = [
     "ARITHMETIC",

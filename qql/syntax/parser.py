@@ -6,7 +6,7 @@ state, and so that JSON values can be read whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from threading import Lock
 from typing import Any, NoReturn, cast
@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.nodes import Node, Statement
+from qql.records import dataclass
 from qql.syntax.builder import Builder
 from qql.syntax.clauses import NOW, clause_words
 from qql.syntax.hints import PHRASES, Place, unexpected

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from qdrant_client.http.api_client import ApiClient
 
 from qql.errors import QQLConnectionError, QQLError, fail
+from qql.records import dataclass
 from qql.rest.addresses import public_url, read_by_others
 from qql.rest.types import Body
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import reduce
 
 from qql.errors import LibraryError
+from qql.records import dataclass, field
 from qql.rest.types import Body
 
 __all__ = [

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql.compiler.dates import reads_as_date
 from qql.errors import QQLError, QQLExecutionError, many, shown
+from qql.records import NamedTuple, replace
 from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Body, Json
 

@@ -9,13 +9,13 @@ Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
 from qql.errors import did_you_mean, many
 from qql.nodes import TARGETS
+from qql.records import NamedTuple, dataclass
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, RRF_K, U32
 from qql.rest.types import Body, Json
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from qql.errors import did_you_mean
+from qql.records import NamedTuple, replace
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 

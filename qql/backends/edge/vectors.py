@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
 from typing import Literal
 
 from qql.errors import QQLExecutionError, did_you_mean, many
+from qql.records import dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.types import Json
 

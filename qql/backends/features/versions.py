@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from qql.records import NamedTuple
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject

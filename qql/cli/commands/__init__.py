@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 
 from qql.cli.commands import help
@@ -23,6 +22,7 @@ from qql.cli.commands.options import (
     Arguments,
 )
 from qql.cli.render import FORMATS, Renderer
+from qql.records import dataclass
 
 __all__ = ["COMMANDS", "PROMPT", "Action", "Command"]
 

@@ -7,7 +7,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from qql import nodes
@@ -49,6 +48,7 @@ from qql.evaluation.report import comparison_rows, marked, query_rows, stage_row
 from qql.evaluation.stages import StageFound, traces
 from qql.evaluation.tie_report import spread_rows, stage_tie_note, tie_notes
 from qql.nodes import is_uuid
+from qql.records import dataclass
 from qql.result import Hit
 from qql.session.files import reason
 

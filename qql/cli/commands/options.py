@@ -7,8 +7,9 @@ import math
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
+
+from qql.records import dataclass
 
 __all__ = [
     "BODIES",

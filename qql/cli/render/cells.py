@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
+from qql.records import dataclass
 from qql.result import Hit, Result
 
 __all__ = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from qql.cli.render.terminal import paint, sanitize
 from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, Source
+from qql.records import replace
 
 __all__ = ["render_diagnostics", "render_error"]
 

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from qql.cli.render.cells import (
     MISSING,
@@ -21,6 +20,7 @@ from qql.cli.render.passages import words_of_requests
 from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
+from qql.records import dataclass
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]

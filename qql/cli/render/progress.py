@@ -6,11 +6,11 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TextIO
 
 from qql.cli.render.terminal import can_encode, paint, sanitize
 from qql.cli.render.wrapping import shortened, text_width
+from qql.records import dataclass
 
 __all__ = ["ProgressBar", "progress_text"]
 

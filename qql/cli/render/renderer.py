@@ -8,7 +8,6 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
@@ -16,6 +15,7 @@ from qql.cli.render.formats import FORMATS, View
 from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
 from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, QQLExecutionError
+from qql.records import dataclass, field, replace
 from qql.result import Result
 
 __all__ = ["FOR_PEOPLE", "Renderer", "render"]

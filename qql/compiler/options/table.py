@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes.declare import EVERYWHERE, Support
+from qql.records import dataclass
 from qql.rest.types import Json, JsonObject
 
 __all__ = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from qql.compiler.model_names import known_kind
 from qql.errors import QQLError, QQLModelError, did_you_mean
+from qql.records import NamedTuple
 
 __all__ = [
     "CROSS_ENCODERS",

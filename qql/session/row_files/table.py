@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from qql.errors import QQLError, QQLExecutionError, did_you_mean, fail
+from qql.records import dataclass
 from qql.session.row_files.cells import TYPES
 from qql.session.row_files.lines import Lines
 from qql.session.row_files.row import abbreviated
