@@ -22,6 +22,7 @@ PACKAGE = ROOT / "qql"
 # From the bottom of the house to its top: a module imports only what stands before it.
 ORDER = [
     "records",
+    "late",
     "errors",
     "nodes",
     "schema",
