@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NoReturn
 
+from qql.late import late_pattern
 from qql.records import dataclass, field, replace
 
 __all__ = [
@@ -163,12 +164,12 @@ class Diagnostic:
 
 
 _LONG, _LONGEST = 300, 1000  # characters of a message that are left alone; that are shown of any
-_LONG_WORD = re.compile(r"\S{300,}")
-_USER_PART = re.compile(
+_LONG_WORD = late_pattern(r"\S{300,}")
+_USER_PART = late_pattern(
     r"""(?<=://)(?:[^\s'"@/:]{0,200}+:(?!\d+/)[^\s'"@]{0,200}+|[^\s'"@/:]{1,200}+)(?=@)"""
 )
 """The user's name and password in an address."""
-_API_KEY = re.compile(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
+_API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
 
 
 def _masked(text: str) -> str:

@@ -1,13 +1,14 @@
-"""Names of a package that are imported when they are first asked for."""
+"""What is made when it is first used: names of packages, regular expressions."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from re import compile as late_pattern
     from typing import Any
 
-__all__ = ["late_names"]
+__all__ = ["late_names", "late_pattern"]
 
 
 def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
@@ -24,3 +25,21 @@ def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
         return value
 
     return __getattr__
+
+
+class _LatePattern:
+    """A regular expression that is compiled when it is first used; from then on as fast as any other."""
+
+    def __init__(self, text: str | bytes, flags: int = 0) -> None:
+        self._text, self._flags = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        import re
+
+        value = getattr(re.compile(self._text, self._flags), name)
+        self.__dict__[name] = value  # where it is found before this is asked
+        return value
+
+
+if not TYPE_CHECKING:
+    late_pattern = _LatePattern

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
@@ -16,6 +15,7 @@ from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
 from qql.compiler.planner import OVERSAMPLING
 from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
+from qql.late import late_pattern
 from qql.records import replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body
@@ -168,7 +168,7 @@ def condition_ids(parts: Iterable[Part]) -> tuple[int, ...]:
 
 # ------------------------------------------------------------------------------------ targets as QQL
 
-_LEFT_OUT = re.compile(":\0([0-9]+)\0")
+_LEFT_OUT = late_pattern(":\0([0-9]+)\0")
 
 
 def _target_text(target: nodes.Target | None, most: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from qql.late import late_pattern
 from qql.records import NamedTuple
 from qql.rest.limits import BM25, MAX_VECTOR_SIZE
 
@@ -152,7 +153,7 @@ _SHORT |= {
     "splade": "prithivida/Splade_PP_en_v1",
 }
 
-_HASH = re.compile(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
+_HASH = late_pattern(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
 
 
 def hash_size(model: str) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 
 from qql.errors import Span
+from qql.late import late_pattern
 from qql.nodes.roles import part
 from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
 
@@ -194,7 +195,7 @@ class Option(Node):
     value: Any
 
 
-_UUID = re.compile(
+_UUID = late_pattern(
     r"(?:urn:uuid:)?(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})"
     r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
     re.ASCII | re.IGNORECASE,

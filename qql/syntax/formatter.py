@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Source, Span
+from qql.late import late_pattern
 from qql.records import dataclass, replace
 from qql.syntax.doc import Anchor, Comment, Doc, anchors, cat, first_anchor, group, render
 from qql.syntax.lexer import CLOSING, OPENING, Token, cut, skip_space
@@ -20,7 +21,7 @@ __all__ = ["WIDTH", "format_script", "format_text", "format_tree", "same"]
 
 WIDTH = 88
 """Columns of a line; a vector, a string and a comment may be longer."""
-_LEXEME = re.compile(
+_LEXEME = late_pattern(
     r"""
       (?P<COMMENT> --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+\*/ )
     | [rR](?:'[^']+'|"[^"]*+")
@@ -32,7 +33,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """Comments, brackets, and all that either may stand in without being one."""
-_OPENINGS = re.compile(r"[\s(]*+")
+_OPENINGS = late_pattern(r"[\s(]*+")
 
 
 def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:

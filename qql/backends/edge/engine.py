@@ -14,6 +14,7 @@ from typing import TypeVar
 import qdrant_edge as edge
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
+from qql.late import late_pattern
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 
 from .system_errors import system_error_in
@@ -64,7 +65,7 @@ _TEXT_INDEX = (
 _AS_SAID = "`{collection}`: {0}"
 _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
     (
-        re.compile(NO_ORDER_BY_ID),
+        late_pattern(NO_ORDER_BY_ID),
         (
             "index-required",
             "the id of a point is no field of the payload, and ORDER BY takes one that has an index",
@@ -72,7 +73,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
         ),
     ),
     (
-        re.compile(r"No range index for `order_by` key: `(.*?)`"),
+        late_pattern(r"No range index for `order_by` key: `(.*?)`"),
         (
             "index-required",
             "ORDER BY `{0}` requires an index of numbers or dates on `{0}`",
@@ -80,17 +81,17 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
         ),
     ),
     (
-        re.compile(r"No appropriate index for faceting: `(.*?)`"),
+        late_pattern(r"No appropriate index for faceting: `(.*?)`"),
         (
             "index-required",
             "FACET requires an index on `{0}`",
             _INDEX + "keyword (or integer, bool, uuid)",
         ),
     ),
-    (re.compile(r"BM25 requires a text index on field (\S+?),"), _TEXT_INDEX),
-    (re.compile(r"The text index on `(.*?)` does not score"), _TEXT_INDEX),
+    (late_pattern(r"BM25 requires a text index on field (\S+?),"), _TEXT_INDEX),
+    (late_pattern(r"The text index on `(.*?)` does not score"), _TEXT_INDEX),
     (
-        re.compile(r"process cancelled by service"),
+        late_pattern(r"process cancelled by service"),
         (
             "formula-failed",
             "the formula could not be computed for some point of `{collection}`",
@@ -98,12 +99,12 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
             "a division by zero, or a root or logarithm outside its range",
         ),
     ),
-    (re.compile(r"Not existing vector name error: (.*)"), ("unknown-vector", _AS_SAID, None)),
-    (re.compile(r"(Vector dimension error: .*)"), ("wrong-dimension", _AS_SAID, None)),
-    (re.compile(r"(No point with id .*)"), ("unknown-point", _AS_SAID, None)),
-    (re.compile(r"Validation failed: (.*)"), ("invalid-request", _AS_SAID, None)),
-    (re.compile(r"(invalid JSON path .*)"), ("invalid-field", _AS_SAID, None)),
-    (re.compile(r"(failed to parse date-time: .*)"), ("invalid-datetime", _AS_SAID, None)),
+    (late_pattern(r"Not existing vector name error: (.*)"), ("unknown-vector", _AS_SAID, None)),
+    (late_pattern(r"(Vector dimension error: .*)"), ("wrong-dimension", _AS_SAID, None)),
+    (late_pattern(r"(No point with id .*)"), ("unknown-point", _AS_SAID, None)),
+    (late_pattern(r"Validation failed: (.*)"), ("invalid-request", _AS_SAID, None)),
+    (late_pattern(r"(invalid JSON path .*)"), ("invalid-field", _AS_SAID, None)),
+    (late_pattern(r"(failed to parse date-time: .*)"), ("invalid-datetime", _AS_SAID, None)),
 )
 """What the engine's texts mean: code, message and hint, with what the pattern found for ``{0}``.
 

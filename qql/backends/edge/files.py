@@ -9,12 +9,13 @@ import os
 import re
 from pathlib import Path
 
+from qql.late import late_pattern
 from qql.rest.types import Json
 
 __all__ = ["collection_name", "directory_name", "sync_directory", "write_json"]
 
 _LONGEST = 180  # bytes of a file name that are spent on the collection's name
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
+_RESERVED = late_pattern(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
 
 
 def directory_name(collection: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from qql.backends.base import Progress, Work
 from qql.errors import Diagnostic, QQLExecutionError, QQLTimeoutError
+from qql.late import late_pattern
 from qql.rest.types import Body
 
 from .collection import Collection
@@ -31,7 +32,7 @@ from .space import MIB, free_space, full, require_room, used_space
 
 __all__ = ["needs_optimize", "optimize"]
 
-_NO_ROOM = re.compile(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
+_NO_ROOM = late_pattern(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
 """How the engine refuses to optimize on a full disk."""
 _TICK = 0.1  # seconds between looks at the child
 

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 
+from qql.late import late_pattern
+
 __all__ = ["hold_panics", "quiet_calls", "quiet_panics", "without_panics"]
 
-_PANIC = re.compile(
+_PANIC = late_pattern(
     rb"\n?^thread '[^\n]* panicked at [^\n]*\n.*?"
     rb"(?:^note: [^\n]*`RUST_BACKTRACE[^\n]*\n|(?=\n?^thread ')|\Z)",
     re.DOTALL | re.MULTILINE,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, SupportsFloat, TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
+from qql.late import late_pattern
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 
@@ -128,7 +129,7 @@ def object_of(make: Callable[..., T], fields: Fields, required: Iterable[str] = 
     return lambda value, where: make(**read(value, where, fields, required))
 
 
-_KEY_OF = re.compile(r"`([^`]+)` of ")
+_KEY_OF = late_pattern(r"`([^`]+)` of ")
 
 
 def inside(where: str, key: object) -> str:
@@ -231,7 +232,7 @@ def only(*allowed: object, hint: str) -> Reader[Json]:
     return reader
 
 
-_UUID = re.compile(r"(?:urn:uuid:)?(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.I)
+_UUID = late_pattern(r"(?:urn:uuid:)?(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.I)
 
 
 def point_id(value: Json, where: str) -> int | str:

@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from qql.late import late_pattern
 from qql.records import NamedTuple
 from qql.rest.limits import BM25
 from qql.rest.request import Request
@@ -57,7 +58,7 @@ __all__ = [
 Version = tuple[int, int, int]
 """``(1, 18, 3)``."""
 Transport = Literal["rest", "grpc"]
-_VERSION = re.compile(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?\s*", re.S)
+_VERSION = late_pattern(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?\s*", re.S)
 
 
 def parse_version(text: str) -> Version | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 from qql.cli.render.cells import (
@@ -20,6 +19,7 @@ from qql.cli.render.passages import words_of_requests
 from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
+from qql.late import late_pattern
 from qql.records import dataclass
 from qql.result import Result
 
@@ -214,7 +214,7 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
         yield line.getvalue()
 
 
-_MARKDOWN_SPECIAL = re.compile(r"[\\|`*<\[\]]")
+_MARKDOWN_SPECIAL = late_pattern(r"[\\|`*<\[\]]")
 
 
 @_output_format("markdown")

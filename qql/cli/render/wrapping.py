@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qql.late import late_pattern
+
 __all__ = ["cut_line", "fill_lines", "shortened", "text_width", "wrap_line", "wrap_text"]
 
-_LEAD = re.compile(r"[ │├└─|>]*(?:[-*•] )?")
-_JSON_LINE = re.compile(r"""\s*[\[\]{}"]""")
-_PIECE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
-_JOINT = re.compile(r"[._/:,;=&-](?=.)")
+_LEAD = late_pattern(r"[ │├└─|>]*(?:[-*•] )?")
+_JSON_LINE = late_pattern(r"""\s*[\[\]{}"]""")
+_PIECE = late_pattern(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
+_JOINT = late_pattern(r"[._/:,;=&-](?=.)")
 _STEP = 4  # cells by which the rest of a line stands to the right of its beginning
 _NARROWEST = 16  # cells of text beside an indent; where fewer are left, the terminal wraps
 

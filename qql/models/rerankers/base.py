@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
 from numbers import Real
@@ -10,6 +9,7 @@ from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
 from qql.errors import many
+from qql.late import late_pattern
 from qql.models import bad_answer
 from qql.rest.types import Body, Json
 
@@ -33,7 +33,7 @@ class Reranker(Protocol):
 # -- texts
 
 
-_STEP = re.compile(r'(?:^|\.)(?:"([^"]+)"|([^."\[\]]+))|(?<!^)\[([0-9]{0,9})\]')
+_STEP = late_pattern(r'(?:^|\.)(?:"([^"]+)"|([^."\[\]]+))|(?<!^)\[([0-9]{0,9})\]')
 
 
 def hit_text(payload: Body | None, field: str | None = None) -> str | None:
