@@ -14,10 +14,8 @@ QQLError                     everything this package raises on purpose
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -217,6 +215,10 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
 
 def _columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
@@ -363,6 +365,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     names: Iterable[str] = by_lower
     if len(by_lower) > _MOST_NAMES:
         names = sorted(by_lower, key=lambda name: abs(len(name) - len(word)))[:_MOST_NAMES]
+    import difflib
+
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`?" if close else None
 

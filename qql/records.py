@@ -3,19 +3,20 @@
 `dataclasses` and `typing.NamedTuple` write and compile methods for each class at import, and import much for
 that: it was half of the start of a command. Here classes share methods, and a class gets its ``__init__`` or
 ``__new__`` with its first object. A type checker takes them for those of the library, and in all that is used
-here they are: `dataclasses.fields`, `asdict` and `replace` take them too.
+here they are (but that `fields` gives names alone): `dataclasses.asdict` and the like take them too.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
+from functools import cache
 from operator import attrgetter, itemgetter
 from reprlib import recursive_repr
 
 TYPE_CHECKING = False  # as that of `typing`, whose import is spared
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from dataclasses import Field, dataclass, field, replace
+    from dataclasses import Field, dataclass, field, fields, replace
     from typing import Any, ClassVar, NamedTuple
 
     _AnyTuple = tuple[Any, ...]
@@ -28,6 +29,7 @@ __all__ = [
     "Rule",
     "dataclass",
     "field",
+    "fields",
     "library_fields",
     "refuse_to_delete",
     "refuse_to_set",
@@ -232,11 +234,34 @@ def _set_state(self: Any, state: Iterable[object]) -> None:
         object.__setattr__(self, name, value)
 
 
+class _Named:
+    """What `fields` says of a field: its name, and no more."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@cache
+def _named_fields(cls: Any) -> tuple[_Named, ...]:
+    return tuple(map(_Named, cls.__field_names__()))
+
+
+def _fields(made: Any) -> tuple[_Named, ...]:
+    return _named_fields(made if isinstance(made, type) else type(made))
+
+
+def _field_names(cls: Any) -> Iterable[str]:
+    return (*cls.__rules__,)
+
+
 def _replace(made: Any, /, **changes: Any) -> Any:
     return made.__replace__(**changes)
 
 
 _SHARED = {
+    "__field_names__": classmethod(_field_names),
     "__dataclass_fields__": _LibraryFields(),
     "__replace__": _changed,
     "__getstate__": _state,
@@ -308,4 +333,5 @@ class _NamedTuple(_AnyTuple, metaclass=_NamedTuples):
 
 
 if not TYPE_CHECKING:
-    dataclass, field, replace, NamedTuple = _dataclass, Rule, _replace, _NamedTuple
+    dataclass, field, fields, replace = _dataclass, Rule, _fields, _replace
+    NamedTuple = _NamedTuple

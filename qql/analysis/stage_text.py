@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from qql import nodes
@@ -16,7 +15,7 @@ from qql.compiler.planner import OVERSAMPLING
 from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
 from qql.late import late_pattern
-from qql.records import replace
+from qql.records import fields, replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body
 from qql.syntax.printer import show

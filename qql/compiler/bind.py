@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, NoReturn, cast
 
 from qql import nodes
-from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
-from qql.records import replace
+from qql.records import fields, replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.lexer import MAX_NESTING
 
@@ -27,6 +24,8 @@ _PLAIN = {int, float, str, bool, type(None)}
 
 def stable_uuid(text: str) -> str:
     """The UUIDv5 (RFC 9562 § 5.5) of a text in the URL namespace: what ``UUID('text')`` means."""
+    import uuid
+
     return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
 
 
@@ -302,6 +301,8 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, span, level + 1) for item in value]
+    from qql.compiler.python_values import NoJson, jsonified
+
     try:
         found = jsonified(value)
     except NoJson as exc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 
 from qql.errors import Span, fail
@@ -54,6 +53,8 @@ def _fault(found: re.Match[str]) -> str | None:
     year, month, day = (int(found[part]) for part in ("year", "month", "day"))
     if not 1 <= month <= 12:
         return f"there is no month {month}"
+    import calendar
+
     days = calendar.monthrange(year, month)[1]
     if not 1 <= day <= days:
         return f"{calendar.month_name[month]} {year} has {days} days"

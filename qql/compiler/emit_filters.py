@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from qql import nodes
@@ -319,6 +318,8 @@ def _between_bounds(condition: nodes.Between) -> JsonObject:
 def _reversed(low: Json, high: Json) -> bool:
     if not isinstance(low, str):
         return bool(low > high)
+    from datetime import datetime
+
     try:
         return datetime.fromisoformat(low) > datetime.fromisoformat(high)
     except (ValueError, TypeError):  # one with a zone and one without have no order

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
@@ -20,6 +19,7 @@ from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, shard_key
 from qql.errors import fail
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
+from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
 
@@ -173,5 +173,5 @@ def _declared_request(sends: str, statement: nodes.Statement, context: Context) 
     method, path = sends.split(" ")
     for field in re.findall(r"\{(\w+)\}", path):
         collection = collection_of(getattr(statement, field), context, statement.span)
-        path = path.replace(f"{{{field}}}", quote(collection, safe=""))
+        path = path.replace(f"{{{field}}}", quoted(collection))
     return Request(method, path)

@@ -7,12 +7,11 @@ spellings of the older dialects.
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
 from qql import nodes
 from qql.late import late_pattern
 from qql.manual.grammar_rules import RulePart, aliases, alternatives, keywords, rules
-from qql.records import dataclass, replace
+from qql.records import dataclass, fields, replace
 
 __all__ = ["placeholder", "synopsis"]
 

@@ -95,8 +95,12 @@ class Node:
     __setattr__ = refuse_to_set
     __delattr__ = refuse_to_delete
 
+    @classmethod
+    def __field_names__(cls) -> tuple[str, ...]:
+        return ("span", *cls.__match_args__)
+
     def __replace__(self, /, **changes: Any) -> Any:
-        for name in ("span", *self.__match_args__):
+        for name in self.__field_names__():
             if name not in changes:
                 changes[name] = getattr(self, name)
         return type(self)(**changes)

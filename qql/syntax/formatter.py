@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Literal
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Source, Span
 from qql.late import late_pattern
-from qql.records import dataclass, replace
+from qql.records import dataclass, fields, replace
 from qql.syntax.doc import Anchor, Comment, Doc, anchors, cat, first_anchor, group, render
 from qql.syntax.lexer import CLOSING, OPENING, Token, cut, skip_space
 from qql.syntax.parser import Parsed, parse_script, raise_all

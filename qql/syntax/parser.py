@@ -6,7 +6,6 @@ state, and so that JSON values can be read whole.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cache
 from threading import Lock
 from typing import Any, NoReturn, cast
@@ -14,7 +13,7 @@ from typing import Any, NoReturn, cast
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.nodes import Node, Statement
-from qql.records import dataclass
+from qql.records import dataclass, fields
 from qql.syntax.builder import Builder
 from qql.syntax.clauses import NOW, clause_words
 from qql.syntax.hints import PHRASES, Place, unexpected

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TextIO
 
 from qql.cli.commands.options import Arguments
@@ -35,6 +34,8 @@ def open_output(args: Arguments, console: Renderer) -> Iterator[TextIO]:
 
 
 def _create_file(path: str) -> TextIO:
+    from pathlib import Path
+
     try:
         return Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
     except (OSError, ValueError) as exc:
@@ -44,7 +45,11 @@ def _create_file(path: str) -> TextIO:
 def format_of(args: Arguments, default: str) -> str:
     """The value of ``--format``; else the format that the suffix of ``-o`` names, or ``default``."""
     named: str | None = args.get("format")
-    return named or _SUFFIXES.get(Path(args.get("output", "")).suffix.lower(), default)
+    if named or "output" not in args:
+        return named or default
+    from pathlib import Path
+
+    return _SUFFIXES.get(Path(args["output"]).suffix.lower(), default)
 
 
 def is_format_named(args: Arguments) -> bool:

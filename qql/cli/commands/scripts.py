@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qql.cli.commands.default_models import default_model, rerank_model_of
@@ -45,6 +44,8 @@ def source_of(args: Arguments) -> Source:
 
 def refuse_directory(file: str, command: str) -> None:
     """Raises `UsageError` for a directory, which a command does not look into."""
+    from pathlib import Path
+
     if file != "-" and Path(file).is_dir():
         hint = f"name its scripts: qql {command} {file.rstrip('/')}/*.qql"
         raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -112,6 +111,8 @@ class ProgressBar:
 
     def _line(self, what: str, text: str, part: float | None) -> str:
         """What stands on the terminal, narrower than it is: no line may wrap."""
+        import shutil
+
         width = shutil.get_terminal_size().columns - 1
         title = shortened(what, min(_LONGEST_TITLE, width - len(text) - 1))
         done, rest = ("━", "─") if can_encode(self._file, "━─") else ("#", "-")

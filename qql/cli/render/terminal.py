@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-from decimal import Decimal
 from typing import TextIO
 
 from qql.late import late_pattern
@@ -70,6 +69,8 @@ def _writable(value: object) -> object:
         case list() | tuple():
             return [_writable(item) for item in value]
         case int() if value.bit_length() > _MOST_BITS:
+            from decimal import Decimal
+
             return str(Decimal(value))
         case float() if math.isnan(value):
             return "NaN"
