@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 
 from qql.advice.view import View
@@ -30,8 +29,7 @@ class Rule:
     """A rule. ``severity`` is ``"warning"`` where what is written cannot work as it reads, else ``"advice"``.
 
     ``needs`` names the fields of `CollectionFacts`, or ``"schema"``, without which the rule says nothing.
-    ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence; ``text``
-    is the documentation.
+    ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence.
     """
 
     code: str
@@ -39,9 +37,15 @@ class Rule:
     reason: str
     severity: str
     needs: tuple[str, ...]
-    text: str
     check: Check = field(repr=False, compare=False)
     any_statement: bool = False
+
+    @property
+    def text(self) -> str:
+        """The documentation."""
+        from inspect import cleandoc
+
+        return cleandoc(self.check.__doc__ or "")
 
 
 RULES: dict[str, Rule] = {}
@@ -61,8 +65,7 @@ def rule(
 
     def register(check: Check) -> Check:
         assert code not in RULES, f"two rules have the code {code}"
-        text = inspect.cleandoc(check.__doc__ or "")
-        RULES[code] = Rule(code, title, reason, severity, needs, text, check, any_statement)
+        RULES[code] = Rule(code, title, reason, severity, needs, check, any_statement)
         return check
 
     return register

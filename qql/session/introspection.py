@@ -181,7 +181,8 @@ class Introspection:
 
     def why(self, statement: nodes.Why) -> Result:
         """WHY [NOT] id, and WHY [NOT] WHERE."""
-        from qql.analysis import MOST_FOLLOWED, Engine, why, why_each
+        from qql.analysis import MOST_FOLLOWED, Engine, why_each
+        from qql.analysis.why import why
 
         second = None if self.plan.second is None else self.reranked
         rewriting, call = self.rewriting(), self.backend.call
