@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from qql.rest.types import Json
 
 from .collection import Collection
 from .database import Database
+from .files import remove_tree
 from .leftovers import PREFIX, TEMPORARY, remove_abandoned
 from .optimize import needs_optimize, optimize
 from .readers import refuse
@@ -47,6 +46,8 @@ class EdgeBackend:
         self._closed = False
         self._remove_directory: Callable[[], object] | None = None
         if path is None:
+            import tempfile
+
             directory = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._remove_directory = weakref.finalize(self, _remove, directory, self._process)
         else:
@@ -138,4 +139,4 @@ class EdgeBackend:
 
 def _remove(directory: Path, process: int) -> None:
     if os.getpid() == process:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory)

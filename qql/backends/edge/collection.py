@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from qql.rest.types import Body, Json, JsonObject
 from .alter import with_vector, without_vector
 from .config import dense_vectors, edge_config, vector_specs
 from .engine import edge, failure, first_line, guarded, is_panic
-from .files import collection_name, directory_name, sync_directory, write_json
+from .files import collection_name, directory_name, remove_tree, sync_directory, unique, write_json
 from .manifest import Damage, Manifest
 from .panic_text import quiet_calls, quiet_panics
 from .space import MIB, Allowance, require_room, room_to_load
@@ -103,7 +101,7 @@ class Collection:
             else:
                 # An optimization that was killed leaves this behind, and the engine never looks at it
                 # again. Not before the load: until then it may be the work of one that still runs.
-                shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+                remove_tree(self.path / "temp_segments")
                 return shard
 
     def _finish_vector_names(self, shard: edge.EdgeShard) -> None:
@@ -285,7 +283,7 @@ class Collection:
     @classmethod
     def create(cls, path: Path, name: str, body: JsonObject, metadata: JsonObject) -> Collection:
         """Make a collection at a path that does not exist yet, whole or not at all."""
-        new = path.with_name(f"{NEW}{uuid.uuid4().hex}")
+        new = path.with_name(f"{NEW}{unique()}")
         made = cls(new, name, body, metadata, False)
         require_room(path, MIB * (2 + len(made.vectors)), f"create `{name}`")
         try:
@@ -295,7 +293,7 @@ class Collection:
             made.save()
             new.rename(path)
         except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
+            remove_tree(new)
             raise
         sync_directory(path.parent)
         made.path = path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -86,6 +85,10 @@ def _held_back() -> Iterator[None]:
 @cache
 def _place() -> int:
     """The open file that takes what is held back. One for all calls: to make one takes as long as a query."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("standard error")
+    import tempfile
+
     with tempfile.TemporaryFile() as made:
         return os.dup(made.fileno())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, SupportsFloat, TypeVar
 
@@ -239,6 +238,8 @@ def point_id(value: Json, where: str) -> int | str:
     """A point's id: an unsigned 64-bit integer, or a UUID, which comes back hyphenated."""
     if type(value) is int and 0 <= value <= U64:
         return value
+    import uuid
+
     if isinstance(value, str) and _UUID.fullmatch(value):
         return str(uuid.UUID(value.removeprefix("urn:uuid:")))
     if isinstance(value, uuid.UUID):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
-from urllib.parse import unquote
 
 from qql.errors import did_you_mean
 from qql.records import NamedTuple, replace
+from qql.rest.quoting import unquoted
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
-from . import snapshots
 from .alter import merged_config
 from .collection import Collection
 from .config import config_info, read_create
@@ -106,13 +104,15 @@ class Router:
 
 def _last_name(request: Request) -> str:
     """The name that ends the path."""
-    return unquote(request.path.rstrip("/").rpartition("/")[2])
+    return unquoted(request.path.rstrip("/").rpartition("/")[2])
 
 
 # --- collections ----------------------------------------------------------------------------------
 
 
 def _engine_version(router: Router, request: Request) -> Json:
+    from importlib.metadata import version
+
     return {"title": "qdrant-edge", "version": version("qdrant-edge-py")}
 
 
@@ -198,20 +198,28 @@ def _collection_aliases(router: Router, request: Request) -> Json:
 
 
 def _list_snapshots(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     return snapshots.list_snapshots(router.database, router.collection_name(request))
 
 
 def _create_snapshot(router: Router, request: Request) -> Json:
     read(request.body or {}, "the snapshot", {})
+    from . import snapshots
+
     return snapshots.create_snapshot(router.database, router.collection(request))
 
 
 def _delete_snapshot(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     snapshots.delete_snapshot(router.database, router.collection_name(request), _last_name(request))
     return True
 
 
 def _recover_snapshot(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     snapshots.recover_snapshot(router.database, router.collection_name(request), request.body)
     return True
 
