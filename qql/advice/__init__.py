@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qql.advice.formats import to_json, to_sarif
     from qql.advice.ignore_comments import unsilenced
     from qql.advice.lint import Linted, advised, lint_script, lint_text
+    from qql.advice.of_values import ValueKinds
     from qql.advice.rules import RULES, Rule
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CollectionFacts",
     "Linted",
     "Rule",
+    "ValueKinds",
     "advise",
     "advise_script",
     "advised",
@@ -54,6 +56,7 @@ __getattr__ = late_names(
         "advised": "lint",
         "lint_script": "lint",
         "lint_text": "lint",
+        "ValueKinds": "of_values",
         "RULES": "advisor",
         "Rule": "rules",
     },

@@ -30,6 +30,7 @@ class Rule:
 
     ``needs`` names the fields of `CollectionFacts`, or ``"schema"``, without which the rule says nothing.
     ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence.
+    ``tells_values``: its words hang on values that fields are compared with.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Rule:
     needs: tuple[str, ...]
     check: Check = field(repr=False, compare=False)
     any_statement: bool = False
+    tells_values: bool = False
 
     @property
     def text(self) -> str:
@@ -60,12 +62,13 @@ def rule(
     needs: tuple[str, ...] = (),
     severity: str = "advice",
     any_statement: bool = False,
+    tells_values: bool = False,
 ) -> Callable[[Check], Check]:
     """Puts a function into the table of rules; its docstring is the rule's documentation."""
 
     def register(check: Check) -> Check:
         assert code not in RULES, f"two rules have the code {code}"
-        RULES[code] = Rule(code, title, reason, severity, needs, check, any_statement)
+        RULES[code] = Rule(code, title, reason, severity, needs, check, any_statement, tells_values)
         return check
 
     return register
