@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from qql.analysis.query_edits import with_stages
     from qql.analysis.report import analysis_lines, provenance_lines
     from qql.analysis.rerank import second_stage
-    from qql.analysis.stage_requests import stage_requests
     from qql.analysis.why_points import MOST_FOLLOWED, Explained, Explanations, why_each
     from qql.analysis.why_result import (
         Change,
@@ -98,7 +97,6 @@ __all__ = [
     "provenance_dict",
     "provenance_lines",
     "second_stage",
-    "stage_requests",
     "why_each",
     "with_stages",
 ]
@@ -132,7 +130,6 @@ __getattr__ = late_names(
         "analysis_lines": "report",
         "provenance_lines": "report",
         "second_stage": "rerank",
-        "stage_requests": "stage_requests",
         "MOST_FOLLOWED": "why_points",
         "Explained": "why_points",
         "Explanations": "why_points",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
-from numbers import Real
 from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
@@ -100,6 +99,8 @@ def check_scores(scores: object, *, count: int, model: str) -> list[float]:
 
 
 def _finite_score(score: object, model: str) -> float:
+    from numbers import Real
+
     plain = score.tolist() if hasattr(score, "tolist") else score
     if isinstance(plain, bool) or not isinstance(plain, Real):
         raise bad_answer(model, f"gave a {type(score).__name__} in place of a score")
