@@ -19,7 +19,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from qql.late import late_pattern
 from qql.records import dataclass, field, replace
@@ -41,6 +41,7 @@ __all__ = [
     "Span",
     "did_you_mean",
     "fail",
+    "make_span",
     "many",
     "shown",
 ]
@@ -52,6 +53,27 @@ class Span:
 
     start: int
     end: int
+
+
+class _OpenSpan:
+    """A `Span` while it is made."""
+
+    __slots__ = ("end", "start")
+
+    start: int
+    end: int
+
+
+_SPAN: Any = Span
+
+
+def make_span(start: int, end: int) -> Any:
+    """A span as ``Span(start, end)`` makes it, in half the time: for the parser, which makes one per rule."""
+    made = _OpenSpan()
+    made.start = start
+    made.end = end
+    made.__class__ = _SPAN
+    return made
 
 
 @dataclass(frozen=True, slots=True, repr=False)

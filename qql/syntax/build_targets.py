@@ -26,10 +26,10 @@ class Targets:
     # -- inputs
 
     def bare_text(self, token: Token, model: Scalar | None, options: Json) -> nodes.Text | nodes.Point:
-        text = Scalar(string_value(token), span=token.span)
+        text = Scalar.make(string_value(token), span=token.span)
         if model is None and options is None and nodes.is_uuid(cast(str, text.value)):
             return nodes.Point(text, span=span_now())
-        return nodes.Text(text, model, options, span=span_now())
+        return nodes.Text.make(text, model, options, span=span_now())
 
     def inference(self, given: Json, model: Scalar | None, options: Json) -> nodes.Inference:
         return nodes.Inference(_bare(given), model, options, span=span_now())

@@ -72,10 +72,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- values
 
     def number(self, token: Token) -> Scalar:
-        return Scalar(number_value(token), span=span_now())
+        return Scalar.make(number_value(token), span=span_now())
 
     def string(self, token: Token) -> Scalar:
-        return Scalar(string_value(token), span=span_now())
+        return Scalar.make(string_value(token), span=span_now())
 
     def true(self, *_: Token) -> Scalar:
         return Scalar(True, span=span_now())
@@ -87,7 +87,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
         return Scalar(None, span=span_now())
 
     def word(self, token: Token) -> Scalar:
-        return Scalar(token.text, span=span_now())
+        return Scalar.make(token.text, span=span_now())
 
     def plain_word(self, token: Token) -> Scalar:
         if token.text.lower().lstrip("-") in _NO_NUMBERS:
@@ -146,7 +146,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- names
 
     def name(self, token: Token) -> Name:
-        return Name(token.text, span=span_now())
+        return Name.make(token.text, span=span_now())
 
     def quoted_name(self, token: Token) -> Name:
         return Name(string_value(token), span=span_now())
@@ -169,7 +169,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
         return nodes.Not(child, span=span_now())
 
     def compare(self, name: Name, op: Token, value: Scalar) -> nodes.Compare:
-        return nodes.Compare(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
+        return nodes.Compare.make(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
 
     def between(self, name: Name, negated: Token | None, low: Scalar, high: Scalar) -> Condition:
         return _optional_not(negated, nodes.Between(name, low, high, span=span_now()))
@@ -239,7 +239,7 @@ def _maker(kind: type[Node]) -> Callable[..., Node]:
         return _statement_maker(kind, nodes.STATEMENTS[kind])
     if kind in nodes.TARGETS and nodes.TARGETS[kind].parts:
         return _target_maker(kind, nodes.TARGETS[kind])
-    return lambda *children: kind(*children, span=span_now())
+    return lambda *children: kind.make(*children, span=span_now())
 
 
 def _statement_maker(kind: type[Node], info: StatementInfo) -> Callable[..., Node]:

@@ -136,7 +136,11 @@ def query_of_head(
 
 def make_query(clauses: Sequence[Clause], fixed: dict[str, object]) -> nodes.Query:
     """The tree of a query, whatever the dialect: tails and options that change the target are put into it."""
-    clauses = _fold_apart(_fold_group_lookup(list(clauses)), fixed)
+    names = {clause.name for clause in clauses}
+    if "group" in names:
+        clauses = _fold_group_lookup(list(clauses))
+    if not names.isdisjoint(_APART):
+        clauses = _fold_apart(list(clauses), fixed)
     query = with_clauses(nodes.Query, "query", clauses, fixed)
     tail: object = query.using
     if isinstance(tail, Tail):
@@ -144,7 +148,7 @@ def make_query(clauses: Sequence[Clause], fixed: dict[str, object]) -> nodes.Que
         query = _with_hybrid(query, tail, span) if tail.hybrid else _with_parts(query, tail, span)
     if query.target is None and query.fusion is None and query.formula is not None:
         query = replace(query, target=query.formula, formula=None)
-    return _with_mmr(query)
+    return _with_mmr(query) if query.params else query
 
 
 @dataclass(frozen=True, slots=True)
