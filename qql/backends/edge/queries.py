@@ -183,7 +183,8 @@ class QueryReader:
         named: list[int | str] = []
         arguments = self._stage_arguments(given, 0, named)
         if "filter" in given or named:  # the engine merges it into the filters of all that search
-            arguments["filter"] = to_filter(given.get("filter", {}), exclude=named)
+            whole = given.get("filter", {})
+            arguments["filter"] = to_filter(whole, exclude=named) if named else read_filter(whole, "filter")
         for name in ("offset", "with_payload", "with_vector"):
             if name in given:
                 arguments[name] = given[name]
@@ -208,10 +209,10 @@ class QueryReader:
         inner = given.get("prefetch", [])
         fuses = (
             depth == 0
-            and isinstance(given.get("query"), Mapping)
+            and isinstance(given.get("query"), (dict, Mapping))
             and bool({"fusion", "rrf"} & given["query"].keys())
         )
-        for item in [inner] if isinstance(inner, Mapping) else items(inner, "prefetch"):
+        for item in [inner] if isinstance(inner, (dict, Mapping)) else items(inner, "prefetch"):
             fields = read(item, "a prefetch", self._stage_fields)
             prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1, named, fused=fuses)))
         lookup = given.get("lookup_from") or _Lookup(self._collection)
@@ -221,7 +222,7 @@ class QueryReader:
         if prefetches:
             arguments["prefetches"] = prefetches
         if "filter" in given and depth:
-            arguments["filter"] = to_filter(given["filter"])
+            arguments["filter"] = read_filter(given["filter"], "filter")
         if "score_threshold" in given:
             _require_scores(given.get("query"))
         for name in ("params", "score_threshold"):
@@ -256,7 +257,7 @@ def _read_query(value: Json, stage: _Stage) -> _Scoring | None:
         if stage.using is not None:
             _ = stage.spec
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         given = mapping(value, "query")
         kind = next((key for key in _QUERIES if key in given), None)
         if kind is not None and not (kind == "text" and "model" in given):
