@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError
@@ -24,6 +24,9 @@ from .routes import Router
 from .system_errors import is_full
 
 __all__ = ["EdgeBackend"]
+
+_Made = TypeVar("_Made")
+_Given = TypeVarTuple("_Given")
 
 
 class EdgeBackend:
@@ -66,11 +69,9 @@ class EdgeBackend:
 
     def call(self, request: Request) -> Json:
         """Carry out one request; see `Backend.call`."""
-        with self._working():
-            return self._router.carry_out(request)
+        return self._in_turn(self._router.carry_out, request)
 
-    @contextmanager
-    def _working(self) -> Iterator[None]:
+    def _in_turn(self, work: Callable[[Unpack[_Given]], _Made], *given: Unpack[_Given]) -> _Made:
         """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
         self._require_own_process()  # a lock that another thread held at the fork is never given back
         with self._lock:
@@ -78,7 +79,7 @@ class EdgeBackend:
                 raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
             try:
                 self._database.look()
-                yield
+                return work(*given)
             except RecursionError as exc:
                 raise refuse("nested-too-deep", "the request nests too deeply") from exc
             except OSError as exc:
@@ -105,18 +106,15 @@ class EdgeBackend:
         self, collection: str, progress: Progress | None = None, timeout: float | None = None
     ) -> bool:
         """Build indexes now, in a process of its own. True where there was something to do."""
-        with self._working():
-            return optimize(self._database.get(collection), progress, timeout)
+        return self._in_turn(lambda: optimize(self._database.get(collection), progress, timeout))
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
-        with self._working():
-            return needs_optimize(self._database.get(collection))
+        return self._in_turn(lambda: needs_optimize(self._database.get(collection)))
 
     def flush(self) -> None:
         """Write everything to disk, so that it outlasts a loss of power and not only of the process."""
-        with self._working():
-            self._database.each_open(Collection.flush)
+        self._in_turn(self._database.each_open, Collection.flush)
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once; the rest is refused."""

@@ -11,13 +11,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from qql.errors import Diagnostic, QQLConnectionError, QQLError
 from qql.rest.types import Body, Json, JsonObject
 
 from .alter import with_vector, without_vector
 from .config import dense_vectors, edge_config, vector_specs
-from .engine import edge, failure, first_line, guarded, is_panic
+from .engine import Guard, edge, failure, first_line, guarded, is_panic
 from .files import collection_name, directory_name, remove_tree, sync_directory, unique, write_json
 from .manifest import Damage, Manifest
 from .panic_text import quiet_calls, quiet_panics
@@ -113,11 +114,9 @@ class Collection:
             with self.changing():
                 _drop_vectors(shard, extra)
 
-    @contextlib.contextmanager
-    def engine(self) -> Iterator[edge.EdgeShard]:
+    def engine(self) -> contextlib.AbstractContextManager[edge.EdgeShard]:
         """The open shard, with the engine's failures turned into `QQLError`s; a panic closes it."""
-        with guarded(self.name, self.abandon), quiet_calls():
-            yield self.shard
+        return _InUse(self)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[edge.EdgeShard]:
@@ -128,6 +127,11 @@ class Collection:
                 self.manifest.forget()
                 self._changed = True
             yield shard
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the shard was opened, and not closed since."""
+        return self._shard is not None
 
     def disown(self) -> object | None:
         """In a forked child: forget the shard, which is the parent's; gives it, as it must not be freed."""
@@ -299,6 +303,32 @@ class Collection:
         made.path = path
         made.manifest.moved_to(path)
         return made
+
+
+class _InUse(Guard):
+    """What `Collection.engine` gives."""
+
+    __slots__ = ("_quiet", "_used")
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection.name, collection.abandon)
+        self._used = collection
+        self._quiet = quiet_calls()
+
+    def __enter__(self) -> edge.EdgeShard:
+        used = self._used
+        if not used.is_open:
+            with guarded(used.name, used.abandon), quiet_calls():
+                _ = used.shard
+        self._quiet.__enter__()
+        return used.shard
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._quiet.__exit__(kind, exc, trace)
+        if exc is not None:
+            super().__exit__(kind, exc, trace)
 
 
 def _drop_vectors(shard: edge.EdgeShard, names: list[str]) -> None:

@@ -7,9 +7,10 @@ Nothing outside this package imports ``qdrant_edge``. Annotations name the alias
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, TypeVar
 
 import qdrant_edge as edge
 
@@ -19,7 +20,17 @@ from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 
 from .system_errors import system_error_in
 
-__all__ = ["SliceCondition", "edge", "failure", "first_line", "guarded", "is_panic", "member", "members"]
+__all__ = [
+    "Guard",
+    "SliceCondition",
+    "edge",
+    "failure",
+    "first_line",
+    "guarded",
+    "is_panic",
+    "member",
+    "members",
+]
 
 SliceCondition: Callable[[int, int], edge.ConditionType] = vars(edge)["SliceCondition"]
 """Its stub misses this class."""
@@ -136,20 +147,33 @@ def failure(exc: BaseException, collection: str) -> QQLError:
     return QQLExecutionError.make(code, f"`{collection}`: {first_line(text, type(exc).__name__)}")
 
 
-@contextmanager
-def guarded(collection: str, on_panic: Callable[[], None] | None = None) -> Iterator[None]:
+class Guard:
+    """What `guarded` gives. A class, as a generator takes more time to enter and leave than a small request."""
+
+    __slots__ = ("_collection", "_on_panic")
+
+    def __init__(self, collection: str, on_panic: Callable[[], None] | None) -> None:
+        self._collection = collection
+        self._on_panic = on_panic
+
+    def __enter__(self) -> Any:
+        return None  # `Collection.engine` gives its shard
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is None or isinstance(exc, (QQLError, OSError)):
+            return  # the engine raises no OSError; a file of ours has its reason
+        if isinstance(exc, Exception):
+            if system := system_error_in(str(exc)):
+                raise system from exc
+        elif not is_panic(exc):
+            return
+        elif self._on_panic is not None:
+            self._on_panic()
+        raise failure(exc, self._collection) from exc
+
+
+def guarded(collection: str, on_panic: Callable[[], None] | None = None) -> AbstractContextManager[None]:
     """Turn whatever the engine raises inside into a `QQLError`; call ``on_panic`` after a panic."""
-    try:
-        yield
-    except (QQLError, OSError):  # the engine raises none; a file of ours has its reason
-        raise
-    except Exception as exc:
-        if system := system_error_in(str(exc)):
-            raise system from exc
-        raise failure(exc, collection) from exc
-    except BaseException as exc:
-        if not is_panic(exc):
-            raise
-        if on_panic is not None:
-            on_panic()
-        raise failure(exc, collection) from exc
+    return Guard(collection, on_panic)

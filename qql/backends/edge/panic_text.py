@@ -23,6 +23,7 @@ _PANIC = late_pattern(
 _holding = threading.Lock()
 """Held while standard error is held back: two that put it back in the wrong order would lose it."""
 _always = False
+_NOTHING = contextlib.nullcontext()
 
 
 def hold_panics() -> None:
@@ -36,7 +37,7 @@ def hold_panics() -> None:
 
 def quiet_calls() -> contextlib.AbstractContextManager[None]:
     """`quiet_panics` where `hold_panics` was called; else nothing."""
-    return quiet_panics() if _always else contextlib.nullcontext()
+    return quiet_panics() if _always else _NOTHING
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, SupportsFloat, TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
@@ -92,7 +93,7 @@ def _json_kind(value: object) -> str:
 
 def mapping(value: Json, where: str) -> JsonObject:
     """A JSON object without the keys whose value is null (REST reads null as absent)."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):  # a dict is told by its type, which is quicker
         raise refuse("invalid-request", f"{where} must be an object, not {_json_kind(value)}")
     return {key: item for key, item in value.items() if item is not None}
 
@@ -100,7 +101,9 @@ def mapping(value: Json, where: str) -> JsonObject:
 def read(value: Json, where: str, fields: Fields, required: Iterable[str] = ()) -> Values:
     """The fields of an object, each read by its reader; unknown and missing keys are refused by name."""
     out: Values = {}
-    for key, item in mapping(value, where).items():
+    for key, item in (value if type(value) is dict else mapping(value, where)).items():
+        if item is None:
+            continue
         reader = fields.get(key)
         if reader is None:
             raise refuse("unknown-option", f"{where} has no option `{key}`", did_you_mean(str(key), fields))
@@ -133,6 +136,12 @@ _KEY_OF = late_pattern(r"`([^`]+)` of ")
 
 def inside(where: str, key: object) -> str:
     """The words that name a key of what ``where`` names: ``rrf.k``, or `` `params.exact` of the query``."""
+    # The words are made for every value that is read, and are mostly the same; long ones are not kept.
+    return _inside(where, key) if len(where) < 100 else _inside.__wrapped__(where, key)
+
+
+@lru_cache(1024)
+def _inside(where: str, key: object) -> str:
     if found := _KEY_OF.match(where):
         return f"`{found[1]}.{key}` of {where[found.end() :]}"
     return f"`{key}` of {where}" if " " in where else f"{where}.{key}"

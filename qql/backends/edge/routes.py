@@ -15,7 +15,7 @@ from .collection import Collection
 from .config import config_info, read_create
 from .database import Database
 from .engine import edge
-from .formula_faults import naming_formula_fields
+from .formula_faults import NamingFormulaFields
 from .groups import query_groups
 from .indexes import index_info, to_index
 from .matrix import as_offsets, search_matrix
@@ -23,7 +23,7 @@ from .optimize import needs_optimize
 from .points import PointReader, check_json
 from .queries import QueryReader
 from .readers import Fields, anything, items, mapping, quoted, read, refuse, text
-from .records import plain_id, record, scored_point
+from .records import plain_id, record, scored_points
 from .refusals import refused_option, refused_route
 from .retrieval import count_request, facet_request, retrieve_arguments, scroll_request
 from .space import MIB, require_room, used_space
@@ -312,7 +312,7 @@ def _facet(router: Router, request: Request) -> Json:
 def _query_points(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    with naming_formula_fields(collection, queries, request.body), collection.engine() as shard:
+    with NamingFormulaFields(collection, queries, request.body), collection.engine() as shard:
         answer = shard.query(queries.request(request.body))
     return _scored_points(answer, request.body or {})
 
@@ -321,7 +321,7 @@ def _query_batch(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
     searches = read(request.body, "the batch", {"searches": items}, ("searches",))["searches"]
-    with naming_formula_fields(collection, queries, *searches), collection.engine() as shard:
+    with NamingFormulaFields(collection, queries, *searches), collection.engine() as shard:
         batch = edge.QueryBatchRequest([queries.request(body) for body in searches])
         answers = shard.query_batch(batch) if searches else []
     return [_scored_points(*pair) for pair in zip(answers, searches, strict=True)]
@@ -340,13 +340,13 @@ def _matrix_offsets(router: Router, request: Request) -> JsonObject:
 
 
 def _scored_points(answer: list[edge.ScoredPoint], body: Body) -> JsonObject:
-    return {"points": [scored_point(found, body.get("with_vector")) for found in answer]}
+    return {"points": scored_points(answer, body.get("with_vector"))}
 
 
 def _query_groups(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    with naming_formula_fields(collection, queries, request.body):
+    with NamingFormulaFields(collection, queries, request.body):
         return query_groups(collection, queries, request.body, router.database.get)
 
 
