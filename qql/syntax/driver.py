@@ -338,7 +338,7 @@ class Parser:
             label = tables.labels[terminal]
             if terminal != "$END":  # the state in which it is taken knows which rules can begin here
                 known = after[-2].symbols
-                rules = (rule for rule in PHRASES if rule in known and terminal in tables.first[rule])
+                rules = (rule for rule in PHRASES if rule in known and terminal in tables.first[rule].split())
                 label = next((PHRASES[rule] for rule in rules), label)
             found.setdefault(label, []).append(terminal)
         return found

@@ -104,14 +104,15 @@ class _Rule:
 class Tables:
     """The tables that `qql.syntax.lalr` made of the grammar, with the functions that build values.
 
-    ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with.
+    ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with,
+    in one string.
     ``noted`` says what the driver has to do at some terminals.
     """
 
     def __init__(self, data: dict[str, Any], builder: object, noted: Mapping[str, _Note]) -> None:
         self._symbols: list[str] = data["symbols"]
         self._rows: list[str] = data["states"]
-        self._data: list[Any] = data["rules"]
+        self._data: list[str] = data["rules"]
         self._builder = builder
         self._states: dict[int, State] = {}
         self._rules: dict[int, _Rule] = {}
@@ -123,7 +124,7 @@ class Tables:
         self.keywords: frozenset[str] = frozenset(data["keywords"])
         self._safe = self.keywords - STARTERS
         self.labels: dict[str, str] = data["labels"]
-        self.first: dict[str, list[str]] = data["first"]
+        self.first: dict[str, str] = data["first"]
 
     def start(self, root: str) -> State:
         """The state in which a text is read that the rule ``root`` stands for."""
@@ -150,8 +151,10 @@ class Tables:
         """The rule of a negative number."""
         found = self._rules.get(number)
         if found is None:
-            origin, size, how = self._data[-1 - number]
-            found = self._rules[number] = _Rule(origin, size, _build(how, size, self._builder))
+            origin, taken, make, single, *take = self._data[-1 - number].split()
+            size = int(taken)
+            build = _build(make, single == "?", take, size, self._builder)
+            found = self._rules[number] = _Rule(origin, size, build)
         return found
 
     def action(self, state: State, terminal: str) -> Action:
@@ -173,26 +176,25 @@ class Tables:
         return rule.size, rule.build, after
 
 
-def _build(how: dict[str, Any], size: int, builder: object) -> _Build | None:
+def _build(name: str, single: bool, take: list[str], size: int, builder: object) -> _Build | None:
     """What makes a rule's value of the values on the top of the stack; None where one is handed on.
 
-    ``take`` are the kept symbols: pairs of an index (-1: the place of an optional part that is missing) and
-    whether the value is spliced into this one's. A rule that makes nothing is spliced where it is used.
+    The words of the rule are those of `qql.syntax.lalr`. A rule that makes nothing is spliced where it is
+    used.
     """
-    take = how["take"]
     # At the bottom of the stack there is a None: the value of a part that is missing.
-    places = [index - size if index >= 0 else 0 for index, _ in take]
-    splices = [spliced for _, spliced in take]
-    if how["make"] is None:
+    places = [index - size if index >= 0 else 0 for index in (int(one.rstrip("*")) for one in take)]
+    splices = [one.endswith("*") for one in take]
+    if name == "-":
         return None if size == 1 and splices == [True] else _children(places, splices)
-    make = getattr(builder, how["make"], None)
+    make = getattr(builder, name, None)
     alone = len(take) == 1 and places[0] and not splices[0]
-    if alone and (how["single"] or getattr(make, "__func__", None) is same):
+    if alone and (single or getattr(make, "__func__", None) is same):
         return None if size == 1 else itemgetter(places[0])
     if make is None:
-        raise LookupError(f"nothing builds the rule {how['make']}")
+        raise LookupError(f"nothing builds the rule {name}")
     if any(splices):
-        return _with_spliced(make, _children(places, splices), how["single"])
+        return _with_spliced(make, _children(places, splices), single)
     if len(places) > 1:
         pick = itemgetter(*places)
         return lambda values: make(*pick(values))
