@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from qql.errors import Diagnostic
 from qql.records import dataclass, field
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Hit", "Result", "StageShare", "new_hit"]
 

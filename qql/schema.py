@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from qql.late import late_pattern
 from qql.nodes import is_uuid
 from qql.records import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["METADATA_KEY", "Fields", "Schema", "SeenField", "VectorInfo", "normal_path"]
 

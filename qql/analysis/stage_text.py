@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from qql import nodes
 from qql.advice.view import limit_of
@@ -19,6 +18,10 @@ from qql.records import fields, replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["IN_DETAIL", "condition_ids", "stage_details", "stage_does", "vector_facts"]
 

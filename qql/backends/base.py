@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Protocol
 
 from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "watch"]
 

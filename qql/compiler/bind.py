@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
@@ -13,6 +13,10 @@ from qql.nodes import is_uuid
 from qql.records import fields, replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.lexer import MAX_NESTING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["Params", "bind", "resolved", "stable_uuid"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from qql import nodes
 from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
@@ -11,6 +10,10 @@ from qql.compiler.scalars import point_id
 from qql.records import NamedTuple
 from qql.schema import Schema
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Filters", "Part", "statement_parts", "tested_fields"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.compiler.emit_points import waiting
@@ -28,6 +27,10 @@ from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["EMIT_COLLECTIONS", "emit_alias_batch"]
 

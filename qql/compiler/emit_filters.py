@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -12,6 +11,10 @@ from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
 from qql.rest.min_should import told_apart
 from qql.rest.types import Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "all_of",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -26,6 +25,10 @@ from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
 

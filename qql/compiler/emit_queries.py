@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
@@ -22,6 +21,10 @@ from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["emit_query", "emit_statement"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import NoReturn
 
 from qql import nodes
 from qql.compiler.emit_filters import emit_filter
@@ -29,6 +28,10 @@ from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["MAX_STAGES", "OVERSAMPLING", "plan_query"]
 

@@ -7,7 +7,7 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypedDict, Unpack, cast
+from typing import TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -24,6 +24,10 @@ from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self, Unpack
 
 __all__ = [
     "STACK_IS_FULL",

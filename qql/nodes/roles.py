@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qql.records import MISSING, NamedTuple, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["INPUT", "INPUTS", "PAIRS", "SCORED", "Choice", "Count", "Inputs", "Number", "Role", "part"]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
 
 from qql.errors import Diagnostic, QQLPlanError
 from qql.records import dataclass, field
 from qql.rest.quoting import quoted, unquoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pydantic import TypeAdapter
 
 __all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path"]

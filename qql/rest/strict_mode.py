@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Self
 
 from qql.late import late_pattern
 from qql.records import dataclass, replace
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["STRICT_MODE", "Allowed"]
 

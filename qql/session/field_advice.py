@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.backends.base import Backend
@@ -15,6 +14,7 @@ from qql.result import Result
 from qql.schema import Fields, Schema
 from qql.session.known_fields import KnownFields
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from qql.backends.base import Backend
@@ -16,6 +15,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Body
 from qql.schema import Schema
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
 

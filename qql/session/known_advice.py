@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic
@@ -11,6 +11,7 @@ from qql.records import dataclass, field
 from qql.session.knowledge import Knowledge, Known
 from qql.syntax.parser import Parsed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.advice import ValueKinds
 

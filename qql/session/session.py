@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from qql import nodes
 from qql.backends.base import Backend, Optimized, Progress, absence_of, watch
@@ -42,7 +41,10 @@ from qql.session.known_advice import KnownAdvice
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
     from qql.session.introspection import Introspection, Shares

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from threading import local
-from typing import Any, NoReturn, TypeVar, cast
+from typing import TypeVar, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLSyntaxError, Span, fail, make_span
 from qql.nodes import Node, Scalar
 from qql.records import dataclass
 from qql.syntax.lexer import MAX_NESTING, syntax_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = [
     "CLAUSE_WORDS",

@@ -8,7 +8,6 @@ it is written for speed: all that is rare stands outside of it.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NoReturn
 
 from qql import nodes
 from qql.errors import QQLSyntaxError, Span
@@ -34,6 +33,10 @@ from qql.syntax.lexer import (
     syntax_error,
 )
 from qql.syntax.tables import State, Tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["MAX_PREFETCH_DEPTH", "Parser", "begins_line", "tables"]
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn, cast
+from typing import cast
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
 from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = [
     "ARITHMETIC",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
@@ -22,6 +22,10 @@ from qql.syntax.lexer import (
     skip_space,
     syntax_error,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["STRINGS", "Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
 

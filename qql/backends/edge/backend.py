@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError
@@ -22,6 +22,10 @@ from .optimize import needs_optimize, optimize
 from .readers import refuse
 from .routes import Router
 from .system_errors import is_full
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
 __all__ = ["EdgeBackend"]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import qdrant_edge as edge
 
@@ -19,6 +19,10 @@ from qql.late import late_pattern
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 
 from .system_errors import system_error_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "Guard",

@@ -9,7 +9,7 @@ Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, cast
+from typing import cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
@@ -47,6 +47,10 @@ from .readers import (
 from .refusals import cluster_only
 from .retrieval import order_by, with_payload, with_vector
 from .vectors import VectorSpec, find_vector, query_vector, refuse_inference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["QueryReader"]
 

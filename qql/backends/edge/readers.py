@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, SupportsFloat, TypeVar
+from typing import Any, TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
 from qql.late import late_pattern
@@ -14,6 +14,10 @@ from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 
 from .engine import member, members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsFloat
 
 __all__ = [
     "Fields",

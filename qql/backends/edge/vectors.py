@@ -12,7 +12,6 @@ import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from numbers import Real
-from typing import Literal
 
 from qql.errors import QQLExecutionError, did_you_mean, many
 from qql.records import dataclass, replace
@@ -21,6 +20,10 @@ from qql.rest.types import Json
 
 from .engine import edge
 from .readers import Reader, refuse, strings, to_float, unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 __all__ = [
     "VectorSpec",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TextIO
 
 from qql.cli.commands.options import Arguments
 from qql.cli.render import Renderer, wants_color
 from qql.cli.usage import UsageError
 from qql.session.files import reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["format_of", "is_format_named", "open_output", "pluralize", "use_color"]
 

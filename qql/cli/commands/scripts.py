@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import Arguments
@@ -13,6 +12,7 @@ from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
 from qql.errors import Source
 from qql.records import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
     from qql.compiler.plan import Context

@@ -6,9 +6,12 @@ import json
 import math
 import os
 import re
-from typing import TextIO
 
 from qql.late import late_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["can_encode", "json_text", "paint", "sanitize", "wants_color"]
 

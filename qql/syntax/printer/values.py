@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qql import nodes
 from qql.errors import Span
 from qql.late import late_pattern
 from qql.syntax.doc import HARD, LINE, SOFT, Anchor, Doc, Later, cat, group, join, nest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "anchored",
