@@ -1,4 +1,7 @@
-"""What is made when it is first used: names of packages, regular expressions."""
+"""What is made when it is first used: names of packages, regular expressions; and types without `typing`.
+
+`Protocol`, `TypedDict` and `cast` are those of `typing` to a type checker, and next to nothing at run time.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from re import compile as late_pattern
-    from typing import Any
+    from typing import Any, Protocol, TypedDict, cast
 
-__all__ = ["late_names", "late_pattern"]
+__all__ = ["Protocol", "TypedDict", "cast", "late_names", "late_pattern"]
 
 
 def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
@@ -41,5 +44,15 @@ class _LatePattern:
         return value
 
 
+def _cast(_: object, value: Any) -> Any:
+    return value
+
+
+class _Anything:
+    """What a class is below that says something to type checkers alone."""
+
+    def __init_subclass__(cls, **_: object) -> None: ...
+
+
 if not TYPE_CHECKING:
-    late_pattern = _LatePattern
+    late_pattern, cast, Protocol, TypedDict = _LatePattern, _cast, _Anything, _Anything

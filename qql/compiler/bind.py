@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
+from qql.late import cast
 from qql.nodes import is_uuid
 from qql.records import fields, replace
 from qql.rest.types import Body, Json, JsonObject
@@ -16,11 +16,11 @@ from qql.syntax.lexer import MAX_NESTING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 __all__ = ["Params", "bind", "resolved", "stable_uuid"]
 
-Params = Body | Sequence[Any] | None
+Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
 _PLAIN = {int, float, str, bool, type(None)}

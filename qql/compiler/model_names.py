@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from qql.late import late_pattern
 from qql.records import NamedTuple
 from qql.rest.limits import BM25, MAX_VECTOR_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["dense", "sparse", "multi"]
+else:
+    Kind = str
 
 __all__ = [
     "BM25",
@@ -24,7 +31,6 @@ __all__ = [
     "known_size",
 ]
 
-Kind = Literal["dense", "sparse", "multi"]
 OPENAI = "openai/"
 FASTEMBED = "fastembed:"
 DEFAULT_DENSE = "sentence-transformers/all-MiniLM-L6-v2"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
-from typing import cast
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -14,6 +13,7 @@ from qql.compiler.row_notes import RowNotes
 from qql.compiler.scalars import point_id
 from qql.compiler.vectors import check_vector
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.late import cast
 from qql.records import replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema, VectorInfo

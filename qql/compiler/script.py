@@ -7,7 +7,6 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -20,6 +19,7 @@ from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.late import TypedDict, cast
 from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
@@ -125,7 +125,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
-    unknown = options.keys() - CompileOptions.__optional_keys__
+    unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
         raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")

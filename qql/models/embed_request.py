@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from qql.errors import QQLError, QQLModelError, fail
+from qql.late import Protocol
 from qql.models import model_errors
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
 from qql.records import NamedTuple, replace
@@ -22,7 +22,6 @@ class EmbedderProvider(Protocol):
 
     def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options."""
-        ...
 
 
 def embed_request(

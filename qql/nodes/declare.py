@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
 
 from qql.nodes.core import Node
 from qql.nodes.roles import Inputs, Role
 from qql.records import MISSING, NamedTuple, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Class = TypeVar("_Class", bound="type[Node]")
 
 __all__ = [
     "EVERYWHERE",
@@ -51,7 +56,6 @@ class Support(NamedTuple):
 
 
 EVERYWHERE = Support()
-_Class = TypeVar("_Class", bound="type[Node]")
 
 
 # ---------------------------------------------------------------- targets

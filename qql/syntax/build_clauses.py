@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from qql import nodes
 from qql.errors import did_you_mean
+from qql.late import cast
 from qql.nodes import Condition, Name, Option, Scalar
 from qql.records import replace
 from qql.syntax.clauses import Clause, check_depth, same, span_now, stands_twice, with_clauses

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import cast
 
 from qql import nodes
 from qql.errors import Span, did_you_mean
-from qql.late import late_pattern
+from qql.late import cast, late_pattern
 from qql.nodes import FUNCTION_OF, FUNCTIONS, SPELLINGS, Expression, Name, Scalar
 from qql.records import replace
 from qql.syntax.clauses import Clause, check_depth, span_now, stands_twice, value_list

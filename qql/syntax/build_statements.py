@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from qql import nodes
+from qql.late import cast
 from qql.nodes import Condition, Name, Option, Param, Scalar
 from qql.records import dataclass, replace
 from qql.rest.limits import BM25

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from qql import nodes
 from qql.errors import many
+from qql.late import cast
 from qql.nodes import Name, Param, Scalar
 from qql.records import replace
 from qql.syntax.clauses import NOW, Clause, span_now, with_clauses

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar, cast
 
 from qql import nodes
 from qql.errors import QQLSyntaxError, Span, fail
+from qql.late import cast
 from qql.nodes import Condition, Name, Node, Param, Scalar
 from qql.nodes.declare import StatementInfo, TargetInfo
 from qql.nodes.roles import PAIRS, SCORED
@@ -22,9 +22,14 @@ from qql.syntax.build_targets import Targets
 from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, span_now, value_list, with_clauses
 from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Statement = TypeVar("_Statement")
+
 __all__ = ["NODE_RULES", "Builder"]
 
-_Statement = TypeVar("_Statement")
 Given = object
 """A value of any kind; `Builder` has a method called object."""
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from threading import local
-from typing import TypeVar, cast
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLSyntaxError, Span, fail, make_span
+from qql.late import cast
 from qql.nodes import Node, Scalar
 from qql.records import dataclass
 from qql.syntax.lexer import MAX_NESTING, syntax_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeVar
+
+    _Node = TypeVar("_Node", bound=Node)
 
 __all__ = [
     "CLAUSE_WORDS",
@@ -31,8 +33,6 @@ __all__ = [
     "value_list",
     "with_clauses",
 ]
-
-_Node = TypeVar("_Node", bound=Node)
 
 
 class Reading:

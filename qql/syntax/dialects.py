@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
 
 from qql import nodes
 from qql.errors import Span
+from qql.late import cast
 from qql.nodes import Name, Scalar
 from qql.records import dataclass, replace
 from qql.syntax.clauses import Clause, stands_twice, with_clauses
 from qql.syntax.lexer import syntax_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "HybridSide",
@@ -28,7 +32,7 @@ __all__ = [
 
 NamedPart = tuple[str, Name | Scalar, Span]
 """``MODEL 'm'`` or ``VECTOR v``: its word in small letters, its value, its place."""
-Parts = dict[str, Any]
+Parts = dict[str, "Any"]
 """Values by the names of a node's fields, each of the type that its field has."""
 HybridSide = tuple[str, Parts, Span]
 """``DENSE …`` or ``SPARSE …`` behind HYBRID: dense or sparse, its parts, its place."""

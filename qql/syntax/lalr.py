@@ -11,9 +11,13 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, cast
 
+from qql.late import cast
 from qql.syntax.tables import Tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["PACKED", "build", "grammar_text", "load", "packed"]
 
@@ -123,7 +127,7 @@ def build(text: str) -> dict[str, Any]:
             raise AssertionError("the text is cut by qql.syntax.lexer")
 
     lark = Lark(text, parser="lalr", lexer=Unused, start=list(ROOTS), maybe_placeholders=True)
-    table = cast(Any, lark.parser).parser._parse_table
+    table = cast("Any", lark.parser).parser._parse_table
     rules = list(lark.rules)
     number = {rule: index for index, rule in enumerate(rules)}
     symbols = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}

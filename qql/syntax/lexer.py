@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import cast
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
+from qql.late import cast
 from qql.records import dataclass
 
 TYPE_CHECKING = False

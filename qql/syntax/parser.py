@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
+from qql.late import cast
 from qql.nodes import Node, Statement
 from qql.records import dataclass
 from qql.syntax.driver import Parser, begins_line, tables

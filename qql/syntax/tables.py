@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
 
 from qql.syntax.clauses import same
 from qql.syntax.lexer import STARTERS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["ACCEPT", "ERROR", "Action", "State", "Tables"]
 
-Action = tuple[int, Any, Any]
+Action = tuple[int, "Any", "Any"]
 ERROR: Action = (-1, None, None)
 ACCEPT: Action = (0, None, None)
-_Note = Callable[..., Any]
+_Note = Callable[..., "Any"]
 _NO_WORDS: frozenset[str] = frozenset()
-_Build = Callable[[Sequence[Any]], Any]
+_Build = Callable[[Sequence["Any"]], "Any"]
 
 
 class State:

@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
 
 from qql.backends.base import Progress
 from qql.errors import QQLConnectionError
@@ -25,12 +24,12 @@ from .system_errors import is_full
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import TypeVar, TypeVarTuple, Unpack
+
+    _Made = TypeVar("_Made")
+    _Given = TypeVarTuple("_Given")
 
 __all__ = ["EdgeBackend"]
-
-_Made = TypeVar("_Made")
-_Given = TypeVarTuple("_Given")
 
 
 class EdgeBackend:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TypeVar
 
 import qdrant_edge as edge
 
@@ -22,7 +21,9 @@ from .system_errors import system_error_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    _Enum = TypeVar("_Enum")
 
 __all__ = [
     "Guard",
@@ -38,8 +39,6 @@ __all__ = [
 
 SliceCondition: Callable[[int, int], edge.ConditionType] = vars(edge)["SliceCondition"]
 """Its stub misses this class."""
-
-_Enum = TypeVar("_Enum")
 
 
 def members(enum: type[_Enum]) -> dict[str, _Enum]:

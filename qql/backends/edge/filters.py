@@ -9,9 +9,9 @@ from __future__ import annotations
 import marshal
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import cast
 
 from qql.errors import QQLExecutionError
+from qql.late import cast
 from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import U32
 from qql.rest.min_should import told_apart

@@ -9,11 +9,11 @@ Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
 from qql.errors import did_you_mean, many
+from qql.late import cast
 from qql.nodes import TARGETS
 from qql.records import NamedTuple, dataclass
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, RRF_K, U32

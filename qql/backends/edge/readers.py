@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
 from qql.late import late_pattern
@@ -17,7 +17,7 @@ from .engine import member, members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsFloat
+    from typing import Any, SupportsFloat
 
 __all__ = [
     "Fields",
@@ -51,7 +51,7 @@ Reader = Callable[[Json, str], T]
 """Takes a value and the words that name it; gives what the engine takes, or raises."""
 Fields = Mapping[str, Reader[object]]
 """The keys that an object may have, each with the reader of its value."""
-Values = dict[str, Any]
+Values = dict[str, "Any"]
 """What the readers gave, by key."""
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
-from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
 from qql.errors import many
-from qql.late import late_pattern
+from qql.late import Protocol, late_pattern
 from qql.models import bad_answer
 from qql.rest.types import Body, Json
 
@@ -26,7 +25,6 @@ class Reranker(Protocol):
         Scores of different models, or for different queries, are not to be compared. Raises `QQLModelError`
         when the model cannot be loaded or does not answer.
         """
-        ...
 
 
 # -- texts

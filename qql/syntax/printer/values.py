@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
 
 from qql import nodes
 from qql.errors import Span
@@ -13,7 +12,9 @@ from qql.syntax.doc import HARD, LINE, SOFT, Anchor, Doc, Later, cat, group, joi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    _Printer = TypeVar("_Printer", bound=Callable[..., Doc])
 
 __all__ = [
     "anchored",
@@ -33,7 +34,6 @@ __all__ = [
     "worded",
 ]
 
-_Printer = TypeVar("_Printer", bound=Callable[..., Doc])
 
 _DOCUMENTS: dict[type, Callable[..., Doc]] = {}
 
