@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Unpack
 
 from qql import nodes
 from qql.advice.advisor import advise_all, advise_script
@@ -18,6 +17,10 @@ from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, 
 from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
 from qql.records import dataclass, replace
 from qql.syntax.parser import parse_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 

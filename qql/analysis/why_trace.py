@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any
 
 from qql import nodes
 from qql.analysis.failed_conditions import ConditionCheck
@@ -18,6 +17,10 @@ from qql.analysis.query_body import mmr_of
 from qql.analysis.text import digits
 from qql.analysis.why_result import Change, Standing
 from qql.rest.limits import U32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["QueryTrace", "StageTrace", "placed_by"]
 

@@ -9,6 +9,8 @@ from qql.late import late_pattern
 
 __all__ = ["cut_line", "fill_lines", "shortened", "text_width", "wrap_line", "wrap_text"]
 
+_NARROW = late_pattern("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u257f]*")
+"""Latin letters, dashes, dots, arrows and the lines of tables: a cell each."""
 _LEAD = late_pattern(r"[ │├└─|>]*(?:[-*•] )?")
 _JSON_LINE = late_pattern(r"""\s*[\[\]{}"]""")
 _PIECE = late_pattern(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
@@ -19,7 +21,7 @@ _NARROWEST = 16  # cells of text beside an indent; where fewer are left, the ter
 
 def text_width(text: str) -> int:
     """How many cells of a terminal a text takes."""
-    if text.isascii():
+    if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 
