@@ -7,7 +7,6 @@ what is found with all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from random import Random
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -78,6 +77,8 @@ class ParameterValues:
         for value in self.pool[:-1]:
             self._add_fitting(value)
         found: list[Params] = []
+        from random import Random
+
         chance = Random(0)  # the same every time
         for _ in range(3 * _ROUNDS):
             if len(found) == _ROUNDS:

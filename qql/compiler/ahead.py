@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 
 from qql import nodes
-from qql.compiler.bind import Binder
+from qql.compiler.bind import Binder, Params
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, no_requests, requests_of
@@ -135,7 +135,7 @@ class _ScriptWithHoles(Script):
         super().__init__(None, context, None)
         self.binder = binder
 
-    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
+    def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
         found: nodes.Statement = self.binder.node(parsed.statement) if parsed.params else parsed.statement
         return found
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any, NoReturn, cast
 
 from qql import nodes
 from qql.compiler.bound_conditions import inserted
 from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
+from qql.late import cast
 from qql.nodes import is_uuid
 from qql.nodes.holes import Hole, NeedsValue
+from qql.records import fields, replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.clauses import check_depth
 from qql.syntax.lexer import MAX_NESTING
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 __all__ = ["Binder", "Params", "bind", "resolved", "stable_uuid"]
 
-Params = Body | Sequence[Any] | None
+Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
 _PLAIN = {int, float, str, bool, type(None)}
@@ -29,6 +32,8 @@ _PLAIN = {int, float, str, bool, type(None)}
 
 def stable_uuid(text: str) -> str:
     """The UUIDv5 (RFC 9562 § 5.5) of a text in the URL namespace: what ``UUID('text')`` means."""
+    import uuid
+
     return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
 
 
@@ -441,6 +446,7 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, span, level + 1) for item in value]
+
     try:
         found = jsonified(value)
     except NoJson as exc:

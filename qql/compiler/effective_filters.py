@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from qql import nodes
 from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
 from qql.compiler.scalars import point_id
+from qql.records import NamedTuple
 from qql.schema import Schema
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Filters", "Part", "statement_parts", "tested_fields"]
 

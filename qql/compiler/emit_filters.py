@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -15,6 +13,10 @@ from qql.errors import Span, fail, shown
 from qql.nodes.holes import Hole, Slot, listed
 from qql.rest.min_should import told_apart
 from qql.rest.types import Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "all_of",
@@ -342,6 +344,8 @@ def _between_bounds(condition: nodes.Between) -> JsonObject | Slot:
 def _reversed(low: Json, high: Json) -> bool:
     if not isinstance(low, str):
         return bool(low > high)
+    from datetime import datetime
+
     try:
         return datetime.fromisoformat(low) > datetime.fromisoformat(high)
     except (ValueError, TypeError):  # one with a zone and one without have no order

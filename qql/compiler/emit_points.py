@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -23,9 +21,14 @@ from qql.compiler.row_notes import RowNotes
 from qql.compiler.rows import check_payload, check_vectors, row_point
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["EMIT_POINTS", "clean", "emit_batch", "operation_of", "order_of", "selections", "waiting"]
 

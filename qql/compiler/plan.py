@@ -6,12 +6,12 @@ A query's plan is a DAG of stages. A stage that is used twice is one object, hel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from qql import nodes
 from qql.compiler.model_names import DEFAULT_DENSE
 from qql.errors import Diagnostic, Span, fail, shown
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
+from qql.records import dataclass, field
 from qql.rest.types import Json
 from qql.schema import Schema, VectorInfo
 

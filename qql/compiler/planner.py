@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import NoReturn
 
 from qql import nodes
 from qql.compiler.emit_filters import emit_filter
@@ -27,9 +25,14 @@ from qql.compiler.vectors import check_text_field, check_vector, comparable, oth
 from qql.errors import Span, did_you_mean, fail, shown
 from qql.nodes import Embedded
 from qql.nodes.holes import Slot
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["MAX_STAGES", "OVERSAMPLING", "plan_query"]
 

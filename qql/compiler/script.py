@@ -7,8 +7,6 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -21,14 +19,21 @@ from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.late import TypedDict, cast
+from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 __all__ = [
     "STACK_IS_FULL",
     "CompileOptions",
     "Compiled",
+    "Origin",
     "SchemaSource",
     "Script",
     "Stages",
@@ -52,6 +57,13 @@ Stages = Mapping[str, "str | nodes.Query"]
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
 
 
+class Origin(NamedTuple):
+    """A statement with its parameters open, which others share, and the values that were put into it."""
+
+    parsed: Parsed
+    params: Params
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """One statement of a script, ready to be carried out.
@@ -59,6 +71,7 @@ class Compiled:
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
     there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
+    ``origin`` is what it was made of; what `replace` changes is made of nothing.
     """
 
     statement: nodes.Statement
@@ -70,6 +83,17 @@ class Compiled:
     warnings: tuple[Diagnostic, ...] = ()
     schema: Schema | None = None
     advice: tuple[Diagnostic, ...] = ()
+    origin: Origin | None = field(default=None, init=False, compare=False, repr=False)
+
+    def made_of(self, origin: Origin) -> Self:
+        """The same, which says what it was made of."""
+        object.__setattr__(self, "origin", origin)
+        return self
+
+    @property
+    def written(self) -> nodes.Statement:
+        """The statement as far as no value counts: its class, and which clauses it has."""
+        return self.statement if self.origin is None else self.origin.parsed.statement
 
     @property
     def text(self) -> str:
@@ -102,7 +126,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
-    unknown = options.keys() - CompileOptions.__optional_keys__
+    unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
         raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
@@ -198,17 +222,25 @@ class Script:
         )
         return errors
 
-    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
-        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
+    def given(self, parsed: Parsed, single: bool) -> Params:
+        """The values of a statement."""
         params = self.params
         if isinstance(params, Mapping) and not single:
-            params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
+            own = {param.key for param in parsed.params}
+            return {key: params[key] for key in params if key in own}
+        return params
+
+    def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
+        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
         return bind(parsed.statement, parsed.params, params, whole=single)
 
     def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
         self.trial.warnings = []
         try:
-            compiled = _compile_one(one, self.bound(one, single), source, self.trial, self.overlay)
+            params = self.given(one, single)
+            statement = self.bound(one, params, single)
+            compiled = _compile_one(one, statement, source, self.trial, self.overlay)
+            compiled.made_of(Origin(one, params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = self._execute(self.files, compiled.statement)
                 if errors:
@@ -375,8 +407,8 @@ def _collection(statement: nodes.Statement, context: Context) -> str | None:
         return _of_member(statement.statements[0], context)
     if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
         return collection_of(statement.collection, context, statement.span)
-    field = _NAMED_BY.get(type(statement))
-    return collection_of(getattr(statement, field), context, statement.span) if field else None
+    named = _NAMED_BY.get(type(statement))
+    return collection_of(getattr(statement, named), context, statement.span) if named else None
 
 
 def _of_member(statement: nodes.Statement, context: Context) -> str | None:
@@ -438,8 +470,8 @@ def _named_at(statement: Any) -> Span:
     """Where a statement names its collection."""
     if isinstance(statement, nodes.Batch):
         return _named_at(statement.statements[0])
-    for field in ("source", "collection", "name"):
-        name = getattr(statement, field, None)
+    for one in ("source", "collection", "name"):
+        name = getattr(statement, one, None)
         if isinstance(name, nodes.Name):
             return name.span
     return cast(Span, statement.span)

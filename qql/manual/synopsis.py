@@ -7,10 +7,11 @@ spellings of the older dialects.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
 
 from qql import nodes
+from qql.late import late_pattern
 from qql.manual.grammar_rules import RulePart, aliases, alternatives, keywords, rules
+from qql.records import dataclass, fields, replace
 
 __all__ = ["placeholder", "synopsis"]
 
@@ -132,7 +133,7 @@ _LEFT_OUT_OF = {
 }
 _FIRST_OF = {"query", "_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
 """Rules whose first alternative says all that is needed."""
-_CALL = re.compile(
+_CALL = late_pattern(
     r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY"
     r"|\w+_DECAY\}?) \("
 )

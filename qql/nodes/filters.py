@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import EVERYWHERE, Support
+from qql.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "MATCH_OPERATORS",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
-
 from qql import nodes
 from qql.errors import many
+from qql.late import cast
 from qql.nodes import Name, Param, Scalar
+from qql.records import replace
 from qql.syntax.build_clauses import Direction, direction_of
 from qql.syntax.clauses import NOW, Clause, literal, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
@@ -29,10 +28,10 @@ class Targets:
     def bare_text(self, token: Token, model: Scalar | None, options: Json) -> nodes.Text | nodes.Point:
         value = string_value(token)
         is_id = model is None and options is None and nodes.is_uuid(value)
-        text = Scalar(literal(token, lambda _: value), span=token.span)
+        text = Scalar.make(literal(token, lambda _: value), span=token.span)
         if is_id:
             return nodes.Point(text, span=span_now())
-        return nodes.Text(text, model, options, span=span_now())
+        return nodes.Text.make(text, model, options, span=span_now())
 
     def inference(self, given: Json, model: Scalar | None, options: Json) -> nodes.Inference:
         return nodes.Inference(_bare(given), model, options, span=span_now())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span, did_you_mean
+from qql.records import dataclass
 from qql.syntax.lexer import SIGNS, STARTERS, Token
 
 __all__ = ["PHRASES", "Place", "either", "unexpected"]
