@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -12,13 +10,17 @@ from qql.compiler.emit_points import operation_of
 from qql.compiler.prepared import Compile, Prepared
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLCompileError, QQLError, QQLPlanError, Source, Span
+from qql.records import replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 from qql.result import Result
 from qql.session.answers import result_of
 from qql.session.server_gaps import gaps_of, require_server
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from qql.session.session import Session
 
 __all__ = ["SessionStatement"]
