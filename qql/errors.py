@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from qql.late import late_pattern
-from qql.records import dataclass, field, replace
+from qql.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ class Diagnostic:
 
     def at(self, source: Source | None = None, span: Span | None = None) -> Diagnostic:
         """The same diagnostic, with the source and span given where it had none of its own."""
-        return replace(self, source=self.source or source, span=self.span or span)
+        span, source = self.span or span, self.source or source
+        return Diagnostic(self.code, self.message, span, self.hint, self.related, self.severity, source)
 
     def render(self, width: int | None = None) -> str:
         """Plain text: the message, the place, the source line with a caret below it, the hint.

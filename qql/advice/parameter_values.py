@@ -34,6 +34,7 @@ _VALUES: tuple[Json, ...] = (
     *(True, 0.5, "2024-01-01"),
     {"indices": [1], "values": [1.0]},
     *(7, 40, 300, 2500, 20_000, -0.5, 30.5),
+    *("asc", "desc", {"must": [{"has_id": [1]}]}, {"must": [{"key": "word", "match": {"value": "a"}}]}),
 )
 """Something for every place where a parameter may stand; of numbers, small and large ones."""
 

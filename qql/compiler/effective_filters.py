@@ -192,7 +192,9 @@ def tested_fields(condition: nodes.Condition) -> Iterator[tuple[str, nodes.Condi
                 todo += [(child, path) for child in reversed(one.conditions)]
             case nodes.Nested():
                 todo.append((one.condition, f"{path}{str(one.name.text).removesuffix('[]')}[]."))
-            case nodes.Slice() | nodes.HasVector():
+            case nodes.Optional():
+                todo.append((one.condition, path))
+            case nodes.Slice() | nodes.HasVector() | nodes.BoundCondition():
                 pass
             case _:
                 if path or one.name.text != "id":

@@ -49,6 +49,21 @@ class Context:
     default_model: str = DEFAULT_DENSE
     size_of: Callable[[str], int | None] = lambda _: None
 
+    def copy(self) -> Context:
+        """One of its own, without the warnings."""
+        return Context(
+            self.collection,
+            self.stages,
+            self.models,
+            self.schema,
+            self.collections,
+            self.absence,
+            [],
+            self.reranker,
+            self.default_model,
+            self.size_of,
+        )
+
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Say something that stops nothing; what many rows of one statement have in common is said once."""
         warning = Diagnostic(code, message, span, hint, severity="warning")

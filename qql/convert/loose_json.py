@@ -7,9 +7,9 @@ import math
 import re
 from collections.abc import Callable
 
-from qql.convert.shapes import below
 from qql.late import late_pattern
 from qql.records import NamedTuple
+from qql.rest.shapes import below
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MAX_DEPTH", "JsonFault", "Read", "fits", "read_json"]

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from qql.convert.curl import CurlFault, called
 from qql.convert.loose_json import MAX_DEPTH, JsonFault, Read, read_json
 from qql.convert.markdown import only_requests
-from qql.convert.shapes import refusal
 from qql.convert.shell import ShellFault, read_command
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
 from qql.late import late_pattern
 from qql.records import NamedTuple
+from qql.rest.shapes import refusal
 from qql.rest.types import Json
 
 __all__ = ["Written", "written"]

@@ -48,6 +48,7 @@ _PLACEHOLDERS = {
     "embedding": "embedding",
     "ref": "reference",
     "selection": "selection",
+    "direction": "ASC | DESC",
     "shard_key": "key",
     "TRUE": "true",
     "FALSE": "false",
@@ -70,7 +71,7 @@ _NAMES_BEHIND = {
 }
 """What a name is behind a keyword; a field elsewhere."""
 _VALUES = {
-    **dict.fromkeys(("scalar", "operand"), "value"),
+    **dict.fromkeys(("scalar", "optional_scalar", "operand"), "value"),
     **dict.fromkeys(("string", "STRING", "words"), "'text'"),
     "number": "number",
 }
@@ -121,6 +122,7 @@ _LEFT_OUT = {
     *("param", "any_input", "bound_points", "bound_examples", "bound_name", "assigned", "using_parts"),
     *("using_role", "select_options", "preset", "object_options", "object_entries", "bare_pair"),
     *("bare_point", "bare_word", "listed_examples", "recommend_option", "quantize"),
+    *("bound_selection", "or_default"),
 }
 """Alternatives that are for parameters and for the older dialects."""
 _LEFT_OUT_OF = {

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from qql.errors import Span
 from qql.late import late_pattern
+from qql.nodes.holes import Hole
 from qql.nodes.roles import part
 from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
 
@@ -192,9 +193,13 @@ def _complete(cls: type[Node]) -> None:
 
 @node
 class Param(Node):
-    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0."""
+    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0.
+
+    With ``optional`` (``:name OR DEFAULT``), null means that nothing is written at its place.
+    """
 
     key: str | int
+    optional: bool = False
 
 
 @node
@@ -215,7 +220,7 @@ class Uuid(Node):
 class Scalar(Node):
     """``'text'``, ``42``, ``0.5``, ``true``, ``null``, ``:name``: one value with its place."""
 
-    value: str | int | float | bool | Param | Uuid | None
+    value: str | int | float | bool | Param | Uuid | Hole | None
 
 
 @node

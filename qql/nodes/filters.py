@@ -15,6 +15,7 @@ __all__ = [
     "MATCH_WORDS",
     "And",
     "Between",
+    "BoundCondition",
     "Compare",
     "Condition",
     "Geo",
@@ -27,6 +28,7 @@ __all__ = [
     "MinShould",
     "Nested",
     "Not",
+    "Optional",
     "Or",
     "Range",
     "Slice",
@@ -211,6 +213,20 @@ class HasVector(Node):
     name: Name
 
 
+@node
+class Optional(Node):
+    """``OPTIONAL (year >= :y)``: as if it were not written where its parameters are null."""
+
+    condition: Condition
+
+
+@node
+class BoundCondition(Node):
+    """``:filter`` in the place of a condition, which the value is."""
+
+    value: Param
+
+
 Condition = (
     Compare
     | Between
@@ -225,6 +241,8 @@ Condition = (
     | MinShould
     | Slice
     | HasVector
+    | Optional
+    | BoundCondition
     | And
     | Or
     | Not

@@ -145,7 +145,7 @@ class OrderBy(Node):
     """``ORDER BY field [ASC|DESC] [START FROM value]``; a target of QUERY and a clause of SCROLL."""
 
     name: Name
-    direction: str | None = None
+    direction: str | Param | None = None
     start: Scalar | None = None
 
 

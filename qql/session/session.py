@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from qql import nodes
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
     from qql.session.introspection import Introspection, Shares
+    from qql.session.prepared import SessionStatement
+    from qql.syntax.parser import Parsed
 
 __all__ = ["Session"]
 
@@ -151,6 +153,16 @@ class Session:
             require_server(compiled, gaps_of(self.backend))
         return compiled
 
+    def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
+        """A statement or a script, read once, to be carried out with other values each time.
+
+        What the session knows when it is carried out counts: USE, DEFINE and changes of collections between
+        two executions do. Raises `QQLSyntaxError`, or `QQLScriptError`.
+        """
+        from qql.session.prepared import SessionStatement
+
+        return SessionStatement(self, Source(text, name), self._compile, self._reranked)
+
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
         return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
@@ -212,16 +224,18 @@ class Session:
 
     # -- statements
 
-    def _compile(self, source: Source, params: Params) -> list[Compiled]:
+    def _compile(
+        self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
+    ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
         by_memory = bool(self._knowledge)
         try:
-            return compile_script(source, params, self.context, files=read_executed)
+            return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
         self._knowledge.forget_all()
-        return compile_script(source, params, self.context, files=read_executed)
+        return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""

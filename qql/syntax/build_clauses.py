@@ -22,12 +22,21 @@ from qql.syntax.dialects import (
 )
 from qql.syntax.lexer import Token, string_value, syntax_error
 
-__all__ = ["Clauses"]
+__all__ = ["Clauses", "Direction", "direction_of"]
 
 _CANDIDATES = 4
 """How many candidates SEARCH … RERANK reads for each hit that is asked for."""
 
 Options = tuple[Option, ...]
+Direction = Token | Scalar | None
+"""``ASC``, ``DESC`` or a parameter."""
+
+
+def direction_of(given: Direction) -> str | nodes.Param | None:
+    """The direction of ORDER BY."""
+    if isinstance(given, Scalar):
+        return cast(nodes.Param, given.value)
+    return given.type.lower() if given else None
 
 
 class Clauses:
@@ -129,9 +138,9 @@ class Clauses:
     def overwrite(self) -> Clause:
         return Clause("overwrite", True, span_now())
 
-    def order_by(self, name: Name, direction: Token | None, start: Scalar | None) -> Clause:
-        word = direction.type.lower() if direction else None
-        return Clause("order_by", nodes.OrderBy(name, word, start, span=span_now()), span_now())
+    def order_by(self, name: Name, direction: Direction, start: Scalar | None) -> Clause:
+        order = nodes.OrderBy(name, direction_of(direction), start, span=span_now())
+        return Clause("order_by", order, span_now())
 
     # -- selections
 
@@ -146,6 +155,9 @@ class Clauses:
 
     def select_exclude(self, names: tuple[Name, ...]) -> nodes.Selection:
         return nodes.Selection("exclude", names, span=span_now())
+
+    def bound_selection(self, param: Scalar) -> nodes.Selection:
+        return nodes.Selection(cast(nodes.Param, param.value), span=span_now())
 
     def select_options(self, options: Options) -> nodes.Selection:
         given: dict[str, list[str]] = {option.name: option.value for option in options}

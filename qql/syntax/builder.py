@@ -19,7 +19,17 @@ from qql.syntax.build_clauses import Clauses
 from qql.syntax.build_formulas import Formulas
 from qql.syntax.build_statements import Statements
 from qql.syntax.build_targets import Targets
-from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, span_now, value_list, with_clauses
+from qql.syntax.clauses import (
+    CLAUSE_WORDS,
+    NOW,
+    Clause,
+    as_clause,
+    check_depth,
+    literal,
+    span_now,
+    value_list,
+    with_clauses,
+)
 from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
 
 TYPE_CHECKING = False
@@ -77,10 +87,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- values
 
     def number(self, token: Token) -> Scalar:
-        return Scalar.make(number_value(token), span=span_now())
+        return Scalar.make(literal(token, number_value), span=span_now())
 
     def string(self, token: Token) -> Scalar:
-        return Scalar.make(string_value(token), span=span_now())
+        return Scalar.make(literal(token, string_value), span=span_now())
 
     def true(self, *_: Token) -> Scalar:
         return Scalar(True, span=span_now())
@@ -121,6 +131,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
         param = Param(key, span=span_now())
         parameters.append(param)
         return Scalar(param, span=span_now())
+
+    def or_default(self, scalar: Scalar) -> Scalar:
+        param = Param(cast(Param, scalar.value).key, optional=True, span=scalar.span)
+        return Scalar(param, span=scalar.span)
 
     def value(self, value: Given) -> Given:
         return value.value if isinstance(value, Scalar) else value
@@ -221,6 +235,19 @@ class Builder(Targets, Formulas, Clauses, Statements):
         value = given.value if isinstance(given, Scalar) else given
         shape = word.type.removeprefix("GEO_").lower()
         return _optional_not(negated, nodes.Geo(name, shape, value, span=span_now()))
+
+    def optional(self, condition: Condition) -> nodes.Optional:
+        if not any(isinstance(one, Param) for one in nodes.walk(condition)):
+            message = "OPTIONAL falls away where its parameters are null, and it has none"
+            syntax_error("idle-optional", message, span_now(), "leave OPTIONAL out")
+        return nodes.Optional(condition, span=span_now())
+
+    def bound_condition(self, param: Scalar) -> nodes.BoundCondition:
+        return nodes.BoundCondition(cast(Param, param.value), span=span_now())
+
+    def lone_condition(self, condition: Condition) -> Condition:
+        check_depth(condition, "filters")
+        return condition
 
     def min_should(self, count: Scalar, *conditions: Condition) -> nodes.MinShould:
         return nodes.MinShould(count, conditions, span=span_now())

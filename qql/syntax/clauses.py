@@ -9,8 +9,9 @@ from qql import nodes
 from qql.errors import Diagnostic, QQLSyntaxError, Span, fail, make_span
 from qql.late import cast
 from qql.nodes import Node, Scalar
+from qql.nodes.holes import Hole, Slot, never
 from qql.records import dataclass
-from qql.syntax.lexer import MAX_NESTING, syntax_error
+from qql.syntax.lexer import MAX_NESTING, Token, syntax_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ __all__ = [
     "HEADS",
     "NOW",
     "Clause",
+    "LiteralHoles",
     "Reading",
     "as_clause",
     "check_depth",
     "clause_words",
+    "literal",
     "same",
     "span_now",
     "stands_twice",
@@ -35,15 +38,40 @@ __all__ = [
 ]
 
 
-class Reading:
-    """What parser and builder share of a statement that is being read: where the rule at hand begins and
-    ends, the parameters and the warnings so far.
+class LiteralHoles:
+    """The literals of a text in whose places its tree gets holes, by where they begin.
+
+    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the
+    others were no literals, or were read for something else.
     """
 
-    __slots__ = ("end", "parameters", "start", "warnings")
+    def __init__(self, ends: Mapping[int, tuple[int, int]]) -> None:
+        self.ends = ends
+        self.taken: set[int] = set()
 
-    def __init__(self, start: int) -> None:
+    def at(self, start: int, end: int) -> Hole | None:
+        number, until = self.ends.get(start, (0, -1))
+        if until != end:
+            return None
+        self.taken.add(number)
+        return Hole(number)
+
+    def list_at(self, value: object, start: int, end: int) -> object:
+        """A list that was read as JSON, or what stands in its place."""
+        hole = self.at(start, end)
+        return value if hole is None else Slot(hole, never, list)
+
+
+class Reading:
+    """What parser and builder share of a statement that is being read: where the rule at hand begins and
+    ends, the parameters and the warnings so far, and which literals are holes.
+    """
+
+    __slots__ = ("end", "holes", "parameters", "start", "warnings")
+
+    def __init__(self, start: int, holes: LiteralHoles | None = None) -> None:
         self.start = self.end = start
+        self.holes = holes
         self.parameters: list[nodes.Param] = []
         self.warnings: list[Diagnostic] = []
 
@@ -63,6 +91,13 @@ class _Now(local):
 
 
 NOW = _Now()
+
+
+def literal(token: Token, read: Callable[[Token], str | int | float]) -> str | int | float | Hole:
+    """The value of a literal, or the hole that stands in its place."""
+    holes = NOW.reading.holes
+    hole = None if holes is None else holes.at(token.start, token.end)
+    return read(token) if hole is None else hole
 
 
 @dataclass(slots=True)
@@ -224,6 +259,7 @@ _BELOW: dict[type[Node], tuple[str, ...]] = {
     nodes.Not: ("child",),
     nodes.Nested: ("condition",),
     nodes.MinShould: ("conditions",),
+    nodes.Optional: ("condition",),
     nodes.Call: ("args",),
     nodes.Divide: ("left", "right"),
     nodes.Case: (),

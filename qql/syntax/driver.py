@@ -13,7 +13,7 @@ from qql import nodes
 from qql.errors import QQLSyntaxError, Span
 from qql.nodes import Node
 from qql.syntax.builder import Builder
-from qql.syntax.clauses import HEADS, NOW, Reading, clause_words
+from qql.syntax.clauses import HEADS, NOW, LiteralHoles, Reading, clause_words
 from qql.syntax.hints import PHRASES, Place, unexpected
 from qql.syntax.lalr import load
 from qql.syntax.lexer import (
@@ -67,8 +67,9 @@ def tables() -> Tables:
 class Parser:
     """Reads one statement of a text, whose JSON ``reader`` reads."""
 
-    def __init__(self, text: str, reader: JsonReader) -> None:
+    def __init__(self, text: str, reader: JsonReader, holes: LiteralHoles | None = None) -> None:
         self.text = text
+        self.holes = holes
         self.reader = reader
         self.tables = tables()
 
@@ -83,7 +84,7 @@ class Parser:
         self.outermost = True
         self.statement: type[Node] = nodes.Query
         self.fused = False
-        self.reading = Reading(first)
+        self.reading = Reading(first, self.holes)
         outer = getattr(NOW, "reading", None)
         NOW.reading = self.reading
         try:
@@ -170,7 +171,10 @@ class Parser:
         goto = self.states[-1].symbols.get(rule)
         read = self.reader.read(start) if goto is not None else None
         if read is not None and goto is not None:
-            return rule, self.tables.state(goto), *read
+            value, end = read
+            if self.holes is not None:
+                value = self.holes.list_at(value, start, end)
+            return rule, self.tables.state(goto), value, end
         self.open(kind, start, before)
         return None
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKED", "build", "grammar_text", "load", "packed"]
 
-ROOTS = ("start", "stage")
+ROOTS = ("start", "stage", "lone_condition")
 PACKED = "tables.bin"
 """The file of the tables in a wheel."""
 _FORMAT = 4

@@ -7,6 +7,7 @@ from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxErr
 from qql.late import cast
 from qql.nodes import Node, Statement
 from qql.records import dataclass
+from qql.syntax.clauses import LiteralHoles
 from qql.syntax.driver import Parser, begins_line, tables
 from qql.syntax.lexer import (
     CLOSING,
@@ -26,7 +27,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["STRINGS", "Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
+__all__ = [
+    "STRINGS",
+    "Parsed",
+    "is_complete",
+    "keywords",
+    "parse",
+    "parse_condition",
+    "parse_script",
+    "parse_stage",
+    "parse_with_holes",
+    "split",
+]
 
 MAX_BYTES = 64 * 1024 * 1024
 _MOST_ERRORS = 100  # reported of one script; whoever has more begins at the top
@@ -54,7 +66,7 @@ class Parsed:
 _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
 _MOST_KEPT = 256
-_LONGEST_KEPT = 8192  # characters
+LONGEST_KEPT = 8192  # characters
 
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
@@ -63,7 +75,7 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     if kept is not None:
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= _LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+    if len(source.text) <= LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[source.text] = tuple(done)
@@ -86,7 +98,19 @@ def _unchanging(value: Any) -> bool:
     return True
 
 
-def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
+def parse_with_holes(source: Source, holes: LiteralHoles) -> list[Parsed]:
+    """`parse_script` with holes in the places of literals.
+
+    Raises what is wrong with the text, or `NeedsValue` where the tree hangs on one of them.
+    """
+    done, errors = _parse_script(source, holes)
+    raise_all(errors)
+    return done
+
+
+def _parse_script(
+    source: Source, holes: LiteralHoles | None = None
+) -> tuple[list[Parsed], list[QQLCompileError]]:
     done: list[Parsed] = []
     errors: list[QQLCompileError] = []
     text = source.text
@@ -102,7 +126,7 @@ def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         if text[pos] == ";":
             pos += 1
             continue
-        parser = Parser(text, reader)
+        parser = Parser(text, reader, holes)
         try:
             statement, span = parser.parse(pos)
         except QQLSyntaxError as exc:
@@ -217,6 +241,21 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     except QQLSyntaxError as exc:
         raise exc.at(source) from None
     return cast(nodes.Query, stage)
+
+
+def parse_condition(source: Source) -> Parsed:
+    """A condition given on its own; it is the ``statement`` of what is given back."""
+    text = source.text
+    try:
+        _check_text(text)
+        parser = Parser(text, JsonReader(text))
+        found, span = parser.parse(0, "lone_condition")
+        rest = cut(text, span.end)
+        if rest.type != "$END":
+            syntax_error("syntax", f"a condition ends before `{rest.text}`", rest.span)
+    except QQLSyntaxError as exc:
+        raise exc.at(source) from None
+    return Parsed(found, span, tuple(parser.reading.parameters), tuple(parser.reading.warnings))
 
 
 def split(text: str) -> list[str]:

@@ -74,7 +74,8 @@ def value_doc(value: object) -> Doc:
         case int() | float():
             return repr(value)
         case nodes.Param():
-            return f":{value.key}" if isinstance(value.key, str) else "?"
+            word = f":{value.key}" if isinstance(value.key, str) else "?"
+            return f"{word} OR DEFAULT" if value.optional else word
         case nodes.Scalar():
             return value_doc(value.value)
         case nodes.Uuid():
