@@ -101,10 +101,11 @@ def __getattr__(name: str) -> Any:
     # Imported when first asked for, so that `import qql` costs next to nothing.
     if name not in _HOME:
         raise AttributeError(f"module 'qql' has no attribute '{name}'")
-    from importlib import import_module
+    import sys
 
     module, attribute = _HOME[name]
-    value = getattr(import_module(module), attribute)
+    __import__(module)  # not that of importlib, which -X importtime does not see
+    value = getattr(sys.modules[module], attribute)
     globals()[name] = value
     return value
 

@@ -21,9 +21,10 @@ def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         import sys
-        from importlib import import_module
 
-        value = getattr(import_module(f"{package}.{home[name]}"), name)
+        module = f"{package}.{home[name]}"
+        __import__(module)  # not that of importlib, which -X importtime does not see
+        value = getattr(sys.modules[module], name)
         setattr(sys.modules[package], name, value)
         return value
 

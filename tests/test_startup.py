@@ -80,7 +80,7 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 85),
+    "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 90),
     "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 130),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from typing import TextIO
 
 from qql.cli.render.terminal import can_encode, paint, sanitize
 from qql.cli.render.wrapping import shortened, text_width
 from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["ProgressBar", "progress_text"]
 
