@@ -25,7 +25,6 @@ from qql.syntax.lexer import (
     STARTERS,
     STRINGS,
     SYMBOLS,
-    JsonReader,
     Token,
     bad_character,
     cut,
@@ -34,6 +33,7 @@ from qql.syntax.lexer import (
     syntax_error,
 )
 from qql.syntax.tables import State, Tables
+from qql.syntax.whole_values import ValueReader
 
 __all__ = ["MAX_PREFETCH_DEPTH", "Parser", "begins_line", "tables"]
 
@@ -62,9 +62,9 @@ def tables() -> Tables:
 
 
 class Parser:
-    """Reads one statement of a text, whose JSON ``reader`` reads."""
+    """Reads one statement of a text, whose arrays and objects ``reader`` reads where it can."""
 
-    def __init__(self, text: str, reader: JsonReader) -> None:
+    def __init__(self, text: str, reader: ValueReader) -> None:
         self.text = text
         self.reader = reader
         self.tables = tables()
@@ -159,13 +159,14 @@ class Parser:
         return Token(kind, text, start, end)
 
     def open_value(self, kind: str, start: int, before: str) -> tuple[str, State, Any, int] | None:
-        """The JSON array or object that begins here: its rule, the state behind it, its value, its end.
+        """The value that begins here, read whole: its rule, the state behind it, the value, its end.
 
         None where none can stand here, and where the grammar has to read it.
         """
         rule = "array" if kind == "LSQB" else "object"
         goto = self.states[-1].symbols.get(rule)
-        read = self.reader.read(start) if goto is not None else None
+        depth = self.depths["LSQB"] + self.depths["LBRACE"]
+        read = self.reader.read(start, depth) if goto is not None else None
         if read is not None and goto is not None:
             return rule, self.tables.state(goto), *read
         self.open(kind, start, before)

@@ -14,7 +14,6 @@ from qql.syntax.lexer import (
     OPENING,
     STARTERS,
     STRINGS,
-    JsonReader,
     Token,
     cut,
     cut_here,
@@ -22,6 +21,7 @@ from qql.syntax.lexer import (
     skip_space,
     syntax_error,
 )
+from qql.syntax.whole_values import ValueReader
 
 __all__ = ["STRINGS", "Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
 
@@ -91,7 +91,7 @@ def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         _check_text(text)
     except QQLSyntaxError as exc:
         return [], [cast(QQLCompileError, exc.at(source))]
-    pos, reader = 0, JsonReader(text)
+    pos, reader = 0, ValueReader(text)
     while True:
         pos = skip_space(text, pos)
         if pos >= len(text):
@@ -205,7 +205,7 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     source = Source(text, name)
     try:
         _check_text(text)
-        stage, span = Parser(text, JsonReader(text)).parse(0, "stage")
+        stage, span = Parser(text, ValueReader(text)).parse(0, "stage")
         rest = cut(text, span.end)
         if rest.type == "SEMICOLON":
             rest = cut(text, rest.end)
