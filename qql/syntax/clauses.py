@@ -8,7 +8,7 @@ from threading import local
 from typing import Any, NoReturn, TypeVar, cast
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLSyntaxError, Span, fail, make_span
+from qql.errors import Diagnostic, OpenSpan, QQLSyntaxError, Span, fail
 from qql.nodes import Node, Scalar
 from qql.syntax.lexer import MAX_NESTING, syntax_error
 
@@ -193,8 +193,12 @@ def stands_twice(word: str, span: Span, first: Span) -> NoReturn:
 def span_now() -> Span:
     """Where the rule at hand stands in the text."""
     reading = NOW.reading
-    made: Span = make_span(reading.start, reading.end)
-    return made
+    made: Any = OpenSpan()
+    made.start = reading.start
+    made.end = reading.end
+    made.__class__ = Span
+    span: Span = made
+    return span
 
 
 def same(_: object, value: object) -> Any:

@@ -38,7 +38,7 @@ __all__ = [
 
 MAX_NESTING = 200
 
-_BLANKS = r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+"
+_BLANKS = r"\s*+(?:(?:\ufeff|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)\s*+)*+"
 _SPACE = re.compile(_BLANKS)
 _TERMINAL = r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
