@@ -44,9 +44,8 @@ _LARGE = 2.0**63
 _LONG_TEXT = 65_536  # characters of a text for which it is worth to import orjson
 _LONG_VALUE = 256  # characters of a value that orjson reads sooner than `json`, with all that is checked then
 _KEY = re.compile(r'"\s*+:')
-_PAIR = re.compile(
-    r"""
-    \s*+ [{,] \s*+
+_PAIR = r"""
+    \s*+
     (?: ([A-Za-z_][A-Za-z0-9_]*+) | '([^'\\]*+)' | "([^"\\]*+)" ) \s*+ : \s*+
     (?: '([^'\\]*+)'(?!')
       | (-?[0-9]{1,18}+)(?![A-Za-z_$0-9.])
@@ -56,9 +55,9 @@ _PAIR = re.compile(
       | ([\[{])
       | ((?!'''|\""") (?: '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" ))
     )
-    """,
-    re.VERBOSE | re.DOTALL,
-).match
+    """
+_FIRST_PAIR = re.compile(r"\{" + _PAIR, re.VERBOSE | re.DOTALL).match
+_NEXT_PAIR = re.compile(r"\s*+," + _PAIR, re.VERBOSE | re.DOTALL).match
 _TEXT, _INTEGER, _NUMBER, _TEXT_2, _WORD, _OPENING, _ESCAPED = range(4, 11)
 _TEXTS = (_TEXT, _TEXT_2)
 _END = re.compile(r"\s*+,?\s*+\}").match
@@ -179,8 +178,9 @@ class ValueReader:
     def _read_object(self, pos: int, levels: int) -> Read:
         text = self._text
         out: dict[str, Any] = {}
-        count, at = 0, pos
-        while (found := _PAIR(text, at)) is not None:
+        count, at, match = 0, pos, _FIRST_PAIR
+        while (found := match(text, at)) is not None:
+            match = _NEXT_PAIR
             kind = found.lastindex or 0
             value: Any = found[kind]
             at = found.end()
