@@ -52,6 +52,7 @@ _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
 _MOST_KEPT = 256
 _LONGEST_KEPT = 8192  # characters
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
@@ -60,26 +61,34 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     if kept is not None:
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= _LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+    if len(source.text) <= _LONGEST_KEPT and not errors and _all_unchanging(source.text, done):
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[source.text] = tuple(done)
     return done, errors
 
 
+def _all_unchanging(text: str, done: list[Parsed]) -> bool:
+    # Without brackets of their own nothing makes a list or an object.
+    return ("[" not in text and "{" not in text) or all(_unchanging(one.statement) for one in done)
+
+
 def _unchanging(value: Any) -> bool:
     """Whether a tree holds no list and no object, which a request would share with the next one."""
     todo = [value]
     while todo:
-        match todo.pop():
-            case list() | dict():
-                return False
-            case nodes.Option(name=name) if name.lower() == "rrf_weights":
-                pass  # every request has a list of its own
-            case tuple() as items:
-                todo += items
-            case Node() as node:
-                todo += (getattr(node, name) for name in node.__match_args__)
+        item = todo.pop()
+        kind = type(item)
+        if kind in _PLAIN:
+            continue
+        if kind is tuple:
+            todo += item
+        elif kind is list or kind is dict:
+            return False
+        elif isinstance(item, nodes.Option) and item.name.lower() == "rrf_weights":
+            pass  # every request has a list of its own
+        elif isinstance(item, Node):
+            todo += [getattr(item, name) for name in item.__match_args__]
     return True
 
 
