@@ -6,6 +6,10 @@ come in another order each time. So its keys are put in the order of their names
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import orjson
+
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["POINTS", "with_ordered_payloads"]
@@ -19,48 +23,40 @@ POINTS = frozenset(
 _HOLDS_POINTS = ("points", "groups", "hits", "lookup")
 
 
-_Orders = dict[tuple[str, ...], list[str]]
-"""Names as they came → the same names in order. The points of an answer mostly have the same."""
-
-
 def with_ordered_payloads(answer: Json) -> Json:
     """The answer to a read: points, a page of them, groups, several of these. Changes it."""
-    _order_below(answer, {})
+    points = list(_points_in(answer))
+    for point, payload in zip(points, _ordered([one["payload"] for one in points]), strict=True):
+        point["payload"] = payload
     return answer
 
 
-def _order_below(answer: Json, orders: _Orders) -> None:
+def _points_in(answer: Json) -> Iterator[JsonObject]:
+    """The points that have payloads."""
     if isinstance(answer, list):
         for one in answer:
-            _order_below(one, orders)
+            yield from _points_in(one)
     elif isinstance(answer, dict):
-        if "id" in answer and isinstance(payload := answer.get("payload"), dict):
-            answer["payload"] = _by_name(payload, orders)
+        if "id" in answer and isinstance(answer.get("payload"), dict):
+            yield answer
         for key in _HOLDS_POINTS:
             if key in answer:
-                _order_below(answer[key], orders)
+                yield from _points_in(answer[key])
 
 
-def _by_name(value: JsonObject, orders: _Orders) -> JsonObject:
-    names = (*value,)
-    ordered = orders.get(names)
-    if ordered is None:
-        ordered = orders[names] = sorted(names)
-    out = {name: value[name] for name in ordered}
-    if not _HAVE_NAMES.isdisjoint(map(type, out.values())):
-        for name, one in out.items():
-            if type(one) in _HAVE_NAMES:
-                out[name] = _inner(one, orders)
-    return out
+def _ordered(payloads: list[JsonObject]) -> list[JsonObject]:
+    """Copies in order. A library that writes and reads JSON takes a third of the time of our own loops."""
+    try:
+        written = orjson.dumps(payloads, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nests deeper than 254
+        written = b"null"
+    if b"null" in written:  # as orjson writes NaN, too
+        return [_by_name(one) for one in payloads]
+    ordered: list[JsonObject] = orjson.loads(written)
+    return ordered
 
 
-def _inner(value: Json, orders: _Orders) -> Json:
-    """What stands in a payload: objects in lists have an order, too."""
+def _by_name(value: Json) -> Json:
     if isinstance(value, dict):
-        return _by_name(value, orders)
-    if isinstance(value, list) and not _HAVE_NAMES.isdisjoint(map(type, value)):
-        return [_inner(one, orders) for one in value]
-    return value
-
-
-_HAVE_NAMES = frozenset((dict, list))
+        return {key: _by_name(value[key]) for key in sorted(value)}
+    return [_by_name(one) for one in value] if isinstance(value, list) else value
