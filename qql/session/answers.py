@@ -107,9 +107,7 @@ def _query_hits(compiled: Compiled, answer: Json) -> Result:
     points = answer if isinstance(answer, list) else answer["points"]
     return Result(
         "hits",
-        hits=[
-            new_hit(one["id"], one.get("score"), one.get("payload"), one.get("vector")) for one in points
-        ],
+        hits=[new_hit(one["id"], one.get("score"), one.get("payload"), one.get("vector")) for one in points],
     )
 
 

@@ -32,9 +32,7 @@ def scored_points(found: Iterable[edge.ScoredPoint], with_vector: Json) -> list[
     ]
 
 
-def _with_parts(
-    out: JsonObject, found: edge.Record | edge.ScoredPoint, vectors: bool = True
-) -> JsonObject:
+def _with_parts(out: JsonObject, found: edge.Record | edge.ScoredPoint, vectors: bool = True) -> JsonObject:
     # The engine converts an attribute each time that it is read, so each is read once.
     if (payload := found.payload) is not None:
         out["payload"] = payload

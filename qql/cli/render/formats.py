@@ -221,7 +221,8 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
     show = sanitize if view.terminal else str
     names, rows = flat_rows(result)
     writer = csv.writer(_Given(), lineterminator="")
-    for row in chain([names], rows) if names else ():
+    header: list[object] = [*names]
+    for row in chain([header], rows) if names else ():
         # Gives what the writer's file gives: the line.
         line: str = writer.writerow(["" if value is None else show(cell_text(value)) for value in row])
         yield line
