@@ -115,7 +115,7 @@ def test_shapes_that_were_seen_hide_no_misfit() -> None:
 RNG = random.Random(3)
 CITY = {"must": [{"key": "word", "match": {"value": "red"}}]}
 BODIES: dict[str, Any] = {
-    "nearest": lambda: {"query": {"nearest": vector(RNG)}, "using": "dense", "limit": 5, "with_payload": True},
+    "nearest": lambda: {"query": {"nearest": vector(RNG)}, "using": "dense", "with_payload": True},
     "filtered": lambda: {
         "query": {"nearest": vector(RNG)}, "using": "dense", "filter": CITY, "offset": 1,
         "params": {"exact": True}, "score_threshold": -1.0, "with_vector": ["dense"],
