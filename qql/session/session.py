@@ -38,6 +38,7 @@ from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
+from qql.session.planned_texts import PlannedTexts
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
 
@@ -95,6 +96,7 @@ class Session:
         )
         self._knowledge = Knowledge(backend, self._forget_fields)
         self._known_advice = KnownAdvice(self._knowledge)
+        self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(self._within_limits, self._advice_by, self.facts, self._advice_given)
@@ -228,9 +230,14 @@ class Session:
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
+        planned = self._planned.compiled(source, params, self.context)
+        if planned is not None:
+            return [planned]
         by_memory = bool(self._knowledge)
         try:
-            return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+            found = compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+            self._planned.keep(found, self.context)
+            return found
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
