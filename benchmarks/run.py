@@ -5,8 +5,8 @@ python benchmarks/run.py [--row WORD]... [--rounds N] [--quick] [--json FILE] [-
 `rows.py` has the rows and the ratios to reach. A wheel is built of the tree (the one of this file, or DIR),
 so that what is measured is what users install. Each row runs in a process of its own, where its sides take
 turns in short rounds. What counts is CPU time; a ratio is the median of the rounds'. ``~`` marks one whose
-middle half of the rounds is further apart than 1.25. ``wall`` is the ratio by the clock, which depends on what
-else runs. ``--stored`` compares with the JSON of an earlier run.
+middle half of the rounds is further apart than 1.25. ``wall`` is the ratio by the clock, which depends on
+what else runs. ``--stored`` compares with the JSON of an earlier run.
 """
 
 from __future__ import annotations
@@ -187,15 +187,8 @@ def child(row: Row, given: argparse.Namespace, package: Path, kept: Path) -> dic
     rounds = given.rounds or (min(QUICK["rounds"], row.rounds) if given.quick else row.rounds)
     environment = {**os.environ, "PYTHONPATH": str(package)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installers compile what they install
-    command = [
-        sys.executable,
-        str(Path(__file__).resolve()),
-        "--worker",
-        row.word,
-        str(points),
-        str(rounds),
-        str(kept),
-    ]
+    what = [row.word, str(points), str(rounds), str(kept)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--worker", *what]
     # Elsewhere than in a checkout: `python -m qql` would take the package of the directory where it runs.
     done = subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True)
     if done.returncode:
