@@ -48,13 +48,16 @@ def _made(points: int, size: int, kept: Path) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     with closing(qql.connect(str(new))) as db:
         db.run(
-            f"CREATE COLLECTION docs (dense VECTOR({size}, COSINE), sparse SPARSE);"
+            f"CREATE COLLECTION docs (dense VECTOR({size}, COSINE), sparse SPARSE)"
+            " WITH OPTIMIZERS (indexing_threshold = 0);"
             "CREATE INDEX ON docs FOR priority TYPE keyword; CREATE INDEX ON docs FOR year TYPE integer"
         )
         chance = random.Random(11)
         for start in range(0, points, 1000):
             rows = [_row(n, size, chance) for n in range(start, min(start + 1000, points))]
             db.execute("UPSERT INTO docs VALUES :rows", {"rows": rows})
+        # All at once: graphs for the growing collection would be thrown away.
+        db.run("ALTER COLLECTION docs WITH OPTIMIZERS (indexing_threshold = 10000); OPTIMIZE docs")
     new.rename(home)
     return home
 
