@@ -135,7 +135,11 @@ COMMANDS = {
     "bench": Command(
         _lazy("bench", "bench"),
         "measure how fast pipelines are, and how much of the exact result they find",
-        (*MEASURING, "repeat", "seconds", "warmup", "concurrency", "recall"),
+        (
+            *MEASURING,
+            *("repeat", "seconds", "warmup", "concurrency", "recall"),
+            *("stages_table", "using", "rerank_field", "qrels", "measures"),
+        ),
         REPORTS,
         MANY,
         ("PIPELINE", "a script with one query"),
