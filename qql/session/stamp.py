@@ -79,21 +79,17 @@ class Stamp:
 
     def lines(self) -> list[str]:
         """The same for people, in two lines."""
-        by = f" by {self.client}" if self.client else ""
-        models = ", ".join(
-            name if who == self._qql() else f"{name} ({who})" for name, who in self.models.items()
-        )
+        client = f" by {self.client}" if self.client else ""
+        known = (f"QQL {self.qql}", self.engine)  # they stand before the models
+        models = ", ".join(name if by in known else f"{name} ({by})" for name, by in self.models.items())
         points = ", ".join(
             f"{name}: {count:,} points" for name, count in self.points.items() if count is not None
         )
-        versions = f"{self._qql()}, {self.engine}{by}, Python {self.machine.python}"
+        versions = f"QQL {self.qql}, {self.engine}{client}, Python {self.machine.python}"
         return [
             f"{versions}{f'; models: {models}' if models else ''}",
             f"{self.machine.describe()}; data: {self.data}{f', {points}' if points else ''}",
         ]
-
-    def _qql(self) -> str:
-        return f"QQL {self.qql}"
 
 
 def stamp_of(session: Session, compiled: Iterable[Compiled]) -> Stamp:

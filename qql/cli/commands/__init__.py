@@ -168,6 +168,14 @@ COMMANDS = {
         ("PIPELINE", "a script with one query"),
         help.TUNE,
     ),
+    "doctor": Command(
+        _lazy("doctor", "doctor"),
+        "show what is installed and what works here, and what to do where something does not",
+        (*TARGET, "color", "quiet", "format", "output"),
+        ("text", "json"),
+        takes=("FILE", "none: --db and --url name a database to look at"),
+        about=help.DOCTOR,
+    ),
     "help": Command(
         _lazy("help", "help_"),
         "show what the manual says of a word; without one, its contents",
