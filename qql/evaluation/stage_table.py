@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qql import nodes
+from qql.compiler.model_names import is_url
 from qql.rest.types import Body, JsonObject
 from qql.schema import VectorInfo
-from qql.syntax.printer.values import name_text
+from qql.syntax.printer.values import name_text, string_text
 
 __all__ = [
     "EXACT",
@@ -169,7 +170,11 @@ class _Table:
             remedy = "--rerank-model MODEL names one (local/overlap needs no files)"
             return Configuration(name, lacks="no reranker is named", remedy=remedy)
         where = f" ON {_name(self.subject.field)}" if self.subject.field else ""
-        rerank = f"RERANK {self.subject.words}{where} TOP {FINAL}"
+        # An address may hold what is secret: the session knows it without being told.
+        model = (
+            "" if is_url(self.subject.rerank_model) else f" MODEL {string_text(self.subject.rerank_model)}"
+        )
+        rerank = f"RERANK {self.subject.words}{model}{where} TOP {FINAL}"
         return Configuration(name, f"{self._candidates(f' FROM {self.collection}')} {rerank}")
 
     def _by_multivector(self) -> Configuration:
