@@ -171,9 +171,8 @@ class _Table:
             return Configuration(name, lacks="no reranker is named", remedy=remedy)
         where = f" ON {_name(self.subject.field)}" if self.subject.field else ""
         # An address may hold what is secret: the session knows it without being told.
-        model = (
-            "" if is_url(self.subject.rerank_model) else f" MODEL {string_text(self.subject.rerank_model)}"
-        )
+        named = self.subject.rerank_model
+        model = "" if is_url(named) else f" MODEL {string_text(named)}"
         rerank = f"RERANK {self.subject.words}{model}{where} TOP {FINAL}"
         return Configuration(name, f"{self._candidates(f' FROM {self.collection}')} {rerank}")
 
