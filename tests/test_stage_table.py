@@ -120,6 +120,20 @@ def test_what_a_collection_lacks_is_said_with_what_would_add_it(run: Run) -> Non
     assert "nothing says what colbert" in after["Quantized → Full → Multivector"]["not_here"]["why"]
 
 
+def test_a_larger_vector_beside_the_quantized_one_is_the_full_one(run: Run) -> None:
+    filled(" WITH QUANTIZATION (type = scalar), fine VECTOR MODEL 'local/hash-128'")
+    found = stages(table(run, "--queries", "q.jsonl"))
+    assert "USING fine" in found["Direct full vectors, exact"]["statement"]
+    assert "USING dense" in found["Quantized only"]["statement"]
+    refined = found["Quantized → Full"]["statement"]
+    assert "USING fine PREFETCH (QUERY :query USING dense" in refined
+    assert "LIMIT 500" in refined
+    assert found["Quantized → Full"]["recall"] == 1  # all 60 points are candidates
+    one = stages(table(run, "--queries", "q.jsonl", "--using", "fine"))
+    assert "USING fine" in one["Direct full vectors, exact"]["statement"]
+    assert "fine is not quantized" in one["Quantized only"]["not_here"]["why"]
+
+
 def test_without_queries_points_of_the_collection_are_searched_for(run: Run) -> None:
     filled()
     found = stages(table(run))

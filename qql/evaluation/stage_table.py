@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.model_names import is_url
-from qql.rest.types import Body, JsonObject
+from qql.rest.types import JsonObject
 from qql.schema import VectorInfo
 from qql.syntax.printer.values import name_text, string_text
 
@@ -20,10 +21,11 @@ __all__ = [
     "FINAL",
     "STAGE_LIMITS",
     "Configuration",
+    "Searched",
     "StageLimits",
     "Subject",
     "configurations",
-    "dense_vector",
+    "dense_vectors",
     "limits_for",
 ]
 
@@ -31,6 +33,7 @@ FINAL = 10
 """Hits of every configuration."""
 EXACT = "Direct full vectors, exact"
 """The configuration that the others are compared with."""
+_ROUGH = "quantization = {rescore: false}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +69,43 @@ def limits_for(points: int) -> StageLimits:
     return next(one for one in STAGE_LIMITS if one.below is None or points < one.below)
 
 
+class Searched(NamedTuple):
+    """A vector, and what is searched for: ``:query``, ``POINT :id``; None where the queries have nothing."""
+
+    vector: VectorInfo
+    target: str | None
+
+    def query(self, source: str = "") -> str:
+        """The beginning of a query; ``source`` is its FROM."""
+        using = f" USING {_name(self.vector.name)}" if self.vector.name else ""
+        return f"QUERY {self.target}{source}{using}"
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A collection, as far as the configurations depend on it.
 
-    ``target`` is what is searched for with the dense vector (``:query``, ``POINT :id``), ``multi_target``
-    with the multivector, and ``words`` the text that a reranker reads; None where the queries have none.
-    ``quantization`` is that of the dense vector, ``indexed`` the number of vectors in graphs, ``field`` that
-    of the payload that is reranked (None: the usual ones).
+    ``rough`` is the vector of the first stage, ``full`` the one that is compared in full: the same, or a
+    larger one. ``quantized`` says whether the rough one is; ``indexed`` is the number of vectors in graphs.
+    ``words`` is the text that a reranker reads, None where the queries have none; ``field`` the one of the
+    payload that is reranked (None: the usual ones).
     """
 
     collection: str
     points: int
     indexed: int
-    dense: VectorInfo
-    quantization: Body | None
-    target: str
-    multi: VectorInfo | None = None
-    multi_target: str | None = None
+    rough: Searched
+    full: Searched
+    quantized: bool
+    multi: Searched | None = None
     words: str | None = None
     rerank_model: str | None = None
     field: str | None = None
+
+    @property
+    def in_two_vectors(self) -> bool:
+        """Whether candidates come from another vector than the one that is compared in full."""
+        return self.rough.vector.name != self.full.vector.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,56 +130,53 @@ class _Table:
         self.subject = subject
         self.limits = limits
         self.collection = _name(subject.collection)
-        self.quantized = subject.quantization is not None
-        using = f" USING {_name(subject.dense.name)}" if subject.dense.name else ""
-        self.search = f"QUERY {subject.target}{{source}}{using}"
-        # What comes behind the first stage is named by what goes before it.
-        self.first = "Quantized → Full" if self.quantized else "Full"
+        self.source = f" FROM {self.collection}"
+        # What comes behind the first stages is named by what goes before it.
+        self.first = "Quantized → Full" if subject.quantized else "Full"
 
     def rows(self) -> Iterator[Configuration]:
-        unquantized = self._without_quantization()
-        yield Configuration(EXACT, self._direct("exact = true"))
-        yield self._hnsw()
-        for name, params in (
-            ("Quantized only", "quantization = {rescore: false}"),
-            ("Quantized → Full", _rescored(self.limits.stage1 / FINAL)),
+        full, unquantized = self.subject.full.query(self.source), self._without_quantization()
+        rough = self.subject.rough.query(self.source)
+        yield Configuration(EXACT, f"{full} PARAMS (exact = true) LIMIT {FINAL}")
+        yield self._hnsw(full)
+        for name, text in (
+            ("Quantized only", f"{rough} PARAMS ({_ROUGH}) LIMIT {FINAL}"),
+            ("Quantized → Full", self._candidates(FINAL, self.source)),
         ):
-            text = "" if unquantized else self._direct(params)
-            yield Configuration(name, text, *unquantized)
+            yield Configuration(name, "" if unquantized else text, *unquantized)
         yield self._reranked()
         yield self._by_multivector()
 
-    def _direct(self, params: str) -> str:
-        given = f" PARAMS ({params})" if params else ""
-        return f"{self.search.format(source=f' FROM {self.collection}')}{given} LIMIT {FINAL}"
-
     def _without_quantization(self) -> tuple[str, str] | tuple[()]:
-        if self.quantized:
+        if self.subject.quantized:
             return ()
-        dense = self.subject.dense.name
+        rough = self.subject.rough.vector.name
         block = "QUANTIZATION (type = scalar, always_ram = true)"
-        change = f"WITH VECTOR {_name(dense)} ({block})" if dense else f"WITH {block}"
+        change = f"WITH VECTOR {_name(rough)} ({block})" if rough else f"WITH {block}"
         remedy = f"ALTER COLLECTION {self.collection} {change}; OPTIMIZE {self.collection}"
-        return f"the vector {dense or '(unnamed)'} is not quantized", remedy
+        return f"the vector {rough or '(unnamed)'} is not quantized", remedy
 
-    def _hnsw(self) -> Configuration:
+    def _hnsw(self, full: str) -> Configuration:
         name = "Direct full vectors, HNSW"
         if not self.subject.indexed:
-            lacks = (
-                f"none of the {self.subject.points:,} points is in a graph yet: a search compares them all"
-            )
-            remedy = (
-                f"ALTER COLLECTION {self.collection} WITH OPTIMIZERS (indexing_threshold = 1);"
-                f" OPTIMIZE {self.collection}"
-            )
+            lacks = f"none of the {self.subject.points:,} points is in a graph yet"
+            change = "WITH OPTIMIZERS (indexing_threshold = 1)"
+            remedy = f"ALTER COLLECTION {self.collection} {change}; OPTIMIZE {self.collection}"
             return Configuration(name, lacks=lacks, remedy=remedy)
-        return Configuration(name, self._direct("quantization = {ignore: true}" if self.quantized else ""))
+        quantized = self.subject.quantized and not self.subject.in_two_vectors
+        params = " PARAMS (quantization = {ignore: true})" if quantized else ""
+        return Configuration(name, f"{full}{params} LIMIT {FINAL}")
 
-    def _candidates(self, source: str = "") -> str:
-        """The first stages as one search: quantized candidates, scored anew where they are."""
-        kept = self.limits.stage2 if self.quantized else self.limits.stage1
-        params = f" PARAMS ({_rescored(self.limits.stage1 / kept)})" if self.quantized else ""
-        return f"{self.search.format(source=source)}{params} LIMIT {kept}"
+    def _candidates(self, kept: int, source: str = "") -> str:
+        """The first stages: quantized candidates, where there are any, of which full vectors are compared."""
+        full, stage1 = self.subject.full.query(source), self.limits.stage1
+        if self.subject.in_two_vectors:
+            rough = f"{self.subject.rough.query()} PARAMS ({_ROUGH}) LIMIT {stage1}"
+            return f"{full} PREFETCH ({rough}) LIMIT {kept}"
+        if self.subject.quantized:
+            again = f"quantization = {{rescore: true, oversampling: {stage1 / kept:.1f}}}"
+            return f"{full} PARAMS ({again}) LIMIT {kept}"
+        return f"{full} LIMIT {kept}"
 
     def _reranked(self) -> Configuration:
         name = f"{self.first} → Rerank"
@@ -174,7 +190,7 @@ class _Table:
         named = self.subject.rerank_model
         model = "" if is_url(named) else f" MODEL {string_text(named)}"
         rerank = f"RERANK {self.subject.words}{model}{where} TOP {FINAL}"
-        return Configuration(name, f"{self._candidates(f' FROM {self.collection}')} {rerank}")
+        return Configuration(name, f"{self._candidates(self.limits.stage2, self.source)} {rerank}")
 
     def _by_multivector(self) -> Configuration:
         name = f"{self.first} → Multivector"
@@ -185,25 +201,30 @@ class _Table:
                 " WITH MULTIVECTOR (comparator = max_sim), and vectors for it"
             )
             return Configuration(name, lacks="the collection has no multivector", remedy=remedy)
-        if self.subject.multi_target is None:
-            lacks = f"nothing says what {multi.name} is compared with"
-            remedy = f"queries with a field `{multi.name}`, or --model {multi.name}=MODEL"
+        if multi.target is None:
+            lacks = f"nothing says what {multi.vector.name} is compared with"
+            remedy = f"queries with a field `{multi.vector.name}`, or --model {multi.vector.name}=MODEL"
             return Configuration(name, lacks=lacks, remedy=remedy)
-        using = f" USING {_name(multi.name)}" if multi.name else ""
-        stage = f"WITH candidates AS ({self._candidates()})"
-        query = f"QUERY {self.subject.multi_target} FROM {self.collection}{using} PREFETCH (candidates)"
+        stage = f"WITH candidates AS ({self._candidates(self.limits.stage2)})"
+        query = f"{multi.query(self.source)} PREFETCH (candidates)"
         return Configuration(name, f"{stage}\n{query} LIMIT {FINAL}")
-
-
-def _rescored(oversampling: float) -> str:
-    return f"quantization = {{rescore: true, oversampling: {oversampling:.1f}}}"
 
 
 def _name(name: str) -> str:
     return name_text(nodes.Name(name))
 
 
-def dense_vector(vectors: Mapping[str, VectorInfo], quantized: Sequence[str]) -> VectorInfo | None:
-    """The vector that is searched where nobody names one: a quantized one before others."""
+def dense_vectors(
+    vectors: Mapping[str, VectorInfo], quantized: Sequence[str]
+) -> tuple[VectorInfo, VectorInfo] | None:
+    """The vectors of the first stage and of the full comparison; None where there is no dense vector.
+
+    The first is a quantized one, if there is one, and else the first of all. The other is the largest that is
+    not quantized, where it is larger than that; and else the same.
+    """
     dense = [one for one in vectors.values() if one.kind == "dense"]
-    return next((one for one in dense if one.name in quantized), dense[0] if dense else None)
+    rough = next((one for one in dense if one.name in quantized), None)
+    if rough is None:
+        return (dense[0], dense[0]) if dense else None
+    larger = [one for one in dense if one.name not in quantized and (one.size or 0) > (rough.size or 0)]
+    return rough, max(larger, key=lambda one: one.size or 0, default=rough)

@@ -33,10 +33,11 @@ from qql.evaluation.stage_table import (
     FINAL,
     STAGE_LIMITS,
     Configuration,
+    Searched,
     StageLimits,
     Subject,
     configurations,
-    dense_vector,
+    dense_vectors,
     limits_for,
 )
 from qql.rest.request import Request, collection_path
@@ -137,64 +138,65 @@ def _subject_of(
     assert schema is not None and facts is not None
     schema = schema.with_models(args.get("model") or {})
     quantization = facts.quantization or {}
-    dense = _dense_of(args, schema, [name for name, config in quantization.items() if config])
+    quantized = [name for name, config in quantization.items() if config]
+    rough, full = _dense_of(args, schema, quantized)
     multi = next((one for one in schema.vectors.values() if one.kind == "multi"), None)
     info = session.ask(Request("GET", collection_path(collection)))
-    words: str | None = None
-    multi_target: str | None = None
-    if queries is None:
-        calls = _calls_of_points(session, collection)
-        target, multi_target = "POINT :id", "POINT :id" if multi else None
-    else:
-        calls = [Call(query, query.params) for query in queries]
-        fields = {name for query in queries for name in query.params}
-        target = _target_of(dense, fields) or _no_target(dense)
-        multi_target = _target_of(multi, fields) if multi else None
-        words = ":query" if "query" in fields else None
+    calls = _calls(session, collection, queries)
+    fields = None if queries is None else {name for query in queries for name in query.params}
+    target = _target_of(rough, fields)
+    if target is None:
+        raise _no_target(rough)
+    if _target_of(full, fields) is None:
+        full = rough
     subject = Subject(
         collection=collection,
         points=int(info.get("points_count") or 0),
         indexed=int(info.get("indexed_vectors_count") or 0),
-        dense=dense,
-        quantization=quantization.get(dense.name) or None,
-        target=target,
-        multi=multi,
-        multi_target=multi_target,
-        words=words,
+        rough=Searched(rough, target),
+        full=Searched(full, _target_of(full, fields)),
+        quantized=rough.name in quantized,
+        multi=Searched(multi, _target_of(multi, fields)) if multi else None,
+        words=":query" if fields and "query" in fields else None,
         rerank_model=rerank_model_of(args),
         field=args.get("rerank_field"),
     )
     return subject, calls
 
 
-def _dense_of(args: Arguments, schema: Schema, quantized: Sequence[str]) -> VectorInfo:
+def _dense_of(args: Arguments, schema: Schema, quantized: Sequence[str]) -> tuple[VectorInfo, VectorInfo]:
+    """The vectors of the first stage and of the full comparison; ``--using`` names one that is both."""
     named = {name: one for name, one in schema.vectors.items() if one.kind == "dense"}
     if "using" in args:
         if args["using"] not in named:
             hint = did_you_mean(args["using"], named) or f"its dense vectors are {', '.join(named)}"
             raise UsageError.make("usage", f"there is no dense vector {args['using']}", hint=hint)
-        return named[args["using"]]
-    found = dense_vector(schema.vectors, quantized)
+        return named[args["using"]], named[args["using"]]
+    found = dense_vectors(schema.vectors, quantized)
     if found is None:
         raise UsageError.make("usage", "the stages are those of a dense vector, and the collection has none")
     return found
 
 
-def _target_of(vector: VectorInfo, fields: set[str]) -> str | None:
-    """The parameter that a vector is searched with: a field of the queries of its name, or their text."""
+def _target_of(vector: VectorInfo, fields: set[str] | None) -> str | None:
+    """What a vector is searched for: a field of the queries of its name, their text; a point without any."""
+    if fields is None:
+        return "POINT :id"
     if vector.name in fields and vector.name != "query":
         return f":{vector.name}"
     return ":query" if vector.model and "query" in fields else None
 
 
-def _no_target(dense: VectorInfo) -> str:
+def _no_target(dense: VectorInfo) -> UsageError:
     name = dense.name or "(unnamed)"
     hint = f"--model {name}=MODEL embeds them; or give each query its vector as a field `{dense.name}`"
-    raise UsageError.make("usage", f"no model is known for {name}, to search it for texts", hint=hint)
+    return UsageError(Diagnostic("usage", f"no model is known for {name}, to search it for texts", hint=hint))
 
 
-def _calls_of_points(session: Session, collection: str) -> list[Call]:
-    """Searches for what lies near a few points of the collection; each leaves out its own point."""
+def _calls(session: Session, collection: str, queries: Sequence[Query] | None) -> list[Call]:
+    """The queries; without any, a few points of the collection: each leaves out its own point."""
+    if queries is not None:
+        return [Call(query, query.params) for query in queries]
     body = {"limit": _SAMPLE, "with_payload": False, "with_vector": False}
     answer = session.ask(Request("POST", collection_path(collection, "points/scroll"), {}, body))
     ids = [point["id"] for point in answer["points"]]
@@ -309,9 +311,11 @@ class _Report:
 
     def sections(self, queries: int) -> list[Section]:
         outside = [seconds for one in self.figures.values() for seconds in one.outside]
-        about = "queries" if self.subject.words or ":" in self.subject.target[:1] else "points searched for"
+        about = "points searched for" if self.subject.rough.target == "POINT :id" else "queries"
         first = next(iter(self.figures.values()))
+        full, rough = self.subject.full.vector.name, self.subject.rough.vector.name
         notes = [
+            *([f"full vectors: {full}; quantized: {rough}"] if self.subject.in_two_vectors else []),
             f"{queries} {about}, {len(first.seconds)} calls each; recall@{FINAL}: of the exact hits;",
             f"each call takes {three_digits(percentile(outside, 50) * 1000)} ms more to compile and to embed",
             *self._lacking(),
