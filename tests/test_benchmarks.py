@@ -105,6 +105,14 @@ def test_a_line_fits_and_tells_what_was_stored(module: Any) -> None:
         assert not table.slower([stored], {row.word: stored})
 
 
+def test_the_table_of_the_readme_is_the_run_that_is_kept(module: Any) -> None:
+    kept = json.loads((BENCHMARKS / "results" / "reference.json").read_text(encoding="utf-8"))
+    shown = "\n".join(module("table").markdown(kept))
+    assert shown in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [row["word"] for row in kept["rows"]] == [row.word for row in module("rows").ROWS]
+    assert kept["points"] == 100_000
+
+
 def test_a_program_that_fails_is_no_figure(module: Any) -> None:
     side = module("measuring").Program(
         "broken", [sys.executable, "-c", "import sys; sys.exit('no such day')"]
