@@ -157,6 +157,22 @@ def test_people_see_the_table_what_is_not_here_and_the_limits(
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_server_is_measured_as_the_embedded_engine_is(run: Run, fake_server: Any) -> None:
+    server = fake_server("1.19.0")
+    with qql.connect(server.url) as db:
+        dense = "dense VECTOR MODEL 'local/hash-64' WITH QUANTIZATION (type = scalar)"
+        db.execute(f"CREATE COLLECTION docs ({dense})")
+        rows = [{"id": n, "text": f"{WORDS[n % 10]} {WORDS[n % 7]} {n}"} for n in range(60)]
+        db.execute("UPSERT INTO docs VALUES :rows", {"rows": rows})
+    code, out, err = run(*TABLE, "--url", server.url, "--queries", "q.jsonl", "--format", "json")
+    assert code == 0, err
+    data = json.loads(out)
+    assert stages(data)["Quantized → Full"]["not_here"] is None
+    assert data["stamp"]["engine"] == "Qdrant 1.19.0"
+    assert data["stamp"]["client"].startswith("qdrant-client ")
+    assert data["stamp"]["data"] == server.url
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

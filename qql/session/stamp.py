@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,7 @@ def installed(package: str) -> str | None:
         return None
 
 
+@cache
 def machine() -> Machine:
     """This machine, without its name."""
     can = getattr(os, "sched_getaffinity", None)
