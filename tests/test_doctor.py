@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,7 @@ from typing import Any
 import pytest
 
 import qql
-from qql.backends.edge import space
-from qql.cli.main import main
+from qql.cli import main
 
 Doctor = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -52,7 +52,7 @@ def test_all_is_well_where_all_is_well(doctor: Doctor) -> None:
 def test_a_fault_is_an_exit_code_and_every_note_has_a_remedy(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1 << 20})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1 << 20})())
     code, data = doctor()
     assert (code, data["ok"]) == (1, False)
     assert of(data, "disk", "fault")

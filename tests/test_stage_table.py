@@ -12,7 +12,7 @@ import pytest
 from http_recorder import HttpRecorder
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.evaluation.stage_table import STAGE_LIMITS, limits_for
 from qql.session.session import Session
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
-from typing import NamedTuple, TypeAlias
 
 from qql import nodes
 from qql.advice.filters import constant_value, span_here
@@ -14,8 +13,13 @@ from qql.compiler.effective_filters import Filters, Part
 from qql.compiler.plan import Input, Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
+from qql.records import NamedTuple
 from qql.rest.types import Json
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 _MOST_TESTS = 50
 """Tests of one field that are compared with one another."""
@@ -68,6 +72,7 @@ class _Test(NamedTuple):
     "A condition and one that excludes it leave no point.",
     severity="warning",
     any_statement=True,
+    tells_values=True,
 )
 def where_matches_nothing(view: View) -> Iterator[Found]:
     """Both have to hold: they stand in one AND, or in the WHERE of a stage and of the query above it.
@@ -88,6 +93,7 @@ def where_matches_nothing(view: View) -> Iterator[Found]:
     "Conditions that only a list fulfils together",
     "A condition on a list holds where one element fulfils it, so two may be fulfilled by two elements.",
     any_statement=True,
+    tells_values=True,
 )
 def lists_only(view: View) -> Iterator[Found]:
     """`a = 1 AND a = 2` holds for no point whose `a` is a single value; for `[1, 2]` it does.

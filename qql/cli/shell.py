@@ -7,13 +7,13 @@ decorated function; ``\\?`` reads the same table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from qql.cli.render import FORMATS, ProgressBar, Renderer, json_text, sanitize
 from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
 from qql.errors import Source, did_you_mean
+from qql.records import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.script import Compiled
     from qql.session.session import Session

@@ -6,11 +6,14 @@ import codecs
 import json
 import sys
 from functools import partial
-from typing import NoReturn
 
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["INTERRUPTED", "ParamValues", "UsageError", "parse_value", "read_script", "said_of_stop"]
 

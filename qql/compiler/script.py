@@ -1,4 +1,4 @@
-"""Text → requests: the compiler as one function, for scripts of any length.
+"""Text → planned statements: scripts of any length.
 
 Statements are planned in order, since USE, DEFINE, CREATE and DROP change what follows them. Every
 statement that is at fault is reported, and no request is given where one is.
@@ -6,9 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -21,22 +19,30 @@ from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.late import TypedDict, cast
+from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 __all__ = [
     "STACK_IS_FULL",
     "CompileOptions",
     "Compiled",
+    "Origin",
     "SchemaSource",
+    "Script",
     "Stages",
     "apply",
-    "check",
     "compile_script",
-    "compile_text",
     "make_context",
+    "no_requests",
     "prepare",
+    "requests_of",
 ]
 
 Files = Callable[[nodes.Execute], Source]
@@ -51,6 +57,13 @@ Stages = Mapping[str, "str | nodes.Query"]
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
 
 
+class Origin(NamedTuple):
+    """A statement with its parameters open, which others share, and the values that were put into it."""
+
+    parsed: Parsed
+    params: Params
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """One statement of a script, ready to be carried out.
@@ -58,6 +71,7 @@ class Compiled:
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
     there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
+    ``origin`` is what it was made of; what `replace` changes is made of nothing.
     """
 
     statement: nodes.Statement
@@ -69,6 +83,17 @@ class Compiled:
     warnings: tuple[Diagnostic, ...] = ()
     schema: Schema | None = None
     advice: tuple[Diagnostic, ...] = ()
+    origin: Origin | None = field(default=None, init=False, compare=False, repr=False)
+
+    def made_of(self, origin: Origin) -> Self:
+        """The same, which says what it was made of."""
+        object.__setattr__(self, "origin", origin)
+        return self
+
+    @property
+    def written(self) -> nodes.Statement:
+        """The statement as far as no value counts: its class, and which clauses it has."""
+        return self.statement if self.origin is None else self.origin.parsed.statement
 
     @property
     def text(self) -> str:
@@ -101,7 +126,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
-    unknown = options.keys() - CompileOptions.__optional_keys__
+    unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
         raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
@@ -142,38 +167,43 @@ def compile_script(
     context: Context,
     warnings: list[Diagnostic] | None = None,
     files: Files | None = None,
+    parsed: Sequence[Parsed] | None = None,
 ) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
-    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
-    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
-    faults of several statements.
+    ``parsed`` are its statements where they are at hand, and all of them parse. Warnings are added to
+    ``warnings`` even where statements are at fault. With ``files``, the statements of a file that EXECUTE
+    names stand before EXECUTE itself, with a source of their own, and take their parameters from ``params``
+    by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several
+    statements.
     """
-    script = _Script(params, context, files)
-    errors = script.compile(source)
+    script = Script(params, context, files)
+    errors = script.compile(source, parsed)
     if warnings is not None:
         warnings += [warning for one in script.done for warning in one.warnings]
     raise_all(errors)
     return script.done
 
 
-class _Script:
+class Script:
     """A script on its way through the compiler, with the files that it executes."""
 
     def __init__(self, params: Params, context: Context, files: Files | None) -> None:
         self.params = params
         self.files = files
         self.overlay = _Overlay(context)
-        self.trial = replace(context, schema=self.overlay.get, warnings=[])
+        self.trial = context.copy()
+        self.trial.schema = self.overlay.get
         self.done: list[Compiled] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
         self.executed = 0
 
-    def compile(self, source: Source) -> list[QQLCompileError]:
+    def compile(self, source: Source, parsed: Sequence[Parsed] | None = None) -> list[QQLCompileError]:
         """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
-        parsed, errors = parse_script(source)
+        errors: list[QQLCompileError] = []
+        if parsed is None:
+            parsed, errors = parse_script(source)
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
@@ -192,10 +222,25 @@ class _Script:
         )
         return errors
 
+    def given(self, parsed: Parsed, single: bool) -> Params:
+        """The values of a statement."""
+        params = self.params
+        if isinstance(params, Mapping) and not single:
+            own = {param.key for param in parsed.params}
+            return {key: params[key] for key in params if key in own}
+        return params
+
+    def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
+        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
+        return bind(parsed.statement, parsed.params, params, whole=single)
+
     def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
         self.trial.warnings = []
         try:
-            compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
+            params = self.given(one, single)
+            statement = self.bound(one, params, single)
+            compiled = _compile_one(one, statement, source, self.trial, self.overlay)
+            compiled.made_of(Origin(one, params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = self._execute(self.files, compiled.statement)
                 if errors:
@@ -311,11 +356,8 @@ class _Overlay:
 
 
 def _compile_one(
-    parsed: Parsed, source: Source, params: Params, context: Context, overlay: _Overlay, *, single: bool
+    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: _Overlay
 ) -> Compiled:
-    if isinstance(params, Mapping) and not single:
-        params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
-    statement = bind(parsed.statement, parsed.params, params, whole=single)
     with said_in_reads(context):
         inner = statement
         while isinstance(inner, (nodes.Explain, nodes.Why)):
@@ -329,7 +371,7 @@ def _compile_one(
         if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
-    if inner is statement:
+    if inner is statement and not plan:
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
@@ -365,8 +407,8 @@ def _collection(statement: nodes.Statement, context: Context) -> str | None:
         return _of_member(statement.statements[0], context)
     if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
         return collection_of(statement.collection, context, statement.span)
-    field = _NAMED_BY.get(type(statement))
-    return collection_of(getattr(statement, field), context, statement.span) if field else None
+    named = _NAMED_BY.get(type(statement))
+    return collection_of(getattr(statement, named), context, statement.span) if named else None
 
 
 def _of_member(statement: nodes.Statement, context: Context) -> str | None:
@@ -428,8 +470,8 @@ def _named_at(statement: Any) -> Span:
     """Where a statement names its collection."""
     if isinstance(statement, nodes.Batch):
         return _named_at(statement.statements[0])
-    for field in ("source", "collection", "name"):
-        name = getattr(statement, field, None)
+    for one in ("source", "collection", "name"):
+        name = getattr(statement, one, None)
         if isinstance(name, nodes.Name):
             return name.span
     return cast(Span, statement.span)
@@ -519,33 +561,19 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
 _WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
 
 
-def compile_text(
-    text: str,
-    params: Params = None,
-    *,
-    warnings: list[Diagnostic] | None = None,
-    **options: Unpack[CompileOptions],
-) -> list[Request]:
-    """Compile a statement or a script to the requests that Qdrant would receive, in order.
-
-    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
-    ``default_model``. Warnings are added to ``warnings``.
-
-    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
-
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
-    """
-    source, context = prepare(text, options)
-    found = compile_script(source, params, context, warnings)
-    if warnings is not None:
-        warnings += [warning for one in found if (warning := _no_request(one))]
+def requests_of(found: Iterable[Compiled]) -> list[Request]:
+    """What statements send: EXPLAIN and WHY send nothing of what they tell of."""
     return [
         request
         for one in found
         if not isinstance(one.statement, (nodes.Explain, nodes.Why))
         for request in one.requests
     ]
+
+
+def no_requests(found: Iterable[Compiled]) -> list[Diagnostic]:
+    """A warning for each statement of which a session does more than its requests."""
+    return [warning for one in found if (warning := _no_request(one))]
 
 
 def _no_request(compiled: Compiled) -> Diagnostic | None:
@@ -561,18 +589,3 @@ def _no_request(compiled: Compiled) -> Diagnostic | None:
     else:
         return None
     return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
-
-
-def check(
-    text: str,
-    params: Params = None,
-    **options: Unpack[CompileOptions],
-) -> list[Diagnostic]:
-    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
-    warnings: list[Diagnostic] = []
-    try:
-        compile_text(text, params, warnings=warnings, **options)
-    except QQLCompileError as exc:
-        found = [*exc.diagnostics, *warnings]
-        return sorted(found, key=lambda d: d.span.start if d.span else 0)
-    return warnings

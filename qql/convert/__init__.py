@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from qql import nodes
-from qql.compiler.script import compile_text
+from qql.compiler.compile import compile_text
 from qql.convert.inputs import Found, Hints, read_all
 from qql.convert.routes import unsaid
-from qql.convert.shapes import refusal
 from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
 from qql.errors import QQLCompileError, QQLScriptError
+from qql.rest.shapes import refusal
 from qql.rest.types import Json
 from qql.syntax.formatter import format_tree
 from qql.syntax.printer import show

@@ -7,11 +7,10 @@ by a multivector. What a collection lacks for one of them is said, with what wou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.model_names import is_url
+from qql.records import NamedTuple, dataclass
 from qql.rest.types import JsonObject
 from qql.schema import VectorInfo
 from qql.syntax.printer.values import name_text, string_text

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import NamedTuple, Protocol
 
 from qql.errors import QQLError, QQLModelError, fail
+from qql.late import Protocol
 from qql.models import model_errors
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
+from qql.records import NamedTuple, replace
 from qql.rest.inference_objects import Path, Place, is_text, places_of
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
@@ -22,7 +22,6 @@ class EmbedderProvider(Protocol):
 
     def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options."""
-        ...
 
 
 def embed_request(
@@ -46,7 +45,9 @@ def embed_request(
     calls: dict[tuple[int, Purpose], _EmbedderCall] = {}
     for place in places_of(request):
         found = place.object
-        model = _model_of(found) or default_model
+        model = found.get("model")
+        if type(model) is not str or "options" in found:
+            model = _model_of(found) or default_model
         if model and infers(model):
             if not found.get("model"):
                 edits.append((place.path, {**found, "model": model}))

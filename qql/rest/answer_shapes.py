@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
+from qql.records import dataclass, replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 

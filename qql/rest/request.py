@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from qql.errors import Diagnostic, QQLPlanError
+from qql.records import dataclass, field
+from qql.rest.quoting import quoted, unquoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pydantic import TypeAdapter
 
-__all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path"]
+__all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
 
 
 def collection_path(collection: str, *rest: str) -> str:
     """``/collections/{collection}/…`` with the name percent-encoded."""
-    return "/".join(["/collections", quote(collection, safe=""), *rest])
+    return "/".join(["/collections", quoted(collection), *rest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Request:
         parts = self.path.strip("/").split("/", 2)
         if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
             return None
-        return unquote(parts[1])
+        return unquoted(parts[1])
 
     @property
     def _changes_aliases(self) -> bool:
@@ -147,6 +149,15 @@ class Request:
             url=url,
             api_key_variable=api_key_variable,
         )
+
+
+class Draft:
+    """A `Request` while it is made: the same places, which can be written to.
+
+    Who makes many sets them and then ``__class__``, in a fifth of the time that a frozen class takes.
+    """
+
+    __slots__ = ("body", "method", "path", "query")
 
 
 _NAMED = frozenset(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 from qql.errors import QQLError, QQLExecutionError, QQLPlanError, Source, Span
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import IO
+
     from qql import nodes
 
 __all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_executed", "read_utf8", "reason"]

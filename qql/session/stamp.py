@@ -6,12 +6,12 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qql import __version__
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 
 if TYPE_CHECKING:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, NoReturn, cast
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
+from qql.late import cast
+from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = [
     "ARITHMETIC",
@@ -23,12 +27,14 @@ __all__ = [
     "SIGNS",
     "STARTERS",
     "STRINGS",
+    "SYMBOLS",
     "JsonReader",
     "Token",
     "bad_character",
     "cut",
     "cut_here",
     "fault_at",
+    "match_next",
     "number_value",
     "skip_space",
     "string_value",
@@ -37,12 +43,13 @@ __all__ = [
 
 MAX_NESTING = 200
 
-_SPACE = re.compile(r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
-_TOKEN = re.compile(
-    r"""
+_BLANKS = r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+"
+_SPACE = re.compile(_BLANKS)
+_TERMINAL = r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
-    | (?P<WORD>     \$[A-Za-z0-9_]++\[[0-9]++\]
-                  | [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<WORD>     (?![rR]['"])          # a raw string without an end
+                    (?: \$[A-Za-z0-9_]++\[[0-9]++\]
+                      | [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ ) )
     | (?P<DURATION> [0-9]++(?:\.[0-9]++)?(?:ms|[smhdw])(?![A-Za-z_$0-9.]) )
     | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
     | (?P<TRIPLE>   '''(?:[^']|'(?!''))*+''' | \"""(?:[^"]|"(?!""))*+\""" )
@@ -51,10 +58,16 @@ _TOKEN = re.compile(
     | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+ | \? )
     | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
     | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) | \|\| )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_SYMBOLS = {
+    """
+_FLAGS = re.VERBOSE | re.DOTALL
+_TOKEN = re.compile(_TERMINAL, _FLAGS)
+# The commonest first; a sign of these begins nothing longer.
+_NEXT = re.compile(rf"{_BLANKS} (?: (?P<SIGN> [()\[\]{{}},=] ) | (?P<FINISH> ;|\Z ) | {_TERMINAL} )", _FLAGS)
+match_next = _NEXT.match
+"""The terminal behind white space and comments, as the one group that is there, whose name is its kind. None
+where nothing begins (`bad_character` says why).
+"""
+SYMBOLS = {
     "(": "LPAR",
     ")": "RPAR",
     "[": "LSQB",
@@ -147,10 +160,8 @@ def cut_here(text: str, pos: int) -> Token | None:
     if found is None:
         return None
     kind, end = cast(str, found.lastgroup), found.end()
-    if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
-        return None  # a raw string without an end
     if kind == "SYMBOL":
-        kind = _SYMBOLS[text[pos:end]]
+        kind = SYMBOLS[text[pos:end]]
     return Token(kind, text[pos:end], pos, end)
 
 
@@ -199,6 +210,8 @@ def bad_character(text: str, pos: int) -> NoReturn:
 
 def string_value(token: Token) -> str:
     text = token.text
+    if text[0] in "'\"" and "\\" not in text and text.count(text[0]) == 2:
+        return text[1:-1]
     if text[0] in "rR":
         return text[2:-1]
     if text[0] == "`":
@@ -236,11 +249,14 @@ def string_value(token: Token) -> str:
         syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", token.span)
 
 
+_SHORT = 19  # digits that fit 64 bits in any case
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
 
 
 def number_value(token: Token) -> int | float:
     text = token.text
+    if len(text) < _SHORT and text.isdigit():
+        return int(text)
     if text.lstrip("-").isdigit():
         value = int(text) if len(text) < 25 else _MOST + 1
         if not _LEAST <= value <= _MOST:

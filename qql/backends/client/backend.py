@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
+import httpx
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
@@ -46,6 +47,8 @@ _RECONNECT = {
     "grpc.max_reconnect_backoff_ms": 1000,
 }
 """Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+"""As to servers elsewhere; the client by itself makes a new connection for each request to this machine."""
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"
     " and until then reads do not show it"
@@ -182,6 +185,7 @@ class ClientBackend:
                     grpc_options={"grpc.max_receive_message_length": MAX_ANSWER, **_RECONNECT},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
+                    limits=_LIMITS,
                 )
             except Exception as exc:
                 failure = exc

@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import qql
 from qql.cli.commands.options import Arguments
 from qql.cli.usage import UsageError
 from qql.errors import QQLError, many
+from qql.records import NamedTuple
 
 if TYPE_CHECKING:
     from qql.session.session import Session

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from qql.backends.base import Progress, Work
 from qql.cli.commands.default_models import rerank_model_of
@@ -40,6 +39,7 @@ from qql.evaluation.stage_table import (
     dense_vectors,
     limits_for,
 )
+from qql.records import dataclass, field
 from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
 from qql.schema import Schema, VectorInfo
@@ -56,7 +56,7 @@ _NOT_WITH = ("seconds", "concurrency", "recall")
 _QUALITY = "nDCG@10"
 
 
-@dataclass
+@dataclass()
 class _Figures:
     """What was measured of one configuration: seconds of its stages, and the documents of each query."""
 

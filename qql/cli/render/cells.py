@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.result import Hit, Result
 
 __all__ = [
@@ -27,7 +27,7 @@ MISSING = object()
 _HIT_FIELDS = frozenset({"group", "id", "score", "payload", "vector", "lookup", "stages"})
 _LEADING_FIELDS = ("group", "id", "score", "first_stage_score")
 _TRAILING_FIELDS = ("vector", "lookup", "stages")
-_HYPHENATED_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HYPHENATED_UUID = late_pattern(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 # ----------------------------------------------------------------------------------------------------- values

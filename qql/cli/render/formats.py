@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from qql.cli.render.cells import (
     MISSING,
@@ -21,6 +19,8 @@ from qql.cli.render.passages import words_of_requests
 from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]
@@ -214,7 +214,7 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
         yield line.getvalue()
 
 
-_MARKDOWN_SPECIAL = re.compile(r"[\\|`*<\[\]]")
+_MARKDOWN_SPECIAL = late_pattern(r"[\\|`*<\[\]]")
 
 
 @_output_format("markdown")

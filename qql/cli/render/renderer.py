@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import TextIO
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
-from qql.cli.render.formats import FORMATS, View
 from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
 from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, QQLExecutionError
-from qql.result import Result
+from qql.records import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from qql.cli.render.formats import View
+    from qql.result import Result
 
 __all__ = ["FOR_PEOPLE", "Renderer", "render"]
 
@@ -51,6 +53,8 @@ class Renderer:
 
     def show(self, result: Result) -> None:
         """Write a result. Raises as `put` does, and KeyError for an unknown format."""
+        from qql.cli.render.formats import FORMATS
+
         if result.kind == "message" and (self.quiet or self.apart):
             self._note_message(result)
         else:
@@ -63,6 +67,8 @@ class Renderer:
 
     def _note_message(self, result: Result) -> None:
         """The message of a statement, where notes go."""
+        from qql.cli.render.formats import FORMATS
+
         for line in FORMATS["table"](result, replace(self._view(), color=False)):
             self.note(line)
 
@@ -115,6 +121,8 @@ class Renderer:
         notes = getattr(fault, "__notes__", ())
         summary = sanitize("; ".join([f"{type(fault).__name__}: {fault}", *notes]))
         if os.environ.get("QQL_DEBUG") == "1":
+            import traceback
+
             self._write_message(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
         self._write_message(
             f"internal error: {summary} (a fault of qql, please report it; QQL_DEBUG=1 shows where)"
@@ -131,6 +139,8 @@ class Renderer:
             to.flush()
 
     def _view(self) -> View:
+        from qql.cli.render.formats import View
+
         return View(self.line_width, self.color, self.ascii_only, self.file.isatty(), self.timing)
 
     @property
@@ -146,6 +156,8 @@ class Renderer:
 def _width_of(file: TextIO) -> int | None:
     """The width of a terminal, or of our own output to a pipe the one that COLUMNS says; else None."""
     if file.isatty():
+        import shutil
+
         return shutil.get_terminal_size().columns
     said = os.environ.get("COLUMNS", "") if file in (sys.stdout, sys.stderr) else ""
     return int(said) if said.isdecimal() and 0 < int(said) < 100_000 else None

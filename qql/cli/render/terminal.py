@@ -6,21 +6,25 @@ import json
 import math
 import os
 import re
-from decimal import Decimal
-from typing import TextIO
+
+from qql.late import late_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["can_encode", "json_text", "paint", "sanitize", "wants_color"]
 
 # Controls (C0, DEL, C1), line and paragraph separators, bidi marks, embeddings, overrides and isolates,
 # invisible characters whose width terminals do not agree on, tags, and lone surrogates. Joiners (U+200C,
 # U+200D) and variation selectors stay: Persian, Hindi and emoji need them.
-_UNSAFE = re.compile(
+_UNSAFE = late_pattern(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # What JSON may leave raw inside a string, and a terminal must not see.
-_JSON_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_JSON_UNSAFE = late_pattern("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_BITS = 13_000  # of integers that Python writes, whatever the number of digits is set to
 _STYLES = {"error": "1;31", "warning": "1;33", "advice": "1;35", "help": "36", "faint": "2", "bold": "1"}
 
@@ -68,6 +72,8 @@ def _writable(value: object) -> object:
         case list() | tuple():
             return [_writable(item) for item in value]
         case int() if value.bit_length() > _MOST_BITS:
+            from decimal import Decimal
+
             return str(Decimal(value))
         case float() if math.isnan(value):
             return "NaN"
