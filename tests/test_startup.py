@@ -81,7 +81,7 @@ EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
     "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 90),
-    "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 130),
+    "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 140),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
