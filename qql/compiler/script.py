@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack, cast
 
@@ -24,6 +24,7 @@ from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, 
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+from qql.syntax.pieces import Pieces
 
 __all__ = [
     "STACK_IS_FULL",
@@ -35,12 +36,13 @@ __all__ = [
     "check",
     "compile_script",
     "compile_text",
+    "each_compiled",
     "make_context",
     "prepare",
 ]
 
-Files = Callable[[nodes.Execute], Source]
-"""Reads the file that EXECUTE names. Raises `QQLPlanError`."""
+Files = Callable[[nodes.Execute], Pieces]
+"""Gives the script that EXECUTE names, which raises `QQLPlanError` while it is read."""
 STACK_IS_FULL = "this statement nests deeper than the call stack has room for"
 MAX_FILES = 16
 """Files that execute one another, at most."""
@@ -150,66 +152,115 @@ def compile_script(
     parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
     faults of several statements.
     """
+    done: list[Compiled] = []
     script = _Script(params, context, files)
-    errors = script.compile(source)
-    if warnings is not None:
-        warnings += [warning for one in script.done for warning in one.warnings]
-    raise_all(errors)
-    return script.done
+    for one in script.statements([source]):
+        done.append(one)
+        if warnings is not None:
+            warnings += one.warnings
+    raise_all(script.faults)
+    return done
+
+
+def each_compiled(
+    pieces: Iterable[Source], params: Params, context: Context, files: Files | None = None, *, once: bool
+) -> Iterator[Compiled]:
+    """The statements of `compile_script` one by one, of a script that is read meanwhile; none is kept.
+
+    Raises as `compile_script` does: at the end, with the faults of all, and after a hundred of them no more is
+    read; ``once``, where the first statement stands that is at fault.
+    """
+    script = _Script(params, context, files, once=once)
+    yield from script.statements(pieces)
+    raise_all(script.faults)
+
+
+_Statements = Generator[Compiled, None, list[QQLCompileError]]
+"""Statements as they are planned, and at last the faults of those that cannot be."""
+_MOST_ERRORS = 100  # of all pieces of a script
 
 
 class _Script:
     """A script on its way through the compiler, with the files that it executes."""
 
-    def __init__(self, params: Params, context: Context, files: Files | None) -> None:
+    def __init__(self, params: Params, context: Context, files: Files | None, *, once: bool = False) -> None:
         self.params = params
         self.files = files
+        self.once = once
         self.overlay = _Overlay(context)
         self.trial = replace(context, schema=self.overlay.get, warnings=[])
-        self.done: list[Compiled] = []
+        self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
         self.executed = 0
 
-    def compile(self, source: Source) -> list[QQLCompileError]:
-        """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
+    def statements(self, pieces: Iterable[Source]) -> Iterator[Compiled]:
+        """The statements of a script; the faults of the others are added to ``faults``, in its order."""
+        self.faults += yield from self._all(pieces)
+
+    def _all(self, pieces: Iterable[Source]) -> _Statements:
+        """The statements of a script or of one that it executes; gives the faults of the others."""
+        errors: list[QQLCompileError] = []
+        source, only = None, True
+        rest = _with_only(pieces)
+        while len(errors) < _MOST_ERRORS:
+            try:
+                found = next(rest, None)
+            except QQLCompileError as exc:
+                if self.open:  # it is EXECUTE that cannot read its file
+                    raise
+                return [*errors, exc]
+            if found is None:
+                break
+            source, only = found
+            errors += yield from self._piece(source, only)
+        if source is not None and not only and not self.open:
+            errors += _unused_params(self.used, self.params, source)
+        return errors
+
+    def _piece(self, source: Source, only: bool) -> _Statements:
+        """The statements of a piece of a script, which may be the ``only`` one."""
         parsed, errors = parse_script(source)
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
+        if self.once:
+            raise_all(errors)
         files = any(isinstance(one.statement, nodes.Execute) for one in parsed) and self.files is not None
-        single = len(parsed) + len(errors) == 1 and not self.open and not files
+        single = only and len(parsed) + len(errors) == 1 and not self.open and not files
         places: dict[int, int] = {}  # an error in a file that is executed stands where EXECUTE does
         for one in parsed:
-            found = self._one(one, source, single)
+            found = yield from self._one(one, source, single)
+            if self.once:
+                raise_all(found)
             places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
             errors += found
         self.used |= {param.key for one in parsed for param in one.params}
-        if not single and not self.open:
+        if only and not single and not self.open:
             errors += _unused_params(self.used, self.params, source)
         errors.sort(
             key=lambda exc: places.get(id(exc), exc.diagnostic.span.start if exc.diagnostic.span else 0)
         )
         return errors
 
-    def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
+    def _one(self, one: Parsed, source: Source, single: bool) -> _Statements:
         self.trial.warnings = []
         try:
             compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
-                errors = self._execute(self.files, compiled.statement)
+                errors = yield from self._execute(self.files, compiled.statement)
                 if errors:
                     self.overlay.checked = False
                     return errors
-            self.done.append(compiled)
         except QQLCompileError as exc:
             self.overlay.checked = False
             return [cast(QQLCompileError, exc.at(source, one.span))]
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             return [QQLPlanError(Diagnostic("too-deep", STACK_IS_FULL, one.span, source=source))]
+        yield compiled
         return []
 
-    def _execute(self, files: Files, statement: nodes.Execute) -> list[QQLCompileError]:
+    def _execute(self, files: Files, statement: nodes.Execute) -> _Statements:
         if len(self.open) == MAX_FILES:
             message = f"files execute one another more than {MAX_FILES} deep"
             hint = f"the last of them: {', '.join(self.open[-3:])}"
@@ -225,9 +276,22 @@ class _Script:
             raise QQLPlanError(Diagnostic("file-cycle", message, statement.path.span))
         self.open.append(source.name)
         try:
-            return self.compile(source)
+            return (yield from self._all(source))
         finally:
             self.open.pop()
+
+
+def _with_only(pieces: Iterable[Source]) -> Iterator[tuple[Source, bool]]:
+    """The pieces of a script, the first with whether it is the only one."""
+    rest = iter(pieces)
+    first, second = next(rest, None), next(rest, None)
+    if first is not None:
+        yield first, second is None
+        first = None
+    if second is not None:
+        yield second, False
+        second = None
+    yield from ((piece, False) for piece in rest)
 
 
 def _unused_params(used: set[str | int], params: Params, source: Source) -> list[QQLCompileError]:

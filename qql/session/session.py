@@ -43,13 +43,14 @@ from qql.session.copy_rows import RowLoad
 from qql.session.copy_shards import require_shards
 from qql.session.dump import dump_collection
 from qql.session.field_advice import FieldAdvice
-from qql.session.files import read_executed
 from qql.session.introspection import Introspection, Shares, text_or_json
 from qql.session.matched import count_matched
 from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
 from qql.session.preconditions import check_answer, check_preconditions, forgiven
 from qql.session.quotas import with_kept_quotas
+from qql.session.script_files import ScriptText, read_executed
+from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.shard_keys import require_shard_keys
 from qql.session.strict_mode import WithinLimits
@@ -58,6 +59,7 @@ from qql.syntax.printer import show
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
+    from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
 
@@ -160,9 +162,13 @@ class Session:
     def stream(
         self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
-        """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
-        compiled = self.compile(script, params, name=name)
-        return (self.carry_out(one, count=count) for one in compiled)
+        """As `run`, but each result is given as soon as it is there. The script is checked at once."""
+        checked = self.checked(ScriptText(Source(script, name)), params)
+        return (self.carry_out(one, count=count) for one in checked.statements())
+
+    def checked(self, script: Pieces, params: Params = None) -> CheckedScript:
+        """A script of any length, to be carried out statement by statement. Raises as `compile` does."""
+        return CheckedScript(self, script, params)
 
     def compile(
         self, script: str, params: Params = None, *, name: str = "<string>", sent: bool = True
@@ -223,6 +229,15 @@ class Session:
         from qql.advice import facts_from_info
 
         return None if self.schema(collection) is None else facts_from_info(self._known[collection].info)
+
+    @property
+    def knows_collections(self) -> bool:
+        """Whether collections are taken to be as they were last seen, and not looked up anew."""
+        return bool(self._known)
+
+    def forget_collections(self) -> None:
+        """Has the collections looked up anew."""
+        self._known.clear()
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the payload fields of the collection, for which some of its points are fetched."""
