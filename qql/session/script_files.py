@@ -50,6 +50,9 @@ class ScriptText:
     def __iter__(self) -> Iterator[Source]:
         return in_pieces(self.source)
 
+    def require_unchanged(self) -> None:
+        """A text cannot change."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -74,8 +77,8 @@ class Seen:
 class ScriptFile:
     """A script in UTF-8, with or without a byte-order mark; ``~`` is the home directory.
 
-    The pieces of a long one are read anew each time they are asked for. A file has to be as it was the first time, and
-    with ``streams`` what is no file (a pipe, a device, ``-`` for standard input) is kept in one meanwhile.
+    The pieces of a long one are read anew each time they are asked for. A file has to be as it was the first
+    time, and with ``streams`` what is none (a pipe, a device, ``-`` for standard input) is kept in one.
     While they are read, the pieces raise an error of ``faults``, and `QQLSyntaxError` as `cut_pieces` does.
     """
 
@@ -112,6 +115,16 @@ class ScriptFile:
             yield self._whole
             return
         yield from cut_pieces(chain(begin, texts), self.name)
+
+    def require_unchanged(self) -> None:
+        """Raises an error where the file has another time or size, or is another one, than at first."""
+        if self._whole is None and self._spool is None:
+            try:
+                differs = self._seen.differs(_state(Path(self.path).expanduser()))
+            except OSError as exc:
+                raise self._faults.unreadable(exc) from exc
+            if differs:
+                raise self._faults.changed()
 
     def _texts(self) -> Iterator[str]:
         """What is in the file, chunk by chunk."""

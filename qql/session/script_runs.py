@@ -81,4 +81,6 @@ class CheckedScript:
         if self._kept is not None:
             yield from self._kept
         else:
-            yield from self._each(once=True)
+            for one in self._each(once=True):
+                self._pieces.require_unchanged()
+                yield one

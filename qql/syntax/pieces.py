@@ -21,8 +21,8 @@ WHOLE = 1 << 20
 """Characters (bytes, of a file) up to which a script is one piece."""
 PIECE = 1 << 18
 """Characters of a piece, unless it is one statement that has more."""
-_HELD_BACK = 5
-"""Statements behind a cut without `;` that have to be known: the parser looks up to four words ahead."""
+_LOOKAHEAD = 5
+"""Terminals behind a cut without `;` that have to be known: the parser looks at four at most."""
 _INDENT = 80  # characters before a word that are looked at
 _SHOWN = 640
 """Characters of a line that messages may show beside a place in it."""
@@ -39,6 +39,9 @@ class Pieces(Protocol):
 
     def __iter__(self) -> Iterator[Source]:
         """Its pieces, from the first."""
+
+    def require_unchanged(self) -> None:
+        """Raises an error where it is not what it was when its pieces were asked for."""
 
 
 @cache
@@ -145,18 +148,33 @@ class _Window:
         end = _farthest(self.ends) or self.parsed()
         if end is None:
             return len(self.text) if self.final else None
-        if skip_space(self.text, end) == len(self.text):
-            return len(self.text) if self.final else None
+        following = skip_space(self.text, end)
+        if following == len(self.text) or (not self.final and self.text.startswith("/*", following)):
+            return len(self.text) if self.final else None  # what is no statement is no piece of its own
         line_ends = self.final or "\n" in self.text[end : end + _SHOWN]
         return end if line_ends or len(self.text) - end >= _SHOWN else None
 
     def parsed(self) -> int | None:
-        """Where the parser has a statement begin, of whose successors enough is known."""
-        known = self.beginnings[:-_HELD_BACK]
-        if not known or self.depth:
-            return None
-        done, _ = parser.parse_script(Source(self.text[: self.beginnings[-1]]))
-        return _farthest([one.span.start for one in done[1:] if one.span.start <= known[-1]])
+        """Where the parser has a statement begin, of which it knows the first words."""
+        begin = skip_space(self.text, 0)
+        known = [] if self.depth else reversed(self.beginnings)
+        for last, end in ((at, self.behind_words(at)) for at in known if at > begin):
+            if end is not None:
+                done, _ = parser.parse_script(Source(self.text[:end]))
+                starts = [one.span.start for one in done[1:] if one.span.start <= last]
+                if done and skip_space(self.text, done[-1].span.end) == last:
+                    starts.append(last)
+                return _farthest(starts)
+        return None
+
+    def behind_words(self, at: int) -> int | None:
+        """Behind as many terminals as the parser may look at to end a statement; None: they are not there."""
+        for _ in range(_LOOKAHEAD):
+            token = cut_here(self.text, skip_space(self.text, at))
+            if token is None or token.end > self.at or token.type == "$END":
+                return None
+            at = token.end
+        return at
 
     def take(self, end: int) -> Source:
         """Takes a piece away from the front."""
@@ -180,7 +198,7 @@ class _Window:
             return
         begin = skip_space(self.text, 0)
         try:
-            if cut_here(self.text, self.at) is None:
+            if fault_at(self.text, self.at)[0].startswith("unterminated"):
                 bad_character(self.text, self.at)  # a string that is not closed as far as one reads
             message = f"this statement has more than {parser.MAX_BYTES >> 20} MiB"
             hint = "COPY … FROM loads a file, VALUES :rows takes rows as a parameter"
