@@ -16,7 +16,6 @@ from qql.cli.usage import script_file
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-
 SCHEMA = {"config": {"params": {"vectors": {"v": {"size": 384, "distance": "Dot"}}}}}
 
 

@@ -259,7 +259,7 @@ def memory_for(how: str, path: Path) -> float:
 @pytest.mark.parametrize(
     ("how", "megabytes", "end"),
     [
-        ("run", 12, ";"),
+        pytest.param("run", 12, ";", marks=pytest.mark.slow),
         pytest.param("check", 12, ";", marks=pytest.mark.slow),
         pytest.param("run", 24, "", marks=pytest.mark.slow),
         pytest.param("run", 100, ";", marks=pytest.mark.slow),
