@@ -10,6 +10,7 @@ from qql.advice.fields import FIELD_RULES
 from qql.advice.formats import to_json, to_sarif
 from qql.advice.ignore_comments import unsilenced
 from qql.advice.lint import Linted, advised, lint_script, lint_text
+from qql.advice.of_values import ValueKinds
 from qql.advice.rules import RULES, Rule
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CollectionFacts",
     "Linted",
     "Rule",
+    "ValueKinds",
     "advise",
     "advise_script",
     "advised",

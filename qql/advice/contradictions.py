@@ -68,6 +68,7 @@ class _Test(NamedTuple):
     "A condition and one that excludes it leave no point.",
     severity="warning",
     any_statement=True,
+    tells_values=True,
 )
 def where_matches_nothing(view: View) -> Iterator[Found]:
     """Both have to hold: they stand in one AND, or in the WHERE of a stage and of the query above it.
@@ -88,6 +89,7 @@ def where_matches_nothing(view: View) -> Iterator[Found]:
     "Conditions that only a list fulfils together",
     "A condition on a list holds where one element fulfils it, so two may be fulfilled by two elements.",
     any_statement=True,
+    tells_values=True,
 )
 def lists_only(view: View) -> Iterator[Found]:
     """`a = 1 AND a = 2` holds for no point whose `a` is a single value; for `[1, 2]` it does.

@@ -93,6 +93,7 @@ def _listed_fields(fields: Fields) -> str:
     needs=("indexes",),
     severity="warning",
     any_statement=True,
+    tells_values=True,
 )
 def field_type(view: View) -> Iterator[Found]:
     """Values of another type are never equal, and nothing is converted.
@@ -162,6 +163,7 @@ def _index_of_nothing(view: View, statement: nodes.CreateIndex) -> Iterator[Foun
     "Without an integer index, `n = 1` does not hold for the value 1.0.",
     needs=("fields", "indexes"),
     any_statement=True,
+    tells_values=True,
 )
 def whole_number_match(view: View) -> Iterator[Found]:
     """`n = 1` and IN compare with the integer 1. The value 1.0 is equal to it only where `n` has an integer
@@ -246,6 +248,7 @@ def _fractions(seen: SeenField | None) -> bool:
     "Ranges are compared as 64-bit floating numbers, which do not tell 9007199254740993 from its neighbours.",
     severity="warning",
     any_statement=True,
+    tells_values=True,
 )
 def range_beyond_2_53(view: View) -> Iterator[Found]:
     """Beyond 2⁵³ = 9007199254740992, a floating number stands for several whole ones. The bound of a range is

@@ -33,6 +33,7 @@ def _some_candidate(given: Input) -> bool:
     "fusion-half-filtered",
     "Of the sources of a fusion, some are filtered and others are not",
     "A filter of one stage holds for its own hits: what another finds need not fulfil it.",
+    tells_values=True,
 )
 def fusion_half_filtered(view: View) -> Iterator[Found]:
     """A fusion shows what any of its sources found, so a WHERE in one of them restricts nothing.

@@ -32,7 +32,7 @@ class Rule:
 
     ``needs`` names the fields of `CollectionFacts`, or ``"schema"``, without which the rule says nothing.
     ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence; ``text``
-    is the documentation.
+    is the documentation. ``tells_values``: its words hang on values that fields are compared with.
     """
 
     code: str
@@ -43,6 +43,7 @@ class Rule:
     text: str
     check: Check = field(repr=False, compare=False)
     any_statement: bool = False
+    tells_values: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -57,13 +58,14 @@ def rule(
     needs: tuple[str, ...] = (),
     severity: str = "advice",
     any_statement: bool = False,
+    tells_values: bool = False,
 ) -> Callable[[Check], Check]:
     """Puts a function into the table of rules; its docstring is the rule's documentation."""
 
     def register(check: Check) -> Check:
         assert code not in RULES, f"two rules have the code {code}"
         text = inspect.cleandoc(check.__doc__ or "")
-        RULES[code] = Rule(code, title, reason, severity, needs, text, check, any_statement)
+        RULES[code] = Rule(code, title, reason, severity, needs, text, check, any_statement, tells_values)
         return check
 
     return register

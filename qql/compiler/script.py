@@ -7,8 +7,8 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self, TypedDict, Unpack, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -30,6 +30,7 @@ __all__ = [
     "STACK_IS_FULL",
     "CompileOptions",
     "Compiled",
+    "Origin",
     "SchemaSource",
     "Stages",
     "apply",
@@ -53,6 +54,13 @@ Stages = Mapping[str, "str | nodes.Query"]
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
 
 
+class Origin(NamedTuple):
+    """A statement with its parameters open, which others share, and the values that were put into it."""
+
+    parsed: Parsed
+    params: Params
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """One statement of a script, ready to be carried out.
@@ -60,6 +68,7 @@ class Compiled:
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
     there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
+    ``origin`` is what it was made of; what `replace` changes is made of nothing.
     """
 
     statement: nodes.Statement
@@ -71,6 +80,17 @@ class Compiled:
     warnings: tuple[Diagnostic, ...] = ()
     schema: Schema | None = None
     advice: tuple[Diagnostic, ...] = ()
+    origin: Origin | None = field(default=None, init=False, compare=False, repr=False)
+
+    def made_of(self, origin: Origin) -> Self:
+        """The same, which says what it was made of."""
+        object.__setattr__(self, "origin", origin)
+        return self
+
+    @property
+    def written(self) -> nodes.Statement:
+        """The statement as far as no value counts: its class, and which clauses it has."""
+        return self.statement if self.origin is None else self.origin.parsed.statement
 
     @property
     def text(self) -> str:
@@ -397,7 +417,8 @@ def _compile_one(
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
-    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
+    made = Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
+    return made.made_of(Origin(parsed, params))
 
 
 _ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
@@ -429,8 +450,8 @@ def _collection(statement: nodes.Statement, context: Context) -> str | None:
         return _of_member(statement.statements[0], context)
     if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
         return collection_of(statement.collection, context, statement.span)
-    field = _NAMED_BY.get(type(statement))
-    return collection_of(getattr(statement, field), context, statement.span) if field else None
+    named = _NAMED_BY.get(type(statement))
+    return collection_of(getattr(statement, named), context, statement.span) if named else None
 
 
 def _of_member(statement: nodes.Statement, context: Context) -> str | None:
@@ -492,8 +513,8 @@ def _named_at(statement: Any) -> Span:
     """Where a statement names its collection."""
     if isinstance(statement, nodes.Batch):
         return _named_at(statement.statements[0])
-    for field in ("source", "collection", "name"):
-        name = getattr(statement, field, None)
+    for one in ("source", "collection", "name"):
+        name = getattr(statement, one, None)
         if isinstance(name, nodes.Name):
             return name.span
     return cast(Span, statement.span)

@@ -46,7 +46,9 @@ def embed_request(
     calls: dict[tuple[int, Purpose], _EmbedderCall] = {}
     for place in places_of(request):
         found = place.object
-        model = _model_of(found) or default_model
+        model = found.get("model")
+        if type(model) is not str or "options" in found:
+            model = _model_of(found) or default_model
         if model and infers(model):
             if not found.get("model"):
                 edits.append((place.path, {**found, "model": model}))

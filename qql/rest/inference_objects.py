@@ -135,18 +135,28 @@ def places_of(request: Request) -> Iterator[Place]:
         elif isinstance(value, dict):
             if _is_inference(value, shape):
                 yield Place(path, value, purpose)
-            else:
+            elif shape in _OF_NAMES:
                 pending += [((*path, key), value[key], inner) for key, inner in _inside(value, shape)]
+            elif shape in _SHAPES:
+                known = _SHAPES[shape]
+                for key in reversed(value):
+                    if key in known:
+                        pending.append(((*path, key), value[key], known[key]))
+
+
+_OF_NAMES = (_NAMED, _COLUMNS)
 
 
 def _inside(value: dict[str, Any], shape: str) -> list[tuple[str, str]]:
-    if shape in (_NAMED, _COLUMNS):
+    if shape in _OF_NAMES:
         return [(name, _VECTOR if shape == _NAMED else _VECTORS) for name in reversed(value)]
     known = _SHAPES.get(shape, {})
     return [(key, known[key]) for key in reversed(value) if key in known]
 
 
 def _is_inference(value: dict[str, Any], shape: str) -> bool:
+    if shape not in _MAY_BE_INFERENCE:
+        return False
     text, other = is_text(value), "image" in value or "object" in value
     if shape == "query":
         # `{"text": "…"}` alone is Qdrant's full-text query there, which no model is asked for.
@@ -155,6 +165,9 @@ def _is_inference(value: dict[str, Any], shape: str) -> bool:
         # A vector may be called `image` or `object`.
         return text or (other and isinstance(value.get("model"), str))
     return shape == _VECTOR and (text or other)
+
+
+_MAY_BE_INFERENCE = ("query", _NAMED, _VECTOR)
 
 
 def inputs_of_query(query: Mapping[str, Any]) -> Iterator[Any]:

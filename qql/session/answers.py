@@ -22,7 +22,7 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
 
     ``matched`` is how many points a write means, where they were counted.
     """
-    kind = type(compiled.statement)
+    kind = type(compiled.written)
     shows = _SHOWS.get(kind) or nodes.STATEMENTS[kind].shows
     match shows:
         case str():

@@ -52,26 +52,31 @@ class FieldAdvice:
         return found
 
     def added(
-        self, advice: tuple[Diagnostic, ...], compiled: Compiled, result: Result
+        self,
+        fresh: tuple[Diagnostic, ...],
+        advice: tuple[Diagnostic, ...],
+        compiled: Compiled,
+        result: Result,
     ) -> tuple[Diagnostic, ...]:
-        """The advice on a statement, and behind it what is said of its fields where it has found nothing.
+        """The new ones of the advice on a statement, and behind them what is said of its fields where it has
+        found nothing.
 
         An index on a field that no point has is not advised then.
         """
-        said = self._said_behind(compiled, result)
+        absent = _payload_absent(compiled, result)
+        if not absent and not _found_nothing(compiled, result):
+            return fresh
+        said = self._said_behind(replace(compiled, advice=advice), absent)
         unknown = {one.span.start for one in said if one.code == "unknown-field" and one.span}
-        kept = tuple(one for one in advice if one.span is None or one.span.start not in unknown)
+        kept = tuple(one for one in fresh if one.span is None or one.span.start not in unknown)
         return kept + said
 
-    def _said_behind(self, compiled: Compiled, result: Result) -> tuple[Diagnostic, ...]:
+    def _said_behind(self, compiled: Compiled, absent: Diagnostic | None) -> tuple[Diagnostic, ...]:
         """What may be wrong with the fields that a statement names which has found nothing.
 
         Points are fetched only where there is something to say that was not said before: a loop of COUNT and
         UPSERT must not look at the collection each time.
         """
-        absent = _payload_absent(compiled, result)
-        if not absent and not _found_nothing(compiled, result):
-            return ()
         from qql.advice import names_fields
 
         if not names_fields(compiled):
@@ -133,10 +138,12 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
 
     A page behind the last one is no answer without hits. Nor is one of which nothing was asked for.
     """
-    match compiled.statement:
+    match compiled.written:
+        case nodes.Query() if result.hits:
+            return False
         case nodes.Query():
             offset = compiled.plan.offset if compiled.plan is not None else None
-            return not offset and not result.hits
+            return not offset
         case nodes.Scroll(after=None) | nodes.Facet():
             return not len(result)
         case nodes.Count():
@@ -148,13 +155,15 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
 
 def _payload_absent(compiled: Compiled, result: Result) -> Diagnostic | None:
     """A warning where WITH PAYLOAD names fields, and no hit has any of them."""
+    written = compiled.written
+    if not isinstance(written, (nodes.Query, nodes.Scroll)) or written.payload is None:
+        return None
+    if not result.hits or any(hit.payload for hit in result.hits):
+        return None
     statement = compiled.statement
-    if not isinstance(statement, (nodes.Query, nodes.Scroll)):
-        return None
+    assert isinstance(statement, (nodes.Query, nodes.Scroll))
     asked = statement.payload
-    if asked is None or asked.mode != "include" or not asked.names or not result.hits:
-        return None
-    if any(hit.payload for hit in result.hits):
+    if asked is None or asked.mode != "include" or not asked.names:
         return None
     names = ", ".join(f"`{name.text}`" for name in asked.names)
     which = (

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from qql import nodes
 from qql.analysis.explain import explain_compiled, explain_dict
@@ -34,8 +34,9 @@ from qql.models.embedders import Embedders
 from qql.models.rerank_hits import rerank
 from qql.models.rerankers import Rerankers
 from qql.rest.inference_objects import places_of
-from qql.rest.request import Request, collection_path
-from qql.rest.types import Body, Json
+from qql.rest.repeats import reads
+from qql.rest.request import Request
+from qql.rest.types import Json
 from qql.result import Result
 from qql.schema import Schema
 from qql.session.answers import message_of, points_written, result_of
@@ -44,6 +45,8 @@ from qql.session.copy_shards import require_shards
 from qql.session.dump import dump_collection
 from qql.session.field_advice import FieldAdvice
 from qql.session.introspection import Introspection, Shares, text_or_json
+from qql.session.knowledge import Knowledge, changes_definitions
+from qql.session.known_advice import KnownAdvice
 from qql.session.matched import count_matched
 from qql.session.model_checks import check_new_models, defaults_said, overridden
 from qql.session.pages import page_of
@@ -65,27 +68,12 @@ __all__ = ["Session"]
 
 _CHECK_AFTER = 256
 """Rows after which the engine is asked again whether it wants to build indexes: to answer, it flushes."""
-_MAX_AGE = 30.0
-"""Seconds for which a collection is taken to be as it was last seen: a server has other clients too."""
-_CHANGES_SCHEMA = (
-    *(nodes.CreateCollection, nodes.AlterCollection, nodes.DropCollection),
-    *(nodes.AddVector, nodes.DropVector, nodes.CreateIndex, nodes.DropIndex),
-    nodes.RestoreSnapshot,
-)
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
-class _CollectionInfo(NamedTuple):
-    """A collection as it was last seen: when, the engine's answer, and the schema in it."""
-
-    at: float
-    info: Body
-    schema: Schema
-    has_keys: bool = False
-
-
 class Session:
-    """Carries out statements on one engine. Not for use by several threads at once.
+    """Carries out statements on one engine. Queries may come from several threads at once; what changes the
+    session (USE, DEFINE) or the engine is to come from one.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
     ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
@@ -118,7 +106,8 @@ class Session:
             absence=lambda: absence_of(self.backend),
             size_of=self._size_of,
         )
-        self._known: dict[str, _CollectionInfo] = {}
+        self._knowledge = Knowledge(backend, self._forget_fields)
+        self._known_advice = KnownAdvice(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(self._within_limits, self.schema, self.facts, self._advice_given)
@@ -206,38 +195,27 @@ class Session:
 
     def schema(self, collection: str) -> Schema | None:
         """What is known of a collection, at most half a minute old; None where it does not exist."""
-        now = time.monotonic()
-        found = self._known.get(collection)
-        if found is None or now - found.at >= _MAX_AGE:
-            self._known.pop(collection, None)
-            try:
-                info = self.backend.call(Request("GET", collection_path(collection)))
-            except QQLExecutionError as exc:
-                if exc.code != "unknown-collection":
-                    raise
-                return None
-            found = self._known[collection] = _CollectionInfo(now, info, Schema.from_info(info))
-        return found.schema
+        known = self._knowledge.of(collection)
+        return None if known is None else known.schema
 
     def _described(self, collection: str) -> Json:
         """The engine's description of a collection, where it is known; it is not asked for."""
-        found = self._known.get(collection)
-        return None if found is None else found.info
+        known = self._knowledge.kept(collection)
+        return None if known is None else known.info
 
     def facts(self, collection: str) -> CollectionFacts | None:
         """What advice goes by beside the schema, of the same age; None where there is no such collection."""
-        from qql.advice import facts_from_info
-
-        return None if self.schema(collection) is None else facts_from_info(self._known[collection].info)
+        known = self._knowledge.of(collection)
+        return None if known is None else known.facts
 
     @property
     def knows_collections(self) -> bool:
         """Whether collections are taken to be as they were last seen, and not looked up anew."""
-        return bool(self._known)
+        return bool(self._knowledge)
 
     def forget_collections(self) -> None:
         """Has the collections looked up anew."""
-        self._known.clear()
+        self._knowledge.forget_all()
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the payload fields of the collection, for which some of its points are fetched."""
@@ -263,70 +241,86 @@ class Session:
 
     def _compile(self, source: Source, params: Params) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
-        by_memory = bool(self._known)
+        by_memory = bool(self._knowledge)
         try:
             return compile_script(source, params, self.context, files=read_executed)
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
-        self._known.clear()
+        self._knowledge.forget_all()
         return compile_script(source, params, self.context, files=read_executed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
+        advice = compiled.advice
         try:
             self._require_shard_keys(compiled)
-            compiled = self._with_advice(compiled)
+            advice = self._advice_on(compiled)
+            if isinstance(compiled.written, (nodes.Explain, nodes.Why)):
+                compiled = replace(compiled, advice=advice)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
-            self._known.clear()  # what was known may be what misled
+            self._doubt(compiled)
             located = exc.at(compiled.source, compiled.span)
             if self.advice:
-                located = self._field_advice.hinted(located, compiled)
+                located = self._field_advice.hinted(located, replace(compiled, advice=advice))
             raise located from exc.__cause__
         notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
         seconds = time.perf_counter() - started
-        advice = self._new_advice(compiled)
+        fresh = self._new_advice(compiled, advice)
         if self.advice:
-            advice = self._field_advice.added(advice, compiled, result)
+            fresh = self._field_advice.added(fresh, advice, compiled, result)
         return replace(
             result,
             statement=compiled.text,
             requests=compiled.requests,
             seconds=seconds,
-            warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + advice,
+            warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
+
+    def _doubt(self, compiled: Compiled) -> None:
+        """Where a statement has failed: what was known may be what misled, and some of it may be done."""
+        if isinstance(compiled.written, _READS):
+            self._knowledge.forget_all()
+        else:
+            self._knowledge.changed()
+
+    def _forget_fields(self) -> None:
+        self._field_advice.known.forget()
 
     def _take_notes(self) -> list[str]:
         models = (*self.embedders.take_notes(), *self.rerankers.take_notes())
         return [*self._within_limits.take_notes(), *models]
 
-    def _with_advice(self, compiled: Compiled) -> Compiled:
+    def _advice_on(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         if not self.advice:
-            return compiled
-        from qql.advice import advised
-
-        looks_closer = isinstance(compiled.statement, (nodes.Explain, nodes.Why))
+            return compiled.advice
         try:
-            (found,) = advised([compiled], self.schema, self.full_facts if looks_closer else self.facts)
-        except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
-            return compiled
-        return found
+            if isinstance(compiled.written, (nodes.Explain, nodes.Why)):  # which look closer
+                from qql.advice import advised
 
-    def _new_advice(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
+                (found,) = advised([compiled], self.schema, self.full_facts)
+                return found.advice
+            return self._known_advice.on(compiled, self.context.stages)
+        except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
+            return compiled.advice
+
+    def _new_advice(self, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""
-        if isinstance(compiled.statement, nodes.Explain):
+        if not advice or isinstance(compiled.written, nodes.Explain):
             return ()
-        fresh = [one for one in compiled.advice if (one.code, one.message) not in self._advice_given]
+        fresh = [one for one in advice if (one.code, one.message) not in self._advice_given]
         self._advice_given |= {(one.code, one.message) for one in fresh}
         return tuple(fresh)
 
     def _overridden(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """Says once of each configured model that a collection's own goes before it."""
+        if not self.context.models:
+            return ()
         texts = (place for request in compiled.requests for place in places_of(request))
-        copies = isinstance(compiled.statement, nodes.Copy)
-        if not self.context.models or not (copies or any(True for _ in texts)):
+        copies = isinstance(compiled.written, nodes.Copy)
+        if not (copies or any(True for _ in texts)):
             return ()
         collection = str(compiled.collection)
         found = overridden(self.context.models, collection, self.schema(collection))
@@ -335,6 +329,8 @@ class Session:
         return tuple(fresh)
 
     def _result(self, compiled: Compiled, count: bool) -> Result:
+        if isinstance(compiled.written, _READS):
+            return self._read(compiled)
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
@@ -370,35 +366,40 @@ class Session:
     def _require_shard_keys(self, compiled: Compiled) -> None:
         """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
         name = str(compiled.collection)
-        found = self._known.get(name)
-        if self.backend.name == "server" and found is not None and not found.has_keys:
-            has_keys = require_shard_keys(compiled, found.info, self.backend.call)
-            self._known[name] = found._replace(has_keys=has_keys)
+        known = self._knowledge.kept(name)
+        if self.backend.name != "server" or known is None or self._knowledge.has_keys(name):
+            return
+        if require_shard_keys(compiled, known.info, self.backend.call):
+            self._knowledge.keep_keys(name)
 
     # -- statements that have requests
 
+    def _read(self, compiled: Compiled) -> Result:
+        """Sends what asks for points, and shows the answer."""
+        answer, shares = self._answer(compiled)
+        if isinstance(compiled.written, nodes.Scroll):
+            return self._page(compiled, answer)
+        result = self._reranked(result_of(compiled, answer), compiled)
+        if shares:
+            result = _with_shares(result, shares)
+        return replace(result, data=answer)
+
     def _send(self, compiled: Compiled, count: bool) -> Result:
-        """Sends a statement's requests and shows the answer."""
+        """Sends the requests of any other statement and shows the answer."""
         statement, collection = compiled.statement, str(compiled.collection)
         matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
         unusable = self._check_models(compiled)
         try:
-            answer, shares = self._answer(compiled)
+            check_preconditions(statement, collection, self.backend, self._schema_now)
+            answer, _ = self._answer(compiled)
+            check_answer(statement, collection, answer)
         except QQLExecutionError as exc:
             message = forgiven(statement, collection, exc.code)
             if message is None:
                 raise
             return message_of(message)
-        if isinstance(statement, _CHANGES_SCHEMA) or nodes.changes_aliases(statement):
-            self._known.clear()  # of the collection, and of the aliases that stand for it
-            self._field_advice.known.forget()
-        elif not isinstance(statement, _READS):
-            self._field_advice.known.changed()
-        if isinstance(statement, nodes.Scroll):
-            return self._page(compiled, answer)
-        result = self._reranked(result_of(compiled, answer, matched), compiled)
-        if shares:
-            result = _with_shares(result, shares)
+        self._note_changes(compiled)
+        result = result_of(compiled, answer, matched)
         if said := defaults_said(statement, self.context):
             result = replace(result, message=result.message + said)
         warnings = (
@@ -410,6 +411,13 @@ class Session:
             warnings += (Diagnostic("no-database", absence, hint=hint, severity="warning"),)
         return replace(result, data=answer, warnings=warnings)
 
+    def _note_changes(self, compiled: Compiled) -> None:
+        """What was sent says what is to be looked at again: no statement has to be named for it."""
+        if any(map(changes_definitions, compiled.requests)):
+            self._knowledge.changed()
+        elif not all(map(reads, compiled.requests)):
+            self._field_advice.known.changed()
+
     def _check_models(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """Loads the models of new vectors, unless IF NOT EXISTS makes none."""
         statement = compiled.statement
@@ -420,16 +428,14 @@ class Session:
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
-        statement, collection = compiled.statement, str(compiled.collection)
-        check_preconditions(statement, collection, self.backend, self._schema_now)
+        written = compiled.written
         requests = [self._embedded(request) for request in compiled.requests]
-        if isinstance(statement, nodes.Query) and statement.provenance is not None:
+        if isinstance(written, nodes.Query) and written.provenance is not None:
             return self._introspection(compiled, requests[0]).answer_and_shares()
         # A COUNT that does not say whether it is exact may be what strict mode allows.
-        counts = isinstance(statement, nodes.Count) and "exact" not in (requests[0].body or {})
+        counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
         answers = [call(request) for request in requests]
-        check_answer(statement, collection, answers[0])
         return answers[0], {}
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
@@ -441,13 +447,16 @@ class Session:
         return embed_request(request, self.embedders, self.backend.infers)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
+        written = compiled.written
+        if not isinstance(written, nodes.Query) or written.rerank is None:
+            return result
         plan = compiled.plan
         if plan is None or plan.second is None:
             return result
         return rerank(result, plan.second, plan.payload, self.rerankers)
 
     def _schema_now(self, collection: str) -> Schema:
-        self._known.pop(collection, None)
+        self._knowledge.forget(collection)
         return self.schema(collection) or Schema()
 
     # -- indexes after writes
@@ -464,6 +473,7 @@ class Session:
         self._unchecked[collection] = 0
         try:
             if self.backend.needs_optimize(collection):
+                self._knowledge.forget(collection)
                 self.backend.optimize(collection, self.on_progress)
         except QQLExecutionError as exc:
             # What was to be written is written, so the statement has not failed.
@@ -495,12 +505,12 @@ class Session:
     def _optimize(self, statement: nodes.Optimize, collection: str) -> Result:
         timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
         done = self.backend.optimize(collection, self.on_progress, timeout)
-        self._known.pop(collection, None)
+        self._knowledge.changed()
         said = f": {done.said}" if isinstance(done, Optimized) and done.said else ""
         return message_of((f"optimized {collection}" if done else f"{collection} is already optimal") + said)
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
-        self._known.pop(collection, None)  # a whole file is worth another look
+        self._knowledge.forget(collection)  # a whole file is worth another look
         self._field_advice.known.changed()
         require_shards(statement, collection, self.backend)
         load = RowLoad(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
+import httpx
 from qdrant_client import QdrantClient
 from qdrant_client.http.api_client import ApiClient
 
@@ -46,6 +47,10 @@ _RECONNECT = {
     "grpc.max_reconnect_backoff_ms": 1000,
 }
 """Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""Connections are kept, to this machine too, for which the client makes a new one for each request. Servers of
+Qdrant end what is idle after 5 seconds: so that none is met that just ends, ours are not used after 2.
+"""
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"
     " and until then reads do not show it"
@@ -182,6 +187,7 @@ class ClientBackend:
                     grpc_options={"grpc.max_receive_message_length": MAX_ANSWER, **_RECONNECT},
                     check_compatibility=False,
                     cloud_inference=cloud_inference,
+                    limits=_LIMITS,
                 )
             except Exception as exc:
                 failure = exc

@@ -33,6 +33,9 @@ class BoundedClient(ApiClient):
         try:
             response = self._client.send(request, stream=True)
             try:
+                if _is_bounded(response):
+                    response.read()
+                    return response
                 content = _whole(response)
             finally:
                 response.close()
@@ -44,6 +47,12 @@ class BoundedClient(ApiClient):
 
 _UNPACKED = (b"content-encoding", b"content-length", b"transfer-encoding")
 """Headers that speak of the body as it was sent."""
+
+
+def _is_bounded(response: httpx.Response) -> bool:
+    """Whether an answer says its length, to which the library keeps, and is not packed."""
+    length = response.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= MAX_ANSWER and "content-encoding" not in response.headers
 
 
 def _whole(response: httpx.Response) -> bytes:

@@ -14,6 +14,7 @@ from qql.backends.features.versions import (
     is_write,
     lacks_of,
     parse_version,
+    reads_what_is_known,
     shown_version,
     since_of,
     younger,
@@ -88,6 +89,9 @@ class ServerVersion:
         A write that changes too much where a construct is not heeded has the version read again: nodes of a
         cluster are upgraded one by one. Raises as `known` does.
         """
+        version = self._assumed or self._read
+        if version is not None and reads_what_is_known(request, version, self._transport):
+            return []
         found = younger(request)
         if all(since_of(one, self._transport) is None for one, _ in found):
             return told(lacks_of(found, OLDEST_VERSION, self._transport), OLDEST_VERSION)

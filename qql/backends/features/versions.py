@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Literal, NamedTuple
 
 from qql.rest.limits import BM25
@@ -47,6 +48,7 @@ __all__ = [
     "lacking",
     "lacks_of",
     "parse_version",
+    "reads_what_is_known",
     "shown_version",
     "since_of",
     "uses",
@@ -134,10 +136,17 @@ def younger(request: Request) -> tuple[Use, ...]:
 
     Only a text that a server has to embed in one of the points of an upsert is not seen.
     """
+    return () if _has_none(request, _MARKS) else uses(request)
+
+
+def reads_what_is_known(request: Request, version: Version, transport: Transport) -> bool:
+    """Whether a request only reads, and a server of this version is certain to have all of it."""
+    return _has_none(request, _marks_beyond(version, transport)) and not is_write(request)
+
+
+def _has_none(request: Request, marks: _Marks) -> bool:
     about_points = "".join(request.path.split("/", 3)[3:]).startswith(("points", "facet"))
-    if about_points and "timeout" not in request.query and not may_be_younger(request.body):
-        return ()
-    return uses(request)
+    return about_points and "timeout" not in request.query and not _may_have(request.body, marks)
 
 
 def uses(request: Request) -> tuple[Use, ...]:
@@ -180,34 +189,60 @@ for _one in CONSTRUCTS:
 _IN_QUERY_STRING = [one for one in CONSTRUCTS if one.in_url and one.key]
 
 
-def may_be_younger(body: JsonObject | None) -> bool:
-    """Whether a body about points has a key of any construct; False is certain, True a suspicion.
+class _Marks(NamedTuple):
+    """What tells of constructs in a body: keys of any object, and those of a ``match``."""
+
+    keys: frozenset[str]
+    matches: frozenset[str]
+
+
+def _marks_of(constructs: Iterable[Construct]) -> _Marks:
+    found = [one for one in constructs if not one.in_url]
+    return _Marks(
+        frozenset(one.key for one in found), frozenset(one.key for one in found if one.kind == "match")
+    )
+
+
+@cache
+def _marks_beyond(version: Version, transport: Transport) -> _Marks:
+    """The marks of what a server of a version lacks."""
+    since = ((one, since_of(one, transport)) for one in CONSTRUCTS)
+    return _marks_of(one for one, known in since if known is None or _numbers(known) > version)
+
+
+def _may_have(body: JsonObject | None, marks: _Marks) -> bool:
+    """Whether a body about points has a mark of any of these constructs; False is certain, True a suspicion.
 
     This is what each request pays. Points, of which there may be thousands, are not looked at: the one thing
     in them that hangs on a version is a text that the server has to embed, which is settled before.
     """
     if body is None:
         return False
+    keys, matches = marks
     pending: list[Json] = [body]
     while pending:
         value = pending.pop()
         if type(value) is dict:
-            if not _KEYS.isdisjoint(value):
+            if not keys.isdisjoint(value):
                 return True
             for key, item in value.items():
                 if key == "match":  # here stands `text`, which is a query of its own elsewhere
-                    if type(item) is dict and not _MATCHES.isdisjoint(item):
+                    if type(item) is dict and not matches.isdisjoint(item):
                         return True
                 elif type(item) in _NESTS and key not in _SKIPPED:
                     pending.append(item)
-        elif value and type(value[0]) in _NESTS:
+        elif type(value) is list and _holds_nests(value):
             pending += value
     return False
 
 
+def _holds_nests(values: list[Json]) -> bool:
+    """Whether there are objects or lists in a list: among examples, as ids may be; not in a vector."""
+    return bool(values) and type(values[0]) is not float and not _NESTS.isdisjoint(map(type, values))
+
+
 _NESTS = frozenset({dict, list})
-_KEYS = frozenset(_BY_KEY)
-_MATCHES = frozenset(one.key for one in CONSTRUCTS if one.kind == "match")
+_MARKS = _marks_of(CONSTRUCTS)
 _SKIPPED = USER_DATA | {"points", "batch", "vector"}
 
 # ------------------------------------------------------------------------------------ requests that write

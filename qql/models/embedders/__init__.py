@@ -63,12 +63,21 @@ class Embedders:
         self._api_key = api_key
         self._cache_dir = cache_dir
         self._cache: ModelCache[Embedder] = ModelCache()
+        self._by_name: dict[str, Embedder] = {}  # as they are asked for, without options
 
     def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options; no files are read before it embeds.
 
         Raises `QQLModelError`: ``unknown-model``, ``model-option``, ``model-package-missing``.
         """
+        if options:
+            return self._with_options(model, options)
+        found = self._by_name.get(model)
+        if found is None:
+            found = self._by_name[model] = self._with_options(model, None)
+        return found
+
+    def _with_options(self, model: str, options: Body | None) -> Embedder:
         if model in self._custom:
             read_options(model, options, {})
             return self._custom[model]
@@ -100,6 +109,7 @@ class Embedders:
 
     def close(self) -> None:
         """Close connections and forget the models that were loaded. Closing twice is allowed."""
+        self._by_name.clear()
         self._cache.close()
 
     def _make_embedder(self, model: str, options: Body) -> Embedder:

@@ -1,0 +1,97 @@
+"""The advice on the statements of a session, which is found once for a text and what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from qql.compiler.script import Compiled
+from qql.errors import Diagnostic
+from qql.session.knowledge import Knowledge, Known
+from qql.syntax.parser import Parsed
+
+if TYPE_CHECKING:
+    from qql.advice import ValueKinds
+
+__all__ = ["KnownAdvice"]
+
+_MOST_TEXTS = 256
+_MOST_KINDS = 64
+"""Kinds of values of one text that advice is kept for."""
+_LONGEST = 8192
+"""Characters of a text whose advice is kept."""
+
+Advice = tuple[Diagnostic, ...]
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+@dataclass(slots=True)
+class _Text:
+    """What the advice on a statement hangs on, and what was found so far, by the kinds of its values."""
+
+    known: Known | None
+    stages: object
+    kinds: ValueKinds
+    found: dict[tuple[Hashable, ...], Advice] = field(default_factory=dict)
+
+
+class KnownAdvice:
+    """Gives the advice on statements. Several threads may ask at once: what is kept is never changed."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._texts: dict[Hashable, _Text] = {}
+
+    def on(self, compiled: Compiled, stages: object) -> Advice:
+        """The advice on a statement, where the session has defined these stages.
+
+        Raises what an engine raises that is asked for its collection.
+        """
+        collection = compiled.collection
+        known = None if collection is None else self._knowledge.of(collection)
+        origin = compiled.origin
+        if origin is None or len(compiled.source.text) > _LONGEST:
+            return self._found(compiled, known)
+        place = compiled.source.text, compiled.source.name, compiled.span.start, collection
+        text = self._texts.get(place)
+        if text is None or text.known is not known or text.stages is not stages:
+            text = self._begun(place, origin.parsed, known, stages)
+        key = text.kinds.key(origin.params)
+        if key is None:
+            return self._found(compiled, known)
+        found = text.found.get(key)
+        if found is None:
+            found = self._found(compiled, known)
+            if not (text.kinds.is_by_kind and _tells_values(found)):
+                _make_room(text.found, _MOST_KINDS)
+                text.found[key] = found
+        return found
+
+    def _begun(self, place: Hashable, parsed: Parsed, known: Known | None, stages: object) -> _Text:
+        from qql.advice import ValueKinds
+
+        text = _Text(known, stages, ValueKinds(parsed.statement, parsed.params))
+        _make_room(self._texts, _MOST_TEXTS)
+        self._texts[place] = text
+        return text
+
+    def _found(self, compiled: Compiled, known: Known | None) -> Advice:
+        from qql.advice import advised
+
+        schema, facts = (None, None) if known is None else (known.schema, known.facts)
+        (found,) = advised([compiled], lambda _: schema, lambda _: facts)
+        return found.advice
+
+
+def _make_room(kept: dict[_Key, _Value], most: int) -> None:
+    """All go at once where there are too many: who has so many has no use for most of them."""
+    if len(kept) >= most:
+        kept.clear()
+
+
+def _tells_values(advice: Advice) -> bool:
+    from qql.advice import RULES
+
+    return any(RULES[one.code].tells_values for one in advice)
