@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from qql.advice import lint_text as lint
     from qql.analysis.explain import explain_text as explain
-    from qql.compiler.script import check
-    from qql.compiler.script import compile_text as compile
+    from qql.compiler.compile import check
+    from qql.compiler.compile import compile_text as compile
     from qql.convert import from_request
     from qql.errors import (
         Diagnostic,
@@ -76,8 +76,8 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Result": ("qql.result", "Result"),
     "Schema": ("qql.schema", "Schema"),
     "Session": ("qql.session.session", "Session"),
-    "check": ("qql.compiler.script", "check"),
-    "compile": ("qql.compiler.script", "compile_text"),
+    "check": ("qql.compiler.compile", "check"),
+    "compile": ("qql.compiler.compile", "compile_text"),
     "connect": ("qql.session.connect", "connect"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),

@@ -13,10 +13,11 @@ from qql import nodes
 from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
+from qql.nodes.holes import Hole, NeedsValue
 from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.lexer import MAX_NESTING
 
-__all__ = ["Params", "bind", "resolved", "stable_uuid"]
+__all__ = ["Binder", "Params", "bind", "resolved", "stable_uuid"]
 
 Params = Body | Sequence[Any] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
@@ -42,7 +43,7 @@ def bind(
     values = _values(wanted, params, whole)
     if not wanted:
         return statement
-    return cast(nodes.Statement, _Binder(values).node(statement))
+    return cast(nodes.Statement, Binder(values).node(statement))
 
 
 def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[str | int, Json]:
@@ -93,8 +94,10 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
 
     Raises `QQLPlanError` for what is no JSON: options in parentheses, a condition.
     """
+    if isinstance(value, Hole):
+        raise NeedsValue(value.key)
     if isinstance(value, nodes.Uuid):
-        text = value.text.value
+        text = resolved(value.text.value, value.span)
         if not isinstance(text, str):
             fail("wrong-parameter", "UUID(…) takes a text", value.span)
         return stable_uuid(text)
@@ -117,7 +120,7 @@ def _too_deep(span: Span | None) -> NoReturn:
 _HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
 
 
-class _Binder:
+class Binder:
     """Puts values in the places of parameters. What holds no parameter is given back as it is."""
 
     def __init__(self, values: dict[str | int, Json]) -> None:
@@ -130,7 +133,7 @@ class _Binder:
             case nodes.Param():
                 return self.value(item)
             case nodes.AnyInput(value=nodes.Param() as param):
-                return _target(self.value(param), param.span)
+                return self.target(param)
             case nodes.Match(kind="any", value=nodes.Param() as param) if self.is_text(param):
                 text = nodes.Scalar(self.scalar(param), span=param.span)
                 return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
@@ -186,6 +189,10 @@ class _Binder:
                 raise
             found = exc.diagnostic
             raise QQLPlanError(replace(found, message=f"{_named(param, place)}: {found.message}")) from None
+
+    def target(self, param: nodes.Param) -> nodes.Target:
+        """What a parameter is as the target of a query."""
+        return _target(self.value(param), param.span)
 
     def rows(self, param: nodes.Param) -> tuple[Json, ...]:
         rows = self.value(param)
@@ -263,7 +270,7 @@ def _plain(value: Json, span: Span, level: int = 0) -> Json:
     """A Python value as JSON data (`jsonified`). Raises `QQLPlanError`."""
     kind = type(value)
     if kind is list and _is_vector(value):
-        return value
+        return value.copy()  # the request's own
     if kind is str and value.isascii():
         return value
     if kind is dict and level < MAX_NESTING:

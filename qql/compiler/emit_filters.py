@@ -9,8 +9,10 @@ from typing import Any
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.empty_lists import note_empty_list
+from qql.compiler.guards import is_any_text, is_equal_list, is_id_list, is_plain, is_range, is_whole
 from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
+from qql.nodes.holes import Hole, Slot
 from qql.rest.min_should import told_apart
 from qql.rest.types import Json, JsonObject
 
@@ -109,12 +111,23 @@ def _between(condition: nodes.Between) -> JsonObject:
 
 
 def _in(condition: nodes.In) -> JsonObject:
+    if isinstance(condition.values, Hole):
+        return _in_later(condition.name, condition.values)
     scalars = _scalars(condition, condition.values)
+    if scalars and all(isinstance(one.value, Hole) for one in scalars):
+        return _in_later(condition.name, Hole([one.value.key for one in scalars]))
     if condition.name.text == _ID:
         return {"has_id": [point_id(scalar) for scalar in scalars]}
     if any(isinstance(scalar_value(one), (bool, float)) for one in scalars):
         return _any_equal(condition.name, scalars)
     return {"key": _key(condition.name), "match": {"any": _values(condition.name, scalars, "IN")}}
+
+
+def _in_later(name: nodes.Name, values: Hole) -> JsonObject:
+    """IN of a list that is not known yet."""
+    if name.text == _ID:
+        return {"has_id": Slot(values, is_id_list, list)}
+    return {"key": _key(name), "match": {"any": Slot(values, is_equal_list, list)}}
 
 
 def _match(condition: nodes.Match) -> JsonObject:
@@ -179,6 +192,8 @@ def _bounds(condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Sc
 
 
 def _count(scalar: nodes.Scalar) -> int:
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_whole(0, 2**63 - 1))
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
@@ -291,7 +306,12 @@ def _compare_id(condition: nodes.Compare) -> JsonObject:
 
 
 def _comparison(condition: nodes.Compare) -> JsonObject:
-    value, op = scalar_value(condition.value), condition.op
+    op = condition.op
+    if op == "=" and isinstance(condition.value.value, Hole):
+        return {"match": {"value": Slot(condition.value.value, is_plain)}}
+    if op in _RANGE and isinstance(condition.value.value, Hole):
+        return {"range": {_RANGE[op]: range_bound(condition.value)}}
+    value = scalar_value(condition.value)
     if value is None:
         word = "IS NULL" if op == "=" else "IS NOT NULL"
         hint = f"`{condition.name.text} {word}` asks for null"
@@ -304,7 +324,10 @@ def _comparison(condition: nodes.Compare) -> JsonObject:
     return {"range": {_RANGE[op]: range_bound(condition.value)}}
 
 
-def _between_bounds(condition: nodes.Between) -> JsonObject:
+def _between_bounds(condition: nodes.Between) -> JsonObject | Slot:
+    if isinstance(condition.low.value, Hole) and isinstance(condition.high.value, Hole):
+        ends = Hole([condition.low.value.key, condition.high.value.key])
+        return Slot(ends, is_range, lambda ends: {"gte": ends[0], "lte": ends[1]})
     low = range_bound(condition.low)
     high = range_bound(condition.high)
     if isinstance(low, str) != isinstance(high, str):
@@ -373,9 +396,13 @@ def _check_integer(scalar: nodes.Scalar, value: Json) -> None:
 
 def _match_value(condition: nodes.Match) -> Json:
     operator = nodes.MATCH_OPERATORS[condition.kind]
+    if isinstance(condition.value, Hole):
+        return Slot(condition.value, is_equal_list, list)
     if operator.values:
         return _values(condition.name, _scalars(condition, condition.value), operator.words)
     assert isinstance(condition.value, nodes.Scalar)
+    if isinstance(condition.value.value, Hole):
+        return Slot(condition.value.value, is_any_text)
     value = scalar_value(condition.value)
     if not isinstance(value, str):
         hint = f"`{condition.name.text} = {shown(value)}` compares values"
@@ -383,11 +410,13 @@ def _match_value(condition: nodes.Match) -> Json:
     return value
 
 
-def selected_ids(condition: nodes.Condition | None) -> list[int | str] | None:
+def selected_ids(condition: nodes.Condition | None) -> list[int | str] | Slot | None:
     """The ids where a condition is only ``id = x`` or ``id IN (…)``; None where it is anything else."""
     match condition:
         case nodes.Compare(name=nodes.Name(text="id"), op="="):
             return [point_id(condition.value)]
+        case nodes.In(name=nodes.Name(text="id")) if isinstance(condition.values, Hole):
+            return Slot(condition.values, is_id_list, list)
         case nodes.In(name=nodes.Name(text="id")):
             return [point_id(scalar) for scalar in _scalars(condition, condition.values)]
     return None

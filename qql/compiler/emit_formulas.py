@@ -6,8 +6,10 @@ from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.emit_filters import emit_condition, geo_point
+from qql.compiler.guards import is_number
 from qql.compiler.scalars import scalar_value
 from qql.errors import fail, shown
+from qql.nodes.holes import Hole, Slot
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["emit_formula"]
@@ -53,6 +55,8 @@ def _emit(node: nodes.Expression) -> Json:
 
 
 def _constant(scalar: nodes.Scalar) -> Json:
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_number())
     value = scalar_value(scalar)
     if isinstance(value, str):  # of a parameter, or of UUID(…)
         return _datetime(scalar) if is_date(value, scalar.span) else value

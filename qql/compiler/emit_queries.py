@@ -15,13 +15,15 @@ from qql.compiler.emit_matrix import emit_matrix
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, selections
 from qql.compiler.emit_targets import emit_target
 from qql.compiler.empty_lists import note_empty_list
+from qql.compiler.guards import is_id_list
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, shard_key
 from qql.errors import fail
+from qql.nodes.holes import Hole, Slot
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.request import Request, collection_path
-from qql.rest.types import JsonObject
+from qql.rest.types import Json, JsonObject
 
 __all__ = ["emit_query", "emit_statement"]
 
@@ -32,11 +34,7 @@ def emit_query(plan: QueryPlan) -> Request:
     """One nested request for a plan."""
     root = plan.root
     if isinstance(root.target, nodes.Points):
-        assert isinstance(root.target.ids, tuple)
-        if not root.target.ids:
-            note_empty_list(root.target)
-        ids = [point_id(scalar) for scalar in root.target.ids]
-        body: JsonObject = {"ids": ids} | selections(plan.payload, plan.vectors)
+        body: JsonObject = {"ids": _emit_ids(root.target)} | selections(plan.payload, plan.vectors)
         body |= clean({"shard_key": shard_key(plan.shard)})
         return Request("POST", collection_path(plan.collection, "points"), dict(plan.request), body)
     body = _emit_stage(root, Input(root), {})
@@ -44,7 +42,8 @@ def emit_query(plan: QueryPlan) -> Request:
     if plan.group is not None:
         body |= _emit_group(plan.group)
         # Groups know no offset: the first of them are fetched too, and left out of what is shown.
-        body["limit"] = (DEFAULT_LIMIT if root.limit is None else root.limit) + (plan.offset or 0)
+        limit = DEFAULT_LIMIT if root.limit is None else root.limit
+        body["limit"] = limit if plan.offset is None else limit + plan.offset
         route.append("groups")
     else:
         body |= clean({"offset": plan.offset})
@@ -53,11 +52,20 @@ def emit_query(plan: QueryPlan) -> Request:
     return Request("POST", collection_path(plan.collection, *route), dict(plan.request), body)
 
 
+def _emit_ids(target: nodes.Points) -> Json:
+    if isinstance(target.ids, Hole):  # a whole list that comes later
+        return Slot(target.ids, is_id_list, list)
+    assert isinstance(target.ids, tuple), "parameters are bound before a target is emitted"
+    if not target.ids:
+        note_empty_list(target)
+    return [point_id(scalar) for scalar in target.ids]
+
+
 def _emit_group(group: nodes.Group) -> JsonObject:
     size = count_limit(group.size, "SIZE", 1)
     if not group.name.text:
         fail("bad-group", "GROUP BY names no field", group.name.span, "write GROUP BY field")
-    found: JsonObject = {"group_by": str(group.name.text), "group_size": size or GROUP_SIZE}
+    found: JsonObject = {"group_by": str(group.name.text), "group_size": GROUP_SIZE if size is None else size}
     lookup = group.lookup
     if lookup is not None:
         name = str(lookup.collection.text)

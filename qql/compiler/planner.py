@@ -26,6 +26,7 @@ from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
 from qql.errors import Span, did_you_mean, fail, shown
 from qql.nodes import Embedded
+from qql.nodes.holes import Slot
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo
@@ -530,6 +531,8 @@ def _compares_vectors(target: nodes.Target) -> bool:
 
 
 def _oversampled(limit: int | None, offset: int) -> int:
+    if isinstance(limit, Slot) and offset == 0:
+        return Slot(limit, limit.fits, lambda given: _oversampled(given, 0))
     return min(((DEFAULT_LIMIT if limit is None else limit) + offset) * OVERSAMPLING, U32)
 
 

@@ -8,7 +8,9 @@ from collections import Counter
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.dates import DATE_HINT, is_date
+from qql.compiler.guards import is_bound, is_id, is_number, is_shard_key, is_text, is_whole
 from qql.errors import fail, shown
+from qql.nodes.holes import Hole, Slot
 from qql.rest.limits import U32, U64
 from qql.rest.types import Json
 
@@ -33,6 +35,8 @@ def scalar_value(scalar: nodes.Scalar) -> Json:
 
 def point_id(scalar: nodes.Scalar) -> int | str:
     """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_id)
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= U64:
         return value
@@ -47,6 +51,10 @@ def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
     """The number behind LIMIT, OFFSET or BATCH; None where the clause is missing."""
     if scalar is None:
         return None
+    if isinstance(scalar.value, Slot):
+        return scalar.value
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_whole(low))
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= U32:
         return value
@@ -66,6 +74,8 @@ def wait_of(scalar: nodes.Scalar | None) -> bool:
 
 def text_of(scalar: nodes.Scalar, what: str) -> str:
     """A text that is not empty."""
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_text)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value
@@ -77,6 +87,8 @@ def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, hi
     """A finite number within bounds; None where the clause is missing."""
     if scalar is None:
         return None
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_number(low, high))
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
         return value
@@ -87,6 +99,8 @@ def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, hi
 def threshold_of(scalar: nodes.Scalar | None) -> float | None:
     if scalar is None:
         return None
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_number())
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return value
@@ -98,6 +112,8 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
 
 def range_bound(scalar: nodes.Scalar) -> Json:
     """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_bound)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
@@ -116,6 +132,8 @@ _CREATE_HINT = "CREATE SHARD KEY makes the shards of a collection with sharding_
 
 def one_key(scalar: nodes.Scalar) -> str | int:
     """One shard key, checked: a text or an unsigned 64-bit integer. Raises `QQLPlanError`."""
+    if isinstance(scalar.value, Hole):
+        return Slot(scalar.value, is_shard_key)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value
@@ -135,6 +153,8 @@ def shard_key(shard: nodes.Shard | None) -> Json:
     keys = [one_key(key) for key in shard.keys]
     if not keys:
         fail("bad-shard-key", "SHARD names no key", shard.span, "SHARD 'key'")
+    if len(keys) == 1 and shard.fallback is None:
+        return keys[0]
     twice = next((key for key, times in Counter(keys).items() if times > 1), None)
     if twice is not None:
         message = f"the shard key {shown(twice)} stands twice"
@@ -145,4 +165,4 @@ def shard_key(shard: nodes.Shard | None) -> Json:
             hint = "several keys are searched together: SHARD ('a', 'b')"
             fail("bad-shard-key", message, shard.fallback.span, hint)
         return {"target": keys[0], "fallback": one_key(shard.fallback)}
-    return keys[0] if len(keys) == 1 else keys
+    return keys

@@ -1,4 +1,4 @@
-"""Text → requests: the compiler as one function, for scripts of any length.
+"""Text → planned statements: scripts of any length.
 
 Statements are planned in order, since USE, DEFINE, CREATE and DROP change what follows them. Every
 statement that is at fault is reported, and no request is given where one is.
@@ -6,9 +6,9 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self, TypedDict, Unpack, cast
+from typing import Any, NamedTuple, Self, TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -32,11 +32,10 @@ __all__ = [
     "Compiled",
     "Origin",
     "SchemaSource",
+    "Script",
     "Stages",
     "apply",
-    "check",
     "compile_script",
-    "compile_text",
     "each_compiled",
     "make_context",
     "prepare",
@@ -173,7 +172,7 @@ def compile_script(
     faults of several statements.
     """
     done: list[Compiled] = []
-    script = _Script(params, context, files)
+    script = Script(params, context, files)
     for one in script.statements([source]):
         done.append(one)
         if warnings is not None:
@@ -187,10 +186,10 @@ def each_compiled(
 ) -> Iterator[Compiled]:
     """The statements of `compile_script` one by one, of a script that is read meanwhile; none is kept.
 
-    Raises as `compile_script` does: at the end, with the faults of all, and after a hundred of them no more is
-    read; ``once``, where the first statement stands that is at fault.
+    Raises as `compile_script` does: at the end, with the faults of all, and after a hundred of them no more
+    is read; ``once``, where the first statement stands that is at fault.
     """
-    script = _Script(params, context, files, once=once)
+    script = Script(params, context, files, once=once)
     yield from script.statements(pieces)
     raise_all(script.faults)
 
@@ -200,7 +199,7 @@ _Statements = Generator[Compiled, None, list[QQLCompileError]]
 _MOST_ERRORS = 100  # of all pieces of a script
 
 
-class _Script:
+class Script:
     """A script on its way through the compiler, with the files that it executes."""
 
     def __init__(self, params: Params, context: Context, files: Files | None, *, once: bool = False) -> None:
@@ -241,6 +240,16 @@ class _Script:
     def _piece(self, source: Source, only: bool) -> _Statements:
         """The statements of a piece of a script, which may be the ``only`` one."""
         parsed, errors = parse_script(source)
+        return (yield from self._parsed(source, parsed, errors, only))
+
+    def compile_parsed(self, source: Source, parsed: Sequence[Parsed]) -> Iterator[Compiled]:
+        """`statements` of a script that is parsed already, as a whole."""
+        self.faults += yield from self._parsed(source, parsed, [], only=True)
+
+    def _parsed(
+        self, source: Source, parsed: Sequence[Parsed], errors: list[QQLCompileError], only: bool
+    ) -> _Statements:
+        """The statements of a piece that is parsed; ``errors`` are the faults that were found by that."""
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
@@ -263,10 +272,18 @@ class _Script:
         )
         return errors
 
+    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
+        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
+        params = self.params
+        if isinstance(params, Mapping) and not single:
+            params = {key: params[key] for key in (str(one.key) for one in parsed.params) if key in params}
+        return bind(parsed.statement, parsed.params, params, whole=single)
+
     def _one(self, one: Parsed, source: Source, single: bool) -> _Statements:
         self.trial.warnings = []
         try:
-            compiled = _compile_one(one, source, self.params, self.trial, self.overlay, single=single)
+            compiled = _compile_one(one, self.bound(one, single), source, self.trial, self.overlay)
+            compiled.made_of(Origin(one, self.params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = yield from self._execute(self.files, compiled.statement)
                 if errors:
@@ -395,11 +412,8 @@ class _Overlay:
 
 
 def _compile_one(
-    parsed: Parsed, source: Source, params: Params, context: Context, overlay: _Overlay, *, single: bool
+    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: _Overlay
 ) -> Compiled:
-    if isinstance(params, Mapping) and not single:
-        params = {key: params[key] for key in params if key in {p.key for p in parsed.params}}
-    statement = bind(parsed.statement, parsed.params, params, whole=single)
     with said_in_reads(context):
         inner = statement
         while isinstance(inner, (nodes.Explain, nodes.Why)):
@@ -417,8 +431,7 @@ def _compile_one(
         apply(inner, context)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
-    made = Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
-    return made.made_of(Origin(parsed, params))
+    return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
 _ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
@@ -599,65 +612,3 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) ->
     if isinstance(statement, nodes.CreateIndex):
         indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
     overlay.change(collection, replace(schema, indexes=indexes))
-
-
-_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
-
-
-def compile_text(
-    text: str,
-    params: Params = None,
-    *,
-    warnings: list[Diagnostic] | None = None,
-    **options: Unpack[CompileOptions],
-) -> list[Request]:
-    """Compile a statement or a script to the requests that Qdrant would receive, in order.
-
-    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
-    ``default_model``. Warnings are added to ``warnings``.
-
-    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
-
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
-    """
-    source, context = prepare(text, options)
-    found = compile_script(source, params, context, warnings)
-    if warnings is not None:
-        warnings += [warning for one in found if (warning := _no_request(one))]
-    return [
-        request
-        for one in found
-        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
-        for request in one.requests
-    ]
-
-
-def _no_request(compiled: Compiled) -> Diagnostic | None:
-    """A warning for a statement of which a session does more than its requests."""
-    statement = compiled.statement
-    if isinstance(statement, _WITHOUT_REQUEST):
-        word = type(statement).__name__.upper()
-        message = f"{word} is carried out by a session; it is not one request"
-    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
-        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
-    elif compiled.plan is not None and compiled.plan.second is not None:
-        message = "RERANK is carried out by a session; this request brings its candidates"
-    else:
-        return None
-    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
-
-
-def check(
-    text: str,
-    params: Params = None,
-    **options: Unpack[CompileOptions],
-) -> list[Diagnostic]:
-    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
-    warnings: list[Diagnostic] = []
-    try:
-        compile_text(text, params, warnings=warnings, **options)
-    except QQLCompileError as exc:
-        found = [*exc.diagnostics, *warnings]
-        return sorted(found, key=lambda d: d.span.start if d.span else 0)
-    return warnings

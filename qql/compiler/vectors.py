@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from qql import nodes
+from qql.compiler.guards import MOST_F32, is_dense, is_short
 from qql.errors import Span, did_you_mean, fail, many, shown
+from qql.nodes.holes import NeedsValue, Slot
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
 from qql.schema import Schema, VectorInfo
@@ -43,6 +43,11 @@ def check_text_field(name: nodes.Name, schema: Schema | None, collection: str) -
 def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) -> None:
     """Checks a vector's form, and its kind and dimension where the vector is known."""
     kind = vector_kind(value)
+    if isinstance(value, Slot):  # a dense one that comes later
+        if vector is not None and not comparable(kind, vector.kind):
+            raise NeedsValue(value.key)
+        value.check(is_dense(vector.size if vector else None))
+        return
     if kind == "sparse":
         _check_sparse(value, span)
     else:
@@ -74,21 +79,9 @@ def _check_dense(row: Json, span: Span) -> int:
     if not {*map(type, row)} <= {int, float}:
         wrong = next((value for value in row if not _is_number(value)), None)
         fail("malformed-vector", f"a vector holds numbers, not {shown(wrong)}", span)
-    if not _is_short(row) and not all(-_F32 <= value <= _F32 for value in row):
+    if not is_short(row) and not all(-MOST_F32 <= value <= MOST_F32 for value in row):
         fail("malformed-vector", "a number of this vector does not fit a 32-bit float", span)
     return len(row)
-
-
-_F32 = 3.4028235e38
-"""The largest finite float32; what is beyond it would become infinite in the engine."""
-
-
-def _is_short(row: list[float]) -> bool:
-    """Whether the length of a vector is a float32, so that all of its numbers are. That costs little."""
-    try:
-        return math.hypot(*row) <= _F32  # of what holds a NaN, this is none, or infinite
-    except OverflowError:  # an integer beyond all floats
-        return False
 
 
 def _check_sparse(value: Body, span: Span) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from qql import nodes
-from qql.compiler.script import compile_text
+from qql.compiler.compile import compile_text
 from qql.convert.inputs import Found, Hints, read_all
 from qql.convert.routes import unsaid
 from qql.convert.shapes import refusal

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from qql.errors import Span
+from qql.nodes.holes import Hole
 from qql.nodes.roles import part
 
 __all__ = [
@@ -173,7 +174,7 @@ class Uuid(Node):
 class Scalar(Node):
     """``'text'``, ``42``, ``0.5``, ``true``, ``null``, ``:name``: one value with its place."""
 
-    value: str | int | float | bool | Param | Uuid | None
+    value: str | int | float | bool | Param | Uuid | Hole | None
 
 
 @node

@@ -14,7 +14,7 @@ from qql.errors import Diagnostic, QQLPlanError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["BODY_MODELS", "Request", "body_adapter", "collection_path"]
+__all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
 
 
 def collection_path(collection: str, *rest: str) -> str:
@@ -147,6 +147,15 @@ class Request:
             url=url,
             api_key_variable=api_key_variable,
         )
+
+
+class Draft:
+    """A `Request` while it is made: the same places, which can be written to.
+
+    Who makes many sets them and then ``__class__``, in a fifth of the time that a frozen class takes.
+    """
+
+    __slots__ = ("body", "method", "path", "query")
 
 
 _NAMED = frozenset(

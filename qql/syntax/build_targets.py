@@ -8,7 +8,7 @@ from typing import cast
 from qql import nodes
 from qql.errors import many
 from qql.nodes import Name, Param, Scalar
-from qql.syntax.clauses import NOW, Clause, span_now, with_clauses
+from qql.syntax.clauses import NOW, Clause, literal, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
 from qql.syntax.lexer import Token, number_value, string_value, syntax_error
 
@@ -26,8 +26,10 @@ class Targets:
     # -- inputs
 
     def bare_text(self, token: Token, model: Scalar | None, options: Json) -> nodes.Text | nodes.Point:
-        text = Scalar(string_value(token), span=token.span)
-        if model is None and options is None and nodes.is_uuid(cast(str, text.value)):
+        value = string_value(token)
+        is_id = model is None and options is None and nodes.is_uuid(value)
+        text = Scalar(literal(token, lambda _: value), span=token.span)
+        if is_id:
             return nodes.Point(text, span=span_now())
         return nodes.Text(text, model, options, span=span_now())
 
@@ -46,11 +48,11 @@ class Targets:
         return nodes.Vector(value, span=span_now())
 
     def bare_point(self, token: Token) -> nodes.Point:
-        return nodes.Point(Scalar(number_value(token), span=span_now()), span=span_now())
+        return nodes.Point(Scalar(literal(token, number_value), span=span_now()), span=span_now())
 
     def example_point(self, given: Token | Scalar) -> nodes.Point:
         if isinstance(given, Token):
-            value = string_value(given) if given.type == "STRING" else number_value(given)
+            value = string_value(given) if given.type == "STRING" else literal(given, number_value)
             given = Scalar(value, span=given.span)
         return nodes.Point(given, span=span_now())
 

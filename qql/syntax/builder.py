@@ -19,7 +19,7 @@ from qql.syntax.build_clauses import Clauses
 from qql.syntax.build_formulas import Formulas
 from qql.syntax.build_statements import Statements
 from qql.syntax.build_targets import Targets
-from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, span_now, value_list, with_clauses
+from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, literal, span_now, value_list, with_clauses
 from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
 
 __all__ = ["NODE_RULES", "Builder"]
@@ -72,10 +72,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- values
 
     def number(self, token: Token) -> Scalar:
-        return Scalar(number_value(token), span=span_now())
+        return Scalar(literal(token, number_value), span=span_now())
 
     def string(self, token: Token) -> Scalar:
-        return Scalar(string_value(token), span=span_now())
+        return Scalar(literal(token, string_value), span=span_now())
 
     def true(self, *_: Token) -> Scalar:
         return Scalar(True, span=span_now())

@@ -9,15 +9,18 @@ from typing import Any, NoReturn, TypeVar, cast
 from qql import nodes
 from qql.errors import Diagnostic, QQLSyntaxError, Span, fail
 from qql.nodes import Node, Scalar
-from qql.syntax.lexer import MAX_NESTING, syntax_error
+from qql.nodes.holes import Hole, Slot, never
+from qql.syntax.lexer import MAX_NESTING, Token, syntax_error
 
 __all__ = [
     "CLAUSE_WORDS",
     "NOW",
     "Clause",
+    "LiteralHoles",
     "as_clause",
     "check_depth",
     "clause_words",
+    "literal",
     "span_now",
     "stands_twice",
     "value_list",
@@ -33,10 +36,42 @@ class _Now:
     span = Span(0, 0)
     parameters: list[nodes.Param]
     warnings: list[Diagnostic]
+    holes: LiteralHoles | None = None
 
     def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         """Say something of the text that stops nothing."""
         self.warnings.append(Diagnostic(code, message, span, hint, severity="warning"))
+
+
+class LiteralHoles:
+    """The literals of a text in whose places its tree gets holes, by where they begin.
+
+    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the others
+    were no literals, or were read for something else.
+    """
+
+    def __init__(self, ends: Mapping[int, tuple[int, int]]) -> None:
+        self.ends = ends
+        self.taken: set[int] = set()
+
+    def at(self, start: int, end: int) -> Hole | None:
+        number, until = self.ends.get(start, (0, -1))
+        if until != end:
+            return None
+        self.taken.add(number)
+        return Hole(number)
+
+
+    def list_at(self, value: object, start: int, end: int) -> object:
+        """A list that was read as JSON, or what stands in its place."""
+        hole = self.at(start, end)
+        return value if hole is None else Slot(hole, never, list)
+
+
+def literal(token: Token, read: Callable[[Token], str | int | float]) -> str | int | float | Hole:
+    """The value of a literal, or the hole that stands in its place."""
+    hole = None if NOW.holes is None else NOW.holes.at(token.start, token.end)
+    return read(token) if hole is None else hole
 
 
 NOW = _Now()

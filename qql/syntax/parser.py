@@ -15,7 +15,7 @@ from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.nodes import Node, Statement
 from qql.syntax.builder import Builder
-from qql.syntax.clauses import NOW, clause_words
+from qql.syntax.clauses import NOW, LiteralHoles, clause_words
 from qql.syntax.hints import PHRASES, Place, unexpected
 from qql.syntax.lalr import Tables, load
 from qql.syntax.lexer import (
@@ -37,7 +37,7 @@ from qql.syntax.lexer import (
     syntax_error,
 )
 
-__all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "split"]
+__all__ = ["Parsed", "is_complete", "keywords", "parse", "parse_script", "parse_stage", "parse_with_holes", "split"]
 
 MAX_PREFETCH_DEPTH = 64  # Qdrant's own
 MAX_BYTES = 64 * 1024 * 1024
@@ -80,8 +80,9 @@ _ONE_AT_A_TIME = Lock()  # see `qql.builder.NOW`
 class _Parser:
     """Reads one statement of a text, whose JSON ``reader`` reads."""
 
-    def __init__(self, text: str, reader: JsonReader) -> None:
+    def __init__(self, text: str, reader: JsonReader, holes: LiteralHoles | None = None) -> None:
         self.text = text
+        self.holes = holes
         self.reader = reader
         self.tables = _tables()
         self.parameters: list[nodes.Param] = []
@@ -101,6 +102,7 @@ class _Parser:
         spans: list[tuple[int, int]] = []
         self.parameters = NOW.parameters = []
         self.warnings = NOW.warnings = []
+        NOW.holes = self.holes
         self.brackets: list[str] = []
         self.opened: list[Span] = []
         self.filter_base = 0
@@ -138,6 +140,8 @@ class _Parser:
                 read = self.reader.read(token.start) if isinstance(goto, int) else None
                 if read is not None:
                     value, last = read
+                    if self.holes is not None:
+                        value = self.holes.list_at(value, token.start, last)
                     states.append(cast(int, goto))
                     values.append(value)
                     spans.append((token.start, last))
@@ -332,7 +336,7 @@ _HEADS: dict[str, type[Node]] = {
 _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
 _MOST_KEPT = 256
-_LONGEST_KEPT = 8192  # characters
+LONGEST_KEPT = 8192  # characters
 
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
@@ -341,7 +345,7 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     if kept is not None:
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= _LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+    if len(source.text) <= LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[source.text] = tuple(done)
@@ -364,7 +368,19 @@ def _unchanging(value: Any) -> bool:
     return True
 
 
-def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
+def parse_with_holes(source: Source, holes: LiteralHoles) -> list[Parsed]:
+    """`parse_script` with holes in the places of literals.
+
+    Raises what is wrong with the text, or `NeedsValue` where the tree hangs on one of them.
+    """
+    done, errors = _parse_script(source, holes)
+    raise_all(errors)
+    return done
+
+
+def _parse_script(
+    source: Source, holes: LiteralHoles | None = None
+) -> tuple[list[Parsed], list[QQLCompileError]]:
     done: list[Parsed] = []
     errors: list[QQLCompileError] = []
     text = source.text
@@ -380,7 +396,7 @@ def _parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         if text[pos] == ";":
             pos += 1
             continue
-        parser = _Parser(text, reader)
+        parser = _Parser(text, reader, holes)
         try:
             statement, span = parser.parse(pos)
         except QQLSyntaxError as exc:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from qql import nodes
 from qql.compiler.bind import resolved
+from qql.compiler.guards import is_scalar
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes.declare import EVERYWHERE, Support
+from qql.nodes.holes import Hole, NeedsValue, Slot
 from qql.rest.types import Json, JsonObject
 
 __all__ = [
@@ -101,6 +103,11 @@ def read_values(
             related = ((first, "given here first"),) if first else ()
             fail("duplicate-option", f"the option `{name}` stands twice", span, None, related)
         places[name] = span
+        if isinstance(given, Slot):  # a list, of which the option wants to know more
+            raise NeedsValue(given.key)
+        if isinstance(given, Hole):
+            out[name] = Slot(given, taken_as_it_is(known[name]))
+            continue
         value = given if _of_grammar(given) else resolved(given, span)
         try:
             out[name] = known[name](value)
@@ -110,6 +117,18 @@ def read_values(
         except QQLPlanError as exc:
             raise exc.at(span=span) from None
     return out
+
+
+def taken_as_it_is(check: Check) -> Callable[[Json], bool]:
+    """Whether an option takes a value, and sends it unchanged."""
+
+    def fits(value: Json) -> bool:
+        try:
+            return is_scalar(value) and check(value) is value
+        except (ValueError, QQLPlanError):
+            return False
+
+    return fits
 
 
 def _of_grammar(value: Json) -> bool:

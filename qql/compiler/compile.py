@@ -1,0 +1,123 @@
+"""Text → requests: the compiler as one function. What was compiled before is not compiled again."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Unpack
+
+from qql import nodes
+from qql.compiler.ahead import Ahead, sent_of
+from qql.compiler.bind import Params
+from qql.compiler.kept import Kept
+from qql.compiler.script import Compiled, CompileOptions, compile_script, make_context, prepare
+from qql.compiler.shapes import Shapes
+from qql.errors import Diagnostic, QQLCompileError
+from qql.rest.request import Request
+from qql.syntax.parser import LONGEST_KEPT, parse_script
+
+__all__ = ["check", "compile_text"]
+
+_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
+
+
+def compile_text(
+    text: str,
+    params: Params = None,
+    *,
+    warnings: list[Diagnostic] | None = None,
+    **options: Unpack[CompileOptions],
+) -> list[Request]:
+    """Compile a statement or a script to the requests that Qdrant would receive, in order.
+
+    The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
+    ``default_model``. Warnings are added to ``warnings``.
+
+    Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
+    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
+
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
+    """
+    key = _key(text, options) if options else text
+    ahead = _KEPT.get(key) if key is not None else None
+    if ahead is not None:
+        plan = ahead.plan(params)
+        requests = plan.fill(params) if plan else None
+        if plan is not None and requests is not None:
+            if warnings is not None:
+                warnings += _warnings(plan.statements)
+            return requests
+    if ahead is None and params is None and warnings is None and not options and _may_have_shape(text):
+        requests = _SHAPES.requests(text)
+        if requests is not None:
+            if _SEEN.get(text):
+                _keep(text, *prepare(text, options))
+            _SEEN.put(text, True)
+            return requests
+    source, context = prepare(text, options)
+    found = compile_script(source, params, context, warnings)
+    if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
+        _keep(key, source, context)
+    if warnings is not None:
+        warnings += [warning for one in found if (warning := _no_request(one))]
+    return [request for one in found for request in sent_of(one)]
+
+
+def _warnings(statements: Iterable[Compiled]) -> list[Diagnostic]:
+    """What is said of statements: of the text first, then of what makes no request."""
+    said = [warning for one in statements for warning in one.warnings]
+    return said + [warning for one in statements if (warning := _no_request(one))]
+
+
+_KEPT: Kept[Hashable, Ahead] = Kept(256)
+"""What was compiled before, by text and options."""
+_SHAPES = Shapes(make_context(), 256)
+_SEEN: Kept[str, bool] = Kept(256)
+"""Texts of known shapes that came once: one that comes again is kept by itself."""
+_SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
+
+
+def _keep(key: Hashable, source: Source, context: Context) -> None:
+    parsed, _ = parse_script(source)
+    _KEPT.put(key, Ahead(source, parsed, context))
+
+
+def _may_have_shape(text: str) -> bool:
+    """Whether a plan for all texts like this one is worth a look: not where objects are written."""
+    return len(text) <= LONGEST_KEPT and "{" not in text
+
+
+def _key(text: str, options: CompileOptions) -> Hashable:
+    """What a text is kept under; None where what it means hangs on more than is in its options."""
+    if options.keys() <= _SIMPLE_OPTIONS:
+        return (text, *sorted(options.items()))
+    return None
+
+
+def _no_request(compiled: Compiled) -> Diagnostic | None:
+    """A warning for a statement of which a session does more than its requests."""
+    statement = compiled.statement
+    if isinstance(statement, _WITHOUT_REQUEST):
+        word = type(statement).__name__.upper()
+        message = f"{word} is carried out by a session; it is not one request"
+    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
+        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
+    elif compiled.plan is not None and compiled.plan.second is not None:
+        message = "RERANK is carried out by a session; this request brings its candidates"
+    else:
+        return None
+    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
+
+
+def check(
+    text: str,
+    params: Params = None,
+    **options: Unpack[CompileOptions],
+) -> list[Diagnostic]:
+    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
+    warnings: list[Diagnostic] = []
+    try:
+        compile_text(text, params, warnings=warnings, **options)
+    except QQLCompileError as exc:
+        found = [*exc.diagnostics, *warnings]
+        return sorted(found, key=lambda d: d.span.start if d.span else 0)
+    return warnings

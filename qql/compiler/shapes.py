@@ -1,0 +1,168 @@
+"""Texts that differ in their literals only: one is planned ahead for all of them.
+
+A program that writes its values into the text sends ever new texts of a few shapes. The shape of a text is
+what stands between its strings, numbers and lists of numbers. Those among them that the plan does not hang
+on become holes; the others belong to the shape, as do all that the parser does not take for literals (what
+stands in comments and quoted names).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from qql import nodes
+from qql.compiler.ahead import UUID_LENGTHS, Planned, planned, sent_of
+from qql.compiler.kept import Kept
+from qql.compiler.plan import Context
+from qql.compiler.script import compile_script
+from qql.errors import QQLError, Source
+from qql.nodes.holes import NeedsValue
+from qql.rest.request import Request
+from qql.syntax.clauses import LiteralHoles
+from qql.syntax.lexer import Token, number_value, string_value
+from qql.syntax.parser import parse_with_holes
+
+__all__ = ["Shape", "Shapes", "cut_literals"]
+
+# Where this takes for a literal what the parser does not, or the other way round, nothing is wrong: it is
+# then a part of the shape.
+# What stands before a number is looked at behind its first digit: a pattern whose alternatives begin with
+# characters of their own is searched for three times as fast.
+_LITERAL = re.compile(
+    r"""
+    ( ' (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
+    | [0-9]  (?<![\w$.\]'"`:-].)  [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+    | -[0-9] (?<![\w$.\]'"`:-]..) [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+    | \[     (?<![\w$.\]].)       \s*+ -?[0-9] [0-9eE.,+\s-]*+ \]
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_MOST_VARIANTS = 16
+"""Plans of one shape for different values of what cannot be a hole, at most."""
+_MAYBE_UUIDS = frozenset(length + 2 for length in UUID_LENGTHS)
+_DIGITS = str.maketrans("123456789", "000000000")
+
+Literals = Sequence[str]
+Shape = tuple[object, ...]
+
+
+def cut_literals(text: str) -> tuple[Shape, list[str]]:
+    """The shape of a text, and its literals in order."""
+    parts: list[str] = _LITERAL.split(text)
+    literals = parts[1::2]
+    # What a literal is to the parser hangs on how it begins; and a text that is a UUID is the id of a point.
+    kinds = "".join([one[0] for one in literals]).translate(_DIGITS)
+    if not _MAYBE_UUIDS.isdisjoint(map(len, literals)):
+        for number, one in enumerate(literals):
+            if one[0] == "'" and nodes.is_uuid(one[1:-1]):
+                kinds = f"{kinds[:number]}u{kinds[number + 1 :]}"
+    return (kinds, *parts[::2]), literals
+
+
+def _value(literal: str) -> Any:
+    """What a literal is worth. Raises ``ValueError`` where the parser has to say what is wrong with it."""
+    first = literal[0]
+    if first == "'":
+        inner = literal[1:-1]
+        return inner.replace("''", "'") if "'" in inner else inner
+    if literal.isdigit() and len(literal) < 19:
+        return int(literal)
+    if first == "[":
+        return json.loads(literal)
+    try:
+        return number_value(Token("NUMBER", literal, 0, len(literal)))
+    except QQLError as exc:
+        raise ValueError from exc
+
+
+class _Variants:
+    """The plans of one shape: by the values of those of its literals that cannot be holes."""
+
+    def __init__(self, fixed: frozenset[int], count: int) -> None:
+        self.fixed = tuple(sorted(fixed))
+        self.holes = tuple(number for number in range(count) if number not in fixed)
+        self.plans: dict[tuple[str, ...], Planned | None] = {}
+
+
+class Shapes:
+    """The shapes of the texts that were compiled, in one context.
+
+    A shape that comes a second time is planned ahead. One that cannot be costs little more than that.
+    """
+
+    def __init__(self, context: Context, most: int) -> None:
+        self._context = context
+        self._kept: Kept[Shape, _Variants] = Kept(most)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+    def requests(self, text: str) -> list[Request] | None:
+        """The requests of a text of a known shape; None where it has to be compiled."""
+        shape, literals = cut_literals(text)
+        known = self._kept.get(shape)
+        if known is None:
+            self._kept.put(shape, _Variants(frozenset(), len(literals)))
+            return None
+        try:
+            plan = known.plans[tuple([literals[number] for number in known.fixed])]
+        except KeyError:
+            if len(known.plans) == _MOST_VARIANTS:
+                return None
+            source = Source(text)
+            try:
+                script = compile_script(source, None, self._context)
+            except QQLError:
+                return None  # of a text at fault nothing can be learnt
+            compiled = [request for one in script for request in sent_of(one)]
+            fixed, plan = _planned(source, self._context, literals, known.fixed, compiled)
+            if fixed != {*known.fixed}:
+                known = _Variants(fixed, len(literals))
+                self._kept.put(shape, known)
+            known.plans[tuple([literals[number] for number in known.fixed])] = plan
+        if plan is None:
+            return None
+        values = _values(literals, known.holes)
+        return None if values is None else plan.fill(values)
+
+
+def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
+    """The values of the holes at their numbers; None where the parser has to say what is wrong with one."""
+    values: list[Any] = [None] * len(literals)
+    try:
+        for number in holes:
+            values[number] = _value(literals[number])
+    except ValueError:
+        return None
+    return values
+
+
+def _planned(
+    source: Source, context: Context, literals: Literals, known: Sequence[int], compiled: list[Request]
+) -> tuple[frozenset[int], Planned | None]:
+    """Which literals of a text cannot be holes, and its plan with holes for the others.
+
+    The plan is None where there is none that gives what was compiled of this text.
+    """
+    places = [found.span() for found in _LITERAL.finditer(source.text)]
+    fixed = {*known}
+    while True:
+        ends = {start: (number, end) for number, (start, end) in enumerate(places) if number not in fixed}
+        holes = LiteralHoles(ends)
+        try:
+            parsed = parse_with_holes(source, holes)
+            fixed |= {number for number in range(len(literals)) if number not in holes.taken}
+            plan = planned(source, parsed, context, {}, holes.taken)
+        except NeedsValue as exc:
+            fixed |= {*exc.key} if isinstance(exc.key, list) else {exc.key}
+            continue
+        except QQLError:
+            plan = None
+        values = _values(literals, range(len(literals))) if plan and holes.taken else None
+        if plan is None or values is None or repr(plan.fill(values)) != repr(compiled):
+            plan = None  # by repr, as 1 and 1.0 are equal, and sent in different ways
+        return frozenset(fixed), plan

@@ -1,0 +1,211 @@
+"""Requests that were planned ahead: values are put in, and nothing is parsed, planned or emitted again.
+
+A template is made of a request with slots (`qql.nodes.holes`), as closures: one for each object and list of
+the body, so that what comes out shares nothing with what came out before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from qql.nodes.holes import NeedsValue, Slot, never
+from qql.rest.request import Draft, Request
+from qql.rest.types import Json, JsonObject
+
+__all__ = ["Fill", "filler"]
+Fill = Callable[[Any], "list[Request] | None"]
+"""Makes requests of the values of slots by key: names, or numbers."""
+_Fill = Callable[[Any], Any]
+
+
+def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
+    """What makes the requests, given the values of their slots by key; it gives None where one does not fit.
+
+    Raises `NeedsValue` for a slot in a request that nobody has looked at.
+    """
+    makers = tuple(map(_request, requests))
+    # One value may stand in many places: what is asked of it twice is answered once.
+    checks = {(tuple(one.key) if isinstance(one.key, list) else one.key, one.fits): one for one in slots}
+    guards = tuple((one.key, one.fits) for one in checks.values() if not isinstance(one.key, list))
+    lists = tuple((one.key, one.fits) for one in checks.values() if isinstance(one.key, list))
+
+    def fill(values: Any) -> list[Request] | None:
+        for key, fits in guards:
+            if not fits(values[key]):
+                return None
+        for keys, fits in lists:
+            if not fits([values[key] for key in keys]):
+                return None
+        return [make(values) for make in makers]
+
+    if lists or len(makers) != 1:
+        return fill
+    only = makers[0]
+
+    def fill_one(values: Any) -> list[Request] | None:
+        for key, fits in guards:
+            if not fits(values[key]):
+                return None
+        return [only(values)]
+
+    return fill_one
+
+
+def _request(request: Request) -> Callable[[Any], Request]:
+    """What makes a request. What freezes a `Request` takes four times as long as all else: it is passed by."""
+    method, path = request.method, request.path
+    make_query = _object(dict(request.query)) if request.query else _empty
+    make_body = _nothing if request.body is None else _object(request.body)
+
+    def make(values: Any) -> Any:
+        draft: Any = Draft()
+        draft.method = method
+        draft.path = path
+        draft.query = make_query(values)
+        draft.body = make_body(values)
+        draft.__class__ = Request
+        return draft
+
+    return make
+
+
+def _empty(_: Any) -> JsonObject:
+    return {}
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+# ------------------------------------------------------------------------------------ closures
+
+
+def _is_open(value: Json) -> bool:
+    """Whether a value has to be made each time: it holds others, or comes later."""
+    return isinstance(value, (dict, list, Slot))
+
+
+def _maker(value: Json) -> _Fill:
+    """What makes a value that `_is_open`."""
+    if isinstance(value, Slot):
+        return _value(value)
+    return _object(value) if isinstance(value, dict) else _list(value)
+
+
+def _value(slot: Slot) -> _Fill:
+    if slot.fits is never:
+        raise NeedsValue(slot.key)
+    key, copied = slot.key, slot.copied
+    if isinstance(key, list):
+        if copied is None:
+            raise NeedsValue(key)
+        return lambda values: copied([values[one] for one in key])
+    if copied is not None:
+        return lambda values: copied(values[key])
+    return lambda values: values[key]
+
+
+def _object(given: JsonObject) -> _Fill:
+    """What makes an object. A call costs as much as a small object, so that the usual forms have none inside."""
+    parts = [(key, value) for key, value in given.items() if _is_open(value)]
+    copy = {key: None if _is_open(value) else value for key, value in given.items()}.copy
+    if not parts:
+        return lambda _: copy()
+    if len(given) == 1:
+        return _object_of_one(*parts[0])
+    if len(parts) == 1:
+        return _with_one(copy, *parts[0])
+    if len(parts) == 2:
+        return _with_two(copy, *parts[0], *parts[1])
+    made_parts = tuple((key, _maker(value)) for key, value in parts)
+
+    def make(values: Any) -> JsonObject:
+        found = copy()
+        for key, part in made_parts:
+            found[key] = part(values)
+        return found
+
+    return make
+
+
+def _place(value: Json) -> Any:
+    """The key of a slot whose value goes in as it is; None for all else."""
+    plain = isinstance(value, Slot) and value.copied is None and value.fits is not never
+    return value.key if plain and not isinstance(value.key, list) else None
+
+
+def _object_of_one(key: str, value: Json) -> _Fill:
+    place = _place(value)
+    if place is not None:
+        return lambda values: {key: values[place]}
+    if isinstance(value, dict) and len(value) == 1:
+        ((inner, held),) = value.items()
+        place = _place(held)
+        if place is not None:
+            return lambda values: {key: {inner: values[place]}}
+    part = _maker(value)
+    return lambda values: {key: part(values)}
+
+
+def _with_one(copy: Callable[[], JsonObject], key: str, value: Json) -> _Fill:
+    place = _place(value)
+    if place is not None:
+
+        def put(values: Any) -> JsonObject:
+            found = copy()
+            found[key] = values[place]
+            return found
+
+        return put
+    part = _maker(value)
+
+    def make(values: Any) -> JsonObject:
+        found = copy()
+        found[key] = part(values)
+        return found
+
+    return make
+
+
+def _with_two(copy: Callable[[], JsonObject], key: str, value: Json, other: str, second: Json) -> _Fill:
+    part = _maker(value)
+    place = _place(second)
+    if place is not None:
+
+        def put(values: Any) -> JsonObject:
+            found = copy()
+            found[key] = part(values)
+            found[other] = values[place]
+            return found
+
+        return put
+    other_part = _maker(second)
+
+    def make(values: Any) -> JsonObject:
+        found = copy()
+        found[key] = part(values)
+        found[other] = other_part(values)
+        return found
+
+    return make
+
+
+def _list(given: list[Json]) -> _Fill:
+    if not any(map(_is_open, given)):
+        return lambda _: given.copy()
+    if not all(map(_is_open, given)):
+        parts = tuple(_maker(one) if _is_open(one) else _constant(one) for one in given)
+        return lambda values: [part(values) for part in parts]
+    if len(given) == 1:
+        only = _maker(given[0])
+        return lambda values: [only(values)]
+    if len(given) == 2:
+        first, second = map(_maker, given)
+        return lambda values: [first(values), second(values)]
+    makers = tuple(map(_maker, given))
+    return lambda values: [make(values) for make in makers]
+
+
+def _constant(value: Json) -> _Fill:
+    return lambda _: value

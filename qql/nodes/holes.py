@@ -1,0 +1,101 @@
+"""Values that are not known yet: what stands for them while a statement is planned ahead.
+
+A statement with holes is planned once, and the places of the request in which a hole arrives are filled
+with values later. That is right only where nothing else of the request hangs on the value, so a hole can
+be carried, and not looked at: who compares it, counts with it or prints it gets `NeedsValue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "never", "slots_made"]
+
+
+Key = str | int | list[str | int]
+
+
+class NeedsValue(Exception):
+    """The request hangs on the value of the hole ``key``, in a way that planning ahead does not cover."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _looked_at(hole: Hole, *_: object) -> NoReturn:
+    raise NeedsValue(hole.key)
+
+
+class Hole:
+    """A value that comes later, by the name of its parameter or the number of its literal.
+
+    One with a list of keys is the list of their values.
+    """
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key!r})"
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _looked_at
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _looked_at
+    __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __index__ = _looked_at
+    __hash__ = __str__ = __format__ = _looked_at
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what `copy`, `pickle` and the like ask whether it is there
+            raise AttributeError(name)
+        raise NeedsValue(self.key)
+
+
+class Slot(Hole):
+    """A hole that has been checked for: ``fits`` says whether a value may be put in as it is.
+
+    What does not fit is no error yet: it goes the long way, on which it is converted or refused.
+    ``copied`` makes of a value that fits what is put in, where that is not the value itself.
+    """
+
+    __slots__ = ("copied", "fits")
+
+    def __init__(
+        self,
+        hole: Hole,
+        fits: Callable[[Any], bool],
+        copied: Callable[[Any], Any] | None = None,
+    ) -> None:
+        super().__init__(hole.key)
+        self.copied = copied
+        self.check(fits)
+
+    def check(self, fits: Callable[[Any], bool]) -> None:
+        """From now on this is what a value has to pass."""
+        self.fits = fits
+        made = _made.get()
+        if made is not None and fits is not never:
+            made.append(self)
+
+
+_made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
+
+
+@contextmanager
+def slots_made() -> Iterator[list[Slot]]:
+    """The slots that are made from here on: each is a check that a value has to pass, wherever it arrives."""
+    found: list[Slot] = []
+    token = _made.set(found)
+    try:
+        yield found
+    finally:
+        _made.reset(token)
+
+
+def never(_: object) -> bool:
+    """No value fits a place that nobody has looked at."""
+    return False
