@@ -207,7 +207,7 @@ class Script:
         self.files = files
         self.once = once
         self.overlay = _Overlay(context)
-        self.trial = replace(context, schema=self.overlay.get, warnings=[])
+        self.trial = replace(context, schema=self.overlay.get, warnings=[], stages=dict(context.stages))
         self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
@@ -381,6 +381,12 @@ class _Overlay:
         gone = {name for name, schema in self.changed.items() if schema is None}
         return (self.listed - gone) | (self.changed.keys() - gone)
 
+    def lists(self, collection: str) -> bool:
+        """Whether it is one of `existing`; there may be very many."""
+        if collection in self.changed:
+            return self.changed[collection] is not None
+        return collection in (self.existing() if self.listed is None else self.listed)
+
     def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
         """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
         if not self.checked or collection in self.unsure or isinstance(statement, _ANY_COLLECTION):
@@ -388,7 +394,7 @@ class _Overlay:
         # What can be described is there. A list of all is asked for only where something seems wrong,
         # and for DROP, which has to work on a collection that cannot be read.
         drops = isinstance(statement, nodes.DropCollection)
-        there = collection in self.existing() if drops else self.get(collection) is not None
+        there = self.lists(collection) if drops else self.get(collection) is not None
         if isinstance(statement, nodes.CreateCollection):
             if there and not statement.if_not_exists:
                 hint = f"CREATE COLLECTION IF NOT EXISTS, or DROP COLLECTION {collection}; before it"
@@ -428,7 +434,7 @@ def _compile_one(
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement:
-        apply(inner, context)
+        apply(inner, context, in_place=True)
         _create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
@@ -533,22 +539,28 @@ def _named_at(statement: Any) -> Span:
     return cast(Span, statement.span)
 
 
-def apply(statement: nodes.Statement, context: Context) -> None:
-    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`."""
+def apply(statement: nodes.Statement, context: Context, *, in_place: bool = False) -> None:
+    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`.
+
+    The context gets other ``stages``, unless they are changed ``in_place``, as there may be many.
+    """
+    stages = context.stages if in_place else dict(context.stages)
     match statement:
         case nodes.Use():
             context.collection = collection_of(statement.collection, context, statement.span)
         case nodes.Define():
             cte = nodes.Cte(statement.name, statement.stage, span=statement.span)
-            context.stages = {**context.stages, stage_key(cte.name): cte}
+            stages[stage_key(cte.name)] = cte
         case nodes.Undefine():
             key = stage_key(statement.name)
-            if key not in context.stages:
-                known = [str(cte.name.text) for cte in context.stages.values()]
+            if stages.pop(key, None) is None:
+                known = [str(cte.name.text) for cte in stages.values()]
                 hint = did_you_mean(str(statement.name.text), known)
                 message = f"no stage `{statement.name.text}` is defined"
                 raise QQLPlanError(Diagnostic("unknown-stage", message, statement.name.span, hint))
-            context.stages = {k: cte for k, cte in context.stages.items() if k != key}
+        case _:
+            return
+    context.stages = stages
 
 
 def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overlay) -> None:
