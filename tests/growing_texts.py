@@ -15,7 +15,7 @@ _REPEATED = re.compile(r'(\((?:[^()"]|"[^"]*"|\([^()]*\))*\)|\w+)[*+](?=[\s)\]]|
 
 
 def of_grammar() -> list[str]:
-    """Each repetition of the grammar as ``rule: what is repeated``; ``recursion`` where a rule is its own part."""
+    """Each repetition of the grammar as ``rule: what is repeated``, or ``rule: recursion``."""
     found, rule = list[str](), ""
     for line in _GRAMMAR.read_text(encoding="utf-8").splitlines():
         line = line.partition("//")[0]

@@ -6,6 +6,7 @@ Work is what can be counted: calls of functions, Python's own and those of libra
 from __future__ import annotations
 
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -98,7 +99,8 @@ def test_work_grows_with_the_text(name: str) -> None:
     both = [dict(tasks(UNKEPT + make(size))) for size in (SMALL, LARGE)]
     for task in both[0].keys() & both[1].keys():
         small, large = (calls_of(one[task]) for one in both)
-        assert large <= NESTED.get(name, MOST) * small, f"{task}: {small:,} calls for {SMALL}, {large:,} for {LARGE}"
+        most = NESTED.get(name, MOST)
+        assert large <= most * small, f"{task}: {small:,} calls for {SMALL}, {large:,} for {LARGE}"
 
 
 @pytest.mark.slow
@@ -109,3 +111,23 @@ def test_memory_grows_with_the_text(name: str) -> None:
     for task in both[0].keys() & both[1].keys():
         small, large = (peak_of(one[task]) for one in both)
         assert large <= MOST * small + 50_000, f"{task}: {small:,} bytes at once, and {large:,}"
+
+
+def seconds(task: Callable[[], object]) -> float:
+    """CPU time, the least of three."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        told(task)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GROWING)
+def test_what_no_call_shows_grows_with_the_text(name: str) -> None:
+    """A slice of a list and a copy of a dict are no calls: their square shows in the time of longer texts."""
+    both = [dict(tasks(UNKEPT + GROWING[name](size))) for size in (300, 1200)]
+    for task in both[0].keys() & both[1].keys():
+        small, large = (seconds(one[task]) for one in both)
+        assert large < 10 * max(small, 0.005), f"{task}: {small:.3f} s, and {large:.3f} s"
