@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -19,14 +18,14 @@ class TablesHook(BuildHookInterface):
             return
         sys.path.insert(0, self.root)
         try:
-            from qql.syntax.lalr import build
+            from qql.syntax.lalr import PACKED, build, packed
         finally:
             sys.path.remove(self.root)
         grammar = (Path(self.root) / "grammar" / "qql.lark").read_text(encoding="utf-8")
         self.folder = tempfile.TemporaryDirectory()
-        target = Path(self.folder.name) / "tables.json"
-        target.write_text(json.dumps(build(grammar), separators=(",", ":")), encoding="utf-8")
-        build_data["force_include"][str(target)] = "qql/tables.json"
+        target = Path(self.folder.name) / PACKED
+        target.write_bytes(packed(build(grammar)))
+        build_data["force_include"][str(target)] = f"qql/{PACKED}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         if version != "editable":

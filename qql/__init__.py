@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from qql.analysis.explain import explain_text as explain
     from qql.compiler.compile import check
     from qql.compiler.compile import compile_text as compile
+    from qql.compiler.condition import condition
+    from qql.compiler.prepared import Prepared
+    from qql.compiler.prepared import prepare_text as prepare
     from qql.convert import from_request
     from qql.errors import (
         Diagnostic,
@@ -43,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
     "Hit",
+    "Prepared",
     "QQLCompileError",
     "QQLConnectionError",
     "QQLError",
@@ -60,30 +64,35 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "condition",
     "connect",
     "explain",
     "format",
     "from_request",
     "lint",
     "parse",
+    "prepare",
     "split",
 ]
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "Hit": ("qql.result", "Hit"),
+    "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
     "Result": ("qql.result", "Result"),
     "Schema": ("qql.schema", "Schema"),
     "Session": ("qql.session.session", "Session"),
     "check": ("qql.compiler.compile", "check"),
     "compile": ("qql.compiler.compile", "compile_text"),
+    "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
     "from_request": ("qql.convert", "from_request"),
     "lint": ("qql.advice", "lint_text"),
     "parse": ("qql.syntax.parser", "parse"),
+    "prepare": ("qql.compiler.prepared", "prepare_text"),
     "split": ("qql.syntax.parser", "split"),
 }
 
@@ -92,10 +101,11 @@ def __getattr__(name: str) -> Any:
     # Imported when first asked for, so that `import qql` costs next to nothing.
     if name not in _HOME:
         raise AttributeError(f"module 'qql' has no attribute '{name}'")
-    from importlib import import_module
+    import sys
 
     module, attribute = _HOME[name]
-    value = getattr(import_module(module), attribute)
+    __import__(module)  # not that of importlib, which -X importtime does not see
+    value = getattr(sys.modules[module], attribute)
     globals()[name] = value
     return value
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from qql.cli.main import main
+from qql.cli import main
 
 sys.exit(main())

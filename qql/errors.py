@@ -14,19 +14,23 @@ QQLError                     everything this package raises on purpose
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NoReturn
+
+from qql.late import late_pattern
+from qql.records import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = [
     "Diagnostic",
     "LibraryError",
+    "OpenSpan",
     "QQLCompileError",
     "QQLConnectionError",
     "QQLError",
@@ -49,6 +53,15 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range of characters of a source: ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+class OpenSpan:
+    """A span while it is made: whoever makes very many sets its ends and then its class, in half the time."""
+
+    __slots__ = ("end", "start")
 
     start: int
     end: int
@@ -147,7 +160,8 @@ class Diagnostic:
 
     def at(self, source: Source | None = None, span: Span | None = None) -> Diagnostic:
         """The same diagnostic, with the source and span given where it had none of its own."""
-        return replace(self, source=self.source or source, span=self.span or span)
+        span, source = self.span or span, self.source or source
+        return Diagnostic(self.code, self.message, span, self.hint, self.related, self.severity, source)
 
     def render(self, width: int | None = None) -> str:
         """Plain text: the message, the place, the source line with a caret below it, the hint.
@@ -180,12 +194,12 @@ class Diagnostic:
 
 
 _LONG, _LONGEST = 300, 1000  # characters of a message that are left alone; that are shown of any
-_LONG_WORD = re.compile(r"\S{300,}")
-_USER_PART = re.compile(
+_LONG_WORD = late_pattern(r"\S{300,}")
+_USER_PART = late_pattern(
     r"""(?<=://)(?:[^\s'"@/:]{0,200}+:(?!\d+/)[^\s'"@]{0,200}+|[^\s'"@/:]{1,200}+)(?=@)"""
 )
 """The user's name and password in an address."""
-_API_KEY = re.compile(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
+_API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
 
 
 def _masked(text: str) -> str:
@@ -234,6 +248,10 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
 
 def _columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
@@ -380,6 +398,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     names: Iterable[str] = by_lower
     if len(by_lower) > _MOST_NAMES:
         names = sorted(by_lower, key=lambda name: abs(len(name) - len(word)))[:_MOST_NAMES]
+    import difflib
+
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean `{by_lower[close[0]]}`?" if close else None
 

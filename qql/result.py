@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 from qql.errors import Diagnostic
+from qql.records import dataclass, field
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["Hit", "Result", "StageShare"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Hit", "Result", "StageShare", "new_hit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,45 @@ class Hit:
         if self.stages:
             out["stages"] = [share.to_dict() for share in self.stages]
         return out
+
+
+class _Draft:
+    """A hit before it is frozen."""
+
+    __slots__ = Hit.__slots__
+
+    def __init__(
+        self,
+        id: int | str,
+        score: float | None,
+        payload: JsonObject | None,
+        vector: JsonObject | list[Json] | None,
+        group: Json,
+        lookup: JsonObject | None,
+    ) -> None:
+        self.id = id
+        self.score = score
+        self.payload = payload
+        self.vector = vector
+        self.group = group
+        self.lookup = lookup
+        self.first_stage_score = self.second_stage_score = None
+        self.stages = ()
+
+
+def new_hit(
+    id: int | str,
+    score: float | None,
+    payload: JsonObject | None,
+    vector: JsonObject | list[Json] | None,
+    group: Json = None,
+    lookup: JsonObject | None = None,
+) -> Hit:
+    """As ``Hit(…)``, in a third of its time: a frozen class sets each of its fields by a call."""
+    draft: Any = _Draft(id, score, payload, vector, group, lookup)
+    draft.__class__ = Hit  # the same slots
+    made: Hit = draft
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
 
+from qql.late import late_pattern
 from qql.nodes import is_uuid
+from qql.records import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["METADATA_KEY", "Fields", "Schema", "SeenField", "VectorInfo", "normal_path"]
 
@@ -89,10 +93,10 @@ _MOST_PATHS = 1000
 _MOST_VALUES = 100_000  # looked at in all payloads together
 _MOST_ITEMS = 32  # looked at of each list
 _LONGEST_KEY = 200
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:.*)?", re.DOTALL)
-_PLAIN_KEY = re.compile(r"[\w-]+")
-_QUOTED_PLAIN_KEY = re.compile(r'"([\w-]+)"')
-_ITEM = re.compile(r"\[[0-9]+\]")
+_DATE = late_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:.*)?", re.DOTALL)
+_PLAIN_KEY = late_pattern(r"[\w-]+")
+_QUOTED_PLAIN_KEY = late_pattern(r'"([\w-]+)"')
+_ITEM = late_pattern(r"\[[0-9]+\]")
 
 
 @dataclass(frozen=True, slots=True)

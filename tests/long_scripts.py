@@ -11,7 +11,7 @@ from pathlib import Path
 
 import qql
 from qql.backends.recording import RecordingBackend
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.usage import script_file
 from qql.rest.request import Request
 from qql.rest.types import Json

@@ -120,6 +120,8 @@ names = st.one_of(_word.map(Name), _word.map(Name), _word.map(Name), _param.map(
 _literal_names = _word.map(Name)
 _texts = st.one_of(_text, _text, _param).map(Scalar)
 _uuids = st.one_of(_text, _param).map(Scalar).map(nodes.Uuid)
+_optional_param = _param.map(lambda param: replace(param, optional=True))
+_optional_scalars = _optional_param.map(Scalar)
 _scalars = st.one_of(_text, _number, st.sampled_from([True, False, None]), _param, _uuids).map(Scalar)
 _numbers_or_params = st.one_of(_number, _param).map(Scalar)
 _ids = st.one_of(_number, _text, _uuids, _param).map(Scalar)
@@ -157,7 +159,7 @@ _vectors = st.one_of(
 @_sized
 def options(depth: int = 1) -> Strategy:
     """One option whose name is in lower case, as `Option` names are outside of METADATA and DEFAULTS."""
-    return st.builds(Option, _word.map(str.lower), _option_values(depth))
+    return st.builds(Option, _word.map(str.lower), _option_values(depth) | _optional_param)
 
 
 @_sized
@@ -209,12 +211,20 @@ _leaf_conditions = st.one_of(
     st.builds(nodes.Geo, names, st.sampled_from(["bbox", "radius", "polygon"]), objects(2) | _param),
     st.builds(nodes.Slice, _scalars, _scalars),
     st.builds(nodes.HasVector, names),
+    st.builds(nodes.BoundCondition, _param),
 )
+
+
+def _optional(condition: Any, param: Param) -> nodes.Optional:
+    """OPTIONAL has a parameter in it."""
+    if any(isinstance(node, Param) for node in nodes.walk(condition)):
+        return nodes.Optional(condition)
+    return nodes.Optional(nodes.And((condition, nodes.BoundCondition(param))))
 
 
 @_sized
 def conditions(depth: int = 2) -> Strategy:
-    """Conditions; AND, OR, NOT, NESTED and MIN SHOULD nest as deep as told."""
+    """Conditions; AND, OR, NOT, NESTED, OPTIONAL and MIN SHOULD nest as deep as told."""
     if not depth:
         return _leaf_conditions
     below = conditions(depth - 1)
@@ -224,6 +234,7 @@ def conditions(depth: int = 2) -> Strategy:
         st.builds(nodes.And, _tuples(below, 2)),
         st.builds(nodes.Or, _tuples(below, 2)),
         st.builds(nodes.Not, below),
+        st.builds(_optional, below, _param),
         st.builds(nodes.Nested, names, below),
         st.builds(nodes.MinShould, _scalars, _tuples(below)),
     )
@@ -336,7 +347,8 @@ _examples = st.one_of(
     _param,
 )
 _pairs = _tuples(st.builds(nodes.ContextPair, inputs, inputs), 1, 2)
-_orders = st.builds(nodes.OrderBy, names, st.sampled_from([None, "asc", "desc"]), _maybe(_scalars))
+_directions = st.sampled_from([None, "asc", "desc"]) | _param | _optional_param
+_orders = st.builds(nodes.OrderBy, names, _directions, _maybe(_scalars))
 _feedback = _tuples(st.builds(nodes.FeedbackItem, inputs, _scalars), 1, 2)
 
 
@@ -379,16 +391,18 @@ targets = st.one_of(
 _selections = st.one_of(
     st.sampled_from([nodes.Selection("all"), nodes.Selection("none")]),
     st.builds(nodes.Selection, st.sampled_from(["include", "exclude"]), _tuples(names)),
+    st.builds(nodes.Selection, _param | _optional_param),
 )
 _shards = st.builds(nodes.Shard, _tuples(_scalars, 0, 2), _maybe(_scalars))
 _lookups = st.builds(nodes.Lookup, names, _maybe(names), _maybe(_shards))
+_sizes = _maybe(_scalars | _optional_scalars)
 _groups = st.builds(
     nodes.Group,
     names,
-    _maybe(_scalars),
+    _sizes,
     _maybe(st.builds(nodes.GroupLookup, names, _maybe(_selections), _maybe(_selections))),
 )
-_rerank = st.builds(Rerank, _models, _models, _maybe(names), _maybe(_scalars))
+_rerank = st.builds(Rerank, _models, _models, _maybe(names), _sizes)
 _usings = st.builds(nodes.Using, names, st.sampled_from([None, "dense", "sparse", "multi"]))
 _fusions = st.sampled_from(["rrf", "dbsf"]).map(nodes.Fusion)
 _wheres = _maybe(conditions(2))
@@ -416,7 +430,7 @@ def queries(depth: int = 1, *, ctes: bool = True) -> Strategy:
         nodes.Ref,
         names if stages is None else names | stages,
         _maybe(conditions(1)),
-        _maybe(_scalars),
+        _sizes,
         _maybe(_lookups),
     )
     own = st.just(()) if stages is None or not ctes else _tuples(st.builds(nodes.Cte, names, stages), 0, 2)
@@ -432,7 +446,7 @@ def queries(depth: int = 1, *, ctes: bool = True) -> Strategy:
         fusion=_maybe(_fusions),
         formula=few | formulas(1),
         rerank=few | _rerank,
-        threshold=_maybe(_scalars),
+        threshold=_sizes,
         params=_params,
         group=_maybe(_groups),
         payload=_maybe(_selections),
@@ -440,8 +454,8 @@ def queries(depth: int = 1, *, ctes: bool = True) -> Strategy:
         provenance=_maybe(st.just(nodes.Provenance())),
         lookup=_maybe(_lookups),
         shard=_maybe(_shards),
-        limit=_maybe(_scalars),
-        offset=_maybe(_scalars),
+        limit=_sizes,
+        offset=_sizes,
     ).map(_settled)
 
 
@@ -645,10 +659,10 @@ def _rebuilt(value: Any, change: Callable[[Param], Any]) -> Any:
 def positional(statement: Any) -> Any:
     """The statement with ``?`` for its parameters, counted in the order of the canonical text."""
     counter = iter(range(1 << 30))
-    numbered = _rebuilt(statement, lambda _: Param(f"__param_{next(counter)}__"))
+    numbered = _rebuilt(statement, lambda param: replace(param, key=f"__param_{next(counter)}__"))
     order = dict.fromkeys(re.findall(r"(?<!\w):(__param_[0-9]+__)", show(numbered)))
     places = {key: place for place, key in enumerate(order)}
-    return _rebuilt(numbered, lambda param: Param(places[param.key]))
+    return _rebuilt(numbered, lambda param: replace(param, key=places[param.key]))
 
 
 def statements(kind: type[Node] | None = None, *, parameters: bool = True) -> Strategy:

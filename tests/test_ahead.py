@@ -30,8 +30,10 @@ TEXTS = sorted(
 )
 """Every statement of the golden files that compiles there."""
 OTHERS: dict[str, list[str]] = {
-    "'": ["'words'", "''", "'it''s'", "'2024-02-30'", "'2024-05-01'", "'emergency — ä'"]
-    + ["'550e8400-e29b-41d4-a716-446655440000'", "'550e8400e29b41d4a716446655440000'"],
+    "'": [
+        *("'words'", "''", "'it''s'", "'2024-02-30'", "'2024-05-01'", "'emergency — ä'"),
+        *("'550e8400-e29b-41d4-a716-446655440000'", "'550e8400e29b41d4a716446655440000'"),
+    ],
     "[": ["[0.5, 0.25, 0.125, 1]", "[1, 2]", "[1e300, 0.5]", "[3]", "[01, 2]", "[0.1,, 2]"],
     "0": ["0", "1", "7", "2.5", "1e3", "1e400", "4294967296", "99999999999999999999", "3.0", "0.0"],
     "-": ["-1", "-0.5", "-9223372036854775809", "-0"],
@@ -115,9 +117,8 @@ def test_texts_of_one_shape_give_what_each_gives_alone(text: str) -> None:
 def test_the_shape_of_a_query_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = count_calls(monkeypatch, "qql.compiler.script", "plan_query")
     for number in range(100):
-        [request] = qql.compile(
-            f"QUERY 'care {number}' FROM shape_test WHERE year >= {number} AND tag IN ('a', 'b{number}') LIMIT {number + 1}"
-        )
+        where = f"WHERE year >= {number} AND tag IN ('a', 'b{number}')"
+        [request] = qql.compile(f"QUERY 'care {number}' FROM shape_test {where} LIMIT {number + 1}")
         assert request.body is not None
         assert request.body["limit"] == number + 1
         assert request.body["query"] == {"nearest": {"text": f"care {number}"}}
@@ -177,8 +178,36 @@ def test_the_caches_are_bounded() -> None:
 
 VALUES: list[Any] = [
     *("care", "", "it's' OR 1=1 --", "\ud800", "2024-05-01", "550e8400-e29b-41d4-a716-446655440000"),
-    *(0, 1, -1, 7, 2**63, 2**64, 10**30, True, False, None, 0.5, 2.0, -0.0, float("nan"), float("inf"), 1e308),
-    *([], [1], [0.5, 0.25], ["a", "b"], ["a", "a"], [1, "a"], [True], [[1, 2], [3, 4]], [float("nan")], [2**70]),
+    *(
+        0,
+        1,
+        -1,
+        7,
+        2**63,
+        2**64,
+        10**30,
+        True,
+        False,
+        None,
+        0.5,
+        2.0,
+        -0.0,
+        float("nan"),
+        float("inf"),
+        1e308,
+    ),
+    *(
+        [],
+        [1],
+        [0.5, 0.25],
+        ["a", "b"],
+        ["a", "a"],
+        [1, "a"],
+        [True],
+        [[1, 2], [3, 4]],
+        [float("nan")],
+        [2**70],
+    ),
     *([None], [1e39, 0.1], {}, {"a": 1}, {"indices": [1], "values": [0.5]}, (1, 2), {1, 2}, b"x", object, 1j),
 ]
 PLACES = [
@@ -216,6 +245,12 @@ PLACES = [
     "QUERY ORDER BY a FROM c LIMIT :p",
     "SCROLL FROM c LIMIT :p",
     "SCROLL FROM c AFTER :p",
+    "QUERY 'a' FROM c LIMIT :p OR DEFAULT",
+    "QUERY 'a' FROM c WHERE OPTIONAL (a = :p)",
+    "QUERY 'a' FROM c WHERE OPTIONAL (a = :p) AND (b = :p OR c = 1)",
+    "QUERY 'a' FROM c WHERE b = 1 AND :p",
+    "QUERY 'a' FROM c WITH PAYLOAD :p",
+    "SCROLL FROM c ORDER BY a :p",
     "COUNT FROM c WHERE a >= :p",
     "FACET a FROM c LIMIT :p WHERE b = :p",
     "DELETE FROM c WHERE id IN :p",

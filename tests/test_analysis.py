@@ -18,12 +18,12 @@ from qql.analysis import (
     analysis_lines,
     provenance,
     provenance_dict,
-    stage_requests,
-    why,
 )
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.fusion import Fusion, contributions, fuse
 from qql.analysis.model import Candidate
+from qql.analysis.stage_requests import stage_requests
+from qql.analysis.why import why
 from qql.compiler.script import Compiled, compile_script, make_context
 from qql.errors import Source
 from qql.models.embed_request import embed_request

@@ -17,7 +17,7 @@ import pytest
 from test_repl import UUID, FakeSession
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.render import ProgressBar
 from qql.errors import Diagnostic, QQLConnectionError, QQLSyntaxError
 from qql.rest.request import Request
@@ -691,7 +691,7 @@ sys.path.insert(0, {tests!r})
 import qql
 from test_repl import FakeSession
 qql.connect = lambda target, **options: FakeSession(target, **options)
-from qql.cli.main import main
+from qql.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -1756,7 +1756,7 @@ def test_every_model_of_a_body_has_a_route() -> None:
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from qql.cli.main import main
+    from qql.cli import main
 
     file = tmp_path / "requests.http"
     file.write_text(f"POST {URL}\n" + '{"exact": true}\n\nGET /collections\n', encoding="utf-8")
@@ -1771,7 +1771,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_command_refuses(capsys: pytest.CaptureFixture[str]) -> None:
-    from qql.cli.main import main
+    from qql.cli import main
 
     assert main(["convert", "-c", '{"query": 1, "limt": 2}', "--collection", "docs"]) == 3
     assert "error[cannot-convert]: limt: QQL has no word for this key" in capsys.readouterr().err

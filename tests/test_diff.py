@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.evaluation import Query, jaccard, kendall_tau, overlap_at, rank_biased_overlap
 from qql.evaluation.comparison import Survey, compare_results, title_of
 from qql.result import Hit, Result

@@ -13,7 +13,7 @@ from http_recorder import HttpRecorder, ok
 import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.rest.request import Request
 from qql.schema import Fields

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from pipelines import Drawn, Piece, create, draw
 
-from qql.analysis import Analysis, Verdict, analyse, provenance, stage_requests
+from qql.analysis import Analysis, Verdict, analyse, provenance
+from qql.analysis.stage_requests import stage_requests
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source
 from qql.rest.named_points import all_named_points

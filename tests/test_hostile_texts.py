@@ -25,7 +25,7 @@ from test_properties import SETTINGS, STATEMENTS
 
 import qql
 from qql.advice import parameter_values
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.render.terminal import json_text
 from qql.compiler import script
 from qql.errors import did_you_mean, shown
@@ -488,7 +488,7 @@ sys.exit(main())
 @pytest.mark.parametrize(
     "module",
     [
-        "qql.cli.main",
+        "qql.cli.process",
         "qql.errors",
         "qql.cli.arguments",
         "qql.cli.render",

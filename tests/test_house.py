@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ PACKAGE = ROOT / "qql"
 
 # From the bottom of the house to its top: a module imports only what stands before it.
 ORDER = [
+    "records",
+    "late",
     "errors",
     "nodes",
     "schema",
@@ -157,3 +160,33 @@ def test_files_named_in_the_documents_exist() -> None:
         assert (ROOT / name).exists(), f"ARCHITECTURE.md names {name}"
     for name in re.findall(r"`([\w/]+\.py)`", text):
         assert (ROOT / name).exists() or list(PACKAGE.rglob(name)), f"ARCHITECTURE.md names {name}"
+
+
+@pytest.mark.parametrize("package", ["qql.advice", "qql.analysis", "qql.cli.render"])
+def test_no_late_name_of_a_package_is_that_of_a_module(package: str) -> None:
+    # Python itself puts a module that is imported in the place of such a name.
+    found = import_module(package)
+    assert not {*found.__all__} & {path.stem for path in Path(str(found.__file__)).parent.glob("*.py")}
+    for name in found.__all__:
+        assert getattr(found, name) is not None
+
+
+def test_classes_of_fields_are_made_by_our_own_records() -> None:
+    """Those of the library take longer to be made than a command takes to start."""
+    for module, path in modules():
+        if module != "records":
+            taken = imports(path) & {
+                f"dataclasses.{name}" for name in ("dataclass", "field", "fields", "replace")
+            }
+            assert not taken, f"{module} imports {', '.join(taken)}: they come from qql.records"
+            assert "typing.NamedTuple" not in imports(path), f"{module}: NamedTuple comes from qql.records"
+
+
+def test_patterns_of_modules_are_compiled_late() -> None:
+    for module, path in modules():
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)) and module != "syntax.lexer":
+                text = ast.unparse(statement)
+                assert "re.compile(" not in text, (
+                    f"{module}: `late_pattern` in place of re.compile: {text:.60}"
+                )

@@ -16,8 +16,8 @@ import pytest
 import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
+from qql.cli import main
 from qql.cli.commands.bench import _Benchmark
-from qql.cli.main import main
 from qql.cli.render import Renderer
 from qql.cli.repl import interact
 from qql.cli.shell import Shell
@@ -138,7 +138,7 @@ def test_the_prompt_says_what_was_written(rows: Path) -> None:
 _CHILD = """
 import os, signal, sys
 from qql.cli.commands.bench import _Benchmark
-from qql.cli.main import main
+from qql.cli import main
 from qql.models.embedders import hash
 
 def stop(*args, **more):

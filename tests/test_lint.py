@@ -16,7 +16,7 @@ from conftest import ROOT
 import qql
 from qql.advice import RULES, Linted, lint_script, to_sarif
 from qql.advice.lint import CODES, WARNINGS
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.render import render_diagnostics
 from qql.compiler.script import make_context
 from qql.errors import Diagnostic, Source, Span

@@ -14,7 +14,7 @@ import pytest
 from long_scripts import write_script
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.usage import script_file
 from qql.errors import Source
 from qql.session.script_files import ScriptText

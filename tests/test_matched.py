@@ -9,7 +9,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import QQLExecutionError
 from qql.session.matched import counting_request
 

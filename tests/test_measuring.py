@@ -20,7 +20,7 @@ from http_recorder import HttpRecorder, Received, Reply, ok
 import qql
 from qql import nodes
 from qql.backends.edge import EdgeBackend
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.render import Renderer
 from qql.errors import QQLConnectionError, QQLError, QQLTimeoutError
 from qql.evaluation import Settable, read_qrels, read_queries, read_run

@@ -19,7 +19,7 @@ from node_strategies import KINDS, conditions, expressions, inputs, queries, sta
 
 import qql
 from qql import nodes
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import QQLError, QQLPlanError, Source
 from qql.nodes import And, Call, Compare, Count, Formula, Name, Not, Option, Or, Param, Query, Ref, Scalar
 from qql.syntax.formatter import WIDTH, format_script, format_text, format_tree, same

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 import qql
 from qql import nodes
-from qql.cli.main import main
+from qql.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.cli.render import Renderer, render_error
 from qql.cli.render.passages import best_passage, words_of_requests
 from qql.cli.render.wrapping import wrap_line, wrap_text

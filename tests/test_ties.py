@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qql
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import QQLError
 from qql.evaluation import (
     Pipeline,

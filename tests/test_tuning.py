@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import qql
+from qql.cli import main
 from qql.cli.commands.tune_trials import Experiment
-from qql.cli.main import main
 from qql.evaluation import Settable, Times, possible_settings, standings
 from qql.evaluation.possible_settings import Possible, sensible_grid
 

@@ -13,7 +13,7 @@ import tiny_onnx
 import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
-from qql.cli.main import main
+from qql.cli import main
 from qql.compiler.model_names import DEFAULT_DENSE, MODELS, full_name, known_size
 from qql.models.embedders import Embedders
 from qql.models.rerankers.names import full_reranker_name

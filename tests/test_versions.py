@@ -29,7 +29,7 @@ from qql.backends.features.versions import (
     uses,
     younger,
 )
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
 from qql.rest.request import Request, collection_path
 from qql.session.session import Session

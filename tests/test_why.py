@@ -18,8 +18,10 @@ import pytest
 from edge_helpers import sparse, vector
 
 from qql import nodes
-from qql.analysis import Change, Explanation, FailedCondition, StageRun, Standing, stage_requests, why
+from qql.analysis import Change, Explanation, FailedCondition, StageRun, Standing
 from qql.analysis.model import EXPLAINED
+from qql.analysis.stage_requests import stage_requests
+from qql.analysis.why import why
 from qql.compiler.plan import QueryPlan
 from qql.compiler.script import Compiled
 from qql.errors import QQLError, Source

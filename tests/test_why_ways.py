@@ -19,7 +19,8 @@ import pytest
 
 import qql
 from qql import QQLCompileError, QQLExecutionError
-from qql.analysis import Way, Ways, WordsChange, why
+from qql.analysis import Way, Ways, WordsChange
+from qql.analysis.why import why
 from qql.rest.request import Request
 from qql.session.session import Session
 

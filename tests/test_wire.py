@@ -19,7 +19,7 @@ from test_reference import DOCS, manual
 import qql
 from qql.backends.client import ClientBackend
 from qql.backends.edge import EdgeBackend
-from qql.cli.main import main
+from qql.cli import main
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError
 from qql.manual.entries import ENTRIES
 from qql.manual.entry import Entry

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from qql.compiler.script import SchemaSource
+from qql.records import dataclass, replace
 from qql.rest.types import Body, JsonObject
 from qql.schema import Fields, Schema
 

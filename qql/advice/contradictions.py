@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
-from typing import NamedTuple, TypeAlias
 
 from qql import nodes
 from qql.advice.filters import constant_value, span_here
@@ -14,8 +13,13 @@ from qql.compiler.effective_filters import Filters, Part
 from qql.compiler.plan import Input, Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
+from qql.records import NamedTuple
 from qql.rest.types import Json
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 _MOST_TESTS = 50
 """Tests of one field that are compared with one another."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.compiler.scalars import scalar_value
 from qql.errors import shown
+from qql.records import dataclass
 from qql.rest.types import Json
 from qql.schema import SeenField
 

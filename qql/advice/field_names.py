@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.view import View
 from qql.compiler.effective_filters import tested_fields
 from qql.errors import Span
+from qql.records import NamedTuple
 
 __all__ = ["NamedField", "field_tests", "named_fields"]
 

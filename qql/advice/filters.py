@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.field_kinds import misfit_of
@@ -15,6 +14,7 @@ from qql.compiler.effective_filters import tested_fields
 from qql.compiler.plan import Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
+from qql.records import NamedTuple
 from qql.rest.point_order import ORDER_OF_IDS
 from qql.syntax.printer import show
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span, did_you_mean
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.syntax.lexer import cut, skip_space
 from qql.syntax.parser import parse_script
 
 __all__ = ["IgnoreComments", "unsilenced"]
 
-_COMMENT = re.compile(r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/")
-_MARKED = re.compile("qql:", re.IGNORECASE)
-_OURS = re.compile(r"(?:--|/\*)\s*(?P<word>qql):\s*(?P<said>.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
-_IGNORE = re.compile(r"ignore\b[\s:]*(?P<codes>.*)", re.DOTALL | re.IGNORECASE)
+_COMMENT = late_pattern(r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/")
+_MARKED = late_pattern("qql:", re.IGNORECASE)
+_OURS = late_pattern(r"(?:--|/\*)\s*(?P<word>qql):\s*(?P<said>.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
+_IGNORE = late_pattern(r"ignore\b[\s:]*(?P<codes>.*)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

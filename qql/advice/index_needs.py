@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.view import joined
 from qql.compiler.dates import looks_like_date
 from qql.compiler.scalars import scalar_value
+from qql.records import NamedTuple
 
 __all__ = ["FULL_TEXT", "NEEDS", "Need", "need_of"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Unpack
 
 from qql import nodes
 from qql.advice.advisor import advise_all, advise_script
@@ -17,7 +15,12 @@ from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
 from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
+from qql.records import dataclass, replace
 from qql.syntax.parser import parse_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import Params
 from qql.compiler.dates import looks_like_date
 from qql.compiler.plan import stage_key
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["ValueKinds"]
 

@@ -7,7 +7,6 @@ what is found with all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from random import Random
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -35,6 +34,7 @@ _VALUES: tuple[Json, ...] = (
     *(True, 0.5, "2024-01-01"),
     {"indices": [1], "values": [1.0]},
     *(7, 40, 300, 2500, 20_000, -0.5, 30.5),
+    *("asc", "desc", {"must": [{"has_id": [1]}]}, {"must": [{"key": "word", "match": {"value": "a"}}]}),
 )
 """Something for every place where a parameter may stand; of numbers, small and large ones."""
 
@@ -77,6 +77,8 @@ class ParameterValues:
         for value in self.pool[:-1]:
             self._add_fitting(value)
         found: list[Params] = []
+        from random import Random
+
         chance = Random(0)  # the same every time
         for _ in range(3 * _ROUNDS):
             if len(found) == _ROUNDS:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from qql.advice.view import View
 from qql.errors import Span
+from qql.records import NamedTuple, dataclass, field
 
 __all__ = ["RULES", "Found", "Rule", "rule"]
 
@@ -31,8 +29,8 @@ class Rule:
     """A rule. ``severity`` is ``"warning"`` where what is written cannot work as it reads, else ``"advice"``.
 
     ``needs`` names the fields of `CollectionFacts`, or ``"schema"``, without which the rule says nothing.
-    ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence; ``text``
-    is the documentation. ``tells_values``: its words hang on values that fields are compared with.
+    ``any_statement``: it speaks of other statements than queries, too. ``reason`` is one sentence.
+    ``tells_values``: its words hang on values that fields are compared with.
     """
 
     code: str
@@ -40,10 +38,16 @@ class Rule:
     reason: str
     severity: str
     needs: tuple[str, ...]
-    text: str
     check: Check = field(repr=False, compare=False)
     any_statement: bool = False
     tells_values: bool = False
+
+    @property
+    def text(self) -> str:
+        """The documentation."""
+        from inspect import cleandoc
+
+        return cleandoc(self.check.__doc__ or "")
 
 
 RULES: dict[str, Rule] = {}
@@ -64,8 +68,7 @@ def rule(
 
     def register(check: Check) -> Check:
         assert code not in RULES, f"two rules have the code {code}"
-        text = inspect.cleandoc(check.__doc__ or "")
-        RULES[code] = Rule(code, title, reason, severity, needs, text, check, any_statement, tells_values)
+        RULES[code] = Rule(code, title, reason, severity, needs, check, any_statement, tells_values)
         return check
 
     return register

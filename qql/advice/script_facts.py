@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from qql import nodes
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
 from qql.compiler.script import Compiled
+from qql.records import replace
 from qql.rest.types import JsonObject
 from qql.schema import Schema
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.collection_facts import CollectionFacts
@@ -13,6 +11,7 @@ from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of, stage_key
 from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
 from qql.errors import Span
+from qql.records import NamedTuple, dataclass, field
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.schema import Schema, normal_path
 from qql.syntax.printer import show

@@ -15,47 +15,48 @@ In the order in which they work:
   for all points that satisfy a filter.
 """
 
-from qql.analysis.attribution import Provenance, provenance
-from qql.analysis.engine import Call, Engine
-from qql.analysis.measure import analyse
-from qql.analysis.model import (
-    Ablation,
-    Analysis,
-    Difference,
-    Move,
-    Overlap,
-    Reached,
-    Reranked,
-    Rescored,
-    ScoreRange,
-    Scores,
-    SecondStageReport,
-    StageReport,
-    StageRun,
-    Timing,
-    Verdict,
-)
-from qql.analysis.query_edits import with_stages
-from qql.analysis.report import analysis_lines, provenance_lines
-from qql.analysis.rerank import second_stage
-from qql.analysis.stage_requests import stage_requests
-from qql.analysis.why import why
-from qql.analysis.why_points import MOST_FOLLOWED, Explained, Explanations, why_each
-from qql.analysis.why_result import (
-    Change,
-    Explanation,
-    FailedCondition,
-    Obstacle,
-    Standing,
-    Way,
-    Ways,
-    WordsChange,
-)
-from qql.analysis.why_ways import Reranking, Rewriting
-from qql.result import StageShare
+from __future__ import annotations
 
-analysis_dict = Analysis.to_dict
-provenance_dict = Provenance.to_dict
+from qql.late import late_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.analysis.attribution import Provenance, provenance, provenance_dict
+    from qql.analysis.engine import Call, Engine
+    from qql.analysis.measure import analyse
+    from qql.analysis.model import (
+        Ablation,
+        Analysis,
+        Difference,
+        Move,
+        Overlap,
+        Reached,
+        Reranked,
+        Rescored,
+        ScoreRange,
+        Scores,
+        SecondStageReport,
+        StageReport,
+        StageRun,
+        Timing,
+        Verdict,
+        analysis_dict,
+    )
+    from qql.analysis.query_edits import with_stages
+    from qql.analysis.report import analysis_lines, provenance_lines
+    from qql.analysis.rerank import second_stage
+    from qql.analysis.why_points import MOST_FOLLOWED, Explained, Explanations, why_each
+    from qql.analysis.why_result import (
+        Change,
+        Explanation,
+        FailedCondition,
+        Obstacle,
+        Standing,
+        Way,
+        Ways,
+        WordsChange,
+    )
+    from qql.analysis.why_ways import Reranking, Rewriting
 
 __all__ = [
     "MOST_FOLLOWED",
@@ -83,7 +84,6 @@ __all__ = [
     "SecondStageReport",
     "StageReport",
     "StageRun",
-    "StageShare",
     "Standing",
     "Timing",
     "Verdict",
@@ -97,8 +97,52 @@ __all__ = [
     "provenance_dict",
     "provenance_lines",
     "second_stage",
-    "stage_requests",
-    "why",
     "why_each",
     "with_stages",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "Provenance": "attribution",
+        "provenance": "attribution",
+        "provenance_dict": "attribution",
+        "Call": "engine",
+        "Engine": "engine",
+        "analyse": "measure",
+        "Ablation": "model",
+        "Analysis": "model",
+        "Difference": "model",
+        "Move": "model",
+        "Overlap": "model",
+        "Reached": "model",
+        "Reranked": "model",
+        "Rescored": "model",
+        "ScoreRange": "model",
+        "Scores": "model",
+        "SecondStageReport": "model",
+        "StageReport": "model",
+        "StageRun": "model",
+        "Timing": "model",
+        "Verdict": "model",
+        "analysis_dict": "model",
+        "with_stages": "query_edits",
+        "analysis_lines": "report",
+        "provenance_lines": "report",
+        "second_stage": "rerank",
+        "MOST_FOLLOWED": "why_points",
+        "Explained": "why_points",
+        "Explanations": "why_points",
+        "why_each": "why_points",
+        "Change": "why_result",
+        "Explanation": "why_result",
+        "FailedCondition": "why_result",
+        "Obstacle": "why_result",
+        "Standing": "why_result",
+        "Way": "why_result",
+        "Ways": "why_result",
+        "WordsChange": "why_result",
+        "Reranking": "why_ways",
+        "Rewriting": "why_ways",
+    },
+)

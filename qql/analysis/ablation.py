@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from qql.analysis.fusion import Fusion
 from qql.analysis.model import Ablation, Candidate, Fused, Id, Move
 from qql.analysis.recomposition import recompose
+from qql.records import replace
 from qql.rest.types import Body, JsonObject
 
 __all__ = ["ablation", "ablations", "without_input"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from qql.analysis.fusion import Fusion, fuse
 from qql.analysis.model import Analysis, Candidate, Fused, Id, Path
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 from qql.result import StageShare
 
@@ -140,3 +140,6 @@ def _divide_amount(amount: float, found: Fused | None, inputs: int) -> list[floa
         return [amount * part / total for part in given]
     having = [part is not None for part in found.parts]
     return [amount / sum(having) if has else 0.0 for has in having]
+
+
+provenance_dict = Provenance.to_dict

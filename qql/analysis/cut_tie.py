@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 
 __all__ = ["CutTie"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from qql.analysis.model import Candidate, Id
 from qql.compiler.plan import QueryPlan
 from qql.errors import QQLError
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 

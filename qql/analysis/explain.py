@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Unpack
 
 from qql import nodes
 from qql.advice import advised, facts_of
@@ -21,6 +20,10 @@ from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, compile
 from qql.errors import Diagnostic, QQLPlanError
 from qql.schema import Schema
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
 __all__ = ["advice_lines", "explain_compiled", "explain_dict", "explain_text", "plan_lines"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from qql import nodes
 from qql.advice.field_kinds import misfit_of, told_kinds
@@ -14,6 +13,7 @@ from qql.compiler.bind import resolved
 from qql.compiler.effective_filters import tested_fields
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.plan import QueryPlan
+from qql.records import NamedTuple
 from qql.rest.types import Body
 from qql.schema import Fields
 from qql.syntax.printer import show

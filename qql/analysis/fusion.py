@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.analysis.model import Candidate, Fused, Id, OrderValue, StageRun
+from qql.records import dataclass
 from qql.rest.fusion import dbsf_scores, f32, rrf_score
 from qql.rest.limits import RRF_K
 from qql.rest.types import Body
@@ -77,11 +76,13 @@ def rounding_error(fusion: Fusion, lists: Sequence[Sequence[Candidate]]) -> floa
     """
     if fusion.method != "dbsf":
         return 0.0
+    from statistics import stdev
+
     total = 0.0
     for found in lists:
         scores = [one.score for one in found]
         if len(set(scores)) > 1 and all(map(math.isfinite, scores)):
-            total += 8 * 2**-24 * max(map(abs, scores)) / (6 * statistics.stdev(scores))
+            total += 8 * 2**-24 * max(map(abs, scores)) / (6 * stdev(scores))
     return total
 
 

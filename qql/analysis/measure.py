@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 from qql.analysis.ablation import ablation, ablations, without_input
@@ -25,6 +24,7 @@ from qql.analysis.query_body import grouped_by
 from qql.analysis.stage_checks import StageChecks
 from qql.analysis.stage_requests import stage_requests
 from qql.compiler.plan import QueryPlan
+from qql.records import replace
 from qql.rest.named_points import all_named_points
 from qql.rest.request import Request
 from qql.rest.types import Body

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
 
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.text import joined
 from qql.compiler.plan import Input, QueryPlan, Stage
+from qql.records import NamedTuple, dataclass, replace
 from qql.rest.fusion import f32
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject
@@ -157,11 +155,13 @@ class Scores:
         if not values:
             return None
         low, high = min(values), max(values)
+        from statistics import median
+
         counts = [0] * bins
         width = (high - low) / bins
         for value in values:
             counts[min(bins - 1, int((value - low) / width)) if 0 < width < math.inf else 0] += 1
-        return cls(low, statistics.median(values), high, tuple(counts))
+        return cls(low, median(values), high, tuple(counts))
 
     def to_dict(self) -> JsonObject:
         """``{"min", "median", "max", "histogram"}``."""
@@ -180,9 +180,11 @@ class Timing:
     @classmethod
     def of(cls, times: Sequence[float], server: Sequence[float] = ()) -> Timing:
         """Of one or more measured times."""
+        from statistics import median
+
         p95 = sorted(times)[math.ceil(0.95 * len(times)) - 1]
-        by_server = statistics.median(server) if server else None
-        return cls(len(times), statistics.median(times), p95, by_server)
+        by_server = median(server) if server else None
+        return cls(len(times), median(times), p95, by_server)
 
     def to_dict(self) -> JsonObject:
         """``{"runs", "p50_ms", "p95_ms", "server_ms"}``."""
@@ -246,6 +248,8 @@ class Difference:
 
     def to_dict(self) -> JsonObject:
         """``{"id", "rank", "score", "expected", "reason"}``."""
+        from dataclasses import asdict
+
         return asdict(self)
 
 
@@ -325,6 +329,8 @@ class Rescored:
 
     def to_dict(self) -> JsonObject:
         """``{"union", "kept", "strangers": [id], "reason"}``."""
+        from dataclasses import asdict
+
         found = asdict(self) | {"strangers": list(self.strangers)}
         del found["shards"]
         return found
@@ -588,3 +594,6 @@ class Analysis:
             "second": self.second and self.second.to_dict(),
             "notes": list(self.notes),
         }
+
+
+analysis_dict = Analysis.to_dict

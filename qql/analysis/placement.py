@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.fusion import RankKey
@@ -12,6 +10,7 @@ from qql.analysis.model import StageRun
 from qql.analysis.why_result import Change
 from qql.compiler.plan import QueryPlan
 from qql.compiler.scalars import scalar_value
+from qql.records import NamedTuple, dataclass
 from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["Placement", "Slots", "slots_of"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from qql.analysis.engine import Engine
 from qql.analysis.model import Candidate, Id
 from qql.analysis.query_body import all_filters
+from qql.records import replace
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["DEEPEST", "PointQueries", "place_of"]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.model import Path
 from qql.compiler.plan import stage_key
+from qql.records import NamedTuple, dataclass, field, replace
 from qql.syntax.printer import show
 
 __all__ = ["Edit", "Place", "edited", "places_in", "with_stages", "without_parts"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from qql import nodes
 from qql.analysis.cut_tie import CutTie
@@ -13,6 +12,7 @@ from qql.analysis.model import Candidate, Difference, Fused, Id, Rescored, Stage
 from qql.analysis.query_body import all_filters, grouped_by
 from qql.analysis.recomposition import compare
 from qql.analysis.tie_bounds import FusionBounds, TieBounds, list_bounds, union_bounds
+from qql.records import replace
 from qql.rest.types import JsonObject
 
 __all__ = ["StageChecks"]

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.fusion import Fusion
@@ -19,6 +17,7 @@ from qql.analysis.model import Path, StageRun
 from qql.analysis.query_body import all_filters, grouped_by, is_conjunction, mmr_of, plain_search
 from qql.compiler.emit_filters import all_of
 from qql.compiler.plan import Input, QueryPlan, Stage
+from qql.records import NamedTuple, replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.named_points import all_named_points, named_points
 from qql.rest.request import Request

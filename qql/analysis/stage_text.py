@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
-from typing import Any
 
 from qql import nodes
 from qql.advice.view import limit_of
@@ -16,9 +13,15 @@ from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
 from qql.compiler.planner import OVERSAMPLING
 from qql.compiler.scalars import count_limit
 from qql.compiler.vectors import vector_kind
+from qql.late import late_pattern
+from qql.records import fields, replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
 from qql.rest.types import Body
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["IN_DETAIL", "condition_ids", "stage_details", "stage_does", "vector_facts"]
 
@@ -167,7 +170,7 @@ def condition_ids(parts: Iterable[Part]) -> tuple[int, ...]:
 
 # ------------------------------------------------------------------------------------ targets as QQL
 
-_LEFT_OUT = re.compile(":\0([0-9]+)\0")
+_LEFT_OUT = late_pattern(":\0([0-9]+)\0")
 
 
 def _target_text(target: nodes.Target | None, most: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from qql.advice.view import as_name, joined
+from qql.records import dataclass
 
 __all__ = [
     "Branch",

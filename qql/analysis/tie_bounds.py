@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
-from typing import NamedTuple
 
 from qql.analysis.fusion import Fusion, RankKey, close, contributions, fuse, rank_key, slack, tie_groups
 from qql.analysis.model import Candidate, Id, OrderValue
+from qql.records import NamedTuple, dataclass
 from qql.rest.fusion import dbsf_reach, f32, rrf_score
 
 __all__ = ["FusionBounds", "Place", "TieBounds", "list_bounds", "union_bounds"]

@@ -7,7 +7,6 @@ the stage with the point alone; for a rank, by the stage with more slots.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from qql.analysis.engine import Call, Engine
 from qql.analysis.measure import analyse
@@ -20,6 +19,7 @@ from qql.analysis.why_stage import standing_in
 from qql.analysis.why_trace import QueryTrace, placed_by
 from qql.analysis.why_ways import Reranking, Rewriting, ways_in
 from qql.compiler.plan import QueryPlan, SecondStage
+from qql.records import replace
 from qql.rest.request import Request
 
 __all__ = ["why"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql.analysis.model import Id
 from qql.analysis.placement import Placement
 from qql.analysis.point_queries import DEEPEST, place_of
 from qql.analysis.why_result import Change, Standing
 from qql.analysis.why_trace import StageTrace
+from qql.records import NamedTuple, replace
 from qql.rest.types import Body
 from qql.syntax.printer import show
 

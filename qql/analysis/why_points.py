@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from qql.analysis.engine import Engine
 from qql.analysis.model import Id
 from qql.analysis.query_body import all_filters, grouped_by, without_threshold
 from qql.analysis.text import counted, one_line, shortened
 from qql.analysis.why_result import Explanation
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, JsonObject
 

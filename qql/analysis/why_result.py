@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 
 from qql.analysis.model import Id
+from qql.records import dataclass, field
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 
@@ -207,4 +207,6 @@ class Explanation:
 
     def to_dict(self) -> JsonObject:
         """As JSON data: the fields; ``standings`` and their ``failed`` and ``changes`` are objects."""
+        from dataclasses import asdict
+
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

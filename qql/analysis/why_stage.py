@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
@@ -17,6 +15,7 @@ from qql.analysis.why_changes import exact_changes, looser_thresholds, room_for,
 from qql.analysis.why_group import standing_in_groups
 from qql.analysis.why_result import Change, Standing
 from qql.analysis.why_trace import StageTrace, placed_by
+from qql.records import NamedTuple, replace
 from qql.rest.fusion import f32
 from qql.rest.limits import U32
 from qql.rest.types import JsonObject
@@ -90,6 +89,10 @@ def _without_vector(stage: StageTrace) -> Standing | None:
 # ------------------------------------------------------------------------------------ ranks
 
 
+_SHALLOW = 1000
+"""How far an exact search goes at first: most points that are asked about stand within it."""
+
+
 class _DeepSearch(NamedTuple):
     """An exact search far beyond the limit of a stage; ``place`` is the point's in ``found``.
 
@@ -120,14 +123,26 @@ def _ranked(stage: StageTrace) -> Standing:
 
 def _search_deep(stage: StageTrace) -> _DeepSearch | None:
     """The search with the point in it; None where the stage gives the point no score."""
+    known = stage.trace.searched
+    if stage.at not in known:
+        known[stage.at] = _searched_deep(stage)
+    found: _DeepSearch | None = known[stage.at]
+    return found
+
+
+def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
     body = plain_search(stage.run.body)
-    limit = min(max(DEEPEST, stage.candidate_slots.count + 1), U32)
+    least = stage.candidate_slots.count + 1
+    limit = min(max(DEEPEST, least), U32)
+    first = min(max(_SHALLOW, least), limit)
     open_body = without_threshold(body)
     found, *alone = stage.point.queries(
-        exact_search(open_body) | {"limit": limit},
+        exact_search(open_body) | {"limit": first},
         # Of what stands above a fusion no one point can be asked: alone, it is fused to other scores.
         *([] if stage.run.inputs else [stage.point.alone(open_body), stage.point.alone(body)]),
     )
+    if (not alone or alone[0]) and len(found) == first < limit and _goes_on(stage, found):
+        (found,) = stage.point.queries(exact_search(open_body) | {"limit": limit})
     place = place_of(found, stage.key)
     mine = alone[0][0] if alone and alone[0] else place and place[1]
     if mine is None:
@@ -135,6 +150,12 @@ def _search_deep(stage: StageTrace) -> _DeepSearch | None:
     keys = stage.keys(found)
     placement = Placement.among(placed_by(stage, mine), mine.score, place and place[0], keys)
     return _DeepSearch(body, limit, found, keys, placement, bool(alone[1]) if alone else None)
+
+
+def _goes_on(stage: StageTrace, found: Sequence[Candidate]) -> bool:
+    """Whether the point, or an equal of it, may stand behind the end of a list."""
+    place = place_of(found, stage.key)
+    return place is None or stage.keys([place[1]]) == stage.keys(found[-1:])
 
 
 def _cut_by_threshold(stage: StageTrace, search: _DeepSearch) -> Standing | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
 
 from qql import nodes
@@ -17,6 +18,10 @@ from qql.analysis.text import digits
 from qql.analysis.why_result import Change, Standing
 from qql.rest.limits import U32
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["QueryTrace", "StageTrace", "placed_by"]
 
 
@@ -28,10 +33,19 @@ class QueryTrace:
 
     def __init__(self, point: PointQueries, analysis: Analysis, *, tries_whole: bool = False) -> None:
         self.tries_whole = tries_whole
+        self.searched: dict[int, Any] = {}
+        """By stage, what was found far beyond its limit (`why_stage`)."""
         self.point, self.key = point, point.key
         self.analysis, self.plan = analysis, analysis.plan
         self.conditions = ConditionCheck(point, [report.run for report in analysis.stages])
         self.stages = [StageTrace(self, at) for at in range(len(analysis.stages))]
+
+    def tried_whole(self) -> QueryTrace:
+        """The same run, of whose stages nothing is asked again, for changes that are tried in all of it."""
+        made = copy(self)
+        made.tries_whole = True
+        made.stages = [StageTrace(made, at) for at in range(len(self.stages))]
+        return made
 
     @cached_property
     def uneven(self) -> frozenset[int]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
 
 from qql import nodes
 from qql.analysis.engine import Call, Engine
@@ -29,6 +27,7 @@ from qql.analysis.why_trace import QueryTrace, StageTrace
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLCompileError, QQLExecutionError
+from qql.records import NamedTuple, dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.request import Request
 from qql.syntax.printer import show
@@ -253,17 +252,31 @@ class _Trial:
     @cached_property
     def place(self) -> _Place | None:
         """Where the point is among the hits, as a person gets them."""
-        found = self._ask()
+        found = self._first_answer()
         if found is None:
             return None
-        stages = self.trace.stages[:1]
-        uneven = self.trace.uneven or any(len(set(one.keys(one.found))) < len(one.found) for one in stages)
+        uneven = bool(self.trace.uneven) or self._has_uneven_hits()
         if self.plan.second is not None:
             again = _AGAIN_RERANKED if uneven else 0
         else:
             again = _AGAIN_WITH_EQUALS if uneven else _AGAIN
         steady = not self._cuts_equals() and all(self._ask() is not None for _ in range(again))
         return _Place(*found, steady)
+
+    def _first_answer(self) -> tuple[int, int] | None:
+        """As `_ask`, of the run that is looked at anyway."""
+        if self.plan.second is not None:
+            return self._ask()
+        found, offset = self.trace.analysis.hits, self.trace.analysis.offset
+        place = place_of(found, self.search.key)
+        return None if place is None else (offset + place[0], offset + len(found))
+
+    def _has_uneven_hits(self) -> bool:
+        """Whether equals among the hits may leave the point out; `_cuts_equals` is for the end of a page."""
+        root = self.trace.stages[0]
+        if self.plan.second is None and not root.makes_groups and not self.plan.offset:
+            return False
+        return len(set(root.keys(root.found))) < len(root.found)
 
     def _cuts_equals(self) -> bool:
         """Whether the point is equal to the last hit, and to one that LIMIT cuts off."""
@@ -296,6 +309,9 @@ class _Trial:
     @cached_property
     def trace(self) -> QueryTrace:
         """Its stages, run."""
+        base = self.search.base
+        if self.request is base.point.engine.request and not base.point.engine.remote:
+            return base.tried_whole()
         engine = Engine(self.plan, self.request, self.search.call)
         analysis = analyse(self.plan, self.request, self.search.call, runs=0)
         return QueryTrace(PointQueries(engine, self.search.key), analysis, tries_whole=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, Self
 
+from qql.late import Protocol
+from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "watch"]
 
@@ -72,11 +76,9 @@ class Backend(Protocol):
     @property
     def took(self) -> float | None:
         """Seconds that the last `call` took by the engine's own account; None where it says nothing."""
-        ...
 
     def infers(self, model: str) -> bool:
         """Whether the engine itself turns ``{"text", "model"}`` objects of this model into vectors."""
-        ...
 
     def call(self, request: Request) -> Json:
         """Carry out one request and give the ``result`` of Qdrant's answer, as plain JSON data.
@@ -85,7 +87,6 @@ class Backend(Protocol):
         and nothing else: `QQLExecutionError` (the engine refused, a bad point), its subclass
         `QQLUnsupportedError`, or `QQLConnectionError`.
         """
-        ...
 
     def optimize(
         self, collection: str, progress: Progress | None = None, timeout: float | None = None
@@ -95,16 +96,12 @@ class Backend(Protocol):
         ``timeout`` is in seconds; None waits for as long as it takes. Raises `QQLExecutionError`
         (``optimize-failed``), `QQLTimeoutError` and, on engines that build no indexes, `QQLUnsupportedError`.
         """
-        ...
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether enough has been written since the last `optimize` that searches would gain by one."""
-        ...
 
     def take_notes(self) -> list[str]:
         """What the engine accepted but does not act on, in sentences; each is given once."""
-        ...
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
-        ...

@@ -6,10 +6,10 @@ A point is encoded once, when it was checked; what is written then are bytes, wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from qql.errors import QQLError
+from qql.records import replace
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MAX_BODY", "PointWriter", "cut_by_size", "with_words", "writer_of"]

@@ -6,10 +6,9 @@ shortest is given, so that a vector that is written again is the same bit by bit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from qql.rest.types import Json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

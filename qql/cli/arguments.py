@@ -1,133 +1,106 @@
-"""The arguments of the command line: which command, with which options, by the table of commands."""
+"""The arguments of the command line: which command, with which options, by the table of commands.
+
+What is written plainly is read here, for a command starts at once then; what is not, and all that is wrong,
+goes to argparse (`full_parser`), which reads it in the same way, explains it, and knows ``--help``.
+"""
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
 
-import qql
-from qql.cli.commands import COMMANDS, Command
-from qql.cli.commands.options import OPTIONS, Arguments, Option
-from qql.cli.render import FORMATS
-from qql.cli.usage import UsageError
-from qql.errors import did_you_mean
+from qql.cli.commands import COMMANDS, MANY
+from qql.cli.commands.options import OPTIONS, Arguments, Collector
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qql.cli.commands import Command
 
 __all__ = ["parse_arguments"]
-
-_ABOUT = """\
-QQL for Qdrant. Alone: a prompt on a terminal, and standard input as a script elsewhere.
-With -c TEXT: `run`. Options may stand before or after the command."""
-_EPILOG = f"""\
-formats of results: {", ".join(FORMATS)} (else: table on a terminal, jsonl elsewhere)
-json is one array for each statement, jsonl one object on a line. Without --format, messages of statements go
-to standard error in a pipe, so `qql run x.qql | jq .score` reads hits only; EXPLAIN alone is text.
-QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
-QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
-exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothing was sent), 4 no connection,
-  or no answer in time
-
-  qql --db ./data                          a prompt on a database in a directory
-  qql run load.qql --url localhost:6333    a script against a server
-  qql -c "SHOW COLLECTIONS" --format json
-  qql compile query.qql --param q='red shoes'
-  qql fmt --write *.qql                    scripts in the canonical spelling"""
-
-
-class _CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are ours; ``commands`` are the words that a misspelt one may have meant."""
-
-    commands: tuple[str, ...] = ()
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **settings,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        if word := re.match(r"argument COMMAND: invalid choice: '(.*)' \(", message):
-            hint = did_you_mean(word[1], self.commands) or f"`qql run {word[1]}` runs a file"
-            raise UsageError.make("usage", f"there is no command {word[1]}", hint=hint)
-        hint = f"`{self.prog} --help` shows what there is"
-        if "ignored explicit argument" in message:  # as in -heart, of which -h is an option
-            hint = f"what begins with `-` and is no option stands behind `--`: {self.prog} … -- -text"
-        raise UsageError.make("usage", message, hint=hint)
-
-
-def _new_parser() -> _CommandParser:
-    parents = {name: _option_parser(name, option) for name, option in OPTIONS.items()}
-    top = _CommandParser(prog="qql", description=_ABOUT, epilog=_EPILOG, parents=list(parents.values()))
-    top.commands = tuple(COMMANDS)
-    top.add_argument("--version", action="version", version=f"qql {qql.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, command in COMMANDS.items():
-        formats = f"formats: {', '.join(command.formats)}" if command.formats else ""
-        own = commands.add_parser(
-            name,
-            help=command.help,
-            description=command.help,
-            epilog="\n".join(filter(None, (command.about, formats))) or None,
-            parents=[parents[option] for option in command.options],
-        )
-        metavar, about = command.takes
-        own.add_argument("files", nargs=command.files, metavar=metavar, help=about)
-    return top
-
-
-def _option_parser(name: str, option: Option) -> _CommandParser:
-    # One action object serves all parsers: an action that collects knows what came before the command.
-    parent = _CommandParser(add_help=False)
-    parent.add_argument_group(option.group).add_argument(*option.flags, dest=name, **option.settings)
-    return parent
 
 
 def parse_arguments(argv: Sequence[str] | None) -> tuple[Command | None, Arguments]:
     """The command (None: none was named) and its arguments. Raises `UsageError`."""
     argv = sys.argv[1:] if argv is None else argv
-    _refuse_misspelt_options(argv)
-    namespace, unknown = _new_parser().parse_known_args(argv)
-    args = Arguments(vars(namespace))
-    name = args.pop("command", None)
-    command = COMMANDS[name or "run"]
-    _refuse_misplaced_options(args, unknown, name or "run", command)
-    if unknown:
-        hint = f"`qql {name or 'run'} --help` shows what there is; what has spaces needs quotes"
-        if unknown[0].startswith("-"):
-            hint = "options stand in front of `--`"
-        raise UsageError.make("usage", f"unrecognized argument {unknown[0]}", hint=hint)
-    if "format" in args and args["format"] not in command.formats:
-        known = ", ".join(command.formats)
-        hint = did_you_mean(args["format"], command.formats) or f"the formats are {known}"
-        raise UsageError.make("usage", f"there is no format {args['format']}", hint=hint)
-    return COMMANDS.get(name), args
+    plain = read_plainly(argv)
+    if plain is None:
+        from qql.cli.full_parser import parse_fully
+
+        name, args = parse_fully(argv)
+    else:
+        name, args = plain
+    return COMMANDS.get(name or ""), args
 
 
-def _refuse_misplaced_options(args: Arguments, unknown: Sequence[str], name: str, command: Command) -> None:
-    flags = {word.partition("=")[0] for word in unknown}
-    misplaced = [
-        option.flags[-1]
-        for key, option in OPTIONS.items()
-        if key not in command.options and not flags.isdisjoint(option.flags)
-    ]
-    misplaced += [args.flag(option) for option in args if option not in (*command.options, "files")]
-    if misplaced:
-        raise UsageError.make("usage", f"{misplaced[0]} has no meaning for `qql {name}`")
+def read_plainly(argv: Sequence[str]) -> tuple[str | None, Arguments] | None:
+    """The name of the command and its arguments; None where argparse has to have a look."""
+    reading = _Reading(argv)
+    if not all(reading.take(word) for word in reading.words):
+        return None
+    args, command = reading.args, COMMANDS[reading.command or "run"]
+    if not args.keys() <= {*command.options, "files"}:
+        return None
+    if "format" in args and args["format"] not in command.format_names():
+        return None
+    return reading.command, args
 
 
-def _refuse_misspelt_options(argv: Sequence[str]) -> None:
-    # argparse would take the value of a misspelt option for a command, and show it: it might be a secret.
-    known = {flag for option in OPTIONS.values() for flag in option.flags}
-    known |= {"--help", "--version", "--no-progress"}
-    for word in argv:
-        flag = re.fullmatch(r"(--[a-z][\w-]*)(=.*)?", word, re.DOTALL)
-        if word == "--":
-            return
-        if flag and flag[1] not in known:
-            raise UsageError.make(
-                "usage", f"unrecognized argument {flag[1]}", hint=did_you_mean(flag[1], known)
-            )
+class _Reading:
+    """Takes the words one by one, as long as they are written plainly."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.words = iter(argv)
+        self.args = Arguments()
+        self.command: str | None = None
+        self.files: list[str] = []
+        self._flags = {flag: name for name, option in OPTIONS.items() for flag in option.flags}
+        self._collectors: dict[str, Collector] = {}
+        self._option_since_file = False
+
+    def take(self, word: str) -> bool:
+        """Whether the word was understood, and the value behind it."""
+        flag, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if flag in self._flags:
+            self._option_since_file = True
+            return self._take_option(self._flags[flag], value if equals else None)
+        if word.startswith("--no-") and self._is_either(off := self._flags.get(f"--{word[5:]}", "")):
+            self._option_since_file, self.args[off] = True, False
+            return True
+        if word.startswith("-") and word != "-":
+            return False
+        if self.command is None:
+            self.command = word
+            return word in COMMANDS
+        return self._take_file(self.command, word)
+
+    @staticmethod
+    def _is_either(name: str) -> bool:
+        return name in OPTIONS and OPTIONS[name].settings.get("action") == "either"
+
+    def _take_option(self, name: str, value: str | None) -> bool:
+        settings = OPTIONS[name].settings
+        action = settings.get("action", "store")
+        if action in ("store_true", "store_false", "either"):
+            self.args[name] = action != "store_false"
+            return value is None
+        value = next(self.words, "--") if value is None else value
+        if value.startswith("-") and value != "-":
+            return False
+        try:
+            if isinstance(action, type):
+                collector = self._collectors.setdefault(name, action())
+                self.args[name] = collector.take(value)
+            else:
+                self.args[name] = settings.get("type", str)(value)
+        except Exception:  # whatever it is, argparse says it better
+            return False
+        return True
+
+    def _take_file(self, command: str, word: str) -> bool:
+        many = COMMANDS[command].files == MANY
+        refused = bool(self.files) and (self._option_since_file or not many)
+        self.files.append(word)
+        self.args["files"] = self.files if many else word
+        self._option_since_file = False
+        return not refused

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from qql.late import late_pattern
+
 __all__ = ["holds_secret"]
 
 _LONG = 8  # characters of a key that is looked for; a shorter one might be a word of any statement
-_NAME = re.compile(r"key|token|secret|passw|pwd|auth|credential|cookie", re.I)
-_TOKEN = re.compile(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w+/=.~-]{16,}")
-_SET = re.compile(r"^\s*\\set\s+:?(\S+)\s+(.+?)[;\s]*$", re.M)
-_CONNECT = re.compile(r"^\s*\\c\s.*@", re.M)
-_ANYWHERE = re.compile(
+_NAME = late_pattern(r"key|token|secret|passw|pwd|auth|credential|cookie", re.I)
+_TOKEN = late_pattern(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w+/=.~-]{16,}")
+_SET = late_pattern(r"^\s*\\set\s+:?(\S+)\s+(.+?)[;\s]*$", re.M)
+_CONNECT = late_pattern(r"^\s*\\c\s.*@", re.M)
+_ANYWHERE = late_pattern(
     r"://\S*@"  # an address with a user part
     r"|[?&][\w-]*(?:key|token|secret|signature|credential|passw|sig)[\w-]*="  # or with a key behind it
     r"|\bapi[_-]?key\b['\"]?\s*[=:]"  # an option, a header

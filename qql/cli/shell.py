@@ -7,14 +7,14 @@ decorated function; ``\\?`` reads the same table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from qql.cli.render import FORMATS, ProgressBar, Renderer, json_text, sanitize
 from qql.cli.usage import ParamValues, UsageError, parse_value, script_file
 from qql.errors import Source, did_you_mean
+from qql.records import dataclass, field
 from qql.session.script_files import ScriptText
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.session.session import Session
     from qql.syntax.pieces import Pieces

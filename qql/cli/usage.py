@@ -6,12 +6,15 @@ import codecs
 import json
 import sys
 from functools import partial
-from typing import NoReturn
 
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
 from qql.session.script_files import CHANGED_HINT, Faults, ScriptFile, changed_message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = [
     "INTERRUPTED",

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from qql import nodes
-from qql.compiler.bind import Binder
+from qql.compiler.bind import Binder, Params
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, Script
+from qql.compiler.script import Compiled, Script, no_requests, requests_of
 from qql.compiler.templates import Fill, filler
-from qql.errors import Source
-from qql.nodes.holes import Hole, NeedsValue, Slot, never, slots_made
+from qql.errors import Diagnostic, Source
+from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, never
+from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
 
-__all__ = ["UUID_LENGTHS", "Ahead", "Planned", "planned", "sent_of"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-Kinds = tuple[str | None, ...]
+__all__ = ["UUID_LENGTHS", "Ahead", "Planned", "planned"]
+
+Kinds = tuple[str, ...]
 _MOST_KINDS = 16
 """Plans of one text, for values of different kinds, at most."""
 
@@ -55,31 +58,44 @@ class Ahead:
         self._kinded = _kinded_keys(parsed)
         self._one = len(self._kinded) == 1
         self._first = self._kinded[0] if self._kinded else None
-        self._plans: dict[Kinds | str | None, Planned | None] = {}
+        self._plans: dict[Kinds | str, Planned | None] = {}
+
+    def requests(self, params: Any) -> list[Request] | None:
+        """The requests of these values, all of whose objects are the caller's own."""
+        try:
+            plan = self.plan(params)
+            return None if plan is None else plan.fill(params)
+        except KeyError:
+            return None
+
+    def warnings(self, params: Any) -> list[Diagnostic]:
+        """What is worth saying of the text, where `requests` gives some."""
+        plan = self.plan(params)
+        statements = plan.statements if plan else ()
+        return [warning for one in statements for warning in one.warnings] + no_requests(statements)
 
     def plan(self, params: Any) -> Planned | None:
-        """The plan for values of this kind."""
+        """The plan for values of this kind; its ``fill`` raises ``KeyError`` where one has another name."""
         if params is None:
             if self._count:
                 return None
         elif type(params) is dict:
-            if params.keys() != self._keys:
+            if len(params) != self._count:
                 return None
         elif type(params) not in (list, tuple) or len(params) != self._count or self._many:
             return None
         # Most texts have no more than one parameter that can be a text or a vector.
         kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
-        try:
+        if kinds in self._plans:
             return self._plans[kinds]
-        except KeyError:
-            plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
-            return plan
+        plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
+        return plan
 
     def _kinds(self, params: Any) -> Kinds:
         return tuple([_kind_of(params[key]) for key in self._kinded])
 
     def _planned(self, kinds: Kinds) -> Planned | None:
-        if len(self._plans) >= _MOST_KINDS or None in kinds:
+        if len(self._plans) >= _MOST_KINDS:
             return None
         known = dict(zip(self._kinded, kinds, strict=True))
         try:
@@ -92,7 +108,7 @@ def planned(
     source: Source,
     parsed: Sequence[Parsed],
     context: Context,
-    kinds: Mapping[str | int, str | None],
+    kinds: Mapping[str | int, str],
     wanted: Collection[str | int],
 ) -> Planned | None:
     """The statements planned with holes; None where they are at fault.
@@ -100,35 +116,30 @@ def planned(
     ``kinds`` says of parameters what their values are, ``wanted`` are the holes. Raises
     `NeedsValue` where the requests hang on the value of a hole.
     """
-    script = _ScriptWithHoles(kinds, context)
-    with slots_made() as slots:
+    script = _ScriptWithHoles(_HoleBinder(wanted, kinds), context)
+    with SlotsMade() as slots:
         try:
             done = tuple(script.compile_parsed(source, parsed))
             if script.faults:
                 return None
-            requests = [request for one in done for request in sent_of(one)]
+            requests = requests_of(done)
         except TypeError:  # a function of Python's own was to look into a hole
             return None
         # What nothing looked at, as the target of a query that fuses: it has to be JSON all the same.
         looked_at = {key for one in slots for key in (one.key if isinstance(one.key, list) else [one.key])}
         for key in wanted:
-            if key not in looked_at:
+            if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
     return Planned(done, filler(requests, slots))
 
 
-def sent_of(compiled: Compiled) -> tuple[Request, ...]:
-    """The requests that `qql.compile` gives for a statement."""
-    return () if isinstance(compiled.statement, (nodes.Explain, nodes.Why)) else compiled.requests
-
-
 class _ScriptWithHoles(Script):
-    def __init__(self, kinds: Mapping[str | int, str | None], context: Context) -> None:
+    def __init__(self, binder: Binder, context: Context) -> None:
         super().__init__(None, context, None)
-        self.holes = _HoleBinder(kinds)
+        self.binder = binder
 
-    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
-        found: nodes.Statement = self.holes.node(parsed.statement) if parsed.params else parsed.statement
+    def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
+        found: nodes.Statement = self.binder.node(parsed.statement) if parsed.params else parsed.statement
         return found
 
 
@@ -137,34 +148,38 @@ class _ScriptWithHoles(Script):
 UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
 
 
-def _kind_of(value: Any) -> str | None:
-    """What a value is as the target of a query; None for what goes the long way."""
+def _kind_of(value: Any) -> str:
+    """What a value is as the target of a query, and whether it is there."""
     kind = type(value)
     if kind is str:
         return "uuid" if len(value) in UUID_LENGTHS and nodes.is_uuid(value) else "text"
-    return _KINDS.get(kind)
+    return _KINDS.get(kind, "other")
 
 
-_KINDS = {int: "number", list: "list"}
+_KINDS: dict[type, str] = {int: "number", list: "list", type(None): "null"}
 
 
 def _kinded_keys(parsed: Sequence[Parsed]) -> tuple[str | int, ...]:
-    """The parameters that mean something else for values of another kind."""
-    found = {
-        one.value.key: None
-        for statement in parsed
-        if statement.params
-        for one in nodes.walk(statement.statement)
-        if isinstance(one, (nodes.AnyInput, nodes.Match)) and isinstance(one.value, nodes.Param)
-    }
+    """The parameters that mean something else for values of another kind, or for none."""
+    found: dict[str | int, None] = {}
+    for statement in parsed:
+        if not statement.params:
+            continue
+        for one in nodes.walk(statement.statement):
+            if isinstance(one, (nodes.AnyInput, nodes.Match)) and isinstance(one.value, nodes.Param):
+                found[one.value.key] = None
+            elif isinstance(one, nodes.Param) and one.optional:
+                found[one.key] = None
+            elif isinstance(one, nodes.Optional):
+                found |= {below.key: None for below in nodes.walk(one) if isinstance(below, nodes.Param)}
     return tuple(found)
 
 
 class _HoleBinder(Binder):
     """Puts holes in the places of parameters."""
 
-    def __init__(self, kinds: Mapping[str | int, str | None]) -> None:
-        super().__init__({})
+    def __init__(self, keys: Iterable[str | int], kinds: Mapping[str | int, str]) -> None:
+        super().__init__({key: None if kinds.get(key) == "null" else Hole(key) for key in keys})
         self.kinds = kinds
 
     def value(self, param: nodes.Param) -> Json:
@@ -174,19 +189,22 @@ class _HoleBinder(Binder):
         return self.kinds[param.key] in ("text", "uuid")
 
     def scalar(self, param: nodes.Param) -> Json:
-        return Hole(param.key)
+        found = self.values[param.key]
+        if found is None:
+            raise NeedsValue(param.key)
+        return found
 
     def target(self, param: nodes.Param) -> nodes.Target:
-        scalar = nodes.Scalar(Hole(param.key), span=param.span)
         match self.kinds[param.key]:
             case "text":
-                return nodes.Text(scalar, span=param.span)
+                return nodes.Text(nodes.Scalar(Hole(param.key), span=param.span), span=param.span)
             case "uuid" | "number":
-                return nodes.Point(scalar, span=param.span)
-        # Whether the list is a dense vector of the right size is seen when it is there.
-        return nodes.Vector(Slot(Hole(param.key), never, list), span=param.span)
+                return nodes.Point(nodes.Scalar(Hole(param.key), span=param.span), span=param.span)
+            case "list":  # whether it is a dense vector of the right size is seen when it is there
+                return nodes.Vector(Slot(Hole(param.key), never, list), span=param.span)
+        raise NeedsValue(param.key)
 
     def field(self, item: nodes.Node, param: nodes.Param) -> Json:
         if isinstance(item, (nodes.Scalar, nodes.In, nodes.Match, nodes.Points, nodes.Option)):
-            return Hole(param.key)
+            return self.scalar(param)
         raise NeedsValue(param.key)

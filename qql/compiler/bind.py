@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any, NoReturn, cast
 
 from qql import nodes
-from qql.compiler.python_values import NoJson, jsonified
+from qql.compiler.bound_conditions import inserted
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
+from qql.late import cast
 from qql.nodes import is_uuid
 from qql.nodes.holes import Hole, NeedsValue
+from qql.records import fields, replace
 from qql.rest.types import Body, Json, JsonObject
+from qql.syntax.clauses import check_depth
 from qql.syntax.lexer import MAX_NESTING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["Binder", "Params", "bind", "resolved", "stable_uuid"]
 
-Params = Body | Sequence[Any] | None
+Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
 _PLAIN = {int, float, str, bool, type(None)}
@@ -27,6 +31,8 @@ _PLAIN = {int, float, str, bool, type(None)}
 
 def stable_uuid(text: str) -> str:
     """The UUIDv5 (RFC 9562 § 5.5) of a text in the URL namespace: what ``UUID('text')`` means."""
+    import uuid
+
     return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
 
 
@@ -43,7 +49,10 @@ def bind(
     values = _values(wanted, params, whole)
     if not wanted:
         return statement
-    return cast(nodes.Statement, Binder(values).node(statement))
+    bound = Binder(values).node(statement)
+    if bound is _GONE:  # a condition given on its own
+        _nothing_left(statement.span)
+    return cast(nodes.Statement, bound)
 
 
 def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[str | int, Json]:
@@ -94,6 +103,8 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
 
     Raises `QQLPlanError` for what is no JSON: options in parentheses, a condition.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Hole):
         raise NeedsValue(value.key)
     if isinstance(value, nodes.Uuid):
@@ -120,15 +131,31 @@ def _too_deep(span: Span | None) -> NoReturn:
 _HOLDERS = (nodes.Node, list, dict)  # what can hold a parameter
 
 
+_GONE = object()
+"""What is left of a part that falls away."""
+_FALLS_AWAY = "OPTIONAL (:name) falls away where the value is null"
+_NOTHING_TO_DO = "where there is nothing to change, send nothing"
+_MAY_LACK_WHERE = (nodes.Query, nodes.Ref, nodes.Count, nodes.Facet, nodes.Scroll)
+"""Where a condition that falls away leaves none behind. In all other places something has to remain."""
+_WRITES = (
+    *(nodes.Delete, nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload),
+    *(nodes.UpdatePayload, nodes.UpdateVector, nodes.UpdateVectors, nodes.Upsert),
+)
+
+
 class Binder:
     """Puts values in the places of parameters. What holds no parameter is given back as it is."""
 
     def __init__(self, values: dict[str | int, Json]) -> None:
         self.values = values
+        self.writes = False
+        """Whether the statement at hand changes points: no condition of it falls away then."""
+        self.inserted = False
+        """Whether a condition was put in: what is around it was not counted with it."""
 
     def node(self, item: Json) -> Json:
         """The item with its parameters replaced."""
-        # One frame for each level of the tree: trees may be deep, and so may the caller's own stack.
+        # Two frames for each level of the tree: trees may be deep, and so may the caller's own stack.
         match item:
             case nodes.Param():
                 return self.value(item)
@@ -137,32 +164,120 @@ class Binder:
             case nodes.Match(kind="any", value=nodes.Param() as param) if self.is_text(param):
                 text = nodes.Scalar(self.scalar(param), span=param.span)
                 return nodes.Match(self.node(item.name), "text_any", text, span=item.span)
+            case nodes.BoundCondition(value=param):
+                self.inserted = True
+                hint = _NOTHING_TO_DO if self.writes else _FALLS_AWAY
+                return inserted(self.values[param.key], _shown(param), param.span, _plain, hint)
+            case nodes.Optional():
+                return self.node(item.condition) if self.stays(item) else _GONE
+            case nodes.Selection(mode=nodes.Param() as param):
+                return _GONE if self.falls(param) else self.selection(param, item.span)
+            case nodes.Scalar(value=nodes.Param() as param) | nodes.Option(value=nodes.Param() as param) if (
+                self.falls(param)
+            ):
+                return _GONE
             case nodes.Node():
-                changed: JsonObject = {}
-                for f in fields(item):
-                    old = getattr(item, f.name)
-                    if isinstance(old, nodes.Param):
-                        changed[f.name] = self.field(item, old)
-                    elif isinstance(old, (nodes.Node, list, dict)):
-                        new = self.node(old)
-                        if new is not old:
-                            changed[f.name] = new
-                    elif isinstance(old, tuple):
-                        parts = [self.node(part) for part in old]
-                        if f.name == "rows":
-                            changed[f.name] = self.spliced(old, parts)
-                        elif any(new is not part for new, part in zip(parts, old, strict=True)):
-                            changed[f.name] = tuple(parts)
-                return replace(item, **changed) if changed else item
+                return self.parts(item)
             case list() if any(isinstance(part, _HOLDERS) for part in item):
                 return [self.node(part) for part in item]
             case dict():
                 return {key: self.node(part) for key, part in item.items()}
         return item
 
+    def parts(self, item: nodes.Node) -> Json:
+        """The node with the parameters in it replaced; `_GONE` where what it is made of has fallen away."""
+        changed: JsonObject = {}
+        outside, self.writes = self.writes, self.writes or isinstance(item, _WRITES)
+        for f in fields(item):
+            old = getattr(item, f.name)
+            if isinstance(old, nodes.Param):
+                changed[f.name] = self.field(item, old)
+            elif isinstance(old, (nodes.Node, list, dict)):
+                new = self.node(old)
+                if new is _GONE:
+                    if isinstance(item, (nodes.Not, nodes.Nested)):
+                        return _GONE
+                    self.without(item, f.name, old)
+                    changed[f.name] = None
+                elif new is not old:
+                    changed[f.name] = self.counted(item, new)
+            elif isinstance(old, tuple):
+                found = []
+                for part in old:  # no comprehension, which would be one more frame on the stack
+                    found.append(self.node(part))
+                if f.name == "rows":
+                    changed[f.name] = self.spliced(old, found)
+                elif any(new is not part for new, part in zip(found, old, strict=True)):
+                    left = tuple(new for new in found if new is not _GONE)
+                    if len(left) < 2 and isinstance(item, (nodes.And, nodes.Or)):
+                        return left[0] if left else _GONE
+                    if not left and isinstance(item, nodes.MinShould):
+                        return _GONE
+                    changed[f.name] = left
+        self.writes = outside
+        return replace(item, **changed) if changed else item
+
+    def without(self, item: nodes.Node, name: str, gone: object) -> None:
+        """A field loses its value, which has fallen away. Raises `QQLPlanError` where one is needed."""
+        if isinstance(gone, nodes.Condition) and not (isinstance(item, _MAY_LACK_WHERE) and name == "where"):
+            _nothing_left(gone.span)
+
+    def counted(self, item: nodes.Node, new: Json) -> Json:
+        """A field's new value. Raises `QQLSyntaxError` where what was put in makes a filter too deep."""
+        if self.inserted and isinstance(new, nodes.Condition) and not isinstance(item, nodes.Condition):
+            check_depth(new, "filters")
+        return new
+
+    def falls(self, param: nodes.Param) -> bool:
+        """Whether what is written with ``OR DEFAULT`` falls away."""
+        if param.optional and self.writes:
+            self.refuse_in_write("OR DEFAULT", param.span)
+        return param.optional and self.values[param.key] is None
+
+    def refuse_in_write(self, words: str, span: Span) -> NoReturn:
+        hint = "which points are changed is said in full; COUNT, SCROLL and QUERY may leave some of it open"
+        fail("optional-in-write", f"a write takes no {words}: it could change more", span, hint)
+
+    def stays(self, item: nodes.Optional) -> bool:
+        """Whether what OPTIONAL holds has values; an OPTIONAL in it decides for its own."""
+        if self.writes:
+            self.refuse_in_write("OPTIONAL", item.span)
+        own = _own_params(item.condition)
+        missing = [param for param in own if self.values[param.key] is None]
+        if missing and len(missing) < len(own):
+            given = next(param for param in own if self.values[param.key] is not None)
+            message = f"{_shown(missing[0])} is null and {_shown(given)} is not"
+            hint = "what OPTIONAL holds falls away as a whole: write an OPTIONAL (…) for each"
+            related = ((given.span, "this one has a value"),)
+            fail("half-optional", message, missing[0].span, hint, related)
+        return not missing
+
+    def selection(self, param: nodes.Param, span: Span) -> nodes.Selection:
+        """What WITH PAYLOAD and WITH VECTOR ask for: names, true or false, or ``{"exclude": names}``."""
+        value = self.value(param)
+        if isinstance(value, bool):
+            return nodes.Selection("all" if value else "none", span=span)
+        mode = "include"
+        if isinstance(value, dict) and len(value) == 1 and value.keys() <= {"include", "exclude"}:
+            ((mode, value),) = value.items()
+        if isinstance(value, list) and value and all(isinstance(name, str) and name for name in value):
+            return nodes.Selection(mode, tuple(nodes.Name(name, span=span) for name in value), span=span)
+        fail("wrong-parameter", f"{_shown(param)} takes a list of names, or true or false", param.span)
+
+    def direction(self, param: nodes.Param) -> str | None:
+        value = self.values[param.key]
+        if value is None and param.optional:
+            return None
+        word = value.lower() if isinstance(value, str) else value
+        if word not in ("asc", "desc"):
+            fail("wrong-parameter", f"{_shown(param)} takes 'asc' or 'desc', not {shown(value)}", param.span)
+        return str(word)
+
     def field(self, item: nodes.Node, param: nodes.Param) -> Json:
         """The value of a parameter that stands for a whole field of a node."""
         match item:
+            case nodes.OrderBy():
+                return self.direction(param)
             case nodes.Scalar():
                 return self.scalar(param)
             case nodes.Name():
@@ -242,6 +357,28 @@ class Binder:
         return value
 
 
+def _nothing_left(span: Span) -> NoReturn:
+    hint = "keep a condition beside it that always holds good"
+    fail("nothing-left", "all of this condition falls away, and one is needed here", span, hint)
+
+
+def _own_params(condition: nodes.Condition) -> list[nodes.Param]:
+    """The parameters of a condition that are not those of an OPTIONAL in it."""
+    found: list[nodes.Param] = []
+    todo: list[object] = [condition]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, nodes.Param):
+            found.append(item)
+        elif isinstance(item, nodes.Node) and not isinstance(item, nodes.Optional):
+            todo += (getattr(item, name) for name in item.__match_args__)
+        elif isinstance(item, (tuple, list)):
+            todo += item
+        elif isinstance(item, dict):
+            todo += item.values()
+    return found
+
+
 def _shown(param: nodes.Param) -> str:
     return f":{param.key}" if isinstance(param.key, str) else "?"
 
@@ -308,6 +445,9 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, span, level + 1) for item in value]
+
+    from qql.compiler.python_values import NoJson, jsonified
+
     try:
         found = jsonified(value)
     except NoJson as exc:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Unpack
+from collections.abc import Hashable
 
-from qql import nodes
-from qql.compiler.ahead import Ahead, sent_of
+from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
 from qql.compiler.kept import Kept
-from qql.compiler.script import Compiled, CompileOptions, compile_script, make_context, prepare
+from qql.compiler.plan import Context
+from qql.compiler.script import (
+    CompileOptions,
+    compile_script,
+    make_context,
+    no_requests,
+    prepare,
+    requests_of,
+)
 from qql.compiler.shapes import Shapes
-from qql.errors import Diagnostic, QQLCompileError
+from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
-__all__ = ["check", "compile_text"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
-_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
+__all__ = ["check", "compile_text"]
 
 
 def compile_text(
@@ -30,7 +38,8 @@ def compile_text(
     """Compile a statement or a script to the requests that Qdrant would receive, in order.
 
     The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
-    ``default_model``. Warnings are added to ``warnings``.
+    ``default_model``. Warnings are added to ``warnings``. Texts that came before, or that differ from one in
+    their literals only, are planned once; the requests are the caller's own all the same.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
     for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
@@ -40,13 +49,12 @@ def compile_text(
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key) if key is not None else None
     if ahead is not None:
-        plan = ahead.plan(params)
-        requests = plan.fill(params) if plan else None
-        if plan is not None and requests is not None:
+        requests = ahead.requests(params)
+        if requests is not None:
             if warnings is not None:
-                warnings += _warnings(plan.statements)
+                warnings += ahead.warnings(params)
             return requests
-    if ahead is None and params is None and warnings is None and not options and _may_have_shape(text):
+    elif params is None and warnings is None and not options and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
             if _SEEN.get(text):
@@ -58,14 +66,8 @@ def compile_text(
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
         _keep(key, source, context)
     if warnings is not None:
-        warnings += [warning for one in found if (warning := _no_request(one))]
-    return [request for one in found for request in sent_of(one)]
-
-
-def _warnings(statements: Iterable[Compiled]) -> list[Diagnostic]:
-    """What is said of statements: of the text first, then of what makes no request."""
-    said = [warning for one in statements for warning in one.warnings]
-    return said + [warning for one in statements if (warning := _no_request(one))]
+        warnings += no_requests(found)
+    return requests_of(found)
 
 
 _KEPT: Kept[Hashable, Ahead] = Kept(256)
@@ -91,21 +93,6 @@ def _key(text: str, options: CompileOptions) -> Hashable:
     if options.keys() <= _SIMPLE_OPTIONS:
         return (text, *sorted(options.items()))
     return None
-
-
-def _no_request(compiled: Compiled) -> Diagnostic | None:
-    """A warning for a statement of which a session does more than its requests."""
-    statement = compiled.statement
-    if isinstance(statement, _WITHOUT_REQUEST):
-        word = type(statement).__name__.upper()
-        message = f"{word} is carried out by a session; it is not one request"
-    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
-        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
-    elif compiled.plan is not None and compiled.plan.second is not None:
-        message = "RERANK is carried out by a session; this request brings its candidates"
-    else:
-        return None
-    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)
 
 
 def check(

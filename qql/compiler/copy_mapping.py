@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from qql import nodes
 from qql.compiler.scalars import count_limit, scalar_value, shard_key, text_of
 from qql.errors import QQLError, QQLPlanError, did_you_mean, fail, shown
+from qql.records import dataclass, field
 
 __all__ = [
     "COLUMN_TYPES",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 
 from qql.errors import Span, fail
+from qql.late import late_pattern
 
 __all__ = ["DATE_HINT", "is_date", "looks_like_date", "reads_as_date"]
 
@@ -13,7 +13,7 @@ DATE_HINT = "dates are written '2024-05-01' or '2024-05-01T12:00:00Z'"
 
 # A zone stands behind seconds only, as in Qdrant.
 _ZONE = r"\s?(?:Z|z|UTC|[+-](?P<zone_hour>\d{2})(?::?(?P<zone_minute>\d{2}))?)"
-_DATE = re.compile(
+_DATE = late_pattern(
     r"(?P<year>[+-]?\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[Tt ](?P<hour>\d{1,2}):(?P<minute>\d{1,2})"
     rf"(?P<seconds>:(?P<second>\d{{1,2}})(?:\.\d+)?)?(?P<zone>{_ZONE})?)?",
@@ -53,6 +53,8 @@ def _fault(found: re.Match[str]) -> str | None:
     year, month, day = (int(found[part]) for part in ("year", "month", "day"))
     if not 1 <= month <= 12:
         return f"there is no month {month}"
+    import calendar
+
     days = calendar.monthrange(year, month)[1]
     if not 1 <= day <= days:
         return f"{calendar.month_name[month]} {year} has {days} days"

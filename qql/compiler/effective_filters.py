@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from qql import nodes
 from qql.compiler.plan import Input, QueryPlan, Stage, inputs_of
 from qql.compiler.scalars import point_id
+from qql.records import NamedTuple
 from qql.schema import Schema
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Filters", "Part", "statement_parts", "tested_fields"]
 
@@ -188,7 +192,9 @@ def tested_fields(condition: nodes.Condition) -> Iterator[tuple[str, nodes.Condi
                 todo += [(child, path) for child in reversed(one.conditions)]
             case nodes.Nested():
                 todo.append((one.condition, f"{path}{str(one.name.text).removesuffix('[]')}[]."))
-            case nodes.Slice() | nodes.HasVector():
+            case nodes.Optional():
+                todo.append((one.condition, path))
+            case nodes.Slice() | nodes.HasVector() | nodes.BoundCondition():
                 pass
             case _:
                 if path or one.name.text != "id":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from qql import nodes
 from qql.compiler.model_names import BM25, known_kind
 from qql.compiler.plan import Context, SecondStage
 from qql.compiler.vector_models import named_model
 from qql.errors import did_you_mean, fail
+from qql.records import dataclass, replace
 from qql.rest.types import Body
 from qql.schema import Schema, VectorInfo
 

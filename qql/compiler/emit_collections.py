@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import quote
 
 from qql import nodes
 from qql.compiler.emit_points import waiting
@@ -25,9 +23,14 @@ from qql.compiler.scalars import one_key, scalar_value, text_of
 from qql.compiler.vector_models import default_vectors, model_of_vector, size_made
 from qql.errors import did_you_mean, fail, shown
 from qql.rest.limits import MAX_VECTOR_SIZE
+from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY, Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["EMIT_COLLECTIONS", "emit_alias_batch"]
 
@@ -311,7 +314,7 @@ def _emit_add_vector(statement: nodes.AddVector, context: Context) -> list[Reque
     blocks = read_blocks(vector.blocks, ADDED_BLOCKS[vector.kind])
     config = _sparse_config(vector, model, blocks) if vector.kind == "sparse" else None
     config = config or {"dense": _dense_config(vector, model, blocks, context)}
-    path = collection_path(collection, "vectors", quote(name, safe=""))
+    path = collection_path(collection, "vectors", quoted(name))
     requests = [Request("PUT", path, _WAITED, config)]
     if model:
         if schema is None:
@@ -355,7 +358,7 @@ def _emit_drop_vector(statement: nodes.DropVector, context: Context) -> list[Req
     if schema is not None:
         found = schema.vectors.get(name)
         _checked_vector(statement.name, found.kind if found else "dense", schema, collection)
-    path = collection_path(collection, "vectors", quote(name, safe=""))
+    path = collection_path(collection, "vectors", quoted(name))
     requests = [Request("DELETE", path, _WAITED)]
     models = _models(schema) if schema else {}
     if models.pop(name, None):
@@ -381,7 +384,7 @@ def _emit_create_index(statement: nodes.CreateIndex, context: Context) -> list[R
 
 def _emit_drop_index(statement: nodes.DropIndex, context: Context) -> list[Request]:
     collection = collection_of(statement.collection, context, statement.span)
-    path = collection_path(collection, "index", quote(str(statement.name.text), safe=""))
+    path = collection_path(collection, "index", quoted(str(statement.name.text)))
     return [Request("DELETE", path, waiting(statement.wait))]
 
 
@@ -465,7 +468,7 @@ def _emit_create_snapshot(statement: nodes.CreateSnapshot, context: Context) -> 
 
 def _emit_drop_snapshot(statement: nodes.DropSnapshot, context: Context) -> list[Request]:
     collection = collection_of(statement.collection, context, statement.span)
-    name = quote(text_of(statement.snapshot, "the name of a snapshot"), safe="")
+    name = quoted(text_of(statement.snapshot, "the name of a snapshot"))
     return [Request("DELETE", collection_path(collection, "snapshots", name), _WAITED)]
 
 

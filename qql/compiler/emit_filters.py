@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -12,9 +10,13 @@ from qql.compiler.empty_lists import note_empty_list
 from qql.compiler.guards import is_any_text, is_equal_list, is_id_list, is_plain, is_range, is_whole
 from qql.compiler.scalars import point_id, range_bound, scalar_value
 from qql.errors import Span, fail, shown
-from qql.nodes.holes import Hole, Slot
+from qql.nodes.holes import Hole, Slot, listed
 from qql.rest.min_should import told_apart
 from qql.rest.types import Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "all_of",
@@ -115,7 +117,7 @@ def _in(condition: nodes.In) -> JsonObject:
         return _in_later(condition.name, condition.values)
     scalars = _scalars(condition, condition.values)
     if scalars and all(isinstance(one.value, Hole) for one in scalars):
-        return _in_later(condition.name, Hole([one.value.key for one in scalars]))
+        return _in_later(condition.name, listed(one.value for one in scalars))
     if condition.name.text == _ID:
         return {"has_id": [point_id(scalar) for scalar in scalars]}
     if any(isinstance(scalar_value(one), (bool, float)) for one in scalars):
@@ -191,7 +193,7 @@ def _bounds(condition: nodes.Range | nodes.ValuesCount, read: Callable[[nodes.Sc
     return found
 
 
-def _count(scalar: nodes.Scalar) -> int:
+def _count(scalar: nodes.Scalar) -> Json:
     if isinstance(scalar.value, Hole):
         return Slot(scalar.value, is_whole(0, 2**63 - 1))
     value = scalar_value(scalar)
@@ -326,7 +328,7 @@ def _comparison(condition: nodes.Compare) -> JsonObject:
 
 def _between_bounds(condition: nodes.Between) -> JsonObject | Slot:
     if isinstance(condition.low.value, Hole) and isinstance(condition.high.value, Hole):
-        ends = Hole([condition.low.value.key, condition.high.value.key])
+        ends = listed((condition.low.value, condition.high.value))
         return Slot(ends, is_range, lambda ends: {"gte": ends[0], "lte": ends[1]})
     low = range_bound(condition.low)
     high = range_bound(condition.high)
@@ -342,6 +344,8 @@ def _between_bounds(condition: nodes.Between) -> JsonObject | Slot:
 def _reversed(low: Json, high: Json) -> bool:
     if not isinstance(low, str):
         return bool(low > high)
+    from datetime import datetime
+
     try:
         return datetime.fromisoformat(low) > datetime.fromisoformat(high)
     except (ValueError, TypeError):  # one with a zone and one without have no order

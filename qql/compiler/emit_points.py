@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -23,11 +21,16 @@ from qql.compiler.row_notes import RowNotes
 from qql.compiler.rows import check_payload, check_vectors, row_point
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema
 
-__all__ = ["EMIT_POINTS", "clean", "emit_batch", "order_of", "selections", "waiting"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["EMIT_POINTS", "clean", "emit_batch", "operation_of", "order_of", "selections", "waiting"]
 
 
 def clean(body: Body) -> JsonObject:
@@ -40,13 +43,13 @@ def selections(payload: nodes.Selection | None, vectors: nodes.Selection | None)
     found: JsonObject = {"with_payload": True}
     if payload is not None:
         names = [str(name.text) for name in payload.names]
-        found["with_payload"] = {"all": True, "none": False}.get(payload.mode, {payload.mode: names})
+        found["with_payload"] = {"all": True, "none": False}.get(str(payload.mode), {payload.mode: names})
     if vectors is not None:
         if vectors.mode == "exclude":
             hint = "name the vectors that are wanted: WITH VECTOR (dense, sparse)"
             fail("bad-selection", "vectors cannot be excluded by name", vectors.span, hint)
         names = [str(name.text) for name in vectors.names]
-        found["with_vector"] = {"all": True, "none": False}.get(vectors.mode, names)
+        found["with_vector"] = {"all": True, "none": False}.get(str(vectors.mode), names)
     return found
 
 
@@ -132,6 +135,12 @@ _WRITES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "delete_vectors": ("POST", ("points", "vectors", "delete")),
 }
 """Operation → method and path of the request that carries out only it."""
+_OPERATIONS = {(method, "/".join(path)): name for name, (method, path) in _WRITES.items()}
+
+
+def operation_of(request: Request) -> str | None:
+    """What a write of points is called in a batch of them; None for any other request."""
+    return _OPERATIONS.get(request.route)
 
 
 def _selected(statement: Json, word: str, hint: str) -> JsonObject:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import quote
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
@@ -22,8 +20,13 @@ from qql.compiler.scalars import count_limit, point_id, shard_key
 from qql.errors import fail
 from qql.nodes.holes import Hole, Slot
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
+from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["emit_query", "emit_statement"]
 
@@ -181,5 +184,5 @@ def _declared_request(sends: str, statement: nodes.Statement, context: Context) 
     method, path = sends.split(" ")
     for field in re.findall(r"\{(\w+)\}", path):
         collection = collection_of(getattr(statement, field), context, statement.span)
-        path = path.replace(f"{{{field}}}", quote(collection, safe=""))
+        path = path.replace(f"{{{field}}}", quoted(collection))
     return Request(method, path)

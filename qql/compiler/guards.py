@@ -10,11 +10,14 @@ import marshal
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from qql import nodes
 from qql.compiler.dates import reads_as_date
 from qql.rest.limits import U32, U64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "MOST_F32",
@@ -27,15 +30,15 @@ __all__ = [
     "is_id_list",
     "is_number",
     "is_plain",
-    "is_shard_key",
     "is_range",
     "is_scalar",
+    "is_shard_key",
     "is_short",
     "is_text",
     "is_whole",
 ]
 
-Guard = Callable[[Any], bool]
+Guard = Callable[["Any"], bool]
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # signed 64-bit integers, as payloads hold them
 
 
@@ -153,8 +156,8 @@ _SMALL = bytes(sign | high for sign in (0, 0x80) for high in range(0x47))
 def _are_small_floats(values: list[Any]) -> bool:
     """Whether all are floats, and none of them is anywhere near the end of float32, infinite, or NaN.
 
-    For a list of them, marshal writes five bytes, and for each a ``g`` and its eight bytes, the lowest first.
-    Nothing else begins with a ``g``. To look at these bytes takes a third of what any look at the objects takes.
+    For a list of them, marshal writes five bytes, and for each a ``g`` and its eight bytes, the lowest first;
+    nothing else begins with a ``g``. These bytes are looked at in less time than the objects.
     """
     try:
         written = marshal.dumps(values, 2)
@@ -165,7 +168,7 @@ def _are_small_floats(values: list[Any]) -> bool:
 
 def _are_far_from_ends(values: list[float]) -> bool:
     """Whether none of some numbers is anywhere near the end of float32 or of 64 bits, infinite, or NaN."""
-    return -1e15 < min(values) and max(values) < 1e15 and math.isfinite(sum(values))
+    return min(values) > -1e15 and max(values) < 1e15 and math.isfinite(sum(values))
 
 
 @cache

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
 
+from qql.late import late_pattern
+from qql.records import NamedTuple
 from qql.rest.limits import BM25, MAX_VECTOR_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["dense", "sparse", "multi"]
+else:
+    Kind = str
 
 __all__ = [
     "BM25",
@@ -22,7 +31,6 @@ __all__ = [
     "known_size",
 ]
 
-Kind = Literal["dense", "sparse", "multi"]
 OPENAI = "openai/"
 FASTEMBED = "fastembed:"
 DEFAULT_DENSE = "sentence-transformers/all-MiniLM-L6-v2"
@@ -151,7 +159,7 @@ _SHORT |= {
     "splade": "prithivida/Splade_PP_en_v1",
 }
 
-_HASH = re.compile(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
+_HASH = late_pattern(r"local/hash-([1-9][0-9]{0,4})", re.ASCII)
 
 
 def hash_size(model: str) -> int | None:

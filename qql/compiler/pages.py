@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.scalars import point_id, scalar_value
 from qql.errors import Span, fail, shown
+from qql.records import NamedTuple
 from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
 

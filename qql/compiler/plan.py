@@ -6,12 +6,12 @@ A query's plan is a DAG of stages. A stage that is used twice is one object, hel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from qql import nodes
 from qql.compiler.model_names import DEFAULT_DENSE
 from qql.errors import Diagnostic, Span, fail, shown
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
+from qql.records import dataclass, field
 from qql.rest.types import Json
 from qql.schema import Schema, VectorInfo
 
@@ -48,6 +48,21 @@ class Context:
     reranker: str | None = None
     default_model: str = DEFAULT_DENSE
     size_of: Callable[[str], int | None] = lambda _: None
+
+    def copy(self) -> Context:
+        """One of its own, without the warnings."""
+        return Context(
+            self.collection,
+            self.stages,
+            self.models,
+            self.schema,
+            self.collections,
+            self.absence,
+            [],
+            self.reranker,
+            self.default_model,
+            self.size_of,
+        )
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Say something that stops nothing; what many rows of one statement have in common is said once."""

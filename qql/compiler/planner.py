@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import NoReturn
 
 from qql import nodes
 from qql.compiler.emit_filters import emit_filter
@@ -28,9 +26,14 @@ from qql.compiler.vectors import check_text_field, check_vector, comparable, oth
 from qql.errors import Span, did_you_mean, fail, shown
 from qql.nodes import Embedded
 from qql.nodes.holes import Slot
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["MAX_STAGES", "OVERSAMPLING", "plan_query"]
 
@@ -159,19 +162,17 @@ class _Planner:
 
     def reachable(self) -> list[str]:
         """The names that the query needs, each after the names that it needs itself."""
-        graph: TopologicalSorter[str] = TopologicalSorter()
-        seen: set[str] = set()
+        needs: dict[str, list[str]] = {}
         todo = self.names(self.query, None)
         while todo:
             key = todo.pop()
-            if key in seen:
-                continue
-            seen.add(key)
-            below = self.names(self.scope[key].stage, key)
-            graph.add(key, *below)
-            todo += below
+            if key not in needs:
+                needs[key] = self.names(self.scope[key].stage, key)
+                todo += needs[key]
+        if not any(needs.values()):  # as in most queries
+            return list(needs)
         try:
-            return list(graph.static_order())
+            return list(TopologicalSorter(needs).static_order())
         except CycleError as exc:
             self.cycle(exc.args[1])
 
@@ -291,6 +292,8 @@ class _Planner:
             self.context.warn("idle-clause", message, span, "leave it out, or write what to search for")
 
     def search_params(self, params: Mapping[str, Json]) -> JsonObject:
+        if not params:
+            return {}
         found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
         if isinstance(found.get("idf"), nodes.Node):
             found["idf"] = {"corpus": emit_filter(found["idf"])}
@@ -384,8 +387,9 @@ class _Planner:
         return len(fitting) == 1 and fitting[0].model is not None
 
     def params(self, query: nodes.Query, is_root: bool) -> JsonObject:
-        table = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
-        values = read_options(query.params, table, "a query")
+        if not query.params:
+            return {}
+        values = read_options(query.params, _QUERY_OPTIONS, "a query")
         for option in query.params:
             method = query.fusion.method if query.fusion else None
             if isinstance(query.target, nodes.Hybrid):
@@ -503,6 +507,7 @@ class _Planner:
         self.context.warn("no-model", message, target.span, hint)
 
 
+_QUERY_OPTIONS = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
 _OF_SEARCHES = {**SEARCH_PARAMS, **ACORN_OPTIONS}
 _EMBEDDED = tuple(nodes.EMBEDDED.values())
 _ALL_KINDS = {"dense", "sparse", "multi"}

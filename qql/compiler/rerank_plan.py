@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from qql import nodes
 from qql.compiler.plan import Context, SecondStage, stage_key
 from qql.compiler.scalars import count_limit, text_of
 from qql.errors import fail, many
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT
 
 __all__ = ["plan_rerank"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed
 from qql.errors import Diagnostic, Span, many
+from qql.records import dataclass, field
 from qql.schema import Schema
 
 __all__ = ["RowNotes"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
-from typing import cast
+from functools import cache
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -15,8 +13,14 @@ from qql.compiler.row_notes import RowNotes
 from qql.compiler.scalars import point_id
 from qql.compiler.vectors import check_vector
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.late import cast
+from qql.records import replace
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import Schema, VectorInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import uuid
 
 __all__ = [
     "TEXT_FIELDS",
@@ -28,8 +32,6 @@ __all__ = [
     "row_point",
 ]
 
-_CONTENT = uuid.uuid5(uuid.NAMESPACE_URL, "qql:row")
-
 Warn = Callable[[str, str, Span | None, str | None], None]
 """Takes the code, message, place and hint of a warning."""
 
@@ -39,15 +41,24 @@ def document(text: str, model: str | None) -> JsonObject:
     return {"text": text, "model": model} if model else {"text": text}
 
 
+@cache
+def _content_space() -> uuid.UUID:
+    import uuid
+
+    return uuid.uuid5(uuid.NAMESPACE_URL, "qql:row")
+
+
 def content_uuid(payload: Body, vector: Json) -> str:
     """UUIDv5 of a point's content: of the JSON of ``[payload, vector]`` with sorted keys.
 
     It is the id of a row of INSERT or COPY that has none, so what is written again replaces itself.
     """
+    import uuid
+
     import orjson
 
     content = orjson.dumps([payload, vector], option=orjson.OPT_SORT_KEYS)
-    return str(uuid.uuid5(_CONTENT, content.decode()))
+    return str(uuid.uuid5(_content_space(), content.decode()))
 
 
 def row_point(

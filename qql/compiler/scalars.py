@@ -10,7 +10,8 @@ from qql.compiler.bind import resolved
 from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.guards import is_bound, is_id, is_number, is_shard_key, is_text, is_whole
 from qql.errors import fail, shown
-from qql.nodes.holes import Hole, Slot
+from qql.late import cast
+from qql.nodes.holes import Hole, Slot, later
 from qql.rest.limits import U32, U64
 from qql.rest.types import Json
 
@@ -36,7 +37,7 @@ def scalar_value(scalar: nodes.Scalar) -> Json:
 def point_id(scalar: nodes.Scalar) -> int | str:
     """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_id)
+        return later(scalar.value, is_id, int)
     value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= U64:
         return value
@@ -51,11 +52,12 @@ def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
     """The number behind LIMIT, OFFSET or BATCH; None where the clause is missing."""
     if scalar is None:
         return None
-    if isinstance(scalar.value, Slot):
-        return scalar.value
-    if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_whole(low))
-    value = scalar_value(scalar)
+    value = scalar.value
+    if isinstance(value, Slot):
+        return cast(int, value)
+    if isinstance(value, Hole):
+        return later(value, is_whole(low), int)
+    value = resolved(value, scalar.span)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= U32:
         return value
     message = f"{word} takes a whole number from {low} to {U32}, not {shown(value)}"
@@ -75,7 +77,7 @@ def wait_of(scalar: nodes.Scalar | None) -> bool:
 def text_of(scalar: nodes.Scalar, what: str) -> str:
     """A text that is not empty."""
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_text)
+        return later(scalar.value, is_text, str)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value
@@ -88,7 +90,7 @@ def number_of(scalar: nodes.Scalar | None, what: str, low: float = -math.inf, hi
     if scalar is None:
         return None
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_number(low, high))
+        return later(scalar.value, is_number(low, high), float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
         return value
@@ -100,7 +102,7 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
     if scalar is None:
         return None
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_number())
+        return later(scalar.value, is_number(), float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return value
@@ -113,7 +115,7 @@ def threshold_of(scalar: nodes.Scalar | None) -> float | None:
 def range_bound(scalar: nodes.Scalar) -> Json:
     """One end of a range: a number or a date. Raises `QQLPlanError` for anything else."""
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_bound)
+        return later(scalar.value, is_bound, float)
     value = scalar_value(scalar)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
@@ -133,7 +135,7 @@ _CREATE_HINT = "CREATE SHARD KEY makes the shards of a collection with sharding_
 def one_key(scalar: nodes.Scalar) -> str | int:
     """One shard key, checked: a text or an unsigned 64-bit integer. Raises `QQLPlanError`."""
     if isinstance(scalar.value, Hole):
-        return Slot(scalar.value, is_shard_key)
+        return later(scalar.value, is_shard_key, str)
     value = scalar_value(scalar)
     if isinstance(value, str) and value:
         return value

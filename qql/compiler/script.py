@@ -7,8 +7,6 @@ statement that is at fault is reported, and no request is given where one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self, TypedDict, cast
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -17,14 +15,21 @@ from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
 from qql.compiler.model_names import full_name
+from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.late import TypedDict, cast
+from qql.records import NamedTuple, dataclass, field
 from qql.rest.request import Request
-from qql.schema import METADATA_KEY, Schema
+from qql.schema import Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
 from qql.syntax.pieces import Pieces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 __all__ = [
     "STACK_IS_FULL",
@@ -38,7 +43,9 @@ __all__ = [
     "compile_script",
     "each_compiled",
     "make_context",
+    "no_requests",
     "prepare",
+    "requests_of",
 ]
 
 Files = Callable[[nodes.Execute], Pieces]
@@ -122,7 +129,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
-    unknown = options.keys() - CompileOptions.__optional_keys__
+    unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
         raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
@@ -163,17 +170,20 @@ def compile_script(
     context: Context,
     warnings: list[Diagnostic] | None = None,
     files: Files | None = None,
+    parsed: Sequence[Parsed] | None = None,
 ) -> list[Compiled]:
     """Every statement of a script, planned in order. The context given is left as it is.
 
-    Warnings are added to ``warnings`` even where statements are at fault. With ``files``, the statements of
-    a file that EXECUTE names stand before EXECUTE itself, with a source of their own, and take their
-    parameters from ``params`` by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the
-    faults of several statements.
+    ``parsed`` are its statements where they are at hand, and all of them parse. Warnings are added to
+    ``warnings`` even where statements are at fault. With ``files``, the statements of a file that EXECUTE
+    names stand before EXECUTE itself, with a source of their own, and take their parameters from ``params``
+    by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several
+    statements.
     """
     done: list[Compiled] = []
     script = Script(params, context, files)
-    for one in script.statements([source]):
+    statements = script.statements([source]) if parsed is None else script.compile_parsed(source, parsed)
+    for one in statements:
         done.append(one)
         if warnings is not None:
             warnings += one.warnings
@@ -206,8 +216,10 @@ class Script:
         self.params = params
         self.files = files
         self.once = once
-        self.overlay = _Overlay(context)
-        self.trial = replace(context, schema=self.overlay.get, warnings=[], stages=dict(context.stages))
+        self.overlay = Overlay(context)
+        self.trial = context.copy()
+        self.trial.schema = self.overlay.get
+        self.trial.stages = dict(context.stages)
         self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
@@ -272,18 +284,24 @@ class Script:
         )
         return errors
 
-    def bound(self, parsed: Parsed, single: bool) -> nodes.Statement:
-        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
+    def given(self, parsed: Parsed, single: bool) -> Params:
+        """The values of a statement."""
         params = self.params
         if isinstance(params, Mapping) and not single:
-            params = {key: params[key] for key in (str(one.key) for one in parsed.params) if key in params}
+            return {key: params[key] for key in (str(one.key) for one in parsed.params) if key in params}
+        return params
+
+    def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
+        """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
         return bind(parsed.statement, parsed.params, params, whole=single)
 
     def _one(self, one: Parsed, source: Source, single: bool) -> _Statements:
         self.trial.warnings = []
         try:
-            compiled = _compile_one(one, self.bound(one, single), source, self.trial, self.overlay)
-            compiled.made_of(Origin(one, self.params))
+            params = self.given(one, single)
+            statement = self.bound(one, params, single)
+            compiled = _compile_one(one, statement, source, self.trial, self.overlay)
+            compiled.made_of(Origin(one, params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = yield from self._execute(self.files, compiled.statement)
                 if errors:
@@ -345,80 +363,8 @@ def _unused_params(used: set[str | int], params: Params, source: Source) -> list
     return []
 
 
-class _Overlay:
-    """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.checked = context.collections is not None
-        self.changed: dict[str, Schema | None] = {}
-        self.unsure: set[str] = set()
-        self.listed: set[str] | None = None
-
-    def get(self, collection: str) -> Schema | None:
-        if collection in self.unsure:
-            return None
-        if collection not in self.changed:
-            found = self.context.schema(collection)
-            return found.with_models(self.context.models) if found else None
-        return self.changed[collection]
-
-    def change(self, collection: str, schema: Schema | None) -> None:
-        self.unsure.discard(collection)
-        self.changed[collection] = schema.with_models(self.context.models) if schema else None
-
-    def alias(self, alias: str, collection: str) -> None:
-        """From now on the alias stands for what the collection is now."""
-        self.change(alias, self.get(collection))
-        if collection in self.unsure:
-            self.unsure.add(alias)
-
-    def existing(self) -> set[str]:
-        """The collections that there are at this point of the script."""
-        if self.listed is None:
-            assert self.context.collections is not None
-            self.listed = set(self.context.collections())
-        gone = {name for name, schema in self.changed.items() if schema is None}
-        return (self.listed - gone) | (self.changed.keys() - gone)
-
-    def lists(self, collection: str) -> bool:
-        """Whether it is one of `existing`; there may be very many."""
-        if collection in self.changed:
-            return self.changed[collection] is not None
-        return collection in (self.existing() if self.listed is None else self.listed)
-
-    def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
-        """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
-        if not self.checked or collection in self.unsure or isinstance(statement, _ANY_COLLECTION):
-            return
-        # What can be described is there. A list of all is asked for only where something seems wrong,
-        # and for DROP, which has to work on a collection that cannot be read.
-        drops = isinstance(statement, nodes.DropCollection)
-        there = self.lists(collection) if drops else self.get(collection) is not None
-        if isinstance(statement, nodes.CreateCollection):
-            if there and not statement.if_not_exists:
-                hint = f"CREATE COLLECTION IF NOT EXISTS, or DROP COLLECTION {collection}; before it"
-                message = f"there is a collection `{collection}` already"
-                raise QQLPlanError(Diagnostic("collection-exists", message, statement.name.span, hint))
-            return
-        if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
-            return
-        close, absence = did_you_mean(collection, self.existing()), self.context.absence()
-        hint = close or "SHOW COLLECTIONS lists what there is"
-        if isinstance(statement, (nodes.Upsert, nodes.Copy)) or (absence and not close):
-            before = close or (f"{absence};" if absence else "")
-            hint = f"{before} CREATE COLLECTION {collection} (…) makes it".lstrip()
-        if drops:
-            hint = close or absence or hint
-        message, span = f"there is no collection `{collection}`", _named_at(statement)
-        if isinstance(statement, nodes.Use):  # it may be made later
-            context.warn("unknown-collection", message, span, hint)
-            return
-        raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
-
-
 def _compile_one(
-    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: _Overlay
+    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: Overlay
 ) -> Compiled:
     with said_in_reads(context):
         inner = statement
@@ -430,18 +376,16 @@ def _compile_one(
         if collection is not None:
             overlay.require(inner, collection, context)
         schema = None
-        if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
+        if collection is not None and not isinstance(inner, (nodes.DropCollection, *ANY_COLLECTION)):
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
-    if inner is statement:
+    if inner is statement and not plan:
         apply(inner, context, in_place=True)
-        _create(inner, requests, overlay)
+        create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
-_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
-"""Statements about the snapshots of a collection that may be gone, or about whether it is there."""
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
@@ -528,17 +472,6 @@ def _check_explain(statement: nodes.Explain) -> None:
         raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
 
 
-def _named_at(statement: Any) -> Span:
-    """Where a statement names its collection."""
-    if isinstance(statement, nodes.Batch):
-        return _named_at(statement.statements[0])
-    for one in ("source", "collection", "name"):
-        name = getattr(statement, one, None)
-        if isinstance(name, nodes.Name):
-            return name.span
-    return cast(Span, statement.span)
-
-
 def apply(statement: nodes.Statement, context: Context, *, in_place: bool = False) -> None:
     """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`.
 
@@ -563,64 +496,34 @@ def apply(statement: nodes.Statement, context: Context, *, in_place: bool = Fals
     context.stages = stages
 
 
-def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overlay) -> None:
-    """What CREATE and DROP COLLECTION mean for the statements after them."""
-    match statement:
-        case nodes.CreateCollection():
-            name = str(statement.name.text)
-            if not (statement.if_not_exists and overlay.get(name)):
-                overlay.change(name, Schema.from_info(requests[0].body or {}))
-        case nodes.DropCollection():
-            overlay.change(str(statement.name.text), None)
-        case nodes.AddVector():
-            _add_vector(str(statement.collection.text), requests[0], statement.vector, overlay)
-        case nodes.DropVector():
-            schema = overlay.get(str(statement.collection.text))
-            if schema is not None:
-                vectors = {n: v for n, v in schema.vectors.items() if n != statement.name.text}
-                overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
-        case nodes.CreateIndex() | nodes.DropIndex():
-            _index(statement, overlay)
-        case nodes.CreateAlias() | nodes.RenameAlias() | nodes.DropAlias():
-            _alias(statement, overlay)
-        case nodes.Batch():
-            for one in statement.statements:
-                _create(one, [], overlay)  # changes of aliases, or of points
-        case nodes.RestoreSnapshot():
-            overlay.unsure.add(str(statement.collection.text))
+_WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)
 
 
-def _add_vector(collection: str, request: Request, written: nodes.VectorDef, overlay: _Overlay) -> None:
-    schema = overlay.get(collection)
-    if schema is None:
-        return
-    body = request.body or {}
-    group = "sparse_vectors" if "sparse" in body else "vectors"
-    name = str(written.name.text)
-    model = str(written.model.value) if written.model else None
-    made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
-    added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
-    overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
+def requests_of(found: Iterable[Compiled]) -> list[Request]:
+    """What statements send: EXPLAIN and WHY send nothing of what they tell of."""
+    return [
+        request
+        for one in found
+        if not isinstance(one.statement, (nodes.Explain, nodes.Why))
+        for request in one.requests
+    ]
 
 
-def _alias(statement: nodes.CreateAlias | nodes.RenameAlias | nodes.DropAlias, overlay: _Overlay) -> None:
-    name = str(statement.name.text)
-    if isinstance(statement, nodes.CreateAlias):
-        if not (statement.if_not_exists and overlay.get(name)):
-            overlay.alias(name, str(statement.collection.text))
-        return
-    if isinstance(statement, nodes.RenameAlias):
-        overlay.alias(str(statement.to.text), name)
-    overlay.change(name, None)
+def no_requests(found: Iterable[Compiled]) -> list[Diagnostic]:
+    """A warning for each statement of which a session does more than its requests."""
+    return [warning for one in found if (warning := _no_request(one))]
 
 
-def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) -> None:
-    collection, field = str(statement.collection.text), str(statement.name.text)
-    schema = overlay.get(collection)
-    if schema is None:
-        return
-    indexes = dict(schema.indexes)
-    indexes.pop(field, None)
-    if isinstance(statement, nodes.CreateIndex):
-        indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
-    overlay.change(collection, replace(schema, indexes=indexes))
+def _no_request(compiled: Compiled) -> Diagnostic | None:
+    """A warning for a statement of which a session does more than its requests."""
+    statement = compiled.statement
+    if isinstance(statement, _WITHOUT_REQUEST):
+        word = type(statement).__name__.upper()
+        message = f"{word} is carried out by a session; it is not one request"
+    elif isinstance(statement, nodes.Query) and statement.provenance is not None:
+        message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
+    elif compiled.plan is not None and compiled.plan.second is not None:
+        message = "RERANK is carried out by a session; this request brings its candidates"
+    else:
+        return None
+    return Diagnostic("no-request", message, compiled.span, severity="warning", source=compiled.source)

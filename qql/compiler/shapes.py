@@ -11,19 +11,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from qql import nodes
-from qql.compiler.ahead import UUID_LENGTHS, Planned, planned, sent_of
+from qql.compiler.ahead import UUID_LENGTHS, Planned, planned
 from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
-from qql.compiler.script import compile_script
+from qql.compiler.script import compile_script, requests_of
 from qql.errors import QQLError, Source
 from qql.nodes.holes import NeedsValue
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
-from qql.syntax.lexer import Token, number_value, string_value
+from qql.syntax.lexer import Token, number_value
 from qql.syntax.parser import parse_with_holes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Shape", "Shapes", "cut_literals"]
 
@@ -118,7 +121,7 @@ class Shapes:
                 script = compile_script(source, None, self._context)
             except QQLError:
                 return None  # of a text at fault nothing can be learnt
-            compiled = [request for one in script for request in sent_of(one)]
+            compiled = requests_of(script)
             fixed, plan = _planned(source, self._context, literals, known.fixed, compiled)
             if fixed != {*known.fixed}:
                 known = _Variants(fixed, len(literals))
@@ -158,7 +161,7 @@ def _planned(
             fixed |= {number for number in range(len(literals)) if number not in holes.taken}
             plan = planned(source, parsed, context, {}, holes.taken)
         except NeedsValue as exc:
-            fixed |= {*exc.key} if isinstance(exc.key, list) else {exc.key}
+            fixed |= {int(key) for key in exc.keys}
             continue
         except QQLError:
             plan = None

@@ -34,6 +34,8 @@ def fusion_options(
     query: nodes.Query, params: Mapping[str, Json], inputs: tuple[Input, ...]
 ) -> JsonObject | None:
     """``{"k": …, "weights": […]}`` in the order of the references; None where nothing is given."""
+    if not params:
+        return None
     found = {}
     if "rrf_k" in params:
         found["k"] = params["rrf_k"]

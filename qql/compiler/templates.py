@@ -7,16 +7,19 @@ the body, so that what comes out shares nothing with what came out before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from qql.nodes.holes import NeedsValue, Slot, never
 from qql.rest.request import Draft, Request
 from qql.rest.types import Json, JsonObject
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Fill", "filler"]
-Fill = Callable[[Any], "list[Request] | None"]
+Fill = Callable[["Any"], "list[Request] | None"]
 """Makes requests of the values of slots by key: names, or numbers."""
-_Fill = Callable[[Any], Any]
+_Fill = Callable[["Any"], "Any"]
 
 
 def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
@@ -53,25 +56,21 @@ def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
 
 
 def _request(request: Request) -> Callable[[Any], Request]:
-    """What makes a request. What freezes a `Request` takes four times as long as all else: it is passed by."""
+    """What makes a request. What freezes a `Request` takes longer than all else, and is passed by."""
     method, path = request.method, request.path
-    make_query = _object(dict(request.query)) if request.query else _empty
+    make_query = _object(dict(request.query)) if request.query else None
     make_body = _nothing if request.body is None else _object(request.body)
 
     def make(values: Any) -> Any:
         draft: Any = Draft()
         draft.method = method
         draft.path = path
-        draft.query = make_query(values)
+        draft.query = make_query(values) if make_query else {}
         draft.body = make_body(values)
         draft.__class__ = Request
         return draft
 
     return make
-
-
-def _empty(_: Any) -> JsonObject:
-    return {}
 
 
 def _nothing(_: Any) -> None:
@@ -107,26 +106,33 @@ def _value(slot: Slot) -> _Fill:
 
 
 def _object(given: JsonObject) -> _Fill:
-    """What makes an object. A call costs as much as a small object, so that the usual forms have none inside."""
-    parts = [(key, value) for key, value in given.items() if _is_open(value)]
-    copy = {key: None if _is_open(value) else value for key, value in given.items()}.copy
-    if not parts:
-        return lambda _: copy()
+    """What makes an object. A call costs as much as a small object: the usual forms have few inside."""
     if len(given) == 1:
-        return _object_of_one(*parts[0])
+        return _object_of_one(*next(iter(given.items())))
+    open_ones = {key: value for key, value in given.items() if _is_open(value)}
+    copy = {key: None if key in open_ones else value for key, value in given.items()}.copy
+    places = tuple((key, _place(value)) for key, value in open_ones.items() if _place(value) is not None)
+    parts = tuple((key, _maker(value)) for key, value in open_ones.items() if _place(value) is None)
+    if not parts and not places:
+        return lambda _: copy()
     if len(parts) == 1:
-        return _with_one(copy, *parts[0])
+        return _with_one(copy, *parts[0], places)
     if len(parts) == 2:
-        return _with_two(copy, *parts[0], *parts[1])
-    made_parts = tuple((key, _maker(value)) for key, value in parts)
+        return _with_two(copy, *parts[0], *parts[1], places)
 
     def make(values: Any) -> JsonObject:
         found = copy()
-        for key, part in made_parts:
+        for key, part in parts:
             found[key] = part(values)
+        for key, place in places:
+            found[key] = values[place]
         return found
 
     return make
+
+
+_Places = tuple[tuple[str, "Any"], ...]
+"""Slots of an object whose values go in as they are: by key, where the value is found."""
 
 
 def _place(value: Json) -> Any:
@@ -136,6 +142,8 @@ def _place(value: Json) -> Any:
 
 
 def _object_of_one(key: str, value: Json) -> _Fill:
+    if not _is_open(value):
+        return lambda _: {key: value}
     place = _place(value)
     if place is not None:
         return lambda values: {key: values[place]}
@@ -148,44 +156,35 @@ def _object_of_one(key: str, value: Json) -> _Fill:
     return lambda values: {key: part(values)}
 
 
-def _with_one(copy: Callable[[], JsonObject], key: str, value: Json) -> _Fill:
-    place = _place(value)
-    if place is not None:
+def _with_one(copy: Callable[[], JsonObject], key: str, part: _Fill, places: _Places) -> _Fill:
+    if not places:
 
-        def put(values: Any) -> JsonObject:
-            found = copy()
-            found[key] = values[place]
-            return found
-
-        return put
-    part = _maker(value)
-
-    def make(values: Any) -> JsonObject:
-        found = copy()
-        found[key] = part(values)
-        return found
-
-    return make
-
-
-def _with_two(copy: Callable[[], JsonObject], key: str, value: Json, other: str, second: Json) -> _Fill:
-    part = _maker(value)
-    place = _place(second)
-    if place is not None:
-
-        def put(values: Any) -> JsonObject:
+        def make(values: Any) -> JsonObject:
             found = copy()
             found[key] = part(values)
-            found[other] = values[place]
             return found
 
-        return put
-    other_part = _maker(second)
+        return make
 
+    def make_and_put(values: Any) -> JsonObject:
+        found = copy()
+        found[key] = part(values)
+        for name, place in places:
+            found[name] = values[place]
+        return found
+
+    return make_and_put
+
+
+def _with_two(
+    copy: Callable[[], JsonObject], key: str, part: _Fill, other: str, second: _Fill, places: _Places
+) -> _Fill:
     def make(values: Any) -> JsonObject:
         found = copy()
         found[key] = part(values)
-        found[other] = other_part(values)
+        found[other] = second(values)
+        for name, place in places:
+            found[name] = values[place]
         return found
 
     return make

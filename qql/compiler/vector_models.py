@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from qql import nodes
 from qql.compiler.model_names import full_name, known_size
 from qql.compiler.plan import Context
 from qql.compiler.scalars import text_of
 from qql.errors import QQLError, Span, fail
+from qql.records import NamedTuple
 
 __all__ = ["VectorModel", "default_vectors", "model_of_vector", "named_model", "size_made", "vector_models"]
 

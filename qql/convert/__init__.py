@@ -8,10 +8,10 @@ from qql import nodes
 from qql.compiler.compile import compile_text
 from qql.convert.inputs import Found, Hints, read_all
 from qql.convert.routes import unsaid
-from qql.convert.shapes import refusal
 from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
 from qql.errors import QQLCompileError, QQLScriptError
+from qql.rest.shapes import refusal
 from qql.rest.types import Json
 from qql.syntax.formatter import format_tree
 from qql.syntax.printer import show

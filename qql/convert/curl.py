@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import NamedTuple
+
+from qql.records import NamedTuple
 
 __all__ = ["Call", "CurlFault", "called"]
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from qql import nodes
 from qql.compiler.options.collection import COLLECTION_BLOCKS, VECTOR_BLOCKS
 from qql.compiler.options.index import INDEX_TYPES
-from qql.convert.conditions import name_of, scalar
+from qql.compiler.rest_filters import name_of, scalar
 from qql.convert.languages import language_of
-from qql.convert.shapes import (
+from qql.errors import QQLPlanError, shown
+from qql.rest.shapes import (
     Shape,
     anything,
     below,
@@ -24,7 +25,6 @@ from qql.convert.shapes import (
     variants,
     whole,
 )
-from qql.errors import QQLPlanError, shown
 from qql.rest.types import Body, Json, JsonObject
 from qql.schema import METADATA_KEY
 

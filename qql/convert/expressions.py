@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from qql import nodes
 from qql.compiler.dates import looks_like_date
-from qql.convert.conditions import CONDITION_KEYS, as_condition, condition, name_of, scalar
-from qql.convert.shapes import Shape, each, fields, given, number, refusal, text
+from qql.compiler.rest_filters import CONDITION_KEYS, as_condition, condition, name_of, scalar
 from qql.errors import did_you_mean, shown
+from qql.rest.shapes import Shape, each, fields, given, number, refusal, text
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["as_formula", "normal_formula"]

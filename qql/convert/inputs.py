@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import parse_qsl, urlsplit
 
 from qql.compiler.python_values import NoJson, jsonified
 from qql.convert.loose_json import MAX_DEPTH, fits
-from qql.convert.shapes import refusal
 from qql.convert.texts import Written, written
 from qql.errors import QQLCompileError, Source, Span, shown
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.rest.request import BODY_MODELS, Request, collection_path
+from qql.rest.shapes import refusal
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["Found", "Hints", "read_all"]
@@ -105,7 +105,7 @@ def _located(method: Json, path: Json, body: Json, query: Json = None) -> Reques
     return Request(method.upper(), own, {**found, **(query or {})}, body)
 
 
-_FIRST = re.compile(
+_FIRST = late_pattern(
     r"/(?:collections|aliases|quotas|snapshots|cluster|telemetry|metrics|locks|issues)(?:[/?#]|\Z)"
 )
 

@@ -6,9 +6,10 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
-from qql.convert.shapes import below
+from qql.late import late_pattern
+from qql.records import NamedTuple
+from qql.rest.shapes import below
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MAX_DEPTH", "JsonFault", "Read", "fits", "read_json"]
@@ -90,10 +91,10 @@ _STRICT = json.JSONDecoder(
 
 # ------------------------------------------------------------------------------------ what is near to it
 
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)*")
-_ELISION = re.compile(r"\.\.\.+|…")
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_SPACE = late_pattern(r"(?:\s+|//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)*")
+_ELISION = late_pattern(r"\.\.\.+|…")
+_NUMBER = late_pattern(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_WORD = late_pattern(r"[A-Za-z_]\w*", re.ASCII)
 _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+
+from qql.late import late_pattern
 
 __all__ = ["only_requests"]
 
-_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w.+#-]*)")
+_FENCE = late_pattern(r"[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w.+#-]*)")
 _LANGUAGES = frozenset(
     {"", "http", "rest", "json", "json5", "jsonc", "bash", "sh", "shell", "zsh", "console", "curl", "text"}
 )

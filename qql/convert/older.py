@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from qql.convert.queries import search_input, vector
 from qql.convert.routes import PATHS, Route
-from qql.convert.shapes import Shape, anything, each, fields, one_of, point_id, refusal, text
 from qql.nodes.targets import STRATEGY
 from qql.rest.request import Request, collection_path
+from qql.rest.shapes import Shape, anything, each, fields, one_of, point_id, refusal, text
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["OLDER", "modern"]

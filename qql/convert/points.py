@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql import nodes
+from qql.compiler.rest_filters import filter_of, name_of, normal_filter, scalar
 from qql.compiler.row_keys import needs_block
-from qql.convert.conditions import filter_of, name_of, normal_filter, scalar
 from qql.convert.queries import SELECTIONS, VECTORS_TOO, order_by, shard_key, vector
 from qql.convert.query_nodes import order_node, payload_of, shard_of, vectors_of
-from qql.convert.shapes import (
+from qql.rest.limits import U64
+from qql.rest.shapes import (
     Shape,
     anything,
     boolean,
@@ -26,7 +27,6 @@ from qql.convert.shapes import (
     variants,
     whole,
 )
-from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["POINT_BODIES", "READS", "WRITES"]

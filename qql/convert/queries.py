@@ -6,9 +6,13 @@ from collections.abc import Mapping
 
 from qql import nodes
 from qql.compiler.options.query import FEEDBACK_OPTIONS, SEARCH_PARAMS
-from qql.convert.conditions import normal_filter
+from qql.compiler.rest_filters import normal_filter
 from qql.convert.expressions import normal_formula
-from qql.convert.shapes import (
+from qql.errors import many, shown
+from qql.nodes.declare import Part, TargetInfo
+from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
+from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
+from qql.rest.shapes import (
     Shape,
     anything,
     below,
@@ -27,10 +31,6 @@ from qql.convert.shapes import (
     variants,
     whole,
 )
-from qql.errors import many, shown
-from qql.nodes.declare import Part, TargetInfo
-from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, Role
-from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = [

@@ -7,7 +7,7 @@ import re
 from typing import cast
 
 from qql import nodes
-from qql.convert.conditions import filter_of, name_of, scalar
+from qql.compiler.rest_filters import filter_of, name_of, scalar
 from qql.convert.expressions import as_formula
 from qql.convert.queries import BESIDE_NEAREST, DECLARED, INFERENCE, kind_of
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Role

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from qql.convert.shapes import Shape, fields, refusal
 from qql.errors import QQLPlanError, did_you_mean, shown
 from qql.rest.request import Request
+from qql.rest.shapes import Shape, fields, refusal
 from qql.rest.types import Json
 
 __all__ = ["PATHS", "READING", "Route", "no_statement", "unsaid", "url_parameters"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from qql.late import late_pattern
+from qql.records import NamedTuple
 
 __all__ = ["Command", "ShellFault", "read_command"]
 
@@ -33,15 +35,15 @@ def read_command(text: str, at: int) -> Command:
     return _Reader(text, at).read()
 
 
-_ENDS = re.compile(r"\n|;|&&|\|\|")
+_ENDS = late_pattern(r"\n|;|&&|\|\|")
 _ESCAPES = {
     **dict(zip("abefnrtv", "\a\b\x1b\f\n\r\t\v", strict=True)),
     **{char: char for char in "\\'\"?"},
     "E": "\x1b",
 }
-_CODES = re.compile(r"x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})")
-_OUTPUT = re.compile(r"&?>>?&?[ \t]*")
-_HERE = re.compile(r"<<(?P<tabs>-?)[ \t]*(?P<quote>['\"]?)(?P<word>\w+)(?P=quote)")
+_CODES = late_pattern(r"x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})")
+_OUTPUT = late_pattern(r"&?>>?&?[ \t]*")
+_HERE = late_pattern(r"<<(?P<tabs>-?)[ \t]*(?P<quote>['\"]?)(?P<word>\w+)(?P=quote)")
 
 
 class _Reader:

@@ -9,7 +9,7 @@ from qql import nodes
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.plan import Context
 from qql.compiler.planner import plan_query
-from qql.convert.conditions import name_of, scalar
+from qql.compiler.rest_filters import name_of, scalar
 from qql.convert.definitions import (
     COLLECTION_BODIES,
     alter,
@@ -24,9 +24,9 @@ from qql.convert.points import POINT_BODIES, READS, WRITES
 from qql.convert.queries import normal_groups, normal_query
 from qql.convert.query_nodes import query_of
 from qql.convert.routes import READING, Route, no_statement, url_parameters
-from qql.convert.shapes import Shape, below, each, fields, refusal
 from qql.errors import QQLCompileError
 from qql.rest.request import Request
+from qql.rest.shapes import Shape, below, each, fields, refusal
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["check", "compare", "difference", "normal_form", "to_tree", "tree_of"]

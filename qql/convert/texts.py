@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from qql.convert.curl import CurlFault, called
 from qql.convert.loose_json import MAX_DEPTH, JsonFault, Read, read_json
 from qql.convert.markdown import only_requests
-from qql.convert.shapes import refusal
 from qql.convert.shell import ShellFault, read_command
 from qql.errors import Diagnostic, QQLSyntaxError, Source, Span
+from qql.late import late_pattern
+from qql.records import NamedTuple
+from qql.rest.shapes import refusal
 from qql.rest.types import Json
 
 __all__ = ["Written", "written"]
 
 _METHODS = "GET|PUT|POST|PATCH|DELETE|HEAD|OPTIONS"
-_CONSOLE = re.compile(
+_CONSOLE = late_pattern(
     rf"(?P<method>{_METHODS})[ \t]+(?P<path>\S+)(?:[ \t]+HTTP/[\d.]+)?[ \t]*(?:(?:#|//)[^\n]*)?(?:\n|\Z)"
 )
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:[^\n]*(?:\n|\Z)")
-_BLANK = re.compile(r"(?:\s+|(?:#|//)[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/|[;,]|&&|\|\|)*")
-_KEY = re.compile(r"(api[-_]?key['\"]?[ \t]*[:=][ \t]*|bearer[ \t]+|(?:-u|--user)[ \t=]+)([^\s'\"]+)", re.I)
+_HEADER = late_pattern(r"[A-Za-z][A-Za-z0-9-]*:[^\n]*(?:\n|\Z)")
+_BLANK = late_pattern(r"(?:\s+|(?:#|//)[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/|[;,]|&&|\|\|)*")
+_KEY = late_pattern(r"(api[-_]?key['\"]?[ \t]*[:=][ \t]*|bearer[ \t]+|(?:-u|--user)[ \t=]+)([^\s'\"]+)", re.I)
 """What no message may show of a text."""
-_CURL = re.compile(r"(?:\$[ \t]+)?(?=curl(?:\.exe)?\s)")
+_CURL = late_pattern(r"(?:\$[ \t]+)?(?=curl(?:\.exe)?\s)")
 
 
 class Written(NamedTuple):

@@ -7,7 +7,6 @@ some hits beyond it, and once more for many where the tie goes on to their end: 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import takewhile
 
 from qql import nodes
@@ -17,6 +16,7 @@ from qql.errors import QQLError
 from qql.evaluation.documents import Key, order_key
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.ties import TiedRanking, tied_ranking
+from qql.records import dataclass
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.result import Hit, Result
 

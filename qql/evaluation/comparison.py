@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from qql.analysis.fusion import close
@@ -19,6 +18,7 @@ from qql.evaluation.rankings import (
     overlap_at,
     rank_biased_overlap,
 )
+from qql.records import dataclass
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
 

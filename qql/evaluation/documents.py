@@ -10,6 +10,7 @@ from itertools import groupby
 from qql.compiler.bind import stable_uuid
 from qql.errors import QQLExecutionError
 from qql.evaluation.files import Scored
+from qql.late import late_pattern
 from qql.nodes import is_uuid
 from qql.rest.limits import U64
 from qql.rest.types import Body, Json
@@ -26,7 +27,7 @@ __all__ = [
     "source_of",
 ]
 
-_NUMBER = re.compile("0|[1-9][0-9]{0,19}", re.ASCII)
+_NUMBER = late_pattern("0|[1-9][0-9]{0,19}", re.ASCII)
 Key = Callable[[Hit], str]
 """The document id of a hit."""
 

@@ -26,10 +26,10 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict, TypeGuard, cast
 
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, did_you_mean, fail
+from qql.records import dataclass, field
 
 __all__ = [
     "DEFAULT_MEASURES",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from qql.errors import Diagnostic
 from qql.evaluation.behind_limit import Ranked
@@ -15,6 +14,7 @@ from qql.evaluation.speed import percentile
 from qql.evaluation.stages import LossReport, StageTrace, fates, stage_report
 from qql.evaluation.tie_report import ties_dict
 from qql.evaluation.ties import Spread, spread, tied_run
+from qql.records import dataclass, field, replace
 from qql.rest.types import JsonObject
 
 __all__ = ["Measured", "Outcome", "outcome_of"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from qql import nodes
@@ -14,6 +13,7 @@ from qql.errors import QQLPlanError, Source
 from qql.evaluation.speed import exact_request
 from qql.models.embed_request import embed_request
 from qql.models.rerank_hits import rerank
+from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, JsonObject
 from qql.result import Result

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.compiler.options.query import FUSION_OPTIONS
 from qql.compiler.plan import QueryPlan, Stage
 from qql.evaluation.settings import Settable
+from qql.records import dataclass
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, Json
 

@@ -19,13 +19,13 @@ what is tried is text that can be kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from qql import nodes
 from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
 from qql.compiler.plan import QueryPlan, stage_key
 from qql.errors import QQLExecutionError, Source, Span, did_you_mean, fail, shown
+from qql.records import dataclass, replace
 from qql.rest.types import Body, Json
 from qql.syntax.formatter import format_script
 from qql.syntax.parser import Parsed, parse_script, raise_all

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 from qql.errors import QQLExecutionError, fail
 from qql.evaluation.measures import Evaluation, Measure
+from qql.records import dataclass
 
 __all__ = [
     "MeasureDifference",

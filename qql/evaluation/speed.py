@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
 from itertools import cycle
 from threading import Lock
 from typing import Generic, TypeVar
@@ -15,6 +14,7 @@ from qql.compiler.options.query import SEARCH_PARAMS
 from qql.errors import QQLExecutionError, fail
 from qql.evaluation.files import Scored
 from qql.nodes import TARGETS
+from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject

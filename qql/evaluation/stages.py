@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain, count
 
 from qql.errors import QQLExecutionError, fail
+from qql.records import dataclass
 
 __all__ = ["LossReport", "StageFound", "StageRecall", "StageTrace", "fates", "stage_report", "traces"]
 

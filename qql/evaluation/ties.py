@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from qql.errors import QQLExecutionError, fail
 from qql.evaluation.documents import Key, in_order, in_order_of_ids, order_key
 from qql.evaluation.files import Scored
 from qql.evaluation.measures import Evaluation, Measure, evaluate
+from qql.records import dataclass
 from qql.rest.fusion import f32
 from qql.result import Hit, Result
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
 from qql.evaluation.speed import percentile
+from qql.records import dataclass
 
 __all__ = ["Standing", "Times", "standings"]
 

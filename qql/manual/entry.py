@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from qql.compiler.options.table import Check, Settings
 from qql.manual.synopsis import placeholder, synopsis
+from qql.records import dataclass
 from qql.rest.limits import U32
 
 __all__ = ["GROUPS", "Entry", "OptionLine", "option_lines", "syntax"]

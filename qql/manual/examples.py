@@ -50,5 +50,13 @@ TWO_STAGES = "PREFETCH (QUERY 'emergency' USING dense LIMIT 3, QUERY 'care' USIN
 NEAR_STAGE = "PREFETCH (QUERY [1, 0] USING small LIMIT 3)"
 ONLY_NAMES = "WITH PAYLOAD (name)"
 
-PARAMS = {"topic": "skin", "years": [2022, 2023]}
+PARAMS = {
+    "topic": "skin",
+    "years": [2022, 2023],
+    "filter": {"must": [{"key": "price", "range": {"lt": 5}}]},
+    "tag": "cake",
+    "fields": ["name", "price"],
+    "least": None,
+    "most": None,
+}
 """The values of the parameters of the examples."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.syntax.lalr import grammar_text
 
 __all__ = ["RulePart", "aliases", "alternatives", "keywords", "rules"]
@@ -33,9 +34,9 @@ class RulePart:
     alias: str = ""
 
 
-_RULE = re.compile(r"^[?]?([a-z_]\w*):((?:.|\n[ ]+)*)", re.M)
-_KEYWORD = re.compile(r'^([A-Z_]+): "([^"]+)"', re.M)
-_TOKEN = re.compile(r'"([^"]*)"|(->\s*\w+)|([A-Za-z_]\w*)|([()\[\]|?*+])')
+_RULE = late_pattern(r"^[?]?([a-z_]\w*):((?:.|\n[ ]+)*)", re.M)
+_KEYWORD = late_pattern(r'^([A-Z_]+): "([^"]+)"', re.M)
+_TOKEN = late_pattern(r'"([^"]*)"|(->\s*\w+)|([A-Za-z_]\w*)|([()\[\]|?*+])')
 _Tokens = Iterator[tuple[str, str, str, str]]
 """Matches of `_TOKEN`: a literal, an alias with its arrow, a symbol or a sign, the others being empty."""
 

@@ -7,10 +7,11 @@ spellings of the older dialects.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
 
 from qql import nodes
+from qql.late import late_pattern
 from qql.manual.grammar_rules import RulePart, aliases, alternatives, keywords, rules
+from qql.records import dataclass, fields, replace
 
 __all__ = ["placeholder", "synopsis"]
 
@@ -47,6 +48,7 @@ _PLACEHOLDERS = {
     "embedding": "embedding",
     "ref": "reference",
     "selection": "selection",
+    "direction": "ASC | DESC",
     "shard_key": "key",
     "TRUE": "true",
     "FALSE": "false",
@@ -69,7 +71,7 @@ _NAMES_BEHIND = {
 }
 """What a name is behind a keyword; a field elsewhere."""
 _VALUES = {
-    **dict.fromkeys(("scalar", "operand"), "value"),
+    **dict.fromkeys(("scalar", "optional_scalar", "operand"), "value"),
     **dict.fromkeys(("string", "STRING", "words"), "'text'"),
     "number": "number",
 }
@@ -120,6 +122,7 @@ _LEFT_OUT = {
     *("param", "any_input", "bound_points", "bound_examples", "bound_name", "assigned", "using_parts"),
     *("using_role", "select_options", "preset", "object_options", "object_entries", "bare_pair"),
     *("bare_point", "bare_word", "listed_examples", "recommend_option", "quantize"),
+    *("bound_selection", "or_default"),
 }
 """Alternatives that are for parameters and for the older dialects."""
 _LEFT_OUT_OF = {
@@ -130,7 +133,7 @@ _LEFT_OUT_OF = {
 }
 _FIRST_OF = {"query", "_head", "field_list", "has_vector", "rows", "facet", "text", "context_pair"}
 """Rules whose first alternative says all that is needed."""
-_CALL = re.compile(
+_CALL = late_pattern(
     r"\b(NESTED|SLICE|CONDITION|MATCH|MATCH_ANY|GEO_DISTANCE|DATETIME|DATETIME_KEY|UUID|INT|NPY"
     r"|\w+_DECAY\}?) \("
 )

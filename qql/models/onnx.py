@@ -15,10 +15,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from qql.compiler.model_names import FASTEMBED
 from qql.errors import QQLError, QQLModelError, fail
+from qql.records import NamedTuple
 from qql.rest.types import JsonObject
 
 __all__ = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from qql import nodes
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import SecondStage
 from qql.errors import Diagnostic, many
 from qql.models.rerankers import Rerankers, hit_text
+from qql.records import replace
 from qql.rest.types import JsonObject
 from qql.result import Hit, Result
 

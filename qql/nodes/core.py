@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from qql.errors import Span
+from qql.late import late_pattern
 from qql.nodes.holes import Hole
 from qql.nodes.roles import part
+from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import Field
+    from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+
+    _Class = TypeVar("_Class", bound=type)
+else:
+
+    def dataclass_transform(**_):
+        return lambda decorator: decorator
+
 
 __all__ = [
     "NOWHERE",
@@ -27,7 +39,6 @@ __all__ = [
 
 NOWHERE = Span(0, 0)
 """The span of what nobody wrote."""
-_Class = TypeVar("_Class", bound=type)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, part))
@@ -50,15 +61,12 @@ def node(cls: _Class) -> _Class:
 class _Fields:
     """``__dataclass_fields__`` of a class, made when `dataclasses.fields` or `replace` first asks for it."""
 
-    def __get__(self, _: object, owner: type[Node]) -> Mapping[str, Field[Any]]:
+    def __get__(self, _: object, owner: type[Node]) -> dict[str, Field[Any]]:
         hints = {"span": Span, **{name: owner.__annotations__[name] for name in owner.__match_args__}}
         values = {"span": Node.field_defaults["span"], **owner.field_defaults}
-        body = {"__annotations__": hints, "__module__": owner.__module__, **values}
-        plain: type = type(owner.__name__, (), body)
-        found: dict[str, Field[Any]] = vars(dataclass(init=False, repr=False, eq=False)(plain))[
-            "__dataclass_fields__"
-        ]
-        owner.__dataclass_fields__ = found
+        given = {name: values.get(name, MISSING) for name in hints}
+        rules = {name: one if isinstance(one, Rule) else Rule(default=one) for name, one in given.items()}
+        owner.__dataclass_fields__ = found = library_fields(owner, hints, rules)
         return found
 
 
@@ -82,14 +90,27 @@ class Node:
         def __init__(self, *args, **kwargs):
             # The first node of a class: from now on the class has an `__init__` of its own.
             cls = type(self)
-            cls.__init__ = _init_of(cls)
+            _complete(cls)
             cls.__init__(self, *args, **kwargs)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    __setattr__ = refuse_to_set
+    __delattr__ = refuse_to_delete
 
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+    @classmethod
+    def make(cls, *args: Any, **kwargs: Any) -> Self:
+        """A node as ``cls(…)`` makes it, in half the time. (The first call gives the class its own.)"""
+        _complete(cls)
+        return cls.make(*args, **kwargs)
+
+    @classmethod
+    def __field_names__(cls) -> tuple[str, ...]:
+        return ("span", *cls.__match_args__)
+
+    def __replace__(self, /, **changes: Any) -> Any:
+        for name in self.__field_names__():
+            if name not in changes:
+                changes[name] = getattr(self, name)
+        return type(self)(**changes)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -127,33 +148,58 @@ def _values_of(cls: type[Node]) -> Callable[[object], object]:
     return read
 
 
-def _init_of(cls: type[Node]) -> Callable[..., None]:
-    """``__init__(self, <fields>, *, span=NOWHERE)``. The slots' own setters write past `Node.__setattr__`."""
-    scope: dict[str, Any] = {"NOWHERE": NOWHERE, "set_span": Node.__dict__["span"].__set__}
-    arguments, body = ["self"], [" set_span(self, span)"]
+_FEW = 3
+"""Fields up to this number are set through the slots' own setters, which write past `Node.__setattr__`."""
+
+
+def _complete(cls: type[Node]) -> None:
+    """Gives a class ``__init__(self, <fields>, *, span=NOWHERE)`` and ``make`` with the same arguments.
+
+    They write to a node while it is of another class, which has the same slots and lets them be written: a
+    slot's setter takes as long as five such fields.
+    """
+    written = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    scope: dict[str, Any] = {
+        "NOWHERE": NOWHERE,
+        "Node": cls,
+        "Open": type(cls.__name__, cls.__bases__, {"__slots__": cls.__match_args__, **written}),
+        "new": object.__new__,
+        "set_class": object.__setattr__,
+        "set_span": Node.__dict__["span"].__set__,
+    }
+    arguments, body, by_setters = [], [" self.span = span"], [" set_span(self, span)"]
     for name in cls.__match_args__:
         scope[f"set_{name}"] = cls.__dict__[name].__set__
-        body.append(f" set_{name}(self, {name})")
+        body.append(f" self.{name} = {name}")
+        by_setters.append(f" set_{name}(self, {name})")
         default = cls.field_defaults.get(name, MISSING)
-        if isinstance(default, Field):
+        if isinstance(default, Rule):
             default = default.default
         if default is MISSING:
             arguments.append(name)
         else:
             scope[f"default_{name}"] = default
             arguments.append(f"{name}=default_{name}")
-    arguments += ["*", "span=NOWHERE"]
-    exec("\n".join([f"def __init__({', '.join(arguments)}):", *body]), scope)
-    made: Callable[..., None] = scope["__init__"]
-    made.__qualname__ = f"{cls.__qualname__}.__init__"
-    return made
+    body.append(" self.__class__ = Node")
+    given = ", ".join([*arguments, "*", "span=NOWHERE"])
+    init = by_setters if len(arguments) <= _FEW else [" set_class(self, '__class__', Open)", *body]
+    source = [f"def __init__(self, {given}):", *init]
+    source += [f"def make({given}):", " self = new(Open)", *body, " return self"]
+    exec("\n".join(source), scope)
+    for name, made in (("__init__", scope["__init__"]), ("make", staticmethod(scope["make"]))):
+        scope[name].__qualname__ = f"{cls.__qualname__}.{name}"
+        setattr(cls, name, made)
 
 
 @node
 class Param(Node):
-    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0."""
+    """``:name`` or ``?``. ``key`` is the name, or the position counted from 0.
+
+    With ``optional`` (``:name OR DEFAULT``), null means that nothing is written at its place.
+    """
 
     key: str | int
+    optional: bool = False
 
 
 @node
@@ -185,7 +231,8 @@ class Option(Node):
     value: Any
 
 
-_UUID = re.compile(
+_SHORTEST_UUID = 32
+_UUID = late_pattern(
     r"(?:urn:uuid:)?(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})"
     r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
     re.ASCII | re.IGNORECASE,
@@ -194,7 +241,7 @@ _UUID = re.compile(
 
 def is_uuid(text: str) -> bool:
     """Whether Qdrant reads the text as a UUID: hyphenated, simple, in braces, or with ``urn:uuid:``."""
-    return _UUID.fullmatch(text) is not None
+    return len(text) >= _SHORTEST_UUID and _UUID.fullmatch(text) is not None
 
 
 def walk(value: object) -> Iterator[Node]:

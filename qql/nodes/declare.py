@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, Field
-from typing import NamedTuple, TypeVar
 
 from qql.nodes.core import Node
 from qql.nodes.roles import Inputs, Role
+from qql.records import MISSING, NamedTuple, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Class = TypeVar("_Class", bound="type[Node]")
 
 __all__ = [
     "EVERYWHERE",
@@ -51,7 +56,6 @@ class Support(NamedTuple):
 
 
 EVERYWHERE = Support()
-_Class = TypeVar("_Class", bound="type[Node]")
 
 
 # ---------------------------------------------------------------- targets
@@ -107,7 +111,7 @@ def target(
     def declare(cls: _Class) -> _Class:
         parts = []
         for name, given in cls.field_defaults.items():
-            if isinstance(given, Field) and "part" in given.metadata:
+            if isinstance(given, Rule) and "part" in given.metadata:
                 role, word, path = given.metadata["part"]
                 parts.append(Part(name, role, word, path, given.default is MISSING))
                 if path.partition(".")[0] not in (rest, "nearest"):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import EVERYWHERE, Support
+from qql.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "MATCH_OPERATORS",
     "MATCH_WORDS",
     "And",
     "Between",
+    "BoundCondition",
     "Compare",
     "Condition",
     "Geo",
@@ -24,6 +28,7 @@ __all__ = [
     "MinShould",
     "Nested",
     "Not",
+    "Optional",
     "Or",
     "Range",
     "Slice",
@@ -208,6 +213,20 @@ class HasVector(Node):
     name: Name
 
 
+@node
+class Optional(Node):
+    """``OPTIONAL (year >= :y)``: as if it were not written where its parameters are null."""
+
+    condition: Condition
+
+
+@node
+class BoundCondition(Node):
+    """``:filter`` in the place of a condition, which the value is."""
+
+    value: Param
+
+
 Condition = (
     Compare
     | Between
@@ -222,6 +241,8 @@ Condition = (
     | MinShould
     | Slice
     | HasVector
+    | Optional
+    | BoundCondition
     | And
     | Or
     | Not

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from qql.nodes.core import Name, Node, Scalar, node
 from qql.nodes.declare import Support
 from qql.nodes.filters import Condition
+from qql.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "DECAYS",

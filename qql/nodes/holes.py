@@ -7,12 +7,19 @@ be carried, and not looked at: who compares it, counts with it or prints it gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot", "never", "slots_made"]
+from qql.late import cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextvars import Token
+    from typing import Any, NoReturn, TypeVar
+
+    _Value = TypeVar("_Value")
+
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "SlotsMade", "later", "listed", "never"]
 
 
 Key = str | int | list[str | int]
@@ -24,6 +31,10 @@ class NeedsValue(Exception):
     def __init__(self, key: Key) -> None:
         super().__init__(key)
         self.key = key
+
+    @property
+    def keys(self) -> list[str | int]:
+        return self.key if isinstance(self.key, list) else [self.key]
 
 
 def _looked_at(hole: Hole, *_: object) -> NoReturn:
@@ -55,6 +66,11 @@ class Hole:
         raise NeedsValue(self.key)
 
 
+def listed(holes: Iterable[Any]) -> Hole:
+    """The list of the values of some holes."""
+    return Hole([hole.key for hole in holes])
+
+
 class Slot(Hole):
     """A hole that has been checked for: ``fits`` says whether a value may be put in as it is.
 
@@ -82,18 +98,24 @@ class Slot(Hole):
             made.append(self)
 
 
+def later(hole: Hole, fits: Callable[[Any], bool], _: type[_Value]) -> _Value:
+    """The slot of a checked value, which stands where the value itself is expected."""
+    return cast("_Value", Slot(hole, fits))
+
+
 _made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
 
 
-@contextmanager
-def slots_made() -> Iterator[list[Slot]]:
-    """The slots that are made from here on: each is a check that a value has to pass, wherever it arrives."""
-    found: list[Slot] = []
-    token = _made.set(found)
-    try:
-        yield found
-    finally:
-        _made.reset(token)
+class SlotsMade:
+    """The slots that are made inside a ``with``: each is a check that a value has to pass."""
+
+    def __enter__(self) -> list[Slot]:
+        found: list[Slot] = []
+        self.token: Token[list[Slot] | None] = _made.set(found)
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        _made.reset(self.token)
 
 
 def never(_: object) -> bool:

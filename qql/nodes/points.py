@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.queries import Selection, Shard, Using
 from qql.nodes.targets import OrderBy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "ClearPayload",

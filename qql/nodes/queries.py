@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Scalar, node
+from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.targets import Formula, Target
@@ -40,9 +40,12 @@ class Using(Node):
 
 @node
 class Selection(Node):
-    """``true``, ``false``, ``INCLUDE (a, b)``, ``EXCLUDE (a)`` after WITH PAYLOAD or WITH VECTOR."""
+    """``true``, ``false``, ``INCLUDE (a, b)``, ``EXCLUDE (a)`` after WITH PAYLOAD or WITH VECTOR.
 
-    mode: str
+    ``mode`` is all, none, include, exclude, or the parameter whose value says which.
+    """
+
+    mode: str | Param
     names: tuple[Name, ...] = ()
 
 

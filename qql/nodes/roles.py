@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field
-from typing import Any, NamedTuple
+from qql.records import MISSING, NamedTuple, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["INPUT", "INPUTS", "PAIRS", "SCORED", "Choice", "Count", "Inputs", "Number", "Role", "part"]
 

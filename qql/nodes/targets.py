@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qql.nodes.core import Name, Node, Option, Param, Scalar, node
 from qql.nodes.declare import Support, target
 from qql.nodes.formulas import Expression
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, part
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "EMBEDDED",
@@ -143,7 +145,7 @@ class OrderBy(Node):
     """``ORDER BY field [ASC|DESC] [START FROM value]``; a target of QUERY and a clause of SCROLL."""
 
     name: Name
-    direction: str | None = None
+    direction: str | Param | None = None
     start: Scalar | None = None
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import lru_cache
 
+from qql.records import NamedTuple
 from qql.rest.limits import RRF_K
 
 __all__ = ["Bounds", "dbsf_bounds", "dbsf_reach", "dbsf_scores", "f32", "f64", "rrf_bounds", "rrf_score"]
 
 Rounding = Callable[[float], float]
+_pack, _unpack = struct.Struct("f").pack, struct.Struct("f").unpack
 
 
 def f32(value: float) -> float:
@@ -25,7 +27,8 @@ def f32(value: float) -> float:
     arithmetic gives: 53 bits are more than twice 24 and two.
     """
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        found: float = _unpack(_pack(value))[0]
+        return found
     except (OverflowError, struct.error):  # beyond 32 bits, and an integer beyond any float
         return math.inf if value > 0 else -math.inf
 
@@ -49,6 +52,11 @@ def rrf_score(position: int, k: float = RRF_K, weight: float = 1.0, rounding: Ro
 
     The score of a point is the sum over its sources.
     """
+    return _rrf_score(position, k, weight, rounding)
+
+
+@lru_cache(4096)  # lists are fused again and again, and a position always gives the same
+def _rrf_score(position: int, k: float, weight: float, rounding: Rounding) -> float:
     weight = rounding(weight)
     if weight <= 0:
         return 0.0

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
 
 from qql.nodes import TARGETS
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
+from qql.records import NamedTuple
 from qql.rest.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Purpose = Literal["query", "document"]
+else:
+    Purpose = str
 
 __all__ = [
     "Inferred",
@@ -26,8 +34,7 @@ __all__ = [
     "with_vectors",
 ]
 
-Purpose = Literal["query", "document"]
-Path = tuple[Any, ...]
+Path = tuple["Any", ...]
 """Keys and indices that lead from the body to a place."""
 
 

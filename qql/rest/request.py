@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from qql.errors import Diagnostic, QQLPlanError
+from qql.records import dataclass, field
+from qql.rest.quoting import quoted, unquoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pydantic import TypeAdapter
 
 __all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
@@ -19,7 +21,7 @@ __all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
 
 def collection_path(collection: str, *rest: str) -> str:
     """``/collections/{collection}/…`` with the name percent-encoded."""
-    return "/".join(["/collections", quote(collection, safe=""), *rest])
+    return "/".join(["/collections", quoted(collection), *rest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Request:
         parts = self.path.strip("/").split("/", 2)
         if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
             return None
-        return unquote(parts[1])
+        return unquoted(parts[1])
 
     @property
     def _changes_aliases(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from qql.errors import QQLConnectionError, QQLError, QQLPlanError, fail
+from qql.late import late_pattern
 from qql.rest.client_calls import (
     ARGUMENT_NAMES,
     CALLS,
@@ -178,7 +179,7 @@ def _checked_variable(name: str) -> str:
 # --- curl -------------------------------------------------------------------------------------------------
 
 _CONSTANTS = {True: "true", False: "false"}
-_BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
+_BEYOND_ASCII = late_pattern(r"[^\x20-\x7e]")
 
 
 def curl(

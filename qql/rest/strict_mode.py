@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
 
+from qql.late import late_pattern
+from qql.records import dataclass, replace
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["STRICT_MODE", "Allowed"]
 
-_EXCEEDED = re.compile(r'Limit exceeded [\d.]+ > ([\d.]+) for "([^"]+)"')
-_NOT_EXACT = re.compile(r"Exact search disabled", re.I)
-STRICT_MODE = re.compile(
+_EXCEEDED = late_pattern(r'Limit exceeded [\d.]+ > ([\d.]+) for "([^"]+)"')
+_NOT_EXACT = late_pattern(r"Exact search disabled", re.I)
+STRICT_MODE = late_pattern(
     rf"{_EXCEEDED.pattern}|{_NOT_EXACT.pattern}|strict mode|Index required but not found"
     r"|(Filter condition|Condition size) limit reached|Request is forbidden.* because .*vector indexing",
     re.I,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 
 from qql import nodes
 from qql.compiler.scalars import scalar_value
@@ -10,7 +11,7 @@ from qql.compiler.script import Compiled
 from qql.errors import many
 from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
-from qql.result import Hit, Result
+from qql.result import Hit, Result, new_hit
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -100,17 +101,14 @@ def _sorted_rows(shows: Rows, answer: Json) -> list[JsonObject]:
 # ------------------------------------------------------------------------------------ points
 
 
-def _hit(point: Body, group: Json = None, lookup: JsonObject | None = None) -> Hit:
-    return Hit(
-        point["id"], point.get("score"), point.get("payload"), point.get("vector"), group=group, lookup=lookup
-    )
-
-
 def _query_hits(compiled: Compiled, answer: Json) -> Result:
     if isinstance(answer, dict) and "groups" in answer:
         return Result("hits", hits=list(_group_hits(compiled, answer["groups"])))
     points = answer if isinstance(answer, list) else answer["points"]
-    return Result("hits", hits=[_hit(point) for point in points])
+    return Result(
+        "hits",
+        hits=[new_hit(one["id"], one.get("score"), one.get("payload"), one.get("vector")) for one in points],
+    )
 
 
 def _group_hits(compiled: Compiled, groups: list[JsonObject]) -> Iterator[Hit]:
@@ -118,7 +116,10 @@ def _group_hits(compiled: Compiled, groups: list[JsonObject]) -> Iterator[Hit]:
     skipped = compiled.plan.offset if compiled.plan else None
     for group in groups[skipped or 0 :]:
         for at, point in enumerate(group["hits"]):
-            yield _hit(point, group["id"], group.get("lookup") if at == 0 else None)
+            first = group.get("lookup") if at == 0 else None
+            yield new_hit(
+                point["id"], point.get("score"), point.get("payload"), point.get("vector"), group["id"], first
+            )
 
 
 def _batch_result(compiled: Compiled, answer: Json) -> Result:
@@ -152,7 +153,8 @@ def _count_row(compiled: Compiled, answer: Json) -> Result:
 
 
 def _facet_rows(compiled: Compiled, answer: Json) -> Result:
-    return Result("rows", rows=[{"value": hit["value"], "count": hit["count"]} for hit in answer["hits"]])
+    found = map(itemgetter("value", "count"), answer["hits"])
+    return Result("rows", rows=[{"value": value, "count": count} for value, count in found])
 
 
 # ------------------------------------------------------------------------------------ settings

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
 from qql.errors import QQLConnectionError, fail
+from qql.late import late_pattern
 from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
 from qql.models.rerankers import Function as RerankFunction
 from qql.models.rerankers import Reranker, Rerankers
+from qql.records import replace
 from qql.rest.addresses import public_url
 from qql.session.session import Session
 
 __all__ = ["connect"]
 
-_SERVER = re.compile(r"(?:https?|grpcs?)://", re.I)
-_NO_DIRECTORY = re.compile(r"\w{2,}://|[\w.-]+:[0-9]+$|[^/\\]+:[^/\\]*@")
+_SERVER = late_pattern(r"(?:https?|grpcs?)://", re.I)
+_NO_DIRECTORY = late_pattern(r"\w{2,}://|[\w.-]+:[0-9]+$|[^/\\]+:[^/\\]*@")
 
 
 def connect(

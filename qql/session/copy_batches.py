@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from qql.backends.bulk import MAX_BODY
+from qql.records import dataclass, field
 from qql.rest.types import JsonObject
 
 __all__ = ["Batch", "Checked", "Encoded", "batches_of"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from qql import nodes
@@ -20,6 +19,7 @@ from qql.compiler.copy_mapping import (
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value, shard_key
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, QQLPlanError, fail, many
+from qql.records import replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 from qql.result import Result

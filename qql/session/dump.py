@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from qql.backends.base import Progress, Work
@@ -13,6 +12,7 @@ from qql.compiler.options.table import Settings
 from qql.compiler.row_keys import needs_block
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.nodes import Name
+from qql.records import dataclass, field
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject

@@ -5,9 +5,12 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from qql.errors import QQLError, QQLExecutionError, Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 __all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_utf8", "reason", "stream_kind"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from qql.errors import QQLError
 from qql.models.embed_request import embedded_values, with_embedded
 from qql.models.rerank_hits import page_of, rank_candidates
 from qql.models.rerankers import Rerankers
+from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result, StageShare
@@ -181,7 +181,8 @@ class Introspection:
 
     def why(self, statement: nodes.Why) -> Result:
         """WHY [NOT] id, and WHY [NOT] WHERE."""
-        from qql.analysis import MOST_FOLLOWED, Engine, why, why_each
+        from qql.analysis import MOST_FOLLOWED, Engine, why_each
+        from qql.analysis.why import why
 
         second = None if self.plan.second is None else self.reranked
         rewriting, call = self.rewriting(), self.backend.call

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from qql.backends.base import Backend
 from qql.errors import QQLExecutionError
+from qql.records import dataclass, replace
 from qql.rest.repeats import reads
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body
 from qql.schema import Schema
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from qql.errors import QQLError
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 from qql.schema import Fields

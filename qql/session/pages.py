@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from qql import nodes
 from qql.compiler.emit_queries import emit_statement
@@ -13,6 +12,7 @@ from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLExecutionError, many
+from qql.records import dataclass, field, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject

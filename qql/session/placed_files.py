@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,7 +52,7 @@ def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
 def _open_beside(place: Path, mode: int) -> tuple[int, Path]:
     """A new file beside a place, open and locked."""
     while True:
-        beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}{_SUFFIX}")
+        beside = place.with_name(f".{place.name}.{os.urandom(4).hex()}{_SUFFIX}")
         handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         if _try_lock(handle) and os.fstat(handle).st_nlink:
             return handle, beside

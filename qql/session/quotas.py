@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from qql.errors import QQLExecutionError, fail
+from qql.records import replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.printer import show

@@ -7,14 +7,14 @@ request. Where it has none, there is nothing to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLUnsupportedError
+from qql.records import replace
 from qql.rest.request import Request
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.backends.base import Backend
     from qql.backends.features.gaps import Gap

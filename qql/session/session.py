@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from qql import nodes
-from qql.analysis.explain import explain_compiled, explain_dict
 from qql.backends.base import Backend, Optimized, Progress, absence_of, watch
-from qql.backends.bulk import writer_of
 from qql.compiler.bind import Params
-from qql.compiler.options.query import OPTIMIZE_OPTIONS
-from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled, apply, compile_script
@@ -31,37 +25,32 @@ from qql.errors import (
 )
 from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
-from qql.models.rerank_hits import rerank
 from qql.models.rerankers import Rerankers
+from qql.records import replace
 from qql.rest.inference_objects import places_of
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.result import Result
-from qql.schema import Schema
+from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of
-from qql.session.copy_rows import RowLoad
-from qql.session.copy_shards import require_shards
-from qql.session.dump import dump_collection
 from qql.session.field_advice import FieldAdvice
-from qql.session.introspection import Introspection, Shares, text_or_json
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
-from qql.session.matched import count_matched
-from qql.session.model_checks import check_new_models, defaults_said, overridden
-from qql.session.pages import page_of
-from qql.session.preconditions import check_answer, check_preconditions, forgiven
-from qql.session.quotas import with_kept_quotas
 from qql.session.script_files import ScriptText, read_executed
 from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
-from qql.session.shard_keys import require_shard_keys
 from qql.session.strict_mode import WithinLimits
-from qql.syntax.printer import show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
+    from qql.session.introspection import Introspection, Shares
+    from qql.session.prepared import SessionStatement
+    from qql.syntax.parser import Parsed
     from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
@@ -110,7 +99,7 @@ class Session:
         self._known_advice = KnownAdvice(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
         self._within_limits = WithinLimits(backend, self._described)
-        self._field_advice = FieldAdvice(self._within_limits, self.schema, self.facts, self._advice_given)
+        self._field_advice = FieldAdvice(self._within_limits, self._advice_by, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
 
     def _size_of(self, model: str) -> int | None:
@@ -170,6 +159,16 @@ class Session:
             require_server(compiled, gaps_of(self.backend))
         return compiled
 
+    def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
+        """A statement or a script, read once, to be carried out with other values each time.
+
+        What the session knows when it is carried out counts: USE, DEFINE and changes of collections between
+        two executions do. Raises `QQLSyntaxError`, or `QQLScriptError`.
+        """
+        from qql.session.prepared import SessionStatement
+
+        return SessionStatement(self, Source(text, name), self._compile, self._reranked)
+
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
         return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
@@ -177,6 +176,7 @@ class Session:
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
         """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
         from qql.advice import advised
+        from qql.analysis.explain import explain_compiled
 
         done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(explain_compiled(with_gaps(one, gaps_of(self.backend))) for one in done)
@@ -239,16 +239,18 @@ class Session:
 
     # -- statements
 
-    def _compile(self, source: Source, params: Params) -> list[Compiled]:
+    def _compile(
+        self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
+    ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
         by_memory = bool(self._knowledge)
         try:
-            return compile_script(source, params, self.context, files=read_executed)
+            return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
         self._knowledge.forget_all()
-        return compile_script(source, params, self.context, files=read_executed)
+        return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
@@ -264,7 +266,7 @@ class Session:
             self._doubt(compiled)
             located = exc.at(compiled.source, compiled.span)
             if self.advice:
-                located = self._field_advice.hinted(located, replace(compiled, advice=advice))
+                located = self._field_advice.hinted(located, compiled, advice)
             raise located from exc.__cause__
         notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
         seconds = time.perf_counter() - started
@@ -306,6 +308,9 @@ class Session:
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
 
+    def _advice_by(self, compiled: Compiled, fields: Fields) -> tuple[Diagnostic, ...]:
+        return self._known_advice.on(compiled, self.context.stages, fields)
+
     def _new_advice(self, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""
         if not advice or isinstance(compiled.written, nodes.Explain):
@@ -318,6 +323,8 @@ class Session:
         """Says once of each configured model that a collection's own goes before it."""
         if not self.context.models:
             return ()
+        from qql.session.model_checks import overridden
+
         texts = (place for request in compiled.requests for place in places_of(request))
         copies = isinstance(compiled.written, nodes.Copy)
         if not (copies or any(True for _ in texts)):
@@ -355,6 +362,8 @@ class Session:
             case nodes.Optimize():
                 return self._optimize(statement, collection)
             case nodes.SetQuota():
+                from qql.session.quotas import with_kept_quotas
+
                 request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
                 result = self._send(replace(compiled, requests=(request,)), False)
                 return replace(result, message=f"{result.message}{kept}")
@@ -369,6 +378,8 @@ class Session:
         known = self._knowledge.kept(name)
         if self.backend.name != "server" or known is None or self._knowledge.has_keys(name):
             return
+        from qql.session.shard_keys import require_shard_keys
+
         if require_shard_keys(compiled, known.info, self.backend.call):
             self._knowledge.keep_keys(name)
 
@@ -386,6 +397,10 @@ class Session:
 
     def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends the requests of any other statement and shows the answer."""
+        from qql.session.matched import count_matched
+        from qql.session.model_checks import defaults_said
+        from qql.session.preconditions import check_answer, check_preconditions, forgiven
+
         statement, collection = compiled.statement, str(compiled.collection)
         matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
         unusable = self._check_models(compiled)
@@ -420,6 +435,8 @@ class Session:
 
     def _check_models(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """Loads the models of new vectors, unless IF NOT EXISTS makes none."""
+        from qql.session.model_checks import check_new_models
+
         statement = compiled.statement
         forgiven = isinstance(statement, nodes.CreateCollection) and statement.if_not_exists
         if forgiven and self.schema(str(compiled.collection)) is not None:
@@ -439,6 +456,8 @@ class Session:
         return answers[0], {}
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
+        from qql.session.pages import page_of
+
         page = page_of(compiled, answer, self.backend.call)
         result = result_of(compiled, page.answer)
         return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
@@ -453,6 +472,8 @@ class Session:
         plan = compiled.plan
         if plan is None or plan.second is None:
             return result
+        from qql.models.rerank_hits import rerank
+
         return rerank(result, plan.second, plan.payload, self.rerankers)
 
     def _schema_now(self, collection: str) -> Schema:
@@ -486,23 +507,33 @@ class Session:
     # -- statements that the session carries out itself
 
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
+        from qql.analysis.explain import explain_compiled, explain_dict
+        from qql.session.introspection import text_or_json
+
         if statement.analyze:
             return self._introspection(compiled).explain_analyze(statement)
         compiled = with_gaps(compiled, gaps_of(self.backend))
         return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
+        from qql.session.introspection import Introspection
+
         request = embedded or self._embedded(compiled.requests[0])
         return Introspection(
             compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
         )
 
     def _list_stages(self) -> Result:
+        from qql.syntax.printer import show
+
         ctes = self.context.stages.values()
         rows = [{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes]
         return Result("rows", rows=rows)
 
     def _optimize(self, statement: nodes.Optimize, collection: str) -> Result:
+        from qql.compiler.options.query import OPTIMIZE_OPTIONS
+        from qql.compiler.options.table import read_options
+
         timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
         done = self.backend.optimize(collection, self.on_progress, timeout)
         self._knowledge.changed()
@@ -510,6 +541,10 @@ class Session:
         return message_of((f"optimized {collection}" if done else f"{collection} is already optimal") + said)
 
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
+        from qql.backends.bulk import writer_of
+        from qql.session.copy_rows import RowLoad
+        from qql.session.copy_shards import require_shards
+
         self._knowledge.forget(collection)  # a whole file is worth another look
         self._field_advice.known.changed()
         require_shards(statement, collection, self.backend)
@@ -532,6 +567,8 @@ class Session:
             raise
 
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
+        from qql.session.dump import dump_collection
+
         path = str(scalar_value(statement.path))
         done = dump_collection(
             self._within_limits.call,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.compiler.script import Compiled
 from qql.errors import QQLError, QQLExecutionError, fail
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 

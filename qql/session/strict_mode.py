@@ -7,15 +7,18 @@ them. Its limits are read in its description, or in the refusal, and the same is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NoReturn
 
 from qql.backends.base import Backend, Optimized, Progress
 from qql.errors import QQLError, QQLExecutionError, fail
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["WithinLimits"]
 

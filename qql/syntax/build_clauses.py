@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar, cast
-
 from qql import nodes
 from qql.errors import did_you_mean
+from qql.late import cast
 from qql.nodes import Condition, Name, Option, Scalar
-from qql.syntax.clauses import Clause, check_depth, span_now, stands_twice, with_clauses
+from qql.records import replace
+from qql.syntax.clauses import Clause, check_depth, same, span_now, stands_twice, with_clauses
 from qql.syntax.dialects import (
     HybridSide,
     NamedPart,
@@ -23,28 +22,33 @@ from qql.syntax.dialects import (
 )
 from qql.syntax.lexer import Token, string_value, syntax_error
 
-__all__ = ["Clauses"]
+__all__ = ["Clauses", "Direction", "direction_of"]
 
-_Any = TypeVar("_Any")
 _CANDIDATES = 4
 """How many candidates SEARCH … RERANK reads for each hit that is asked for."""
 
 Options = tuple[Option, ...]
+Direction = Token | Scalar | None
+"""``ASC``, ``DESC`` or a parameter."""
+
+
+def direction_of(given: Direction) -> str | nodes.Param | None:
+    """The direction of ORDER BY."""
+    if isinstance(given, Scalar):
+        return cast(nodes.Param, given.value)
+    return given.type.lower() if given else None
 
 
 class Clauses:
     """Methods named as the rules of queries and their clauses are."""
 
-    def clause(self, clause: _Any) -> _Any:
-        return clause
-
-    modifier = write_clause = clause
+    clause = modifier = write_clause = on_field = same
 
     # -- USING
 
     def using(self, name: Name, kind: Token | None) -> Clause:
         word = kind.type.lower().replace("multivector", "multi") if kind else None
-        return Clause("using", nodes.Using(name, word, span=span_now()), span_now())
+        return Clause("using", nodes.Using.make(name, word, span=span_now()), span_now())
 
     def using_hybrid(self, *parts: HybridSide | Clause) -> Clause:
         fusions = [cast(nodes.Fusion, part.value) for part in parts if isinstance(part, Clause)]
@@ -102,9 +106,6 @@ class Clauses:
 
     cross_rerank = rerank
 
-    def on_field(self, name: Name) -> Name:
-        return name
-
     def exact(self, given: Token | None) -> Clause:
         option = Option("exact", given is None or given.type == "TRUE", span=span_now())
         return Clause("params", (option,), span_now())
@@ -137,9 +138,9 @@ class Clauses:
     def overwrite(self) -> Clause:
         return Clause("overwrite", True, span_now())
 
-    def order_by(self, name: Name, direction: Token | None, start: Scalar | None) -> Clause:
-        word = direction.type.lower() if direction else None
-        return Clause("order_by", nodes.OrderBy(name, word, start, span=span_now()), span_now())
+    def order_by(self, name: Name, direction: Direction, start: Scalar | None) -> Clause:
+        order = nodes.OrderBy(name, direction_of(direction), start, span=span_now())
+        return Clause("order_by", order, span_now())
 
     # -- selections
 
@@ -154,6 +155,9 @@ class Clauses:
 
     def select_exclude(self, names: tuple[Name, ...]) -> nodes.Selection:
         return nodes.Selection("exclude", names, span=span_now())
+
+    def bound_selection(self, param: Scalar) -> nodes.Selection:
+        return nodes.Selection(cast(nodes.Param, param.value), span=span_now())
 
     def select_options(self, options: Options) -> nodes.Selection:
         given: dict[str, list[str]] = {option.name: option.value for option in options}
@@ -184,11 +188,11 @@ class Clauses:
 
     def entry(self, name: Scalar, value: object) -> Option:
         bare = value.value if isinstance(value, Scalar) else value
-        return Option(cast(str, name.value), bare, span=span_now())
+        return Option.make(name.value, bare, span=span_now())
 
     def option(self, name: Scalar, value: object) -> Option:
         entry = self.entry(name, value)
-        return Option(entry.name.lower(), entry.value, span=span_now())
+        return Option.make(entry.name.lower(), entry.value, span=entry.span)
 
     def filter_option(self, name: Scalar, condition: Condition) -> Option:
         check_depth(condition, "filters")
@@ -206,7 +210,7 @@ class Clauses:
         *clauses: Clause,
     ) -> nodes.Query:
         query = self.stage(ctes, head, *clauses)
-        if not any(stage.ctes for stage in inner_stages(query)):
+        if not (query.ctes or query.prefetch) or not any(stage.ctes for stage in inner_stages(query)):
             return query
         query, inner = hoist_ctes(query)
         return replace(query, ctes=(*inner, *query.ctes)) if inner else query

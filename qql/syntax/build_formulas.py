@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
-from typing import cast
 
 from qql import nodes
 from qql.errors import Span, did_you_mean
+from qql.late import cast, late_pattern
 from qql.nodes import FUNCTION_OF, FUNCTIONS, SPELLINGS, Expression, Name, Scalar
+from qql.records import replace
 from qql.syntax.clauses import Clause, check_depth, span_now, stands_twice, value_list
 from qql.syntax.lexer import Token, syntax_error
 
@@ -18,7 +18,7 @@ __all__ = ["Formulas"]
 _ARITHMETIC = {"PLUS": "sum", "MINUS": "sum", "STAR": "mult"}
 _EXACT = 2**53  # doubles are whole numbers beyond
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?", re.ASCII)
+_DATE = late_pattern(r"\d{4}-\d{2}-\d{2}([T ].*)?", re.ASCII)
 _DECAY_PARTS = {"X": "x", "TARGET": "target", "SCALE": "scale", "MIDPOINT": "midpoint", "DECAY": "midpoint"}
 _NO_CALLS = (
     *("DATETIME", "DATETIME_KEY", "GEO_DISTANCE", "GAUSS_DECAY", "EXP_DECAY", "LIN_DECAY"),

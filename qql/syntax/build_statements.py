@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import cast
 
 from qql import nodes
+from qql.late import cast
 from qql.nodes import Condition, Name, Option, Param, Scalar
+from qql.records import dataclass, replace
 from qql.rest.limits import BM25
-from qql.syntax.clauses import Clause, check_depth, span_now, with_clauses
+from qql.syntax.clauses import Clause, check_depth, same, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, NamedPart, Parts, hybrid_sides, parts_once
 from qql.syntax.lexer import Token, string_value, syntax_error
 
@@ -77,8 +77,7 @@ class Statements:
         fixed = {"collection": collection, "rows": rows, "insert": word.type == "INSERT"}
         return with_clauses(nodes.Upsert, word.type, given, fixed)
 
-    def upsert_clause(self, clause: Clause) -> Clause:
-        return clause
+    upsert_clause = same
 
     def embeds(self, *children: nodes.Embedding | list[nodes.Embedding]) -> Clause:
         found: list[nodes.Embedding] = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
-
 from qql import nodes
 from qql.errors import many
+from qql.late import cast
 from qql.nodes import Name, Param, Scalar
+from qql.records import replace
+from qql.syntax.build_clauses import Direction, direction_of
 from qql.syntax.clauses import NOW, Clause, literal, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
 from qql.syntax.lexer import Token, number_value, string_value, syntax_error
@@ -28,10 +28,10 @@ class Targets:
     def bare_text(self, token: Token, model: Scalar | None, options: Json) -> nodes.Text | nodes.Point:
         value = string_value(token)
         is_id = model is None and options is None and nodes.is_uuid(value)
-        text = Scalar(literal(token, lambda _: value), span=token.span)
+        text = Scalar.make(literal(token, lambda _: value), span=token.span)
         if is_id:
             return nodes.Point(text, span=span_now())
-        return nodes.Text(text, model, options, span=span_now())
+        return nodes.Text.make(text, model, options, span=span_now())
 
     def inference(self, given: Json, model: Scalar | None, options: Json) -> nodes.Inference:
         return nodes.Inference(_bare(given), model, options, span=span_now())
@@ -86,9 +86,8 @@ class Targets:
     def bound_points(self, param: Scalar) -> nodes.Points:
         return nodes.Points(cast(Param, param.value), span=span_now())
 
-    def order_target(self, name: Name, direction: Token | None, start: Scalar | None) -> nodes.OrderBy:
-        word = direction.type.lower() if direction else None
-        return nodes.OrderBy(name, word, start, span=span_now())
+    def order_target(self, name: Name, direction: Direction, start: Scalar | None) -> nodes.OrderBy:
+        return nodes.OrderBy(name, direction_of(direction), start, span=span_now())
 
     def strategy(self, name: Name, options: tuple[nodes.Option, ...] | None) -> Clause:
         return Clause("strategy", (name, options or ()), span_now())

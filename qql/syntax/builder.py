@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar, cast
 
 from qql import nodes
 from qql.errors import QQLSyntaxError, Span, fail
+from qql.late import cast
 from qql.nodes import Condition, Name, Node, Param, Scalar
 from qql.nodes.declare import StatementInfo, TargetInfo
 from qql.nodes.roles import PAIRS, SCORED
@@ -19,12 +19,27 @@ from qql.syntax.build_clauses import Clauses
 from qql.syntax.build_formulas import Formulas
 from qql.syntax.build_statements import Statements
 from qql.syntax.build_targets import Targets
-from qql.syntax.clauses import CLAUSE_WORDS, NOW, Clause, as_clause, literal, span_now, value_list, with_clauses
+from qql.syntax.clauses import (
+    CLAUSE_WORDS,
+    NOW,
+    Clause,
+    as_clause,
+    check_depth,
+    literal,
+    span_now,
+    value_list,
+    with_clauses,
+)
 from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Statement = TypeVar("_Statement")
 
 __all__ = ["NODE_RULES", "Builder"]
 
-_Statement = TypeVar("_Statement")
 Given = object
 """A value of any kind; `Builder` has a method called object."""
 
@@ -72,10 +87,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- values
 
     def number(self, token: Token) -> Scalar:
-        return Scalar(literal(token, number_value), span=span_now())
+        return Scalar.make(literal(token, number_value), span=span_now())
 
     def string(self, token: Token) -> Scalar:
-        return Scalar(literal(token, string_value), span=span_now())
+        return Scalar.make(literal(token, string_value), span=span_now())
 
     def true(self, *_: Token) -> Scalar:
         return Scalar(True, span=span_now())
@@ -87,7 +102,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
         return Scalar(None, span=span_now())
 
     def word(self, token: Token) -> Scalar:
-        return Scalar(token.text, span=span_now())
+        return Scalar.make(token.text, span=span_now())
 
     def plain_word(self, token: Token) -> Scalar:
         if token.text.lower().lstrip("-") in _NO_NUMBERS:
@@ -116,6 +131,10 @@ class Builder(Targets, Formulas, Clauses, Statements):
         param = Param(key, span=span_now())
         parameters.append(param)
         return Scalar(param, span=span_now())
+
+    def or_default(self, scalar: Scalar) -> Scalar:
+        param = Param(cast(Param, scalar.value).key, optional=True, span=scalar.span)
+        return Scalar(param, span=scalar.span)
 
     def value(self, value: Given) -> Given:
         return value.value if isinstance(value, Scalar) else value
@@ -146,7 +165,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
     # -- names
 
     def name(self, token: Token) -> Name:
-        return Name(token.text, span=span_now())
+        return Name.make(token.text, span=span_now())
 
     def quoted_name(self, token: Token) -> Name:
         return Name(string_value(token), span=span_now())
@@ -169,7 +188,7 @@ class Builder(Targets, Formulas, Clauses, Statements):
         return nodes.Not(child, span=span_now())
 
     def compare(self, name: Name, op: Token, value: Scalar) -> nodes.Compare:
-        return nodes.Compare(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
+        return nodes.Compare.make(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
 
     def between(self, name: Name, negated: Token | None, low: Scalar, high: Scalar) -> Condition:
         return _optional_not(negated, nodes.Between(name, low, high, span=span_now()))
@@ -217,6 +236,19 @@ class Builder(Targets, Formulas, Clauses, Statements):
         shape = word.type.removeprefix("GEO_").lower()
         return _optional_not(negated, nodes.Geo(name, shape, value, span=span_now()))
 
+    def optional(self, condition: Condition) -> nodes.Optional:
+        if not any(isinstance(one, Param) for one in nodes.walk(condition)):
+            message = "OPTIONAL falls away where its parameters are null, and it has none"
+            syntax_error("idle-optional", message, span_now(), "leave OPTIONAL out")
+        return nodes.Optional(condition, span=span_now())
+
+    def bound_condition(self, param: Scalar) -> nodes.BoundCondition:
+        return nodes.BoundCondition(cast(Param, param.value), span=span_now())
+
+    def lone_condition(self, condition: Condition) -> Condition:
+        check_depth(condition, "filters")
+        return condition
+
     def min_should(self, count: Scalar, *conditions: Condition) -> nodes.MinShould:
         return nodes.MinShould(count, conditions, span=span_now())
 
@@ -239,7 +271,7 @@ def _maker(kind: type[Node]) -> Callable[..., Node]:
         return _statement_maker(kind, nodes.STATEMENTS[kind])
     if kind in nodes.TARGETS and nodes.TARGETS[kind].parts:
         return _target_maker(kind, nodes.TARGETS[kind])
-    return lambda *children: kind(*children, span=span_now())
+    return lambda *children: kind.make(*children, span=span_now())
 
 
 def _statement_maker(kind: type[Node], info: StatementInfo) -> Callable[..., Node]:

@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar, cast
+from threading import local
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLSyntaxError, Span, fail
+from qql.errors import Diagnostic, OpenSpan, QQLSyntaxError, Span, fail
+from qql.late import cast
 from qql.nodes import Node, Scalar
 from qql.nodes.holes import Hole, Slot, never
+from qql.records import dataclass
 from qql.syntax.lexer import MAX_NESTING, Token, syntax_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeVar
+
+    _Node = TypeVar("_Node", bound=Node)
 
 __all__ = [
     "CLAUSE_WORDS",
+    "HEADS",
     "NOW",
     "Clause",
     "LiteralHoles",
+    "Reading",
     "as_clause",
     "check_depth",
     "clause_words",
     "literal",
+    "same",
     "span_now",
     "stands_twice",
     "value_list",
     "with_clauses",
 ]
 
-_Node = TypeVar("_Node", bound=Node)
-
-
-class _Now:
-    """What parser and builder share: the span of the rule at hand, the statement's parameters, warnings."""
-
-    span = Span(0, 0)
-    parameters: list[nodes.Param]
-    warnings: list[Diagnostic]
-    holes: LiteralHoles | None = None
-
-    def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        """Say something of the text that stops nothing."""
-        self.warnings.append(Diagnostic(code, message, span, hint, severity="warning"))
-
 
 class LiteralHoles:
     """The literals of a text in whose places its tree gets holes, by where they begin.
 
-    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the others
-    were no literals, or were read for something else.
+    ``ends`` gives of each its number and where it ends. ``taken`` are those that stand in the tree: the
+    others were no literals, or were read for something else.
     """
 
     def __init__(self, ends: Mapping[int, tuple[int, int]]) -> None:
@@ -61,32 +56,68 @@ class LiteralHoles:
         self.taken.add(number)
         return Hole(number)
 
-
     def list_at(self, value: object, start: int, end: int) -> object:
         """A list that was read as JSON, or what stands in its place."""
         hole = self.at(start, end)
         return value if hole is None else Slot(hole, never, list)
 
 
-def literal(token: Token, read: Callable[[Token], str | int | float]) -> str | int | float | Hole:
-    """The value of a literal, or the hole that stands in its place."""
-    hole = None if NOW.holes is None else NOW.holes.at(token.start, token.end)
-    return read(token) if hole is None else hole
+class Reading:
+    """What parser and builder share of a statement that is being read: where the rule at hand begins and
+    ends, the parameters and the warnings so far, and which literals are holes.
+    """
+
+    __slots__ = ("end", "holes", "parameters", "start", "warnings")
+
+    def __init__(self, start: int, holes: LiteralHoles | None = None) -> None:
+        self.start = self.end = start
+        self.holes = holes
+        self.parameters: list[nodes.Param] = []
+        self.warnings: list[Diagnostic] = []
+
+
+class _Now(local):
+    """The statement that this thread reads. (All parsers share one builder: the tables hold its methods.)"""
+
+    reading: Reading
+
+    @property
+    def parameters(self) -> list[nodes.Param]:
+        return self.reading.parameters
+
+    def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        """Say something of the text that stops nothing."""
+        self.reading.warnings.append(Diagnostic(code, message, span, hint, severity="warning"))
 
 
 NOW = _Now()
-"""One for all parsers, since the tables hold one builder; the parser lets only one run at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+def literal(token: Token, read: Callable[[Token], str | int | float]) -> str | int | float | Hole:
+    """The value of a literal, or the hole that stands in its place."""
+    holes = NOW.reading.holes
+    hole = None if holes is None else holes.at(token.start, token.end)
+    return read(token) if hole is None else hole
+
+
+@dataclass(slots=True)
 class Clause:
     """A clause on its way into the field of a node that has its name."""
 
     name: str
-    value: object
+    value: Any
     span: Span
 
 
+HEADS: dict[str, type[Node]] = {
+    "QUERY": nodes.Query,
+    "FUSION": nodes.Query,
+    "COUNT": nodes.Count,
+    "SCROLL": nodes.Scroll,
+    "MATRIX": nodes.Matrix,
+    "DELETE": nodes.Delete,
+}
+"""Keywords behind which the clauses of a statement are known, for messages."""
 CLAUSE_WORDS = {
     "source": "FROM",
     "using": "USING",
@@ -153,23 +184,28 @@ def clause_words(make: type[Node]) -> list[str]:
     return [word for name, word in CLAUSE_WORDS.items() if name in make.__match_args__]
 
 
+_FIELDS: dict[type[Node], frozenset[str]] = {}
+
+
 def with_clauses(
     make: type[_Node], statement: str, clauses: Iterable[Clause], fixed: Mapping[str, object] | None = None
 ) -> _Node:
     """A node whose fields are filled by clauses in any order; each at most once, options merged."""
     values: dict[str, Any] = dict(fixed or {})
     places: dict[str, Span] = {name: value.span for name, value in values.items() if isinstance(value, Node)}
+    known = _FIELDS.get(make) or _FIELDS.setdefault(make, frozenset(make.__match_args__))
     for clause in clauses:
-        if clause.name not in make.__match_args__:
+        name = clause.name
+        if name not in known:
             _misplaced(clause, make, statement)
-        if clause.name == "params":
-            values["params"] = values.get("params", ()) + cast(tuple[nodes.Option, ...], clause.value)
-        elif clause.name in places:
-            _given_twice(clause, statement, places[clause.name])
+        if name == "params":
+            values["params"] = values.get("params", ()) + clause.value
+        elif name in places:
+            _given_twice(clause, statement, places[name])
         else:
-            values[clause.name] = clause.value
-            places[clause.name] = clause.span
-    return make(**values, span=span_now())
+            values[name] = clause.value
+            places[name] = clause.span
+    return make.make(**values, span=span_now())
 
 
 def _misplaced(clause: Clause, make: type[Node], statement: str) -> NoReturn:
@@ -195,7 +231,18 @@ def stands_twice(word: str, span: Span, first: Span) -> NoReturn:
 
 def span_now() -> Span:
     """Where the rule at hand stands in the text."""
-    return NOW.span
+    reading = NOW.reading
+    made: Any = OpenSpan()
+    made.start = reading.start
+    made.end = reading.end
+    made.__class__ = Span
+    span: Span = made
+    return span
+
+
+def same(_: object, value: object) -> Any:
+    """A method of the builder for a rule whose value is that of its only child."""
+    return value
 
 
 def as_clause(name: str) -> Callable[[object], Clause]:
@@ -206,7 +253,7 @@ def as_clause(name: str) -> Callable[[object], Clause]:
 def value_list(value: object) -> tuple[Scalar, ...] | nodes.Param:
     """The list of IN: scalars in parentheses as they are, an array's items as scalars, or a parameter."""
     if isinstance(value, list):
-        return tuple(Scalar(item, span=span_now()) for item in value)
+        return tuple(Scalar.make(item, span=span_now()) for item in value)
     return cast(nodes.Param, value.value) if isinstance(value, Scalar) else cast(tuple[Scalar, ...], value)
 
 
@@ -216,6 +263,7 @@ _BELOW: dict[type[Node], tuple[str, ...]] = {
     nodes.Not: ("child",),
     nodes.Nested: ("condition",),
     nodes.MinShould: ("conditions",),
+    nodes.Optional: ("condition",),
     nodes.Call: ("args",),
     nodes.Divide: ("left", "right"),
     nodes.Case: (),
@@ -238,6 +286,8 @@ def _first_and_rest(case: nodes.Case) -> list[nodes.When]:
 
 def check_depth(node: nodes.Condition | nodes.Expression, what: str, hint: str | None = None) -> None:
     """Raises `QQLSyntaxError` for a condition or an expression that nests too deep to be worked on."""
+    if type(node) not in _BELOW:
+        return
     level = 0
     todo: list[Any] = [node]
     while todo:

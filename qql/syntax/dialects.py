@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from qql import nodes
 from qql.errors import Span
+from qql.late import cast
 from qql.nodes import Name, Scalar
+from qql.records import dataclass, replace
 from qql.syntax.clauses import Clause, stands_twice, with_clauses
 from qql.syntax.lexer import syntax_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "HybridSide",
@@ -28,7 +32,7 @@ __all__ = [
 
 NamedPart = tuple[str, Name | Scalar, Span]
 """``MODEL 'm'`` or ``VECTOR v``: its word in small letters, its value, its place."""
-Parts = dict[str, Any]
+Parts = dict[str, "Any"]
 """Values by the names of a node's fields, each of the type that its field has."""
 HybridSide = tuple[str, Parts, Span]
 """``DENSE …`` or ``SPARSE …`` behind HYBRID: dense or sparse, its parts, its place."""
@@ -136,7 +140,11 @@ def query_of_head(
 
 def make_query(clauses: Sequence[Clause], fixed: dict[str, object]) -> nodes.Query:
     """The tree of a query, whatever the dialect: tails and options that change the target are put into it."""
-    clauses = _fold_apart(_fold_group_lookup(list(clauses)), fixed)
+    names = {clause.name for clause in clauses}
+    if "group" in names:
+        clauses = _fold_group_lookup(list(clauses))
+    if not names.isdisjoint(_APART):
+        clauses = _fold_apart(list(clauses), fixed)
     query = with_clauses(nodes.Query, "query", clauses, fixed)
     tail: object = query.using
     if isinstance(tail, Tail):
@@ -144,7 +152,7 @@ def make_query(clauses: Sequence[Clause], fixed: dict[str, object]) -> nodes.Que
         query = _with_hybrid(query, tail, span) if tail.hybrid else _with_parts(query, tail, span)
     if query.target is None and query.fusion is None and query.formula is not None:
         query = replace(query, target=query.formula, formula=None)
-    return _with_mmr(query)
+    return _with_mmr(query) if query.params else query
 
 
 @dataclass(frozen=True, slots=True)

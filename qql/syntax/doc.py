@@ -6,10 +6,13 @@ Nothing here calls itself, so a document may nest as deep as it likes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from qql.errors import Span
+from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
 
 __all__ = [
     "HARD",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Source, Span
+from qql.late import late_pattern
+from qql.records import dataclass, fields, replace
 from qql.syntax.doc import Anchor, Comment, Doc, anchors, cat, first_anchor, group, render
 from qql.syntax.lexer import CLOSING, OPENING, Token, cut, skip_space
 from qql.syntax.parser import Parsed, parse_script, raise_all
@@ -19,7 +20,7 @@ __all__ = ["WIDTH", "format_script", "format_text", "format_tree", "same"]
 
 WIDTH = 88
 """Columns of a line; a vector, a string and a comment may be longer."""
-_LEXEME = re.compile(
+_LEXEME = late_pattern(
     r"""
       (?P<COMMENT> --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+\*/ )
     | [rR](?:'[^']+'|"[^"]*+")
@@ -31,7 +32,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """Comments, brackets, and all that either may stand in without being one."""
-_OPENINGS = re.compile(r"[\s(]*+")
+_OPENINGS = late_pattern(r"[\s(]*+")
 
 
 def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:

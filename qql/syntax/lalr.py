@@ -1,121 +1,115 @@
 """Grammar → LALR(1) tables. The only file that knows Lark.
 
-A wheel carries the tables as JSON (`hatch_build.py` makes them), so that nothing is built when a program
-starts; a checkout, whose grammar may change at any time, builds them when they are first needed.
+A wheel carries the tables (`hatch_build.py` makes them), so that nothing is built when a program starts. A
+checkout, whose grammar may change at any time, builds them when they are first needed, and keeps them in its
+``build/``. They are written as `marshal` writes plain lists and strings in its format 4, which every Python
+reads since 3.4; what cannot be read is built anew.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, cast
+import marshal
+import os
+from collections.abc import Callable, Mapping
 
-__all__ = ["Rule", "Tables", "build", "grammar_text", "load"]
+from qql.late import cast
+from qql.syntax.tables import Tables
 
-ROOTS = ("start", "stage")
-_FILE = "tables.json"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
+__all__ = ["PACKED", "build", "grammar_text", "load", "packed"]
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One production: what it stands for, how many symbols it takes off the stack, what it makes of them."""
-
-    origin: str
-    size: int
-    build: Callable[[Sequence[Any]], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """``actions[state][symbol]`` is the next state (an int) or the rule to reduce by.
-
-    ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with.
-    """
-
-    actions: list[dict[str, int | Rule]]
-    start: dict[str, int]
-    end: dict[str, int]
-    keywords: frozenset[str]
-    labels: dict[str, str]
-    first: dict[str, frozenset[str]]
+ROOTS = ("start", "stage", "lone_condition")
+PACKED = "tables.bin"
+"""The file of the tables in a wheel."""
+_FORMAT = 4
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes longer than all of this
 
 
 def grammar_text() -> str:
     """The packaged grammar, or the checkout's where the package is run from one."""
-    packaged = files("qql").joinpath("qql.lark")
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).parent.parent.parent / "grammar" / "qql.lark").read_text(encoding="utf-8")
+    packaged = _packaged("qql.lark")
+    if packaged is not None:
+        return packaged.decode()
+    with open(_checkout_grammar(), encoding="utf-8") as file:  # noqa: PTH123 - as above
+        return file.read()
 
 
-def load(builder: object) -> Tables:
+def _checkout_grammar() -> str:
+    return os.path.join(os.path.dirname(_PACKAGE), "grammar", "qql.lark")  # noqa: PTH118, PTH120 - as above
+
+
+def _packaged(name: str) -> bytes | None:
+    """A file of the package, which may lie in an archive; None where there is none."""
+    loader: Any = __spec__.loader if __spec__ else None
+    try:
+        return cast(bytes, loader.get_data(os.path.join(_PACKAGE, name)))  # noqa: PTH118 - as above
+    except OSError:
+        return None
+
+
+def load(builder: object, noted: Mapping[str, Callable[..., Any]]) -> Tables:
     """The tables of this package's grammar; the methods of ``builder`` that rules name make their values."""
     text = grammar_text()
-    packaged = files("qql").joinpath(_FILE)
-    if packaged.is_file():
-        data = json.loads(packaged.read_text(encoding="utf-8"))
-        if data["grammar"] == _fingerprint(text):
-            return _tables(data, builder)
-    return _tables(build(text), builder)
+    data = _unpacked(_packaged(PACKED), text) or _kept(text)
+    if data is None:
+        data = build(text)
+        _keep(data)
+    return Tables(data, builder, noted)
 
 
-def _fingerprint(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+def packed(data: dict[str, Any]) -> bytes:
+    """Tables as they are kept in a file."""
+    return marshal.dumps(data, _FORMAT)
 
 
-def _tables(data: dict[str, Any], builder: object) -> Tables:
-    rules = [Rule(origin, size, _build(how, builder)) for origin, size, how in data["rules"]]
-    # A negative number stands for a rule: -1 for the first.
-    actions = [
-        {symbol: to if to >= 0 else rules[-1 - to] for symbol, to in row.items()} for row in data["states"]
-    ]
-    first = {name: frozenset(terminals) for name, terminals in data["first"].items()}
-    return Tables(actions, data["start"], data["end"], frozenset(data["keywords"]), data["labels"], first)
+def _unpacked(content: bytes | None, text: str) -> dict[str, Any] | None:
+    """The tables in a file; None where they are of another grammar, or not to be read."""
+    if content is None:
+        return None
+    try:
+        data = marshal.loads(content)
+        return cast("dict[str, Any]", data) if data["grammar"] == text else None
+    except (ValueError, EOFError, TypeError, KeyError):
+        return None
 
 
-def _build(how: dict[str, Any], builder: object) -> Callable[[Sequence[Any]], Any]:
-    """The function from the values of a rule's symbols to its own.
+def _kept_name() -> str:
+    return os.path.join(os.path.dirname(_PACKAGE), "build", PACKED)  # noqa: PTH118, PTH120 - as above
 
-    ``take`` are the kept symbols: pairs of an index (-1: the place of an optional part that is missing) and
-    whether the value is spliced into this one's. A rule that makes nothing is spliced where it is used.
-    """
-    take = how["take"]
 
-    def children(values: Sequence[Any]) -> list[Any]:
-        kept: list[Any] = []
-        for index, spliced in take:
-            if index < 0:
-                kept.append(None)
-            elif spliced and not kept:
-                kept = values[index]  # nobody else holds it, and a long chain is not copied at each link
-            elif spliced:
-                kept += values[index]
-            else:
-                kept.append(values[index])
-        return kept
+def _kept(text: str) -> dict[str, Any] | None:
+    """The tables that a checkout built before, from the same grammar by the same version of this module."""
+    try:
+        with open(_kept_name(), "rb") as file:  # noqa: PTH123 - as above
+            data = _unpacked(file.read(), text)
+    except OSError:
+        return None
+    return data if data and data.get("by") == _version() else None
 
-    if how["make"] is None:
-        return children
-    make = getattr(builder, how["make"], None)
-    if how["single"]:  # a rule with `?` makes nothing of an only child
-        if len(take) == 1 and take[0][0] >= 0 and not take[0][1]:
-            only = take[0][0]
-            return lambda values: values[only]
-        if make is None:
-            raise LookupError(f"nothing builds the rule {how['make']}")
 
-        def single(values: Sequence[Any]) -> Any:
-            kept = children(values)
-            return kept[0] if len(kept) == 1 else make(*kept)
+def _version() -> list[int]:
+    """Changes with this module."""
+    found = os.stat(__file__)  # noqa: PTH116 - as above
+    return [found.st_mtime_ns, found.st_size]
 
-        return single
-    if make is None:
-        raise LookupError(f"nothing builds the rule {how['make']}")
-    return lambda values: make(*children(values))
+
+def _keep(data: dict[str, Any]) -> None:
+    """Keeps tables that a checkout built; nothing where it cannot be written to."""
+    from contextlib import suppress
+    from pathlib import Path
+    from tempfile import NamedTemporaryFile
+
+    if not Path(_checkout_grammar()).is_file():
+        return
+    target = Path(_kept_name())
+    with suppress(OSError):
+        target.parent.mkdir(exist_ok=True)
+        with NamedTemporaryFile(dir=target.parent, delete=False) as file:
+            file.write(packed({**data, "by": _version()}))
+        Path(file.name).replace(target)
 
 
 def build(text: str) -> dict[str, Any]:
@@ -133,9 +127,9 @@ def build(text: str) -> dict[str, Any]:
             raise AssertionError("the text is cut by qql.syntax.lexer")
 
     lark = Lark(text, parser="lalr", lexer=Unused, start=list(ROOTS), maybe_placeholders=True)
-    table = cast(Any, lark.parser).parser._parse_table
+    table = cast("Any", lark.parser).parser._parse_table
     rules = list(lark.rules)
-    number = {rule: -1 - index for index, rule in enumerate(rules)}
+    number = {rule: index for index, rule in enumerate(rules)}
     symbols = {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "str"}
     words = {name: value for name, value in symbols.items() if value.isidentifier()}
     labels = {name: f"`{value}`" for name, value in symbols.items()} | words
@@ -147,13 +141,28 @@ def build(text: str) -> dict[str, Any]:
         "COMPARISON": "a comparison",
         "$END": "the end of the statement",
     }
+    names = sorted({str(symbol) for row in table.states.values() for symbol in row})
+    index = {name: number for number, name in enumerate(names)}
+    described = [_rule(rule) for rule in rules]
     return {
-        "grammar": _fingerprint(text),
+        "grammar": text,
+        "symbols": names,
         "states": [
-            {str(symbol): to if action is Shift else number[to] for symbol, (action, to) in row.items()}
+            "".join(
+                chr(index[str(symbol)]) + chr(2 * to if action is Shift else 2 * number[to] + 1)
+                for symbol, (action, to) in row.items()
+            )
             for _, row in sorted(table.states.items())
         ],
-        "rules": [_rule(rule) for rule in rules],
+        "kept": sorted(
+            {
+                str(rule.expansion[place].name)
+                for rule, (_, _, *how) in zip(rules, map(str.split, described), strict=True)
+                for place in (int(one.rstrip("*")) for one in how[2:])
+                if place >= 0 and rule.expansion[place].is_term
+            }
+        ),
+        "rules": described,
         "start": dict(table.start_states),
         "end": dict(table.end_states),
         "keywords": sorted(words.values()),
@@ -162,7 +171,7 @@ def build(text: str) -> dict[str, Any]:
     }
 
 
-def _first(rules: list[Any]) -> dict[str, list[str]]:
+def _first(rules: list[Any]) -> dict[str, str]:
     """The terminals that each rule can begin with. (No rule of ours is empty but by its whole absence.)"""
     found: dict[str, set[str]] = {str(rule.origin.name): set() for rule in rules}
     growing = True
@@ -174,23 +183,29 @@ def _first(rules: list[Any]) -> dict[str, list[str]]:
             for symbol in rule.expansion[:1]:
                 here |= {str(symbol.name)} if symbol.is_term else found[str(symbol.name)]
             growing = growing or len(here) > size
-    return {name: sorted(terminals) for name, terminals in found.items()}
+    return {name: " ".join(sorted(terminals)) for name, terminals in found.items()}
 
 
-def _rule(rule: Any) -> list[Any]:
-    """What Lark's tree builder would do with a rule: filtered terminals, spliced rules, placeholders."""
+def _rule(rule: Any) -> str:
+    """What Lark's tree builder would do with a rule: filtered terminals, spliced rules, placeholders.
+
+    In words: what the rule stands for, how many symbols it takes, what makes its value (``-``: nothing),
+    whether an only child is handed on (``?``), and the kept symbols, each as its index (-1: the place of an
+    optional part that is missing) with a ``*`` where its value is spliced into this one's.
+    """
     name = str(rule.origin.name)
     missing = list(rule.options.empty_indices or ()) or [False] * len(rule.expansion)
-    take: list[tuple[int, bool]] = []
+    take: list[str] = []
     taken = 0
     for empty in missing:
         if empty:
-            take.append((-1, False))
+            take.append("-1")
             continue
         symbol = rule.expansion[taken]
         if not (symbol.is_term and symbol.filter_out):
-            take.append((taken, not symbol.is_term and symbol.name.startswith("_")))
+            spliced = not symbol.is_term and symbol.name.startswith("_")
+            take.append(f"{taken}*" if spliced else f"{taken}")
         taken += 1
-    make = None if name.startswith("_") else str(rule.alias or name)
-    single = bool(rule.options.expand1 and not rule.alias)
-    return [name, len(rule.expansion), {"make": make, "single": single, "take": take}]
+    make = "-" if name.startswith("_") else str(rule.alias or name)
+    single = "?" if rule.options.expand1 and not rule.alias else "-"
+    return " ".join([name, f"{len(rule.expansion)}", make, single, *take])

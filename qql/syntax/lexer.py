@@ -5,30 +5,35 @@ A word's type is WORD here: whether it is a keyword or a name is the parser's to
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from dataclasses import dataclass
-from typing import Any, NoReturn, cast
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
+from qql.late import cast
+from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = [
     "ARITHMETIC",
     "BLANK",
     "CLOSING",
+    "LEAST",
     "MAX_NESTING",
+    "MOST",
     "NOTHING",
     "OPENING",
     "SIGNS",
     "STARTERS",
     "STRINGS",
-    "JsonReader",
+    "SYMBOLS",
     "Token",
     "bad_character",
     "cut",
     "cut_here",
     "fault_at",
+    "match_next",
     "number_value",
     "skip_space",
     "string_value",
@@ -37,12 +42,13 @@ __all__ = [
 
 MAX_NESTING = 200
 
-_SPACE = re.compile(r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
-_TOKEN = re.compile(
-    r"""
+_BLANKS = r"\s*+(?:(?:\ufeff|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)\s*+)*+"
+_SPACE = re.compile(_BLANKS)
+_TERMINAL = r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
-    | (?P<WORD>     \$[A-Za-z0-9_]++\[[0-9]++\]
-                  | [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ )
+    | (?P<WORD>     (?![rR]['"])          # a raw string without an end
+                    (?: \$[A-Za-z0-9_]++\[[0-9]++\]
+                      | [A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+(?:\.[A-Za-z_$][A-Za-z0-9_$]*+(?:\[\])?+)*+ ) )
     | (?P<DURATION> [0-9]++(?:\.[0-9]++)?(?:ms|[smhdw])(?![A-Za-z_$0-9.]) )
     | (?P<NUMBER>   -?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![A-Za-z_$0-9.]) )
     | (?P<TRIPLE>   '''(?:[^']|'(?!''))*+''' | \"""(?:[^"]|"(?!""))*+\""" )
@@ -51,10 +57,16 @@ _TOKEN = re.compile(
     | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+ | \? )
     | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
     | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) | \|\| )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_SYMBOLS = {
+    """
+_FLAGS = re.VERBOSE | re.DOTALL
+_TOKEN = re.compile(_TERMINAL, _FLAGS)
+# The commonest first; a sign of these begins nothing longer.
+_NEXT = re.compile(rf"{_BLANKS} (?: (?P<SIGN> [()\[\]{{}},=] ) | (?P<FINISH> ;|\Z ) | {_TERMINAL} )", _FLAGS)
+match_next = _NEXT.match
+"""The terminal behind white space and comments, as the one group that is there, whose name is its kind. None
+where nothing begins (`bad_character` says why).
+"""
+SYMBOLS = {
     "(": "LPAR",
     ")": "RPAR",
     "[": "LSQB",
@@ -147,10 +159,8 @@ def cut_here(text: str, pos: int) -> Token | None:
     if found is None:
         return None
     kind, end = cast(str, found.lastgroup), found.end()
-    if kind == "WORD" and text[pos:end] in "rR" and text[end : end + 1] in ("'", '"'):
-        return None  # a raw string without an end
     if kind == "SYMBOL":
-        kind = _SYMBOLS[text[pos:end]]
+        kind = SYMBOLS[text[pos:end]]
     return Token(kind, text[pos:end], pos, end)
 
 
@@ -199,6 +209,8 @@ def bad_character(text: str, pos: int) -> NoReturn:
 
 def string_value(token: Token) -> str:
     text = token.text
+    if text[0] in "'\"" and "\\" not in text and text.count(text[0]) == 2:
+        return text[1:-1]
     if text[0] in "rR":
         return text[2:-1]
     if text[0] == "`":
@@ -236,118 +248,20 @@ def string_value(token: Token) -> str:
         syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", token.span)
 
 
-_LEAST, _MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
+_SHORT = 19  # digits that fit 64 bits in any case
+LEAST, MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
 
 
 def number_value(token: Token) -> int | float:
     text = token.text
+    if len(text) < _SHORT and text.isdigit():
+        return int(text)
     if text.lstrip("-").isdigit():
-        value = int(text) if len(text) < 25 else _MOST + 1
-        if not _LEAST <= value <= _MOST:
+        value = int(text) if len(text) < 25 else MOST + 1
+        if not LEAST <= value <= MOST:
             syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
         return value
     number = float(text)
     if number in (float("inf"), float("-inf")):
         syntax_error("number-out-of-range", f"`{text[:40]}` is larger than any double", token.span)
     return number
-
-
-# ------------------------------------------------------------------------------------ JSON values
-
-
-class _NotJson(Exception):
-    """The value needs the grammar: it is no JSON, or has a fault to be reported."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        raise _NotJson  # a key is there twice
-    return out
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise _NotJson  # NaN and the infinities
-
-
-_INFINITE = (math.inf, -math.inf)
-_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
-
-
-_JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""")
-
-
-class _Document(str):
-    """A text for the JSON decoder, whose errors count the lines before their place; nobody reads that."""
-
-    __slots__ = ()
-
-    def count(self, *_: object) -> int:
-        return 0
-
-    def rfind(self, *_: object) -> int:
-        return 0
-
-
-class JsonReader:
-    """Reads the JSON in a text, wherever it stands."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._document: _Document | None = None
-
-    def read(self, pos: int) -> tuple[Any, int] | None:
-        """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
-        text = self._text
-        if not _JSON.match(text, pos):
-            return None
-        if self._document is None:
-            self._document = _Document(text)
-        try:
-            value, end = _json.raw_decode(self._document, pos)
-            if text.find("\\u", pos, end) >= 0:
-                json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
-            if not _numbers_fit(value):
-                return None
-        except (ValueError, _NotJson, RecursionError):
-            return None
-        brackets = text.count("[", pos, end) + text.count("{", pos, end)
-        return None if brackets > MAX_NESTING and _depth(value) > MAX_NESTING else (value, end)
-
-
-def _numbers_fit(value: Any) -> bool:
-    """Whether every number of a JSON value is what `number_value` would have read."""
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            todo += item.values()
-        elif isinstance(item, list):
-            kinds = {*map(type, item)}
-            # Vectors are long, so lists of one kind of number are looked at as a whole.
-            fit = (kinds == {float} and math.isfinite(sum(item))) or (
-                kinds == {int} and min(item) >= _LEAST and max(item) <= _MOST
-            )
-            if not fit:
-                todo += item
-        elif isinstance(item, int):
-            if not _LEAST <= item <= _MOST:
-                return False
-        elif item in _INFINITE:
-            return False
-    return True
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and dicts nest."""
-    level, todo = 0, [value]
-    while todo:
-        level += 1
-        inside: list[Any] = []
-        for item in todo:
-            if isinstance(item, dict):
-                inside += [v for v in item.values() if isinstance(v, (dict, list))]
-            else:
-                inside += [v for v in item if isinstance(v, (dict, list))]
-        todo = inside
-    return level

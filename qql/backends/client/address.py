@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from qdrant_client.http.api_client import ApiClient
 
 from qql.errors import QQLConnectionError, QQLError, fail
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.rest.addresses import public_url, read_by_others
 from qql.rest.types import Body
 
@@ -27,7 +27,7 @@ __all__ = [
 _REST_PORT, _GRPC_PORT = 6333, 6334
 _LAST_PORT = 65_535
 _SCHEMES = {"http": False, "https": True, "grpc": False, "grpcs": True}  # with TLS or without
-_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_HEADER = late_pattern(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 PORT_HINT = "`--grpc-port PORT` (in Python `grpc_port=`) or the address grpc://host:PORT names it"
 
 

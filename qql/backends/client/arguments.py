@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 from qdrant_client.http import models
 
 from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError, fail
+from qql.records import dataclass
 from qql.rest.request import Request, body_adapter
 from qql.rest.types import Json, JsonObject
 

@@ -48,8 +48,8 @@ _RECONNECT = {
 }
 """Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
-"""Connections are kept, to this machine too, for which the client makes a new one for each request. Servers of
-Qdrant end what is idle after 5 seconds: so that none is met that just ends, ours are not used after 2.
+"""Connections are kept, to this machine too, where the client by itself makes one for each request. Servers
+of Qdrant end what is idle after 5 seconds: so that none is met that just ends, ours are not used after 2.
 """
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"

@@ -25,6 +25,7 @@ from qql.errors import (
     QQLTimeoutError,
     QQLUnsupportedError,
 )
+from qql.late import late_pattern
 from qql.rest.addresses import public_url
 from qql.rest.answer_shapes import Misfit
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
@@ -141,28 +142,28 @@ _GRPC = {
     "CANCELLED": "timed-out",
     "DEADLINE_EXCEEDED": "timed-out",
 }
-_OUR_DEADLINE = re.compile(r"$|deadline exceeded|timeout expired", re.I)
+_OUR_DEADLINE = late_pattern(r"$|deadline exceeded|timeout expired", re.I)
 """How gRPC's texts of a deadline that we set begin; the last is that of a server which obeyed it."""
 # The library has no types for these, only words.
 _MISSING = (
-    (re.compile(r"^(not found: )?snapshot\b", re.I), "unknown-snapshot"),
-    (re.compile(r"^(not found: )?alias\b", re.I), "unknown-alias"),
+    (late_pattern(r"^(not found: )?snapshot\b", re.I), "unknown-snapshot"),
+    (late_pattern(r"^(not found: )?alias\b", re.I), "unknown-alias"),
     (
-        re.compile(r"\bcollection\b.*(doesn't exist|does not exist|not found)", re.I | re.S),
+        late_pattern(r"\bcollection\b.*(doesn't exist|does not exist|not found)", re.I | re.S),
         "unknown-collection",
     ),
-    (re.compile(r"\bpoint\b", re.I), "unknown-point"),
+    (late_pattern(r"\bpoint\b", re.I), "unknown-point"),
 )
 # What a server refuses by a status that means other things too, or differs between REST and gRPC.
 _REFUSALS = (
     (
         ("rate-limited", "server-error"),
-        re.compile(r"\bquota\b|exceeding the configured limit of \d+%", re.I),
+        late_pattern(r"\bquota\b|exceeding the configured limit of \d+%", re.I),
         "quota-full",
     ),
     (
         ("server-refused", "server-error", "not-found"),
-        re.compile(r"distributed (mode|deployment) (is )?(disabled|not enabled)", re.I),
+        late_pattern(r"distributed (mode|deployment) (is )?(disabled|not enabled)", re.I),
         "no-cluster",
     ),
     (("not-authorised",), STRICT_MODE, "server-refused"),
@@ -170,21 +171,23 @@ _REFUSALS = (
 _OF_CLUSTERS = {("PUT", "shards"), ("POST", "shards/delete")}
 """What gRPC answers with UNIMPLEMENTED where a server runs alone."""
 _LOCAL = (
-    (re.compile(r"^Collection .* already exists$", re.S), "collection-exists"),
-    (re.compile(r"^Collection .* not found$", re.S), "unknown-collection"),
-    (re.compile(r"^Alias .* does not exist$", re.S), "unknown-alias"),
-    (re.compile(r"^Alias .* already exists$", re.S), "alias-exists"),
-    (re.compile(r"^Vector .* already exists ", re.S), "vector-exists"),
-    (re.compile(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
+    (late_pattern(r"^Collection .* already exists$", re.S), "collection-exists"),
+    (late_pattern(r"^Collection .* not found$", re.S), "unknown-collection"),
+    (late_pattern(r"^Alias .* does not exist$", re.S), "unknown-alias"),
+    (late_pattern(r"^Alias .* already exists$", re.S), "alias-exists"),
+    (late_pattern(r"^Vector .* already exists ", re.S), "vector-exists"),
+    (late_pattern(r"^Point .* is not found in the collection$", re.S), "unknown-point"),
 )
 # A cluster calls it a failure of its own.
-_GAVE_UP = re.compile(r"\btimeout set at\b|\btimed out after\b", re.I)
-_TOO_LARGE = re.compile(
+_GAVE_UP = late_pattern(r"\btimeout set at\b|\btimed out after\b", re.I)
+_TOO_LARGE = late_pattern(
     r"\b(payload|body|message|entity)\b.*(too large|larger than|reached size limit)|length too large"
     r'|Limit exceeded .* for "upsert',  # strict mode's, in points
     re.I | re.S,
 )
-_COLLECTION = re.compile(r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I)
+_COLLECTION = late_pattern(
+    r"\bcollection [`'\"]?(.+?)[`'\"]? (?:doesn't exist|does not exist|not found)", re.I
+)
 _SHAPES = "not aligned"  # what numpy says of vectors of two lengths
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.errors import QQLError, QQLUnsupportedError, fail
 from qql.nodes.declare import YES
+from qql.records import replace
 from qql.rest.named_points import without_named_points
 from qql.rest.request import Request
 from qql.rest.types import Body

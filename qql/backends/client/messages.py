@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import reduce
 
 from qql.errors import LibraryError
+from qql.late import late_pattern
+from qql.records import dataclass, field
 from qql.rest.types import Body
 
 __all__ = [
@@ -39,7 +40,7 @@ def text_of(exc: object) -> str:
     return one_line(str(exc), MAX_TEXT) or type(exc).__name__
 
 
-_SECRET = re.compile(r"key|token|auth|secret|cookie", re.I)
+_SECRET = late_pattern(r"key|token|auth|secret|cookie", re.I)
 _SHORTEST_SECRET = 4  # what is shorter protects nothing, and would blot out parts of words
 
 

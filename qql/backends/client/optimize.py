@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from qql.backends.base import Optimized, Progress, Work
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLTimeoutError, fail
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.schema import Schema

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from qql.errors import QQLConnectionError, QQLError, fail
+from qql.records import dataclass, field, replace
 from qql.rest.repeats import harmless_again, reads
 from qql.rest.request import Request
 

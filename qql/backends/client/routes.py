@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
+from qql.records import dataclass
 from qql.rest.client_calls import ARGUMENT_NAMES, CALLS
 from qql.rest.request import BODY_MODELS, Request
 from qql.rest.types import Body, Json, JsonObject

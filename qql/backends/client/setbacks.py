@@ -8,13 +8,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 import grpc
 import httpx
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from qql.records import dataclass
 
 __all__ = ["TOO_LARGE_ANSWER", "Fate", "Setback", "answer_at_fault", "setback_of"]
 

@@ -7,10 +7,10 @@ half made cannot: what builds something is waited for as long as such work takes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from enum import Enum
 
 from qql.errors import QQLConnectionError, fail
+from qql.records import dataclass, replace
 from qql.rest.request import Request
 
 __all__ = ["CONNECT", "GRACE", "Kind", "Timeouts", "kind_of"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from qql.errors import QQLExecutionError
+from qql.records import NamedTuple
 from qql.rest.types import Body, Json, JsonObject
 
 from .config import (

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from qql.backends.base import Progress
@@ -18,11 +15,19 @@ from qql.rest.types import Json
 
 from .collection import Collection
 from .database import Database
+from .files import remove_tree
 from .leftovers import PREFIX, TEMPORARY, remove_abandoned
 from .optimize import needs_optimize, optimize
 from .readers import refuse
 from .routes import Router
 from .system_errors import is_full
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar, TypeVarTuple, Unpack
+
+    _Made = TypeVar("_Made")
+    _Given = TypeVarTuple("_Given")
 
 __all__ = ["EdgeBackend"]
 
@@ -47,6 +52,8 @@ class EdgeBackend:
         self._closed = False
         self._remove_directory: Callable[[], object] | None = None
         if path is None:
+            import tempfile
+
             directory = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._remove_directory = weakref.finalize(self, _remove, directory, self._process)
         else:
@@ -65,11 +72,9 @@ class EdgeBackend:
 
     def call(self, request: Request) -> Json:
         """Carry out one request; see `Backend.call`."""
-        with self._working():
-            return self._router.carry_out(request)
+        return self._in_turn(self._router.carry_out, request)
 
-    @contextmanager
-    def _working(self) -> Iterator[None]:
+    def _in_turn(self, work: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
         """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
         self._require_own_process()  # a lock that another thread held at the fork is never given back
         with self._lock:
@@ -77,7 +82,7 @@ class EdgeBackend:
                 raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
             try:
                 self._database.look()
-                yield
+                return work(*given)
             except RecursionError as exc:
                 raise refuse("nested-too-deep", "the request nests too deeply") from exc
             except OSError as exc:
@@ -104,18 +109,15 @@ class EdgeBackend:
         self, collection: str, progress: Progress | None = None, timeout: float | None = None
     ) -> bool:
         """Build indexes now, in a process of its own. True where there was something to do."""
-        with self._working():
-            return optimize(self._database.get(collection), progress, timeout)
+        return self._in_turn(lambda: optimize(self._database.get(collection), progress, timeout))
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
-        with self._working():
-            return needs_optimize(self._database.get(collection))
+        return self._in_turn(lambda: needs_optimize(self._database.get(collection)))
 
     def flush(self) -> None:
         """Write everything to disk, so that it outlasts a loss of power and not only of the process."""
-        with self._working():
-            self._database.each_open(Collection.flush)
+        self._in_turn(self._database.each_open, Collection.flush)
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once; the rest is refused."""
@@ -138,4 +140,4 @@ class EdgeBackend:
 
 def _remove(directory: Path, process: int) -> None:
     if os.getpid() == process:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from qql.errors import Diagnostic, QQLConnectionError, QQLError
 from qql.rest.types import Body, Json, JsonObject
 
 from .alter import with_vector, without_vector
 from .config import dense_vectors, edge_config, vector_specs
-from .engine import edge, failure, first_line, guarded, is_panic
-from .files import collection_name, directory_name, sync_directory, write_json
+from .engine import Guard, edge, failure, first_line, guarded, is_panic
+from .files import collection_name, directory_name, remove_tree, sync_directory, unique, write_json
 from .manifest import Damage, Manifest
 from .panic_text import quiet_calls, quiet_panics
 from .space import MIB, Allowance, require_room, room_to_load
@@ -103,7 +102,7 @@ class Collection:
             else:
                 # An optimization that was killed leaves this behind, and the engine never looks at it
                 # again. Not before the load: until then it may be the work of one that still runs.
-                shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+                remove_tree(self.path / "temp_segments")
                 return shard
 
     def _finish_vector_names(self, shard: edge.EdgeShard) -> None:
@@ -115,11 +114,9 @@ class Collection:
             with self.changing():
                 _drop_vectors(shard, extra)
 
-    @contextlib.contextmanager
-    def engine(self) -> Iterator[edge.EdgeShard]:
+    def engine(self) -> contextlib.AbstractContextManager[edge.EdgeShard]:
         """The open shard, with the engine's failures turned into `QQLError`s; a panic closes it."""
-        with guarded(self.name, self.abandon), quiet_calls():
-            yield self.shard
+        return _InUse(self)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[edge.EdgeShard]:
@@ -130,6 +127,11 @@ class Collection:
                 self.manifest.forget()
                 self._changed = True
             yield shard
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the shard was opened, and not closed since."""
+        return self._shard is not None
 
     def disown(self) -> object | None:
         """In a forked child: forget the shard, which is the parent's; gives it, as it must not be freed."""
@@ -285,7 +287,7 @@ class Collection:
     @classmethod
     def create(cls, path: Path, name: str, body: JsonObject, metadata: JsonObject) -> Collection:
         """Make a collection at a path that does not exist yet, whole or not at all."""
-        new = path.with_name(f"{NEW}{uuid.uuid4().hex}")
+        new = path.with_name(f"{NEW}{unique()}")
         made = cls(new, name, body, metadata, False)
         require_room(path, MIB * (2 + len(made.vectors)), f"create `{name}`")
         try:
@@ -295,12 +297,38 @@ class Collection:
             made.save()
             new.rename(path)
         except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
+            remove_tree(new)
             raise
         sync_directory(path.parent)
         made.path = path
         made.manifest.moved_to(path)
         return made
+
+
+class _InUse(Guard):
+    """What `Collection.engine` gives."""
+
+    __slots__ = ("_quiet", "_used")
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection.name, collection.abandon)
+        self._used = collection
+        self._quiet = quiet_calls()
+
+    def __enter__(self) -> edge.EdgeShard:
+        used = self._used
+        if not used.is_open:
+            with guarded(used.name, used.abandon), quiet_calls():
+                _ = used.shard
+        self._quiet.__enter__()
+        return used.shard
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._quiet.__exit__(kind, exc, trace)
+        if exc is not None:
+            super().__exit__(kind, exc, trace)
 
 
 def _drop_vectors(shard: edge.EdgeShard, names: list[str]) -> None:

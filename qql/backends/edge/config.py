@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from qql.late import late_pattern
 from qql.rest.limits import MAX_VECTOR_SIZE
 from qql.rest.types import Body, Json, JsonObject
 
@@ -221,7 +221,7 @@ _EDGE_NAMES = {
 }
 """What the engine calls the settings of a collection that it takes as they were read."""
 
-_UNSAFE_NAME = re.compile(r"[/\\\x00-\x1f\x7f]")
+_UNSAFE_NAME = late_pattern(r"[/\\\x00-\x1f\x7f]")
 
 
 def require_vector_name(name: str) -> None:

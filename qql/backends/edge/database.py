@@ -14,8 +14,6 @@ whole collection or a leftover, and leftovers are removed (or renamed back) when
 from __future__ import annotations
 
 import contextlib
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from qql.rest.types import JsonObject
 
 from .aliases import Aliases
 from .collection import NEW, Collection, open_error
-from .files import collection_name, directory_name, sync_directory
+from .files import collection_name, directory_name, remove_tree, sync_directory, unique
 from .forks import watch_forks
 from .home import COLLECTIONS, Home
 from .leftovers import remove_unfinished_snapshots
@@ -99,10 +97,10 @@ class Database:
     def _find_collections(self) -> None:
         for entry in (self.path / COLLECTIONS).glob(f"{_REPLACED}*"):
             place = entry.with_name(entry.name.removeprefix(_REPLACED))
-            entry.rename(entry.with_name(f"{_DROPPED}{uuid.uuid4().hex}") if place.exists() else place)
+            entry.rename(entry.with_name(f"{_DROPPED}{unique()}") if place.exists() else place)
         for entry in sorted((self.path / COLLECTIONS).iterdir()):
             if entry.name.startswith((NEW, _DROPPED)):
-                shutil.rmtree(entry, ignore_errors=True)
+                remove_tree(entry)
             elif entry.is_dir():
                 try:
                     found = Collection.read(entry)
@@ -184,12 +182,12 @@ class Database:
         path = collection.path if collection is not None else self._broken[name][0]
         if collection is not None:
             collection.abandon()
-        gone = path.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+        gone = path.with_name(f"{_DROPPED}{unique()}")
         path.rename(gone)
         sync_directory(gone.parent)
         self._open.pop(name, None)
         self._broken.pop(name, None)
-        shutil.rmtree(gone, ignore_errors=True)
+        remove_tree(gone)
         self.aliases.forget(name)
 
     def replace(self, name: str, fill: Callable[[Path], None]) -> None:
@@ -200,7 +198,7 @@ class Database:
         if not name:
             raise refuse("invalid-name", "a collection requires a name")
         place = self.path / COLLECTIONS / directory_name(name)
-        new = place.with_name(f"{NEW}{uuid.uuid4().hex}")
+        new = place.with_name(f"{NEW}{unique()}")
         with self.begun():
             try:
                 fill(new)
@@ -208,7 +206,7 @@ class Database:
                     self._open[name].abandon()
                 _take_place(new, place)
             except BaseException:
-                shutil.rmtree(new, ignore_errors=True)
+                remove_tree(new)
                 raise
         self._broken.pop(name, None)
         self._open[name] = Collection.read(place)
@@ -251,6 +249,6 @@ def _take_place(new: Path, place: Path) -> None:
         raise
     sync_directory(place.parent)
     if old.exists():
-        gone = old.with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+        gone = old.with_name(f"{_DROPPED}{unique()}")
         old.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        remove_tree(gone)

@@ -7,23 +7,38 @@ Nothing outside this package imports ``qdrant_edge``. Annotations name the alias
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 import qdrant_edge as edge
 
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
+from qql.late import late_pattern
 from qql.rest.point_order import NO_ORDER_BY_ID, ORDER_OF_IDS
 
 from .system_errors import system_error_in
 
-__all__ = ["SliceCondition", "edge", "failure", "first_line", "guarded", "is_panic", "member", "members"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _Enum = TypeVar("_Enum")
+
+__all__ = [
+    "Guard",
+    "SliceCondition",
+    "edge",
+    "failure",
+    "first_line",
+    "guarded",
+    "is_panic",
+    "member",
+    "members",
+]
 
 SliceCondition: Callable[[int, int], edge.ConditionType] = vars(edge)["SliceCondition"]
 """Its stub misses this class."""
-
-_Enum = TypeVar("_Enum")
 
 
 def members(enum: type[_Enum]) -> dict[str, _Enum]:
@@ -64,7 +79,7 @@ _TEXT_INDEX = (
 _AS_SAID = "`{collection}`: {0}"
 _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
     (
-        re.compile(NO_ORDER_BY_ID),
+        late_pattern(NO_ORDER_BY_ID),
         (
             "index-required",
             "the id of a point is no field of the payload, and ORDER BY takes one that has an index",
@@ -72,7 +87,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
         ),
     ),
     (
-        re.compile(r"No range index for `order_by` key: `(.*?)`"),
+        late_pattern(r"No range index for `order_by` key: `(.*?)`"),
         (
             "index-required",
             "ORDER BY `{0}` requires an index of numbers or dates on `{0}`",
@@ -80,17 +95,17 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
         ),
     ),
     (
-        re.compile(r"No appropriate index for faceting: `(.*?)`"),
+        late_pattern(r"No appropriate index for faceting: `(.*?)`"),
         (
             "index-required",
             "FACET requires an index on `{0}`",
             _INDEX + "keyword (or integer, bool, uuid)",
         ),
     ),
-    (re.compile(r"BM25 requires a text index on field (\S+?),"), _TEXT_INDEX),
-    (re.compile(r"The text index on `(.*?)` does not score"), _TEXT_INDEX),
+    (late_pattern(r"BM25 requires a text index on field (\S+?),"), _TEXT_INDEX),
+    (late_pattern(r"The text index on `(.*?)` does not score"), _TEXT_INDEX),
     (
-        re.compile(r"process cancelled by service"),
+        late_pattern(r"process cancelled by service"),
         (
             "formula-failed",
             "the formula could not be computed for some point of `{collection}`",
@@ -98,12 +113,12 @@ _MEANINGS: tuple[tuple[re.Pattern[str], tuple[str, str, str | None]], ...] = (
             "a division by zero, or a root or logarithm outside its range",
         ),
     ),
-    (re.compile(r"Not existing vector name error: (.*)"), ("unknown-vector", _AS_SAID, None)),
-    (re.compile(r"(Vector dimension error: .*)"), ("wrong-dimension", _AS_SAID, None)),
-    (re.compile(r"(No point with id .*)"), ("unknown-point", _AS_SAID, None)),
-    (re.compile(r"Validation failed: (.*)"), ("invalid-request", _AS_SAID, None)),
-    (re.compile(r"(invalid JSON path .*)"), ("invalid-field", _AS_SAID, None)),
-    (re.compile(r"(failed to parse date-time: .*)"), ("invalid-datetime", _AS_SAID, None)),
+    (late_pattern(r"Not existing vector name error: (.*)"), ("unknown-vector", _AS_SAID, None)),
+    (late_pattern(r"(Vector dimension error: .*)"), ("wrong-dimension", _AS_SAID, None)),
+    (late_pattern(r"(No point with id .*)"), ("unknown-point", _AS_SAID, None)),
+    (late_pattern(r"Validation failed: (.*)"), ("invalid-request", _AS_SAID, None)),
+    (late_pattern(r"(invalid JSON path .*)"), ("invalid-field", _AS_SAID, None)),
+    (late_pattern(r"(failed to parse date-time: .*)"), ("invalid-datetime", _AS_SAID, None)),
 )
 """What the engine's texts mean: code, message and hint, with what the pattern found for ``{0}``.
 
@@ -135,20 +150,33 @@ def failure(exc: BaseException, collection: str) -> QQLError:
     return QQLExecutionError.make(code, f"`{collection}`: {first_line(text, type(exc).__name__)}")
 
 
-@contextmanager
-def guarded(collection: str, on_panic: Callable[[], None] | None = None) -> Iterator[None]:
+class Guard:
+    """What `guarded` gives. A class, as a generator takes more time than a small request."""
+
+    __slots__ = ("_collection", "_on_panic")
+
+    def __init__(self, collection: str, on_panic: Callable[[], None] | None) -> None:
+        self._collection = collection
+        self._on_panic = on_panic
+
+    def __enter__(self) -> Any:
+        return None  # `Collection.engine` gives its shard
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is None or isinstance(exc, (QQLError, OSError)):
+            return  # the engine raises no OSError; a file of ours has its reason
+        if isinstance(exc, Exception):
+            if system := system_error_in(str(exc)):
+                raise system from exc
+        elif not is_panic(exc):
+            return
+        elif self._on_panic is not None:
+            self._on_panic()
+        raise failure(exc, self._collection) from exc
+
+
+def guarded(collection: str, on_panic: Callable[[], None] | None = None) -> AbstractContextManager[None]:
     """Turn whatever the engine raises inside into a `QQLError`; call ``on_panic`` after a panic."""
-    try:
-        yield
-    except (QQLError, OSError):  # the engine raises none; a file of ours has its reason
-        raise
-    except Exception as exc:
-        if system := system_error_in(str(exc)):
-            raise system from exc
-        raise failure(exc, collection) from exc
-    except BaseException as exc:
-        if not is_panic(exc):
-            raise
-        if on_panic is not None:
-            on_panic()
-        raise failure(exc, collection) from exc
+    return Guard(collection, on_panic)

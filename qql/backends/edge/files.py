@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
 from pathlib import Path
 
+from qql.late import late_pattern
 from qql.rest.types import Json
 
-__all__ = ["collection_name", "directory_name", "sync_directory", "write_json"]
+__all__ = ["collection_name", "directory_name", "remove_tree", "sync_directory", "unique", "write_json"]
 
 _LONGEST = 180  # bytes of a file name that are spent on the collection's name
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
+_RESERVED = late_pattern(r"(?:con|prn|aux|nul|com\d|lpt\d)$", re.I)
 
 
 def directory_name(collection: str) -> str:
@@ -31,6 +31,8 @@ def directory_name(collection: str) -> str:
         encoded = f"%{ord(encoded[0]):02x}{encoded[1:]}"
     if len(encoded) <= _LONGEST:
         return encoded
+    import hashlib
+
     digest = hashlib.sha256(collection.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"{encoded[: _LONGEST - 33]}~{digest}"
 
@@ -66,3 +68,16 @@ def sync_directory(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it, as far as that can be done."""
+    if directory.exists():
+        import shutil
+
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def unique() -> str:
+    """A part of a name that no other has."""
+    return os.urandom(16).hex()

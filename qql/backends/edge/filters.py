@@ -6,10 +6,12 @@ Each kind of condition stands once: those on a whole point in `_POINT_CONDITIONS
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
-from typing import cast
+from functools import lru_cache
 
 from qql.errors import QQLExecutionError
+from qql.late import cast
 from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import U32
 from qql.rest.min_should import told_apart
@@ -51,6 +53,9 @@ __all__ = [
 MAX_FILTER_DEPTH = 450
 """How deeply conditions may nest. One level of nesting is one Python call."""
 
+_LONGEST_KEPT = 4096
+"""Bytes of a filter that is kept."""
+
 _LISTS = ("must", "should", "must_not")
 _CLAUSES = (*_LISTS, "min_should")
 _any_integer = integer(-(2**63))
@@ -77,8 +82,22 @@ _NumpyBool.__module__, _NumpyBool.__name__ = "numpy", "bool_"
 
 
 def read_filter(value: Json, where: str) -> edge.Filter:
-    """A reader of filters. What is wrong in one is named as a part of ``filter``, wherever it stands."""
-    return to_filter(value)
+    """A reader of filters. What is wrong in one is named as a part of ``filter``, wherever it stands.
+
+    The same filter comes again and again with other vectors, so some are kept.
+    """
+    try:
+        # Takes JSON's own types alone, and tells 1 from true; of the second version, as later ones write
+        # equal values in several ways.
+        written = marshal.dumps(value, 2)
+    except ValueError:
+        return to_filter(value)
+    return _kept_filter(written) if len(written) <= _LONGEST_KEPT else to_filter(value)
+
+
+@lru_cache(256)
+def _kept_filter(written: bytes) -> edge.Filter:
+    return to_filter(marshal.loads(written))
 
 
 def to_filter(
@@ -100,7 +119,7 @@ def to_filter(
             value = given[name]
             made: list[edge.ConditionType] = []
             for item in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(item, Mapping) and not item.keys().isdisjoint(_CLAUSES):
+                if isinstance(item, (dict, Mapping)) and not item.keys().isdisjoint(_CLAUSES):
                     made.append(to_filter(item, where, depth + 1))
                 else:
                     made.append(condition(item, where, depth))

@@ -11,7 +11,8 @@ import contextlib
 import os
 import weakref
 from pathlib import Path
-from typing import Protocol
+
+from qql.late import Protocol
 
 __all__ = ["watch_forks"]
 
@@ -23,7 +24,6 @@ class Inherited(Protocol):
 
     def inherited(self) -> list[object]:
         """Forget everything that belongs to the parent; gives the objects that must never be freed."""
-        ...
 
 
 _OPEN: weakref.WeakSet[Inherited] = weakref.WeakSet()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import NamedTuple
+from types import TracebackType
 
 from qql.compiler.dates import reads_as_date
 from qql.errors import QQLError, QQLExecutionError, many, shown
+from qql.records import NamedTuple, replace
 from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Body, Json
 
@@ -18,7 +17,7 @@ from .groups import values_at
 from .queries import QueryReader
 from .records import plain_id
 
-__all__ = ["FORMULA_FAILED", "naming_formula_fields"]
+__all__ = ["FORMULA_FAILED", "NamingFormulaFields"]
 
 FORMULA_FAILED = "formula-failed"
 _MOST_CANDIDATES = 10_000
@@ -46,15 +45,24 @@ _DATE = _Need("a date", lambda value: isinstance(value, str) and reads_as_date(v
 _PLACE = _Need("a place", _is_place, "{lat: 0, lon: 0}")
 
 
-@contextmanager
-def naming_formula_fields(collection: Collection, reader: QueryReader, *bodies: Json) -> Iterator[None]:
+class NamingFormulaFields:
     """Has the failure of a formula in one of the requests name a field and a point, where there is one."""
-    try:
-        yield
-    except QQLExecutionError as error:
-        if error.code != FORMULA_FAILED:
-            raise
-        raise _explained(error, collection, reader, bodies) from error
+
+    __slots__ = ("_bodies", "_collection", "_reader")
+
+    def __init__(self, collection: Collection, reader: QueryReader, *bodies: Json) -> None:
+        self._collection = collection
+        self._reader = reader
+        self._bodies = bodies
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, QQLExecutionError) and error.code == FORMULA_FAILED:
+            raise _explained(error, self._collection, self._reader, self._bodies) from error
 
 
 def _explained(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from qql.errors import QQLExecutionError
+from qql.late import late_pattern
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.types import Body, Json, JsonObject
 
@@ -18,7 +18,7 @@ from .retrieval import with_payload, with_vector
 
 __all__ = ["query_groups", "values_at"]
 
-_PATH = re.compile(r'(?:^|\.)(?:"([^"]+)"|([A-Za-z0-9_-]+))|\[(\d*)\]')
+_PATH = late_pattern(r'(?:^|\.)(?:"([^"]+)"|([A-Za-z0-9_-]+))|\[(\d*)\]')
 _OWN_KEYS = {"group_by", "limit", "group_size", "with_payload", "with_vector", "with_lookup"}
 
 _Find = Callable[[str], Collection]

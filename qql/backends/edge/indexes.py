@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from qql.records import NamedTuple
 from qql.rest.types import Json, JsonObject
 
 from .engine import edge, members

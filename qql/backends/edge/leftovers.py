@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from qql.backends.file_locks import lock_file
 
 from .collection import MARKER
+from .files import remove_tree
 from .home import LOCK
 
 __all__ = ["CHECKSUM", "PARTIAL", "PREFIX", "TEMPORARY", "remove_abandoned", "remove_unfinished_snapshots"]
@@ -29,7 +29,7 @@ def remove_abandoned(parent: Path) -> None:
             handle = os.open(directory / LOCK, os.O_RDWR)
             try:
                 lock_file(handle)  # whoever uses a database holds its lock
-                shutil.rmtree(directory, ignore_errors=True)
+                remove_tree(directory)
             finally:
                 os.close(handle)
 

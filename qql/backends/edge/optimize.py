@@ -14,24 +14,27 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 import time
-from multiprocessing.spawn import get_executable
 from pathlib import Path
 
 from qql.backends.base import Progress, Work
 from qql.errors import Diagnostic, QQLExecutionError, QQLTimeoutError
+from qql.late import late_pattern
 from qql.rest.types import Body
 
 from .collection import Collection
 from .config import INDEXING_THRESHOLD
+from .files import remove_tree
 from .space import MIB, free_space, full, require_room, used_space
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["needs_optimize", "optimize"]
 
-_NO_ROOM = re.compile(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
+_NO_ROOM = late_pattern(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
 """How the engine refuses to optimize on a full disk."""
 _TICK = 0.1  # seconds between looks at the child
 
@@ -74,7 +77,7 @@ def optimize(collection: Collection, progress: Progress | None = None, timeout: 
     finally:
         # Whatever happened, the next use of the collection opens it again. It needs room for that.
         collection.abandon()
-        shutil.rmtree(collection.path / "temp_segments", ignore_errors=True)
+        remove_tree(collection.path / "temp_segments")
     try:
         done = json.loads(answer)
         changed, points = bool(done["changed"]), int(done["points"])
@@ -90,6 +93,8 @@ def optimize(collection: Collection, progress: Progress | None = None, timeout: 
 
 
 def _run_child(collection: Collection, progress: Progress | None, timeout: float | None) -> str:
+    import subprocess
+
     request = json.dumps(
         {
             "path": str(collection.path.resolve()),
@@ -144,6 +149,8 @@ def _wait_for_child(
     progress: Progress | None,
     timeout: float | None,
 ) -> tuple[str, str]:
+    from subprocess import TimeoutExpired
+
     started = time.monotonic()
     while True:
         if progress is not None:
@@ -151,7 +158,7 @@ def _wait_for_child(
         _require_some_room(collection, 2 * MIB)
         try:
             return child.communicate(timeout=_TICK)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             if timeout is not None and time.monotonic() - started >= timeout:
                 raise _too_late(collection, timeout) from None
 
@@ -164,6 +171,8 @@ def _too_late(collection: Collection, timeout: float) -> QQLTimeoutError:
 
 def _python_executable(collection: Collection) -> str:
     # An embedding program is not Python itself; multiprocessing's setting names one.
+    from multiprocessing.spawn import get_executable
+
     found = get_executable()
     if not found:
         raise _failed(

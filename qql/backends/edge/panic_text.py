@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
 
+from qql.late import late_pattern
+
 __all__ = ["hold_panics", "quiet_calls", "quiet_panics", "without_panics"]
 
-_PANIC = re.compile(
+_PANIC = late_pattern(
     rb"\n?^thread '[^\n]* panicked at [^\n]*\n.*?"
     rb"(?:^note: [^\n]*`RUST_BACKTRACE[^\n]*\n|(?=\n?^thread ')|\Z)",
     re.DOTALL | re.MULTILINE,
@@ -22,6 +23,7 @@ _PANIC = re.compile(
 _holding = threading.Lock()
 """Held while standard error is held back: two that put it back in the wrong order would lose it."""
 _always = False
+_NOTHING = contextlib.nullcontext()
 
 
 def hold_panics() -> None:
@@ -35,7 +37,7 @@ def hold_panics() -> None:
 
 def quiet_calls() -> contextlib.AbstractContextManager[None]:
     """`quiet_panics` where `hold_panics` was called; else nothing."""
-    return quiet_panics() if _always else contextlib.nullcontext()
+    return quiet_panics() if _always else _NOTHING
 
 
 @contextlib.contextmanager
@@ -84,6 +86,10 @@ def _held_back() -> Iterator[None]:
 @cache
 def _place() -> int:
     """The open file that takes what is held back. One for all calls: to make one takes as long as a query."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("standard error")
+    import tempfile
+
     with tempfile.TemporaryFile() as made:
         return os.dup(made.fileno())
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-import orjson
-
 from qql.errors import QQLExecutionError
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
@@ -192,6 +190,8 @@ def check_payload(payload: Json, who: Callable[[], str]) -> int:
     """
     if not isinstance(payload, dict):
         raise refuse("invalid-payload", f"{who()}: a payload requires an object, not {payload!r:.60}")
+    import orjson
+
     try:
         written = orjson.dumps(payload)
     except (TypeError, ValueError, RecursionError) as exc:

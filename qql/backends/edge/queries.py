@@ -9,13 +9,13 @@ Each kind of query stands once, in `_QUERIES`, and each search parameter in `_PA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, cast
 
 from qql.compiler.options.query import SEARCH_PARAMS
 from qql.compiler.options.table import Setting
 from qql.errors import did_you_mean, many
+from qql.late import cast
 from qql.nodes import TARGETS
+from qql.records import NamedTuple, dataclass
 from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, RRF_K, U32
 from qql.rest.types import Body, Json
 
@@ -23,6 +23,7 @@ from .collection import Collection
 from .engine import edge, first_line
 from .filters import read_filter, to_filter
 from .formulas import to_formula
+from .outlines import Outlines, ReadStage
 from .readers import (
     Fields,
     Reader,
@@ -46,6 +47,10 @@ from .readers import (
 from .refusals import cluster_only
 from .retrieval import order_by, with_payload, with_vector
 from .vectors import VectorSpec, find_vector, query_vector, refuse_inference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["QueryReader"]
 
@@ -159,6 +164,7 @@ class QueryReader:
     def __init__(self, collection: Collection, find: Callable[[str], Collection]) -> None:
         self._collection = collection
         self._find = find
+        self._outlines = Outlines()
         self._stage_fields: Fields = {
             "prefetch": anything,
             "query": anything,
@@ -179,15 +185,26 @@ class QueryReader:
 
     def request(self, body: Json) -> edge.QueryRequest:
         """The engine's request for the body of POST …/points/query."""
+        outline, vectors = self._outlines.outline_of(body)
+        if (kept := self._outlines.find(outline)) is not None:
+            return edge.QueryRequest(**kept.made_with(iter(vectors)))
+        found = self._read_root(body)
+        made = edge.QueryRequest(**found.made())
+        self._outlines.keep(outline, found)
+        return made
+
+    def _read_root(self, body: Json) -> ReadStage:
         given = read(body, "the query", self._root_fields)
         named: list[int | str] = []
-        arguments = self._stage_arguments(given, 0, named)
+        found = self._read_stage(given, 0, named)
         if "filter" in given or named:  # the engine merges it into the filters of all that search
-            arguments["filter"] = to_filter(given.get("filter", {}), exclude=named)
+            whole = given.get("filter", {})
+            made = to_filter(whole, exclude=named) if named else read_filter(whole, "filter")
+            found.arguments["filter"] = made
         for name in ("offset", "with_payload", "with_vector"):
             if name in given:
-                arguments[name] = given[name]
-        return edge.QueryRequest(**arguments)
+                found.arguments[name] = given[name]
+        return found
 
     def _read_lookup(self, value: Json, where: str) -> _Lookup:
         fields: Fields = {"collection": text, "vector": text, "shard_key": cluster_only}
@@ -195,39 +212,39 @@ class QueryReader:
         name = given["collection"]
         return _Lookup(self._find(name), given.get("vector"), elsewhere=name != self._collection.name)
 
-    def _stage_arguments(
+    def _read_stage(
         self, given: Values, depth: int, named: list[int | str], *, fused: bool = False
-    ) -> Values:
-        """The arguments of a stage from its fields, prefetches first; those of the root without its filter.
+    ) -> ReadStage:
+        """A stage from its fields, prefetches first; the root without its filter.
 
         ``named`` takes the points that it and those below it name.
         """
         if depth > MAX_PREFETCH_DEPTH:
             raise refuse("prefetch-too-deep", f"prefetches nest deeper than {MAX_PREFETCH_DEPTH}")
-        prefetches = []
+        below = []
         inner = given.get("prefetch", [])
         fuses = (
             depth == 0
-            and isinstance(given.get("query"), Mapping)
+            and isinstance(given.get("query"), (dict, Mapping))
             and bool({"fusion", "rrf"} & given["query"].keys())
         )
-        for item in [inner] if isinstance(inner, Mapping) else items(inner, "prefetch"):
+        for item in [inner] if isinstance(inner, (dict, Mapping)) else items(inner, "prefetch"):
             fields = read(item, "a prefetch", self._stage_fields)
-            prefetches.append(edge.Prefetch(**self._stage_arguments(fields, depth + 1, named, fused=fuses)))
+            below.append(self._read_stage(fields, depth + 1, named, fused=fuses))
         lookup = given.get("lookup_from") or _Lookup(self._collection)
         limit, using = given.get("limit", DEFAULT_LIMIT), given.get("using")
-        stage = _Stage(self._collection, using, lookup, limit, len(prefetches), named, fused)
-        arguments: Values = {"limit": stage.limit, "query": _read_query(given.get("query"), stage)}
-        if prefetches:
-            arguments["prefetches"] = prefetches
+        stage = _Stage(self._collection, using, lookup, limit, len(below), named, fused)
+        query = given.get("query")
+        arguments: Values = {"limit": stage.limit, "query": _read_query(query, stage)}
         if "filter" in given and depth:
-            arguments["filter"] = to_filter(given["filter"])
+            arguments["filter"] = read_filter(given["filter"], "filter")
         if "score_threshold" in given:
-            _require_scores(given.get("query"))
+            _require_scores(query)
         for name in ("params", "score_threshold"):
             if name in given:
                 arguments[name] = given[name]
-        return arguments
+        searches = isinstance(query, (dict, Mapping)) and query.get("nearest") is not None
+        return ReadStage(arguments, using, stage.spec if searches else None, below)
 
 
 def _require_scores(query: Json) -> None:
@@ -256,7 +273,7 @@ def _read_query(value: Json, stage: _Stage) -> _Scoring | None:
         if stage.using is not None:
             _ = stage.spec
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         given = mapping(value, "query")
         kind = next((key for key in _QUERIES if key in given), None)
         if kind is not None and not (kind == "text" and "model" in given):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, SupportsFloat, TypeVar
+from functools import lru_cache
+from typing import TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
+from qql.late import late_pattern
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 
 from .engine import member, members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsFloat
 
 __all__ = [
     "Fields",
@@ -46,7 +51,7 @@ Reader = Callable[[Json, str], T]
 """Takes a value and the words that name it; gives what the engine takes, or raises."""
 Fields = Mapping[str, Reader[object]]
 """The keys that an object may have, each with the reader of its value."""
-Values = dict[str, Any]
+Values = dict[str, "Any"]
 """What the readers gave, by key."""
 
 
@@ -92,7 +97,7 @@ def _json_kind(value: object) -> str:
 
 def mapping(value: Json, where: str) -> JsonObject:
     """A JSON object without the keys whose value is null (REST reads null as absent)."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):  # a dict is told by its type, which is quicker
         raise refuse("invalid-request", f"{where} must be an object, not {_json_kind(value)}")
     return {key: item for key, item in value.items() if item is not None}
 
@@ -100,7 +105,9 @@ def mapping(value: Json, where: str) -> JsonObject:
 def read(value: Json, where: str, fields: Fields, required: Iterable[str] = ()) -> Values:
     """The fields of an object, each read by its reader; unknown and missing keys are refused by name."""
     out: Values = {}
-    for key, item in mapping(value, where).items():
+    for key, item in (value if type(value) is dict else mapping(value, where)).items():
+        if item is None:
+            continue
         reader = fields.get(key)
         if reader is None:
             raise refuse("unknown-option", f"{where} has no option `{key}`", did_you_mean(str(key), fields))
@@ -128,11 +135,17 @@ def object_of(make: Callable[..., T], fields: Fields, required: Iterable[str] = 
     return lambda value, where: make(**read(value, where, fields, required))
 
 
-_KEY_OF = re.compile(r"`([^`]+)` of ")
+_KEY_OF = late_pattern(r"`([^`]+)` of ")
 
 
 def inside(where: str, key: object) -> str:
     """The words that name a key of what ``where`` names: ``rrf.k``, or `` `params.exact` of the query``."""
+    # The words are made for every value that is read, and are mostly the same; long ones are not kept.
+    return _inside(where, key) if len(where) < 100 else _inside.__wrapped__(where, key)
+
+
+@lru_cache(1024)
+def _inside(where: str, key: object) -> str:
     if found := _KEY_OF.match(where):
         return f"`{found[1]}.{key}` of {where[found.end() :]}"
     return f"`{key}` of {where}" if " " in where else f"{where}.{key}"
@@ -231,13 +244,15 @@ def only(*allowed: object, hint: str) -> Reader[Json]:
     return reader
 
 
-_UUID = re.compile(r"(?:urn:uuid:)?(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.I)
+_UUID = late_pattern(r"(?:urn:uuid:)?(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.I)
 
 
 def point_id(value: Json, where: str) -> int | str:
     """A point's id: an unsigned 64-bit integer, or a UUID, which comes back hyphenated."""
     if type(value) is int and 0 <= value <= U64:
         return value
+    import uuid
+
     if isinstance(value, str) and _UUID.fullmatch(value):
         return str(uuid.UUID(value.removeprefix("urn:uuid:")))
     if isinstance(value, uuid.UUID):

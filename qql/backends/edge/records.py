@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qql.backends.short_floats import shortest_floats, shortest_vector
 from qql.rest.types import Json, JsonObject
 
 from .engine import edge
 
-__all__ = ["plain_id", "record", "scored_point"]
+__all__ = ["plain_id", "record", "scored_points"]
 
 
 def plain_id(value: edge.PointId) -> int | str:
@@ -17,25 +19,27 @@ def plain_id(value: edge.PointId) -> int | str:
 
 def record(found: edge.Record) -> JsonObject:
     """One point as `/points` and `/points/scroll` give it; what was not asked for is left out."""
-    return {"id": plain_id(found.id)} | _parts(found)
+    return _with_parts({"id": plain_id(found.id)}, found)
 
 
-def scored_point(found: edge.ScoredPoint, with_vector: Json) -> JsonObject:
-    """One point as `/points/query` gives it."""
+def scored_points(found: Iterable[edge.ScoredPoint], with_vector: Json) -> list[JsonObject]:
+    """Points as `/points/query` gives them."""
     # MMR gives the vectors that it has compared, whether they were asked for or not.
-    head = {"id": plain_id(found.id), "version": found.version, "score": found.score}
-    return head | _parts(found, vectors=bool(with_vector))
+    vectors = bool(with_vector)
+    return [
+        _with_parts({"id": plain_id(one.id), "version": one.version, "score": one.score}, one, vectors)
+        for one in found
+    ]
 
 
-def _parts(found: edge.Record | edge.ScoredPoint, *, vectors: bool = True) -> JsonObject:
-    out: JsonObject = {}
-    if found.payload is not None:
-        out["payload"] = found.payload
-    vector = found.vector if vectors else None
-    if vector is not None:
+def _with_parts(out: JsonObject, found: edge.Record | edge.ScoredPoint, vectors: bool = True) -> JsonObject:
+    # The engine converts an attribute each time that it is read, so each is read once.
+    if (payload := found.payload) is not None:
+        out["payload"] = payload
+    if vectors and (vector := found.vector) is not None:
         out["vector"] = _plain_vector(vector)
-    if found.order_value is not None:
-        out["order_value"] = found.order_value
+    if (value := found.order_value) is not None:
+        out["order_value"] = value
     return out
 
 

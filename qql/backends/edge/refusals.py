@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
 from qql.errors import QQLUnsupportedError
 from qql.rest.request import Request
 from qql.rest.types import Json
 
 from .readers import unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["ONE_COPY", "cluster_only", "refused_option", "refused_route"]
 

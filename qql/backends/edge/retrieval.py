@@ -73,16 +73,7 @@ def order_by(value: Json, where: str) -> edge.OrderBy:
 
 def scroll_request(collection: Collection, body: Json) -> edge.ScrollRequest:
     """The engine's request for the body of POST …/points/scroll."""
-    fields: Fields = {
-        "offset": point_id,
-        "limit": integer(1, U32),
-        "filter": read_filter,
-        "with_payload": with_payload,
-        "with_vector": with_vector(collection),
-        "order_by": order_by,
-        "shard_key": cluster_only,
-    }
-    given = read(body or {}, "scroll", fields)
+    given = read(body or {}, "scroll", {**_SCROLL, "with_vector": with_vector(collection)})
     if "offset" in given and "order_by" in given:
         raise refuse(
             "offset-with-order-by",
@@ -97,29 +88,29 @@ def retrieve_arguments(
     collection: Collection, body: Json
 ) -> tuple[list[edge.PointId], edge.WithPayloadType, edge.WithVectorType]:
     """Ids, with_payload and with_vector of POST …/points."""
-    fields: Fields = {
-        "ids": list_of(point_id),
-        "with_payload": with_payload,
-        "with_vector": with_vector(collection),
-        "shard_key": cluster_only,
-    }
-    given = read(body, "the points", fields, ("ids",))
+    given = read(body, "the points", {**_RETRIEVE, "with_vector": with_vector(collection)}, ("ids",))
     return given["ids"], given.get("with_payload", True), given.get("with_vector", False)
 
 
 def count_request(body: Json) -> edge.CountRequest:
     """The engine's request for the body of POST …/points/count."""
-    fields: Fields = {"filter": read_filter, "exact": boolean, "shard_key": cluster_only}
-    return edge.CountRequest(**read(body or {}, "count", fields))
+    return edge.CountRequest(**read(body or {}, "count", _COUNT))
 
 
 def facet_request(body: Json) -> edge.FacetRequest:
     """The engine's request for the body of POST …/facet."""
-    fields: Fields = {
-        "key": text,
-        "limit": integer(1, U32),
-        "filter": read_filter,
-        "exact": boolean,
-        "shard_key": cluster_only,
-    }
-    return edge.FacetRequest(**read(body, "facet", fields, ("key",)))
+    return edge.FacetRequest(**read(body, "facet", _FACET, ("key",)))
+
+
+# What the bodies may hold, beside the vectors that a collection has.
+_SCROLL: Fields = {
+    "offset": point_id,
+    "limit": integer(1, U32),
+    "filter": read_filter,
+    "with_payload": with_payload,
+    "order_by": order_by,
+    "shard_key": cluster_only,
+}
+_RETRIEVE: Fields = {"ids": list_of(point_id), "with_payload": with_payload, "shard_key": cluster_only}
+_COUNT: Fields = {"filter": read_filter, "exact": boolean, "shard_key": cluster_only}
+_FACET: Fields = {"key": text, "limit": integer(1, U32), **_COUNT}

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from importlib.metadata import version
-from typing import NamedTuple
-from urllib.parse import unquote
 
 from qql.errors import did_you_mean
+from qql.records import NamedTuple, replace
+from qql.rest.quoting import unquoted
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
-from . import snapshots
 from .alter import merged_config
 from .collection import Collection
 from .config import config_info, read_create
 from .database import Database
 from .engine import edge
-from .formula_faults import naming_formula_fields
+from .formula_faults import NamingFormulaFields
 from .groups import query_groups
 from .indexes import index_info, to_index
 from .matrix import as_offsets, search_matrix
@@ -26,7 +23,7 @@ from .optimize import needs_optimize
 from .points import PointReader, check_json
 from .queries import QueryReader
 from .readers import Fields, anything, items, mapping, quoted, read, refuse, text
-from .records import plain_id, record, scored_point
+from .records import plain_id, record, scored_points
 from .refusals import refused_option, refused_route
 from .retrieval import count_request, facet_request, retrieve_arguments, scroll_request
 from .space import MIB, require_room, used_space
@@ -107,13 +104,15 @@ class Router:
 
 def _last_name(request: Request) -> str:
     """The name that ends the path."""
-    return unquote(request.path.rstrip("/").rpartition("/")[2])
+    return unquoted(request.path.rstrip("/").rpartition("/")[2])
 
 
 # --- collections ----------------------------------------------------------------------------------
 
 
 def _engine_version(router: Router, request: Request) -> Json:
+    from importlib.metadata import version
+
     return {"title": "qdrant-edge", "version": version("qdrant-edge-py")}
 
 
@@ -199,20 +198,28 @@ def _collection_aliases(router: Router, request: Request) -> Json:
 
 
 def _list_snapshots(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     return snapshots.list_snapshots(router.database, router.collection_name(request))
 
 
 def _create_snapshot(router: Router, request: Request) -> Json:
     read(request.body or {}, "the snapshot", {})
+    from . import snapshots
+
     return snapshots.create_snapshot(router.database, router.collection(request))
 
 
 def _delete_snapshot(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     snapshots.delete_snapshot(router.database, router.collection_name(request), _last_name(request))
     return True
 
 
 def _recover_snapshot(router: Router, request: Request) -> Json:
+    from . import snapshots
+
     snapshots.recover_snapshot(router.database, router.collection_name(request), request.body)
     return True
 
@@ -305,7 +312,7 @@ def _facet(router: Router, request: Request) -> Json:
 def _query_points(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    with naming_formula_fields(collection, queries, request.body), collection.engine() as shard:
+    with NamingFormulaFields(collection, queries, request.body), collection.engine() as shard:
         answer = shard.query(queries.request(request.body))
     return _scored_points(answer, request.body or {})
 
@@ -314,7 +321,7 @@ def _query_batch(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
     searches = read(request.body, "the batch", {"searches": items}, ("searches",))["searches"]
-    with naming_formula_fields(collection, queries, *searches), collection.engine() as shard:
+    with NamingFormulaFields(collection, queries, *searches), collection.engine() as shard:
         batch = edge.QueryBatchRequest([queries.request(body) for body in searches])
         answers = shard.query_batch(batch) if searches else []
     return [_scored_points(*pair) for pair in zip(answers, searches, strict=True)]
@@ -333,13 +340,13 @@ def _matrix_offsets(router: Router, request: Request) -> JsonObject:
 
 
 def _scored_points(answer: list[edge.ScoredPoint], body: Body) -> JsonObject:
-    return {"points": [scored_point(found, body.get("with_vector")) for found in answer]}
+    return {"points": scored_points(answer, body.get("with_vector"))}
 
 
 def _query_groups(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     queries = router.query_reader(collection)
-    with naming_formula_fields(collection, queries, request.body):
+    with NamingFormulaFields(collection, queries, request.body):
         return query_groups(collection, queries, request.body, router.database.get)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +41,8 @@ _UNFLUSHED = 0.25
 
 def free_space(path: Path) -> int:
     """The bytes that may still be written where a path is, or will be."""
+    import shutil
+
     while True:
         try:
             return shutil.disk_usage(path).free

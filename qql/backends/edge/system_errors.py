@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from pathlib import Path
 
 from qql.errors import Diagnostic, QQLConnectionError
+from qql.late import late_pattern
 
 __all__ = ["is_full", "system_error_in", "unopened"]
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
-_NUMBER = re.compile(r"\(os error (\d+)\)|\bOs \{ code: (\d+),")
+_NUMBER = late_pattern(r"\(os error (\d+)\)|\bOs \{ code: (\d+),")
 """How the engine's texts, and its panics, name an error of the system."""
 _OF_THE_SYSTEM = (*_READ_ONLY, *_FULL, *_TOO_MANY, errno.ENOMEM, errno.EIO)
 """A file that is missing or cut is none of these: that is damage."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
+from qql.records import NamedTuple, dataclass
 from qql.rest.types import Json
 
 from .collection import Collection

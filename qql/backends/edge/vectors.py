@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
-from typing import Literal
 
 from qql.errors import QQLExecutionError, did_you_mean, many
+from qql.records import dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.types import Json
 
 from .engine import edge
 from .readers import Reader, refuse, strings, to_float, unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 __all__ = [
     "VectorSpec",

@@ -8,9 +8,8 @@ a snapshot of ``docs``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from qql.nodes.declare import YES, Support
+from qql.records import dataclass
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 

@@ -8,15 +8,15 @@ just what its row says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from qql import nodes
 from qql.compiler.options.collection import HNSW, LATER_PARAMS, OPTIMIZERS, QUANTIZATION, SPARSE, VECTOR
 from qql.compiler.options.index import INDEX_TYPES
 from qql.compiler.options.query import ACORN_OPTIONS, BM25_OPTIONS, FUSION_OPTIONS, SEARCH_PARAMS
 from qql.compiler.options.table import Settings
+from qql.records import NamedTuple, dataclass
 from qql.rest.limits import BM25
 
 from .administration import ADMINISTRATION

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql.errors import Diagnostic, QQLConnectionError, Source, Span, fail
+from qql.records import NamedTuple, replace
 from qql.rest.request import Request
 
 from .constructs import KINDS, OLDEST, Construct

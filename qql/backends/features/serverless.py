@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from qql.late import late_pattern
 
 from .base import Feature
 
@@ -10,13 +10,13 @@ __all__ = ["AS_GRPC", "serverless"]
 
 AS_GRPC = "as over gRPC"
 _LACKS = (
-    (re.compile(r"params\.consistency|write\.ordering"), "it has no levels of consistency"),
+    (late_pattern(r"params\.consistency|write\.ordering"), "it has no levels of consistency"),
     (
-        re.compile(r"clause\.shard|write\.shard|shard-key\.|create\.sharding"),
+        late_pattern(r"clause\.shard|write\.shard|shard-key\.|create\.sharding"),
         "it has no shard keys",
     ),
-    (re.compile(r"clause\.lookup-from|clause\.group-by\.lookup"), "it has no lookups"),
-    (re.compile(r"index\."), "indexes are settled when a collection is created"),
+    (late_pattern(r"clause\.lookup-from|clause\.group-by\.lookup"), "it has no lookups"),
+    (late_pattern(r"index\."), "indexes are settled when a collection is created"),
 )
 """By the id of a feature."""
 

@@ -26,8 +26,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from qql.late import late_pattern
+from qql.records import NamedTuple
 from qql.rest.limits import BM25
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
@@ -58,7 +60,7 @@ __all__ = [
 Version = tuple[int, int, int]
 """``(1, 18, 3)``."""
 Transport = Literal["rest", "grpc"]
-_VERSION = re.compile(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?\s*", re.S)
+_VERSION = late_pattern(r"\s*v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?\s*", re.S)
 
 
 def parse_version(text: str) -> Version | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
 
 from qql.cli.commands import help
 from qql.cli.commands.options import (
@@ -22,12 +21,17 @@ from qql.cli.commands.options import (
     TARGET,
     Arguments,
 )
-from qql.cli.render import FORMATS, Renderer
+from qql.records import dataclass
 
-__all__ = ["COMMANDS", "PROMPT", "Action", "Command"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.cli.render import Renderer
 
-Action = Callable[[Arguments, Renderer], int]
-"""Carries a command out, and gives its exit code."""
+    Action = Callable[[Arguments, Renderer], int]
+    """Carries a command out, and gives its exit code."""
+
+__all__ = ["COMMANDS", "MANY", "PROMPT", "Command"]
+
 MANY, ONE = "*", "?"
 
 
@@ -43,26 +47,38 @@ class Command:
     run: Action
     help: str
     options: tuple[str, ...]
-    formats: tuple[str, ...] = ()
+    formats: tuple[str, ...] | Callable[[], tuple[str, ...]] = ()
     files: str = ONE
     takes: tuple[str, str] = ("FILE", "a script; `-` is standard input")
     about: str = ""
+
+    def format_names(self) -> tuple[str, ...]:
+        """The values of ``--format``."""
+        return self.formats() if callable(self.formats) else self.formats
 
 
 def _lazy(module: str, name: str) -> Action:
     """A command of a module of this package, which is loaded when the command is run: ``--help`` is quick."""
 
     def run(args: Arguments, console: Renderer) -> int:
-        code: int = getattr(import_module(f"qql.cli.commands.{module}"), name)(args, console)
+        path = f"qql.cli.commands.{module}"
+        __import__(path)  # not that of importlib, which -X importtime does not see
+        code: int = getattr(sys.modules[path], name)(args, console)
         return code
 
     return run
 
 
+def _result_formats() -> tuple[str, ...]:
+    from qql.cli.render.formats import FORMATS
+
+    return tuple(FORMATS)
+
+
 PROMPT = _lazy("run", "prompt")
 """What no command at all stands for, on a terminal."""
 COMMANDS = {
-    "run": Command(_lazy("run", "run"), "run a script, and show each result", RUNNING, tuple(FORMATS)),
+    "run": Command(_lazy("run", "run"), "run a script, and show each result", RUNNING, _result_formats),
     "compile": Command(
         _lazy("compile", "compile_"),
         "show the requests of a script, and send nothing",
@@ -107,7 +123,7 @@ COMMANDS = {
         _lazy("query", "query"),
         "search with one text, in one or two stages; --show prints the QQL that it stands for",
         (*SEARCH, *TARGET, *MODELS, "output", "format", "color", "quiet", "advice"),
-        tuple(FORMATS),
+        _result_formats,
         takes=("TEXT", "what to search for; a JSON array is a vector, `-` is standard input"),
         about=help.QUERY,
     ),

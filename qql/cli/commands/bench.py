@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 
 from qql.backends.base import Progress, Work
@@ -31,6 +30,7 @@ from qql.evaluation.files import Query
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
 from qql.evaluation.speed import Latency, latency, measure_calls, percentile, recall_at
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 
 __all__ = ["bench"]

@@ -7,9 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import qql
-from qql.advice import advised
-from qql.analysis.explain import explain_compiled, explain_dict
-from qql.cli.commands.connection import gaps_by, open_known_database
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
 from qql.cli.commands.scripts import CompileOptions, scripts_of, source_of
@@ -17,8 +14,10 @@ from qql.cli.render import Renderer, render_diagnostics, sanitize
 from qql.compiler.script import Compiled, compile_script, each_compiled
 from qql.errors import Diagnostic, QQLCompileError
 from qql.session.script_files import read_executed
-from qql.session.server_gaps import require_server, with_gaps
-from qql.syntax.pieces import Pieces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.syntax.pieces import Pieces
 
 __all__ = ["check", "compile_", "convert", "explain"]
 
@@ -26,6 +25,9 @@ _HEADING_WIDTH = 60
 
 
 def compile_(args: Arguments, console: Renderer) -> int:
+    from qql.cli.commands.connection import gaps_by
+    from qql.session.server_gaps import require_server
+
     source, options = source_of(args), CompileOptions.of(args)
     warnings: list[Diagnostic] = []
     requests = qql.compile(source.text, options.params, warnings=warnings, **options.named(source.name))
@@ -43,6 +45,8 @@ def compile_(args: Arguments, console: Renderer) -> int:
 
 
 def explain(args: Arguments, console: Renderer) -> int:
+    from qql.analysis.explain import explain_dict
+
     statements = _compiled_with_advice(args)
     console.warn([warning for one in statements for warning in one.warnings])
     with open_output(args, console):
@@ -55,6 +59,10 @@ def explain(args: Arguments, console: Renderer) -> int:
 
 def _compiled_with_advice(args: Arguments) -> list[Compiled]:
     """The statements of a script with their advice, by the collections of a target where one is named."""
+    from qql.advice import advised
+    from qql.cli.commands.connection import gaps_by, open_known_database
+    from qql.session.server_gaps import with_gaps
+
     source, options = source_of(args), CompileOptions.of(args)
     with open_known_database(args) as session:
         if session is not None:
@@ -68,6 +76,8 @@ def _compiled_with_advice(args: Arguments) -> list[Compiled]:
 
 def _explanations(statements: Sequence[Compiled]) -> Iterator[str]:
     """The statements one by one; where there are several, each below its place and its first words."""
+    from qql.analysis.explain import explain_compiled
+
     reached = {one.source.name: (1, 0) for one in statements}
     for one in statements:
         line, at = reached[one.source.name]

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import qql
 from qql.cli.commands.default_models import default_model, rerank_model_of
@@ -16,6 +15,7 @@ from qql.cli.usage import UsageError
 from qql.rest.addresses import public_url
 from qql.session.server_gaps import Gaps, gaps_for, gaps_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.session.session import Session
 

@@ -7,7 +7,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from qql import nodes
@@ -48,14 +47,16 @@ from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.report import comparison_rows, marked, query_rows, stage_rows
 from qql.evaluation.stages import StageFound, traces
 from qql.evaluation.tie_report import spread_rows, stage_tie_note, tie_notes
+from qql.late import late_pattern
 from qql.nodes import is_uuid
+from qql.records import dataclass
 from qql.result import Hit
 from qql.session.files import reason
 
 __all__ = ["eval_"]
 
 _HEAD = 4096  # bytes of a file that tell whether it is a run
-_RUN_LINE = re.compile(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
+_RUN_LINE = late_pattern(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
 
 
 @dataclass(frozen=True, slots=True)

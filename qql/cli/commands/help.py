@@ -5,8 +5,7 @@ The texts stand apart from the commands, which load what they work with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.cli.commands.options import Arguments
     from qql.cli.render import Renderer

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+
+from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypedDict, Unpack
+
+    class OptionSettings(TypedDict, total=False):
+        """What there is to say of an option: as to argparse, with collectors, and ``either`` for --no-X."""
+
+        action: str | type[Collector]
+        metavar: str
+        type: Callable[[str], object]
+        help: str
+
 
 __all__ = [
     "BODIES",
@@ -28,69 +39,78 @@ __all__ = [
     "SERVER",
     "TARGET",
     "Arguments",
+    "Collector",
     "Option",
 ]
 
 
-class _Pairs(argparse.Action):
-    """Collects NAME=VALUE into a dict.
+class Collector:
+    """What an option does with its values, beside keeping the last; one for each reading of the arguments."""
 
-    The dict is the action's own: the parser of a command starts with an empty namespace, and what was given
-    before the command must not be lost.
-    """
+    def take(self, value: str) -> object:
+        """The value of the option with this one. Raises ValueError with words behind the option's name."""
+        raise NotImplementedError
 
-    pairs: dict[str, str] | None = None
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
-    ) -> None:
-        name, equals, value = str(values).partition("=")
+class _Pairs(Collector):
+    """Collects NAME=VALUE into a dict."""
+
+    metavar = "NAME=VALUE"
+
+    def __init__(self) -> None:
+        self._pairs: dict[str, str] = {}
+
+    def take(self, value: str) -> object:
+        name, equals, held = value.partition("=")
         if not name or not equals:
-            parser.error(f"{option} requires {self.metavar}, found {values!r}")
-        self.pairs = {**(self.pairs or {}), name: value}
-        setattr(namespace, self.dest, self.pairs)
+            raise ValueError(f"requires {self.metavar}, found {value!r}")
+        self._pairs = {**self._pairs, name: held}
+        return self._pairs
 
 
 class _Models(_Pairs):
     """The same; a value alone is that of ``*``, every dense vector."""
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
-    ) -> None:
-        given = str(values)
-        super().__call__(parser, namespace, given if "=" in given or not given else f"*={given}", option)
+    metavar = "VECTOR=MODEL"
+
+    def take(self, value: str) -> object:
+        return super().take(value if "=" in value or not value else f"*={value}")
 
 
-class _Many(argparse.Action):
-    """Collects values into a list; the list is the action's own, as with `_Pairs`."""
+class _Many(Collector):
+    """Collects values into a list."""
 
-    values: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self._values: tuple[str, ...] = ()
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
-    ) -> None:
-        self.values = (*self.values, str(values))
-        setattr(namespace, self.dest, [*self.values])
+    def take(self, value: str) -> object:
+        self._values = (*self._values, value)
+        return [*self._values]
 
 
-class _Once(argparse.Action):
-    """Stores a value, and refuses a second one."""
+class _Once(Collector):
+    """Takes a value, and refuses a second one."""
 
-    taken = False
+    _taken = False
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None
-    ) -> None:
-        if self.taken:
-            parser.error(f"{option} was already given; one text may hold several statements")
-        self.taken = True
-        setattr(namespace, self.dest, values)
+    def take(self, value: str) -> object:
+        if self._taken:
+            raise ValueError("was already given; one text may hold several statements")
+        self._taken = True
+        return value
+
+
+def _unfit(message: str) -> Exception:
+    """What argparse shows of a value that an option does not take."""
+    from argparse import ArgumentTypeError
+
+    return ArgumentTypeError(message)
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is required, found {text}")
+        raise _unfit(f"a number of seconds above 0 is required, found {text}")
     return value
 
 
@@ -101,7 +121,7 @@ def _server_version(text: str) -> str:
     try:
         assumed_version(text)
     except QQLError as exc:
-        raise argparse.ArgumentTypeError(exc.message) from None
+        raise _unfit(exc.message) from None
     return text
 
 
@@ -110,7 +130,7 @@ def _integer(low: int) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,9}", text) or int(text) < low:
-            raise argparse.ArgumentTypeError(f"a whole number from {low} is required, found {text}")
+            raise _unfit(f"a whole number from {low} is required, found {text}")
         return int(text)
 
     return read
@@ -118,7 +138,7 @@ def _integer(low: int) -> Callable[[str], int]:
 
 def _fraction(text: str) -> float:
     if not re.fullmatch(r"0?\.[0-9]{1,9}", text) or not float(text):
-        raise argparse.ArgumentTypeError(f"a part between 0 and 1 is required, as in 0.3, found {text}")
+        raise _unfit(f"a part between 0 and 1 is required, as in 0.3, found {text}")
     return float(text)
 
 
@@ -128,17 +148,8 @@ def _finite_number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"a number is required, found {text}")
+        raise _unfit(f"a number is required, found {text}")
     return value
-
-
-class OptionSettings(TypedDict, total=False):
-    """What argparse is told of an option."""
-
-    action: str | type[argparse.Action]
-    metavar: str
-    type: Callable[[str], object]
-    help: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,7 @@ OPTIONS = {
     "param": _value_option(
         "statements",
         "--param",
-        metavar="NAME=VALUE",
+        metavar=_Pairs.metavar,
         action=_Pairs,
         help="the value of :NAME (1=VALUE: of the first `?`), as JSON or text; repeatable",
     ),
@@ -266,7 +277,7 @@ OPTIONS = {
     "model": _value_option(
         "models",
         "--model",
-        metavar="VECTOR=MODEL",
+        metavar=_Models.metavar,
         action=_Models,
         help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
     ),
@@ -404,7 +415,7 @@ OPTIONS = {
     "progress": _value_option(
         "output",
         "--progress",
-        action=argparse.BooleanOptionalAction,
+        action="either",
         help="show how far a long statement is (else: on a terminal)",
     ),
     "advice": _value_option(
@@ -457,7 +468,7 @@ REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 
 
-class Arguments(dict[str, Any]):
+class Arguments(dict[str, "Any"]):
     """What the command line gave, by the name of the value; what it did not give is not there."""
 
     def flag(self, name: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TextIO
 
 from qql.cli.commands.options import Arguments
 from qql.cli.render import Renderer, wants_color
 from qql.cli.usage import UsageError
 from qql.session.files import reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["format_of", "is_format_named", "open_output", "pluralize", "use_color"]
 
@@ -35,6 +37,8 @@ def open_output(args: Arguments, console: Renderer) -> Iterator[TextIO]:
 
 
 def _create_file(path: str) -> TextIO:
+    from pathlib import Path
+
     try:
         return Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
     except (OSError, ValueError) as exc:
@@ -44,7 +48,11 @@ def _create_file(path: str) -> TextIO:
 def format_of(args: Arguments, default: str) -> str:
     """The value of ``--format``; else the format that the suffix of ``-o`` names, or ``default``."""
     named: str | None = args.get("format")
-    return named or _SUFFIXES.get(Path(args.get("output", "")).suffix.lower(), default)
+    if named or "output" not in args:
+        return named or default
+    from pathlib import Path
+
+    return _SUFFIXES.get(Path(args["output"]).suffix.lower(), default)
 
 
 def is_format_named(args: Arguments) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from qql.cli.usage import UsageError, read_script
 from qql.errors import QQLError, QQLExecutionError, did_you_mean
 from qql.evaluation.files import Query, read_queries
 from qql.evaluation.pipelines import Pipeline
+from qql.records import dataclass, field, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import JsonObject
 

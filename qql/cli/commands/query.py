@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import qql
@@ -18,6 +17,7 @@ from qql.cli.render import Renderer, sanitize
 from qql.cli.usage import UsageError, parse_value, read_script
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
 from qql.evaluation.comparison import title_of
+from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import JsonObject
 from qql.result import Hit, Result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from qql.cli.commands.output import format_of, open_output, use_color
 from qql.cli.render import Renderer, sanitize, text_width
 from qql.cli.usage import UsageError
 from qql.errors import Diagnostic
+from qql.records import dataclass, replace
 from qql.rest.types import JsonObject
 from qql.result import Result
 

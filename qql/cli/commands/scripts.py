@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.usage import ParamValues, UsageError, parse_value, read_script, script_file
 from qql.errors import Source
+from qql.records import dataclass, replace
 from qql.session.script_files import ScriptText
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
     from qql.compiler.plan import Context
@@ -63,6 +62,8 @@ def source_of(args: Arguments) -> Source:
 
 def refuse_directory(file: str, command: str) -> None:
     """Raises `UsageError` for a directory, which a command does not look into."""
+    from pathlib import Path
+
     if file != "-" and Path(file).is_dir():
         hint = f"name its scripts: qql {command} {file.rstrip('/')}/*.qql"
         raise UsageError.make("file-unreadable", f"{file} is a directory", hint=hint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 from qql.cli.commands.options import Arguments
@@ -19,6 +18,7 @@ from qql.evaluation.significance import compare
 from qql.evaluation.speed import percentile
 from qql.evaluation.tie_report import tie_notes
 from qql.evaluation.tuning import Standing
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 
 __all__ = ["TuneReport"]

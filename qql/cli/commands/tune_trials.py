@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qql.backends.base import Work
@@ -18,6 +17,7 @@ from qql.evaluation.documents import Key, document_key
 from qql.evaluation.files import Qrels
 from qql.evaluation.measures import Evaluation, Measure, evaluate
 from qql.evaluation.tuning import Times
+from qql.records import dataclass, replace
 
 if TYPE_CHECKING:
     from qql.backends.base import Progress

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qql.cli.commands.options import Arguments
@@ -23,6 +22,7 @@ from qql.evaluation.possible_settings import (
     sensible_grid,
 )
 from qql.evaluation.settings import Settable
+from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:

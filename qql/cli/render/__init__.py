@@ -7,12 +7,16 @@ is never read, and a table of 10,000 rows takes 0.3 s.
 
 from __future__ import annotations
 
-from qql.cli.render.diagnostics import render_diagnostics, render_error
-from qql.cli.render.formats import FORMATS
-from qql.cli.render.progress import ProgressBar
-from qql.cli.render.renderer import FOR_PEOPLE, Renderer, render
-from qql.cli.render.terminal import json_text, sanitize, wants_color
-from qql.cli.render.wrapping import text_width
+from qql.late import late_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.cli.render.diagnostics import render_diagnostics, render_error
+    from qql.cli.render.formats import FORMATS
+    from qql.cli.render.progress import ProgressBar
+    from qql.cli.render.renderer import FOR_PEOPLE, Renderer, render
+    from qql.cli.render.terminal import json_text, sanitize, wants_color
+    from qql.cli.render.wrapping import text_width
 
 __all__ = [
     "FORMATS",
@@ -27,3 +31,20 @@ __all__ = [
     "text_width",
     "wants_color",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "render_diagnostics": "diagnostics",
+        "render_error": "diagnostics",
+        "FORMATS": "formats",
+        "ProgressBar": "progress",
+        "FOR_PEOPLE": "renderer",
+        "Renderer": "renderer",
+        "render": "renderer",
+        "json_text": "terminal",
+        "sanitize": "terminal",
+        "wants_color": "terminal",
+        "text_width": "wrapping",
+    },
+)

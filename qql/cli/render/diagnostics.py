@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from qql.cli.render.terminal import paint, sanitize
 from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError
+from qql.late import late_pattern
+from qql.records import replace
 
 __all__ = ["render_diagnostics", "render_error"]
 
-_HEADING_LINE = re.compile(r"(error|warning|advice)\[[^\]]*\]")
-_SOURCE_LINE = re.compile(r" *--> | *[0-9]* \| ")
-_CARET_LINE = re.compile(r"( *\| )( *\^.*)")
+_HEADING_LINE = late_pattern(r"(error|warning|advice)\[[^\]]*\]")
+_SOURCE_LINE = late_pattern(r" *--> | *[0-9]* \| ")
+_CARET_LINE = late_pattern(r"( *\| )( *\^.*)")
 
 
 def render_error(error: QQLError, *, color: bool = False, width: int | None = None) -> str:

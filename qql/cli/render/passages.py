@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from qql.cli.render.wrapping import text_width
+from qql.late import late_pattern
 from qql.rest.inference_objects import is_text, places_of
 from qql.rest.request import Request
 
 __all__ = ["best_passage", "words_of_requests"]
 
-_WORD = re.compile(r"\w+")
-_SENTENCE_END = re.compile(r"[.!?:;]\s+|\n\s*\n|\n\s*")
+_WORD = late_pattern(r"\w+")
+_SENTENCE_END = late_pattern(r"[.!?:;]\s+|\n\s*\n|\n\s*")
 _FULL_TEXT = ("text", "text_any", "phrase", "prefix", "substring")
 _SHORT = 3  # characters of a word that says little: `a`, `the`
 _LITTLE = 0.2  # what such a word counts, beside 1

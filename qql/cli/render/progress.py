@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TextIO
 
 from qql.cli.render.terminal import can_encode, paint, sanitize
 from qql.cli.render.wrapping import shortened, text_width
+from qql.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["ProgressBar", "progress_text"]
 
@@ -112,6 +114,8 @@ class ProgressBar:
 
     def _line(self, what: str, text: str, part: float | None) -> str:
         """What stands on the terminal, narrower than it is: no line may wrap."""
+        import shutil
+
         width = shutil.get_terminal_size().columns - 1
         title = shortened(what, min(_LONGEST_TITLE, width - len(text) - 1))
         done, rest = ("━", "─") if can_encode(self._file, "━─") else ("#", "-")

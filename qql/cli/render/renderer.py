@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import TextIO
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
-from qql.cli.render.formats import FORMATS, View
 from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
 from qql.cli.render.wrapping import wrap_line
 from qql.errors import Diagnostic, QQLError, QQLExecutionError
-from qql.result import Result
+from qql.records import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from qql.cli.render.formats import View
+    from qql.result import Result
 
 __all__ = ["FOR_PEOPLE", "Renderer", "render"]
 
@@ -51,6 +53,8 @@ class Renderer:
 
     def show(self, result: Result) -> None:
         """Write a result. Raises as `put` does, and KeyError for an unknown format."""
+        from qql.cli.render.formats import FORMATS
+
         if result.kind == "message" and (self.quiet or self.apart):
             self._note_message(result)
         else:
@@ -58,11 +62,13 @@ class Renderer:
                 self.put("")  # two tables in a row would read as one
             self._results_shown += 1
             plain = self.plain and result.kind == "text" and not result.rows
-            self.put(*FORMATS["table" if plain else self.format](result, self._view()))
+            self._write(FORMATS["table" if plain else self.format](result, self._view()))
         self.warn(result.warnings)
 
     def _note_message(self, result: Result) -> None:
         """The message of a statement, where notes go."""
+        from qql.cli.render.formats import FORMATS
+
         for line in FORMATS["table"](result, replace(self._view(), color=False)):
             self.note(line)
 
@@ -71,6 +77,10 @@ class Renderer:
 
         Raises `QQLExecutionError` where the file does not take them, BrokenPipeError where nobody reads it.
         """
+        self._write(lines)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        """Write lines as they come, so that they need not be in memory together. Raises as `put` does."""
         try:
             self.file.writelines(line + "\n" for line in lines)
             self.file.flush()
@@ -115,6 +125,8 @@ class Renderer:
         notes = getattr(fault, "__notes__", ())
         summary = sanitize("; ".join([f"{type(fault).__name__}: {fault}", *notes]))
         if os.environ.get("QQL_DEBUG") == "1":
+            import traceback
+
             self._write_message(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
         self._write_message(
             f"internal error: {summary} (a fault of qql, please report it; QQL_DEBUG=1 shows where)"
@@ -131,6 +143,8 @@ class Renderer:
             to.flush()
 
     def _view(self) -> View:
+        from qql.cli.render.formats import View
+
         return View(self.line_width, self.color, self.ascii_only, self.file.isatty(), self.timing)
 
     @property
@@ -146,6 +160,8 @@ class Renderer:
 def _width_of(file: TextIO) -> int | None:
     """The width of a terminal, or of our own output to a pipe the one that COLUMNS says; else None."""
     if file.isatty():
+        import shutil
+
         return shutil.get_terminal_size().columns
     said = os.environ.get("COLUMNS", "") if file in (sys.stdout, sys.stderr) else ""
     return int(said) if said.isdecimal() and 0 < int(said) < 100_000 else None

@@ -8,12 +8,12 @@ long ones on lines of their own below. Ids and numbers are never cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from qql.cli.render.cells import MISSING, Column
 from qql.cli.render.passages import best_passage
 from qql.cli.render.terminal import sanitize
 from qql.cli.render.wrapping import cut_line, shortened, text_width, wrap_text
+from qql.records import dataclass, field
 
 __all__ = ["Layout", "Lines", "fitted"]
 

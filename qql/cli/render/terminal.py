@@ -6,21 +6,26 @@ import json
 import math
 import os
 import re
-from decimal import Decimal
-from typing import TextIO
+from functools import cache
+
+from qql.late import late_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["can_encode", "json_text", "paint", "sanitize", "wants_color"]
 
 # Controls (C0, DEL, C1), line and paragraph separators, bidi marks, embeddings, overrides and isolates,
 # invisible characters whose width terminals do not agree on, tags, and lone surrogates. Joiners (U+200C,
 # U+200D) and variation selectors stay: Persian, Hindi and emoji need them.
-_UNSAFE = re.compile(
+_UNSAFE = late_pattern(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # What JSON may leave raw inside a string, and a terminal must not see.
-_JSON_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_JSON_UNSAFE = late_pattern("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_BITS = 13_000  # of integers that Python writes, whatever the number of digits is set to
 _STYLES = {"error": "1;31", "warning": "1;33", "advice": "1;35", "help": "36", "faint": "2", "bold": "1"}
 
@@ -30,6 +35,8 @@ def sanitize(text: str, *, newline: str | None = None) -> str:
 
     A line end becomes ``\\n`` written out, or ``newline`` where that is given.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if newline is None:
         return _UNSAFE.sub(_escape, text)
     return newline.join(_UNSAFE.sub(_escape, line) for line in text.replace("\r\n", "\n").split("\n"))
@@ -50,14 +57,19 @@ def json_text(value: object, *, ascii_only: bool = False, indent: int | None = N
     has no NaN and no infinity: they become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. So do
     integers of more digits than Python writes (4,300).
     """
-    separators = (",", ":") if indent is None else (",", ": ")
     try:
-        text = json.dumps(
-            value, ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators
-        )
+        text = _encoder(ascii_only, indent).encode(value)
     except ValueError:
         return json_text(_writable(value), ascii_only=ascii_only, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@cache
+def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators)
 
 
 def _writable(value: object) -> object:
@@ -68,6 +80,8 @@ def _writable(value: object) -> object:
         case list() | tuple():
             return [_writable(item) for item in value]
         case int() if value.bit_length() > _MOST_BITS:
+            from decimal import Decimal
+
             return str(Decimal(value))
         case float() if math.isnan(value):
             return "NaN"

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qql.late import late_pattern
+
 __all__ = ["cut_line", "fill_lines", "shortened", "text_width", "wrap_line", "wrap_text"]
 
-_LEAD = re.compile(r"[ │├└─|>]*(?:[-*•] )?")
-_JSON_LINE = re.compile(r"""\s*[\[\]{}"]""")
-_PIECE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
-_JOINT = re.compile(r"[._/:,;=&-](?=.)")
+_NARROW = late_pattern("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u257f]*")
+"""Latin letters, dashes, dots, arrows and the lines of tables: a cell each."""
+_LEAD = late_pattern(r"[ │├└─|>]*(?:[-*•] )?")
+_JSON_LINE = late_pattern(r"""\s*[\[\]{}"]""")
+_PIECE = late_pattern(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'(?!\w)|\S)+""")
+_JOINT = late_pattern(r"[._/:,;=&-](?=.)")
 _STEP = 4  # cells by which the rest of a line stands to the right of its beginning
 _NARROWEST = 16  # cells of text beside an indent; where fewer are left, the terminal wraps
 
 
 def text_width(text: str) -> int:
     """How many cells of a terminal a text takes."""
-    if text.isascii():
+    if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 

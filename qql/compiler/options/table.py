@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from qql import nodes
 from qql.compiler.bind import resolved
@@ -11,6 +10,7 @@ from qql.compiler.guards import is_scalar
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes.declare import EVERYWHERE, Support
 from qql.nodes.holes import Hole, NeedsValue, Slot
+from qql.records import dataclass
 from qql.rest.types import Json, JsonObject
 
 __all__ = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from qql.errors import many
 from qql.evaluation.files.lines import LineReader
 from qql.evaluation.files.queries import QUERY_IDS
+from qql.late import late_pattern
 from qql.rest.types import Json
 
 __all__ = ["DOC_IDS", "MOST_RELEVANT", "RELEVANCES", "Qrels", "read_qrels"]
@@ -24,7 +25,7 @@ MOST_RELEVANT = 1000
 Qrels = dict[str, dict[str, int]]
 """Query id → document id → relevance."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,9}(\.0*)?", re.ASCII)
+_INTEGER = late_pattern(r"[+-]?[0-9]{1,9}(\.0*)?", re.ASCII)
 
 
 def read_qrels(path: str | Path) -> Qrels:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from qql.errors import many
 from qql.evaluation.files.lines import LineReader
+from qql.records import dataclass, field
 from qql.rest.types import Body, JsonObject
 
 __all__ = ["QUERY_IDS", "QUERY_TEXTS", "Query", "read_queries"]

@@ -8,10 +8,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from qql.errors import QQLExecutionError, fail, many
 from qql.evaluation.files.lines import LineReader
+from qql.records import NamedTuple
 
 __all__ = ["Run", "Scored", "read_run", "run_lines", "write_run"]
 

@@ -134,6 +134,28 @@ FILTERS: tuple[Entry, ...] = (
         also=("HAS_VECTOR (small)",),
     ),
     _filter_entry(
+        "OPTIONAL",
+        "optional",
+        "Falls away where its parameters are null, as if it were not written; where nothing else is left, "
+        "WHERE is not there. All of its parameters are null or none is, so each condition that may be "
+        "missing has an OPTIONAL of its own; one inside another has its own parameters. Without OPTIONAL, "
+        "null is an error. Writes take none: UPDATE and DELETE say in full what they change.",
+        "OPTIONAL (price >= :least) AND OPTIONAL (tags = :tag)",
+        see=("OR DEFAULT", "Bound condition"),
+        words=("OPTIONAL FILTER",),
+    ),
+    _filter_entry(
+        "Bound condition",
+        "bound_condition",
+        "A parameter in the place of a condition, alone or beside others. Its value is a filter in "
+        "Qdrant's own words, or what the library's `qql.condition('year > :y', y=2020)` gives. A text is "
+        "refused, and so are null and a filter that holds for every point.",
+        "tags = :tag AND :filter",
+        form=":name",
+        see=("Parameters", "OPTIONAL"),
+        words=(":FILTER", "QQL.CONDITION"),
+    ),
+    _filter_entry(
         "AND",
         "and",
         "Both conditions hold. AND binds closer than OR.",

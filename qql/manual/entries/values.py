@@ -80,12 +80,29 @@ VALUES: tuple[Entry, ...] = (
         "Parameters",
         "param",
         "`:name` or `?` stands for a value, a vector, an id, a number of LIMIT or OFFSET, a list after "
-        "IN, a payload or the rows of UPSERT. Values are put into the tree, never into text. `--param "
+        "IN, a payload or the rows of UPSERT; for a condition; for ASC or DESC (the text 'asc' or 'desc'); "
+        "and behind WITH PAYLOAD and WITH VECTOR for a list of names, true, false or {exclude: […]}. "
+        "Values are put into the tree, never into text. `--param "
         "name=value` and the library give them; one statement uses one of the two forms. The library takes "
-        "arrays, numbers and dates of numpy and pandas too; a missing date or value of theirs is null.",
+        "arrays, numbers and dates of numpy and pandas too; a missing date or value of theirs is null. Its "
+        "`qql.prepare(text)` and `db.prepare(text)` read a text once, for many values.",
         "COUNT FROM docs WHERE topic = :topic AND year IN :years;",
         form=":name\n?",
-        words=("PARAMETER", "PARAM", "?", ":"),
+        words=("PARAMETER", "PARAM", "?", ":", "PREPARE", "PREPARED"),
+        covers="bound_selection direction lone_condition",
+        see=("Bound condition", "OR DEFAULT"),
+    ),
+    _value_entry(
+        "OR DEFAULT",
+        "or_default",
+        "Behind a parameter: where its value is null, as if the clause or the option were not written. "
+        "LIMIT, OFFSET, SCORE THRESHOLD, the SIZE of groups, RERANK's TOP, MMR's parts, WITH PAYLOAD, WITH "
+        "VECTOR, ASC or DESC and options may have it. Without it, null is an error there.",
+        "SCROLL FROM shops WITH PAYLOAD :fields LIMIT :most OR DEFAULT;",
+        covers="optional_scalar",
+        form=":name OR DEFAULT",
+        see=("OPTIONAL", "LIMIT"),
+        words=("DEFAULT",),
     ),
     _value_entry(
         "Comments",

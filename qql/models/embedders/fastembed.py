@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from qql.compiler.model_names import full_name
 from qql.errors import QQLError, QQLModelError, did_you_mean, fail
@@ -33,6 +33,7 @@ from qql.models.onnx import (
     model_folder,
     register_folder,
 )
+from qql.records import NamedTuple
 from qql.rest.limits import BM25
 from qql.rest.types import Body, Json, JsonObject
 

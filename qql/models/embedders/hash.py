@@ -27,7 +27,6 @@ Only integer arithmetic and the IEEE operations + * / sqrt are used, and sums ar
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +35,7 @@ from math import fsum, sqrt
 
 from qql.compiler.model_names import hash_size
 from qql.errors import QQLModelError, fail
+from qql.late import late_pattern
 from qql.models.embedders.base import Kind, Purpose
 from qql.rest.limits import MAX_VECTOR_SIZE
 
@@ -53,7 +53,9 @@ _INDIC = (
 )
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PICTOGRAPHS = "\u2600-\u27bf\U0001f000-\U0001faff"
-_TERM = re.compile(rf"([{_IDEOGRAPHS}]+)|(?:(?![{_IDEOGRAPHS}])[^\W_]|[{_MARKS}{_INDIC}])+|[{_PICTOGRAPHS}]")
+_TERM = late_pattern(
+    rf"([{_IDEOGRAPHS}]+)|(?:(?![{_IDEOGRAPHS}])[^\W_]|[{_MARKS}{_INDIC}])+|[{_PICTOGRAPHS}]"
+)
 
 _Features = tuple[tuple[int, ...], tuple[float, ...]]
 """Dimensions, and what is added to each."""

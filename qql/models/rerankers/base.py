@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
-from numbers import Real
-from typing import Protocol
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
 from qql.errors import many
+from qql.late import Protocol, late_pattern
 from qql.models import bad_answer
 from qql.rest.types import Body, Json
 
@@ -27,13 +25,12 @@ class Reranker(Protocol):
         Scores of different models, or for different queries, are not to be compared. Raises `QQLModelError`
         when the model cannot be loaded or does not answer.
         """
-        ...
 
 
 # -- texts
 
 
-_STEP = re.compile(r'(?:^|\.)(?:"([^"]+)"|([^."\[\]]+))|(?<!^)\[([0-9]{0,9})\]')
+_STEP = late_pattern(r'(?:^|\.)(?:"([^"]+)"|([^."\[\]]+))|(?<!^)\[([0-9]{0,9})\]')
 
 
 def hit_text(payload: Body | None, field: str | None = None) -> str | None:
@@ -100,6 +97,8 @@ def check_scores(scores: object, *, count: int, model: str) -> list[float]:
 
 
 def _finite_score(score: object, model: str) -> float:
+    from numbers import Real
+
     plain = score.tolist() if hasattr(score, "tolist") else score
     if isinstance(plain, bool) or not isinstance(plain, Real):
         raise bad_answer(model, f"gave a {type(score).__name__} in place of a score")

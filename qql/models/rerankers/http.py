@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlunsplit
 
 from qql.errors import QQLError, QQLModelError, fail
 from qql.models.http_service import Service, batches, configured, parse_address, same_origin, usable_key
 from qql.models.rerankers.base import check_scores
 from qql.models.rerankers.names import remote, unknown_reranker
+from qql.records import NamedTuple
 from qql.rest.types import Json, JsonObject
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from qql.compiler.model_names import known_kind
 from qql.errors import QQLError, QQLModelError, did_you_mean
+from qql.late import late_pattern
+from qql.records import NamedTuple
 
 __all__ = [
     "CROSS_ENCODERS",
@@ -36,8 +37,8 @@ CROSS_ENCODERS = (
 """fastembed's models, to be known where it is not installed."""
 
 _SHAPE = "|".join(SHAPES)
-_NAMED = re.compile(rf"({_SHAPE})/(.*)", re.I | re.S)
-_ADDRESSED = re.compile(rf"(?:({_SHAPE})\+)?(https?://[^#]*)(?:#(.*))?", re.I | re.S)
+_NAMED = late_pattern(rf"({_SHAPE})/(.*)", re.I | re.S)
+_ADDRESSED = late_pattern(rf"(?:({_SHAPE})\+)?(https?://[^#]*)(?:#(.*))?", re.I | re.S)
 
 
 class Remote(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from qql.late import late_pattern
 from qql.rest.types import Json
 from qql.session.row_files.json_lines import parse_json
 from qql.session.row_files.row import I64, RowError, abbreviated, fits_64_bits
@@ -26,13 +27,13 @@ __all__ = [
 CellReader = Callable[[str], Json]
 """Gives the value of a cell that is not empty. Raises `RowError` or `ValueError`."""
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?)?", re.ASCII)
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,19})", re.ASCII)
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_NUMBER = late_pattern(r"-?(?:0|[1-9][0-9]{0,18})(\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?)?", re.ASCII)
+_INTEGER = late_pattern(r"-?(?:0|[1-9][0-9]{0,19})", re.ASCII)
+_FLOAT = late_pattern(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _BOOLS = {"true": True, "false": False}
 NO_VALUE = frozenset(("null", "na", "n/a", "#n/a", "none", "\\n"))
 """What programs write, in lower case, for a value that is not there."""
-NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
+NOT_FINITE = late_pattern(r"[+-]?(?:nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 """What programs write for numbers that are none."""
 
 

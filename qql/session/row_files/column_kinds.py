@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from qql.late import late_pattern
 from qql.session.row_files.cells import NO_VALUE, NOT_FINITE, CellReader, guess_cell, nullable, number_reader
 from qql.session.row_files.row import I64, RowError, abbreviated
 
@@ -18,12 +19,14 @@ __all__ = ["Kinds", "column_kinds"]
 
 _FIRST, _CHUNK = 50, 500  # records that are looked at together: few, until columns of texts are known
 _CHUNK_CHARACTERS = 1 << 18
-_PLAIN = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
-_WITH_POINT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?", re.ASCII)
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
-_COMMA = re.compile(r"-?(?:0|[1-9][0-9]{0,18}),[0-9]+", re.ASCII)
-_MAYBE_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}", re.ASCII)
-_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3})+,[0-9]+)", re.ASCII)
+_PLAIN = late_pattern(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
+_WITH_POINT = late_pattern(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?", re.ASCII)
+_NUMBER = late_pattern(r"-?(?:0|[1-9][0-9]{0,18})(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
+_COMMA = late_pattern(r"-?(?:0|[1-9][0-9]{0,18}),[0-9]+", re.ASCII)
+_MAYBE_THOUSANDS = late_pattern(r"-?[1-9][0-9]{0,2},[0-9]{3}", re.ASCII)
+_THOUSANDS = late_pattern(
+    r"-?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3})+,[0-9]+)", re.ASCII
+)
 _NUMBERS = {"integer", "float", "exponent", "comma", "thousands?"}
 _MANY = 10  # numbers before a cell that is none, from which on the cell is told of
 

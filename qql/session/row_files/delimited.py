@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 from qql.errors import QQLExecutionError, did_you_mean, fail
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 from qql.session.row_files.cells import (
     CellReader,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 
 import orjson
 
 from qql.errors import QQLExecutionError, fail
+from qql.late import late_pattern
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 from qql.session.row_files.json_values import json_array, json_objects
@@ -122,7 +122,7 @@ def parse_json(text: bytes | str) -> Json:
         raise RowError(f"not JSON: {exc.msg} (character {exc.pos + 1})") from exc
 
 
-_CONSTANT = re.compile(r"-?(?:NaN|Infinity)\b")
+_CONSTANT = late_pattern(r"-?(?:NaN|Infinity)\b")
 
 
 class _Constant:
@@ -150,7 +150,7 @@ def _constant_in(text: str) -> str | None:
     return None
 
 
-_KEY = re.compile(rb'"[ \t\r\n]*:')
+_KEY = late_pattern(rb'"[ \t\r\n]*:')
 _FEW = 100  # colons
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from qql.errors import QQLError, QQLExecutionError
+from qql.late import late_pattern
 from qql.session.row_files.lines import MAX_SKIPPED_BYTES, Lines
 from qql.session.row_files.row import RowError
 
@@ -73,15 +73,15 @@ def _nested(opened: bytes, closed: bytes, *inside: bytes) -> bytes:
 _LIST = _nested(rb"\[", rb"\]")
 _FLAT = _nested(rb"\{", rb"\}", _LIST)
 _LISTS = _nested(rb"\[", rb"\]", _LIST, _FLAT)
-_OBJECT = re.compile(_nested(rb"\{", rb"\}", _LISTS, _FLAT))
+_OBJECT = late_pattern(_nested(rb"\{", rb"\}", _LISTS, _FLAT))
 """Objects as most rows are; `_end_by_depth` finds the end of what nests deeper."""
-_TOKEN = re.compile(_STRING + rb'|[{}\[\]"]')
-_WHOLE_STRING = re.compile(_STRING)
-_SCALAR = re.compile(rb'[^\s,{}\[\]"]+')
-_SPACE = re.compile(rb"[ \t\r\n]*")
+_TOKEN = late_pattern(_STRING + rb'|[{}\[\]"]')
+_WHOLE_STRING = late_pattern(_STRING)
+_SCALAR = late_pattern(rb'[^\s,{}\[\]"]+')
+_SPACE = late_pattern(rb"[ \t\r\n]*")
 _TOO_DEEP = 10_000  # levels at which the end of a value is not looked for any further
-_UNINDENTED = re.compile(rb"\n\{")
-_INDENTS = re.compile(rb"\{[^\n]*\n[ \t]")
+_UNINDENTED = late_pattern(rb"\n\{")
+_INDENTS = late_pattern(rb"\{[^\n]*\n[ \t]")
 
 
 class _Pieces:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from itertools import chain
 
+from qql.late import late_pattern
 from qql.session.row_files.lines import Lines, encoding_fault
 from qql.session.row_files.row import RowError
 
@@ -50,7 +50,7 @@ def _quoted(feed: _Feed, delimiter: str) -> Iterator[Numbered]:
                 yield feed.first, cells
 
 
-_WHOLE = re.compile(r'"((?:[^"]++|"")*+)"')
+_WHOLE = late_pattern(r'"((?:[^"]++|"")*+)"')
 
 
 def _tabbed(feed: _Feed) -> Iterator[Numbered]:

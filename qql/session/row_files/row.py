@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from qql.records import dataclass, field
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 

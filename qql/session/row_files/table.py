@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from qql.errors import QQLError, QQLExecutionError, did_you_mean, fail
+from qql.late import late_pattern
+from qql.records import dataclass
 from qql.session.row_files.cells import TYPES
 from qql.session.row_files.lines import Lines
 from qql.session.row_files.row import abbreviated
@@ -18,9 +19,9 @@ __all__ = ["Table", "find_delimiter", "find_names", "no_header", "take_separator
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _LOOK_AT = 20  # lines by which a delimiter is found
 _LONG = 120  # characters of a cell that no header has
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_SEPARATOR = re.compile(rb'"?sep=([,;|:\t])"?\r?\n?', re.IGNORECASE)
-_YEAR = re.compile(r"[12][0-9]{3}", re.ASCII)
+_NUMBER = late_pattern(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SEPARATOR = late_pattern(rb'"?sep=([,;|:\t])"?\r?\n?', re.IGNORECASE)
+_YEAR = late_pattern(r"[12][0-9]{3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

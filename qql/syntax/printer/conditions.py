@@ -93,7 +93,7 @@ _COUNT_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 def _count_bounds(bounds: tuple[Option, ...]) -> Doc:
     """The bounds of VALUES_COUNT: a comparison where one says it."""
-    if any(isinstance(bound.value, (list, dict, tuple, Condition)) for bound in bounds):
+    if any(isinstance(one.value, (list, dict, tuple, Condition)) or _optional(one.value) for one in bounds):
         return options_doc(bounds)
     match bounds:
         case (Option(name="gte", value=low), Option(name="lte", value=high)):
@@ -102,6 +102,10 @@ def _count_bounds(bounds: tuple[Option, ...]) -> Doc:
         case (Option(name=name, value=value),) if name in _COUNT_SIGNS:
             return cat(f"{_COUNT_SIGNS[name]} ", value_doc(value))
     return options_doc(bounds)
+
+
+def _optional(value: object) -> bool:
+    return isinstance(value, nodes.Param) and value.optional
 
 
 _PRINTERS: Mapping[type[nodes.Node], Callable[..., Doc]] = {
@@ -118,6 +122,8 @@ _PRINTERS: Mapping[type[nodes.Node], Callable[..., Doc]] = {
     nodes.MinShould: _min_should,
     nodes.Slice: lambda one, _: cat("SLICE(", value_doc(one.total), ", ", value_doc(one.index), ")"),
     nodes.HasVector: lambda one, _: f"HAS_VECTOR {name_text(one.name)}",
+    nodes.Optional: lambda one, _: cat("OPTIONAL ", parenthesized(condition_doc(one.condition))),
+    nodes.BoundCondition: lambda one, _: value_doc(one.value),
     nodes.And: lambda one, _: _chain(one.children, "AND ", (nodes.And, nodes.Or)),
     nodes.Or: lambda one, _: _chain(one.children, "OR ", (nodes.Or,)),
     nodes.Not: _not,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from qql import nodes
+from qql.late import late_pattern
 from qql.nodes import FUNCTION_OF, Expression, Scalar
 from qql.syntax.doc import LINE, SOFT, Anchor, Doc, Later, cat, group, join, nest
 from qql.syntax.printer.conditions import condition_doc
@@ -21,7 +22,7 @@ from qql.syntax.printer.values import (
 
 __all__ = ["expression_doc", "formula_doc"]
 
-_SCORE = re.compile(r"\$[A-Za-z0-9_]+\[[0-9]+\]", re.ASCII)
+_SCORE = late_pattern(r"\$[A-Za-z0-9_]+\[[0-9]+\]", re.ASCII)
 _ADDING, _MULTIPLYING, _FACTOR = 1, 2, 3
 """How tightly an expression holds together: a sum, a product, all else."""
 

@@ -132,6 +132,8 @@ def _rerank(rerank: nodes.Rerank, word: str = "RERANK") -> Doc:
 
 def _selection(word: str) -> Callable[[nodes.Selection], Doc]:
     def doc(selection: nodes.Selection) -> Doc:
+        if isinstance(selection.mode, nodes.Param):
+            return cat(f"WITH {word} ", value_doc(selection.mode))
         if selection.mode in ("all", "none"):
             return f"WITH {word} {'true' if selection.mode == 'all' else 'false'}"
         return cat(f"WITH {word} {selection.mode.upper()} ", name_list(selection.names))

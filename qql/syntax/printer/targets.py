@@ -193,7 +193,8 @@ def _points(target: nodes.Points) -> Doc:
 @prints(nodes.OrderBy)
 def order_by_doc(order: nodes.OrderBy) -> Doc:
     """``ORDER BY field DESC START FROM value``."""
-    direction = [order.direction.upper()] if order.direction else []
+    given = order.direction
+    direction = [value_doc(given) if isinstance(given, nodes.Param) else given.upper()] if given else []
     return join([f"ORDER BY {name_text(order.name)}", *direction, *worded("START FROM", order.start)], " ")
 
 

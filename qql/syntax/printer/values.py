@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
 
 from qql import nodes
 from qql.errors import Span
+from qql.late import late_pattern
 from qql.syntax.doc import HARD, LINE, SOFT, Anchor, Doc, Later, cat, group, join, nest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _Printer = TypeVar("_Printer", bound=Callable[..., Doc])
 
 __all__ = [
     "anchored",
@@ -28,7 +34,6 @@ __all__ = [
     "worded",
 ]
 
-_Printer = TypeVar("_Printer", bound=Callable[..., Doc])
 
 _DOCUMENTS: dict[type, Callable[..., Doc]] = {}
 
@@ -69,7 +74,8 @@ def value_doc(value: object) -> Doc:
         case int() | float():
             return repr(value)
         case nodes.Param():
-            return f":{value.key}" if isinstance(value.key, str) else "?"
+            word = f":{value.key}" if isinstance(value.key, str) else "?"
+            return f"{word} OR DEFAULT" if value.optional else word
         case nodes.Scalar():
             return value_doc(value.value)
         case nodes.Uuid():
@@ -105,9 +111,9 @@ def list_doc(values: Sequence[nodes.Scalar] | nodes.Param) -> Doc:
 
 # ------------------------------------------------------------------------------------ texts and names
 
-_BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*(\[\])?(\.[A-Za-z_$][A-Za-z0-9_$]*(\[\])?)*", re.ASCII)
-_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*", re.ASCII)
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+_BARE = late_pattern(r"[A-Za-z_$][A-Za-z0-9_$]*(\[\])?(\.[A-Za-z_$][A-Za-z0-9_$]*(\[\])?)*", re.ASCII)
+_KEY = late_pattern(r"[A-Za-z_$][A-Za-z0-9_$]*", re.ASCII)
+_INVISIBLE = late_pattern(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _QUOTED = frozenset(
     (

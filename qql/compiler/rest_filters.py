@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql import nodes
-from qql.convert.shapes import (
+from qql.errors import did_you_mean, shown
+from qql.rest.shapes import (
     Shape,
     anything,
     below,
@@ -20,7 +21,6 @@ from qql.convert.shapes import (
     text,
     whole,
 )
-from qql.errors import did_you_mean, shown
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = ["CONDITION_KEYS", "as_condition", "condition", "filter_of", "name_of", "normal_filter", "scalar"]

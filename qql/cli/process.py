@@ -1,11 +1,11 @@
-"""The command line. Results go to standard output, everything else to standard error.
+"""The process of a command. Results go to standard output, everything else to standard error.
 
 Exit codes: 0 done; 1 a statement failed, `fmt --check` found a script to change, `lint --fail-on` something
 to say, or `diff --exit-code` a difference; 2 wrong usage, or a file that cannot be read; 3 the text is at
 fault and nothing was sent; 4 no connection, or no answer in time; 70 a fault of qql itself; 130 Ctrl-C;
 141 nobody reads the output.
 
-Rich, prompt_toolkit and the engines are imported where a command needs them, so that ``--help`` is quick.
+What a command works with is imported when it runs, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TextIO
 
 from qql.cli.arguments import parse_arguments
 from qql.cli.commands import COMMANDS, PROMPT
@@ -25,12 +23,17 @@ from qql.cli.render import Renderer, wants_color
 from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
-__all__ = ["main"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+__all__ = ["run"]
 
 _CRASHED, _PIPE_CLOSED = 70, 141
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv``) and give the exit code. Nothing is raised."""
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -60,7 +63,7 @@ def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:
         if error.code == "output-unwritable":
             _discard_output(console.file)
         return error.exit_code
-    except SystemExit as leave:  # --help and --version
+    except SystemExit as leave:  # --help
         sys.stdout.flush()
         return leave.code if isinstance(leave.code, int) else 0
     except KeyboardInterrupt as stop:

@@ -1,0 +1,252 @@
+"""The parser's tables as it drives them: states whose rows are turned into actions where they are used.
+
+An action is a tuple that begins with a size. 0 shifts: the next state, and what the driver has to do where
+the terminal is one to take note of. More reduces by a rule: what makes its value, the state that follows, by
+the state below, and the place of the only value that is used of the stack (0: more or less than one is used).
+`ERROR` and `ACCEPT` are the other two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+
+from qql.syntax.clauses import same
+from qql.syntax.lexer import STARTERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["ACCEPT", "ERROR", "Action", "State", "Tables"]
+
+Action = tuple[int, "Any", "Any", int]
+ERROR: Action = (-1, None, None, 0)
+ACCEPT: Action = (0, None, None, 0)
+_Note = Callable[..., "Any"]
+_NO_WORDS: frozenset[str] = frozenset()
+_Build = Callable[[Sequence["Any"]], "Any"]
+
+
+class State:
+    """A state: ``symbols`` gives what follows a symbol, a state (an int) or a rule (-1: the first).
+
+    ``row`` gives the actions. ``certain`` are the words that can only be keywords here. ``kept`` says whether
+    the terminal that leads here is a value to some rule.
+    """
+
+    __slots__ = ("certain", "kept", "number", "row", "symbols")
+
+    certain: frozenset[str]
+    symbols: dict[str, int]
+    row: _Row
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.kept = False
+
+
+class _Row(dict[str, Action]):
+    """The actions of a state by terminals, each made when it is first asked for."""
+
+    __slots__ = ("_state", "_tables")
+
+    def __init__(self, tables: Tables, state: State) -> None:
+        self._tables = tables
+        self._state = state
+
+    def __missing__(self, terminal: str) -> Action:
+        action = self._tables.action(self._state, terminal)
+        if terminal in self._tables.labels:  # what stands in a text may be any word
+            self[terminal] = action
+        return action
+
+
+class _After(dict[State, State]):
+    """The state behind a reduced rule, by the state below it, where one terminal comes next.
+
+    Rules that only hand on a value (``predicate`` → ``negation`` → … → ``condition``) are reduced in the
+    same step: nothing is made of them.
+    """
+
+    __slots__ = ("_origin", "_tables", "_terminal")
+
+    def __init__(self, tables: Tables, origin: str, terminal: str) -> None:
+        self._tables = tables
+        self._origin = origin
+        self._terminal = terminal
+
+    def __missing__(self, below: State) -> State:
+        tables, terminal, origin = self._tables, self._terminal, self._origin
+        while True:
+            state = tables.state(below.symbols[origin])
+            to = state.symbols.get(terminal, 0)
+            if to >= 0 or (terminal == "$END" and state.number in tables.ends):
+                break
+            rule = tables.rule(to)
+            if rule.build is not None:
+                break
+            origin = rule.origin
+        self[below] = state
+        return state
+
+
+class _Rule:
+    """One production: what it stands for, how many symbols it takes, what makes its value of them.
+
+    ``build`` gets the value at ``place``, or the stack of values where that is 0. It is None where the value
+    of the only symbol is handed on.
+    """
+
+    __slots__ = ("build", "origin", "place", "size")
+
+    def __init__(self, origin: str, size: int, build: _Build | None, place: int) -> None:
+        self.origin = origin
+        self.size = size
+        self.build = build
+        self.place = place
+
+
+class Tables:
+    """The tables that `qql.syntax.lalr` made of the grammar, with the functions that build values.
+
+    ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with,
+    in one string.
+    ``noted`` says what the driver has to do at some terminals.
+    """
+
+    def __init__(self, data: dict[str, Any], builder: object, noted: Mapping[str, _Note]) -> None:
+        self._symbols: list[str] = data["symbols"]
+        self._rows: list[str] = data["states"]
+        self._data: list[str] = data["rules"]
+        self._builder = builder
+        self._states: dict[int, State] = {}
+        self._rules: dict[int, _Rule] = {}
+        self._after: dict[tuple[str, str], _After] = {}
+        self._start: dict[str, int] = data["start"]
+        self._kept = frozenset(data["kept"])
+        self._noted = noted
+        self.ends = frozenset(data["end"].values())
+        self.keywords: frozenset[str] = frozenset(data["keywords"])
+        self._safe = self.keywords - STARTERS
+        self.labels: dict[str, str] = data["labels"]
+        self.first: dict[str, str] = data["first"]
+
+    def start(self, root: str) -> State:
+        """The state in which a text is read that the rule ``root`` stands for."""
+        return self.state(self._start[root])
+
+    def state(self, number: int) -> State:
+        """The state of a number, its row converted."""
+        found = self._states.get(number)
+        if found is None:
+            found = State(number)
+            pairs = self._rows[number]
+            symbols = self._symbols
+            # A pair of characters: the number of a symbol, and what follows; an odd one stands for a rule.
+            found.symbols = {
+                symbols[ord(symbol)]: code >> 1 if not code & 1 else -1 - (code >> 1)
+                for symbol, code in zip(pairs[::2], map(ord, pairs[1::2]), strict=True)
+            }
+            found.row = _Row(self, found)
+            found.certain = _NO_WORDS if "NAME" in found.symbols else self._safe & found.symbols.keys()
+            found = self._states.setdefault(number, found)
+        return found
+
+    def rule(self, number: int) -> _Rule:
+        """The rule of a negative number."""
+        found = self._rules.get(number)
+        if found is None:
+            origin, taken, make, single, *take = self._data[-1 - number].split()
+            size = int(taken)
+            build, place = _build(make, single == "?", take, size, self._builder)
+            found = self._rules[number] = _Rule(origin, size, build, place)
+        return found
+
+    def action(self, state: State, terminal: str) -> Action:
+        """What the parser does in a state where a terminal comes next."""
+        to = state.symbols.get(terminal)
+        if terminal == "$END" and state.number in self.ends:
+            return ACCEPT
+        if to is None:
+            return ERROR
+        if to >= 0:
+            target = self.state(to)
+            target.kept = terminal in self._kept
+            return 0, target, self._noted.get(terminal), 0
+        rule = self.rule(to)
+        key = rule.origin, terminal
+        after = self._after.get(key)
+        if after is None:
+            after = self._after[key] = _After(self, *key)
+        return rule.size, rule.build, after, rule.place
+
+
+def _build(name: str, single: bool, take: list[str], size: int, builder: object) -> tuple[_Build | None, int]:
+    """What makes a rule's value (None where one is handed on), and the place of the only value that it needs.
+
+    The words of the rule are those of `qql.syntax.lalr`. A rule that makes nothing is spliced where it is
+    used.
+    """
+    # At the bottom of the stack there is a None: the value of a part that is missing.
+    places = [index - size if index >= 0 else 0 for index in (int(one.rstrip("*")) for one in take)]
+    splices = [one.endswith("*") for one in take]
+    if name == "-":
+        return (None if size == 1 and splices == [True] else _children(places, splices)), 0
+    make = getattr(builder, name, None)
+    alone = len(take) == 1 and places[0] and not splices[0]
+    if alone and (single or getattr(make, "__func__", None) is same):
+        return (None if size == 1 else itemgetter(places[0])), 0
+    if make is None:
+        raise LookupError(f"nothing builds the rule {name}")
+    if any(splices):
+        return _with_spliced(make, _children(places, splices), single), 0
+    if len(places) > 1:
+        pick = itemgetter(*places)
+        return (lambda values: make(*pick(values))), 0
+    if places == [0]:
+        return (lambda _: make(None)), 0
+    return (make, places[0]) if places else ((lambda _: make()), 0)
+
+
+def _with_spliced(make: Callable[..., Any], children: _Build, single: bool) -> _Build:
+    if not single:
+        return lambda values: make(*children(values))
+
+    def build(values: Sequence[Any]) -> Any:  # a rule with `?` makes nothing of an only child
+        kept = children(values)
+        return kept[0] if len(kept) == 1 else make(*kept)
+
+    return build
+
+
+def _children(places: list[int], splices: list[bool]) -> Callable[[Sequence[Any]], list[Any]]:
+    """What lists the values of a rule. A list that comes first is taken as it is: nobody else holds it, and
+    a long one is not copied at each link.
+    """
+    if splices == [False]:
+        place = places[0]
+        return lambda values: [values[place]]
+    if splices == [True, False]:
+        head, tail = places
+
+        def longer(values: Sequence[Any]) -> list[Any]:
+            kept: list[Any] = values[head]
+            kept.append(values[tail])
+            return kept
+
+        return longer
+    parts = list(zip(places, splices, strict=True))
+
+    def children(values: Sequence[Any]) -> list[Any]:
+        kept: list[Any] = []
+        for place, spliced in parts:
+            if not spliced:
+                kept.append(values[place])
+            elif kept:
+                kept += values[place]
+            else:
+                kept = values[place]
+        return kept
+
+    return children

@@ -1,0 +1,191 @@
+"""What commands load when they start, by name: what is new fails here, with its name and its importer."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import qql
+
+HYBRID = (
+    "WITH dense AS (QUERY 'emergency care' USING dense LIMIT 200)\n"
+    "QUERY 'emergency care' FROM docs LIMIT 10 PREFETCH (dense WHERE priority = 'high' SCORE THRESHOLD 0.05,"
+    " (QUERY 'emergency care' USING sparse LIMIT 300)) FUSION RRF WITH (rrf_k = 20, rrf_weights = [0.6, 0.4])"
+)
+NEAREST = "QUERY [0.1, 0.2] FROM docs USING dense WHERE year >= 2020 LIMIT 5"
+
+HEAVY = frozenset(
+    {
+        *("argparse", "ast", "asyncio", "concurrent", "dataclasses", "decimal", "difflib", "email", "http"),
+        *("importlib.metadata", "importlib.resources", "inspect", "locale", "logging", "multiprocessing"),
+        *("numpy", "orjson", "pickle", "pydantic", "random", "shutil", "socket", "ssl", "statistics"),
+        *("subprocess", "tarfile", "tempfile", "traceback", "urllib.request", "uuid", "zipfile"),
+        *(
+            "fastembed",
+            "grpc",
+            "httpcore",
+            "httpx",
+            "lark",
+            "platformdirs",
+            "prompt_toolkit",
+            "qdrant_client",
+        ),
+        *("rich", "tenacity"),
+    }
+)
+"""What no command loads before it needs it, be it through others: each takes long."""
+
+LANGUAGE = frozenset(
+    {
+        *("bisect", "collections", "collections.abc", "contextlib", "contextvars", "functools", "graphlib"),
+        *(
+            "itertools",
+            "json",
+            "marshal",
+            "math",
+            "operator",
+            "os",
+            "pathlib",
+            "re",
+            "reprlib",
+            "stat",
+            "sys",
+        ),
+        *("threading", "time", "codecs", "signal", "__future__", "importlib"),
+    }
+)
+"""What the language is made with: all that may be loaded to parse and compile."""
+
+
+class Command(NamedTuple):
+    """Arguments of the command; what its modules may import beside each other; its rooms of the house."""
+
+    arguments: list[str]
+    libraries: frozenset[str]
+    rooms: frozenset[str]
+    most: int
+    """Modules of ours."""
+    heavy: frozenset[str] = HEAVY
+
+
+LOWER = frozenset(
+    {"cli", "records", "late", "errors", "rest", "nodes", "syntax", "compiler", "schema", "session"}
+)
+EXPLAINING = LOWER | {"advice", "analysis", "result"}
+COMMANDS = {
+    "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
+    "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 90),
+    "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 140),
+    "run on edge": Command(
+        ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
+        LANGUAGE
+        | {
+            "abc",
+            "ctypes",
+            "errno",
+            "numbers",
+            "fcntl",
+            "qdrant_edge",
+            "shutil",
+            "typing",
+            "types",
+            "weakref",
+            "csv",
+            "struct",
+        },
+        EXPLAINING | {"backends", "models"},
+        190,
+    ),
+}
+
+
+class Import(NamedTuple):
+    name: str
+    importer: str
+
+
+def imports_of(trace: str) -> Iterator[Import]:
+    """What a process has imported, by ``-X importtime``: an importer stands below, less indented."""
+    found = [
+        (len(match[1]), match[2])
+        for match in re.finditer(r"^import time: +\d+ \| +\d+ \| ( *)(\S+)$", trace, re.M)
+    ]
+    for at, (depth, name) in enumerate(found):
+        above = (importer for other, importer in found[at + 1 :] if other < depth)
+        yield Import(name, next(above, "the program"))
+
+
+def library_of(name: str) -> str:
+    """The name by which a module is known here: of ``importlib`` and ``urllib`` the parts, else the whole."""
+    first, *rest = name.split(".")
+    return ".".join([first, *rest[:1]]) if first in ("collections", "importlib", "urllib") else first
+
+
+def started(cwd: Path, program: str, *arguments: str) -> set[Import]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {*imports_of(done.stderr)}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database; and the parser's tables of a checkout are there."""
+    folder = tmp_path_factory.mktemp("startup")
+    with qql.connect(str(folder / "data")) as db:
+        db.run(
+            "CREATE COLLECTION docs (dense VECTOR(2, COSINE));"
+            "CREATE INDEX ON docs FOR year TYPE integer;"
+            "UPSERT INTO docs VALUES {id: 1, vector: {dense: [0.1, 0.2]}, year: 2023}"
+        )
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_loads_what_it_needs(place: Path, name: str) -> None:
+    command = COMMANDS[name]
+    bare = {one.name for one in started(place, "pass")}
+    program = "import sys; from qql.cli import main; sys.exit(main())"
+    loaded = [one for one in started(place, program, *command.arguments) if one.name not in bare]
+
+    heavy = {f"{one.name}, by {one.importer}" for one in loaded if library_of(one.name) in command.heavy}
+    assert not heavy, "loaded, and not needed"
+
+    direct = {one for one in loaded if one.importer.split(".")[0] in ("qql", "the program")}
+    others = {one for one in direct if not one.name.startswith(("qql.", "_")) and one.name != "qql"}
+    unknown = {
+        f"{one.name}, by {one.importer}" for one in others if library_of(one.name) not in command.libraries
+    }
+    assert not unknown, (
+        "imported when the command starts; if it has to be, it is added to the table of this test"
+    )
+
+    ours = {one for one in loaded if one.name.startswith("qql.")}
+    strange = {
+        f"{one.name}, by {one.importer}" for one in ours if one.name.split(".")[1] not in command.rooms
+    }
+    assert not strange, "rooms of the house that the command does not go into"
+    assert len({one.name for one in ours}) <= command.most
+
+
+def test_the_importer_of_a_module_is_named() -> None:
+    trace = (
+        "import time: self [us] | cumulative | imported package\n"
+        "import time:        10 |         10 |     zlib\n"
+        "import time:        10 |         20 |   shutil\n"
+        "import time:        10 |         10 |   re\n"
+        "import time:        10 |         40 | qql.cli\n"
+    )
+    found = {one.name: one.importer for one in imports_of(trace)}
+    assert found == {"zlib": "shutil", "shutil": "qql.cli", "re": "qql.cli", "qql.cli": "the program"}
