@@ -69,10 +69,18 @@ class OpenSpan:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Source:
-    """A text as it was given, and the name to show for it (a file name, or ``<string>``)."""
+    """A text as it was given, and the name to show for it (a file name, or ``<string>``).
+
+    A text that is a piece of a longer one knows where it begins there (lines and columns count from 1), and
+    what stands ``before`` it and ``after`` it on its first and last line, as far as messages show it.
+    """
 
     text: str
     name: str = "<string>"
+    first_line: int = 1
+    first_column: int = 1
+    before: str = ""
+    after: str = ""
 
     def __repr__(self) -> str:
         return f"Source({self.name!r}, {len(self.text)} characters)"
@@ -85,13 +93,23 @@ class Source:
         column = offset - starts[line - 1] + 1
         if self.text.startswith("\ufeff") and line == 1 and offset:
             column -= 1  # editors do not count a byte-order mark
-        return line, column
+        if line == 1:
+            column += self.first_column - 1
+        return line + self.first_line - 1, column
 
     def line(self, number: int) -> str:
-        """The text of a line (counted from 1), without its line end."""
+        """The text of a line (counted from 1), without its line end; of a piece's, what it knows of it."""
         starts = _line_starts(self.text)
-        end = starts[number] - 1 if number < len(starts) else len(self.text)
-        return self.text[starts[number - 1] : end].rstrip("\r").lstrip("\ufeff")
+        number -= self.first_line - 1
+        last = number == len(starts)
+        end = len(self.text) if last else starts[number] - 1
+        before, after = self.before if number == 1 else "", self.after if last else ""
+        text = f"{before}{self.text[starts[number - 1] : end]}{after}"
+        return text.rstrip("\r").lstrip("\ufeff")
+
+    def hidden(self, number: int) -> int:
+        """How many characters of a line stand in front of what `line` gives."""
+        return self.first_column - 1 - len(self.before) if number == self.first_line else 0
 
 
 @lru_cache(maxsize=4)
@@ -204,16 +222,17 @@ _NARROWEST = 12
 
 def _snippet(source: Source, span: Span, label: str, width: int | None = None) -> list[str]:
     line, column = source.position(span.start)
-    text = source.line(line)
+    text, hidden = source.line(line), source.hidden(line)
     widest = _WIDEST if width is None else max(_NARROWEST, min(_WIDEST, width - len(str(line)) - 5))
     if _columns(text[:_WIDEST]) > len(text[:_WIDEST]):
         widest = max(_NARROWEST, widest // 2) if width is not None else widest  # wide characters
-    length = max(1, min(span.end - span.start, len(text) - column + 1))
-    shown_from = max(0, min(column - 1 - widest // 2, len(text) - widest)) if len(text) > widest else 0
+    begin = column - 1 - hidden
+    length = max(1, min(span.end - span.start, len(text) - begin))
+    shown_from = max(0, min(begin - widest // 2, len(text) - widest)) if len(text) > widest else 0
     around = max(0, shown_from - _LONG)
     shown = _masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
     lead, tail = ("…" if shown_from else ""), ("…" if shown_from + widest < len(text) else "")
-    at = column - 1 - shown_from
+    at = begin - shown_from
     # Control characters would move the caret or drive the terminal.
     visible = "".join(c if c.isprintable() else " " for c in shown)
     pad = len(lead) + _columns(visible[:at])

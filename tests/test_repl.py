@@ -24,6 +24,8 @@ from qql.cli.usage import UsageError, parse_value, read_script
 from qql.compiler.script import make_context
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
 from qql.result import Hit, Result
+from qql.session.answers import gives_data
+from qql.syntax.pieces import Pieces
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"
 ROWS, OTHER = nodes.ShowCollections(), nodes.Use(nodes.Name("docs"))
@@ -50,14 +52,17 @@ class FakeSession:
         self.closed = False
         self.context = make_context()
 
-    def compile(self, script: str, params: Any = None, *, name: str = "<string>") -> list[SimpleNamespace]:
-        parts = [part.strip() for part in script.split(";") if part.strip()]
+    def checked(self, script: Pieces, params: Any = None) -> SimpleNamespace:
+        name, text = script.name, "".join(piece.text for piece in script)
+        parts = [part.strip() for part in text.split(";") if part.strip()]
         if any(part.startswith("BAD") for part in parts):
             raise QQLSyntaxError.make("syntax", f"expected a statement in {name}")
-        return [
+        found = [
             SimpleNamespace(text=part, params=params, name=name, statement=FAKED.get(part.split()[0], OTHER))
             for part in parts
         ]
+        data = any(gives_data(one.statement) for one in found)
+        return SimpleNamespace(statements=lambda: found, gives_data=data)
 
     def carry_out(self, one: SimpleNamespace) -> Result:
         return self.execute(one.text, one.params, name=one.name)

@@ -6,17 +6,18 @@ decorated function; ``\\?`` reads the same table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from qql.cli.render import FORMATS, ProgressBar, Renderer, json_text, sanitize
-from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
+from qql.cli.usage import ParamValues, UsageError, parse_value, script_file
 from qql.errors import Source, did_you_mean
 from qql.records import dataclass, field
+from qql.session.script_files import ScriptText
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from qql.compiler.script import Compiled
     from qql.session.session import Session
+    from qql.syntax.pieces import Pieces
 
 __all__ = ["COMMANDS", "Command", "Shell", "is_command", "manual_lines"]
 
@@ -39,28 +40,22 @@ class Shell:
     progress: ProgressBar | None = None
     plain_texts: bool = False
 
-    def run(self, text: str, name: str = "<input>", *, some: bool = False) -> None:
+    def run(self, script: Pieces, *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
 
-        With ``some`` the text gets the parameters that it uses; else it has to use all of them. Raises
+        With ``some`` the script gets the parameters that it uses; else it has to use all of them. Raises
         `QQLError`; the results before the statement that failed have been shown by then.
         """
-        params = self._params_used_in(text) if some else self.params
-        statements = self.session.compile(text, params or None, name=name)
-        self.renderer.plain = self.plain_texts and not self._gives_data(statements)
+        params = self._params_used_in(script) if some else self.params
+        checked = self.session.checked(script, params or None)
+        self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
-            for one in statements:
+            for one in checked.statements():
                 result = self.session.carry_out(one)
                 self._clear_progress()
                 self.renderer.show(result)
         finally:
             self._clear_progress()
-
-    @staticmethod
-    def _gives_data(statements: Sequence[Compiled]) -> bool:
-        from qql.session.answers import gives_data
-
-        return any(gives_data(one.statement) for one in statements)
 
     def feed(self, text: str) -> bool:
         """Carry out what was typed: commands (one a line), or statements. False: leave. Raises `QQLError`."""
@@ -71,15 +66,15 @@ class Shell:
             line, _, rest = typed.partition("\n")
             return self._run_command(line) and self.feed(rest)
         if typed:
-            self.run(text, some=True)
+            self.run(ScriptText(Source(text, "<input>")), some=True)
         return True
 
-    def _params_used_in(self, text: str) -> ParamValues:
+    def _params_used_in(self, script: Pieces) -> ParamValues:
         if not self.params:
             return self.params
         from qql.syntax.parser import parse_script
 
-        used = {param.key for one in parse_script(Source(text))[0] for param in one.params}
+        used = {param.key for piece in script for one in parse_script(piece)[0] for param in one.params}
         if isinstance(self.params, list):
             return self.params if used else []
         return {name: value for name, value in self.params.items() if name in used}
@@ -196,7 +191,7 @@ def _connect_to(shell: Shell, argument: str) -> None:
 def _run_file(shell: Shell, argument: str) -> None:
     if not argument:
         raise UsageError.make("usage", r"\i requires a file")
-    shell.run(read_script(argument), argument, some=True)
+    shell.run(script_file(argument), some=True)
 
 
 @_prompt_command("\\set", argument="[NAME VALUE]", help="set :NAME (as JSON, or text); list the parameters")

@@ -10,12 +10,21 @@ from functools import partial
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
+from qql.session.script_files import CHANGED_HINT, Faults, ScriptFile, changed_message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["INTERRUPTED", "ParamValues", "UsageError", "parse_value", "read_script", "said_of_stop"]
+__all__ = [
+    "INTERRUPTED",
+    "ParamValues",
+    "UsageError",
+    "parse_value",
+    "read_script",
+    "said_of_stop",
+    "script_file",
+]
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -37,10 +46,7 @@ def read_script(path: str) -> str:
 
     Raises `UsageError` with the code ``file-unreadable``.
     """
-
-    def unreadable(exc: Exception) -> QQLError:
-        return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
-
+    unreadable = partial(_unreadable, path)
     if path != "-":
         not_text = partial(_encoding_error, path)
         return read_utf8(path, unreadable=unreadable, not_text=not_text, streams=True)
@@ -52,11 +58,36 @@ def read_script(path: str) -> str:
     return raw if isinstance(raw, str) else decode_utf8(raw, partial(_encoding_error, "<stdin>"))
 
 
+def script_file(path: str) -> ScriptFile:
+    """A script of any length, which may be a pipe; ``-`` is standard input.
+
+    Raises `UsageError` (``file-unreadable``); so does the script while it is read (``script-changed`` too).
+    """
+
+    def changed() -> QQLError:
+        return UsageError.make("script-changed", changed_message(path), hint=CHANGED_HINT)
+
+    faults = Faults(
+        partial(_unreadable, path), partial(_wrong_byte, "<stdin>" if path == "-" else path), changed
+    )
+    script = ScriptFile(path, faults, streams=True)
+    script.require()
+    return script
+
+
+def _unreadable(path: str, exc: Exception) -> QQLError:
+    return UsageError.make("file-unreadable", f"cannot read {path}: {reason(exc)}")
+
+
 def _encoding_error(name: str, raw: bytes, offset: int) -> QQLError:
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return _wrong_byte(name, raw[:4], raw[offset], offset)
+
+
+def _wrong_byte(name: str, head: bytes, byte: int, offset: int) -> QQLError:
+    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return UsageError.make(
         "file-unreadable",
-        f"{name} is not UTF-8 text: byte 0x{raw[offset]:02x} at offset {offset}",
+        f"{name} is not UTF-8 text: byte 0x{byte:02x} at offset {offset}",
         hint="it might be UTF-16; save it as UTF-8" if wide else "save it as UTF-8",
     )
 

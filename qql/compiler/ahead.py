@@ -128,9 +128,10 @@ def planned(
     script = _ScriptWithHoles(_HoleBinder(wanted, kinds), context)
     with SlotsMade() as slots:
         try:
-            if script.compile(source, parsed):
+            done = tuple(script.compile_parsed(source, parsed))
+            if script.faults:
                 return None
-            requests = requests_of(script.done)
+            requests = requests_of(done)
         except TypeError:  # a function of Python's own was to look into a hole
             return None
         # What nothing looked at, as the target of a query that fuses: it has to be JSON all the same.
@@ -138,7 +139,7 @@ def planned(
         for key in wanted:
             if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
-    return Planned(tuple(script.done), filler(requests, slots))
+    return Planned(done, filler(requests, slots))
 
 
 class _ScriptWithHoles(Script):

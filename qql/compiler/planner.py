@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -116,8 +117,8 @@ class _Planner:
     def __init__(self, query: nodes.Query, context: Context) -> None:
         self.query = query
         self.context = context
-        self.scope: dict[str, nodes.Cte] = dict(context.stages)
-        self.scope |= self.own()
+        # A session may have defined many stages, and each query of a script looks at a few of them.
+        self.scope: Mapping[str, nodes.Cte] = ChainMap(self.own(), context.stages)
         self.collection = self.collection_name()
         self.schema = context.schema(self.collection)
         self.built: dict[str, Stage] = {}

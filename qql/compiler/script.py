@@ -6,7 +6,7 @@ statement that is at fault is reported, and no request is given where one is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
@@ -15,15 +15,17 @@ from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
 from qql.compiler.model_names import full_name
+from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
 from qql.late import TypedDict, cast
-from qql.records import NamedTuple, dataclass, field, replace
+from qql.records import NamedTuple, dataclass, field
 from qql.rest.request import Request, copied
-from qql.schema import METADATA_KEY, Schema
+from qql.schema import Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+from qql.syntax.pieces import Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,14 +41,15 @@ __all__ = [
     "Stages",
     "apply",
     "compile_script",
+    "each_compiled",
     "make_context",
     "no_requests",
     "prepare",
     "requests_of",
 ]
 
-Files = Callable[[nodes.Execute], Source]
-"""Reads the file that EXECUTE names. Raises `QQLPlanError`."""
+Files = Callable[[nodes.Execute], Pieces]
+"""Gives the script that EXECUTE names, which raises `QQLPlanError` while it is read."""
 STACK_IS_FULL = "this statement nests deeper than the call stack has room for"
 MAX_FILES = 16
 """Files that execute one another, at most."""
@@ -217,45 +220,104 @@ def compile_script(
     by name. Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of several
     statements.
     """
+    done: list[Compiled] = []
     script = Script(params, context, files)
-    errors = script.compile(source, parsed)
-    if warnings is not None:
-        warnings += [warning for one in script.done for warning in one.warnings]
-    raise_all(errors)
-    return script.done
+    statements = script.statements([source]) if parsed is None else script.compile_parsed(source, parsed)
+    for one in statements:
+        done.append(one)
+        if warnings is not None:
+            warnings += one.warnings
+    raise_all(script.faults)
+    return done
+
+
+def each_compiled(
+    pieces: Iterable[Source], params: Params, context: Context, files: Files | None = None, *, once: bool
+) -> Iterator[Compiled]:
+    """The statements of `compile_script` one by one, of a script that is read meanwhile; none is kept.
+
+    Raises as `compile_script` does: at the end, with the faults of all, and after a hundred of them no more
+    is read; ``once``, where the first statement stands that is at fault.
+    """
+    script = Script(params, context, files, once=once)
+    yield from script.statements(pieces)
+    raise_all(script.faults)
+
+
+_Statements = Generator[Compiled, None, list[QQLCompileError]]
+"""Statements as they are planned, and at last the faults of those that cannot be."""
+_MOST_ERRORS = 100  # of all pieces of a script
 
 
 class Script:
     """A script on its way through the compiler, with the files that it executes."""
 
-    def __init__(self, params: Params, context: Context, files: Files | None) -> None:
+    def __init__(self, params: Params, context: Context, files: Files | None, *, once: bool = False) -> None:
         self.params = params
         self.files = files
-        self.overlay = _Overlay(context)
+        self.once = once
+        self.overlay = Overlay(context)
         self.trial = context.copy()
         self.trial.schema = self.overlay.get
-        self.done: list[Compiled] = []
+        self.trial.stages = dict(context.stages)
+        self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
         self.executed = 0
 
-    def compile(self, source: Source, parsed: Sequence[Parsed] | None = None) -> list[QQLCompileError]:
-        """Adds the statements of a text to ``done``; gives the faults of the others, in the text's order."""
+    def statements(self, pieces: Iterable[Source]) -> Iterator[Compiled]:
+        """The statements of a script; the faults of the others are added to ``faults``, in its order."""
+        self.faults += yield from self._all(pieces)
+
+    def _all(self, pieces: Iterable[Source]) -> _Statements:
+        """The statements of a script or of one that it executes; gives the faults of the others."""
         errors: list[QQLCompileError] = []
-        if parsed is None:
-            parsed, errors = parse_script(source)
+        source, only = None, True
+        rest = _with_only(pieces)
+        while len(errors) < _MOST_ERRORS:
+            try:
+                found = next(rest, None)
+            except QQLCompileError as exc:
+                if self.open:  # it is EXECUTE that cannot read its file
+                    raise
+                return [*errors, exc]
+            if found is None:
+                break
+            source, only = found
+            errors += yield from self._piece(source, only)
+        if source is not None and not only and not self.open:
+            errors += _unused_params(self.used, self.params, source)
+        return errors
+
+    def _piece(self, source: Source, only: bool) -> _Statements:
+        """The statements of a piece of a script, which may be the ``only`` one."""
+        parsed, errors = parse_script(source)
+        return (yield from self._parsed(source, parsed, errors, only))
+
+    def compile_parsed(self, source: Source, parsed: Sequence[Parsed]) -> Iterator[Compiled]:
+        """`statements` of a script that is parsed already, as a whole."""
+        self.faults += yield from self._parsed(source, parsed, [], only=True)
+
+    def _parsed(
+        self, source: Source, parsed: Sequence[Parsed], errors: list[QQLCompileError], only: bool
+    ) -> _Statements:
+        """The statements of a piece that is parsed; ``errors`` are the faults that were found by that."""
         # Where a statement does not parse, the others are planned all the same, to report their faults too;
         # but what the broken one would have created cannot be missed then.
         self.overlay.checked = self.overlay.checked and not errors
+        if self.once:
+            raise_all(errors)
         files = any(isinstance(one.statement, nodes.Execute) for one in parsed) and self.files is not None
-        single = len(parsed) + len(errors) == 1 and not self.open and not files
+        single = only and len(parsed) + len(errors) == 1 and not self.open and not files
         places: dict[int, int] = {}  # an error in a file that is executed stands where EXECUTE does
         for one in parsed:
-            found = self._one(one, source, single)
+            found = yield from self._one(one, source, single)
+            if self.once:
+                raise_all(found)
             places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
             errors += found
         self.used |= {param.key for one in parsed for param in one.params}
-        if not single and not self.open:
+        if only and not single and not self.open:
             errors += _unused_params(self.used, self.params, source)
         errors.sort(
             key=lambda exc: places.get(id(exc), exc.diagnostic.span.start if exc.diagnostic.span else 0)
@@ -266,15 +328,14 @@ class Script:
         """The values of a statement."""
         params = self.params
         if isinstance(params, Mapping) and not single:
-            own = {param.key for param in parsed.params}
-            return {key: params[key] for key in params if key in own}
+            return {key: params[key] for key in (str(one.key) for one in parsed.params) if key in params}
         return params
 
     def bound(self, parsed: Parsed, params: Params, single: bool) -> nodes.Statement:
         """The statement with values in the places of its parameters. Raises `QQLPlanError`."""
         return bind(parsed.statement, parsed.params, params, whole=single)
 
-    def _one(self, one: Parsed, source: Source, single: bool) -> list[QQLCompileError]:
+    def _one(self, one: Parsed, source: Source, single: bool) -> _Statements:
         self.trial.warnings = []
         try:
             params = self.given(one, single)
@@ -282,19 +343,19 @@ class Script:
             compiled = _compile_one(one, statement, source, self.trial, self.overlay)
             compiled.made_of(Origin(one, params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
-                errors = self._execute(self.files, compiled.statement)
+                errors = yield from self._execute(self.files, compiled.statement)
                 if errors:
                     self.overlay.checked = False
                     return errors
-            self.done.append(compiled)
         except QQLCompileError as exc:
             self.overlay.checked = False
             return [cast(QQLCompileError, exc.at(source, one.span))]
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             return [QQLPlanError(Diagnostic("too-deep", STACK_IS_FULL, one.span, source=source))]
+        yield compiled
         return []
 
-    def _execute(self, files: Files, statement: nodes.Execute) -> list[QQLCompileError]:
+    def _execute(self, files: Files, statement: nodes.Execute) -> _Statements:
         if len(self.open) == MAX_FILES:
             message = f"files execute one another more than {MAX_FILES} deep"
             hint = f"the last of them: {', '.join(self.open[-3:])}"
@@ -310,9 +371,22 @@ class Script:
             raise QQLPlanError(Diagnostic("file-cycle", message, statement.path.span))
         self.open.append(source.name)
         try:
-            return self.compile(source)
+            return (yield from self._all(source))
         finally:
             self.open.pop()
+
+
+def _with_only(pieces: Iterable[Source]) -> Iterator[tuple[Source, bool]]:
+    """The pieces of a script, the first with whether it is the only one."""
+    rest = iter(pieces)
+    first, second = next(rest, None), next(rest, None)
+    if first is not None:
+        yield first, second is None
+        first = None
+    if second is not None:
+        yield second, False
+        second = None
+    yield from ((piece, False) for piece in rest)
 
 
 def _unused_params(used: set[str | int], params: Params, source: Source) -> list[QQLCompileError]:
@@ -329,74 +403,8 @@ def _unused_params(used: set[str | int], params: Params, source: Source) -> list
     return []
 
 
-class _Overlay:
-    """The schemas as the script's own CREATE and DROP leave them, before any of it is carried out."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.checked = context.collections is not None
-        self.changed: dict[str, Schema | None] = {}
-        self.unsure: set[str] = set()
-        self.listed: set[str] | None = None
-
-    def get(self, collection: str) -> Schema | None:
-        if collection in self.unsure:
-            return None
-        if collection not in self.changed:
-            found = self.context.schema(collection)
-            return found.with_models(self.context.models) if found else None
-        return self.changed[collection]
-
-    def change(self, collection: str, schema: Schema | None) -> None:
-        self.unsure.discard(collection)
-        self.changed[collection] = schema.with_models(self.context.models) if schema else None
-
-    def alias(self, alias: str, collection: str) -> None:
-        """From now on the alias stands for what the collection is now."""
-        self.change(alias, self.get(collection))
-        if collection in self.unsure:
-            self.unsure.add(alias)
-
-    def existing(self) -> set[str]:
-        """The collections that there are at this point of the script."""
-        if self.listed is None:
-            assert self.context.collections is not None
-            self.listed = set(self.context.collections())
-        gone = {name for name, schema in self.changed.items() if schema is None}
-        return (self.listed - gone) | (self.changed.keys() - gone)
-
-    def require(self, statement: nodes.Statement, collection: str, context: Context) -> None:
-        """Raises `QQLPlanError` for a collection that has to be there and is not, or the other way round."""
-        if not self.checked or collection in self.unsure or isinstance(statement, _ANY_COLLECTION):
-            return
-        # What can be described is there. A list of all is asked for only where something seems wrong,
-        # and for DROP, which has to work on a collection that cannot be read.
-        drops = isinstance(statement, nodes.DropCollection)
-        there = collection in self.existing() if drops else self.get(collection) is not None
-        if isinstance(statement, nodes.CreateCollection):
-            if there and not statement.if_not_exists:
-                hint = f"CREATE COLLECTION IF NOT EXISTS, or DROP COLLECTION {collection}; before it"
-                message = f"there is a collection `{collection}` already"
-                raise QQLPlanError(Diagnostic("collection-exists", message, statement.name.span, hint))
-            return
-        if there or (isinstance(statement, nodes.DropCollection) and statement.if_exists):
-            return
-        close, absence = did_you_mean(collection, self.existing()), self.context.absence()
-        hint = close or "SHOW COLLECTIONS lists what there is"
-        if isinstance(statement, (nodes.Upsert, nodes.Copy)) or (absence and not close):
-            before = close or (f"{absence};" if absence else "")
-            hint = f"{before} CREATE COLLECTION {collection} (…) makes it".lstrip()
-        if drops:
-            hint = close or absence or hint
-        message, span = f"there is no collection `{collection}`", _named_at(statement)
-        if isinstance(statement, nodes.Use):  # it may be made later
-            context.warn("unknown-collection", message, span, hint)
-            return
-        raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
-
-
 def _compile_one(
-    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: _Overlay
+    parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: Overlay
 ) -> Compiled:
     with said_in_reads(context):
         inner = statement
@@ -408,18 +416,16 @@ def _compile_one(
         if collection is not None:
             overlay.require(inner, collection, context)
         schema = None
-        if collection is not None and not isinstance(inner, (nodes.DropCollection, *_ANY_COLLECTION)):
+        if collection is not None and not isinstance(inner, (nodes.DropCollection, *ANY_COLLECTION)):
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement and not plan:
-        apply(inner, context)
-        _create(inner, requests, overlay)
+        apply(inner, context, in_place=True)
+        create(inner, requests, overlay)
     warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
-_ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
-"""Statements about the snapshots of a collection that may be gone, or about whether it is there."""
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
@@ -506,96 +512,28 @@ def _check_explain(statement: nodes.Explain) -> None:
         raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
 
 
-def _named_at(statement: Any) -> Span:
-    """Where a statement names its collection."""
-    if isinstance(statement, nodes.Batch):
-        return _named_at(statement.statements[0])
-    for one in ("source", "collection", "name"):
-        name = getattr(statement, one, None)
-        if isinstance(name, nodes.Name):
-            return name.span
-    return cast(Span, statement.span)
+def apply(statement: nodes.Statement, context: Context, *, in_place: bool = False) -> None:
+    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`.
 
-
-def apply(statement: nodes.Statement, context: Context) -> None:
-    """What USE, DEFINE and UNDEFINE mean for the statements after them. Raises `QQLPlanError`."""
+    The context gets other ``stages``, unless they are changed ``in_place``, as there may be many.
+    """
+    stages = context.stages if in_place else dict(context.stages)
     match statement:
         case nodes.Use():
             context.collection = collection_of(statement.collection, context, statement.span)
         case nodes.Define():
             cte = nodes.Cte(statement.name, statement.stage, span=statement.span)
-            context.stages = {**context.stages, stage_key(cte.name): cte}
+            stages[stage_key(cte.name)] = cte
         case nodes.Undefine():
             key = stage_key(statement.name)
-            if key not in context.stages:
-                known = [str(cte.name.text) for cte in context.stages.values()]
+            if stages.pop(key, None) is None:
+                known = [str(cte.name.text) for cte in stages.values()]
                 hint = did_you_mean(str(statement.name.text), known)
                 message = f"no stage `{statement.name.text}` is defined"
                 raise QQLPlanError(Diagnostic("unknown-stage", message, statement.name.span, hint))
-            context.stages = {k: cte for k, cte in context.stages.items() if k != key}
-
-
-def _create(statement: nodes.Statement, requests: list[Request], overlay: _Overlay) -> None:
-    """What CREATE and DROP COLLECTION mean for the statements after them."""
-    match statement:
-        case nodes.CreateCollection():
-            name = str(statement.name.text)
-            if not (statement.if_not_exists and overlay.get(name)):
-                overlay.change(name, Schema.from_info(requests[0].body or {}))
-        case nodes.DropCollection():
-            overlay.change(str(statement.name.text), None)
-        case nodes.AddVector():
-            _add_vector(str(statement.collection.text), requests[0], statement.vector, overlay)
-        case nodes.DropVector():
-            schema = overlay.get(str(statement.collection.text))
-            if schema is not None:
-                vectors = {n: v for n, v in schema.vectors.items() if n != statement.name.text}
-                overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
-        case nodes.CreateIndex() | nodes.DropIndex():
-            _index(statement, overlay)
-        case nodes.CreateAlias() | nodes.RenameAlias() | nodes.DropAlias():
-            _alias(statement, overlay)
-        case nodes.Batch():
-            for one in statement.statements:
-                _create(one, [], overlay)  # changes of aliases, or of points
-        case nodes.RestoreSnapshot():
-            overlay.unsure.add(str(statement.collection.text))
-
-
-def _add_vector(collection: str, request: Request, written: nodes.VectorDef, overlay: _Overlay) -> None:
-    schema = overlay.get(collection)
-    if schema is None:
-        return
-    body = request.body or {}
-    group = "sparse_vectors" if "sparse" in body else "vectors"
-    name = str(written.name.text)
-    model = str(written.model.value) if written.model else None
-    made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
-    added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
-    overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
-
-
-def _alias(statement: nodes.CreateAlias | nodes.RenameAlias | nodes.DropAlias, overlay: _Overlay) -> None:
-    name = str(statement.name.text)
-    if isinstance(statement, nodes.CreateAlias):
-        if not (statement.if_not_exists and overlay.get(name)):
-            overlay.alias(name, str(statement.collection.text))
-        return
-    if isinstance(statement, nodes.RenameAlias):
-        overlay.alias(str(statement.to.text), name)
-    overlay.change(name, None)
-
-
-def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: _Overlay) -> None:
-    collection, field = str(statement.collection.text), str(statement.name.text)
-    schema = overlay.get(collection)
-    if schema is None:
-        return
-    indexes = dict(schema.indexes)
-    indexes.pop(field, None)
-    if isinstance(statement, nodes.CreateIndex):
-        indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
-    overlay.change(collection, replace(schema, indexes=indexes))
+        case _:
+            return
+    context.stages = stages
 
 
 _WITHOUT_REQUEST = (nodes.Copy, nodes.Optimize, nodes.Execute, nodes.Dump, nodes.Why)

@@ -20,7 +20,6 @@ from qql.schema import METADATA_KEY, Schema
 from qql.session.files import reason
 from qql.session.placed_files import placed_file
 from qql.session.shard_keys import ShardKey, is_custom, shard_keys_of
-from qql.syntax.parser import MAX_BYTES
 from qql.syntax.printer import show
 
 __all__ = ["DumpResult", "dump_collection"]
@@ -62,7 +61,6 @@ def dump_collection(
         with placed_file(path, overwrite=overwrite) as file:
             _write_script(_in_one_piece(call) if one_piece else call, collection, file, done, progress)
             file.flush()
-            size = file.tell()
     except FileExistsError as exc:
         hint = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE replaces it"
         message = f"there is a file {path} already"
@@ -70,9 +68,6 @@ def dump_collection(
     except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
         message = f"the file {path} cannot be written: {reason(exc)}"
         raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
-    if size > MAX_BYTES:
-        note = f"the script has {size:,} bytes; more than 64 MiB have to be cut in parts to be run"
-        done.notes.append(note)
     return done
 
 

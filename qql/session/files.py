@@ -6,15 +6,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from qql.errors import QQLError, QQLExecutionError, QQLPlanError, Source, Span
+from qql.errors import QQLError, QQLExecutionError, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
 
-    from qql import nodes
-
-__all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_executed", "read_utf8", "reason"]
+__all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_utf8", "reason", "stream_kind"]
 
 
 def reason(exc: Exception) -> str:
@@ -38,7 +36,7 @@ def read_utf8(
     """
     try:
         file = Path(path).expanduser()
-        kind = next((kind for is_one, kind in _STREAMS.items() if is_one(file.stat().st_mode)), None)
+        kind = stream_kind(file)
         if kind is not None and not streams:
             raise ValueError(f"it is {kind}, and no file")
         with file.open("rb") as opened:
@@ -55,6 +53,12 @@ _STREAMS = {
     stat.S_ISBLK: "a device",
 }
 """What has no end of its own, by what tells it."""
+
+
+def stream_kind(file: Path) -> str | None:
+    """What a file is that has no end of its own, ``a pipe`` say; None for others. Raises `OSError`."""
+    mode = file.stat().st_mode
+    return next((kind for is_one, kind in _STREAMS.items() if is_one(mode)), None)
 
 
 def read_bounded(stream: IO[bytes]) -> bytes:
@@ -86,19 +90,3 @@ def file_unreadable(
         else None
     )
     return error.make("file-unreadable", f"the file {path} cannot be read: {reason(exc)}", span, hint)
-
-
-def read_executed(statement: nodes.Execute) -> Source:
-    """The script that EXECUTE names. Raises `QQLPlanError` with the code ``file-unreadable``."""
-    from qql.compiler.scalars import scalar_value
-
-    path, span = str(scalar_value(statement.path)), statement.path.span
-
-    def not_text(_: bytes, offset: int) -> QQLError:
-        message = f"the file {path} is not UTF-8 text: byte {offset} is none of its"
-        return QQLPlanError.make("file-unreadable", message, span, "save it as UTF-8")
-
-    text = read_utf8(
-        path, unreadable=lambda exc: file_unreadable(path, exc, span, QQLPlanError), not_text=not_text
-    )
-    return Source(text, path)

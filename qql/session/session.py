@@ -35,10 +35,11 @@ from qql.result import Result
 from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.field_advice import FieldAdvice
-from qql.session.files import read_executed
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
 from qql.session.planned_texts import PlannedTexts
+from qql.session.script_files import ScriptText, read_executed
+from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from qql.session.prepared import SessionStatement
     from qql.session.stamp import Stamp
     from qql.syntax.parser import Parsed
+    from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
 
@@ -141,9 +143,13 @@ class Session:
     def stream(
         self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
-        """As `run`, but each result is given as soon as it is there. The script is compiled at once."""
-        compiled = self.compile(script, params, name=name)
-        return (self.carry_out(one, count=count) for one in compiled)
+        """As `run`, but each result is given as soon as it is there. The script is checked at once."""
+        checked = self.checked(ScriptText(Source(script, name)), params)
+        return (self.carry_out(one, count=count) for one in checked.statements())
+
+    def checked(self, script: Pieces, params: Params = None) -> CheckedScript:
+        """A script of any length, to be carried out statement by statement. Raises as `compile` does."""
+        return CheckedScript(self, script, params)
 
     def compile(
         self, script: str, params: Params = None, *, name: str = "<string>", sent: bool = True
@@ -210,6 +216,15 @@ class Session:
         """What advice goes by beside the schema, of the same age; None where there is no such collection."""
         known = self._knowledge.of(collection)
         return None if known is None else known.facts
+
+    @property
+    def knows_collections(self) -> bool:
+        """Whether collections are taken to be as they were last seen, and not looked up anew."""
+        return bool(self._knowledge)
+
+    def forget_collections(self) -> None:
+        """Has the collections looked up anew."""
+        self._knowledge.forget_all()
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the payload fields of the collection, for which some of its points are fetched."""

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Sequence
 import qql
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
-from qql.cli.commands.scripts import CompileOptions, source_of, sources_of
+from qql.cli.commands.scripts import CompileOptions, scripts_of, source_of
 from qql.cli.render import Renderer, render_diagnostics, sanitize
-from qql.compiler.script import Compiled, compile_script
-from qql.errors import Diagnostic, QQLCompileError, Source
-from qql.session.files import read_executed
+from qql.compiler.script import Compiled, compile_script, each_compiled
+from qql.errors import Diagnostic, QQLCompileError
+from qql.session.script_files import read_executed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.syntax.pieces import Pieces
 
 __all__ = ["check", "compile_", "convert", "explain"]
 
@@ -86,34 +90,51 @@ def _explanations(statements: Sequence[Compiled]) -> Iterator[str]:
 
 
 def check(args: Arguments, console: Renderer) -> int:
-    options, sources = CompileOptions.of(args), sources_of(args)
-    found = [one for source in sources for one in _diagnostics(source, options)]
-    match args.get("format", "text"):
+    options, scripts = CompileOptions.of(args), scripts_of(args)
+    form, color = args.get("format", "text"), use_color(args, sys.stdout)
+
+    def said_of(one: Diagnostic) -> str | dict[str, object]:
+        # At once, as a diagnostic holds the piece of the script that it is about.
+        return (
+            render_diagnostics([one], color=color, width=console.line_width)
+            if form == "text"
+            else one.to_dict()
+        )
+
+    count, said = Counter[str](), list[str | dict[str, object]]()
+    for script in scripts:
+        found = [(_place(one), one.severity, said_of(one)) for one in _diagnostics(script, options)]
+        found.sort(key=lambda one: one[0])
+        count.update(severity for _, severity, _ in found)
+        said += [words for _, _, words in found]
+    match form:
         case "json":
-            console.put_json([one.to_dict() for one in found])
+            console.put_json(said)
         case "jsonl":
-            for one in found:
-                console.put_json(one.to_dict(), indent=None)
-        case _ if found:
-            console.put(
-                render_diagnostics(found, color=use_color(args, sys.stdout), width=console.line_width)
-            )
-    count = Counter(one.severity for one in found)
+            for one in said:
+                console.put_json(one, indent=None)
+        case _ if said:
+            console.put("\n\n".join(map(str, said)))
     console.note(
-        f"{pluralize(len(sources), 'script')}: {pluralize(count['error'], 'error')}, "
+        f"{pluralize(len(scripts), 'script')}: {pluralize(count['error'], 'error')}, "
         f"{pluralize(count['warning'], 'warning')}"
     )
     return 3 if count["error"] else 0
 
 
-def _diagnostics(source: Source, options: CompileOptions) -> list[Diagnostic]:
-    """The errors and warnings of a script, in the order of its text, and those of the files it executes."""
-    warnings: list[Diagnostic] = []
+def _place(one: Diagnostic) -> tuple[int, int, int]:
+    """By what a script's diagnostics are sorted; those of the files it executes stand among them."""
+    line, column = (one.source.first_line, one.source.first_column) if one.source else (1, 1)
+    return line, column, one.span.start if one.span else 0
+
+
+def _diagnostics(script: Pieces, options: CompileOptions) -> Iterator[Diagnostic]:
+    """The errors of a script and its warnings, and those of the files it executes."""
     try:
-        compile_script(source, options.params, options.context(), warnings, read_executed)
+        for one in each_compiled(script, options.params, options.context(), read_executed, once=False):
+            yield from one.warnings
     except QQLCompileError as exc:
-        return sorted([*exc.diagnostics, *warnings], key=lambda one: one.span.start if one.span else 0)
-    return warnings
+        yield from exc.diagnostics
 
 
 def convert(args: Arguments, console: Renderer) -> int:

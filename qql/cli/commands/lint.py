@@ -19,7 +19,7 @@ from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, did_you_mean
 from qql.rest.types import JsonObject
 from qql.result import Result
-from qql.session.files import read_executed
+from qql.session.script_files import read_executed
 from qql.session.server_gaps import Gaps, lacks_of
 
 __all__ = ["lint"]

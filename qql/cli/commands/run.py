@@ -10,7 +10,7 @@ import qql
 from qql.cli.commands.connection import MEMORY, open_other_session, open_session, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, is_format_named, open_output, use_color
-from qql.cli.commands.scripts import params_of, source_of
+from qql.cli.commands.scripts import params_of, scripts_of
 from qql.cli.render import FOR_PEOPLE, ProgressBar, Renderer
 from qql.cli.shell import Shell
 
@@ -18,11 +18,11 @@ __all__ = ["open_shell", "prompt", "run"]
 
 
 def run(args: Arguments, console: Renderer) -> int:
-    source = source_of(args)
+    script = scripts_of(args)[0]
     with open_shell(args, console) as shell:
         if target_of(args) == MEMORY and "db" not in args:
             console.note("note: a database in memory, gone at the end; --db DIR or --url URL names another")
-        shell.run(source.text, source.name)
+        shell.run(script)
     return 0
 
 

@@ -8,33 +8,51 @@ from collections.abc import Mapping
 
 from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import Arguments
-from qql.cli.usage import ParamValues, UsageError, parse_value, read_script
+from qql.cli.usage import ParamValues, UsageError, parse_value, read_script, script_file
 from qql.errors import Source
 from qql.records import dataclass, replace
+from qql.session.script_files import ScriptText
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
     from qql.compiler.plan import Context
     from qql.compiler.script import CompileOptions as TextOptions
+    from qql.syntax.pieces import Pieces
 
-__all__ = ["CompileOptions", "params_of", "refuse_directory", "source_of", "sources_of"]
+__all__ = ["CompileOptions", "params_of", "refuse_directory", "scripts_of", "source_of", "sources_of"]
+
+
+def scripts_of(args: Arguments) -> list[Pieces]:
+    """The scripts to work on, of any length, which raise `UsageError` while they are read. Raises it too."""
+    files = _files_of(args)
+    return [script_file(file) for file in files] if files else [ScriptText(_command_text(args))]
 
 
 def sources_of(args: Arguments) -> list[Source]:
     """The texts to work on. Raises `UsageError`."""
+    files = _files_of(args)
+    if files:
+        return [Source(read_script(file), "<stdin>" if file == "-" else file) for file in files]
+    return [_command_text(args)]
+
+
+def _files_of(args: Arguments) -> list[str]:
+    """The files that are named; none where ``-c`` has the text. Raises `UsageError`."""
     files = args.get("files") or []
     files = [files] if isinstance(files, str) else files
     if ("text" in args) == bool(files):
         what = "either a file or -c TEXT, not both" if files else "a file, `-` for standard input, or -c TEXT"
         raise UsageError.make("usage", f"this command requires {what}")
-    if files:
-        return [Source(read_script(file), "<stdin>" if file == "-" else file) for file in files]
+    return files
+
+
+def _command_text(args: Arguments) -> Source:
     try:
         args["text"].encode()
     except UnicodeEncodeError as exc:  # bytes of an argument that the locale cannot read
         raise UsageError.make("usage", "the text of -c is not UTF-8", hint="use a UTF-8 locale") from exc
-    return [Source(args["text"], "<command>")]
+    return Source(args["text"], "<command>")
 
 
 def source_of(args: Arguments) -> Source:

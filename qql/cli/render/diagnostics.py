@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from qql.cli.render.terminal import paint, sanitize
 from qql.cli.render.wrapping import wrap_line
-from qql.errors import Diagnostic, QQLError, Source
+from qql.errors import Diagnostic, QQLError
 from qql.late import late_pattern
 from qql.records import replace
 
@@ -45,7 +45,7 @@ def _wrapped(text: str, width: int | None) -> str:
 
 
 def _sanitized(item: Diagnostic) -> Diagnostic:
-    source = item.source and Source(item.source.text, sanitize(item.source.name))
+    source = item.source and replace(item.source, name=sanitize(item.source.name))
     return replace(
         item,
         message=sanitize(item.message, newline="\n    "),

@@ -122,7 +122,8 @@ LIMITS: tuple[Entry, ...] = (
         "",
         f"Filters, values and formulas nest {MAX_NESTING} levels deep, prefetches {MAX_PREFETCH_DEPTH} "
         f"(Qdrant's own limit). One statement may expand to {MAX_STAGES:,} prefetches, counted before "
-        f"anything is expanded. LIMIT and OFFSET go up to {U32:,}. A text has at most {MAX_BYTES >> 20} MiB. "
+        f"anything is expanded. LIMIT and OFFSET go up to {U32:,}. A statement has at most "
+        f"{MAX_BYTES >> 20} MiB; a script that is run or checked may be longer. "
         f"A dense vector has at most {MAX_VECTOR_SIZE:,} dimensions. A script executes at most "
         f"{MAX_EXECUTED:,} files, {MAX_FILES} inside one another; pipes and devices are none. "
         "Past a limit stands an error that names it.",

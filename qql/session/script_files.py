@@ -1,0 +1,243 @@
+"""Scripts in files, read bit by bit: twice where they are long, and then the second time as the first."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from weakref import finalize
+
+from qql.errors import QQLError, QQLPlanError, Source
+from qql.session.files import file_unreadable, stream_kind
+from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
+
+if TYPE_CHECKING:
+    from qql import nodes
+
+__all__ = ["ExecutedFiles", "Faults", "ScriptFile", "ScriptText", "read_executed"]
+
+_CHUNK = 1 << 16  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The errors of a script's file, in the words of whoever has it read.
+
+    ``not_text`` is given the file's first bytes, the byte that is at fault, and its offset.
+    """
+
+    unreadable: Callable[[Exception], QQLError]
+    not_text: Callable[[bytes, int, int], QQLError]
+    changed: Callable[[], QQLError]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptText:
+    """A script that is a text."""
+
+    source: Source
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def __iter__(self) -> Iterator[Source]:
+        return in_pieces(self.source)
+
+    def require_unchanged(self) -> None:
+        """A text cannot change."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a file was when it was first read: its state, and a digest of each chunk."""
+
+    state: tuple[int, ...] | None = None
+    digests: list[bytes] = field(default_factory=list)
+
+    def differs(self, state: tuple[int, ...]) -> bool:
+        """Whether the file's state is not the one that it had first."""
+        self.state = self.state or state
+        return self.state != state
+
+    def differs_at(self, number: int, chunk: bytes) -> bool:
+        """Whether a chunk is not the one that was read there first."""
+        digest = blake2b(chunk, digest_size=16).digest()
+        if number == len(self.digests):
+            self.digests.append(digest)
+        return self.digests[number] != digest
+
+
+class ScriptFile:
+    """A script in UTF-8, with or without a byte-order mark; ``~`` is the home directory.
+
+    The pieces of a long one are read anew each time they are asked for. A file has to be as it was the first
+    time, and with ``streams`` what is none (a pipe, a device, ``-`` for standard input) is kept in one.
+    While they are read, the pieces raise an error of ``faults``, and `QQLSyntaxError` as `cut_pieces` does.
+    """
+
+    def __init__(self, path: str, faults: Faults, *, streams: bool = False, seen: Seen | None = None) -> None:
+        self.path = path
+        self.name = "<stdin>" if streams and path == "-" else path
+        self._faults = faults
+        self._streams = streams
+        self._seen = seen or Seen()
+        self._spool: _Spool | None = None
+        self._whole: Source | None = None  # of a short script
+
+    def require(self) -> None:
+        """Reads the begin of it, and raises an error where there is none."""
+        next(iter(self), None)
+
+    def __iter__(self) -> Iterator[Source]:
+        if self._whole is not None:
+            yield from in_pieces(self._whole)
+            return
+        if self.name == "<stdin>" and not hasattr(sys.stdin, "buffer"):
+            self._whole = Source(sys.stdin.read(), self.name)
+            yield from in_pieces(self._whole)
+            return
+        texts = self._texts()
+        begin, size = list[str](), 0
+        for text in texts:
+            begin.append(text)
+            size += len(text)
+            if size > WHOLE:
+                break
+        else:
+            self._whole = Source("".join(begin), self.name)
+            yield self._whole
+            return
+        yield from cut_pieces(chain(begin, texts), self.name)
+
+    def require_unchanged(self) -> None:
+        """Raises an error where the file has another time or size, or is another one, than at first."""
+        if self._whole is None and self._spool is None:
+            try:
+                differs = self._seen.differs(_state(Path(self.path).expanduser()))
+            except OSError as exc:
+                raise self._faults.unreadable(exc) from exc
+            if differs:
+                raise self._faults.changed()
+
+    def _texts(self) -> Iterator[str]:
+        """What is in the file, chunk by chunk."""
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        head, done = b"", 0
+        for chunk in chain(self._chunks(), [b""]):
+            head = head or chunk[:4]
+            pending = len(decoder.getstate()[0])
+            try:
+                yield decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as exc:
+                raise self._faults.not_text(head, exc.object[exc.start], done - pending + exc.start) from exc
+            done += len(chunk)
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            with ExitStack() as opened:
+                file = self._open(opened)
+                number = 0
+                while chunk := self._read(file, number):
+                    yield chunk
+                    number += 1
+        except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+            raise self._faults.unreadable(exc) from exc
+
+    def _open(self, opened: ExitStack) -> IO[bytes] | _Spool:
+        if self._spool is not None:
+            return self._spool.again()
+        if self.name == "<stdin>":
+            self._spool = _Spool(sys.stdin.buffer)
+            return self._spool
+        path = Path(self.path).expanduser()
+        kind = stream_kind(path)
+        if kind is not None and not self._streams:
+            raise ValueError(f"it is {kind}, and no file")
+        if kind is not None:
+            self._spool = _Spool(path.open("rb"))
+            finalize(self._spool, self._spool.stream.close)
+            return self._spool
+        return opened.enter_context(path.open("rb"))
+
+    def _read(self, file: IO[bytes] | _Spool, number: int) -> bytes:
+        chunk = file.read(_CHUNK)
+        if not isinstance(file, _Spool) and (
+            self._seen.differs(_state(Path(self.path).expanduser())) or self._seen.differs_at(number, chunk)
+        ):
+            raise self._faults.changed()
+        return chunk
+
+
+class _Spool:
+    """A stream that is read once and kept in a temporary file, so that it can be read again."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        from tempfile import SpooledTemporaryFile
+
+        self.stream = stream
+        self._kept = SpooledTemporaryFile(max_size=WHOLE)  # noqa: SIM115 (closed when nothing holds it)
+        finalize(self, self._kept.close)
+        self._at = 0
+
+    def again(self) -> _Spool:
+        self._at = 0
+        return self
+
+    def read(self, size: int) -> bytes:
+        self._kept.seek(self._at)
+        chunk = self._kept.read(size)
+        if not chunk:
+            chunk = self.stream.read(size)
+            self._kept.write(chunk)
+        self._at += len(chunk)
+        return chunk
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def read_executed(statement: nodes.Execute, seen: Seen | None = None) -> ScriptFile:
+    """The script that EXECUTE names. What is wrong about its file is a `QQLPlanError`, mostly with the code
+    ``file-unreadable``.
+    """
+    from qql.compiler.scalars import scalar_value
+
+    path, span = str(scalar_value(statement.path)), statement.path.span
+
+    def not_text(_: bytes, __: int, offset: int) -> QQLError:
+        message = f"the file {path} is not UTF-8 text: byte {offset} is none of its"
+        return QQLPlanError.make("file-unreadable", message, span, "save it as UTF-8")
+
+    def changed() -> QQLError:
+        return QQLPlanError.make("script-changed", changed_message(path), span, CHANGED_HINT)
+
+    faults = Faults(lambda exc: file_unreadable(path, exc, span, QQLPlanError), not_text, changed)
+    return ScriptFile(path, faults, seen=seen)
+
+
+CHANGED_HINT = "run it again when it is complete"
+
+
+def changed_message(path: str) -> str:
+    """What is said of a file that is not as it was when it was checked."""
+    return f"the script {path} changed while it was being run; no more of it is carried out"
+
+
+class ExecutedFiles:
+    """The files that the statements of a script execute; each stays as it was when it was first read."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+
+    def __call__(self, statement: nodes.Execute) -> ScriptFile:
+        file = read_executed(statement)
+        return read_executed(statement, self._seen.setdefault(file.path, Seen()))
