@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 from typing import cast
 
@@ -111,7 +111,7 @@ def make_point(
     """
     point: JsonObject = {"id": point_id(nodes.Scalar(identity, span=span))}
     if vector is not None:
-        vector = check_vectors(vector, schema, collection, span, own)
+        vector = check_vectors(vector, schema, collection, span, own, notes.scanned)
     vector = _with_texts(vector, payload, schema, embeds, span, warn)
     _note_missing(vector, schema, embeds, notes)
     if is_named(vector):
@@ -142,28 +142,38 @@ def _embedded(schema: Schema | None) -> list[VectorInfo]:
 
 
 def check_vectors(
-    vector: Json, schema: Schema | None, collection: str, span: Span, own: Collection[str] = ()
+    vector: Json,
+    schema: Schema | None,
+    collection: str,
+    span: Span,
+    own: Collection[str] = (),
+    scanned: Set[int] = frozenset(),
 ) -> Json:
     """What a row or SET VECTOR gives as the vectors of a point, checked by name; null stays.
 
-    ``own`` are those that were given as keys of a row, which may be payload too. Raises `QQLPlanError`.
+    ``own`` are those that were given as keys of a row, which may be payload too; ``scanned`` are lists that
+    need no look (`check_vector`). Raises `QQLPlanError`.
     """
     of = f"of `{collection}`"
     if is_named(vector):
         return {
-            name: (_own_vector if name in own else _named_vector)(value, name, schema, collection, span)
+            name: (_own_vector if name in own else _named_vector)(
+                value, name, schema, collection, span, scanned
+            )
             for name, value in vector.items()
         }
     if schema is not None and schema.vectors and "" not in schema.vectors:
         hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
         fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
-    return _one_vector(vector, "", schema, collection, span)
+    return _one_vector(vector, "", schema, collection, span, scanned)
 
 
-def _named_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _named_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     """A vector under ``vector``. Raises `QQLPlanError` that says which it is."""
     try:
-        return _one_vector(value, name, schema, collection, span)
+        return _one_vector(value, name, schema, collection, span, scanned)
     except QQLPlanError as exc:
         found = exc.diagnostic
         if found.code != "malformed-vector" or not name:
@@ -171,14 +181,16 @@ def _named_vector(value: Json, name: str, schema: Schema | None, collection: str
         raise QQLPlanError(replace(found, message=f"the vector `{name}`: {found.message}")) from None
 
 
-def _own_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _own_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     """A key's value that is a vector, or almost one. Raises `QQLPlanError`, with both readings."""
     readings = OWN_READINGS.format(name)
     if is_inference(value):
         message = f"`{name}` may be the vector of this name, to be made by a model, or a field of the payload"
         fail("malformed-vector", message, span, readings)
     try:
-        return _one_vector(value, name, schema, collection, span)
+        return _one_vector(value, name, schema, collection, span, scanned)
     except QQLPlanError as exc:
         found = exc.diagnostic
         message = f"`{name}` is named like a vector, and its value is almost one: {found.message}"
@@ -193,7 +205,9 @@ def _unpacked(value: Body, span: Span) -> list[Json]:
     return [data[at : at + dim] for at in range(0, len(data), dim)]
 
 
-def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _one_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     known = None
     if schema is not None:
         known = schema.vectors.get(name)
@@ -208,7 +222,7 @@ def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, 
         return _with_model(value, known.model if known else None, span)
     if is_packed(value):
         value = _unpacked(value, span)
-    check_vector(value, known, span, f"of `{collection}`")
+    check_vector(value, known, span, f"of `{collection}`", scanned)
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,13 +178,15 @@ class RowLoad:
     def _points(self, reader: RowReader) -> Iterator[Checked]:
         """The good rows; a bad one is counted, or raises where errors stop the load."""
         context = replace(self._context, warnings=[])
+        cells = reader.format in DELIMITED
         for row in reader:
             if isinstance(row, BadRow):
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                made = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
-                point = self._encoded(made)
+                scanned = reader.scanned.ids
+                made = self._made.point(row, context.warn, cells=cells, scanned=scanned)
+                point = self._encoded(made, scanned)
             except (QQLPlanError, QQLExecutionError) as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
@@ -193,11 +195,11 @@ class RowLoad:
             context.warnings.clear()
             yield row.line, row.shard_key, point
 
-    def _encoded(self, point: JsonObject) -> Encoded:
+    def _encoded(self, point: JsonObject, scanned: Set[int]) -> Encoded:
         """The point as it will be sent, unless a model has to see its texts first."""
         if self._writer is None or not is_literal(point["vector"]):
             return point
-        return self._writer.encode(point)
+        return self._writer.encode(point, scanned)
 
     # -- writing
 
@@ -227,13 +229,17 @@ class RowLoad:
         if not texts:
             return batch
         made = iter((self._embed(self._request(texts)).body or {})["points"])
-        points: list[Encoded] = []
-        for point in batch.points:
-            found = point if isinstance(point, bytes) else next(made)
-            points.append(
-                found if self._writer is None or isinstance(found, bytes) else self._writer.encode(found)
-            )
-        return replace(batch, points=points)
+        whole = Batch(batch.shard_key)
+        for line, point in zip(batch.lines, batch.points, strict=True):
+            if isinstance(point, bytes):
+                whole.add(line, point)
+                continue
+            try:
+                found = next(made)
+                whole.add(line, found if self._writer is None else self._writer.encode(found))
+            except QQLExecutionError as exc:
+                self._refuse(line, exc.message, exc.hint)
+        return whole
 
     def _cut(self, batch: Batch) -> Iterator[Batch]:
         """Parts of a batch that are no larger than servers take; vectors may have made it larger."""

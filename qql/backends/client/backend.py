@@ -236,7 +236,7 @@ class ClientBackend:
         with told(self.progress, request):
             return self._checked(request, self._answer(request))
 
-    def point_writer(self) -> PointWriter | None:
+    def point_writer(self, collection: str) -> PointWriter | None:
         """Takes the points of whole files; None in local mode, which has only `call`."""
         if self._over_rest:
             return RestPoints(self.call)

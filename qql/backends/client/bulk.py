@@ -6,7 +6,7 @@ told, and its repeats are made, like those of any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import orjson
 from google.protobuf.message import DecodeError, EncodeError
@@ -36,7 +36,7 @@ class RestPoints:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def encode(self, point: JsonObject) -> bytes:
+    def encode(self, point: JsonObject, scanned: Set[int] = frozenset()) -> bytes:
         """The point as JSON."""
         return encode(_with_floats(point))
 
@@ -58,7 +58,7 @@ class GrpcPoints:
         self._call = call
         self._infers = infers
 
-    def encode(self, point: JsonObject) -> bytes:
+    def encode(self, point: JsonObject, scanned: Set[int] = frozenset()) -> bytes:
         """The point as a serialized message."""
         try:
             data = self._message(point).SerializeToString()

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qql.backends.base import Progress
-from qql.errors import QQLConnectionError
+from qql.backends.bulk import PointWriter
+from qql.errors import QQLConnectionError, QQLExecutionError
 from qql.rest.request import Request
 from qql.rest.types import Json
 
+from .bulk import EdgePoints
 from .collection import Collection
 from .database import Database
 from .leftovers import PREFIX, TEMPORARY, remove_abandoned
@@ -67,6 +69,15 @@ class EdgeBackend:
         """Carry out one request; see `Backend.call`."""
         with self._working():
             return self._router.carry_out(request)
+
+    def point_writer(self, collection: str) -> PointWriter | None:
+        """Takes the points of whole files; None where there is no such collection."""
+        with self._working():
+            try:
+                found = self._database.get(collection)
+            except QQLExecutionError:
+                return None
+            return EdgePoints(self.call, self._router.point_reader(found))
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from qql.session.row_files.npy import NpyFile, NpyVectors, open_npy
 from qql.session.row_files.parquet import ParquetFile
 from qql.session.row_files.points import Fields, PointMapping
 from qql.session.row_files.row import BadRow, Record, Row, RowError
+from qql.session.row_files.scanned import Scanned
 from qql.session.row_files.source import ByteSource
 from qql.session.row_files.table import Table
 
@@ -113,11 +114,12 @@ class _Reading:
         self.vectors = vectors
         self.selects = selects
         self.counted = False
+        self.scanned = Scanned()
 
     def records(self, source: ByteSource) -> Iterator[Record]:
         """The rows of a text."""
         lines = Lines(source)
-        return self.table.rows(lines) if self.table else json_rows(lines, self.codec)
+        return self.table.rows(lines) if self.table else json_rows(lines, self.codec, self.scanned)
 
     def wanted(self) -> list[str] | None:
         """The columns that are asked for by name, if no others are."""
@@ -146,6 +148,11 @@ class RowReader(Iterator["Row | BadRow"]):
     def points(self) -> PointMapping:
         """What makes points of the rows; it knows which columns there were."""
         return self._reading.points
+
+    @property
+    def scanned(self) -> Scanned:
+        """The lists of the row that was given last which hold numbers for certain."""
+        return self._reading.scanned
 
     @property
     def unit(self) -> str:
