@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any, NoReturn, cast
 
 from qql import nodes
+from qql.compiler.bound_rows import BoundRows, are_short_floats
 from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes import is_uuid
@@ -192,7 +193,7 @@ class _Binder:
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
-        return tuple(rows)
+        return BoundRows.of(self.values[param.key], rows)
 
     def spliced(self, given: tuple[Json, ...], bound: list[Json]) -> tuple[Json, ...]:
         """The rows of VALUES; a parameter among them is one row or a list of rows."""
@@ -305,6 +306,8 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         found = jsonified(value)
     except NoJson as exc:
         fail("wrong-parameter", str(exc), span, exc.hint)
+    if are_short_floats(value):
+        return found
     return _plain(found, span, level + 1)
 
 

@@ -175,6 +175,8 @@ def _note_what_may_be_vectors(
 ) -> None:
     """Notes the fields that somebody may have meant as vectors."""
     notes.telling = ()
+    if vector is not None and schema is not None:
+        return
     for key, value in payload.items():
         if key not in looked_at:
             continue

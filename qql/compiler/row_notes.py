@@ -30,7 +30,8 @@ class RowNotes:
 
     ``fields`` are the fields that may have been meant as vectors, ``telling`` those of the row at hand
     that are called as vectors often are. ``scanned`` are lists in the row at hand that its reader found to
-    hold nothing but numbers of 32 bits.
+    hold nothing but numbers of 32 bits; ``is_json`` says that it was read as JSON or made JSON of Python's
+    data, so it has none beyond 64 bits.
     """
 
     span: Span
@@ -42,6 +43,7 @@ class RowNotes:
     fields: dict[str, bool] = field(default_factory=dict)
     telling: tuple[str, ...] = ()
     scanned: Set[int] = frozenset()
+    is_json: bool = False
     _block: bool = False
     _without: dict[tuple[str, ...], _Without] = field(default_factory=dict)
 

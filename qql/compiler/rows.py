@@ -7,12 +7,11 @@ from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 from typing import cast
 
-from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, field_of
 from qql.compiler.row_keys import OWN_READINGS, is_inference, is_named, is_packed, read_keys
 from qql.compiler.row_notes import RowNotes
-from qql.compiler.scalars import point_id
+from qql.compiler.scalars import checked_id
 from qql.compiler.vectors import check_vector
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.rest.types import Body, Json, JsonObject
@@ -65,7 +64,7 @@ def row_point(
 
     Without ``needs_id`` a row without an id gets the UUID of its content. Raises `QQLPlanError`.
     """
-    fields = cast(JsonObject, resolved(dict(row), span))
+    fields = dict(row) if notes.is_json else cast(JsonObject, resolved(dict(row), span))
     vector = fields.pop("vector", None)
     given = "id" in fields
     identity = fields.pop("id", None)
@@ -109,7 +108,7 @@ def make_point(
     that are missing in the end are noted. ``own`` are vectors that were given as keys of the row.
     Raises `QQLPlanError`.
     """
-    point: JsonObject = {"id": point_id(nodes.Scalar(identity, span=span))}
+    point: JsonObject = {"id": checked_id(identity, span)}
     if vector is not None:
         vector = check_vectors(vector, schema, collection, span, own, notes.scanned)
     vector = _with_texts(vector, payload, schema, embeds, span, warn)
@@ -118,7 +117,8 @@ def make_point(
         vector = {name: value for name, value in vector.items() if value is not None}
     point["vector"] = {} if vector is None else vector  # Qdrant's REST wants the key in any case
     if payload:
-        check_payload(payload, span)
+        if not notes.is_json:
+            check_payload(payload, span)
         point["payload"] = payload
     return point
 

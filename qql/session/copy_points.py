@@ -55,13 +55,23 @@ class CopiedPoints:
         if isinstance(source, nodes.VectorFile):
             self._vector_column = f"NPY({shown(scalar_value(source.path), 200)})"
 
-    def point(self, row: Row, warn: Warn, *, cells: bool, scanned: Set[int] = frozenset()) -> JsonObject:
+    def point(
+        self,
+        row: Row,
+        warn: Warn,
+        *,
+        cells: bool,
+        is_json: bool = False,
+        scanned: Set[int] = frozenset(),
+    ) -> JsonObject:
         """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`.
 
-        ``scanned`` are lists in it that hold nothing but numbers of 32 bits.
+        ``is_json`` says that the row was read as JSON, whose integers have 64 bits. ``scanned`` are lists
+        (their `id`s) in it that hold nothing but numbers of 32 bits.
         """
         self.notes.number = row.line
         self.notes.scanned = scanned
+        self.notes.is_json = is_json
         fields = self._parsed(row.payload, self._candidates) if cells else row.payload
         vector = by_name(row.vector, self._schema)
         self._check_named(vector)

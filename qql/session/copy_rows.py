@@ -35,6 +35,7 @@ __all__ = ["RowLoad"]
 
 _BATCH_SIZE = 256
 _MAX_BAD_ROWS_SHOWN = 20
+_JSON = ("jsonl", "json")
 _FAULTS_OF_ROWS = {
     *("invalid-payload", "invalid-point", "invalid-point-id", "invalid-request", "invalid-value"),
     *("invalid-vector", "unknown-vector", "wrong-dimension", "wrong-vector-kind"),
@@ -178,15 +179,15 @@ class RowLoad:
     def _points(self, reader: RowReader) -> Iterator[Checked]:
         """The good rows; a bad one is counted, or raises where errors stop the load."""
         context = replace(self._context, warnings=[])
-        cells = reader.format in DELIMITED
+        cells, is_json = reader.format in DELIMITED, reader.format in _JSON
+        scanned, make = reader.scanned, self._made.point
         for row in reader:
             if isinstance(row, BadRow):
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                scanned = reader.scanned.ids
-                made = self._made.point(row, context.warn, cells=cells, scanned=scanned)
-                point = self._encoded(made, scanned)
+                made = make(row, context.warn, cells=cells, is_json=is_json, scanned=scanned.ids)
+                point = self._encoded(made, scanned.ids)
             except (QQLPlanError, QQLExecutionError) as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue

@@ -84,7 +84,7 @@ class PointMapping:
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
         """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
         self.seen.look(row)
-        beside = {name: row[name] for name in self.beside if name in row}
+        beside = {name: row[name] for name in self.beside if name in row} if self.beside else {}
         payload = self._payload(row, written, beside)
         vector = None if self.vector_name is None else find(self.vector_name, row)
         vector = None if vector is MISSING else vector

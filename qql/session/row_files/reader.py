@@ -35,6 +35,7 @@ FORMATS = {
 
 ``jsonl`` and ``json`` are read alike: what the file holds decides.
 """
+_JSON = ("jsonl", "json")
 _OF_PLACES = ("parquet", "npy")  # formats that are read from wherever their parts are
 
 _T = TypeVar("_T")
@@ -208,10 +209,13 @@ class RowReader(Iterator["Row | BadRow"]):
             self._count()
             records = self._with_vectors(records)
         make = self._reading.points.point
+        scanned = None if self.format in _JSON and not self._reading.vectors else self.scanned
         for line, row, written in records:
             if isinstance(row, RowError):
                 yield BadRow(line, str(row))
                 continue
+            if scanned is not None:
+                scanned.look(row)
             try:
                 yield make(line, row, written)
             except RowError as exc:

@@ -15,7 +15,7 @@ I64 = 2**63
 """Signed integers of 64 bits are from ``-I64`` to below ``I64``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # to make a frozen one takes three times as long
 class Row:
     """One point; ``line`` is counted from 1, ``vector`` None where the file has none.
 

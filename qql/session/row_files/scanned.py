@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import math
 
-from qql.rest.types import Json
+from qql.rest.types import Json, JsonObject
 from qql.session.row_files.row import I64
 
 __all__ = ["Scanned"]
@@ -19,11 +19,20 @@ class Scanned:
     def __init__(self) -> None:
         self.ids: set[int] = set()
 
+    def look(self, row: JsonObject) -> None:
+        """Looks at the lists of a row that no reader of JSON has seen."""
+        self.ids = set()
+        for value in row.values():
+            if type(value) is list:
+                self.are_small(value)
+
     def are_small(self, values: list[Json]) -> bool:
         """Whether a list holds numbers alone, and none that might be an integer beyond 64 bits: most do.
 
         The values are those of JSON. If they are floats as well, the list is noted.
         """
+        if values and type(values[0]) is str:
+            return False
         try:
             length = math.hypot(*values)
         except (TypeError, OverflowError):
