@@ -245,7 +245,10 @@ class ClientBackend:
     def _answer(self, request: Request) -> Json:
         if request.route == RECOVER and self.name == "server":
             return self._restore(request)
-        return in_parts(self._transport.call, request, measure=self._over_rest)
+        writer = None
+        if self.name == "server" and not self._over_rest:
+            writer = GrpcPoints(self._transport.call, self.infers)
+        return in_parts(self._transport.call, request, measure=self._over_rest, writer=writer)
 
     def _checked(self, request: Request, result: Json) -> Json:
         """The ``result`` of an answer; raises where it has not the shape that its route says."""
