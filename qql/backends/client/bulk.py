@@ -198,10 +198,11 @@ def _messages(writer: GrpcPoints, points: Sequence[JsonObject]) -> list[bytes] |
 
 def _is_plain_point(point: JsonObject) -> bool:
     """Whether a point is sound, and its vectors are numbers: a message would take much else for such."""
-    identity, vector, payload = point.get("id"), point.get("vector"), point.get("payload") or {}
-    if not point.keys() <= _OF_POINTS or not _is_id(identity) or not isinstance(payload, dict):
+    identity, vector, payload = point.get("id"), point.get("vector"), point.get("payload")
+    if not point.keys() <= _OF_POINTS or not _is_id(identity) or not isinstance(payload, dict | None):
         return False
-    encode(payload)
+    if payload:
+        encode(payload)
     if isinstance(vector, list):
         return _are_vectors([vector])
     if not isinstance(vector, dict) or vector.keys() == {"indices", "values"}:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _NUMBERS = {float, int}
-_FLOAT32_MAX = 3.4028234663852886e38
+_FLOAT32_MAX = 3.4028235e38  # the shortest decimal that names it, which is a little more
 _FLOAT16_MAX = 65504.0
 _LONGEST_NORM = 1.8446743e19  # its square is the largest float32; past it the engine normalises to zeros
 
