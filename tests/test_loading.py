@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import base64
 import json
 import math
 import tracemalloc
@@ -159,6 +160,63 @@ def test_points_packed_for_a_collection_that_has_changed_are_checked_anew() -> N
         assert stored(session) == [{"id": 1, "vector": {"a": [1.0, 2.0]}, "payload": {"n": 1}}]
         with pytest.raises(QQLExecutionError, match="no vector `b`"):
             writer.write("docs", [gone])
+
+
+# ------------------------------------------------------------------------------------ base64
+
+
+def as_base64(numbers: Any) -> str:
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()
+
+
+def test_vectors_in_base64_are_the_vectors(tmp_path: Path) -> None:
+    texts = [as_base64(floats(n)) for n in range(5)]
+    ways = {
+        "under vector": [{"id": n, "vector": {"v": text}} for n, text in enumerate(texts)],
+        "as a key": [{"id": n, "v": text} for n, text in enumerate(texts)],
+    }
+    with qql.connect() as session:
+        session.execute(f"CREATE COLLECTION docs (v VECTOR({SIZE}, DOT))")
+        session.execute("UPSERT INTO docs VALUES :rows", {"rows": [{"id": 0, "vector": {"v": floats(0)}}]})
+        (wanted,) = stored(session)
+        for rows in ways.values():
+            for load in (
+                lambda rows=rows: session.execute("UPSERT INTO docs VALUES :rows", {"rows": rows}),
+                lambda rows=rows: session.execute(f"COPY docs FROM '{write(tmp_path / 'a.jsonl', rows)}'"),
+            ):
+                session.execute("DELETE FROM docs WHERE id IN (0, 1, 2, 3, 4)")
+                load()
+                assert stored(session)[0] == wanted
+                assert len(stored(session)) == 5
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_a_column_of_base64_is_the_vector_without_a_name(tmp_path: Path, ending: str) -> None:
+    text = as_base64(floats(3))
+    path = tmp_path / f"rows.{ending}"
+    path.write_text(f"id,vector\n3,{text}\n" if ending == "csv" else json.dumps({"id": 3, "vector": text}))
+    with qql.connect() as session:
+        session.execute(f"CREATE COLLECTION docs VECTOR({SIZE}, DOT)")
+        session.execute(f"COPY docs FROM '{path}'")
+        (point,) = stored(session)
+        assert [numpy.float32(one) for one in point["vector"]] == floats(3).tolist()
+
+
+def test_what_base64_holds_is_checked(tmp_path: Path) -> None:
+    numbers = floats(1)
+    numbers[2] = math.nan
+    path = write(tmp_path / "rows.jsonl", [{"id": 1, "vector": {"v": as_base64(numbers)}}])
+    with qql.connect() as session:
+        session.execute(f"CREATE COLLECTION docs (v VECTOR({SIZE}, DOT))")
+        with pytest.raises(QQLExecutionError, match="does not fit a 32-bit float"):
+            session.execute(f"COPY docs FROM '{path}'")
+
+
+def test_a_text_of_the_same_length_is_embedded_where_the_vector_has_a_model(tmp_path: Path) -> None:
+    text = as_base64(floats(1))
+    schema = "CREATE COLLECTION docs (v VECTOR(8, DOT) MODEL 'm');"
+    requests = qql.compile(f"{schema} UPSERT INTO docs VALUES {{id: 1, vector: {{v: '{text}'}}}}")
+    assert (requests[-1].body or {})["points"][0]["vector"] == {"v": {"text": text, "model": "m"}}
 
 
 # ------------------------------------------------------------------------------------ memory

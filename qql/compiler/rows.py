@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 from typing import cast
 
+from qql.compiler.base64_vectors import vector_of_base64
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, field_of
 from qql.compiler.row_keys import OWN_READINGS, is_inference, is_named, is_packed, read_keys
@@ -216,6 +217,8 @@ def _one_vector(
             fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
     if value is None:
         return None
+    if (numbers := vector_of_base64(value, known)) is not None:
+        value = numbers
     if isinstance(value, str):
         return document(value, known.model if known else None)
     if is_inference(value):

@@ -26,7 +26,7 @@ class Row:
     line: int
     id: int | str
     payload: JsonObject
-    vector: JsonObject | list[Json] | None = None
+    vector: JsonObject | list[Json] | str | None = None
     made: bool = field(default=False, compare=False)
     beside: JsonObject = field(default_factory=dict)
     shard_key: int | str | None = None
