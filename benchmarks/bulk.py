@@ -7,7 +7,7 @@ is what the client does. It is CPU time (user and system, all threads) of loadin
 
 * ``upload_points`` reads it as programs do, one ``json.loads`` and one ``PointStruct`` for each line;
 * ``COPY`` with ON ERROR SKIP reads it once, checks each row, and sends it;
-* ``COPY`` without it reads it twice: the whole file is checked before anything is sent;
+* ``COPY`` without it checks the whole file before anything is sent, and keeps the encoded points until then;
 * ``UPSERT`` takes the same rows as a parameter, and ``upload_points, in memory`` the same points as objects.
 
 A ratio is that of two neighbours in one round: it hardly feels what else the machine does.

@@ -350,13 +350,14 @@ def test_rows_that_the_engine_refuses_are_found(given: qql.Session, tmp_path: Pa
     assert set(points(given)) == set(range(100)) - {3, 4, 60, 99}
 
 
-def test_a_refusal_while_loading_tells_lines_and_what_was_written(given: qql.Session, tmp_path: Path) -> None:
+def test_what_the_engine_would_refuse_is_found_before_anything_is_written(
+    given: qql.Session, tmp_path: Path
+) -> None:
     deep = json.loads("[" * 150 + "]" * 150)
     path = write(tmp_path / "a.jsonl", *(row(n, deep=deep) if n == 25 else row(n) for n in range(40)))
-    error = fails("invalid-payload", lambda: copy(given, path, "BATCH 10"))
-    assert f"{path}, lines 21 to 30:" in error.message
-    assert "written before: 20 rows" in error.message
-    assert count(given) == 20
+    error = fails("bad-row", lambda: copy(given, path, "BATCH 10"))
+    assert f"{path}, line 26: point 25: the payload nests deeper than 100" in error.message
+    assert count(given) == 0
 
 
 class Refusing(RecordingBackend):
@@ -372,6 +373,17 @@ class Refusing(RecordingBackend):
             if self.writes >= self.at:
                 raise self.error
         return super().call(request)
+
+
+def test_a_refusal_while_loading_tells_lines_and_what_was_written(tmp_path: Path) -> None:
+    refusal = QQLExecutionError.make("invalid-payload", "too odd")
+    with qql.connect(Refusing(refusal, at=3)) as db:
+        db.run(GIVEN)
+        path = write(tmp_path / "a.jsonl", *map(row, range(40)))
+        error = fails("invalid-payload", lambda: copy(db, path, "BATCH 10"))
+        assert f"{path}, lines 21 to 30: too odd" in error.message
+        assert "written before: 20 rows" in error.message
+        assert count(db) == 20
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ A point is encoded once, when it was checked; what is written then are bytes, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Protocol
 
 from qql.errors import QQLError
@@ -21,8 +21,11 @@ MAX_BODY = 30_000_000
 class PointWriter(Protocol):
     """Writes points that `qql.compiler.rows.make_point` has made and checked."""
 
-    def encode(self, point: JsonObject) -> bytes:
-        """The point as it will be sent. Raises `QQLExecutionError` for what cannot be sent."""
+    def encode(self, point: JsonObject, scanned: Set[int] = frozenset()) -> bytes:
+        """The point as it will be sent. Raises `QQLExecutionError` for what cannot be sent.
+
+        ``scanned`` are lists (their `id`s) that hold nothing but numbers of 32 bits.
+        """
         ...
 
     def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
@@ -30,10 +33,10 @@ class PointWriter(Protocol):
         ...
 
 
-def writer_of(backend: object) -> PointWriter | None:
-    """What a backend has as its method ``point_writer``; None of those that have none, or none to give."""
+def writer_of(backend: object, collection: str) -> PointWriter | None:
+    """What a backend's method ``point_writer`` gives for a collection; None where there is none."""
     make = getattr(backend, "point_writer", None)
-    found: PointWriter | None = make() if make is not None else None
+    found: PointWriter | None = make(collection) if make is not None else None
     return found
 
 

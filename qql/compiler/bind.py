@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.bound_conditions import inserted
+from qql.compiler.bound_rows import BoundRows, are_short_floats
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.late import cast
 from qql.nodes import is_uuid
@@ -314,7 +315,7 @@ class Binder:
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             fail("wrong-parameter", f"{_shown(param)} takes a list of objects", param.span)
-        return tuple(rows)
+        return BoundRows.of(self.values[param.key], rows)
 
     def spliced(self, given: tuple[Json, ...], bound: list[Json]) -> tuple[Json, ...]:
         """The rows of VALUES; a parameter among them is one row or a list of rows."""
@@ -452,6 +453,8 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         found = jsonified(value)
     except NoJson as exc:
         fail("wrong-parameter", str(exc), span, exc.hint)
+    if are_short_floats(value):
+        return found
     return _plain(found, span, level + 1)
 
 

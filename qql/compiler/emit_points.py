@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 from qql import nodes
 from qql.compiler.bind import resolved
+from qql.compiler.bound_rows import BoundRows
 from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
 from qql.compiler.emit_targets import order_of
@@ -330,6 +331,8 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     points = []
     rows = _rows(statement)
     notes = RowNotes(statement.span, collection, schema, embeds)
+    if isinstance(statement.rows, BoundRows):
+        notes.is_json, notes.scanned = True, statement.rows.scanned
     for number, row in rows:
         notes.number = number
         with _naming_row(number) if len(rows) > 1 else nullcontext():

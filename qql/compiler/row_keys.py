@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from qql.compiler.base64_vectors import vector_of_base64
 from qql.compiler.row_notes import RowNotes
 from qql.compiler.vectors import check_vector
 from qql.errors import QQLPlanError, Span, fail
 from qql.rest.types import Body, Json, JsonObject
-from qql.schema import Schema
+from qql.schema import Schema, VectorInfo
 
 __all__ = [
     "OWN_READINGS",
@@ -116,7 +117,7 @@ def read_keys(
     own: JsonObject = {
         name: fields[name]
         for name, info in known.items()
-        if name in fields and name in looked_at and resembles(fields[name], info.kind)
+        if name in fields and name in looked_at and _is_meant(fields[name], info)
     }
     for name in own:
         if is_named(vector) and name in vector:
@@ -133,6 +134,10 @@ def read_keys(
         payload = {key: value for key, value in fields.items() if key not in own} if own else fields
         _note_what_may_be_vectors(payload, looked_at, vector, schema, notes)
     return payload, with_own(vector, own), own.keys()
+
+
+def _is_meant(value: Json, vector: VectorInfo) -> bool:
+    return resembles(value, vector.kind) or vector_of_base64(value, vector) is not None
 
 
 OWN_READINGS = "write vector: {{{0}: …}} for the vector, payload: {{{0}: …, all other fields}} for payload"
@@ -175,6 +180,8 @@ def _note_what_may_be_vectors(
 ) -> None:
     """Notes the fields that somebody may have meant as vectors."""
     notes.telling = ()
+    if vector is not None and schema is not None:
+        return
     for key, value in payload.items():
         if key not in looked_at:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed
 from qql.errors import Diagnostic, Span, many
@@ -29,7 +29,9 @@ class RowNotes:
     """Collects while rows are read; ``number`` is that of the row at hand: a row's, or a line's of a file.
 
     ``fields`` are the fields that may have been meant as vectors, ``telling`` those of the row at hand
-    that are called as vectors often are.
+    that are called as vectors often are. ``scanned`` are lists in the row at hand that its reader found to
+    hold nothing but numbers of 32 bits; ``is_json`` says that it was read as JSON or made JSON of Python's
+    data, so it has none beyond 64 bits.
     """
 
     span: Span
@@ -40,6 +42,8 @@ class RowNotes:
     number: int = 1
     fields: dict[str, bool] = field(default_factory=dict)
     telling: tuple[str, ...] = ()
+    scanned: Set[int] = frozenset()
+    is_json: bool = False
     _block: bool = False
     _without: dict[tuple[str, ...], _Without] = field(default_factory=dict)
 

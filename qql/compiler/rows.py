@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from functools import cache
 
-from qql import nodes
+from qql.compiler.base64_vectors import vector_of_base64
 from qql.compiler.bind import resolved
 from qql.compiler.embed_clauses import TEXT_FIELDS, Embed, field_of
 from qql.compiler.row_keys import OWN_READINGS, is_inference, is_named, is_packed, read_keys
 from qql.compiler.row_notes import RowNotes
-from qql.compiler.scalars import point_id
+from qql.compiler.scalars import checked_id
 from qql.compiler.vectors import check_vector
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.late import cast
@@ -76,7 +76,7 @@ def row_point(
 
     Without ``needs_id`` a row without an id gets the UUID of its content. Raises `QQLPlanError`.
     """
-    fields = cast(JsonObject, resolved(dict(row), span))
+    fields = dict(row) if notes.is_json else cast(JsonObject, resolved(dict(row), span))
     vector = fields.pop("vector", None)
     given = "id" in fields
     identity = fields.pop("id", None)
@@ -120,16 +120,17 @@ def make_point(
     that are missing in the end are noted. ``own`` are vectors that were given as keys of the row.
     Raises `QQLPlanError`.
     """
-    point: JsonObject = {"id": point_id(nodes.Scalar(identity, span=span))}
+    point: JsonObject = {"id": checked_id(identity, span)}
     if vector is not None:
-        vector = check_vectors(vector, schema, collection, span, own)
+        vector = check_vectors(vector, schema, collection, span, own, notes.scanned)
     vector = _with_texts(vector, payload, schema, embeds, span, warn)
     _note_missing(vector, schema, embeds, notes)
     if is_named(vector):
         vector = {name: value for name, value in vector.items() if value is not None}
     point["vector"] = {} if vector is None else vector  # Qdrant's REST wants the key in any case
     if payload:
-        check_payload(payload, span)
+        if not notes.is_json:
+            check_payload(payload, span)
         point["payload"] = payload
     return point
 
@@ -153,28 +154,38 @@ def _embedded(schema: Schema | None) -> list[VectorInfo]:
 
 
 def check_vectors(
-    vector: Json, schema: Schema | None, collection: str, span: Span, own: Collection[str] = ()
+    vector: Json,
+    schema: Schema | None,
+    collection: str,
+    span: Span,
+    own: Collection[str] = (),
+    scanned: Set[int] = frozenset(),
 ) -> Json:
     """What a row or SET VECTOR gives as the vectors of a point, checked by name; null stays.
 
-    ``own`` are those that were given as keys of a row, which may be payload too. Raises `QQLPlanError`.
+    ``own`` are those that were given as keys of a row, which may be payload too; ``scanned`` are lists that
+    need no look (`check_vector`). Raises `QQLPlanError`.
     """
     of = f"of `{collection}`"
     if is_named(vector):
         return {
-            name: (_own_vector if name in own else _named_vector)(value, name, schema, collection, span)
+            name: (_own_vector if name in own else _named_vector)(
+                value, name, schema, collection, span, scanned
+            )
             for name, value in vector.items()
         }
     if schema is not None and schema.vectors and "" not in schema.vectors:
         hint = f"name it: vector: {{{next(iter(schema.vectors))}: …}}"
         fail("unknown-vector", f"the vectors {of} have names: {schema.describe_vectors()}", span, hint)
-    return _one_vector(vector, "", schema, collection, span)
+    return _one_vector(vector, "", schema, collection, span, scanned)
 
 
-def _named_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _named_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     """A vector under ``vector``. Raises `QQLPlanError` that says which it is."""
     try:
-        return _one_vector(value, name, schema, collection, span)
+        return _one_vector(value, name, schema, collection, span, scanned)
     except QQLPlanError as exc:
         found = exc.diagnostic
         if found.code != "malformed-vector" or not name:
@@ -182,14 +193,16 @@ def _named_vector(value: Json, name: str, schema: Schema | None, collection: str
         raise QQLPlanError(replace(found, message=f"the vector `{name}`: {found.message}")) from None
 
 
-def _own_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _own_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     """A key's value that is a vector, or almost one. Raises `QQLPlanError`, with both readings."""
     readings = OWN_READINGS.format(name)
     if is_inference(value):
         message = f"`{name}` may be the vector of this name, to be made by a model, or a field of the payload"
         fail("malformed-vector", message, span, readings)
     try:
-        return _one_vector(value, name, schema, collection, span)
+        return _one_vector(value, name, schema, collection, span, scanned)
     except QQLPlanError as exc:
         found = exc.diagnostic
         message = f"`{name}` is named like a vector, and its value is almost one: {found.message}"
@@ -204,7 +217,9 @@ def _unpacked(value: Body, span: Span) -> list[Json]:
     return [data[at : at + dim] for at in range(0, len(data), dim)]
 
 
-def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, span: Span) -> Json:
+def _one_vector(
+    value: Json, name: str, schema: Schema | None, collection: str, span: Span, scanned: Set[int]
+) -> Json:
     known = None
     if schema is not None:
         known = schema.vectors.get(name)
@@ -213,13 +228,15 @@ def _one_vector(value: Json, name: str, schema: Schema | None, collection: str, 
             fail("unknown-vector", f"`{collection}` has no vector `{name}`", span, hint)
     if value is None:
         return None
+    if (numbers := vector_of_base64(value, known)) is not None:
+        value = numbers
     if isinstance(value, str):
         return document(value, known.model if known else None)
     if is_inference(value):
         return _with_model(value, known.model if known else None, span)
     if is_packed(value):
         value = _unpacked(value, span)
-    check_vector(value, known, span, f"of `{collection}`")
+    check_vector(value, known, span, f"of `{collection}`", scanned)
     return value
 
 

@@ -9,13 +9,14 @@ from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.guards import is_bound, is_id, is_number, is_shard_key, is_text, is_whole
-from qql.errors import fail, shown
+from qql.errors import Span, fail, shown
 from qql.late import cast
 from qql.nodes.holes import Hole, Slot, later
 from qql.rest.limits import U32, U64
 from qql.rest.types import Json
 
 __all__ = [
+    "checked_id",
     "count_limit",
     "number_of",
     "one_key",
@@ -38,14 +39,18 @@ def point_id(scalar: nodes.Scalar) -> int | str:
     """A point id, checked: an unsigned 64-bit integer or a UUID. Raises `QQLPlanError`."""
     if isinstance(scalar.value, Hole):
         return later(scalar.value, is_id, int)
-    value = scalar_value(scalar)
+    return checked_id(scalar_value(scalar), scalar.span)
+
+
+def checked_id(value: Json, span: Span) -> int | str:
+    """As `point_id`, of a value."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= U64:
         return value
     if isinstance(value, str) and nodes.is_uuid(value):
         return value
     hint = f"UUID('{value}') makes a stable UUID of a text" if isinstance(value, str) else None
     message = f"{shown(value)} is no point id: ids are unsigned integers or UUIDs"
-    fail("invalid-point-id", message, scalar.span, hint)
+    fail("invalid-point-id", message, span, hint)
 
 
 def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:

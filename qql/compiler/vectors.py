@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from qql import nodes
 from qql.compiler.guards import MOST_F32, is_dense, is_short
 from qql.errors import Span, did_you_mean, fail, many, shown
@@ -40,8 +42,13 @@ def check_text_field(name: nodes.Name, schema: Schema | None, collection: str) -
         fail("wrong-kind", message, name.span, f"QUERY 'words' … USING {written} searches the vector")
 
 
-def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) -> None:
-    """Checks a vector's form, and its kind and dimension where the vector is known."""
+def check_vector(
+    value: Json, vector: VectorInfo | None, span: Span, of: str, scanned: Set[int] = frozenset()
+) -> None:
+    """Checks a vector's form, and its kind and dimension where the vector is known.
+
+    ``scanned`` are lists (their `id`s) that were found to hold nothing but numbers of 32 bits.
+    """
     kind = vector_kind(value)
     if isinstance(value, Slot):  # a dense one that comes later
         if vector is not None and not comparable(kind, vector.kind):
@@ -49,10 +56,10 @@ def check_vector(value: Json, vector: VectorInfo | None, span: Span, of: str) ->
         value.check(is_dense(vector.size if vector else None))
         return
     if kind == "sparse":
-        _check_sparse(value, span)
+        _check_sparse(value, span, scanned)
     else:
         rows = value if kind == "multi" else [value]
-        lengths = {_check_dense(row, span) for row in rows}
+        lengths = {_check_dense(row, span, scanned) for row in rows}
         if len(lengths) > 1:
             message = f"the rows of this multivector differ in length: {', '.join(map(str, sorted(lengths)))}"
             fail("malformed-vector", message, span)
@@ -71,7 +78,9 @@ def _is_number(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_dense(row: Json, span: Span) -> int:
+def _check_dense(row: Json, span: Span, scanned: Set[int] = frozenset()) -> int:
+    if id(row) in scanned:
+        return len(row)
     if not isinstance(row, list):
         fail("malformed-vector", f"a vector is a list of numbers, not {shown(row)}", span)
     if not row:
@@ -84,7 +93,7 @@ def _check_dense(row: Json, span: Span) -> int:
     return len(row)
 
 
-def _check_sparse(value: Body, span: Span) -> None:
+def _check_sparse(value: Body, span: Span, scanned: Set[int]) -> None:
     indices, values = value.get("indices"), value.get("values")
     if set(value) != {"indices", "values"} or not isinstance(indices, list) or not isinstance(values, list):
         fail("malformed-vector", "a sparse vector is written {indices: […], values: […]}", span)
@@ -97,4 +106,4 @@ def _check_sparse(value: Body, span: Span) -> None:
     if len(set(indices)) != len(indices):
         fail("malformed-vector", "an index stands twice in this sparse vector", span)
     if values:
-        _check_dense(values, span)
+        _check_dense(values, span, scanned)

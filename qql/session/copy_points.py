@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from qql import nodes
 from qql.compiler.row_keys import by_name, is_named, read_keys
@@ -55,9 +55,23 @@ class CopiedPoints:
         if isinstance(source, nodes.VectorFile):
             self._vector_column = f"NPY({shown(scalar_value(source.path), 200)})"
 
-    def point(self, row: Row, warn: Warn, *, cells: bool) -> JsonObject:
-        """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`."""
+    def point(
+        self,
+        row: Row,
+        warn: Warn,
+        *,
+        cells: bool,
+        is_json: bool = False,
+        scanned: Set[int] = frozenset(),
+    ) -> JsonObject:
+        """The point of a row; with ``cells`` vectors are texts of JSON. Raises `QQLPlanError`.
+
+        ``is_json`` says that the row was read as JSON, whose integers have 64 bits. ``scanned`` are lists
+        (their `id`s) in it that hold nothing but numbers of 32 bits.
+        """
         self.notes.number = row.line
+        self.notes.scanned = scanned
+        self.notes.is_json = is_json
         fields = self._parsed(row.payload, self._candidates) if cells else row.payload
         vector = by_name(row.vector, self._schema)
         self._check_named(vector)
@@ -85,7 +99,8 @@ class CopiedPoints:
         rest, vector, own = read_keys(
             columns, vector, self._schema, self._collection, self._span, self.notes, candidates=columns
         )
-        check_vectors({name: columns[name] for name in own}, self._schema, self._collection, self._span, own)
+        found = {name: columns[name] for name in own}
+        check_vectors(found, self._schema, self._collection, self._span, own, self.notes.scanned)
         self.left_out.update(dict.fromkeys(rest))
         return vector
 

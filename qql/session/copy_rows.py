@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 
 from qql import nodes
@@ -35,6 +35,7 @@ __all__ = ["RowLoad"]
 
 _BATCH_SIZE = 256
 _MAX_BAD_ROWS_SHOWN = 20
+_JSON = ("jsonl", "json")
 _FAULTS_OF_ROWS = {
     *("invalid-payload", "invalid-point", "invalid-point-id", "invalid-request", "invalid-value"),
     *("invalid-vector", "unknown-vector", "wrong-dimension", "wrong-vector-kind"),
@@ -178,13 +179,15 @@ class RowLoad:
     def _points(self, reader: RowReader) -> Iterator[Checked]:
         """The good rows; a bad one is counted, or raises where errors stop the load."""
         context = replace(self._context, warnings=[])
+        cells, is_json = reader.format in DELIMITED, reader.format in _JSON
+        scanned, make = reader.scanned, self._made.point
         for row in reader:
             if isinstance(row, BadRow):
                 self._refuse(row.line, row.reason)
                 continue
             try:
-                made = self._made.point(row, context.warn, cells=reader.format in DELIMITED)
-                point = self._encoded(made)
+                made = make(row, context.warn, cells=cells, is_json=is_json, scanned=scanned.ids)
+                point = self._encoded(made, scanned.ids)
             except (QQLPlanError, QQLExecutionError) as exc:
                 self._refuse(row.line, exc.message, exc.hint)
                 continue
@@ -193,11 +196,11 @@ class RowLoad:
             context.warnings.clear()
             yield row.line, row.shard_key, point
 
-    def _encoded(self, point: JsonObject) -> Encoded:
+    def _encoded(self, point: JsonObject, scanned: Set[int]) -> Encoded:
         """The point as it will be sent, unless a model has to see its texts first."""
         if self._writer is None or not is_literal(point["vector"]):
             return point
-        return self._writer.encode(point)
+        return self._writer.encode(point, scanned)
 
     # -- writing
 
@@ -227,13 +230,17 @@ class RowLoad:
         if not texts:
             return batch
         made = iter((self._embed(self._request(texts)).body or {})["points"])
-        points: list[Encoded] = []
-        for point in batch.points:
-            found = point if isinstance(point, bytes) else next(made)
-            points.append(
-                found if self._writer is None or isinstance(found, bytes) else self._writer.encode(found)
-            )
-        return replace(batch, points=points)
+        whole = Batch(batch.shard_key)
+        for line, point in zip(batch.lines, batch.points, strict=True):
+            if isinstance(point, bytes):
+                whole.add(line, point)
+                continue
+            try:
+                found = next(made)
+                whole.add(line, found if self._writer is None else self._writer.encode(found))
+            except QQLExecutionError as exc:
+                self._refuse(line, exc.message, exc.hint)
+        return whole
 
     def _cut(self, batch: Batch) -> Iterator[Batch]:
         """Parts of a batch that are no larger than servers take; vectors may have made it larger."""

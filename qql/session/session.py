@@ -569,7 +569,7 @@ class Session:
             context=self.context,
             embed=self._embedded,
             call=self.backend.call,
-            writer=writer_of(self.backend),
+            writer=writer_of(self.backend, collection),
             progress=self.on_progress,
         )
         load.run()

@@ -242,7 +242,7 @@ class ClientBackend:
         with told(self.progress, request):
             return self._checked(request, self._answer(request))
 
-    def point_writer(self) -> PointWriter | None:
+    def point_writer(self, collection: str) -> PointWriter | None:
         """Takes the points of whole files; None in local mode, which has only `call`."""
         if self._over_rest:
             return RestPoints(self.call)
@@ -251,7 +251,10 @@ class ClientBackend:
     def _answer(self, request: Request) -> Json:
         if request.route == RECOVER and self.name == "server":
             return self._restore(request)
-        return in_parts(self._transport.call, request, measure=self._over_rest)
+        writer = None
+        if self.name == "server" and not self._over_rest:
+            writer = GrpcPoints(self._transport.call, self.infers)
+        return in_parts(self._transport.call, request, measure=self._over_rest, writer=writer)
 
     def _checked(self, request: Request, result: Json) -> Json:
         """The ``result`` of an answer; raises where it has not the shape that its route says."""

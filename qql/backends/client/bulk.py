@@ -6,7 +6,8 @@ told, and its repeats are made, like those of any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from math import hypot, inf
 
 import orjson
 from google.protobuf.message import DecodeError, EncodeError
@@ -16,7 +17,9 @@ from qdrant_client.http import models
 
 from qql.backends.bulk import MAX_BODY, cut_by_size, with_words
 from qql.errors import QQLError, QQLExecutionError, many
+from qql.nodes import is_uuid
 from qql.rest.float_vectors import float_vector
+from qql.rest.limits import U64
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 
@@ -36,7 +39,7 @@ class RestPoints:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def encode(self, point: JsonObject) -> bytes:
+    def encode(self, point: JsonObject, scanned: Set[int] = frozenset()) -> bytes:
         """The point as JSON."""
         return encode(_with_floats(point))
 
@@ -58,7 +61,7 @@ class GrpcPoints:
         self._call = call
         self._infers = infers
 
-    def encode(self, point: JsonObject) -> bytes:
+    def encode(self, point: JsonObject, scanned: Set[int] = frozenset()) -> bytes:
         """The point as a serialized message."""
         try:
             data = self._message(point).SerializeToString()
@@ -153,10 +156,11 @@ def _selector(key: Json) -> Json:
 _CUT = (("PUT", "points"), ("PUT", "points/vectors"))
 
 
-def in_parts(call: Call, request: Request, *, measure: bool) -> Json:
+def in_parts(call: Call, request: Request, *, measure: bool, writer: GrpcPoints | None = None) -> Json:
     """The answer to a write, whose points go in several requests where one would be too large.
 
-    With ``measure`` their bytes are counted first. What a server finds too large is halved.
+    With ``measure`` their bytes are counted first; with a ``writer`` it encodes what is a plain write. What a
+    server finds too large is halved.
 
     Raises as ``call`` does; what was written before is in the message.
     """
@@ -171,10 +175,62 @@ def in_parts(call: Call, request: Request, *, measure: bool) -> Json:
         encoded = [encode(_with_floats(point)) for point in points]
         pieces = list(map(orjson.Fragment, encoded))
         cuts = list(cut_by_size(list(map(len, encoded)), MAX_BODY))
+    elif writer is not None and _is_plain(request):
+        pieces = _messages(writer, points) or points
     parts = _Parts(call, request, pieces)
     for cut in cuts:
         parts.write(cut)
     return parts.answer
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a request has nothing but what `encoded_points` makes a message of."""
+    return request.query == _WAITED and (request.body or {}).keys() <= {"points", "shard_key"}
+
+
+def _messages(writer: GrpcPoints, points: Sequence[JsonObject]) -> list[bytes] | None:
+    """The points encoded; None where one is not plain, which goes by way of qdrant-client's models."""
+    try:
+        return [writer.encode(point) for point in points] if all(map(_is_plain_point, points)) else None
+    except (QQLError, TypeError, OverflowError):
+        return None
+
+
+def _is_plain_point(point: JsonObject) -> bool:
+    """Whether a point is sound, and its vectors are numbers: a message would take much else for such."""
+    identity, vector, payload = point.get("id"), point.get("vector"), point.get("payload")
+    if not point.keys() <= _OF_POINTS or not _is_id(identity) or not isinstance(payload, dict | None):
+        return False
+    if payload:
+        encode(payload)
+    if isinstance(vector, list):
+        return _are_vectors([vector])
+    if not isinstance(vector, dict) or vector.keys() == {"indices", "values"}:
+        return False
+    return _are_vectors(list(vector.values()))
+
+
+def _is_id(value: Json) -> bool:
+    return (type(value) is int and 0 <= value <= U64) or (isinstance(value, str) and is_uuid(value))
+
+
+def _are_vectors(vectors: list[Json]) -> bool:
+    """Whether all are lists of finite numbers, lists of such lists, or sparse vectors with numbers."""
+    for vector in vectors:
+        if isinstance(vector, dict):
+            if vector.keys() != {"indices", "values"} or not {*map(type, vector["indices"])} <= {int}:
+                return False
+            rows = [vector["values"]]
+        else:
+            rows = vector if isinstance(vector, list) and vector and isinstance(vector[0], list) else [vector]
+        for row in rows:
+            if type(row) is not list or not {*map(type, row)} <= _NUMBERS or not hypot(*row) < inf:
+                return False
+    return True
+
+
+_OF_POINTS = {"id", "vector", "payload"}
+_NUMBERS = {int, float}
 
 
 class _Parts:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qql.backends.base import Progress
-from qql.errors import QQLConnectionError
+from qql.backends.bulk import PointWriter
+from qql.errors import QQLConnectionError, QQLExecutionError
 from qql.rest.request import Request
 from qql.rest.types import Json
 
+from .bulk import EdgePoints
 from .collection import Collection
 from .database import Database
 from .files import remove_tree
@@ -73,6 +75,14 @@ class EdgeBackend:
     def call(self, request: Request) -> Json:
         """Carry out one request; see `Backend.call`."""
         return self._in_turn(self._router.carry_out, request)
+
+    def point_writer(self, collection: str) -> PointWriter | None:
+        """Takes the points of whole files; None where there is no such collection."""
+        try:
+            found = self._in_turn(self._database.get, collection)
+        except QQLExecutionError:
+            return None
+        return EdgePoints(self.call, self._router.point_reader(found))
 
     def _in_turn(self, work: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
         """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""

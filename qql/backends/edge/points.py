@@ -29,7 +29,7 @@ from .readers import (
 )
 from .vectors import VectorSpec, find_vector, refuse_inference, stored_vector_checker, vector_names
 
-__all__ = ["MAX_PAYLOAD_DEPTH", "PointReader", "check_json", "check_payload"]
+__all__ = ["MAX_PAYLOAD_DEPTH", "PointReader", "check_json", "check_payload", "payload_json"]
 
 MAX_PAYLOAD_DEPTH = 100
 """How deeply a payload may nest: {"a": 1} has depth 1."""
@@ -92,23 +92,26 @@ class PointReader:
         """All vectors of a point by name, and their bytes."""
         if vector is None:
             return {}, 0
+        out, size = {}, 0
+        for name, value in self.named_vectors(vector, who).items():
+            out[name] = self._checkers[name](value, who)
+            size += _components(value) * 4
+        return out, size
+
+    def named_vectors(self, vector: Json, who: Callable[[], str]) -> JsonObject:
+        """The vectors of a point by names that the collection has; they are not looked at yet."""
         if not isinstance(vector, dict) or (
             vector.keys() == _SPARSE_KEYS and not vector.keys() <= self._checkers.keys()
         ):
             if "" not in self._checkers:
                 raise self._no_unnamed_vector(who())
-            vector = {"": vector}
-        out, size = {}, 0
-        for name, value in vector.items():
-            checker = self._checkers.get(name)
-            if checker is None:
+            return {"": vector}
+        for name in vector:
+            if name not in self._checkers:
                 if "model" in vector:
                     refuse_inference(vector)
                 self._require_known(name, who())
-            else:
-                out[name] = checker(value, who)
-                size += _components(value) * 4
-        return out, size
+        return vector
 
     def _no_unnamed_vector(self, who: str) -> QQLExecutionError:
         listed = quoted(self.vectors)
@@ -182,7 +185,12 @@ def _components(value: Json) -> int:
 
 
 def check_payload(payload: Json, who: Callable[[], str]) -> int:
-    """See that a payload is JSON that the engine keeps as it is; gives its size in bytes.
+    """See that a payload is JSON that the engine keeps as it is; gives its size in bytes."""
+    return len(payload_json(payload, who))
+
+
+def payload_json(payload: Json, who: Callable[[], str]) -> bytes:
+    """A payload as JSON, if the engine keeps it as it is.
 
     orjson refuses integers past 64 bits, bytes, and keys that are no strings; the engine would turn
     the first into a float and the second into a list. What orjson knows and JSON does not (UUID, dates,
@@ -199,7 +207,7 @@ def check_payload(payload: Json, who: Callable[[], str]) -> int:
         raise refuse("invalid-payload", f"{who()}: the payload cannot be stored: {exc}") from exc
     if written.count(b"{") + written.count(b"[") > MAX_PAYLOAD_DEPTH:
         _require_json_payload(payload, who())
-    return len(written)
+    return written
 
 
 def check_json(value: Json, who: Callable[[], str]) -> Json:

@@ -15,6 +15,7 @@ from qql.rest.types import Json
 from .collection import Collection
 from .engine import edge, guarded
 from .filters import filter_depth, to_filter
+from .packed import PackedPoints
 from .points import PointReader, check_json
 from .readers import (
     Fields,
@@ -195,7 +196,7 @@ def _update_filter(value: Json, where: str) -> edge.Filter:
 
 def _upsert(name: str, reader: PointReader, body: Json) -> Change:
     fields: Fields = {
-        "points": items,
+        "points": lambda value, where: value if isinstance(value, PackedPoints) else items(value, where),
         "batch": lambda value, where: reader.batch(value),
         "shard_key": cluster_only,
         "update_filter": _update_filter,
@@ -204,7 +205,8 @@ def _upsert(name: str, reader: PointReader, body: Json) -> Change:
     given = read(body, name, fields)
     if ("points" in given) == ("batch" in given):
         raise refuse("invalid-request", f"{name} requires either `points` or `batch`")
-    points, size = reader.points(given["points"] if "points" in given else given["batch"])
+    rows = given["points"] if "points" in given else given["batch"]
+    points, size = rows.unpacked(reader) if isinstance(rows, PackedPoints) else reader.points(rows)
     operation = edge.UpdateOperation.upsert_points(
         points, given.get("update_filter"), given.get("update_mode")
     )

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from numbers import Real
+from operator import countOf
 
 from qql.errors import QQLExecutionError, did_you_mean, many
 from qql.records import dataclass, replace
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _NUMBERS = {float, int}
-_FLOAT32_MAX = 3.4028234663852886e38
+_FLOAT32_MAX = 3.4028235e38  # the shortest decimal that names it, which is a little more
 _FLOAT16_MAX = 65504.0
 _LONGEST_NORM = 1.8446743e19  # its square is the largest float32; past it the engine normalises to zeros
 
@@ -97,9 +98,9 @@ _NOT_PLAIN = (_NotPlain, struct.error, OverflowError, TypeError, ValueError, Key
 def stored_vector_checker(spec: VectorSpec) -> Callable[[Json, Callable[[], str]], edge.NamedVector]:
     """A function of a vector to be stored and the words for its owner; it gives what the engine takes.
 
-    About 8 µs for 256 dimensions: `struct` checks the length (and float16's range) in one C loop; where
-    the Euclidean norm is below the largest float32, every component is finite and a float32; for cosine
-    its square must be one too.
+    Each look goes over the components in C: their types; float16's range by `struct`; and where the
+    Euclidean norm is below the largest float32, every component is finite and a float32; for cosine its
+    square must be one too.
     """
     fast = _FAST[spec.kind](spec)
 
@@ -132,20 +133,27 @@ def _fast_query(spec: VectorSpec) -> Callable[[Json], edge.NamedVector]:
 
 
 def _fast_dense(spec: VectorSpec) -> Callable[[Json], list[float]]:
-    pack = struct.Struct(f"{spec.size}{'e' if spec.datatype == 'float16' else 'f'}").pack
+    size = spec.size
+    pack = struct.Struct(f"{size}e").pack if spec.datatype == "float16" else None
     longest = _LONGEST_NORM if spec.distance == "cosine" else _FLOAT32_MAX
     hypot = math.hypot
     bytes_only = spec.datatype == "uint8"
 
     def check(value: Json) -> list[float]:
-        if type(value) is not list or not {*map(type, value)} <= _NUMBERS:
+        if type(value) is not list or len(value) != size or not _are_numbers(value):
             raise _NotPlain
-        pack(*value)
+        if pack is not None:
+            pack(*value)
         if not hypot(*value) < longest or (bytes_only and not (min(value) >= 0 and max(value) <= 255)):
             raise _NotPlain
         return value
 
     return check
+
+
+def _are_numbers(values: list[Json]) -> bool:
+    # To count floats takes three quarters of the time of a set of all types.
+    return countOf(map(type, values), float) == len(values) or {*map(type, values)} <= _NUMBERS
 
 
 def _fast_multi(spec: VectorSpec) -> Callable[[Json], list[list[float]]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+from qql.compiler.base64_vectors import is_base64
 from qql.errors import QQLExecutionError, did_you_mean, fail
 from qql.records import dataclass
-from qql.rest.types import JsonObject
+from qql.rest.types import Json, JsonObject
 from qql.session.row_files.cells import (
     CellReader,
     cell_reader,
@@ -158,7 +159,13 @@ class TableReader:
             return read_id
         if name in points.opened:
             return read_opened
-        return parse_json if name in (points.vector_name, points.payload_name) else None
+        if name == points.vector_name:
+            return _read_vector
+        return parse_json if name == points.payload_name else None
+
+
+def _read_vector(cell: str) -> Json:
+    return cell if is_base64(cell) else parse_json(cell)
 
 
 def _wrong_width(cells: list[str], layout: Layout) -> RowError:

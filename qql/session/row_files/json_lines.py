@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 
 import orjson
@@ -15,6 +14,7 @@ from qql.rest.types import Json, JsonObject
 from qql.session.row_files.json_values import json_array, json_objects
 from qql.session.row_files.lines import Lines, encoding_fault
 from qql.session.row_files.row import I64, Record, RowError, fits_64_bits
+from qql.session.row_files.scanned import Scanned
 
 __all__ = ["MAX_DEPTH", "json_rows", "parse_json"]
 
@@ -22,15 +22,18 @@ MAX_DEPTH = 200
 """Nested arrays and objects of a row, at most."""
 
 
-def json_rows(lines: Lines, codec: str) -> Iterator[Record]:
-    """The rows of a file. Raises `QQLExecutionError` where it cannot be read on, or is a Qdrant answer."""
+def json_rows(lines: Lines, codec: str, scanned: Scanned) -> Iterator[Record]:
+    """The rows of a file; ``scanned`` knows the lists of numbers in the one that was given last.
+
+    Raises `QQLExecutionError` where it cannot be read on, or is a Qdrant answer.
+    """
     started = False
     for line, text in _texts(lines):
         if isinstance(text, RowError):
             yield line, text, None
             continue
         try:
-            row = _parse_row(text if codec == "utf-8" else text.decode(codec).encode())
+            row = _parse_row(text if codec == "utf-8" else text.decode(codec).encode(), scanned)
         except RowError as exc:
             yield line, exc, None
         except UnicodeError as exc:
@@ -172,19 +175,20 @@ def _keys_at_most(line: bytes) -> int:
 _QUOTE = ord('"')
 
 
-def _parse_row(line: bytes) -> JsonObject:
+def _parse_row(line: bytes, scanned: Scanned) -> JsonObject:
+    scanned.ids = set()
     row = parse_json(line)
     if not isinstance(row, dict):
         raise RowError("a row has to be a JSON object")
-    keys, huge = _keys_and_size(row)
+    keys, huge = _keys_and_size(row, scanned)
     # Every key of the text is a quote and a colon, so no key can be there twice if there are no more of
     # them than keys. Strings may have them too; then the slow way decides.
-    if huge or _keys_at_most(line) != keys:
+    if huge or (line.count(b":") != keys and _keys_at_most(line) != keys):
         json.loads(line, object_pairs_hook=_without_duplicates, parse_int=_within_64_bits)
     return row
 
 
-def _keys_and_size(row: JsonObject) -> tuple[int, bool]:
+def _keys_and_size(row: JsonObject, scanned: Scanned) -> tuple[int, bool]:
     """The number of keys in a JSON value, and whether it holds floats that might be integers beyond 64 bits.
 
     Raises `RowError` for what nests too deep.
@@ -194,7 +198,7 @@ def _keys_and_size(row: JsonObject) -> tuple[int, bool]:
     for _ in range(MAX_DEPTH):
         inner: list[Json] = []
         for value in level:
-            if type(value) is list and _are_small(value):
+            if type(value) is list and scanned.are_small(value):
                 continue
             if type(value) is dict:
                 keys += len(value)
@@ -212,14 +216,6 @@ def _keys_and_size(row: JsonObject) -> tuple[int, bool]:
 
 
 _NUMBERS = {int, float}
-
-
-def _are_small(values: list[Json]) -> bool:
-    """Whether a list holds numbers alone, and none that might be an integer beyond 64 bits: most do."""
-    try:
-        return math.hypot(*values) < I64
-    except (TypeError, OverflowError):
-        return False
 
 
 def _within_64_bits(digits: str) -> int:

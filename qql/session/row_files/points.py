@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 
+from qql.compiler.base64_vectors import is_base64
 from qql.compiler.bind import stable_uuid
 from qql.compiler.copy_mapping import Beside, Digits, Joined, columns_of
 from qql.compiler.rows import content_uuid
@@ -84,11 +85,11 @@ class PointMapping:
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:
         """The point of a row; ``written`` are the cells of a table as they stand there. Raises `RowError`."""
         self.seen.look(row)
-        beside = {name: row[name] for name in self.beside if name in row}
+        beside = {name: row[name] for name in self.beside if name in row} if self.beside else {}
         payload = self._payload(row, written, beside)
         vector = None if self.vector_name is None else find(self.vector_name, row)
         vector = None if vector is MISSING else vector
-        if vector is not None and not isinstance(vector, list | dict):
+        if vector is not None and not isinstance(vector, list | dict) and not is_base64(vector):
             raise RowError(f"`{self.vector_name}` has to be a list or an object, not {abbreviated(vector)}")
         identity = self._value(self._identity, row, written)
         shard = None if self._shard is None else self._shard_key(self._shard, row, written)

@@ -17,6 +17,7 @@ from qql.session.row_files.npy import NpyFile, NpyVectors, open_npy
 from qql.session.row_files.parquet import ParquetFile
 from qql.session.row_files.points import Fields, PointMapping
 from qql.session.row_files.row import BadRow, Record, Row, RowError
+from qql.session.row_files.scanned import Scanned
 from qql.session.row_files.source import ByteSource
 from qql.session.row_files.table import Table
 
@@ -34,6 +35,7 @@ FORMATS = {
 
 ``jsonl`` and ``json`` are read alike: what the file holds decides.
 """
+_JSON = ("jsonl", "json")
 _OF_PLACES = ("parquet", "npy")  # formats that are read from wherever their parts are
 
 _T = TypeVar("_T")
@@ -113,11 +115,12 @@ class _Reading:
         self.vectors = vectors
         self.selects = selects
         self.counted = False
+        self.scanned = Scanned()
 
     def records(self, source: ByteSource) -> Iterator[Record]:
         """The rows of a text."""
         lines = Lines(source)
-        return self.table.rows(lines) if self.table else json_rows(lines, self.codec)
+        return self.table.rows(lines) if self.table else json_rows(lines, self.codec, self.scanned)
 
     def wanted(self) -> list[str] | None:
         """The columns that are asked for by name, if no others are."""
@@ -146,6 +149,11 @@ class RowReader(Iterator["Row | BadRow"]):
     def points(self) -> PointMapping:
         """What makes points of the rows; it knows which columns there were."""
         return self._reading.points
+
+    @property
+    def scanned(self) -> Scanned:
+        """The lists of the row that was given last which hold numbers for certain."""
+        return self._reading.scanned
 
     @property
     def unit(self) -> str:
@@ -201,10 +209,13 @@ class RowReader(Iterator["Row | BadRow"]):
             self._count()
             records = self._with_vectors(records)
         make = self._reading.points.point
+        scanned = None if self.format in _JSON and not self._reading.vectors else self.scanned
         for line, row, written in records:
             if isinstance(row, RowError):
                 yield BadRow(line, str(row))
                 continue
+            if scanned is not None:
+                scanned.look(row)
             try:
                 yield make(line, row, written)
             except RowError as exc:

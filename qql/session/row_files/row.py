@@ -15,7 +15,7 @@ I64 = 2**63
 """Signed integers of 64 bits are from ``-I64`` to below ``I64``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # to make a frozen one takes three times as long
 class Row:
     """One point; ``line`` is counted from 1, ``vector`` None where the file has none.
 
@@ -26,7 +26,7 @@ class Row:
     line: int
     id: int | str
     payload: JsonObject
-    vector: JsonObject | list[Json] | None = None
+    vector: JsonObject | list[Json] | str | None = None
     made: bool = field(default=False, compare=False)
     beside: JsonObject = field(default_factory=dict)
     shard_key: int | str | None = None
