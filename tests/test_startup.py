@@ -100,7 +100,7 @@ COMMANDS = {
             "struct",
         },
         EXPLAINING | {"backends", "models"},
-        190,
+        194,
     ),
 }
 
