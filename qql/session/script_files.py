@@ -6,18 +6,18 @@ import codecs
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-from weakref import finalize
 
 from qql.errors import QQLError, QQLPlanError, Source
+from qql.records import dataclass, field
 from qql.session.files import file_unreadable, stream_kind
 from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import IO
+
     from qql import nodes
 
 __all__ = ["ExecutedFiles", "Faults", "ScriptFile", "ScriptText", "read_executed"]
@@ -68,6 +68,8 @@ class Seen:
 
     def differs_at(self, number: int, chunk: bytes) -> bool:
         """Whether a chunk is not the one that was read there first."""
+        from hashlib import blake2b
+
         digest = blake2b(chunk, digest_size=16).digest()
         if number == len(self.digests):
             self.digests.append(digest)
@@ -161,8 +163,7 @@ class ScriptFile:
         if kind is not None and not self._streams:
             raise ValueError(f"it is {kind}, and no file")
         if kind is not None:
-            self._spool = _Spool(path.open("rb"))
-            finalize(self._spool, self._spool.stream.close)
+            self._spool = _Spool(path.open("rb"), own=True)
             return self._spool
         return opened.enter_context(path.open("rb"))
 
@@ -178,12 +179,15 @@ class ScriptFile:
 class _Spool:
     """A stream that is read once and kept in a temporary file, so that it can be read again."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], *, own: bool = False) -> None:
         from tempfile import SpooledTemporaryFile
+        from weakref import finalize
 
         self.stream = stream
         self._kept = SpooledTemporaryFile(max_size=WHOLE)  # noqa: SIM115 (closed when nothing holds it)
         finalize(self, self._kept.close)
+        if own:
+            finalize(self, stream.close)
         self._at = 0
 
     def again(self) -> _Spool:

@@ -7,7 +7,6 @@ by the schemas as its own statements leave them, as the first time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from qql.compiler.script import Compiled, each_compiled
 from qql.errors import Diagnostic, QQLCompileError, QQLSyntaxError, QQLUnsupportedError
@@ -16,6 +15,7 @@ from qql.session.script_files import ExecutedFiles
 from qql.session.server_gaps import gaps_of, require_server
 from qql.syntax.pieces import WHOLE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
     from qql.session.session import Session

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Protocol
 
 from qql.errors import QQLSyntaxError, Source, Span
+from qql.late import Protocol, late_pattern
 from qql.syntax import parser
 from qql.syntax.lexer import BLANK, STARTERS, bad_character, cut_here, fault_at, skip_space, syntax_error
 
@@ -27,7 +27,7 @@ _INDENT = 80  # characters before a word that are looked at
 _SHOWN = 640
 """Characters of a line that messages may show beside a place in it."""
 
-_REST_OF_LINE = re.compile(r"(?:[ \t\r]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_REST_OF_LINE = late_pattern(r"(?:[ \t\r]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 
 
 class Pieces(Protocol):
