@@ -65,7 +65,7 @@ _TEXTS = (_TEXT, _TEXT_2)
 _END = re.compile(r"\s*+,?\s*+\}").match
 _WORDS = {"true": True, "false": False, "null": None}
 _MOST_BARE = 20  # levels of objects with bare keys that are read at once; deeper ones are rare
-_GIVEN_UP = 1000  # characters that a failure counts for, beside those that are known
+_GIVEN_UP = 1000  # characters that a failure counts for, of which nobody knows where it is
 
 
 @cache
@@ -115,7 +115,7 @@ class ValueReader:
             if self._text[pos] == "{" and depth < MAX_NESTING - _MOST_BARE:
                 return self._read_object(pos, _MOST_BARE)
         except (ValueError, _NotWhole, QQLSyntaxError, RecursionError):
-            self._wasted += _GIVEN_UP
+            pass
         return None
 
     # -- JSON
@@ -134,6 +134,9 @@ class ValueReader:
             value, end = _json.raw_decode(self._document, pos)
         except json.JSONDecodeError as exc:
             self._wasted += exc.pos - pos
+            raise
+        except (_NotWhole, RecursionError):
+            self._wasted += _GIVEN_UP
             raise
         if text.find("\\u", pos, end) >= 0:
             json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
