@@ -24,7 +24,7 @@ request; else it carries out the request without what is at each ``path``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Literal
 
@@ -192,16 +192,29 @@ _IN_QUERY_STRING = [one for one in CONSTRUCTS if one.in_url and one.key]
 
 
 class _Marks(NamedTuple):
-    """What tells of constructs in a body: keys of any object, and those of a ``match``."""
+    """What tells of constructs in a body: keys of any object, and those of a ``match``.
+
+    ``unless`` has for some keys the one beside which they mean something else.
+    """
 
     keys: frozenset[str]
     matches: frozenset[str]
+    unless: Mapping[str, str]
+
+    def are_in(self, part: JsonObject) -> bool:
+        """Whether an object may be one of the constructs."""
+        return not self.keys.isdisjoint(part) and not all(
+            self.unless.get(key) in part for key in self.keys.intersection(part)
+        )
 
 
 def _marks_of(constructs: Iterable[Construct]) -> _Marks:
     found = [one for one in constructs if not one.in_url]
+    keys = [one.key for one in found]
     return _Marks(
-        frozenset(one.key for one in found), frozenset(one.key for one in found if one.kind == "match")
+        frozenset(keys),
+        frozenset(one.key for one in found if one.kind == "match"),
+        {one.key: one.unless for one in found if one.unless is not None and keys.count(one.key) == 1},
     )
 
 
@@ -220,12 +233,12 @@ def _may_have(body: JsonObject | None, marks: _Marks) -> bool:
     """
     if body is None:
         return False
-    keys, matches = marks
+    matches = marks.matches
     pending: list[Json] = [body]
     while pending:
         value = pending.pop()
         if type(value) is dict:
-            if not keys.isdisjoint(value):
+            if marks.are_in(value):
                 return True
             for key, item in value.items():
                 if key == "match":  # here stands `text`, which is a query of its own elsewhere
