@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
@@ -15,6 +14,7 @@ from qql.compiler.script import Compiled, Script, no_requests, requests_of
 from qql.compiler.templates import Fill, filler
 from qql.errors import Diagnostic, Source
 from qql.nodes.holes import Hole, NeedsValue, Slot, never, slots_made
+from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.bound_conditions import inserted
-from qql.compiler.python_values import NoJson, jsonified
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.late import cast
 from qql.nodes import is_uuid
@@ -446,6 +445,8 @@ def _converted(value: Json, span: Span, level: int) -> Json:
         return {_key(key, span): _plain(item, span, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, span, level + 1) for item in value]
+
+    from qql.compiler.python_values import NoJson, jsonified
 
     try:
         found = jsonified(value)

@@ -7,13 +7,16 @@ say anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
-from typing import Any, NoReturn
 
 from qql import nodes
 from qql.errors import QQLPlanError, QQLSyntaxError, Span, fail, shown
+from qql.records import fields, replace
 from qql.rest.types import Json
 from qql.syntax.clauses import check_depth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["inserted"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 from qql import nodes
 from qql.compiler.bind import bind
 from qql.compiler.parameters import listing, parameters_of
 from qql.errors import QQLCompileError, QQLSyntaxError, Source
+from qql.records import replace
 from qql.syntax.parser import parse_condition
 
 __all__ = ["condition"]

@@ -10,11 +10,14 @@ import marshal
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from qql import nodes
 from qql.compiler.dates import reads_as_date
 from qql.rest.limits import U32, U64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "MOST_F32",
@@ -35,7 +38,7 @@ __all__ = [
     "is_whole",
 ]
 
-Guard = Callable[[Any], bool]
+Guard = Callable[["Any"], bool]
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # signed 64-bit integers, as payloads hold them
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from qql import nodes
 from qql.errors import QQLCompileError, Span
 from qql.nodes.roles import Choice, Count, Number, Role
+from qql.records import NamedTuple, replace
 
 __all__ = ["Parameter", "listing", "parameters_of"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Unpack
 
 from qql.compiler.ahead import Ahead
@@ -19,6 +18,7 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
+from qql.records import replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed, parse_script, raise_all

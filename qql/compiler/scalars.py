@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import cast
 
 from qql import nodes
 from qql.compiler.bind import resolved
 from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.guards import is_bound, is_id, is_number, is_shard_key, is_text, is_whole
 from qql.errors import fail, shown
+from qql.late import cast
 from qql.nodes.holes import Hole, Slot, later
 from qql.rest.limits import U32, U64
 from qql.rest.types import Json

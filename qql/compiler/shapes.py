@@ -19,6 +19,7 @@ from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
 from qql.errors import QQLError, Source
+from qql.late import late_pattern
 from qql.nodes.holes import NeedsValue
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
@@ -31,7 +32,7 @@ __all__ = ["Shape", "Shapes", "cut_literals"]
 # then a part of the shape.
 # What stands before a number is looked at behind its first digit: a pattern whose alternatives begin with
 # characters of their own is searched for three times as fast.
-_LITERAL = re.compile(
+_LITERAL = late_pattern(
     r"""
     ( ' (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
     | [0-9]  (?<![\w$.\]'"`:-].)  [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])

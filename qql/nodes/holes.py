@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn, TypeVar, cast
+
+from qql.late import cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeVar
+
+    _Value = TypeVar("_Value")
 
 __all__ = ["Hole", "Key", "NeedsValue", "Slot", "later", "listed", "never", "slots_made"]
 
@@ -91,12 +98,9 @@ class Slot(Hole):
             made.append(self)
 
 
-_Value = TypeVar("_Value")
-
-
 def later(hole: Hole, fits: Callable[[Any], bool], _: type[_Value]) -> _Value:
     """The slot of a checked value, which stands where the value itself is expected."""
-    return cast(_Value, Slot(hole, fits))
+    return cast("_Value", Slot(hole, fits))
 
 
 _made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qql import nodes
@@ -12,6 +11,7 @@ from qql.compiler.emit_points import operation_of
 from qql.compiler.prepared import Compile, Prepared
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLCompileError, QQLError, QQLPlanError, Source, Span
+from qql.records import replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 from qql.result import Result
