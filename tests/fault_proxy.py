@@ -110,7 +110,8 @@ def _read_message(client: socket.socket) -> tuple[bytes, bytes]:
 
 
 def _answer(status: str, body: bytes, extra: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{extra}\r\n".encode() + body
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    return head.encode() + body
 
 
 def _reset(client: socket.socket) -> None:

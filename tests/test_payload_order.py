@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -28,7 +30,21 @@ ORDERED = '{"alpha": {"c": 0, "d": [{"b": 2, "y": 1}]}, "zeta": 1}'
     ],
 )
 def test_the_keys_of_payloads_are_in_the_order_of_their_names(answer: Any) -> None:
-    assert ORDERED in json.dumps(with_ordered_payloads(answer))
+    assert ORDERED in json.dumps(with_ordered_payloads(deepcopy(answer)))
+
+
+@pytest.mark.parametrize("special", [None, math.nan, math.inf, 2**64])
+def test_values_that_are_no_plain_json_come_back_as_they_were(special: Any) -> None:
+    [found] = with_ordered_payloads([{"id": 1, "payload": {"z": [special], "a": {"c": special, "b": 1}}}])
+    assert repr(found["payload"]) == repr({"a": {"b": 1, "c": special}, "z": [special]})
+
+
+def test_a_payload_may_nest_deeper_than_the_library_writes() -> None:
+    deep: Any = {"y": 1, "b": 2}
+    for _ in range(300):
+        deep = {"z": 0, "a": deep}
+    [found] = with_ordered_payloads([{"id": 1, "payload": deep}])
+    assert json.dumps(found["payload"]) == json.dumps(deep, sort_keys=True)
 
 
 @pytest.mark.parametrize("answer", [None, 7, "x", [], {"points": "no list"}, {"id": 1, "payload": None}])

@@ -452,3 +452,19 @@ def test_who_changes_the_request_of_a_result_changes_no_other_execution(recorded
     first = statement.execute(k=2)
     scramble(first.requests[0].body)
     assert statement.execute(k=2).hits == first.hits
+
+
+def test_a_server_is_asked_once_for_many_rows(fake_server: Callable[..., Any]) -> None:
+    server = fake_server("1.18.3")
+    with qql.connect(server.url, advice=False) as db:
+        db.run("CREATE COLLECTION docs (dense VECTOR MODEL 'local/hash-64');")
+        add = db.prepare("UPSERT INTO docs VALUES {id: ?, text: ?}")
+        add.execute_many([(1, "chest pain"), (2, "burns"), (3, "annual check-up")])
+        results = db.prepare("QUERY :q FROM docs LIMIT :k").execute_many(
+            [{"q": "burns", "k": 1}, {"q": "chest pain", "k": 2}]
+        )
+    assert [len(one) for one in results] == [1, 2]
+    assert [one.ids[0] for one in results] == [2, 1]
+    assert len(server.asked("POST points/batch")) == 1
+    assert len(server.asked("POST points/query/batch")) == 1
+    assert not server.asked("PUT points") and not server.asked("POST points/query")

@@ -24,6 +24,7 @@ ONE_OF = {
     "test_field_advice.py::test_lint_says_it_where_it_has_a_database": 3,
     "test_generated_pipelines.py::test_local_mode_is_judged_honestly": 3,
     "test_generated_pipelines.py::test_the_engine_fuses_what_the_stages_give": 2,
+    "test_known.py::test_values_that_are_not_told_apart_get_the_same_advice": 4,
     "test_limits.py::test_nesting": 3,
     "test_limits.py::test_what_tells_of_a_deep_text_needs_no_empty_stack": 3,
     "test_measuring.py::test_a_server_gives_the_figures_of_the_embedded_engine": 3,

@@ -133,7 +133,8 @@ def _search_deep(stage: StageTrace) -> _DeepSearch | None:
 def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
     body = plain_search(stage.run.body)
     least = stage.candidate_slots.count + 1
-    limit, first = (min(max(most, least), U32) for most in (DEEPEST, _SHALLOW))
+    limit = min(max(DEEPEST, least), U32)
+    first = min(max(_SHALLOW, least), limit)
     open_body = without_threshold(body)
     found, *alone = stage.point.queries(
         exact_search(open_body) | {"limit": first},

@@ -272,7 +272,7 @@ class _Trial:
         return None if place is None else (offset + place[0], offset + len(found))
 
     def _has_uneven_hits(self) -> bool:
-        """Whether equals among the hits may leave the point out; at the end of a page `_cuts_equals` sees to."""
+        """Whether equals among the hits may leave the point out; `_cuts_equals` is for the end of a page."""
         root = self.trace.stages[0]
         if self.plan.second is None and not root.makes_groups and not self.plan.offset:
             return False

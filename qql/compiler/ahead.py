@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import NoneType
-from typing import Any
 
 from qql import nodes
 from qql.compiler.bind import Binder, Params
@@ -13,11 +11,15 @@ from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, no_requests, requests_of
 from qql.compiler.templates import Fill, filler
 from qql.errors import Diagnostic, Source
-from qql.nodes.holes import Hole, NeedsValue, Slot, never, slots_made
+from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, never
 from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["UUID_LENGTHS", "Ahead", "Planned", "planned"]
 
@@ -65,6 +67,15 @@ class Ahead:
             return None if plan is None else plan.fill(params)
         except KeyError:
             return None
+
+    def filled(self, params: Any) -> tuple[tuple[Compiled, ...], list[Request]] | None:
+        """The statements with slots, and their requests with these values."""
+        try:
+            plan = self.plan(params)
+            requests = None if plan is None else plan.fill(params)
+        except KeyError:
+            return None
+        return None if plan is None or requests is None else (plan.statements, requests)
 
     def warnings(self, params: Any) -> list[Diagnostic]:
         """What is worth saying of the text, where `requests` gives some."""
@@ -115,7 +126,7 @@ def planned(
     `NeedsValue` where the requests hang on the value of a hole.
     """
     script = _ScriptWithHoles(_HoleBinder(wanted, kinds), context)
-    with slots_made() as slots:
+    with SlotsMade() as slots:
         try:
             if script.compile(source, parsed):
                 return None
@@ -153,7 +164,7 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(kind, "other")
 
 
-_KINDS: dict[type, str] = {int: "number", list: "list", NoneType: "null"}
+_KINDS: dict[type, str] = {int: "number", list: "list", type(None): "null"}
 
 
 def _kinded_keys(parsed: Sequence[Parsed]) -> tuple[str | int, ...]:

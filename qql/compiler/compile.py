@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Unpack
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
@@ -21,6 +20,10 @@ from qql.compiler.shapes import Shapes
 from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
 
 __all__ = ["check", "compile_text"]
 

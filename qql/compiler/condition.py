@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from qql import nodes
 from qql.compiler.bind import bind
 from qql.compiler.parameters import listing, parameters_of
 from qql.errors import QQLCompileError, QQLSyntaxError, Source
+from qql.late import cast
 from qql.records import replace
 from qql.syntax.parser import parse_condition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["condition"]
 

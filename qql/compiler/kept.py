@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Hashable
 from itertools import islice
 from threading import Lock
-from typing import Generic, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Generic, TypeVar
+
+    _Key = TypeVar("_Key", bound=Hashable)
+    _Value = TypeVar("_Value")
+
+    class _ByKey(Generic[_Key, _Value]): ...
+
+else:
+
+    class _ByKey:
+        __class_getitem__ = classmethod(lambda cls, _: cls)
+
+    _Key = _Value = None
 
 __all__ = ["Kept"]
 
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
 
-
-class Kept(Generic[_Key, _Value]):
+class Kept(_ByKey[_Key, _Value]):
     """Values by key, at most ``most``: where one too many comes, the older half goes.
 
     To look something up takes no lock: a dict is read and written as a whole.

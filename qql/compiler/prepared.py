@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
@@ -22,6 +21,10 @@ from qql.records import replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed, parse_script, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Unpack
 
 __all__ = ["Compile", "Prepared", "prepare_text"]
 
@@ -135,15 +138,14 @@ class Prepared:
     def _requests(self, given: Params) -> list[Request]:
         """The requests of values: planned ahead where that can be done."""
         found = self._ahead.requests(given) if self._ahead else None
-        return requests_of(self._complete(given)) if found is None else found
+        return [*map(_own, requests_of(self._complete(given)))] if found is None else found
 
     def _complete(self, given: Params) -> list[Compiled]:
         """The statements bound to values, the whole way: all is checked, and all errors are raised, here."""
         try:
-            found = self._compile(self._source, given, self._parsed)
+            return self._compile(self._source, given, self._parsed)
         except QQLCompileError as exc:
             raise listing(exc, self._parameters) from None
-        return [replace(one, requests=tuple(map(_own, one.requests))) for one in found]
 
     def _only_request(self, found: list[Request]) -> Request:
         if len(found) == 1:

@@ -58,10 +58,14 @@ SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Sche
 
 
 class Origin(NamedTuple):
-    """A statement with its parameters open, which others share, and the values that were put into it."""
+    """A statement with its parameters open, which others share, and the values that were put into it.
+
+    ``complete`` compiles it again, where it was planned ahead.
+    """
 
     parsed: Parsed
     params: Params
+    complete: Callable[[], Compiled] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Compiled:
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
     there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
-    ``origin`` is what it was made of; what `replace` changes is made of nothing.
+    ``origin`` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
+    (`filled`), ``statement`` and ``plan`` are made when somebody looks at them.
     """
 
     statement: nodes.Statement
@@ -89,6 +94,36 @@ class Compiled:
         """The same, which says what it was made of."""
         object.__setattr__(self, "origin", origin)
         return self
+
+    def filled(
+        self,
+        source: Source,
+        requests: tuple[Request, ...],
+        params: Params,
+        complete: Callable[[], Compiled],
+    ) -> Compiled:
+        """The statement that was planned with slots, with values in the places of those."""
+        made = object.__new__(Compiled)
+        put = object.__setattr__
+        put(made, "span", self.span)
+        put(made, "source", source)
+        put(made, "requests", requests)
+        put(made, "collection", self.collection)
+        put(made, "warnings", self.warnings)
+        put(made, "schema", self.schema)
+        put(made, "advice", ())
+        assert self.origin is not None
+        put(made, "origin", Origin(self.origin.parsed, params, complete))
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked of what is not set: the statement and the plan of what was planned ahead.
+        if name not in ("statement", "plan") or self.origin is None or self.origin.complete is None:
+            raise AttributeError(name)
+        whole = self.origin.complete()
+        object.__setattr__(self, "statement", whole.statement)
+        object.__setattr__(self, "plan", whole.plan)
+        return getattr(whole, name)
 
     @property
     def written(self) -> nodes.Statement:

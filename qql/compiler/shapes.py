@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from qql import nodes
 from qql.compiler.ahead import UUID_LENGTHS, Planned, planned
@@ -25,6 +24,10 @@ from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
 from qql.syntax.lexer import Token, number_value
 from qql.syntax.parser import parse_with_holes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Shape", "Shapes", "cut_literals"]
 

@@ -7,16 +7,19 @@ the body, so that what comes out shares nothing with what came out before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from qql.nodes.holes import NeedsValue, Slot, never
 from qql.rest.request import Draft, Request
 from qql.rest.types import Json, JsonObject
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Fill", "filler"]
-Fill = Callable[[Any], "list[Request] | None"]
+Fill = Callable[["Any"], "list[Request] | None"]
 """Makes requests of the values of slots by key: names, or numbers."""
-_Fill = Callable[[Any], Any]
+_Fill = Callable[["Any"], "Any"]
 
 
 def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
@@ -128,7 +131,7 @@ def _object(given: JsonObject) -> _Fill:
     return make
 
 
-_Places = tuple[tuple[str, Any], ...]
+_Places = tuple[tuple[str, "Any"], ...]
 """Slots of an object whose values go in as they are: by key, where the value is found."""
 
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from qql.errors import QQLError, QQLModelError
 
-__all__ = ["ModelCache", "bad_answer", "model_errors"]
+__all__ = ["ModelCache", "bad_answer", "model_errors", "model_failed"]
 
 Model = TypeVar("Model")
 
@@ -58,9 +58,12 @@ def model_errors(model: str) -> Iterator[None]:
     except QQLError:
         raise
     except Exception as exc:
-        raise QQLModelError.make(
-            "model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}"
-        ) from exc
+        raise model_failed(model, exc) from exc
+
+
+def model_failed(model: str, exc: Exception) -> QQLError:
+    """The error ``model-failed`` for what a model's own code has raised."""
+    return QQLModelError.make("model-failed", f"model `{model}` failed: {type(exc).__name__}: {exc}")
 
 
 def bad_answer(model: str, what: str) -> QQLError:

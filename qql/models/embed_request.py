@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from qql.errors import QQLError, QQLModelError, fail
 from qql.late import Protocol
-from qql.models import model_errors
+from qql.models import model_failed
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
 from qql.records import NamedTuple, replace
 from qql.rest.inference_objects import Path, Place, is_text, places_of
@@ -57,8 +57,10 @@ def embed_request(
         if not model:
             raise _no_model_given(found["text"])
         embedder = embedders.get(model, found.get("options") or None)
-        new = _EmbedderCall(model, embedder, place.purpose, {})
-        call = calls.setdefault((id(embedder), place.purpose), new)
+        which = id(embedder), place.purpose
+        call = calls.get(which)
+        if call is None:
+            call = calls[which] = _EmbedderCall(model, embedder, place.purpose, {})
         call.places.setdefault(found["text"], []).append(place.path)
     for call in calls.values():
         vectors = _call_embedder(call)
@@ -67,7 +69,9 @@ def embed_request(
             for paths, vector in zip(call.places.values(), vectors, strict=True)
             for path in paths
         ]
-    return replace(request, body=_with_values(request.body, edits)) if edits else request
+    if not edits:
+        return request
+    return Request(request.method, request.path, request.query, _with_values(request.body, edits))
 
 
 def embedded_values(request: Request, embedded: Request) -> dict[str, Json]:
@@ -104,9 +108,13 @@ class _EmbedderCall(NamedTuple):
 
 
 def _call_embedder(call: _EmbedderCall) -> list[Json]:
-    with model_errors(call.model):
+    try:  # what `model_errors` does, without its time: each query comes by here
         vectors = call.embedder.embed(list(call.places), call.purpose)
         kind, size = call.embedder.kind, call.embedder.size
+    except QQLError:
+        raise
+    except Exception as exc:
+        raise model_failed(call.model, exc) from exc
     return check_vectors(vectors, count=len(call.places), model=call.model, kind=kind, size=size)
 
 

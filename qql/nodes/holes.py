@@ -7,19 +7,19 @@ be carried, and not looked at: who compares it, counts with it or prints it gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from qql.late import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextvars import Token
     from typing import Any, NoReturn, TypeVar
 
     _Value = TypeVar("_Value")
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot", "later", "listed", "never", "slots_made"]
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "SlotsMade", "later", "listed", "never"]
 
 
 Key = str | int | list[str | int]
@@ -106,15 +106,16 @@ def later(hole: Hole, fits: Callable[[Any], bool], _: type[_Value]) -> _Value:
 _made: ContextVar[list[Slot] | None] = ContextVar("_made", default=None)
 
 
-@contextmanager
-def slots_made() -> Iterator[list[Slot]]:
-    """The slots that are made from here on: each is a check that a value has to pass, wherever it arrives."""
-    found: list[Slot] = []
-    token = _made.set(found)
-    try:
-        yield found
-    finally:
-        _made.reset(token)
+class SlotsMade:
+    """The slots that are made inside a ``with``: each is a check that a value has to pass."""
+
+    def __enter__(self) -> list[Slot]:
+        found: list[Slot] = []
+        self.token: Token[list[Slot] | None] = _made.set(found)
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        _made.reset(self.token)
 
 
 def never(_: object) -> bool:

@@ -86,16 +86,19 @@ def _record(required: Mapping[str, Shape], optional: Mapping[str, Shape] | None 
     plain = [(key, shape.types) for key, shape in required.items() if isinstance(shape, _Of)]
     plain += [(key, (*shape.types, type(None))) for key, shape in others.items() if isinstance(shape, _Of)]
     only_plain = len(plain) == len(required) + len(others)
+    keys = [key for key, _ in plain]
+    known: set[tuple[type, ...]] = set()  # the types of what was found to be as it should be
 
     def look(value: Json) -> Misfit | None:
         if type(value) is not dict:
             return Misfit("", "is not an object", value)
         get = value.get
         if only_plain:
-            for key, types in plain:
-                if type(get(key)) not in types:
-                    break
-            else:
+            found_types = (*map(type, map(get, keys)),)
+            if found_types in known:
+                return None
+            if all(one in types for one, (_, types) in zip(found_types, plain, strict=True)):
+                known.add(found_types)
                 return None
         for key, shape in required.items():
             if key not in value:

@@ -11,7 +11,7 @@ from qql.errors import Diagnostic, QQLError, many
 from qql.records import replace
 from qql.rest.point_order import ORDER_OF_IDS
 from qql.result import Result
-from qql.schema import Fields, Schema
+from qql.schema import Fields
 from qql.session.known_fields import KnownFields
 
 TYPE_CHECKING = False
@@ -27,20 +27,20 @@ _MAY_BE_NAMES = ("index-required", "formula-failed")
 class FieldAdvice:
     """Advice on fields, for one session.
 
-    ``schema`` and ``facts`` give what the session knows of a collection. ``given`` has the code and the
-    message of each advice that was given before: it is added to.
+    ``advice_by`` gives the advice on a statement by the fields, and ``facts`` what else the session knows of
+    a collection. ``given`` has the code and the message of each advice that was given before: it is added to.
     """
 
     def __init__(
         self,
         backend: Backend,
-        schema: Callable[[str], Schema | None],
+        advice_by: Callable[[Compiled, Fields], tuple[Diagnostic, ...]],
         facts: Callable[[str], CollectionFacts | None],
         given: set[tuple[str, str]],
     ) -> None:
         self.known = KnownFields(backend.call)
         self._take_notes = backend.take_notes
-        self._schema, self._facts, self._given = schema, facts, given
+        self._advice_by, self._facts, self._given = advice_by, facts, given
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the fields of the collection, for which some of its points are fetched."""
@@ -66,12 +66,14 @@ class FieldAdvice:
         absent = _payload_absent(compiled, result)
         if not absent and not _found_nothing(compiled, result):
             return fresh
-        said = self._said_behind(replace(compiled, advice=advice), absent)
+        said = self._said_behind(compiled, advice, absent)
         unknown = {one.span.start for one in said if one.code == "unknown-field" and one.span}
         kept = tuple(one for one in fresh if one.span is None or one.span.start not in unknown)
         return kept + said
 
-    def _said_behind(self, compiled: Compiled, absent: Diagnostic | None) -> tuple[Diagnostic, ...]:
+    def _said_behind(
+        self, compiled: Compiled, advice: tuple[Diagnostic, ...], absent: Diagnostic | None
+    ) -> tuple[Diagnostic, ...]:
         """What may be wrong with the fields that a statement names which has found nothing.
 
         Points are fetched only where there is something to say that was not said before: a loop of COUNT and
@@ -83,23 +85,23 @@ class FieldAdvice:
             return ()
         collection = str(compiled.collection)
         kept = self.known.kept(collection)
-        said = self._said_by(compiled, kept)
+        said = self._said_by(compiled, advice, kept)
         if kept is None or (said and not self.known.is_fresh(collection)):
             try:
                 facts = self.full_facts(collection)
             except QQLError:
                 return ()
-            said = self._said_by(compiled, facts.fields if facts is not None else None)
+            said = self._said_by(compiled, advice, facts.fields if facts is not None else None)
         self._given |= {(one.code, one.message) for one in said}
         return said or ((absent,) if absent else ())
 
-    def hinted(self, error: QQLError, compiled: Compiled) -> QQLError:
+    def hinted(self, error: QQLError, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> QQLError:
         """A refusal; where it is about a field that no point has, with the hint that says so."""
         if error.code not in _MAY_BE_NAMES:
             return error
         try:
             facts = self.full_facts(str(compiled.collection))
-            said = self._said_by(compiled, facts.fields if facts is not None else None)
+            said = self._said_by(compiled, advice, facts.fields if facts is not None else None)
         except QQLError:
             return error
         unknown = next((one for one in said if one.code == "unknown-field"), None)
@@ -111,22 +113,18 @@ class FieldAdvice:
         hint = f"{unknown.message}: {unknown.hint}"
         return type(error)(replace(first, hint=hint), *others)
 
-    def _said_by(self, compiled: Compiled, fields: Fields | None) -> tuple[Diagnostic, ...]:
-        """The advice that was not given before, by what is known of the fields."""
-        from qql.advice import FIELD_RULES, advised
+    def _said_by(
+        self, compiled: Compiled, advice: tuple[Diagnostic, ...], fields: Fields | None
+    ) -> tuple[Diagnostic, ...]:
+        """What there is to say by what is known of the fields, beside the advice, and was not said before."""
+        from qql.advice import FIELD_RULES
 
         if fields is None:
             return ()
-
-        def facts(collection: str) -> CollectionFacts | None:
-            known = self._facts(collection)
-            return None if known is None else replace(known, fields=fields)
-
-        said = {(one.code, one.span) for one in compiled.advice}
-        (found,) = advised([compiled], self._schema, facts)
+        said = {(one.code, one.span) for one in advice}
         return tuple(
             one
-            for one in found.advice
+            for one in self._advice_by(compiled, fields)
             if one.code in FIELD_RULES
             and (one.code, one.span) not in said
             and (one.code, one.message) not in self._given

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic
-from qql.records import dataclass, field
+from qql.records import dataclass, field, replace
+from qql.schema import Fields
 from qql.session.knowledge import Knowledge, Known
 from qql.syntax.parser import Parsed
 
@@ -35,7 +36,17 @@ class _Text:
     known: Known | None
     stages: object
     kinds: ValueKinds
-    found: dict[tuple[Hashable, ...], Advice] = field(default_factory=dict)
+    found: dict[Hashable, Advice] = field(default_factory=dict)
+    fields: Fields | None = None
+    found_by_fields: dict[Hashable, Advice] = field(default_factory=dict)
+
+    def kept(self, fields: Fields | None) -> dict[Hashable, Advice]:
+        """What was found with the same knowledge of the fields."""
+        if fields is None:
+            return self.found
+        if self.fields is not fields:
+            self.fields, self.found_by_fields = fields, {}
+        return self.found_by_fields
 
 
 class KnownAdvice:
@@ -45,8 +56,9 @@ class KnownAdvice:
         self._knowledge = knowledge
         self._texts: dict[Hashable, _Text] = {}
 
-    def on(self, compiled: Compiled, stages: object) -> Advice:
-        """The advice on a statement, where the session has defined these stages.
+    def on(self, compiled: Compiled, stages: object, fields: Fields | None = None) -> Advice:
+        """The advice on a statement, where the session has defined these stages; by the fields, if these are
+        given.
 
         Raises what an engine raises that is asked for its collection.
         """
@@ -54,20 +66,21 @@ class KnownAdvice:
         known = None if collection is None else self._knowledge.of(collection)
         origin = compiled.origin
         if origin is None or len(compiled.source.text) > _LONGEST:
-            return self._found(compiled, known)
+            return self._found(compiled, known, fields)
         place = compiled.source.text, compiled.source.name, compiled.span.start, collection
         text = self._texts.get(place)
         if text is None or text.known is not known or text.stages is not stages:
             text = self._begun(place, origin.parsed, known, stages)
         key = text.kinds.key(origin.params)
         if key is None:
-            return self._found(compiled, known)
-        found = text.found.get(key)
+            return self._found(compiled, known, fields)
+        kept = text.kept(fields)
+        found = kept.get(key)
         if found is None:
-            found = self._found(compiled, known)
+            found = self._found(compiled, known, fields)
             if not (text.kinds.is_by_kind and _tells_values(found)):
-                _make_room(text.found, _MOST_KINDS)
-                text.found[key] = found
+                _make_room(kept, _MOST_KINDS)
+                kept[key] = found
         return found
 
     def _begun(self, place: Hashable, parsed: Parsed, known: Known | None, stages: object) -> _Text:
@@ -78,10 +91,12 @@ class KnownAdvice:
         self._texts[place] = text
         return text
 
-    def _found(self, compiled: Compiled, known: Known | None) -> Advice:
+    def _found(self, compiled: Compiled, known: Known | None, fields: Fields | None) -> Advice:
         from qql.advice import advised
 
         schema, facts = (None, None) if known is None else (known.schema, known.facts)
+        if facts is not None and fields is not None:
+            facts = replace(facts, fields=fields)
         (found,) = advised([compiled], lambda _: schema, lambda _: facts)
         return found.advice
 

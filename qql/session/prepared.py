@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
 
 from qql import nodes
 from qql.compiler.bind import Params
@@ -18,7 +17,10 @@ from qql.result import Result
 from qql.session.answers import result_of
 from qql.session.server_gaps import gaps_of, require_server
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from qql.session.session import Session
 
 __all__ = ["SessionStatement"]

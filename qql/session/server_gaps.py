@@ -47,7 +47,7 @@ def require_server(statements: Iterable[Compiled], gaps: Gaps | None) -> None:
     errors = [
         found
         for one in statements
-        if not (isinstance(one.statement, nodes.Explain) and not one.statement.analyze)
+        if not (isinstance(one.written, nodes.Explain) and not one.written.analyze)
         for found in lacks_of(one, gaps)
         if found.severity == "error"
     ]

@@ -32,12 +32,13 @@ from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.result import Result
-from qql.schema import Schema
+from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of
 from qql.session.field_advice import FieldAdvice
 from qql.session.files import read_executed
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
+from qql.session.planned_texts import PlannedTexts
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
 
@@ -95,9 +96,10 @@ class Session:
         )
         self._knowledge = Knowledge(backend, self._forget_fields)
         self._known_advice = KnownAdvice(self._knowledge)
+        self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
         self._within_limits = WithinLimits(backend, self._described)
-        self._field_advice = FieldAdvice(self._within_limits, self.schema, self.facts, self._advice_given)
+        self._field_advice = FieldAdvice(self._within_limits, self._advice_by, self.facts, self._advice_given)
         self._unchecked: dict[str, int] = {}
 
     def _size_of(self, model: str) -> int | None:
@@ -228,9 +230,14 @@ class Session:
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
+        planned = self._planned.compiled(source, params, self.context)
+        if planned is not None:
+            return [planned]
         by_memory = bool(self._knowledge)
         try:
-            return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+            found = compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+            self._planned.keep(found, self.context)
+            return found
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
@@ -251,7 +258,7 @@ class Session:
             self._doubt(compiled)
             located = exc.at(compiled.source, compiled.span)
             if self.advice:
-                located = self._field_advice.hinted(located, replace(compiled, advice=advice))
+                located = self._field_advice.hinted(located, compiled, advice)
             raise located from exc.__cause__
         notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
         seconds = time.perf_counter() - started
@@ -292,6 +299,9 @@ class Session:
             return self._known_advice.on(compiled, self.context.stages)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
+
+    def _advice_by(self, compiled: Compiled, fields: Fields) -> tuple[Diagnostic, ...]:
+        return self._known_advice.on(compiled, self.context.stages, fields)
 
     def _new_advice(self, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""

@@ -90,7 +90,7 @@ def require_shard_keys(compiled: Compiled, described: Json, call: Call) -> bool:
 
 
 def _touches_points(compiled: Compiled) -> bool:
-    statement = compiled.statement
+    statement = compiled.written
     if isinstance(statement, nodes.Explain) and not statement.analyze:
         return False
     routes = (request.route[1] for request in compiled.requests)

@@ -210,7 +210,7 @@ class Clauses:
         *clauses: Clause,
     ) -> nodes.Query:
         query = self.stage(ctes, head, *clauses)
-        if not any(stage.ctes for stage in inner_stages(query)):
+        if not (query.ctes or query.prefetch) or not any(stage.ctes for stage in inner_stages(query)):
             return query
         query, inner = hoist_ctes(query)
         return replace(query, ctes=(*inner, *query.ctes)) if inner else query

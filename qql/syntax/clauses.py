@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from threading import local
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLSyntaxError, Span, fail, make_span
+from qql.errors import Diagnostic, OpenSpan, QQLSyntaxError, Span, fail
 from qql.late import cast
 from qql.nodes import Node, Scalar
 from qql.nodes.holes import Hole, Slot, never
@@ -232,8 +232,12 @@ def stands_twice(word: str, span: Span, first: Span) -> NoReturn:
 def span_now() -> Span:
     """Where the rule at hand stands in the text."""
     reading = NOW.reading
-    made: Span = make_span(reading.start, reading.end)
-    return made
+    made: Any = OpenSpan()
+    made.start = reading.start
+    made.end = reading.end
+    made.__class__ = Span
+    span: Span = made
+    return span
 
 
 def same(_: object, value: object) -> Any:

@@ -24,7 +24,6 @@ from qql.syntax.lexer import (
     STARTERS,
     STRINGS,
     SYMBOLS,
-    JsonReader,
     Token,
     bad_character,
     cut,
@@ -33,6 +32,7 @@ from qql.syntax.lexer import (
     syntax_error,
 )
 from qql.syntax.tables import State, Tables
+from qql.syntax.whole_values import ValueReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def tables() -> Tables:
 
 
 class Parser:
-    """Reads one statement of a text, whose JSON ``reader`` reads."""
+    """Reads one statement of a text, whose arrays and objects ``reader`` reads where it can."""
 
-    def __init__(self, text: str, reader: JsonReader, holes: LiteralHoles | None = None) -> None:
+    def __init__(self, text: str, reader: ValueReader, holes: LiteralHoles | None = None) -> None:
         self.text = text
         self.holes = holes
         self.reader = reader
@@ -121,15 +121,15 @@ class Parser:
             elif kind not in state.symbols:
                 kind, start, end = self.in_place(kind, start, end)
             while True:
-                size, make, after = state.row[kind]
+                size, make, after, place = state.row[kind]
                 if size == 1:
                     if make is not None:
                         reading.start = starts[-1]
-                        values[-1] = make(values)
+                        values[-1] = make(values[-1] if place else values)
                     states[-1] = state = after[states[-2]]
                 elif size > 1:
                     reading.start = starts[-size]
-                    values[-size] = make(values)
+                    values[-size] = make(values[place] if place else values)
                     size -= 1
                     del values[-size:], starts[-size:], states[-size:]
                     states[-1] = state = after[states[-2]]
@@ -163,13 +163,14 @@ class Parser:
         return Token(kind, text, start, end)
 
     def open_value(self, kind: str, start: int, before: str) -> tuple[str, State, Any, int] | None:
-        """The JSON array or object that begins here: its rule, the state behind it, its value, its end.
+        """The value that begins here, read whole: its rule, the state behind it, the value, its end.
 
         None where none can stand here, and where the grammar has to read it.
         """
         rule = "array" if kind == "LSQB" else "object"
         goto = self.states[-1].symbols.get(rule)
-        read = self.reader.read(start) if goto is not None else None
+        depth = self.depths["LSQB"] + self.depths["LBRACE"]
+        read = self.reader.read(start, depth) if goto is not None else None
         if read is not None and goto is not None:
             value, end = read
             if self.holes is not None:
@@ -248,11 +249,24 @@ class Parser:
             return "NAME" if "NAME" in known or word not in keywords else word, start, end
         if "NAME" not in known or not self.takes("NAME"):
             return word, start, end
+        if self.cannot_follow(word, end):
+            return "NAME", start, end
         as_keyword = self.reach(self.advance(self.states, word), end, _LOOKAHEAD)
         if as_keyword in (0, _LOOKAHEAD):
             return word if as_keyword else "NAME", start, end
         as_name = self.reach(self.advance(self.states, "NAME"), end, _LOOKAHEAD)
         return word if as_keyword >= as_name else "NAME", start, end
+
+    def cannot_follow(self, keyword: str, pos: int) -> bool:
+        """Whether it is plain that what stands at pos cannot follow a keyword; `reach` knows all cases."""
+        size, to, _, _ = self.states[-1].row[keyword]
+        found = match_next(self.text, pos) if size == 0 else None
+        if found is None or found.lastgroup not in ("WORD", "SIGN"):
+            return False
+        known = to.symbols
+        if found.lastgroup == "SIGN":
+            return SYMBOLS[found["SIGN"]] not in known
+        return "NAME" not in known and "$END" not in known and found["WORD"].upper() not in known
 
     def reach(self, states: list[State] | None, pos: int, most: int) -> int:
         """How many of the terminals at pos the parser can take, of at most ``most``."""
@@ -293,11 +307,11 @@ class Parser:
         """The states after the terminal was taken, or None where the parser cannot take it."""
         # A reduction leaves one new state on those below, so nothing has to be copied to try.
         state, below = states[-1], len(states) - 1
-        size, to, after = state.row[terminal]
+        size, to, after, _ = state.row[terminal]
         while size > 0:
             below -= size - 1
             state = after[states[below - 1]]
-            size, to, after = state.row[terminal]
+            size, to, after, _ = state.row[terminal]
         if size < 0:
             return None
         return [*states[:below], state] if to is None else [*states[:below], state, to]
@@ -306,10 +320,10 @@ class Parser:
         """Whether the parser can take a terminal here."""
         states = self.states
         below = len(states) - 1
-        size, _, after = states[-1].row[terminal]
+        size, _, after, _ = states[-1].row[terminal]
         while size > 0:
             below -= size - 1
-            size, _, after = after[states[below - 1]].row[terminal]
+            size, _, after, _ = after[states[below - 1]].row[terminal]
         return size == 0
 
     def starts_anew(self, keyword: str, start: int, end: int) -> bool:

@@ -116,6 +116,7 @@ _SLIPS = (
     _slip("EQUAL", "PAYLOAD VECTOR VECTORS", "write WITH {last} true", "a clause"),
     _slip("NAME", "PAYLOAD", "the fields stand in parentheses: WITH PAYLOAD ({found})"),
     _slip("NUMBER", "SCORE", "write SCORE THRESHOLD {found}"),
+    _slip("OR", "NUMBER STRING TRUE FALSE", "OR DEFAULT goes with a parameter: :name OR DEFAULT", "a clause"),
     _slip("COMPARISON EQUAL", "THRESHOLD", "write SCORE THRESHOLD 0.5"),
     _slip("STRING NUMBER NAME FUSION", "QUERY", "the comma before QUERY might be one too many", "AS"),
     _slip("HNSW QUANTIZATION OPTIMIZERS PARAMS WAL", "", "write WITH {found} (…)", "WITH"),

@@ -5,8 +5,6 @@ A word's type is WORD here: whether it is a keyword or a name is the parser's to
 
 from __future__ import annotations
 
-import json
-import math
 import re
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
@@ -15,20 +13,21 @@ from qql.records import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 __all__ = [
     "ARITHMETIC",
     "BLANK",
     "CLOSING",
+    "LEAST",
     "MAX_NESTING",
+    "MOST",
     "NOTHING",
     "OPENING",
     "SIGNS",
     "STARTERS",
     "STRINGS",
     "SYMBOLS",
-    "JsonReader",
     "Token",
     "bad_character",
     "cut",
@@ -43,7 +42,7 @@ __all__ = [
 
 MAX_NESTING = 200
 
-_BLANKS = r"(?:[\s\ufeff]++|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+"
+_BLANKS = r"\s*+(?:(?:\ufeff|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)\s*+)*+"
 _SPACE = re.compile(_BLANKS)
 _TERMINAL = r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
@@ -250,7 +249,7 @@ def string_value(token: Token) -> str:
 
 
 _SHORT = 19  # digits that fit 64 bits in any case
-_LEAST, _MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
+LEAST, MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
 
 
 def number_value(token: Token) -> int | float:
@@ -258,112 +257,11 @@ def number_value(token: Token) -> int | float:
     if len(text) < _SHORT and text.isdigit():
         return int(text)
     if text.lstrip("-").isdigit():
-        value = int(text) if len(text) < 25 else _MOST + 1
-        if not _LEAST <= value <= _MOST:
+        value = int(text) if len(text) < 25 else MOST + 1
+        if not LEAST <= value <= MOST:
             syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
         return value
     number = float(text)
     if number in (float("inf"), float("-inf")):
         syntax_error("number-out-of-range", f"`{text[:40]}` is larger than any double", token.span)
     return number
-
-
-# ------------------------------------------------------------------------------------ JSON values
-
-
-class _NotJson(Exception):
-    """The value needs the grammar: it is no JSON, or has a fault to be reported."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        raise _NotJson  # a key is there twice
-    return out
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise _NotJson  # NaN and the infinities
-
-
-_INFINITE = (math.inf, -math.inf)
-_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
-
-
-_JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""")
-
-
-class _Document(str):
-    """A text for the JSON decoder, whose errors count the lines before their place; nobody reads that."""
-
-    __slots__ = ()
-
-    def count(self, *_: object) -> int:
-        return 0
-
-    def rfind(self, *_: object) -> int:
-        return 0
-
-
-class JsonReader:
-    """Reads the JSON in a text, wherever it stands."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._document: _Document | None = None
-
-    def read(self, pos: int) -> tuple[Any, int] | None:
-        """The JSON array or object at pos and where it ends; None where the grammar has to read it."""
-        text = self._text
-        if not _JSON.match(text, pos):
-            return None
-        if self._document is None:
-            self._document = _Document(text)
-        try:
-            value, end = _json.raw_decode(self._document, pos)
-            if text.find("\\u", pos, end) >= 0:
-                json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
-            if not _numbers_fit(value):
-                return None
-        except (ValueError, _NotJson, RecursionError):
-            return None
-        brackets = text.count("[", pos, end) + text.count("{", pos, end)
-        return None if brackets > MAX_NESTING and _depth(value) > MAX_NESTING else (value, end)
-
-
-def _numbers_fit(value: Any) -> bool:
-    """Whether every number of a JSON value is what `number_value` would have read."""
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            todo += item.values()
-        elif isinstance(item, list):
-            kinds = {*map(type, item)}
-            # Vectors are long, so lists of one kind of number are looked at as a whole.
-            fit = (kinds == {float} and math.isfinite(sum(item))) or (
-                kinds == {int} and min(item) >= _LEAST and max(item) <= _MOST
-            )
-            if not fit:
-                todo += item
-        elif isinstance(item, int):
-            if not _LEAST <= item <= _MOST:
-                return False
-        elif item in _INFINITE:
-            return False
-    return True
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and dicts nest."""
-    level, todo = 0, [value]
-    while todo:
-        level += 1
-        inside: list[Any] = []
-        for item in todo:
-            if isinstance(item, dict):
-                inside += [v for v in item.values() if isinstance(v, (dict, list))]
-            else:
-                inside += [v for v in item if isinstance(v, (dict, list))]
-        todo = inside
-    return level

@@ -14,7 +14,6 @@ from qql.syntax.lexer import (
     OPENING,
     STARTERS,
     STRINGS,
-    JsonReader,
     Token,
     cut,
     cut_here,
@@ -22,6 +21,7 @@ from qql.syntax.lexer import (
     skip_space,
     syntax_error,
 )
+from qql.syntax.whole_values import ValueReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
 _MOST_KEPT = 256
 LONGEST_KEPT = 8192  # characters
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
@@ -75,26 +76,34 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     if kept is not None:
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= LONGEST_KEPT and not errors and all(_unchanging(one.statement) for one in done):
+    if len(source.text) <= LONGEST_KEPT and not errors and _all_unchanging(source.text, done):
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
         _KEPT[source.text] = tuple(done)
     return done, errors
 
 
+def _all_unchanging(text: str, done: list[Parsed]) -> bool:
+    # Without brackets of their own nothing makes a list or an object.
+    return ("[" not in text and "{" not in text) or all(_unchanging(one.statement) for one in done)
+
+
 def _unchanging(value: Any) -> bool:
     """Whether a tree holds no list and no object, which a request would share with the next one."""
     todo = [value]
     while todo:
-        match todo.pop():
-            case list() | dict():
-                return False
-            case nodes.Option(name=name) if name.lower() == "rrf_weights":
-                pass  # every request has a list of its own
-            case tuple() as items:
-                todo += items
-            case Node() as node:
-                todo += (getattr(node, name) for name in node.__match_args__)
+        item = todo.pop()
+        kind = type(item)
+        if kind in _PLAIN:
+            continue
+        if kind is tuple:
+            todo += item
+        elif kind is list or kind is dict:
+            return False
+        elif isinstance(item, nodes.Option) and item.name.lower() == "rrf_weights":
+            pass  # every request has a list of its own
+        elif isinstance(item, Node):
+            todo += [getattr(item, name) for name in item.__match_args__]
     return True
 
 
@@ -118,7 +127,7 @@ def _parse_script(
         _check_text(text)
     except QQLSyntaxError as exc:
         return [], [cast(QQLCompileError, exc.at(source))]
-    pos, reader = 0, JsonReader(text)
+    pos, reader = 0, ValueReader(text)
     while True:
         pos = skip_space(text, pos)
         if pos >= len(text):
@@ -232,7 +241,7 @@ def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
     source = Source(text, name)
     try:
         _check_text(text)
-        stage, span = Parser(text, JsonReader(text)).parse(0, "stage")
+        stage, span = Parser(text, ValueReader(text)).parse(0, "stage")
         rest = cut(text, span.end)
         if rest.type == "SEMICOLON":
             rest = cut(text, rest.end)
@@ -248,7 +257,7 @@ def parse_condition(source: Source) -> Parsed:
     text = source.text
     try:
         _check_text(text)
-        parser = Parser(text, JsonReader(text))
+        parser = Parser(text, ValueReader(text))
         found, span = parser.parse(0, "lone_condition")
         rest = cut(text, span.end)
         if rest.type != "$END":

@@ -1,8 +1,9 @@
 """The parser's tables as it drives them: states whose rows are turned into actions where they are used.
 
-An action is a triple that begins with a size. 0 shifts: the next state, and what the driver has to do where
-the terminal is one to take note of. More reduces by a rule: what makes its value, and the state that follows,
-by the state below. `ERROR` and `ACCEPT` are the other two.
+An action is a tuple that begins with a size. 0 shifts: the next state, and what the driver has to do where
+the terminal is one to take note of. More reduces by a rule: what makes its value, the state that follows, by
+the state below, and the place of the only value that is used of the stack (0: more or less than one is used).
+`ERROR` and `ACCEPT` are the other two.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCEPT", "ERROR", "Action", "State", "Tables"]
 
-Action = tuple[int, "Any", "Any"]
-ERROR: Action = (-1, None, None)
-ACCEPT: Action = (0, None, None)
+Action = tuple[int, "Any", "Any", int]
+ERROR: Action = (-1, None, None, 0)
+ACCEPT: Action = (0, None, None, 0)
 _Note = Callable[..., "Any"]
 _NO_WORDS: frozenset[str] = frozenset()
 _Build = Callable[[Sequence["Any"]], "Any"]
@@ -93,15 +94,17 @@ class _After(dict[State, State]):
 class _Rule:
     """One production: what it stands for, how many symbols it takes, what makes its value of them.
 
-    ``build`` gets the stack of values; it is None where the value of the only symbol is handed on.
+    ``build`` gets the value at ``place``, or the stack of values where that is 0. It is None where the value
+    of the only symbol is handed on.
     """
 
-    __slots__ = ("build", "origin", "size")
+    __slots__ = ("build", "origin", "place", "size")
 
-    def __init__(self, origin: str, size: int, build: _Build | None) -> None:
+    def __init__(self, origin: str, size: int, build: _Build | None, place: int) -> None:
         self.origin = origin
         self.size = size
         self.build = build
+        self.place = place
 
 
 class Tables:
@@ -156,8 +159,8 @@ class Tables:
         if found is None:
             origin, taken, make, single, *take = self._data[-1 - number].split()
             size = int(taken)
-            build = _build(make, single == "?", take, size, self._builder)
-            found = self._rules[number] = _Rule(origin, size, build)
+            build, place = _build(make, single == "?", take, size, self._builder)
+            found = self._rules[number] = _Rule(origin, size, build, place)
         return found
 
     def action(self, state: State, terminal: str) -> Action:
@@ -170,17 +173,17 @@ class Tables:
         if to >= 0:
             target = self.state(to)
             target.kept = terminal in self._kept
-            return 0, target, self._noted.get(terminal)
+            return 0, target, self._noted.get(terminal), 0
         rule = self.rule(to)
         key = rule.origin, terminal
         after = self._after.get(key)
         if after is None:
             after = self._after[key] = _After(self, *key)
-        return rule.size, rule.build, after
+        return rule.size, rule.build, after, rule.place
 
 
-def _build(name: str, single: bool, take: list[str], size: int, builder: object) -> _Build | None:
-    """What makes a rule's value of the values on the top of the stack; None where one is handed on.
+def _build(name: str, single: bool, take: list[str], size: int, builder: object) -> tuple[_Build | None, int]:
+    """What makes a rule's value (None where one is handed on), and the place of the only value that it needs.
 
     The words of the rule are those of `qql.syntax.lalr`. A rule that makes nothing is spliced where it is
     used.
@@ -189,22 +192,21 @@ def _build(name: str, single: bool, take: list[str], size: int, builder: object)
     places = [index - size if index >= 0 else 0 for index in (int(one.rstrip("*")) for one in take)]
     splices = [one.endswith("*") for one in take]
     if name == "-":
-        return None if size == 1 and splices == [True] else _children(places, splices)
+        return (None if size == 1 and splices == [True] else _children(places, splices)), 0
     make = getattr(builder, name, None)
     alone = len(take) == 1 and places[0] and not splices[0]
     if alone and (single or getattr(make, "__func__", None) is same):
-        return None if size == 1 else itemgetter(places[0])
+        return (None if size == 1 else itemgetter(places[0])), 0
     if make is None:
         raise LookupError(f"nothing builds the rule {name}")
     if any(splices):
-        return _with_spliced(make, _children(places, splices), single)
+        return _with_spliced(make, _children(places, splices), single), 0
     if len(places) > 1:
         pick = itemgetter(*places)
-        return lambda values: make(*pick(values))
-    if places:
-        place = places[0]
-        return lambda values: make(values[place])
-    return lambda _: make()
+        return (lambda values: make(*pick(values))), 0
+    if places == [0]:
+        return (lambda _: make(None)), 0
+    return (make, places[0]) if places else ((lambda _: make()), 0)
 
 
 def _with_spliced(make: Callable[..., Any], children: _Build, single: bool) -> _Build:
@@ -222,6 +224,9 @@ def _children(places: list[int], splices: list[bool]) -> Callable[[Sequence[Any]
     """What lists the values of a rule. A list that comes first is taken as it is: nobody else holds it, and
     a long one is not copied at each link.
     """
+    if splices == [False]:
+        place = places[0]
+        return lambda values: [values[place]]
     if splices == [True, False]:
         head, tail = places
 

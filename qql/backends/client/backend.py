@@ -47,8 +47,10 @@ _RECONNECT = {
     "grpc.max_reconnect_backoff_ms": 1000,
 }
 """Between tries to connect, in which gRPC fails without a look: shorter than the pauses between ours."""
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-"""As to servers elsewhere; the client by itself makes a new connection for each request to this machine."""
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""Connections are kept, to this machine too, where the client by itself makes one for each request. Servers
+of Qdrant end what is idle after 5 seconds: so that none is met that just ends, ours are not used after 2.
+"""
 _NOT_YET_APPLIED = (
     "the server took the change and did not carry it out within its time; it will,"
     " and until then reads do not show it"

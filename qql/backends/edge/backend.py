@@ -74,7 +74,7 @@ class EdgeBackend:
         """Carry out one request; see `Backend.call`."""
         return self._in_turn(self._router.carry_out, request)
 
-    def _in_turn(self, work: Callable[[Unpack[_Given]], _Made], *given: Unpack[_Given]) -> _Made:
+    def _in_turn(self, work: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
         """One thread at a time, on an open database, with nothing but `QQLError`s coming out."""
         self._require_own_process()  # a lock that another thread held at the fork is never given back
         with self._lock:

@@ -151,7 +151,7 @@ def failure(exc: BaseException, collection: str) -> QQLError:
 
 
 class Guard:
-    """What `guarded` gives. A class, as a generator takes more time to enter and leave than a small request."""
+    """What `guarded` gives. A class, as a generator takes more time than a small request."""
 
     __slots__ = ("_collection", "_on_panic")
 

@@ -1,7 +1,7 @@
 """Queries that differ in their vectors alone are read once: outlines, and what was read for one.
 
-Most of the time that a query takes beside the engine's goes into its reading, and a program asks the same with
-another vector each time.
+Most of the time that a query takes beside the engine's goes into its reading, and a program asks the same
+with another vector each time.
 """
 
 from __future__ import annotations

@@ -233,10 +233,14 @@ def _may_have(body: JsonObject | None, marks: _Marks) -> bool:
                         return True
                 elif type(item) in _NESTS and key not in _SKIPPED:
                     pending.append(item)
-        elif type(value) is list and value and type(value[0]) is not float:  # it is a vector then
-            if not _NESTS.isdisjoint(map(type, value)):  # of examples, some may be ids and some objects
-                pending += value
+        elif type(value) is list and _holds_nests(value):
+            pending += value
     return False
+
+
+def _holds_nests(values: list[Json]) -> bool:
+    """Whether there are objects or lists in a list: among examples, as ids may be; not in a vector."""
+    return bool(values) and type(values[0]) is not float and not _NESTS.isdisjoint(map(type, values))
 
 
 _NESTS = frozenset({dict, list})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
@@ -33,8 +33,8 @@ _HYPHENATED_UUID = late_pattern(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]
 # ----------------------------------------------------------------------------------------------------- values
 
 
-def flat_rows(result: Result) -> tuple[list[str], list[list[object]]]:
-    """Column names, and rows of values in that order (`MISSING` where a point has no such key).
+def flat_rows(result: Result) -> tuple[list[str], Iterator[list[object]]]:
+    """Column names, and rows of values in that order (`MISSING` where a point has no such key), one by one.
 
     Hits give group, id, score, a column for each payload key, vector, lookup and stages, of these what some
     hit has; a payload key that is called like one is shown as ``payload.id``.
@@ -42,18 +42,21 @@ def flat_rows(result: Result) -> tuple[list[str], list[list[object]]]:
     if result.kind != "hits":
         rows = result.to_dicts()
         names = list(dict.fromkeys(name for row in rows for name in row))
-        return names, [[row.get(name, MISSING) for name in names] for row in rows]
+        return names, ([row.get(name, MISSING) for name in names] for row in rows)
     hits = result.hits
     leading, trailing = (_fields_in_use(hits, names) for names in (_LEADING_FIELDS, _TRAILING_FIELDS))
     keys = list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
     names = [*leading, *(f"payload.{key}" if key in _HIT_FIELDS else key for key in keys), *trailing]
-    table = []
-    for hit in hits:
-        payload = hit.payload or {}
-        row = [_hit_value(hit, name) for name in leading]
-        row += [payload.get(key, MISSING) for key in keys]
-        table.append(row + [_hit_value(hit, name) for name in trailing])
-    return names, table
+    return names, (_hit_row(hit, leading, keys, trailing) for hit in hits)
+
+
+def _hit_row(hit: Hit, leading: list[str], keys: list[str], trailing: list[str]) -> list[object]:
+    payload = hit.payload or {}
+    return [
+        *[_hit_value(hit, name) for name in leading],
+        *[payload.get(key, MISSING) for key in keys],
+        *[_hit_value(hit, name) for name in trailing],
+    ]
 
 
 def _fields_in_use(hits: list[Hit], names: tuple[str, ...]) -> list[str]:
@@ -76,7 +79,10 @@ def cell_text(value: object) -> str:
     """A value as the text of a cell: strings bare, the rest as compact JSON, nothing for a missing one."""
     if value is MISSING:
         return ""
-    return value if isinstance(value, str) else json_text(value)
+    if isinstance(value, str):
+        return value
+    # Most of the rest are small integers, for which a JSON encoder need not be set up.
+    return str(value) if type(value) is int and value.bit_length() < 64 else json_text(value)
 
 
 def cell_writer(result: Result, name: str) -> Callable[[object], str]:
@@ -147,9 +153,10 @@ class Column:
 def columns_of(result: Result, limit: int | None) -> list[Column]:
     """The columns at their full width. What is far longer than ``limit`` cells is cut already."""
     names, rows = flat_rows(_without_objects(result))
+    values = [*map(list, zip(*rows, strict=True))] or [[] for _ in names]
     return [
-        _new_column(name, [row[at] for row in rows], cell_writer(result, name), limit)
-        for at, name in enumerate(names)
+        _new_column(name, column, cell_writer(result, name), limit)
+        for name, column in zip(names, values, strict=True)
     ]
 
 

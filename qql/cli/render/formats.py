@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from qql.cli.render.cells import (
     MISSING,
@@ -21,6 +21,7 @@ from qql.cli.render.terminal import json_text, paint, sanitize
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
 from qql.late import late_pattern
 from qql.records import dataclass
+from qql.rest.types import JsonObject
 from qql.result import Result
 
 __all__ = ["FORMATS", "View"]
@@ -189,15 +190,28 @@ def _value_lines(text: str, value: object, room: int | None) -> Iterator[str]:
 @_output_format("json")
 def _json_lines(result: Result, view: View) -> Iterator[str]:
     """One array for each statement, with one object on a line; of SCROLL, an object of it and `next`."""
-    items = [json_text(item, ascii_only=view.ascii_only) for item in result.to_dicts()]
-    array = "[" + ",\n ".join(items) + "]"
-    yield f'{{"hits": {array},\n "next": {json_text(result.next)}}}' if result.paged else array
+    line = '{"hits": [' if result.paged else "["
+    for at, item in enumerate(_items(result)):
+        if at:
+            yield f"{line},"
+            line = " "
+        line += json_text(item, ascii_only=view.ascii_only)
+    if result.paged:
+        yield f"{line}],"
+        yield f' "next": {json_text(result.next)}}}'
+    else:
+        yield f"{line}]"
+
+
+def _items(result: Result) -> Iterable[JsonObject]:
+    """The objects of a result, one at a time."""
+    return (hit.to_dict() for hit in result.hits) if result.kind == "hits" else result.to_dicts()
 
 
 @_output_format("jsonl")
 def _jsonl_lines(result: Result, view: View) -> Iterator[str]:
     """One object on a line."""
-    for item in result.to_dicts():
+    for item in _items(result):
         yield json_text(item, ascii_only=view.ascii_only)
 
 
@@ -206,12 +220,19 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
     """RFC 4180 with a header; null and a missing key are empty, lists and objects are JSON."""
     show = sanitize if view.terminal else str
     names, rows = flat_rows(result)
-    table: list[list[object]] = [[*names], *rows] if names else []
-    for row in table:
-        line = io.StringIO()
-        cells = ["" if value is None else show(cell_text(value)) for value in row]
-        csv.writer(line, lineterminator="").writerow(cells)
-        yield line.getvalue()
+    writer = csv.writer(_Given(), lineterminator="")
+    header: list[object] = [*names]
+    for row in chain([header], rows) if names else ():
+        # Gives what the writer's file gives: the line.
+        line: str = writer.writerow(["" if value is None else show(cell_text(value)) for value in row])
+        yield line
+
+
+class _Given:
+    """A file that gives back what it is to write."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 _MARKDOWN_SPECIAL = late_pattern(r"[\\|`*<\[\]]")

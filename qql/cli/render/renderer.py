@@ -62,7 +62,7 @@ class Renderer:
                 self.put("")  # two tables in a row would read as one
             self._results_shown += 1
             plain = self.plain and result.kind == "text" and not result.rows
-            self.put(*FORMATS["table" if plain else self.format](result, self._view()))
+            self._write(FORMATS["table" if plain else self.format](result, self._view()))
         self.warn(result.warnings)
 
     def _note_message(self, result: Result) -> None:
@@ -77,6 +77,10 @@ class Renderer:
 
         Raises `QQLExecutionError` where the file does not take them, BrokenPipeError where nobody reads it.
         """
+        self._write(lines)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        """Write lines as they come, so that they need not be in memory together. Raises as `put` does."""
         try:
             self.file.writelines(line + "\n" for line in lines)
             self.file.flush()

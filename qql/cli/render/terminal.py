@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from functools import cache
 
 from qql.late import late_pattern
 
@@ -34,6 +35,8 @@ def sanitize(text: str, *, newline: str | None = None) -> str:
 
     A line end becomes ``\\n`` written out, or ``newline`` where that is given.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if newline is None:
         return _UNSAFE.sub(_escape, text)
     return newline.join(_UNSAFE.sub(_escape, line) for line in text.replace("\r\n", "\n").split("\n"))
@@ -54,14 +57,19 @@ def json_text(value: object, *, ascii_only: bool = False, indent: int | None = N
     has no NaN and no infinity: they become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. So do
     integers of more digits than Python writes (4,300).
     """
-    separators = (",", ":") if indent is None else (",", ": ")
     try:
-        text = json.dumps(
-            value, ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators
-        )
+        text = _encoder(ascii_only, indent).encode(value)
     except ValueError:
         return json_text(_writable(value), ascii_only=ascii_only, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@cache
+def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators)
 
 
 def _writable(value: object) -> object:

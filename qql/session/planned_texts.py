@@ -1,0 +1,88 @@
+"""Queries that a session was asked before: planned once for what is known, and filled with values since."""
+
+from __future__ import annotations
+
+from qql import nodes
+from qql.compiler.ahead import Ahead
+from qql.compiler.bind import Params
+from qql.compiler.kept import Kept
+from qql.compiler.plan import Context
+from qql.compiler.script import Compiled, compile_script
+from qql.errors import Source
+from qql.schema import Schema
+from qql.session.knowledge import Knowledge, Known
+from qql.syntax.parser import LONGEST_KEPT, Parsed
+
+__all__ = ["PlannedTexts"]
+
+_MOST = 256
+
+
+class _Planned:
+    """A text planned ahead, and what that hangs on: what the session had set, and the collections as seen."""
+
+    def __init__(self, source: Source, parsed: Parsed, context: Context, knowledge: Knowledge) -> None:
+        self.parsed = parsed
+        self.knowledge = knowledge
+        self.seen: dict[str, Known | None] = {}
+        self.set = _set(context)
+        self.context = context.copy()
+        self.context.schema = self.schema
+        self.ahead = Ahead(source, (parsed,), self.context)
+
+    def schema(self, collection: str) -> Schema | None:
+        """What is known of a collection; from now on the plan hangs on it."""
+        known = self.seen[collection] = self.knowledge.of(collection)
+        return None if known is None else known.schema
+
+    def holds(self, context: Context) -> bool:
+        """Whether all is as it was when the text was planned."""
+        if self.set != _set(context):
+            return False
+        return all(self.knowledge.of(name) is known for name, known in self.seen.items())
+
+    def compiled(self, source: Source, params: Params) -> Compiled | None:
+        """The statement with these values; None where they have to go the long way."""
+        made = self.ahead.filled(params)
+        if made is None:
+            return None
+        (statement,), requests = made
+
+        def complete() -> Compiled:
+            return compile_script(source, params, self.context, parsed=(self.parsed,))[0]
+
+        return statement.filled(source, tuple(requests), params, complete)
+
+
+def _set(context: Context) -> tuple[object, ...]:
+    """What a session has set. Its stages and models are never changed in place, so that to be the same is
+    to be equal.
+    """
+    return context.collection, id(context.stages), id(context.models), context.reranker, context.default_model
+
+
+class PlannedTexts:
+    """The queries of a session by their texts. Several threads may ask at once."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._kept: Kept[str, _Planned] = Kept(_MOST)
+
+    def compiled(self, source: Source, params: Params, context: Context) -> Compiled | None:
+        """The query of a text that was kept, with these values; None where it has to be compiled."""
+        planned = self._kept.get(source.text)
+        if planned is None or not planned.holds(context):
+            return None
+        return planned.compiled(source, params)
+
+    def keep(self, compiled: list[Compiled], context: Context) -> None:
+        """Keeps what was compiled, where it is one query whose hits are all that it is about."""
+        if len(compiled) != 1:
+            return
+        one = compiled[0]
+        statement = one.written
+        if one.origin is None or not isinstance(statement, nodes.Query):
+            return
+        if len(one.source.text) > LONGEST_KEPT or statement.rerank or statement.provenance or statement.group:
+            return
+        self._kept.put(one.source.text, _Planned(one.source, one.origin.parsed, context, self._knowledge))
