@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest bench bench-pyqql clean
+.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest bench bench-base clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
@@ -85,13 +85,17 @@ lowest:
 	build/lowest/bin/python $(INSTALL) --constraint build/lowest/versions.txt --editable ".[dev,fastembed]"
 	build/lowest/bin/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(TESTS)
 
-# CPU time beside that of another commit: `make bench BASE=2a4dc00`.
-BASE ?= HEAD~1
+# CPU time beside pyqql, json.loads, qdrant-edge and qdrant-client by hand: README's table, compared with the run
+# that is kept. `make bench ROWS="edge copy" QUICK=1`, `make bench STORED=build/bench/run.json`.
+STORED ?= $(wildcard benchmarks/results/reference.json)
+ROWS ?=
 bench: .venv/ready
-	$(BIN)/python benchmarks/compare.py $(BASE)
+	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(ROWS:%=--row %) $(STORED:%=--stored %) --json build/bench/run.json
 
-bench-pyqql: .venv/ready
-	$(BIN)/python benchmarks/compile.py
+# CPU time beside that of another commit: `make bench-base BASE=2a4dc00`.
+BASE ?= HEAD~1
+bench-base: .venv/ready
+	$(BIN)/python benchmarks/compare.py $(BASE)
 
 .venv/ready: pyproject.toml requirements/dev.txt
 	$(PYTHON) -m venv .venv

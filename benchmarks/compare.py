@@ -26,7 +26,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-ROOT = Path(__file__).resolve().parent.parent
+from packages import ROOT, packaged
+
 SAMPLE = 0.1  # seconds of CPU that a sample should take; a case that takes longer is a sample by itself
 
 
@@ -42,21 +43,6 @@ def packaged_base(commit: str, place: Path) -> Path:
     with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
         archive.extractall(source)
     return packaged(source, place)
-
-
-def packaged(source: Path, place: Path) -> Path:
-    """The package of a tree as its wheel holds it, unpacked in ``place``."""
-    built = place / "dist"
-    # Of the tree's files alone: an installed QQL must not help to build another one.
-    environment = {**os.environ, "PYTHONPATH": str(source)}
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
-    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"compare: no wheel of {source}: {done.stderr.strip()}")
-    [wheel] = built.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(place / "package")
-    return place / "package"
 
 
 # --------------------------------------------------------------------------------------------- measuring

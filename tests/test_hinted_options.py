@@ -19,16 +19,18 @@ OF_OTHERS = {"--max-client-batch-size", "--task", "--data-binary"}
 
 COMPILING = {name for name, one in COMMANDS.items() if "param" in one.options}
 CONNECTING = {name for name, one in COMMANDS.items() if {*TARGET} <= {*one.options}}
+ASKING = CONNECTING - {"doctor"}
+"""Those that carry out or plan what somebody wrote."""
 REACHED = {
     "compiler": COMPILING,
     "syntax": COMPILING,
     "advice": {"lint"},
-    "models": CONNECTING - {"explain", "lint"},
+    "models": ASKING - {"explain", "lint"},
     "backends/client": CONNECTING,
-    "backends/features": CONNECTING,
+    "backends/features": ASKING,
     "convert": {"convert"},
     "evaluation": {"tune"},
-    "session": CONNECTING,
+    "session": ASKING,
     "manual": {"run"},
     "rest": set(),
 }

@@ -858,9 +858,9 @@ def test_settings_that_there_are_not(settable: Settable, name: str, value: Any, 
 
 
 def without_times(data: Any) -> Any:
-    """What is measured, without what a clock says and what follows from that."""
+    """What is measured, without what a clock says and what follows from that, and without the stamp."""
     if isinstance(data, dict):
-        clocked = ("times", "steps", "ms", "front")
+        clocked = ("times", "steps", "ms", "front", "stamp")
         return {name: without_times(value) for name, value in data.items() if name not in clocked}
     return [without_times(one) for one in data] if isinstance(data, list) else data
 

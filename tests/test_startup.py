@@ -81,7 +81,7 @@ EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
     "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 90),
-    "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 140),
+    "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 145),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
@@ -100,7 +100,7 @@ COMMANDS = {
             "struct",
         },
         EXPLAINING | {"backends", "models"},
-        210,
+        200,
     ),
 }
 

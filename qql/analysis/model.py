@@ -576,8 +576,8 @@ class Analysis:
           share.
         * ``notes``: sentences about what the engine does otherwise than the text says.
 
-        EXPLAIN ANALYZE adds ``warnings`` and ``advice``, as `explain_dict` has them, and for WITH PROVENANCE
-        ``provenance``: for each hit what `Provenance.to_dict` gives.
+        EXPLAIN ANALYZE adds ``warnings`` and ``advice``, as `explain_dict` has them, ``stamp`` (what figures
+        depend on), and for WITH PROVENANCE ``provenance``: for each hit what `Provenance.to_dict` gives.
         """
         return {
             "version": 1,

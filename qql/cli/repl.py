@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
-__all__ = ["interact", "open_history", "submits"]
+__all__ = ["history_file", "interact", "open_history", "submits"]
 
 
 def submits(text: str) -> bool:
@@ -54,10 +54,10 @@ def open_history(keys: Sequence[str] = ()) -> tuple[History, str | None]:
     read it, for statements hold data. What holds one of ``keys``, or might hold another, is not kept.
     """
     named = os.environ.get("QQL_HISTORY")
-    if named == "":
-        return _history(None, keys), None
     try:
-        path = Path(named).expanduser() if named else _state_directory() / "history"
+        path = history_file()
+        if path is None:
+            return _history(None, keys), None
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -99,6 +99,14 @@ def _history(path: Path | None, keys: Sequence[str]) -> History:
         """A history in memory."""
 
     return PassingHistory() if path is None else LenientHistory(str(path))
+
+
+def history_file() -> Path | None:
+    """The file of the history; None where there is to be none. Raises what `Path.expanduser` does."""
+    named = os.environ.get("QQL_HISTORY")
+    if named == "":
+        return None
+    return Path(named).expanduser() if named else _state_directory() / "history"
 
 
 def _state_directory() -> Path:

@@ -17,9 +17,7 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
-from qql.records import replace
 from qql.rest.request import Request
-from qql.rest.types import Json
 from qql.syntax.parser import Parsed, parse_script, raise_all
 
 TYPE_CHECKING = False
@@ -138,14 +136,17 @@ class Prepared:
     def _requests(self, given: Params) -> list[Request]:
         """The requests of values: planned ahead where that can be done."""
         found = self._ahead.requests(given) if self._ahead else None
-        return [*map(_own, requests_of(self._complete(given)))] if found is None else found
+        return requests_of(self._complete(given)) if found is None else found
 
     def _complete(self, given: Params) -> list[Compiled]:
         """The statements bound to values, the whole way: all is checked, and all errors are raised, here."""
         try:
-            return self._compile(self._source, given, self._parsed)
+            found = self._compile(self._source, given, self._parsed)
         except QQLCompileError as exc:
             raise listing(exc, self._parameters) from None
+        for one in found:
+            one.own_requests()
+        return found
 
     def _only_request(self, found: list[Request]) -> Request:
         if len(found) == 1:
@@ -154,25 +155,3 @@ class Prepared:
         message = f"bind gives one request, and this text makes {made}"
         hint = "requests(…) gives all of them; a session carries out what makes none"
         raise QQLPlanError(Diagnostic("one-request", message, Span(0, 0), hint, source=self._source))
-
-
-def _own(request: Request) -> Request:
-    """The request with lists and objects that nothing else holds: neither the tree nor the caller."""
-    return replace(request, query=dict(request.query), body=_copied(request.body))
-
-
-def _copied(value: Json) -> Json:
-    """A copy of lists and objects, and of those in them. A loop: filters and prefetches nest deeply."""
-    top = [value]
-    todo: list[Any] = [top]
-    while todo:
-        holder = todo.pop()
-        for key, one in holder.items() if isinstance(holder, dict) else enumerate(holder):
-            if isinstance(one, (dict, list)):
-                holder[key] = one = one.copy()
-                if isinstance(one, dict) or not {*map(type, one)} <= _NUMBERS:  # a vector is long
-                    todo.append(one)
-    return top[0]
-
-
-_NUMBERS = {int, float}

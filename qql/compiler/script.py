@@ -21,7 +21,7 @@ from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
 from qql.late import TypedDict, cast
 from qql.records import NamedTuple, dataclass, field, replace
-from qql.rest.request import Request
+from qql.rest.request import Request, copied
 from qql.schema import METADATA_KEY, Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
 
@@ -115,6 +115,11 @@ class Compiled:
         assert self.origin is not None
         put(made, "origin", Origin(self.origin.parsed, params, complete))
         return made
+
+    def own_requests(self) -> None:
+        """Gives the requests lists and objects that nothing else holds, neither the tree nor a caller."""
+        if self.origin is None or self.origin.complete is None:  # what was planned ahead has its own
+            object.__setattr__(self, "requests", tuple(map(copied, self.requests)))
 
     def __getattr__(self, name: str) -> Any:
         # Asked of what is not set: the statement and the plan of what was planned ahead.

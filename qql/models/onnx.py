@@ -30,6 +30,7 @@ __all__ = [
     "OnnxModel",
     "bare_name",
     "import_fastembed",
+    "kept_models",
     "listed_models",
     "model_folder",
     "register_folder",
@@ -175,6 +176,16 @@ class OnnxModel(Generic[Loaded]):
             hint="a cache directory filled on another machine serves offline use: FASTEMBED_CACHE_PATH names "
             f"it; `{FASTEMBED}/path/to/folder` loads a model's folder, `{self._instead}` needs no files",
         )
+
+
+def kept_models() -> tuple[str, list[str]]:
+    """Where fastembed keeps its files, and the models there: ``owner/name``. Raises as `import_fastembed`."""
+    import_fastembed("", "local/hash-N and qdrant/bm25 work")
+    from fastembed.common.utils import define_cache_dir
+
+    folder = Path(define_cache_dir(None))
+    names = (one.name.removeprefix("models--") for one in folder.glob("models--*"))
+    return str(folder), sorted(name.replace("--", "/", 1) for name in names)
 
 
 def import_fastembed(which: str, others: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-__all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path"]
+__all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path", "copied"]
 
 
 def collection_path(collection: str, *rest: str) -> str:
@@ -149,6 +149,28 @@ class Request:
             url=url,
             api_key_variable=api_key_variable,
         )
+
+
+def copied(request: Request) -> Request:
+    """The request with lists and objects that nothing else holds."""
+    return Request(request.method, request.path, dict(request.query), _copied(request.body))
+
+
+def _copied(value: Any) -> Any:
+    """A copy of lists and objects, and of those in them. A loop: filters and prefetches nest deeply."""
+    top = [value]
+    todo: list[Any] = [top]
+    while todo:
+        holder = todo.pop()
+        for key, one in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(one, (dict, list)):
+                holder[key] = one = one.copy()
+                if isinstance(one, dict) or not {*map(type, one)} <= _NUMBERS:  # a vector is long
+                    todo.append(one)
+    return top[0]
+
+
+_NUMBERS = {int, float}
 
 
 class Draft:

@@ -32,6 +32,7 @@ from qql.syntax.printer import show
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Explanation, Provenance, Rewriting, SecondStageReport
+    from qql.session.stamp import Stamp
 
 __all__ = ["Introspection", "Shares", "text_or_json"]
 
@@ -119,9 +120,10 @@ class Introspection:
         found = rank_candidates(self.candidates(plan, request), plan.second, self.rerankers)
         return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
-    def explain_analyze(self, statement: nodes.Explain) -> Result:
-        """EXPLAIN ANALYZE, with the advice; its data are those of `analysis_dict`, and ``provenance``."""
+    def explain_analyze(self, statement: nodes.Explain, stamp: Stamp) -> Result:
+        """EXPLAIN ANALYZE, with the advice; its data: those of `analysis_dict`, ``provenance``, ``stamp``."""
         from qql.analysis import analysis_lines, provenance_dict, provenance_lines
+        from qql.analysis.text import wrapped
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
         found = self.analysis(runs=runs, ablate=statement.ablate)
@@ -133,9 +135,11 @@ class Introspection:
             shares = _provenance_of_hits(found)
             data["provenance"] = [provenance_dict(one) for one in shares]
             lines += provenance_lines(shares, names)
+        lines += wrapped(["measured with", *(f"  {line}" for line in stamp.lines())], 80)
         lines += advice_lines(self.compiled.advice)
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
         data["advice"] = [one.to_dict() for one in self.compiled.advice]
+        data["stamp"] = stamp.to_dict()
         return text_or_json(lines, data, statement)
 
     def _notes_of_words(self, found: Analysis) -> Iterator[str]:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from qql.analysis import Analysis
     from qql.session.introspection import Introspection, Shares
     from qql.session.prepared import SessionStatement
+    from qql.session.stamp import Stamp
     from qql.syntax.parser import Parsed
 
 __all__ = ["Session"]
@@ -168,6 +169,12 @@ class Session:
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
         return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
+
+    def stamp(self, *compiled: Compiled) -> Stamp:
+        """What figures of statements depend on: versions, machine and data. Raises as `execute` does."""
+        from qql.session.stamp import stamp_of
+
+        return stamp_of(self, compiled)
 
     def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
         """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
@@ -503,7 +510,7 @@ class Session:
         from qql.session.introspection import text_or_json
 
         if statement.analyze:
-            return self._introspection(compiled).explain_analyze(statement)
+            return self._introspection(compiled).explain_analyze(statement, self.stamp(compiled))
         compiled = with_gaps(compiled, gaps_of(self.backend))
         return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
-from qql.late import cast
 from qql.records import dataclass
 
 TYPE_CHECKING = False
@@ -59,7 +58,6 @@ _TERMINAL = r"""
     | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) | \|\| )
     """
 _FLAGS = re.VERBOSE | re.DOTALL
-_TOKEN = re.compile(_TERMINAL, _FLAGS)
 # The commonest first; a sign of these begins nothing longer.
 _NEXT = re.compile(rf"{_BLANKS} (?: (?P<SIGN> [()\[\]{{}},=] ) | (?P<FINISH> ;|\Z ) | {_TERMINAL} )", _FLAGS)
 match_next = _NEXT.match
@@ -83,6 +81,7 @@ SYMBOLS = {
     "/": "SLASH",
     "||": "CONCAT",
 }
+_SIGNS = ("SIGN", "SYMBOL", "FINISH")
 ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION", "CONCAT"})
 """Terminals that only formulas (and SELECT, and MAP) know; elsewhere they are no part of the language."""
 _TRIPLES = ("'''", '"""')
@@ -153,15 +152,14 @@ def cut(text: str, pos: int) -> Token:
 
 def cut_here(text: str, pos: int) -> Token | None:
     """The terminal at pos, where no space stands; None where nothing begins there (`fault_at` says why)."""
-    if pos >= len(text):
-        return Token("$END", "", pos, pos)
-    found = _TOKEN.match(text, pos)
+    found = match_next(text, pos)
     if found is None:
         return None
-    kind, end = cast(str, found.lastgroup), found.end()
-    if kind == "SYMBOL":
-        kind = SYMBOLS[text[pos:end]]
-    return Token(kind, text[pos:end], pos, end)
+    kind, end = found.lastgroup or "", found.end()
+    shown = text[pos:end]
+    if kind in _SIGNS:
+        kind = SYMBOLS[shown] if shown else "$END"
+    return Token(kind, shown, pos, end)
 
 
 _NUMBER_LIKE = re.compile(r"[-+.\w]+")

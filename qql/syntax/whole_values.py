@@ -10,18 +10,20 @@ import json
 import math
 import re
 import sys
-from typing import Any
+from collections.abc import Callable
+from functools import cache
 
 from qql.errors import QQLSyntaxError
 from qql.syntax.lexer import LEAST, MAX_NESTING, MOST, Token, string_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 __all__ = ["ValueReader"]
 
-Read = tuple[Any, int]
+_Match = Callable[[str, int], "re.Match[str] | None"]
+Read = tuple["Any", int]
 """A value, and where it ends."""
 
 
@@ -60,16 +62,20 @@ _PAIR = r"""
       | ((?!'''|\""") (?: '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" ))
     )
     """
-_FIRST_PAIR = re.compile(r"\{" + _PAIR, re.VERBOSE | re.DOTALL).match
-_NEXT_PAIR = re.compile(r"\s*+," + _PAIR, re.VERBOSE | re.DOTALL).match
 _TEXT, _INTEGER, _NUMBER, _TEXT_2, _WORD, _OPENING, _ESCAPED = range(4, 11)
+
 _TEXTS = (_TEXT, _TEXT_2)
 _END = re.compile(r"\s*+,?\s*+\}").match
 _WORDS = {"true": True, "false": False, "null": None}
 _MOST_BARE = 20  # levels of objects with bare keys that are read at once; deeper ones are rare
-
-
 _GIVEN_UP = 1000  # characters that a failure counts for, beside those that are known
+
+
+@cache
+def _pairs() -> tuple[_Match, _Match]:
+    """What matches the first pair of an object, and a further one. Compiled where there is one to read."""
+    flags = re.VERBOSE | re.DOTALL
+    return re.compile(r"\{" + _PAIR, flags).match, re.compile(r"\s*+," + _PAIR, flags).match
 
 
 def _patience(pos: int) -> int:
@@ -182,9 +188,10 @@ class ValueReader:
     def _read_object(self, pos: int, levels: int) -> Read:
         text = self._text
         out: dict[str, Any] = {}
-        count, at, match = 0, pos, _FIRST_PAIR
+        count, at = 0, pos
+        match, next_pair = _pairs()
         while (found := match(text, at)) is not None:
-            match = _NEXT_PAIR
+            match = next_pair
             kind = found.lastindex or 0
             value: Any = found[kind]
             at = found.end()

@@ -151,7 +151,11 @@ COMMANDS = {
     "bench": Command(
         _lazy("bench", "bench"),
         "measure how fast pipelines are, and how much of the exact result they find",
-        (*MEASURING, "repeat", "seconds", "warmup", "concurrency", "recall"),
+        (
+            *MEASURING,
+            *("repeat", "seconds", "warmup", "concurrency", "recall"),
+            *("stages_table", "using", "rerank_field", "qrels", "measures"),
+        ),
         REPORTS,
         MANY,
         ("PIPELINE", "a script with one query"),
@@ -179,6 +183,14 @@ COMMANDS = {
         MANY,
         ("PIPELINE", "a script with one query"),
         help.TUNE,
+    ),
+    "doctor": Command(
+        _lazy("doctor", "doctor"),
+        "show what is installed and what works here, and what to do where something does not",
+        (*TARGET, "color", "quiet", "format", "output"),
+        ("text", "json"),
+        takes=("FILE", "none: --db and --url name a database to look at"),
+        about=help.DOCTOR,
     ),
     "help": Command(
         _lazy("help", "help_"),

@@ -20,8 +20,9 @@ from qql.cli.commands.pipelines import (
     pipeline_names,
     pipelines_of,
     require,
+    stamp_of,
 )
-from qql.cli.commands.report import Section, check_output, collected, show_report
+from qql.cli.commands.report import Section, check_output, collected, show_report, stamp_section
 from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
 from qql.errors import QQLError
@@ -52,7 +53,18 @@ class Figures:
     recalls: Sequence[float] | None = None
 
 
+_OF_TABLE = ("using", "rerank_field", "qrels", "measures")
+"""Options that only `--stages-table` has a use for."""
+
+
 def bench(args: Arguments, console: Renderer) -> int:
+    if "stages_table" in args:
+        from qql.cli.commands.stages_table import stages_table
+
+        return stages_table(args, console)
+    for name in _OF_TABLE:
+        if name in args:
+            raise UsageError.make("usage", f"{args.flag(name)} requires {args.flag('stages_table')}")
     require(args)
     files = pipeline_names(args["files"])
     if {"repeat", "seconds"} <= args.keys():
@@ -68,14 +80,17 @@ def bench(args: Arguments, console: Renderer) -> int:
             for name, pipeline in pipelines.items()
         )
         measured, complete = collected(figures)
+        stamp = stamp_of(pipelines, calls)
     found = dict(measured)
     data = {
         "version": 1,
         "complete": complete,
         "pipelines": [_figures_dict(name, files[name], one) for name, one in found.items()],
+        "stamp": stamp.to_dict(),
     }
     rows = [{"pipeline": name, **latency_cells(one.times)} for name, one in found.items()]
-    show_report(args, console, _timing_sections(args, found), data, rows, complete=complete)
+    sections = [*_timing_sections(args, found), stamp_section(stamp)]
+    show_report(args, console, sections, data, rows, complete=complete)
     few = [name for name, one in found.items() if one.times.count < _DEFAULT_CALLS]
     if few:
         names = ", ".join(few)

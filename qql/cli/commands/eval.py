@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qql import nodes
 from qql.backends.base import Progress, Work
@@ -32,8 +33,16 @@ from qql.cli.commands.pipelines import (
     pipeline_names,
     pipelines_of,
     require,
+    stamp_of,
 )
-from qql.cli.commands.report import Section, check_output, collected, distinct_warnings, show_report
+from qql.cli.commands.report import (
+    Section,
+    check_output,
+    collected,
+    distinct_warnings,
+    show_report,
+    stamp_section,
+)
 from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
 from qql.compiler.plan import QueryPlan
@@ -52,6 +61,9 @@ from qql.nodes import is_uuid
 from qql.records import dataclass
 from qql.result import Hit
 from qql.session.files import reason
+
+if TYPE_CHECKING:
+    from qql.session.stamp import Stamp
 
 __all__ = ["eval_"]
 
@@ -84,17 +96,20 @@ def eval_(args: Arguments, console: Renderer) -> int:
         for name, file in runs.items()
     }
     warnings: list[Diagnostic] = []
+    stamp = None
     if scripts:
-        found |= _measure_pipelines(args, console, scripts, paths, judged, warnings)
+        asked, stamp = _measure_pipelines(args, console, scripts, paths, judged, warnings)
+        found |= asked
     measured = {name: found[name] for name in files if name in found}
     complete = len(measured) == len(files)
     baseline = baseline if baseline in measured else None
     outcome = outcome_of(measured, judged.qrels, measures, [query.id for query in judged.queries], baseline)
     warnings += outcome.warnings(partly="limit_queries" in args)
     data = outcome.to_dict(judged.qrels) | {"notes": [warning.to_dict() for warning in warnings]}
-    data["complete"] = complete
+    data |= {"complete": complete, "stamp": None if stamp is None else stamp.to_dict()}
     rows = query_rows(outcome.evaluations) if "per_query" in args else outcome.rows()
-    show_report(args, console, list(_quality_sections(args, outcome)), data, rows, complete=complete)
+    sections = [*_quality_sections(args, outcome), *([] if stamp is None else [stamp_section(stamp)])]
+    show_report(args, console, sections, data, rows, complete=complete)
     console.warn(warnings)
     for one in measured.values():
         if one.written:
@@ -112,7 +127,7 @@ def _measure_pipelines(
     paths: Mapping[str, Path],
     judged: _Judged,
     warnings: list[Diagnostic],
-) -> dict[str, Measured]:
+) -> tuple[dict[str, Measured], Stamp]:
     """Asks all queries of each pipeline, and writes its run file where ``paths`` has one.
 
     Ctrl-C leaves out the pipelines that were not asked all of them.
@@ -134,8 +149,9 @@ def _measure_pipelines(
         if "doc_id" not in args:
             collections = dict.fromkeys(plan.collection for plan in plans.values() if plan is not None)
             warnings += absent_documents(session, collections, judged.queries, judged.qrels)
+        stamp = stamp_of(pipelines, calls)
         done, _ = collected((name, measure(name, pipeline)) for name, pipeline in pipelines.items())
-    return dict(done)
+    return dict(done), stamp
 
 
 # ------------------------------------------------------------------------------------------- arguments

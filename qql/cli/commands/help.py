@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from qql.cli.commands.options import Arguments
     from qql.cli.render import Renderer
 
-__all__ = ["BENCH", "DIFF", "EVAL", "LINT", "QUERY", "TUNE", "help_"]
+__all__ = ["BENCH", "DIFF", "DOCTOR", "EVAL", "LINT", "QUERY", "TUNE", "help_"]
 
 EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
@@ -37,8 +37,21 @@ are asked until there are 100 calls. Recall compares the first K hits with those
 `exact = true` in every search. --queries, --param and --doc-id are as for `qql eval`; without --queries the
 pipeline is asked with what --param gives.
 
+--stages-table makes its own pipelines for a collection: exact search, HNSW, quantized vectors, the same
+scored anew, reranked, and compared by a multivector, as far as the collection has what they need; for what is
+not here it says what would add it. Times are those of the stages, without embedding; recall is against the
+exact search. Without --queries, points of the collection are searched for. --qrels adds nDCG@10.
+
   qql bench dense.qql hybrid.qql --db ./data --queries queries.jsonl
+  qql bench --stages-table --db ./data --collection docs --queries queries.jsonl --rerank-model local/overlap
   qql bench hybrid.qql --url localhost:6333 --queries queries.jsonl --concurrency 8 --seconds 30"""
+DOCTOR = """\
+Each finding is ok, a note, or a fault, with a remedy. The engine is tried in a directory that is thrown away;
+nothing is downloaded, and a server is asked only where --url or QDRANT_URL names one. Keys are not shown.
+Exit codes: 0; 1 where there is a fault.
+
+  qql doctor
+  qql doctor --url localhost:6333 --format json"""
 LINT = """\
 Without --url or --db, collections are known as far as the scripts create them. Of a parameter without a
 value, what is said holds for many values. A comment `-- qql: ignore CODE, …` in front of a statement, in it,

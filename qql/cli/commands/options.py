@@ -346,6 +346,11 @@ OPTIONS = {
         metavar="DO",
         help="where a query fails: stop (as without), or skip it, which finds nothing then",
     ),
+    "stages_table": _switch(
+        "measuring",
+        "--stages-table",
+        help="of --collection: what each stage costs and finds, from exact search to reranking",
+    ),
     "repeat": _value_option(
         "measuring", "--repeat", metavar="N", type=_integer(1), help="ask each query N times"
     ),

@@ -24,6 +24,7 @@ from qql.rest.types import JsonObject
 if TYPE_CHECKING:
     from qql.compiler.plan import QueryPlan
     from qql.session.session import Session
+    from qql.session.stamp import Stamp
 
 __all__ = [
     "Call",
@@ -37,6 +38,7 @@ __all__ = [
     "pipeline_names",
     "pipelines_of",
     "require",
+    "stamp_of",
 ]
 
 
@@ -141,6 +143,15 @@ def pipelines_of(
 def limit_of(plan: QueryPlan) -> int:
     """How many hits a query gives at most; a second stage has the last word."""
     return (plan.second.top if plan.second is not None else None) or plan.root.limit or DEFAULT_LIMIT
+
+
+def stamp_of(pipelines: Mapping[str, Pipeline], calls: Mapping[str, Sequence[Call]]) -> Stamp:
+    """What the figures of pipelines of one session depend on beside them."""
+    compiled = []
+    for name, pipeline in pipelines.items():
+        with contextlib.suppress(QQLError):  # a fault of a query is told when it runs
+            compiled.append(pipeline.compiled(calls[name][0].params))
+    return next(iter(pipelines.values())).session.stamp(*compiled)
 
 
 # ------------------------------------------------------------------------------------------- queries

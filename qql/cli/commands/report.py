@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, open_output, use_color
@@ -16,6 +16,9 @@ from qql.records import dataclass, replace
 from qql.rest.types import JsonObject
 from qql.result import Result
 
+if TYPE_CHECKING:
+    from qql.session.stamp import Stamp
+
 __all__ = [
     "IDS_ELSEWHERE",
     "Section",
@@ -24,6 +27,7 @@ __all__ = [
     "distinct_warnings",
     "show_report",
     "six_digits",
+    "stamp_section",
     "without_bare_ids",
 ]
 
@@ -36,6 +40,11 @@ def check_output(args: Arguments) -> None:
         path = Path(args["output"])
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise UsageError.make("file-unwritable", f"cannot write {path}")
+
+
+def stamp_section(stamp: Stamp) -> Section:
+    """What the figures above it depend on, for people."""
+    return Section("Measured with", [], tuple(stamp.lines()))
 
 
 _T = TypeVar("_T")

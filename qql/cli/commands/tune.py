@@ -9,7 +9,7 @@ from qql.cli.commands.judgements import absent_documents, check_ties, load_qrels
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
 from qql.cli.commands.pipelines import as_usage, load_queries, open_measured_session, require
-from qql.cli.commands.report import check_output, collected, show_report
+from qql.cli.commands.report import check_output, collected, show_report, stamp_section
 from qql.cli.commands.tune_report import TuneReport
 from qql.cli.commands.tune_trials import PERCENTILES, Experiment, Trial
 from qql.cli.commands.tune_variants import Tunable
@@ -47,9 +47,11 @@ def tune(args: Arguments, console: Renderer) -> int:
         trials, complete = collected(experiment.qualities(variants, current))
         if complete:
             trials, complete = experiment.timed(trials)
+        stamp = session.stamp(script.compiled)
     report = TuneReport(args, script, trials, _best(trials, script, measures[0]), measures)
-    data = report.to_dict(complete, len(chosen), len(kept))
-    show_report(args, console, list(report.sections()), data, report.rows(), complete=complete)
+    data = report.to_dict(complete, len(chosen), len(kept)) | {"stamp": stamp.to_dict()}
+    sections = [*report.sections(), stamp_section(stamp)]
+    show_report(args, console, sections, data, report.rows(), complete=complete)
     console.warn(warnings)
     if not kept:
         flattered = f"note: the queries that chose these settings ({len(chosen)}) flatter them"

@@ -72,7 +72,8 @@ class Tunable:
                 )
         self.calls = calls_of(args, self.pipeline, queries, self.params)
         some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
-        plan = self.pipeline.compiled(some).plan
+        self.compiled = self.pipeline.compiled(some)
+        plan = self.compiled.plan
         assert plan is not None, "a pipeline's statement is a query"
         self.plan = plan
         self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
