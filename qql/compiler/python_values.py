@@ -6,9 +6,12 @@ import uuid
 from collections.abc import Collection
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import Any
 
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["NoJson", "jsonified"]
 

@@ -12,15 +12,18 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NoReturn
 
 from qql.errors import QQLSyntaxError
 from qql.syntax.lexer import LEAST, MAX_NESTING, MOST, Token, string_value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 __all__ = ["ValueReader"]
 
 _Match = Callable[[str, int], "re.Match[str] | None"]
-Read = tuple[Any, int]
+Read = tuple["Any", int]
 """A value, and where it ends."""
 
 
