@@ -106,23 +106,23 @@ class Shapes:
         self._kept.clear()
 
     def requests(self, text: str) -> list[Request] | None:
-        """The requests of a text of a known shape; None where it has to be compiled."""
+        """The requests of a text of a known shape; None where it has to be compiled.
+
+        Raises what is wrong with the text, where it was compiled here.
+        """
         shape, literals = cut_literals(text)
         known = self._kept.get(shape)
         if known is None:
             self._kept.put(shape, _Variants(frozenset(), len(literals)))
             return None
-        try:
-            plan = known.plans[tuple([literals[number] for number in known.fixed])]
-        except KeyError:
+        variant = tuple([literals[number] for number in known.fixed])
+        if variant in known.plans:
+            plan = known.plans[variant]
+        else:
             if len(known.plans) == _MOST_VARIANTS:
                 return None
             source = Source(text)
-            try:
-                script = compile_script(source, None, self._context)
-            except QQLError:
-                return None  # of a text at fault nothing can be learnt
-            compiled = requests_of(script)
+            compiled = requests_of(compile_script(source, None, self._context))
             fixed, plan = _planned(source, self._context, literals, known.fixed, compiled)
             if fixed != {*known.fixed}:
                 known = _Variants(fixed, len(literals))
