@@ -80,7 +80,7 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 90),
+    "check": Command(["check", "-c", HYBRID], LANGUAGE, LOWER, 100),
     "explain": Command(["explain", "-c", HYBRID], LANGUAGE | {"struct", "textwrap"}, EXPLAINING, 145),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
@@ -100,7 +100,7 @@ COMMANDS = {
             "struct",
         },
         EXPLAINING | {"backends", "models"},
-        200,
+        205,
     ),
 }
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-import struct
-
 from qql.rest.types import Json
 from qql.schema import VectorInfo
 
@@ -28,10 +25,14 @@ def vector_of_base64(value: Json, vector: VectorInfo | None) -> list[float] | No
     data = _bytes_of(value)
     if data is None or len(data) != vector.size * 4:
         return None
+    import struct
+
     return list(struct.unpack(f"<{vector.size}f", data))
 
 
 def _bytes_of(text: str) -> bytes | None:
+    import binascii
+
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError:  # what is no ASCII, too

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from qql.rest.types import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["BoundRows", "are_short_floats"]
 
@@ -50,7 +52,7 @@ def are_short_floats(value: Any) -> bool:
     numpy = sys.modules.get("numpy")  # who has its arrays has imported it; for others that would take long
     if numpy is None:
         return False
-    if isinstance(value, array):
+    if type(value).__module__ == "array":
         if value.typecode != "f":
             return False
         value = numpy.frombuffer(value, dtype=numpy.float32)

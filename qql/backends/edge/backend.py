@@ -14,7 +14,6 @@ from qql.errors import QQLConnectionError, QQLExecutionError
 from qql.rest.request import Request
 from qql.rest.types import Json
 
-from .bulk import EdgePoints
 from .collection import Collection
 from .database import Database
 from .files import remove_tree
@@ -78,6 +77,8 @@ class EdgeBackend:
 
     def point_writer(self, collection: str) -> PointWriter | None:
         """Takes the points of whole files; None where there is no such collection."""
+        from .bulk import EdgePoints
+
         try:
             found = self._in_turn(self._database.get, collection)
         except QQLExecutionError:

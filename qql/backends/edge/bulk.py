@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence, Set
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 
-from .packed import PackedPoints, Packer
+from .packed import Packer
+from .packed_points import PackedPoints
 from .points import PointReader
 
 __all__ = ["EdgePoints"]

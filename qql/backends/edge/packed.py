@@ -9,8 +9,7 @@ from __future__ import annotations
 import marshal
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Set
-from typing import Any
+from collections.abc import Callable, Set
 
 import orjson
 
@@ -21,29 +20,16 @@ from .points import PointReader, payload_json
 from .readers import point_id
 from .vectors import VectorSpec, stored_vector_checker
 
-__all__ = ["PackedPoints", "Packer"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Packer", "as_json", "unpacked"]
 
 Packed = bytes | list[bytes] | tuple[bytes, bytes]
 """A dense vector, the rows of a multivector, or the indices and values of a sparse one."""
 VectorPacker = Callable[[Json, Set[int], Callable[[], str]], Packed]
 """Of a vector, lists that hold numbers for certain (their `id`s), and the words for the point."""
-
-
-class PackedPoints(list[bytes]):
-    """The ``points`` of a request, packed by the `Packer` of a ``reader``."""
-
-    def __init__(self, points: Iterable[bytes], reader: PointReader) -> None:
-        super().__init__(points)
-        self.reader = reader
-
-    def unpacked(self, reader: PointReader) -> tuple[list[edge.Point], int]:
-        """The engine's points, and about how many bytes they are.
-
-        Checked anew where ``reader`` is another: the collection changed since they were packed.
-        """
-        if reader is self.reader:
-            return list(map(_unpacked, self)), sum(map(len, self))
-        return reader.points(map(_as_json, self))
 
 
 class Packer:
@@ -102,7 +88,7 @@ def _vector_packer(spec: VectorSpec) -> VectorPacker:
 # --- bytes → a point ------------------------------------------------------------------------------
 
 
-def _unpacked(point: bytes) -> edge.Point:
+def unpacked(point: bytes) -> edge.Point:
     identity, payload, vectors = marshal.loads(point)
     if isinstance(vectors, dict):
         vectors = {name: _for_engine(one) for name, one in vectors.items()}
@@ -121,7 +107,7 @@ def _for_engine(packed: Packed) -> Any:
     return edge.SparseVector(array("I", indices).tolist(), array("f", values).tolist())
 
 
-def _as_json(point: bytes) -> JsonObject:
+def as_json(point: bytes) -> JsonObject:
     identity, payload, vectors = marshal.loads(point)
     named = vectors if isinstance(vectors, dict) else {"": vectors}
     vector = {name: _json_vector(one) for name, one in named.items()}

@@ -15,7 +15,7 @@ from qql.rest.types import Json
 from .collection import Collection
 from .engine import edge, guarded
 from .filters import filter_depth, to_filter
-from .packed import PackedPoints
+from .packed_points import PackedPoints
 from .points import PointReader, check_json
 from .readers import (
     Fields,
