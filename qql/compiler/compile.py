@@ -7,7 +7,6 @@ from collections.abc import Hashable
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
 from qql.compiler.kept import Kept
-from qql.compiler.plan import Context
 from qql.compiler.script import (
     CompileOptions,
     compile_script,
@@ -47,7 +46,7 @@ def compile_text(
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
     key = _key(text, options) if options else text
-    ahead = _KEPT.get(key) if key is not None else None
+    ahead = None if key is None else _KEPT.get(key) or _ahead(key, text, options)
     if ahead is not None:
         requests = ahead.requests(params)
         if requests is not None:
@@ -57,30 +56,37 @@ def compile_text(
     elif params is None and warnings is None and not options and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            if _SEEN.get(text):
-                _keep(text, *prepare(text, options))
-            _SEEN.put(text, True)
+            # One that comes a second time is worth a plan of its own.
+            _SEEN.put(text, _SEEN.get(text) is not None)
             return requests
     source, context = prepare(text, options)
     found = compile_script(source, params, context, warnings)
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
-        _keep(key, source, context)
+        _SEEN.put(key, True)
     if warnings is not None:
         warnings += no_requests(found)
     return requests_of(found)
 
 
 _KEPT: Kept[Hashable, Ahead] = Kept(256)
-"""What was compiled before, by text and options."""
+"""What came before, by text and options: planned when it comes again."""
 _SHAPES = Shapes(make_context(), 256)
-_SEEN: Kept[str, bool] = Kept(256)
-"""Texts of known shapes that came once: one that comes again is kept by itself."""
+_SEEN: Kept[Hashable, bool] = Kept(256)
+"""What came once, and whether it is to be planned when it comes again. Most texts with values of their own
+never do, so that nothing more is made of them; one of a known shape costs little the second time.
+"""
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
 
 
-def _keep(key: Hashable, source: Source, context: Context) -> None:
+def _ahead(key: Hashable, text: str, options: CompileOptions) -> Ahead | None:
+    """A text that was compiled before, to be planned ahead from now on; None for all others."""
+    if not _SEEN.get(key):
+        return None
+    source, context = prepare(text, options)
     parsed, _ = parse_script(source)
-    _KEPT.put(key, Ahead(source, parsed, context))
+    ahead = Ahead(source, parsed, context)
+    _KEPT.put(key, ahead)
+    return ahead
 
 
 def _may_have_shape(text: str) -> bool:

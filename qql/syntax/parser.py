@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.late import cast
@@ -65,6 +67,8 @@ class Parsed:
 
 _KEPT: dict[str, tuple[Parsed, ...]] = {}
 """Scripts that were parsed before: a program asks the same queries again, with other parameters."""
+_UNCHANGING: set[str] = set()
+"""Those of them whose trees were found to hold nothing that could have been changed since."""
 _MOST_KEPT = 256
 LONGEST_KEPT = 8192  # characters
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -72,18 +76,30 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
     """Every statement of a script that parses, and the first error of each that does not."""
-    kept = _KEPT.get(source.text)
-    if kept is not None:
+    text = source.text
+    kept = _KEPT.get(text)
+    if kept is not None and (text in _UNCHANGING or _is_unchanging(text, kept)):
         return list(kept), []
     done, errors = _parse_script(source)
-    if len(source.text) <= LONGEST_KEPT and not errors and _all_unchanging(source.text, done):
+    if len(text) <= LONGEST_KEPT and not errors:
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
-        _KEPT[source.text] = tuple(done)
+            _UNCHANGING.clear()
+        _KEPT[text] = tuple(done)
     return done, errors
 
 
-def _all_unchanging(text: str, done: list[Parsed]) -> bool:
+def _is_unchanging(text: str, kept: Sequence[Parsed]) -> bool:
+    """Whether the trees of a text that comes again are as they were. Most texts with values of their own
+    never do, so nobody looks before.
+    """
+    if not _all_unchanging(text, kept):
+        return False
+    _UNCHANGING.add(text)
+    return True
+
+
+def _all_unchanging(text: str, done: Sequence[Parsed]) -> bool:
     # Without brackets of their own nothing makes a list or an object.
     return ("[" not in text and "{" not in text) or all(_unchanging(one.statement) for one in done)
 
