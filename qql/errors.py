@@ -138,11 +138,10 @@ class Diagnostic:
         # Whoever words a message may repeat what a user wrote, and that may be megabytes: it is cut here,
         # where every message passes.
         # Passwords in addresses are masked here for the same reason.
-        for name in ("message", "hint"):
-            text = getattr(self, name)
+        for name, text in (("message", self.message), ("hint", self.hint)):
             if text is not None and (len(text) > _LONG or "@" in text):
                 object.__setattr__(self, name, _USER_PART.sub("***", _abbreviated(text)))
-        if any(len(label) > _LONG or "@" in label for _, label in self.related):
+        if self.related and any(len(label) > _LONG or "@" in label for _, label in self.related):
             related = tuple(
                 (span, _USER_PART.sub("***", _abbreviated(label))) for span, label in self.related
             )

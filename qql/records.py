@@ -109,10 +109,23 @@ def _late_init(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..
     return __init__
 
 
+_FEW = 3
+"""Fields up to this number are set by the slots' own setters, which write past `refuse_to_set`."""
+
+
 def _init_of(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..., None]:
-    """``__init__(self, <fields>)``. The slots' own setters write past `refuse_to_set`."""
+    """``__init__(self, <fields>)``.
+
+    Many fields are set while the object is of another class, which has the same slots and lets them be
+    written: a slot's setter takes as long as several such fields.
+    """
     scope: dict[str, Any] = {"MISSING": MISSING, "put": object.__setattr__}
     by_place, by_name, body = ["self"], list[str](), list[str]()
+    twin = frozen and cls.__bases__ == (object,) and len(getattr(cls, "__slots__", ())) > _FEW
+    if twin:
+        scope["Made"] = cls
+        scope["Open"] = type(cls.__name__, (), {"__slots__": cls.__slots__})
+        body.append(" put(self, '__class__', Open)")
     for name, rule in rules.items():
         value = name
         if rule.default is not MISSING:
@@ -125,13 +138,14 @@ def _init_of(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[...,
             default = "=MISSING" if has_factory else f"={value}" if value != name else ""
             (by_name if rule.kw_only else by_place).append(name + default)
             value = value if has_factory else name
-        if not frozen:
+        if not frozen or twin:
             body.append(f" self.{name} = {value}")
         elif name in getattr(cls, "__slots__", ()):
             scope[f"set_{name}"] = vars(cls)[name].__set__
             body.append(f" set_{name}(self, {value})")
         else:
             body.append(f" put(self, {name!r}, {value})")
+    body += [" self.__class__ = Made"] if twin else []
     body += [" self.__post_init__()"] if hasattr(cls, "__post_init__") else []
     exec(
         f"def __init__({', '.join(by_place + ['*', *by_name] * bool(by_name))}):\n"

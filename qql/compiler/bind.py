@@ -47,6 +47,8 @@ def bind(
     """
     if isinstance(params, (str, bytes)):
         raise TypeError("params is a mapping or a sequence of values, not one string")
+    if params is None and not wanted:
+        return statement
     values = _values(wanted, params, whole)
     if not wanted:
         return statement

@@ -64,6 +64,8 @@ def waiting(scalar: nodes.Scalar | None) -> JsonObject:
 
 def _asked(params: tuple[nodes.Option, ...], table: Body, where: str) -> tuple[JsonObject, JsonObject]:
     """The options of a statement: those of the URL, those of the body."""
+    if not params:
+        return {}, {}
     found = read_options(params, {**table, **REQUEST_OPTIONS}, where)
     url = {key: value for key, value in found.items() if key in REQUEST_OPTIONS}
     return url, {key: value for key, value in found.items() if key not in REQUEST_OPTIONS}

@@ -117,7 +117,9 @@ def _emit_where(stage: Stage, given: Input) -> JsonObject | None:
 
 def _merged(found: JsonObject | None) -> str | None:
     """The part of a filter that Qdrant would merge with another of its kind above or below."""
-    return next((key for key in ("should", "min_should") if found and key in found), None)
+    if not found:
+        return None
+    return "should" if "should" in found else "min_should" if "min_should" in found else None
 
 
 def _stands_below(key: str, given: Input) -> bool:

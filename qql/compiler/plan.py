@@ -154,6 +154,9 @@ class QueryPlan:
     second: SecondStage | None = None
 
 
+_NOT_IN_NAMES = frozenset('<>:"/\\|?*')
+
+
 def collection_of(name: nodes.Name | None, context: Context, span: Span) -> str:
     """The collection that a statement names, or else the session's. Raises `QQLPlanError`."""
     if name is None:
@@ -162,7 +165,7 @@ def collection_of(name: nodes.Name | None, context: Context, span: Span) -> str:
         hint = "add FROM collection, or set one for what follows by USE collection;"
         fail("from-missing", "no collection is named", span, hint)
     text = str(name.text)
-    if not text or len(text) > 255 or any(not c.isprintable() or c in '<>:"/\\|?*' for c in text):
+    if not text or len(text) > 255 or not text.isprintable() or not _NOT_IN_NAMES.isdisjoint(text):
         message = f"{shown(text)} cannot be the name of a collection"
         hint = 'a name has 1 to 255 characters, none of them < > : " / \\ | ? *'
         fail("bad-collection-name", message, name.span, hint)

@@ -74,6 +74,8 @@ def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int]
 
     A stage is emitted as often as the stages that hold it are emitted, once for each of their inputs.
     """
+    if not root.inputs:  # as in most queries
+        return (root,), {id(root): 1}, 0, 0
     order = _order(root)
     depth: dict[int, int] = {}
     for stage in order:
@@ -118,7 +120,8 @@ class _Planner:
         self.query = query
         self.context = context
         # A session may have defined many stages, and each query of a script looks at a few of them.
-        self.scope: Mapping[str, nodes.Cte] = ChainMap(self.own(), context.stages)
+        own = self.own()
+        self.scope: Mapping[str, nodes.Cte] = ChainMap(own, context.stages) if context.stages else own
         self.collection = self.collection_name()
         self.schema = context.schema(self.collection)
         self.built: dict[str, Stage] = {}
@@ -126,8 +129,10 @@ class _Planner:
         self.request: JsonObject = {}
 
     def collection_name(self) -> str:
-        unknown = [str(n.text) for n in _references(self.query) if stage_key(n) not in self.scope]
-        if self.query.source is None and not self.context.collection and unknown:
+        named = self.query.source is not None or bool(self.context.collection)
+        references = [] if named else _references(self.query)
+        unknown = [str(n.text) for n in references if stage_key(n) not in self.scope]
+        if unknown:
             # Both can be missing at once (`FUSION RRF PREFETCH (a, b)` alone), so both are named.
             message = (
                 f"no collection is named, and no stage {', '.join(f'`{n}`' for n in unknown)} is defined"
@@ -252,7 +257,7 @@ class _Planner:
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
         """What a stage works on: its PREFETCH, and in front of it the two searches of a HYBRID."""
-        inputs = tuple(self.input(ref) for ref in query.prefetch)
+        inputs = tuple([self.input(ref) for ref in query.prefetch]) if query.prefetch else ()
         if isinstance(query.target, nodes.Hybrid) and query.formula is None:
             return (*self.hybrid(query, params), *inputs)
         return inputs

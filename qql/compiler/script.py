@@ -314,8 +314,9 @@ class Script:
             found = yield from self._one(one, source, single)
             if self.once:
                 raise_all(found)
-            places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
-            errors += found
+            if found:
+                places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
+                errors += found
         self.used |= {param.key for one in parsed for param in one.params}
         if only and not single and not self.open:
             errors += _unused_params(self.used, self.params, source)
@@ -403,6 +404,9 @@ def _unused_params(used: set[str | int], params: Params, source: Source) -> list
     return []
 
 
+_SCHEMA_IS_OF_NO_USE = (nodes.DropCollection, *ANY_COLLECTION)
+
+
 def _compile_one(
     parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: Overlay
 ) -> Compiled:
@@ -416,13 +420,14 @@ def _compile_one(
         if collection is not None:
             overlay.require(inner, collection, context)
         schema = None
-        if collection is not None and not isinstance(inner, (nodes.DropCollection, *ANY_COLLECTION)):
+        if collection is not None and not isinstance(inner, _SCHEMA_IS_OF_NO_USE):
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement and not plan:
         apply(inner, context, in_place=True)
         create(inner, requests, overlay)
-    warnings = tuple(w.at(source, parsed.span) for w in (*parsed.warnings, *context.warnings))
+    said = (*parsed.warnings, *context.warnings)
+    warnings = tuple([one.at(source, parsed.span) for one in said]) if said else ()
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
 
 
@@ -443,16 +448,15 @@ _NAMED_BY: Mapping[type[nodes.Node], str] = {
 
 
 def _collection(statement: nodes.Statement, context: Context) -> str | None:
-    if isinstance(statement, nodes.Copy):
-        check_copy(statement)
-    if isinstance(statement, nodes.Dump):
-        text_of(statement.path, "the path of DUMP")
-    if isinstance(statement, nodes.Execute):
-        text_of(statement.path, "the path of EXECUTE")
-    if isinstance(statement, nodes.Batch):
-        return _of_member(statement.statements[0], context)
-    if isinstance(statement, nodes.ShowAliases) and statement.collection is not None:
-        return collection_of(statement.collection, context, statement.span)
+    match statement:
+        case nodes.Copy():
+            check_copy(statement)
+        case nodes.Dump() | nodes.Execute():
+            text_of(statement.path, f"the path of {type(statement).__name__.upper()}")
+        case nodes.Batch():
+            return _of_member(statement.statements[0], context)
+        case nodes.ShowAliases() if statement.collection is not None:
+            return collection_of(statement.collection, context, statement.span)
     named = _NAMED_BY.get(type(statement))
     return collection_of(getattr(statement, named), context, statement.span) if named else None
 
