@@ -68,6 +68,12 @@ class Ahead:
         except KeyError:
             return None
 
+    def fill_of(self, params: Any) -> Fill:
+        """What makes the requests of values of this kind, where `requests` gives some."""
+        plan = self.plan(params)
+        assert plan is not None, "these values were put in before"
+        return plan.fill
+
     def filled(self, params: Any) -> tuple[tuple[Compiled, ...], list[Request]] | None:
         """The statements with slots, and their requests with these values."""
         try:

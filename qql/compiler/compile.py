@@ -17,7 +17,9 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.compiler.shapes import Shapes
+from qql.compiler.templates import Fill
 from qql.errors import Diagnostic, QQLCompileError, Source
+from qql.late import cast
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
@@ -46,6 +48,11 @@ def compile_text(
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
+    plain = params is None and warnings is None and not options
+    if plain:
+        fill = _ready(text)
+        if fill is not None:
+            return cast("list[Request]", fill(None))
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key) if key is not None else None
     if ahead is not None:
@@ -53,13 +60,17 @@ def compile_text(
         if requests is not None:
             if warnings is not None:
                 warnings += ahead.warnings(params)
+            if plain:
+                _READY.put(text, ahead.fill_of(params))
             return requests
-    elif params is None and warnings is None and not options and _may_have_shape(text):
+    elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            if _SEEN.get(text):
+            if text in _SEEN:
                 _keep(text, *prepare(text, options))
-            _SEEN.put(text, True)
+            elif len(_SEEN) >= _MOST:
+                _SEEN.clear()
+            _SEEN.add(text)
             return requests
     source, context = prepare(text, options)
     found = compile_script(source, params, context, warnings)
@@ -70,10 +81,14 @@ def compile_text(
     return requests_of(found)
 
 
-_KEPT: Kept[Hashable, Ahead] = Kept(256)
+_MOST = 256
+_KEPT: Kept[Hashable, Ahead] = Kept(_MOST)
 """What was compiled before, by text and options."""
-_SHAPES = Shapes(make_context(), 256)
-_SEEN: Kept[str, bool] = Kept(256)
+_READY: Kept[str, Fill] = Kept(_MOST)
+_ready = _READY.get
+"""What makes the requests of a text without parameters that came before: the shortest way."""
+_SHAPES = Shapes(make_context(), _MOST)
+_SEEN: set[str] = set()
 """Texts of known shapes that came once: one that comes again is kept by itself."""
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
 
