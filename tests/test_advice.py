@@ -221,6 +221,7 @@ BROKEN = {
     "query/multivector-literal": {"multivector-first"},
     "query/options-in-braces": {"hnsw-ef-below-limit", "idle-acorn", "idle-quantization"},
     "query/no-target": {"chance-order"},
+    "query/or-default": {"mmr-without-choice"},
     "query/params": {"idle-acorn"},
     "query/search-params": {"idle-acorn", "idle-quantization"},
     "query/shards": {"fusion-of-one"},

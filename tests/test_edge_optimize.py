@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
 import pytest
 from edge_helpers import Engine, python
 
-from qql.backends.edge import optimize as module
 from qql.errors import QQLExecutionError, QQLTimeoutError
 
 SIZE = 32
@@ -166,7 +166,7 @@ def test_an_interrupt_ends_the_child_and_reopens(
         started.append(real(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(module.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
 
     def interrupt(*words: Any) -> None:
         raise stop
@@ -183,7 +183,7 @@ def test_a_child_that_cannot_work_is_reported(
     engine: Engine, python_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(engine, 1000)
-    monkeypatch.setattr(module, "get_executable", lambda: python_path)
+    monkeypatch.setattr(spawn, "get_executable", lambda: python_path)
     with pytest.raises(QQLExecutionError) as caught:
         engine.backend.optimize("docs")
     assert caught.value.code == "optimize-failed", caught.value.message

@@ -80,7 +80,7 @@ def test_copy_parses_each_row_once_and_looks_at_each_vector_once(
     parsed = []
     parse = json_lines.parse_json
     monkeypatch.setattr(json_lines, "parse_json", lambda text: parsed.append(text) or parse(text))
-    monkeypatch.setattr(written_vectors, "_is_short", never)
+    monkeypatch.setattr(written_vectors, "is_short", never)
     monkeypatch.setattr(vectors, "_are_numbers", never)
     assert db.execute(f"COPY docs FROM '{path}'").data["copied"] == 50
     assert len(parsed) == 50
@@ -272,7 +272,7 @@ def test_what_is_not_finite_is_found_in_all_of_them(form: Callable[[Any], Any], 
 def test_arrays_of_floats_are_not_looked_at_number_by_number(
     db: qql.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(written_vectors, "_is_short", never)
+    monkeypatch.setattr(written_vectors, "is_short", never)
     rows = [{"id": n, "vector": {"v": floats(n)}} for n in range(5)]
     db.execute("UPSERT INTO docs VALUES :rows", {"rows": rows})
     assert [point["vector"]["v"] for point in stored(db)] == [

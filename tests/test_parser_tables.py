@@ -50,7 +50,7 @@ def test_spans_of_parsed_nodes_cannot_be_changed() -> None:
 
 
 def test_tables_are_read_as_they_were_written_and_only_for_their_grammar() -> None:
-    text = 'start: "COUNT" NAME\nstage: "QUERY"\nNAME: /a/'
+    text = 'start: "COUNT" NAME\nstage: "QUERY"\nlone_condition: "WHERE"\nNAME: /a/'
     data = lalr.build(text)
     content = lalr.packed(data)
     assert lalr._unpacked(content, text) == data

@@ -56,15 +56,14 @@ def advise(
     ``"warning"`` where what was written cannot work as it reads, else ``"advice"``; its code is the rule's.
     What the compiler warns of (stages that are never used) is in ``compiled.warnings``, and not said again.
     """
-    found: list[Diagnostic] = []
+    found: dict[Diagnostic, None] = {}
     for view in _views_of(compiled, context_schema, facts):
         for rule in RULES.values():
             if view.plan is None and not rule.any_statement:
                 continue
             for span, message, hint, related in rule.check(view):
                 one = Diagnostic(rule.code, message, span, hint, related, rule.severity, compiled.source)
-                if one not in found:
-                    found.append(one)
+                found[one] = None
     return sorted(found, key=lambda one: one.span.start if one.span else 0)
 
 

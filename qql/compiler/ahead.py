@@ -68,6 +68,12 @@ class Ahead:
         except KeyError:
             return None
 
+    def fill_of(self, params: Any) -> Fill:
+        """What makes the requests of values of this kind, where `requests` gives some."""
+        plan = self.plan(params)
+        assert plan is not None, "these values were put in before"
+        return plan.fill
+
     def filled(self, params: Any) -> tuple[tuple[Compiled, ...], list[Request]] | None:
         """The statements with slots, and their requests with these values."""
         try:
@@ -139,7 +145,10 @@ def planned(
         for key in wanted:
             if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
-    return Planned(done, filler(requests, slots))
+    try:
+        return Planned(done, filler(requests, slots))
+    except RecursionError:  # too deep for what makes them; it is compiled each time
+        return None
 
 
 class _ScriptWithHoles(Script):

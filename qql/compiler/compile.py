@@ -16,6 +16,7 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.compiler.shapes import Shapes
+from qql.compiler.templates import Fill
 from qql.errors import Diagnostic, QQLCompileError, Source
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
@@ -45,48 +46,69 @@ def compile_text(
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
+    plain = params is None and warnings is None and not options
+    if plain:
+        fill = _ready(text)
+        requests = None if fill is None else fill(None)
+        if requests is not None:
+            return requests
     key = _key(text, options) if options else text
-    ahead = None if key is None else _KEPT.get(key) or _ahead(key, text, options)
+    ahead = _KEPT.get(key)
+    if ahead is None and key in _COMPILED:
+        ahead = _keep(key, text, options)
     if ahead is not None:
         requests = ahead.requests(params)
         if requests is not None:
             if warnings is not None:
                 warnings += ahead.warnings(params)
+            if plain:
+                _READY.put(text, ahead.fill_of(params))
             return requests
-    elif params is None and warnings is None and not options and _may_have_shape(text):
+    elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            # One that comes a second time is worth a plan of its own.
-            _SEEN.put(text, _SEEN.get(text) is not None)
+            if text in _SEEN:
+                _keep(text, text, options)
+            _note(_SEEN, text)
             return requests
     source, context = prepare(text, options)
     found = compile_script(source, params, context, warnings)
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
-        _SEEN.put(key, True)
+        _note(_COMPILED, key)
     if warnings is not None:
         warnings += no_requests(found)
     return requests_of(found)
 
 
-_KEPT: Kept[Hashable, Ahead] = Kept(256)
-"""What came before, by text and options: planned when it comes again."""
-_SHAPES = Shapes(make_context(), 256)
-_SEEN: Kept[Hashable, bool] = Kept(256)
-"""What came once, and whether it is to be planned when it comes again. Most texts with values of their own
-never do, so that nothing more is made of them; one of a known shape costs little the second time.
+_MOST = 256
+_KEPT: Kept[Hashable, Ahead] = Kept(_MOST)
+"""What was compiled before, by text and options."""
+_READY: Kept[str, Fill] = Kept(_MOST)
+_ready = _READY.get
+"""What makes the requests of a text without parameters that came before: the shortest way."""
+_SHAPES = Shapes(make_context(), _MOST)
+_SEEN: set[Hashable] = set()
+"""Texts of known shapes that came once: one that comes again is kept by itself."""
+_COMPILED: set[Hashable] = set()
+"""What was compiled once, by text and options: kept when it comes again. Most texts with values of their own
+never do, so that nothing more is made of them.
 """
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
 
 
-def _ahead(key: Hashable, text: str, options: CompileOptions) -> Ahead | None:
-    """A text that was compiled before, to be planned ahead from now on; None for all others."""
-    if not _SEEN.get(key):
-        return None
+def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
+    """Keeps a text that was compiled before, to be planned ahead from now on."""
     source, context = prepare(text, options)
     parsed, _ = parse_script(source)
     ahead = Ahead(source, parsed, context)
     _KEPT.put(key, ahead)
     return ahead
+
+
+def _note(noted: set[Hashable], key: Hashable) -> None:
+    if len(noted) >= _MOST:
+        noted.clear()
+    noted.add(key)
 
 
 def _may_have_shape(text: str) -> bool:

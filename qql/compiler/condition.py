@@ -35,7 +35,7 @@ def condition(text: str, /, *values: Any, **named: Any) -> nodes.Condition:
         raise QQLSyntaxError(replace(parsed.warnings[0], severity="error")).at(source)
     given = values[0] if len(values) == 1 and isinstance(values[0], dict) and not named else named or values
     try:
-        bound = bind(cast(Any, parsed.statement), parsed.params, given)
+        bound = bind(cast("Any", parsed.statement), parsed.params, given)
     except QQLCompileError as exc:
         found = parameters_of(parsed.params, [parsed.statement])
         raise listing(exc, found).at(source, parsed.span) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from qql import nodes
@@ -225,11 +226,12 @@ def _emit_alter(statement: nodes.AlterCollection, context: Context) -> list[Requ
     if "vector" in blocks:
         vectors = _for_all(blocks.pop("vector"), statement, schema, collection, context)
     sparse: JsonObject = {}
+    times = Counter(change.name.text for change in statement.changes)
     for change in statement.changes:
         name = _checked_vector(change.name, change.kind, schema, collection)
         into = sparse if change.kind == "sparse" else vectors
         made = _changed_vector(change, into.get(name, {}))
-        if any(change.name.text == other.name.text for other in statement.changes if other is not change):
+        if times[change.name.text] > 1:
             fail("duplicate-vector", f"the vector `{name}` is changed twice", change.name.span)
         into[name] = made
     for kind, values in blocks.items():

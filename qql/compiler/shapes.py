@@ -67,16 +67,8 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
     return (kinds, *parts[::2]), literals
 
 
-def _value(literal: str) -> Any:
-    """What a literal is worth. Raises ``ValueError`` where the parser has to say what is wrong with it."""
-    first = literal[0]
-    if first == "'":
-        inner = literal[1:-1]
-        return inner.replace("''", "'") if "'" in inner else inner
-    if literal.isdigit() and len(literal) < 19:
-        return int(literal)
-    if first == "[":
-        return json.loads(literal)
+def _number(literal: str) -> Any:
+    """Raises ``ValueError`` where the parser has to say what is wrong with it."""
     try:
         return number_value(Token("NUMBER", literal, 0, len(literal)))
     except QQLError as exc:
@@ -139,10 +131,23 @@ def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
     values: list[Any] = [None] * len(literals)
     try:
         for number in holes:
-            values[number] = _value(literals[number])
+            literal = literals[number]
+            if literal[0] == "'":
+                text = literal[1:-1]
+                values[number] = text.replace("''", "'") if "'" in text else text
+            elif len(literal) < _SURELY_64_BITS and literal.isdigit():
+                values[number] = int(literal)
+            elif literal[0] == "[":
+                values[number] = json.loads(literal)
+            else:
+                values[number] = _number(literal)
     except ValueError:
         return None
     return values
+
+
+_SURELY_64_BITS = 19
+"""Digits of a whole number from which on it may not fit."""
 
 
 def _planned(
@@ -167,6 +172,14 @@ def _planned(
         except QQLError:
             plan = None
         values = _values(literals, range(len(literals))) if plan and holes.taken else None
-        if plan is None or values is None or repr(plan.fill(values)) != repr(compiled):
-            plan = None  # by repr, as 1 and 1.0 are equal, and sent in different ways
+        if plan is None or values is None or not _same(plan.fill(values), compiled):
+            plan = None
         return frozenset(fixed), plan
+
+
+def _same(filled: list[Request] | None, compiled: list[Request]) -> bool:
+    """Whether these are the same requests: by their text, as 1 and 1.0 are equal, and sent in two ways."""
+    try:
+        return repr(filled) == repr(compiled)
+    except RecursionError:
+        return False

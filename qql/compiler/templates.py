@@ -23,7 +23,8 @@ _Fill = Callable[["Any"], "Any"]
 
 
 def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
-    """What makes the requests, given the values of their slots by key; it gives None where one does not fit.
+    """What makes the requests, given the values of their slots by key; it gives None where one does not fit,
+    and where the caller's stack has no room for requests that nest so deep.
 
     Raises `NeedsValue` for a slot in a request that nobody has looked at.
     """
@@ -40,7 +41,10 @@ def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
         for keys, fits in lists:
             if not fits([values[key] for key in keys]):
                 return None
-        return [make(values) for make in makers]
+        try:
+            return [make(values) for make in makers]
+        except RecursionError:
+            return None
 
     if lists or len(makers) != 1:
         return fill
@@ -50,7 +54,10 @@ def filler(requests: Sequence[Request], slots: Iterable[Slot]) -> Fill:
         for key, fits in guards:
             if not fits(values[key]):
                 return None
-        return [only(values)]
+        try:
+            return [only(values)]
+        except RecursionError:
+            return None
 
     return fill_one
 

@@ -25,6 +25,7 @@ class _Planned:
         self.parsed = parsed
         self.knowledge = knowledge
         self.seen: dict[str, Known | None] = {}
+        self.stale = False
         self.set = _set(context)
         self.context = context.copy()
         self.context.schema = self.schema
@@ -32,19 +33,22 @@ class _Planned:
 
     def schema(self, collection: str) -> Schema | None:
         """What is known of a collection; from now on the plan hangs on it."""
-        known = self.seen[collection] = self.knowledge.of(collection)
+        known = self.knowledge.of(collection)
+        if self.seen.setdefault(collection, known) is not known:  # it has changed in the middle of this
+            self.stale = True
         return None if known is None else known.schema
 
     def holds(self, context: Context) -> bool:
         """Whether all is as it was when the text was planned."""
-        if self.set != _set(context):
+        if self.stale or self.set != _set(context):
             return False
-        return all(self.knowledge.of(name) is known for name, known in self.seen.items())
+        # A list, as another thread may be planning.
+        return all(self.knowledge.of(name) is known for name, known in list(self.seen.items()))
 
     def compiled(self, source: Source, params: Params) -> Compiled | None:
         """The statement with these values; None where they have to go the long way."""
         made = self.ahead.filled(params)
-        if made is None:
+        if made is None or self.stale:
             return None
         (statement,), requests = made
 

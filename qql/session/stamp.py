@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qql import __version__
+from qql.errors import QQLExecutionError
 from qql.records import dataclass
+from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
+from qql.schema import Schema
 
 if TYPE_CHECKING:
     from qql.compiler.script import Compiled
@@ -99,7 +102,6 @@ def stamp_of(session: Session, compiled: Iterable[Compiled]) -> Stamp:
     collections = dict.fromkeys(
         str(one.plan.collection) for one in statements if one.plan is not None and one.plan.collection
     )
-    schemas = {name: session.schema(name) for name in collections}
     engine, client = _engine_of(session)
     return Stamp(
         qql=__version__,
@@ -108,8 +110,18 @@ def stamp_of(session: Session, compiled: Iterable[Compiled]) -> Stamp:
         models={_public_name(name): _runs(session, name, engine) for name in _models_of(statements)},
         machine=machine(),
         data=_place_of(session.target),
-        points={name: None if schema is None else schema.points for name, schema in schemas.items()},
+        points={name: _points_of(session, name) for name in collections},
     )
+
+
+def _points_of(session: Session, collection: str) -> int | None:
+    """How many points there are now: what the session knows may be from before they were written."""
+    try:
+        return Schema.from_info(session.ask(Request("GET", collection_path(collection)))).points
+    except QQLExecutionError as exc:
+        if exc.code != "unknown-collection":
+            raise
+        return None
 
 
 def _engine_of(session: Session) -> tuple[str, str | None]:
