@@ -17,7 +17,7 @@ from qql.compiler.script import (
 )
 from qql.compiler.shapes import Shapes
 from qql.compiler.templates import Fill
-from qql.errors import Diagnostic, QQLCompileError, Source
+from qql.errors import Diagnostic, QQLCompileError
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
