@@ -159,6 +159,8 @@ class Diagnostic:
 
     def at(self, source: Source | None = None, span: Span | None = None) -> Diagnostic:
         """The same diagnostic, with the source and span given where it had none of its own."""
+        if self.span is not None and self.source is not None:
+            return self
         span, source = self.span or span, self.source or source
         return Diagnostic(self.code, self.message, span, self.hint, self.related, self.severity, source)
 

@@ -538,7 +538,10 @@ def _check_scoring(query: nodes.Query, target: nodes.Target | None, inputs: tupl
 
 
 def _compares_vectors(target: nodes.Target) -> bool:
-    return isinstance(target, nodes.Input) or nodes.TARGETS[type(target)].by_vector
+    return type(target) in _BY_VECTOR or isinstance(target, nodes.Input)
+
+
+_BY_VECTOR = {kind for kind, info in nodes.TARGETS.items() if info.by_vector}
 
 
 def _oversampled(limit: int | None, offset: int) -> int:

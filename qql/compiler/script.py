@@ -317,7 +317,7 @@ class Script:
             if found:
                 places |= {id(exc): one.span.start for exc in found if exc.diagnostic.source is not source}
                 errors += found
-        self.used |= {param.key for one in parsed for param in one.params}
+        self.used.update([param.key for one in parsed for param in one.params])
         if only and not single and not self.open:
             errors += _unused_params(self.used, self.params, source)
         errors.sort(
@@ -328,7 +328,7 @@ class Script:
     def given(self, parsed: Parsed, single: bool) -> Params:
         """The values of a statement."""
         params = self.params
-        if isinstance(params, Mapping) and not single:
+        if params is not None and not single and isinstance(params, Mapping):
             return {key: params[key] for key in (str(one.key) for one in parsed.params) if key in params}
         return params
 

@@ -80,7 +80,7 @@ class _Variants:
 
     def __init__(self, fixed: frozenset[int], count: int) -> None:
         self.fixed = tuple(sorted(fixed))
-        self.holes = tuple(number for number in range(count) if number not in fixed)
+        self.holes = tuple([n for n in range(count) if n not in fixed]) if fixed else range(count)
         self.plans: dict[tuple[str, ...], Planned | None] = {}
 
 
@@ -93,9 +93,12 @@ class Shapes:
     def __init__(self, context: Context, most: int) -> None:
         self._context = context
         self._kept: Kept[Shape, _Variants] = Kept(most)
+        self._most = most
+        self._once: set[int] = set()  # hashes of shapes that came once, as most do
 
     def clear(self) -> None:
         self._kept.clear()
+        self._once.clear()
 
     def requests(self, text: str) -> list[Request] | None:
         """The requests of a text of a known shape; None where it has to be compiled.
@@ -105,8 +108,10 @@ class Shapes:
         shape, literals = cut_literals(text)
         known = self._kept.get(shape)
         if known is None:
-            self._kept.put(shape, _Variants(frozenset(), len(literals)))
-            return None
+            if self._is_new(hash(shape)):
+                return None
+            known = _Variants(frozenset(), len(literals))
+            self._kept.put(shape, known)
         variant = tuple([literals[number] for number in known.fixed])
         if variant in known.plans:
             plan = known.plans[variant]
@@ -124,6 +129,16 @@ class Shapes:
             return None
         values = _values(literals, known.holes)
         return None if values is None else plan.fill(values)
+
+    def _is_new(self, shape: int) -> bool:
+        """Whether a shape comes for the first time. (Two of one hash would be planned too early, no more.)"""
+        if shape in self._once:
+            self._once.discard(shape)
+            return False
+        if len(self._once) >= self._most:
+            self._once.clear()
+        self._once.add(shape)
+        return True
 
 
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import local
 
 from qql import nodes
@@ -188,23 +188,26 @@ _FIELDS: dict[type[Node], frozenset[str]] = {}
 
 
 def with_clauses(
-    make: type[_Node], statement: str, clauses: Iterable[Clause], fixed: Mapping[str, object] | None = None
+    make: type[_Node], statement: str, clauses: Sequence[Clause], fixed: Mapping[str, object] | None = None
 ) -> _Node:
     """A node whose fields are filled by clauses in any order; each at most once, options merged."""
-    values: dict[str, Any] = dict(fixed or {})
-    places: dict[str, Span] = {name: value.span for name, value in values.items() if isinstance(value, Node)}
+    values: dict[str, Any] = {} if fixed is None else {**fixed}
     known = _FIELDS.get(make) or _FIELDS.setdefault(make, frozenset(make.__match_args__))
     for clause in clauses:
         name = clause.name
         if name not in known:
             _misplaced(clause, make, statement)
-        if name == "params":
-            values["params"] = values.get("params", ()) + clause.value
-        elif name in places:
-            _given_twice(clause, statement, places[name])
-        else:
+        if name not in values:
             values[name] = clause.value
-            places[name] = clause.span
+        elif name == "params":
+            values[name] += clause.value
+        else:
+            first = next(one for one in clauses if one.name == name)
+            if first is not clause:
+                _given_twice(clause, statement, first.span)
+            if isinstance(values[name], Node):
+                _given_twice(clause, statement, values[name].span)
+            values[name] = clause.value
     return make.make(**values, span=span_now())
 
 

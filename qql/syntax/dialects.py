@@ -140,11 +140,11 @@ def query_of_head(
 
 def make_query(clauses: Sequence[Clause], fixed: dict[str, object]) -> nodes.Query:
     """The tree of a query, whatever the dialect: tails and options that change the target are put into it."""
-    names = {clause.name for clause in clauses}
-    if "group" in names:
-        clauses = _fold_group_lookup(list(clauses))
-    if not names.isdisjoint(_APART):
-        clauses = _fold_apart(list(clauses), fixed)
+    for clause in clauses:
+        if clause.name in _FOLDED:
+            clauses = _fold_group_lookup(list(clauses))
+            clauses = _fold_apart(clauses, fixed)
+            break
     query = with_clauses(nodes.Query, "query", clauses, fixed)
     tail: object = query.using
     if isinstance(tail, Tail):
@@ -182,6 +182,10 @@ _APART = {
         *("", "model", "WITH MODEL"), (*nodes.EMBEDDED.values(), nodes.Hybrid), "a text to search for"
     ),
 }
+
+
+_FOLDED = {"group", *_APART}
+"""Clauses that take others in, or go into others."""
 
 
 def _fold_apart(clauses: list[Clause], fixed: dict[str, object]) -> list[Clause]:

@@ -46,6 +46,7 @@ _INDENT = 80  # characters before a word that are looked at together
 _MAX_STACK = 3000  # what 200 levels of every kind inside 64 stages can need, with room to spare
 _BRACKETS = ("LPAR", "LSQB", "LBRACE", "PREFETCH", "BATCH")
 """What is counted of open brackets: the terminal that opens one, or the keyword that stands before it."""
+_NO_DEPTHS = dict.fromkeys(_BRACKETS, 0)
 
 
 @cache
@@ -79,7 +80,7 @@ class Parser:
         self.states: list[State] = [self.tables.start(root)]
         self.brackets: list[str] = []
         self.opened: list[int] = []
-        self.depths = dict.fromkeys(_BRACKETS, 0)
+        self.depths = _NO_DEPTHS.copy()
         self.filter_base = 0
         self.outermost = True
         self.statement: type[Node] = nodes.Query
@@ -110,7 +111,7 @@ class Parser:
             start, end = found.span(kind)
             if kind == "WORD":
                 word = found[kind].upper()
-                if word in state.certain:
+                if word in state.certain or (word in state.likely and not self.takes("NAME")):
                     kind = word
                 elif "NAME" in state.symbols and word not in state.symbols and word not in STARTERS:
                     kind = "NAME"

@@ -31,13 +31,15 @@ _Build = Callable[[Sequence["Any"]], "Any"]
 class State:
     """A state: ``symbols`` gives what follows a symbol, a state (an int) or a rule (-1: the first).
 
-    ``row`` gives the actions. ``certain`` are the words that can only be keywords here. ``kept`` says whether
+    ``row`` gives the actions. ``certain`` are the words that can only be keywords here, ``likely`` those that
+    can be names too where the stack takes one. ``kept`` says whether
     the terminal that leads here is a value to some rule.
     """
 
-    __slots__ = ("certain", "kept", "number", "row", "symbols")
+    __slots__ = ("certain", "kept", "likely", "number", "row", "symbols")
 
     certain: frozenset[str]
+    likely: frozenset[str]
     symbols: dict[str, int]
     row: _Row
 
@@ -149,7 +151,9 @@ class Tables:
                 for symbol, code in zip(pairs[::2], map(ord, pairs[1::2]), strict=True)
             }
             found.row = _Row(self, found)
-            found.certain = _NO_WORDS if "NAME" in found.symbols else self._safe & found.symbols.keys()
+            words = self._safe & found.symbols.keys()
+            named = "NAME" in found.symbols
+            found.certain, found.likely = (_NO_WORDS, words) if named else (words, _NO_WORDS)
             found = self._states.setdefault(number, found)
         return found
 
