@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
@@ -48,10 +49,12 @@ def emit_query(plan: QueryPlan) -> Request:
         limit = DEFAULT_LIMIT if root.limit is None else root.limit
         body["limit"] = limit if plan.offset is None else limit + plan.offset
         route.append("groups")
-    else:
-        body |= clean({"offset": plan.offset})
+    elif plan.offset is not None:
+        body["offset"] = plan.offset
     loaded = with_texts(plan.payload, plan.second) if plan.second else plan.payload
-    body |= selections(loaded, plan.vectors) | clean({"shard_key": shard_key(plan.shard)})
+    body |= selections(loaded, plan.vectors)
+    if plan.shard is not None:
+        body["shard_key"] = shard_key(plan.shard)
     return Request("POST", collection_path(plan.collection, *route), dict(plan.request), body)
 
 
@@ -86,16 +89,15 @@ def _emit_stage(stage: Stage, given: Input, done: dict[int, list[JsonObject]]) -
     inputs = done.get(id(stage))
     if inputs is None:
         inputs = done[id(stage)] = [_emit_stage(i.stage, i, done) for i in stage.inputs]
-    threshold = stage.threshold if given.threshold is None else given.threshold
     lookup = given.lookup or stage.lookup
     return clean(
         {
             "prefetch": inputs or None,
             "query": _emit_target(stage),
             "using": stage.text_field or stage.using,
-            "filter": _emit_where(stage, given),
-            "params": dict(stage.params) or None,
-            "score_threshold": threshold,
+            "filter": _emit_where(stage, given) if stage.where or given.where else None,
+            "params": dict(stage.params) if stage.params else None,
+            "score_threshold": stage.threshold if given.threshold is None else given.threshold,
             "limit": stage.limit,
             "lookup_from": _emit_lookup(lookup) if lookup else None,
         }
@@ -183,8 +185,14 @@ def emit_statement(statement: nodes.Statement, context: Context) -> list[Request
 
 def _declared_request(sends: str, statement: nodes.Statement, context: Context) -> Request:
     """A request without a body: its method and its path, ``{field}`` being the name of a collection."""
-    method, path = sends.split(" ")
-    for field in re.findall(r"\{(\w+)\}", path):
+    method, path, fields = _parts_of(sends)
+    for field in fields:
         collection = collection_of(getattr(statement, field), context, statement.span)
         path = path.replace(f"{{{field}}}", quoted(collection))
     return Request(method, path)
+
+
+@cache
+def _parts_of(sends: str) -> tuple[str, str, list[str]]:
+    method, path = sends.split(" ")
+    return method, path, re.findall(r"\{(\w+)\}", path)

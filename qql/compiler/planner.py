@@ -225,7 +225,7 @@ class _Planner:
             return self.boosted(query, label, is_root)
         target = query.formula or query.target
         hybrid = isinstance(target, nodes.Hybrid)
-        params = self.params(query, is_root)
+        params = self.params(query, is_root) if query.params else {}
         inputs = self.inputs(query, params)
         _check_scoring(query, target, inputs)
         rrf = fusion_options(query, params, inputs)
@@ -248,7 +248,7 @@ class _Planner:
             model,
             query.where,
             threshold_of(query.threshold),
-            self.search_params(params),
+            self.search_params(params) if params else {},
             count_limit(query.limit, "LIMIT", 1),
             query.lookup,
             inputs,
@@ -297,8 +297,6 @@ class _Planner:
             self.context.warn("idle-clause", message, span, "leave it out, or write what to search for")
 
     def search_params(self, params: Mapping[str, Json]) -> JsonObject:
-        if not params:
-            return {}
         found = {key: value for key, value in params.items() if key in SEARCH_PARAMS}
         if isinstance(found.get("idf"), nodes.Node):
             found["idf"] = {"corpus": emit_filter(found["idf"])}
@@ -392,8 +390,6 @@ class _Planner:
         return len(fitting) == 1 and fitting[0].model is not None
 
     def params(self, query: nodes.Query, is_root: bool) -> JsonObject:
-        if not query.params:
-            return {}
         values = read_options(query.params, _QUERY_OPTIONS, "a query")
         for option in query.params:
             method = query.fusion.method if query.fusion else None

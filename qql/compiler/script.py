@@ -404,6 +404,7 @@ def _unused_params(used: set[str | int], params: Params, source: Source) -> list
     return []
 
 
+_FOR_WHAT_FOLLOWS = (nodes.Use, nodes.Define, nodes.Undefine)
 _SCHEMA_IS_OF_NO_USE = (nodes.DropCollection, *ANY_COLLECTION)
 
 
@@ -424,7 +425,8 @@ def _compile_one(
             schema = overlay.get(collection)
         requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement and not plan:
-        apply(inner, context, in_place=True)
+        if type(inner) in _FOR_WHAT_FOLLOWS:
+            apply(inner, context, in_place=True)
         create(inner, requests, overlay)
     said = (*parsed.warnings, *context.warnings)
     warnings = tuple([one.at(source, parsed.span) for one in said]) if said else ()
