@@ -72,6 +72,7 @@ def compile_text(
             _note(_SEEN, text)
             return requests
     source, context = prepare(text, options)
+    context.quiet = warnings is None
     found = compile_script(source, params, context, warnings)
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
         _note(_COMPILED, key)

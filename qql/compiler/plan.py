@@ -36,6 +36,7 @@ class Context:
     any collection may exist. ``absence`` says so where there is no database to list them yet. ``reranker``
     is the model of a RERANK that names none. ``default_model`` is that of a new dense vector of which neither
     size nor model is said; ``size_of`` asks a model's files for its dimensions, and raises `QQLError`.
+    ``quiet`` says that nobody hears the warnings, so that none are made.
     """
 
     collection: str | None = None
@@ -48,6 +49,7 @@ class Context:
     reranker: str | None = None
     default_model: str = DEFAULT_DENSE
     size_of: Callable[[str], int | None] = lambda _: None
+    quiet: bool = False
 
     def copy(self) -> Context:
         """One of its own, without the warnings."""
@@ -62,10 +64,13 @@ class Context:
             self.reranker,
             self.default_model,
             self.size_of,
+            self.quiet,
         )
 
     def warn(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Say something that stops nothing; what many rows of one statement have in common is said once."""
+        if self.quiet:
+            return
         warning = Diagnostic(code, message, span, hint, severity="warning")
         if warning not in self.warnings[-4:]:
             self.warnings.append(warning)
