@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from qql import nodes
 from qql.advice.rules import Found, rule
@@ -452,7 +452,8 @@ def same_stage(view: View) -> Iterator[Found]:
             inputs,
         )
         # What can be hashed of a stage parts most of them; the rest is compared.
-        hashed = (type(stage.target), stage.fusion, stage.using, stage.limit, tuple(n for n, *_ in inputs))
+        named = (stage.fusion, stage.using, stage.limit)
+        hashed = (type(stage.target), _mark(stage.target), *named, tuple(n for n, *_ in inputs))
         alike = seen.setdefault(hashed, [])
         twin = next((other for known, other in alike if known == key), None)
         if twin is None or isinstance(stage.target, nodes.Sample):
@@ -466,6 +467,18 @@ def same_stage(view: View) -> Iterator[Found]:
         hint = "leave one of them out; a weight says how much the other counts: WITH (rrf_weights = […])"
         related: tuple[tuple[Span, str], ...] = ((view.span(twin), "the same search"),)
         yield Found(view.span(stage), message, hint, related)
+
+
+def _mark(target: nodes.Target | None) -> Hashable:
+    """What differs in most targets of a class, as far as it can be hashed."""
+    match target:
+        case nodes.Vector(value=list() as value) if {*map(type, value)} <= {int, float}:
+            return tuple(value)
+        case nodes.Text(text=nodes.Scalar(value=str() as value)):
+            return value
+        case nodes.Point(id=nodes.Scalar(value=int() | str() as value)):
+            return value
+    return None
 
 
 def _same_uses(view: View, twin: Stage, stage: Stage) -> bool:
