@@ -267,10 +267,30 @@ def test_every_value_in_every_place_is_taken_or_refused_as_by_the_compiler(text:
     source, context = Source(text), make_context()
     ahead = Ahead(source, parse_script(source)[0], context)
     for value in VALUES:
-        for params in ({"p": value}, {"p": value, "q": 1}, {}):
-            plan = ahead.plan(params)
-            found = plan.fill(params) if plan else None
+        for params in ({"p": value}, {"p": value, "q": 1}, {}, [value], [], None, {"q": value}):
+            found = ahead.requests(params)
             assert found is None or repr(found) == slowly(text, params), params
+
+
+@pytest.mark.parametrize("text", PLACES[:8])
+def test_every_value_is_taken_by_its_place_as_by_the_compiler(text: str) -> None:
+    text = text.replace(":p", "?")
+    source, context = Source(text), make_context()
+    ahead = Ahead(source, parse_script(source)[0], context)
+    for value in VALUES:
+        for params in ([value], (value,), [value, value], (value, 1, 2), {0: value}, {"p": value}, [], None):
+            found = ahead.requests(params)
+            assert found is None or repr(found) == slowly(text, params), params
+
+
+def test_plans_for_kinds_of_values_are_bounded() -> None:
+    text = "COUNT FROM c WHERE " + " AND ".join(f"OPTIONAL (a{n} = :p{n})" for n in range(10))
+    ahead = Ahead(Source(text), parse_script(Source(text))[0], make_context())
+    for number in range(200):
+        params = {f"p{n}": None if number >> n & 1 else n for n in range(10)}
+        found = ahead.requests(params)
+        assert found is None or repr(found) == slowly(text, params)
+    assert len(ahead._plans) <= 16
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ class Ahead:
         keys = {param.key: None for one in parsed for param in one.params}
         self._keys = keys.keys()
         self._count = len(keys)
-        self._many = len(parsed) > 1
+        by_place = 0 in keys and len(parsed) == 1  # `?`: a list of values goes with one statement
+        self._given_as: tuple[type, ...] = (list, tuple) if by_place else (dict,)
         self._kinded = _kinded_keys(parsed)
         self._one = len(self._kinded) == 1
         self._first = self._kinded[0] if self._kinded else None
@@ -94,15 +95,14 @@ class Ahead:
         if params is None:
             if self._count:
                 return None
-        elif type(params) is dict:
-            if len(params) != self._count:
-                return None
-        elif type(params) not in (list, tuple) or len(params) != self._count or self._many:
+        elif type(params) not in self._given_as or len(params) != self._count:
             return None
         # Most texts have no more than one parameter that can be a text or a vector.
         kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
         if kinds in self._plans:
             return self._plans[kinds]
+        if len(self._plans) >= _MOST_KINDS:
+            return None
         plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
         return plan
 
@@ -110,8 +110,6 @@ class Ahead:
         return tuple([_kind_of(params[key]) for key in self._kinded])
 
     def _planned(self, kinds: Kinds) -> Planned | None:
-        if len(self._plans) >= _MOST_KINDS:
-            return None
         known = dict(zip(self._kinded, kinds, strict=True))
         try:
             return planned(self._source, self._parsed, self._context, known, self._keys)
