@@ -276,28 +276,22 @@ def _maker(kind: type[Node]) -> Callable[..., Node]:
 
 def _statement_maker(kind: type[Node], info: StatementInfo) -> Callable[..., Node]:
     """The children are the fields of the statement's text in their order; then its options and clauses."""
-    written = info.fields
+    written, words = info.fields, info.words
 
     def make(*children: object) -> Node:
-        fixed = {
-            name: _as_field(child)
-            for name, child in zip(written, children, strict=False)
-            if child is not None
-        }
+        fixed: dict[str, object] = {}
+        for name, child in zip(written, children, strict=False):
+            if child is not None:  # a keyword that is there sets a flag
+                fixed[name] = True if isinstance(child, Token) else child
         clauses = []
         for child in children[len(written) :]:
             if isinstance(child, tuple):
                 fixed["options"] = child
             elif child is not None:
                 clauses.append(cast(Clause, child))
-        return with_clauses(kind, info.words, clauses, fixed)
+        return with_clauses(kind, words, clauses, fixed)
 
     return make
-
-
-def _as_field(child: object) -> object:
-    """A keyword that is there sets a flag."""
-    return True if isinstance(child, Token) else child
 
 
 def _target_maker(kind: type[Node], info: TargetInfo) -> Callable[..., Node]:

@@ -143,23 +143,24 @@ def syntax_error(code: str, message: str, span: Span, hint: str | None = None) -
 
 def cut(text: str, pos: int) -> Token:
     """The terminal at the first character that is not space. A word has the type WORD."""
-    pos = skip_space(text, pos)
-    token = cut_here(text, pos)
-    if token is None:
-        bad_character(text, pos)
-    return token
+    found = match_next(text, pos)
+    if found is None:
+        bad_character(text, skip_space(text, pos))
+    return _token(text, found, found.start(found.lastgroup or ""))
 
 
 def cut_here(text: str, pos: int) -> Token | None:
     """The terminal at pos, where no space stands; None where nothing begins there (`fault_at` says why)."""
     found = match_next(text, pos)
-    if found is None:
-        return None
+    return None if found is None else _token(text, found, pos)
+
+
+def _token(text: str, found: re.Match[str], start: int) -> Token:
     kind, end = found.lastgroup or "", found.end()
-    shown = text[pos:end]
+    shown = text[start:end]
     if kind in _SIGNS:
         kind = SYMBOLS[shown] if shown else "$END"
-    return Token(kind, shown, pos, end)
+    return Token(kind, shown, start, end)
 
 
 _NUMBER_LIKE = re.compile(r"[-+.\w]+")
