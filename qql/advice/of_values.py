@@ -6,6 +6,7 @@ Advice is kept by what is told apart here, so whatever may make a difference to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ValueKinds"]
+__all__ = ["ValueKinds", "is_long"]
 
 _EXACT_FLOATS = 2**53
 """From here on floating numbers do not tell whole ones apart, of which a rule speaks."""
@@ -44,7 +45,7 @@ class ValueKinds:
             for keys, is_bound in ((_only_in(equal, wanted), False), (_only_in(ordered, wanted), True)):
                 self._compared |= dict.fromkeys(keys, is_bound)
         cuts = any(getattr(one, "threshold", None) is not None for one in nodes.walk(statement))
-        self._vectors = not cuts  # below a threshold it counts how long a vector is
+        self._cuts = cuts  # below a threshold it counts how long a vector is
 
     def key(self, params: Params) -> tuple[Hashable, ...] | None:
         """What is the same for all values that get the same advice; None where that is not known."""
@@ -73,7 +74,7 @@ class ValueKinds:
 
     def _kind(self, name: str | int, value: Json) -> Hashable:
         if name in self._inputs and (shape := _shape(value)) is not None:
-            return shape if shape == "text" or self._vectors else None
+            return _with_length(shape, value) if self._cuts else shape
         if name in self._compared:
             return _kind(value, self._compared[name])
         return (type(value), value) if type(value) in _PLAIN else None
@@ -120,6 +121,26 @@ def _shape(value: Json) -> Hashable:
             return ("sparse", *value)
     size = getattr(value, "shape", None)  # an array
     return size if isinstance(size, tuple) and size else None
+
+
+def is_long(vector: Json) -> bool:
+    """Whether the length of a dense vector is not 1, so that a dot product with it is no cosine."""
+    if not isinstance(vector, list) or not vector:
+        return False
+    try:
+        return abs(math.hypot(*vector) - 1) > 0.01
+    except TypeError:  # of rows, or what is no vector
+        return False
+
+
+def _with_length(shape: Hashable, value: Json) -> Hashable:
+    """What is seen of an input above whose scores there is a threshold; None where more may be."""
+    if type(value) is not list:
+        return shape if isinstance(value, (str, dict)) else None
+    try:
+        return shape, is_long(value)
+    except OverflowError:  # an integer beyond all floats
+        return None
 
 
 def _kind(value: Json, ordered: bool) -> Hashable:
