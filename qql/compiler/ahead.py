@@ -68,14 +68,14 @@ class Ahead:
         except KeyError:
             return None
 
-    def filled(self, params: Any) -> tuple[tuple[Compiled, ...], list[Request]] | None:
-        """The statements with slots, and their requests with these values."""
+    def filled(self, params: Any) -> tuple[Planned, list[Request]] | None:
+        """The plan for these values, and its requests with them."""
         try:
             plan = self.plan(params)
             requests = None if plan is None else plan.fill(params)
         except KeyError:
             return None
-        return None if plan is None or requests is None else (plan.statements, requests)
+        return None if plan is None or requests is None else (plan, requests)
 
     def warnings(self, params: Any) -> list[Diagnostic]:
         """What is worth saying of the text, where `requests` gives some."""

@@ -9,6 +9,8 @@ from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source
+from qql.rest.inference_objects import Path, Purpose, places_of
+from qql.rest.request import Request
 from qql.schema import Schema
 from qql.session.knowledge import Knowledge, Known
 from qql.syntax.parser import LONGEST_KEPT, Parsed
@@ -16,6 +18,7 @@ from qql.syntax.parser import LONGEST_KEPT, Parsed
 __all__ = ["PlannedTexts"]
 
 _MOST = 256
+Texts = tuple[tuple[Path, Purpose], ...]
 
 
 class _Planned:
@@ -29,6 +32,7 @@ class _Planned:
         self.context = context.copy()
         self.context.schema = self.schema
         self.ahead = Ahead(source, (parsed,), self.context)
+        self.texts: dict[int, Texts] = {}  # by the `id` of a plan, all of which are kept
 
     def schema(self, collection: str) -> Schema | None:
         """What is known of a collection; from now on the plan hangs on it."""
@@ -46,12 +50,22 @@ class _Planned:
         made = self.ahead.filled(params)
         if made is None:
             return None
-        (statement,), requests = made
+        plan, requests = made
+        texts = self.texts.get(id(plan))
+        if texts is None:
+            texts = self.texts[id(plan)] = _texts_in(requests)
 
         def complete() -> Compiled:
             return compile_script(source, params, self.context, parsed=(self.parsed,))[0]
 
-        return statement.filled(source, tuple(requests), params, complete)
+        return plan.statements[0].filled(source, tuple(requests), params, complete, texts)
+
+
+def _texts_in(requests: list[Request]) -> Texts:
+    """Where what a model makes vectors of stands in the one request of a plan: for all values at the same
+    places, as a text stays a text, and no value is an object with texts in it.
+    """
+    return tuple((place.path, place.purpose) for request in requests for place in places_of(request))
 
 
 def _set(context: Context) -> tuple[object, ...]:
