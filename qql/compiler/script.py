@@ -65,8 +65,8 @@ SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Sche
 class Origin(NamedTuple):
     """A statement with its parameters open, which others share, and the values that were put into it.
 
-    ``complete`` compiles it again, where it was planned ahead; ``texts`` are then the places in its request of
-    the objects that a model makes vectors of.
+    ``complete`` compiles it again, where it was planned ahead; ``texts`` are then the places in its request
+    of the objects that a model makes vectors of.
     """
 
     parsed: Parsed
