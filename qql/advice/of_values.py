@@ -31,13 +31,14 @@ class ValueKinds:
     """The parameters of one statement, by what its rules look at.
 
     Of a text or a vector that is searched for, that is its shape, and whether it equals another one of the
-    statement. Of a value that a field is compared with, which the statement names once, it is the kind. Of
+    statement. Of what AFTER takes, it is whether it is there. Of a value that a field is compared with, which the statement names once, it is the kind. Of
     all other values (LIMIT, thresholds, options, ids, several tests of one field) it is the value itself.
     """
 
     def __init__(self, statement: nodes.Statement, wanted: Sequence[nodes.Param]) -> None:
         self._keys = tuple(dict.fromkeys(one.key for one in wanted))
         self._inputs = _only_in(_inputs(statement), wanted)
+        self._pages = _only_in(_pages(statement), wanted)
         self._compared: dict[str | int, bool] = {}  # whether it is a bound of a range
         self._literals = [value for value in _input_values(statement) if not isinstance(value, nodes.Param)]
         if _is_whole(statement):
@@ -75,6 +76,8 @@ class ValueKinds:
     def _kind(self, name: str | int, value: Json) -> Hashable:
         if name in self._inputs and (shape := _shape(value)) is not None:
             return _with_length(shape, value) if self._cuts else shape
+        if name in self._pages and type(value) in (int, str):
+            return "page"
         if name in self._compared:
             return _kind(value, self._compared[name])
         return (type(value), value) if type(value) in _PLAIN else None
@@ -91,6 +94,13 @@ def _only_in(found: Iterable[nodes.Param], wanted: Sequence[nodes.Param]) -> set
     places = [one.key for one in found]
     everywhere = [one.key for one in wanted]
     return {key for key in places if places.count(key) == everywhere.count(key)}
+
+
+def _pages(statement: nodes.Statement) -> Iterator[nodes.Param]:
+    """The parameter that says behind which point a page begins."""
+    match statement:
+        case nodes.Scroll(after=nodes.Scalar(value=nodes.Param() as param)):
+            yield param
 
 
 def _inputs(statement: nodes.Statement) -> Iterator[nodes.Param]:
