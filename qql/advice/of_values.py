@@ -31,8 +31,9 @@ class ValueKinds:
     """The parameters of one statement, by what its rules look at.
 
     Of a text or a vector that is searched for, that is its shape, and whether it equals another one of the
-    statement. Of what AFTER takes, it is whether it is there. Of a value that a field is compared with, which the statement names once, it is the kind. Of
-    all other values (LIMIT, thresholds, options, ids, several tests of one field) it is the value itself.
+    statement. Of what AFTER takes, it is whether it is there. Of a value that a field is compared with, which
+    the statement names once, it is the kind. Of all other values (LIMIT, thresholds, options, ids, several
+    tests of one field) it is the value itself.
     """
 
     def __init__(self, statement: nodes.Statement, wanted: Sequence[nodes.Param]) -> None:

@@ -316,7 +316,8 @@ class _Trial:
             return base.tried_whole()
         engine = Engine(self.plan, self.request, self.search.call)
         analysis = analyse(self.plan, self.request, self.search.call, runs=0, compare=False)
-        return QueryTrace(PointQueries(engine, self.search.key), analysis, tries_whole=True)
+        point = PointQueries(engine, self.search.key)
+        return QueryTrace(point, analysis, tries_whole=True, truths=base.conditions.truths)
 
     def stage(self, path: Path) -> StageTrace:
         """The stage at a place in the request."""
