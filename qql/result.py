@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qql.errors import Diagnostic
 from qql.records import dataclass, field
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Hit", "Result", "StageShare", "new_hit"]
+__all__ = ["Hit", "Result", "StageShare", "amended", "hits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,38 +98,29 @@ class _Draft:
 
     __slots__ = Hit.__slots__
 
-    def __init__(
-        self,
-        id: int | str,
-        score: float | None,
-        payload: JsonObject | None,
-        vector: JsonObject | list[Json] | None,
-        group: Json,
-        lookup: JsonObject | None,
-    ) -> None:
-        self.id = id
-        self.score = score
-        self.payload = payload
-        self.vector = vector
-        self.group = group
-        self.lookup = lookup
-        self.first_stage_score = self.second_stage_score = None
-        self.stages = ()
 
+def hits_of(points: Iterable[JsonObject], group: Json = None, lookup: JsonObject | None = None) -> list[Hit]:
+    """The hits of points as an engine answers them; the first has what was looked up for its ``group``.
 
-def new_hit(
-    id: int | str,
-    score: float | None,
-    payload: JsonObject | None,
-    vector: JsonObject | list[Json] | None,
-    group: Json = None,
-    lookup: JsonObject | None = None,
-) -> Hit:
-    """As ``Hit(…)``, in a third of its time: a frozen class sets each of its fields by a call."""
-    draft: Any = _Draft(id, score, payload, vector, group, lookup)
-    draft.__class__ = Hit  # the same slots
-    made: Hit = draft
-    return made
+    In a third of the time of ``Hit(…)``: a frozen class sets each of its fields by a call.
+    """
+    hits: list[Any] = []
+    for point in points:
+        get = point.get
+        draft: Any = _Draft()
+        draft.id = point["id"]
+        draft.score = get("score")
+        draft.payload = get("payload")
+        draft.vector = get("vector")
+        draft.group = group
+        draft.lookup = lookup
+        draft.first_stage_score = None
+        draft.second_stage_score = None
+        draft.stages = ()
+        draft.__class__ = Hit  # the same slots
+        hits.append(draft)
+        lookup = None
+    return hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +174,13 @@ class Result:
             return self.rows
         counted = {} if self.matched is None else {"matched": self.matched}
         return [{"message": self.message, **counted}]
+
+
+_put = object.__setattr__
+
+
+def amended(result: Result, **changes: Any) -> Result:
+    """As `replace`, in the result itself: for one that was just made, so that nobody else has it."""
+    for name, value in changes.items():
+        _put(result, name, value)
+    return result

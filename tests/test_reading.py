@@ -17,12 +17,12 @@ from edge_helpers import CONFIG, Engine, points, sparse, vector
 
 import qql
 from qql.backends.edge import outlines, queries
-from qql.backends.edge.records import record, scored_points
+from qql.backends.edge.records import records, scored_points
 from qql.cli.render import FORMATS, Renderer
 from qql.cli.render.formats import View
 from qql.rest.answer_shapes import misfit
 from qql.rest.request import Request
-from qql.result import Hit, Result, new_hit
+from qql.result import Hit, Result, hits_of
 
 COUNT = 40
 
@@ -73,24 +73,34 @@ def test_each_attribute_of_a_hit_is_read_once() -> None:
     one: Any = _Counted(
         id=7, version=1, score=0.5, payload={"a": 1}, vector={"dense": [0.5, 1.0]}, order_value=3
     )
-    assert scored_points([one], True) == [
+    asked = {"with_payload": True, "with_vector": True, "prefetch": []}
+    assert scored_points([one], asked) == [
         {"id": 7, "version": 1, "score": 0.5, "payload": {"a": 1}, "vector": {"dense": [0.5, 1.0]}}
         | {"order_value": 3}
     ]
     assert set(one.reads.values()) == {1}
     one.reads.clear()
-    assert record(one)["payload"] == {"a": 1}
+    (point,) = records([one], {"with_vector": True, "order_by": "a"})
+    assert (point["payload"], point["order_value"]) == ({"a": 1}, 3)
     assert set(one.reads.values()) == {1}
 
 
-def test_vectors_that_nobody_asked_for_are_not_read() -> None:
+def test_what_nobody_asked_for_is_not_read() -> None:
     one: Any = _Counted(id=7, version=1, score=0.5, payload=None, vector=[1.0], order_value=None)
-    assert scored_points([one], None) == [{"id": 7, "version": 1, "score": 0.5}]
-    assert one.reads["vector"] == 0
+    assert scored_points([one], {"with_payload": False}) == [{"id": 7, "version": 1, "score": 0.5}]
+    assert records([one], {"with_payload": False}) == [{"id": 7}]
+    assert {one.reads[name] for name in ("payload", "vector", "order_value")} == {0}
+
+
+@pytest.mark.parametrize("way", [True, None, ["a"], [], {"include": ["a"]}])
+def test_a_payload_is_left_out_only_where_that_is_said(way: Any) -> None:
+    one: Any = _Counted(id=7, version=1, score=0.5, payload={}, vector=None, order_value=None)
+    assert scored_points([one], {"with_payload": way})[0]["payload"] == {}
+    assert records([one], {"with_payload": way})[0]["payload"] == {}
 
 
 def test_a_hit_of_an_answer_is_a_hit_like_any_other() -> None:
-    made = new_hit(1, 0.5, {"a": 1}, None, "g", {"id": 2})
+    (made,) = hits_of([{"id": 1, "score": 0.5, "payload": {"a": 1}}], "g", {"id": 2})
     assert type(made) is Hit and made == Hit(1, 0.5, {"a": 1}, None, "g", {"id": 2})
     assert repr(made) == repr(Hit(1, 0.5, {"a": 1}, None, "g", {"id": 2}))
     assert dataclasses.replace(made, score=None) == Hit(1, None, {"a": 1}, None, "g", {"id": 2})

@@ -6,6 +6,7 @@ Advice is kept by what is told apart here, so whatever may make a difference to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ValueKinds"]
+__all__ = ["ValueKinds", "is_long"]
 
 _EXACT_FLOATS = 2**53
 """From here on floating numbers do not tell whole ones apart, of which a rule speaks."""
@@ -30,13 +31,15 @@ class ValueKinds:
     """The parameters of one statement, by what its rules look at.
 
     Of a text or a vector that is searched for, that is its shape, and whether it equals another one of the
-    statement. Of a value that a field is compared with, which the statement names once, it is the kind. Of
-    all other values (LIMIT, thresholds, options, ids, several tests of one field) it is the value itself.
+    statement. Of what AFTER takes, it is whether it is there. Of a value that a field is compared with, which
+    the statement names once, it is the kind. Of all other values (LIMIT, thresholds, options, ids, several
+    tests of one field) it is the value itself.
     """
 
     def __init__(self, statement: nodes.Statement, wanted: Sequence[nodes.Param]) -> None:
         self._keys = tuple(dict.fromkeys(one.key for one in wanted))
         self._inputs = _only_in(_inputs(statement), wanted)
+        self._pages = _only_in(_pages(statement), wanted)
         self._compared: dict[str | int, bool] = {}  # whether it is a bound of a range
         self._literals = [value for value in _input_values(statement) if not isinstance(value, nodes.Param)]
         if _is_whole(statement):
@@ -44,7 +47,7 @@ class ValueKinds:
             for keys, is_bound in ((_only_in(equal, wanted), False), (_only_in(ordered, wanted), True)):
                 self._compared |= dict.fromkeys(keys, is_bound)
         cuts = any(getattr(one, "threshold", None) is not None for one in nodes.walk(statement))
-        self._vectors = not cuts  # below a threshold it counts how long a vector is
+        self._cuts = cuts  # below a threshold it counts how long a vector is
 
     def key(self, params: Params) -> tuple[Hashable, ...] | None:
         """What is the same for all values that get the same advice; None where that is not known."""
@@ -73,7 +76,9 @@ class ValueKinds:
 
     def _kind(self, name: str | int, value: Json) -> Hashable:
         if name in self._inputs and (shape := _shape(value)) is not None:
-            return shape if shape == "text" or self._vectors else None
+            return _with_length(shape, value) if self._cuts else shape
+        if name in self._pages and type(value) in (int, str):
+            return "page"
         if name in self._compared:
             return _kind(value, self._compared[name])
         return (type(value), value) if type(value) in _PLAIN else None
@@ -90,6 +95,13 @@ def _only_in(found: Iterable[nodes.Param], wanted: Sequence[nodes.Param]) -> set
     places = [one.key for one in found]
     everywhere = [one.key for one in wanted]
     return {key for key in places if places.count(key) == everywhere.count(key)}
+
+
+def _pages(statement: nodes.Statement) -> Iterator[nodes.Param]:
+    """The parameter that says behind which point a page begins."""
+    match statement:
+        case nodes.Scroll(after=nodes.Scalar(value=nodes.Param() as param)):
+            yield param
 
 
 def _inputs(statement: nodes.Statement) -> Iterator[nodes.Param]:
@@ -120,6 +132,26 @@ def _shape(value: Json) -> Hashable:
             return ("sparse", *value)
     size = getattr(value, "shape", None)  # an array
     return size if isinstance(size, tuple) and size else None
+
+
+def is_long(vector: Json) -> bool:
+    """Whether the length of a dense vector is not 1, so that a dot product with it is no cosine."""
+    if not isinstance(vector, list) or not vector:
+        return False
+    try:
+        return abs(math.hypot(*vector) - 1) > 0.01
+    except TypeError:  # of rows, or what is no vector
+        return False
+
+
+def _with_length(shape: Hashable, value: Json) -> Hashable:
+    """What is seen of an input above whose scores there is a threshold; None where more may be."""
+    if type(value) is not list:
+        return shape if isinstance(value, (str, dict)) else None
+    try:
+        return shape, is_long(value)
+    except OverflowError:  # an integer beyond all floats
+        return None
 
 
 def _kind(value: Json, ordered: bool) -> Hashable:

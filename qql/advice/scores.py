@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from qql import nodes
+from qql.advice.of_values import is_long
 from qql.advice.rules import Found, rule
 from qql.advice.view import View, limit_of, listed
 from qql.compiler.plan import Input, Stage
@@ -185,9 +186,7 @@ def _one_row(stage: Stage) -> bool:
 def _long_dot(stage: Stage) -> bool:
     if stage.vector is None or stage.vector.distance != "Dot" or not isinstance(stage.target, nodes.Vector):
         return False
-    value = stage.target.value
-    numbers = [one for one in value if isinstance(one, (int, float))] if isinstance(value, list) else []
-    return bool(numbers) and abs(math.hypot(*numbers) - 1) > 0.01
+    return is_long(stage.target.value)
 
 
 # ------------------------------------------------------------------------------------ fusions

@@ -45,7 +45,7 @@ class Engine:
         path = collection_path(self.plan.collection, "points", "query", "batch")
         searches = {"searches": [dict(body) for body in bodies]}
         answers = self.call(Request("POST", path, self.request.query, searches))
-        return [tuple(Candidate.of(point) for point in answer["points"]) for answer in answers]
+        return [Candidate.of_all(answer["points"]) for answer in answers]
 
     def points(self, ids: Sequence[Id], *, with_payload: bool = False) -> list[JsonObject]:
         """Those of the points that exist, without vectors."""

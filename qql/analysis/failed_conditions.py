@@ -22,19 +22,24 @@ __all__ = ["ConditionCheck", "FailedPart"]
 
 
 class ConditionCheck:
-    """The conditions of several stages, checked for one point by asking the engine once."""
+    """The conditions of several stages, checked for one point by asking the engine once.
 
-    def __init__(self, point: PointQueries, runs: Iterable[StageRun]) -> None:
+    ``truths`` has what is known of the point already, by the condition; what is found is added to it.
+    """
+
+    def __init__(self, point: PointQueries, runs: Iterable[StageRun], truths: dict[str, bool]) -> None:
         self.plan, self.point = point.engine.plan, point
         self.fields: Fields | None = None
         leaves: dict[str, Body] = {}
         for run in runs:
             for written in _conditions_of(run, self.plan):
                 for leaf in _leaves(written.condition):
-                    found = emit_filter(leaf)
-                    assert found is not None
-                    leaves[show(leaf)] = found
-        self.truths = dict(zip(leaves, point.matches(leaves.values()), strict=True))
+                    if (said := show(leaf)) not in truths:
+                        found = emit_filter(leaf)
+                        assert found is not None
+                        leaves[said] = found
+        self.truths = truths
+        truths |= zip(leaves, point.matches(leaves.values()), strict=True)
 
     def failed(self, run: StageRun) -> tuple[FailedCondition, ...]:
         """What the point fails of the merged filter of a stage."""

@@ -46,6 +46,7 @@ def analyse(
     ablate: bool = False,
     took: Took = lambda: None,
     remote: bool = False,
+    compare: bool = True,
     progress: Tell = lambda done, total: None,
 ) -> Analysis:
     """Run a query and its stages, and look at what each did.
@@ -53,7 +54,8 @@ def analyse(
     ``request`` is the plan's with its texts embedded. The query and its distinct stages are sent in one batch
     (GROUP BY: its query beside it), without payload; then each is sent ``runs`` times by itself, for the
     times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account.
-    ``progress`` gets the runs done, and all of them. ``remote``: the engine is a server.
+    ``progress`` gets the runs done, and all of them. ``remote``: the engine is a server. Without ``compare``,
+    the candidates of a stage are not held against the hits, other stages' and those behind its limit.
     Raises what ``call`` raises.
     """
     stages = stage_requests(plan, request)
@@ -69,19 +71,14 @@ def analyse(
     for at, run in enumerate(stages):
         single = request if at == 0 else engine.query_request(run.body)
         tell = partial(_tell_run, progress, at * runs, len(stages) * runs)
-        reports.append(
-            StageReport(
-                run,
-                checks.lists[at],
-                reached_hits(checks.lists[at], hits, offset),
-                _found_alone(at, checks),
-                _overlaps_of(at, checks),
-                _measure_time(single, call, runs, took, tell),
-                checks.verdict(at),
-                checks.rescored(at),
-                checks.cut_tie(at),
-            )
+        report = StageReport(
+            run,
+            checks.lists[at],
+            timing=_measure_time(single, call, runs, took, tell),
+            verdict=checks.verdict(at),
+            rescored=checks.rescored(at),
         )
+        reports.append(_compared(report, at, checks, hits, offset) if compare else report)
     notes = tuple(f"{run.label}: {note}" for run in stages for note in (*run.notes, *_of_named(run, stages)))
     found = Analysis(plan, request, tuple(reports), hits, offset, reports[0].timing, (), notes)
     return _with_ablation(found, checks.lists, engine) if ablate else found
@@ -135,6 +132,19 @@ def _measure_time(request: Request, call: Call, runs: int, took: Took, progress:
 
 
 # ------------------------------------------------------------------------------------ one stage beside others
+
+
+def _compared(
+    report: StageReport, at: int, checks: StageChecks, hits: Sequence[Candidate], offset: int
+) -> StageReport:
+    """A report with what the stage's candidates have to do with hits, other stages, and those behind it."""
+    return replace(
+        report,
+        reached=reached_hits(checks.lists[at], hits, offset),
+        exclusive=_found_alone(at, checks),
+        overlaps=_overlaps_of(at, checks),
+        cut=checks.cut_tie(at),
+    )
 
 
 def _found_alone(at: int, checks: StageChecks) -> frozenset[Id]:

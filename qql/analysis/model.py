@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 
 from qql.analysis.cut_tie import CutTie
@@ -63,6 +64,19 @@ class Candidate(NamedTuple):
         """From a point of a query's answer."""
         return cls(point["id"], f32(point["score"]), point.get("order_value"))
 
+    @classmethod
+    def of_all(cls, points: Sequence[Body]) -> tuple[Candidate, ...]:
+        """From all points of an answer; at once, as there may be thousands."""
+        try:
+            scores = array("f", [point["score"] for point in points])
+        except (OverflowError, TypeError):  # an integer beyond any float
+            return tuple(map(cls.of, points))
+        made = [
+            tuple.__new__(cls, (point["id"], score, point.get("order_value")))
+            for point, score in zip(points, scores, strict=True)
+        ]
+        return (*made,)
+
     def to_dict(self) -> JsonObject:
         """``{"id", "score"[, "order_value"]}``."""
         found: JsonObject = {"id": self.id, "score": self.score}
@@ -92,12 +106,10 @@ class Reached(NamedTuple):
 def reached_hits(found: Sequence[Candidate], hits: Sequence[Candidate], offset: int) -> tuple[Reached, ...]:
     """Those of a stage's candidates that are among the hits, whose ranks count from ``offset`` + 1."""
     ranks = {one.id: rank for rank, one in enumerate(found, 1)}
-    final = {one.id: rank for rank, one in reversed(list(enumerate(hits, offset + 1)))}
-    return tuple(
-        Reached(key, rank, ranks[key])
-        for key, rank in sorted(final.items(), key=lambda item: item[1])
-        if key in ranks
-    )
+    final: dict[Id, int] = {}
+    for rank, one in enumerate(hits, offset + 1):
+        final.setdefault(one.id, rank)
+    return tuple([Reached(key, rank, ranks[key]) for key, rank in final.items() if key in ranks])
 
 
 # ------------------------------------------------------------------------------------ one stage

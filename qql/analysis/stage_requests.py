@@ -75,7 +75,8 @@ class _StageRuns:
     ) -> int:
         """Adds a stage and those below it; gives its position. ``above`` are the ancestors' filters."""
         alone = self.alone(body, above, path)
-        key = json.dumps(alone.body, sort_keys=True, default=repr)
+        # The root holds all others, and is equal to none of them; it may have long vectors.
+        key = json.dumps(alone.body, sort_keys=True, default=repr) if path else ""
         at = self.known.get(key)
         if at is not None:
             self.add_path(at, path)

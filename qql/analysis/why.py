@@ -51,7 +51,7 @@ def why(
         shard = " in the shards that SHARD names" if plan.shard else ""
         return Explanation(point_id, "no-point", f"there is no point {point_id} in {plan.collection}{shard}")
     key: Id = found[0]["id"]
-    analysis = analyse(plan, request, call, runs=0, remote=remote)
+    analysis = analyse(plan, request, call, runs=0, remote=remote, compare=False)
     if not analysis.stages:
         return _why_fetched(key, analysis)
     trace = QueryTrace(PointQueries(engine, key), analysis)

@@ -136,11 +136,11 @@ def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
     limit = min(max(DEEPEST, least), U32)
     first = min(max(_SHALLOW, least), limit)
     open_body = without_threshold(body)
-    found, *alone = stage.point.queries(
-        exact_search(open_body) | {"limit": first},
-        # Of what stands above a fusion no one point can be asked: alone, it is fused to other scores.
-        *([] if stage.run.inputs else [stage.point.alone(open_body), stage.point.alone(body)]),
-    )
+    # Of what stands above a fusion no one point can be asked: alone, it is fused to other scores.
+    asked = [] if stage.run.inputs else [stage.point.alone(open_body)]
+    if asked and open_body != body:
+        asked.append(stage.point.alone(body))
+    found, *alone = stage.point.queries(exact_search(open_body) | {"limit": first}, *asked)
     if (not alone or alone[0]) and len(found) == first < limit and _goes_on(stage, found):
         (found,) = stage.point.queries(exact_search(open_body) | {"limit": limit})
     place = place_of(found, stage.key)
@@ -149,7 +149,7 @@ def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
         return None
     keys = stage.keys(found)
     placement = Placement.among(placed_by(stage, mine), mine.score, place and place[0], keys)
-    return _DeepSearch(body, limit, found, keys, placement, bool(alone[1]) if alone else None)
+    return _DeepSearch(body, limit, found, keys, placement, bool(alone[-1]) if alone else None)
 
 
 def _goes_on(stage: StageTrace, found: Sequence[Candidate]) -> bool:

@@ -29,15 +29,24 @@ class QueryTrace:
     """A query whose stages were run, and the point that is looked for. ``stages`` has the root first.
 
     ``tries_whole``: what would let the point into a stage is not tried there, since all of the query will be.
+    ``truths`` are the conditions of which it is known whether the point satisfies them.
     """
 
-    def __init__(self, point: PointQueries, analysis: Analysis, *, tries_whole: bool = False) -> None:
+    def __init__(
+        self,
+        point: PointQueries,
+        analysis: Analysis,
+        *,
+        tries_whole: bool = False,
+        truths: dict[str, bool] | None = None,
+    ) -> None:
         self.tries_whole = tries_whole
         self.searched: dict[int, Any] = {}
         """By stage, what was found far beyond its limit (`why_stage`)."""
         self.point, self.key = point, point.key
         self.analysis, self.plan = analysis, analysis.plan
-        self.conditions = ConditionCheck(point, [report.run for report in analysis.stages])
+        runs = [report.run for report in analysis.stages]
+        self.conditions = ConditionCheck(point, runs, {} if truths is None else truths)
         self.stages = [StageTrace(self, at) for at in range(len(analysis.stages))]
 
     def tried_whole(self) -> QueryTrace:

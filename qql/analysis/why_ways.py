@@ -284,6 +284,8 @@ class _Trial:
         mine = root.place()
         if mine is None or root.makes_groups or self.plan.second is not None:
             return False
+        if len(set(root.keys([mine[1], root.found[-1]]))) > 1:
+            return False
         (wider,) = root.point.queries({**root.run.body, "limit": min(root.run.limit + 1, U32)})
         keys = root.keys([mine[1], *wider[root.run.limit - 1 :]])
         return len(keys) > 2 and len(set(keys)) == 1
@@ -313,8 +315,9 @@ class _Trial:
         if self.request is base.point.engine.request and not base.point.engine.remote:
             return base.tried_whole()
         engine = Engine(self.plan, self.request, self.search.call)
-        analysis = analyse(self.plan, self.request, self.search.call, runs=0)
-        return QueryTrace(PointQueries(engine, self.search.key), analysis, tries_whole=True)
+        analysis = analyse(self.plan, self.request, self.search.call, runs=0, compare=False)
+        point = PointQueries(engine, self.search.key)
+        return QueryTrace(point, analysis, tries_whole=True, truths=base.conditions.truths)
 
     def stage(self, path: Path) -> StageTrace:
         """The stage at a place in the request."""

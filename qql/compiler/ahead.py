@@ -11,7 +11,7 @@ from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, no_requests, requests_of
 from qql.compiler.templates import Fill, filler
 from qql.errors import Diagnostic, Source
-from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, never
+from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, never
 from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -75,14 +75,14 @@ class Ahead:
         assert plan is not None, "these values were put in before"
         return plan.fill
 
-    def filled(self, params: Any) -> tuple[tuple[Compiled, ...], list[Request]] | None:
-        """The statements with slots, and their requests with these values."""
+    def filled(self, params: Any) -> tuple[Planned, list[Request]] | None:
+        """The plan for these values, and its requests with them."""
         try:
             plan = self.plan(params)
             requests = None if plan is None else plan.fill(params)
         except KeyError:
             return None
-        return None if plan is None or requests is None else (plan.statements, requests)
+        return None if plan is None or requests is None else (plan, requests)
 
     def warnings(self, params: Any) -> list[Diagnostic]:
         """What is worth saying of the text, where `requests` gives some."""
@@ -172,7 +172,7 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(kind, "other")
 
 
-_KINDS: dict[type, str] = {int: "number", list: "list", type(None): "null"}
+_KINDS: dict[type, str] = {int: "number", list: "list", dict: "object", type(None): "null"}
 
 
 def _kinded_keys(parsed: Sequence[Parsed]) -> tuple[str | int, ...]:
@@ -218,9 +218,15 @@ class _HoleBinder(Binder):
                 return nodes.Point(nodes.Scalar(Hole(param.key), span=param.span), span=param.span)
             case "list":  # whether it is a dense vector of the right size is seen when it is there
                 return nodes.Vector(Slot(Hole(param.key), never, list), span=param.span)
+            case "object":  # as whether it is a sparse vector
+                return nodes.Vector(SparseSlot(Hole(param.key), never, _sparse_copy), span=param.span)
         raise NeedsValue(param.key)
 
     def field(self, item: nodes.Node, param: nodes.Param) -> Json:
         if isinstance(item, (nodes.Scalar, nodes.In, nodes.Match, nodes.Points, nodes.Option)):
             return self.scalar(param)
         raise NeedsValue(param.key)
+
+
+def _sparse_copy(vector: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {part: numbers.copy() for part, numbers in vector.items()}

@@ -34,6 +34,7 @@ __all__ = [
     "is_scalar",
     "is_shard_key",
     "is_short",
+    "is_sparse",
     "is_text",
     "is_whole",
 ]
@@ -181,3 +182,19 @@ def is_dense(size: int | None) -> Guard:
         return _are_small_floats(value) or ({*map(type, value)} <= {int, float} and _are_far_from_ends(value))
 
     return guard
+
+
+_SPARSE = {"indices", "values"}
+_is_row = is_dense(None)
+
+
+def is_sparse(value: Any) -> bool:
+    """A sparse vector: two lists of one length, distinct indices of 32 bits and numbers that are float32."""
+    if type(value) is not dict or value.keys() != _SPARSE:
+        return False
+    indices, values = value["indices"], value["values"]
+    if type(indices) is not list or not _is_row(values) or len(indices) != len(values):
+        return False
+    if {*map(type, indices)} != {int} or len({*indices}) != len(indices):
+        return False
+    return bool(min(indices) >= 0 and max(indices) <= U32)

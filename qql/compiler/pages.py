@@ -16,8 +16,10 @@ import sys
 from collections.abc import Iterable
 
 from qql import nodes
+from qql.compiler.guards import is_id
 from qql.compiler.scalars import point_id, scalar_value
 from qql.errors import Span, fail, shown
+from qql.nodes.holes import Hole, Slot
 from qql.records import NamedTuple
 from qql.rest.limits import U64
 from qql.rest.types import Body, Json, JsonObject
@@ -123,6 +125,8 @@ def begin_page(body: Body, after: nodes.Scalar | None, collection: str) -> JsonO
     Raises `QQLPlanError`: ``after-with-order`` for an id beside ORDER BY, and for the cursor of an order
     without; ``bad-after`` for a cursor of another statement; ``invalid-point-id``.
     """
+    if after is not None and isinstance(after.value, Hole) and "order_by" not in body:
+        return {**body, "offset": Slot(after.value, _has_following, _following)}
     value = None if after is None else scalar_value(after)
     if after is None or value is None:
         return dict(body)
@@ -166,17 +170,26 @@ def _order_text(collection: str, key: str, direction: str, start: Json) -> str:
 
 
 def _behind_id(body: Body, last: PointId) -> JsonObject:
-    """Qdrant's ``offset`` is the first id of a page. UUIDs stand behind all integers."""
+    """Qdrant's ``offset`` is the first id of a page."""
+    following = _following(last)
+    if following is not None:
+        return {**body, "offset": following}
+    # No id stands behind the last one: a page that begins with it, and leaves it out.
+    return {**narrowed(body, without=[{"has_id": [last]}]), "offset": last}
+
+
+def _following(last: PointId) -> PointId | None:
+    """The id behind an id, None behind the last. UUIDs stand behind all integers."""
     import uuid
 
     if isinstance(last, int):
-        following = last + 1 if last < U64 else str(uuid.UUID(int=0))
-        return {**body, "offset": following}
+        return last + 1 if last < U64 else str(uuid.UUID(int=0))
     number = uuid.UUID(last).int
-    if number < 2**128 - 1:
-        return {**body, "offset": str(uuid.UUID(int=number + 1))}
-    # No id stands behind the last one: a page that begins with it, and leaves it out.
-    return {**narrowed(body, without=[{"has_id": [last]}]), "offset": last}
+    return str(uuid.UUID(int=number + 1)) if number < 2**128 - 1 else None
+
+
+def _has_following(value: Json) -> bool:
+    return is_id(value) and _following(value) is not None
 
 
 def _behind_cursor(body: Body, cursor: Cursor) -> JsonObject:

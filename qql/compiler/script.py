@@ -31,6 +31,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from qql.rest.inference_objects import Path, Purpose
+
 __all__ = [
     "STACK_IS_FULL",
     "CompileOptions",
@@ -63,12 +65,14 @@ SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Sche
 class Origin(NamedTuple):
     """A statement with its parameters open, which others share, and the values that were put into it.
 
-    ``complete`` compiles it again, where it was planned ahead.
+    ``complete`` compiles it again, where it was planned ahead; ``texts`` are then the places in its request
+    of the objects that a model makes vectors of.
     """
 
     parsed: Parsed
     params: Params
     complete: Callable[[], Compiled] | None = None
+    texts: tuple[tuple[Path, Purpose], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class Compiled:
         requests: tuple[Request, ...],
         params: Params,
         complete: Callable[[], Compiled],
+        texts: tuple[tuple[Path, Purpose], ...] | None = None,
     ) -> Compiled:
         """The statement that was planned with slots, with values in the places of those."""
         made = object.__new__(Compiled)
@@ -116,7 +121,7 @@ class Compiled:
         put(made, "schema", self.schema)
         put(made, "advice", ())
         assert self.origin is not None
-        put(made, "origin", Origin(self.origin.parsed, params, complete))
+        put(made, "origin", Origin(self.origin.parsed, params, complete, texts))
         return made
 
     def own_requests(self) -> None:

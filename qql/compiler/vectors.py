@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Set
 
 from qql import nodes
-from qql.compiler.guards import MOST_F32, is_dense, is_short
+from qql.compiler.guards import MOST_F32, is_dense, is_short, is_sparse
 from qql.errors import Span, did_you_mean, fail, many, shown
-from qql.nodes.holes import NeedsValue, Slot
+from qql.nodes.holes import NeedsValue, Slot, SparseSlot
 from qql.rest.limits import U32
 from qql.rest.types import Body, Json
 from qql.schema import Schema, VectorInfo
@@ -17,7 +17,7 @@ __all__ = ["check_text_field", "check_vector", "comparable", "other_vector", "ve
 
 def vector_kind(value: Json) -> str:
     """dense, sparse or multi, by the shape of a literal."""
-    if isinstance(value, dict):
+    if isinstance(value, (dict, SparseSlot)):
         return "sparse"
     return "multi" if isinstance(value, list) and value and isinstance(value[0], list) else "dense"
 
@@ -50,10 +50,10 @@ def check_vector(
     ``scanned`` are lists (their `id`s) that were found to hold nothing but numbers of 32 bits.
     """
     kind = vector_kind(value)
-    if isinstance(value, Slot):  # a dense one that comes later
+    if isinstance(value, Slot):  # a dense or a sparse one that comes later
         if vector is not None and not comparable(kind, vector.kind):
             raise NeedsValue(value.key)
-        value.check(is_dense(vector.size if vector else None))
+        value.check(is_sparse if kind == "sparse" else is_dense(vector.size if vector else None))
         return
     if kind == "sparse":
         _check_sparse(value, span, scanned)

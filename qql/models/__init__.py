@@ -35,6 +35,8 @@ class ModelCache(Generic[Model]):
 
     def take_notes(self) -> list[str]:
         """What there is to say of the models, as their attribute ``note``; each sentence is given once."""
+        if not self._made:
+            return []
         with self._lock:
             notes = [note for model in self._made.values() if (note := getattr(model, "note", None))]
             fresh = [note for note in dict.fromkeys(notes) if note not in self._noted]

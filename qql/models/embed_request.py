@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from qql.errors import QQLError, QQLModelError, fail
 from qql.late import Protocol
@@ -30,12 +30,14 @@ def embed_request(
     infers: Callable[[str], bool],
     *,
     default_model: str | None = None,
+    places: Iterable[Place] | None = None,
 ) -> Request:
     """The request with a vector in the place of each text; the same object if there is nothing to do.
 
     ``infers(model)`` says whether the engine embeds a model itself: its objects stay. ``default_model`` is
     for objects that name no model. The body is not changed: what differs is copied, the rest is shared.
-    Each model is called once for a request and purpose, with each distinct text once.
+    Each model is called once for a request and purpose, with each distinct text once. ``places`` are those of
+    the texts, where they are known.
 
     Raises `QQLModelError`: ``no-model`` for a text without a model, and for images and other objects that
     the engine does not infer; ``model-answer`` for an answer that is not one legal vector of the model's
@@ -43,7 +45,7 @@ def embed_request(
     """
     edits: list[tuple[Path, Json]] = []
     calls: dict[tuple[int, Purpose], _EmbedderCall] = {}
-    for place in places_of(request):
+    for place in places_of(request) if places is None else places:
         found = place.object
         model = found.get("model")
         if type(model) is not str or "options" in found:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Value = TypeVar("_Value")
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot", "SlotsMade", "later", "listed", "never"]
+__all__ = ["Hole", "Key", "NeedsValue", "Slot", "SlotsMade", "SparseSlot", "later", "listed", "never"]
 
 
 Key = str | int | list[str | int]
@@ -96,6 +96,12 @@ class Slot(Hole):
         made = _made.get()
         if made is not None and fits is not never:
             made.append(self)
+
+
+class SparseSlot(Slot):
+    """The slot of a sparse vector."""
+
+    __slots__ = ()
 
 
 def later(hole: Hole, fits: Callable[[Any], bool], _: type[_Value]) -> _Value:

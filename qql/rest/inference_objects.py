@@ -7,7 +7,7 @@ exactly those places (`_SHAPES`), so a payload or filter that looks like one is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from qql.nodes import TARGETS
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
@@ -30,6 +30,7 @@ __all__ = [
     "inferred_of",
     "inputs_of_query",
     "is_text",
+    "places_at",
     "places_of",
     "with_vectors",
 ]
@@ -73,6 +74,15 @@ class Place(NamedTuple):
     path: Path
     object: dict[str, Any]
     purpose: Purpose
+
+
+def places_at(request: Request, known: Iterable[tuple[Path, Purpose]]) -> Iterator[Place]:
+    """As `places_of`, of a request of which the places are known."""
+    for path, purpose in known:
+        found: Any = request.body
+        for step in path:
+            found = found[step]
+        yield Place(path, found, purpose)
 
 
 _VECTOR = "vector"

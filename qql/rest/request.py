@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from operator import or_
 
 from qql.errors import Diagnostic, QQLPlanError
@@ -40,25 +40,12 @@ class Request:
     @property
     def route(self) -> tuple[str, str]:
         """Method and path without the names, e.g. ``("PUT", "points")`` and ``("DELETE", "index/*")``."""
-        parts = self.path.strip("/").split("/", 2)
-        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
-            rest = "/" + self.path.strip("/")
-        else:
-            rest = parts[2] if len(parts) == 3 else ""
-        kind, _, name = rest.rpartition("/")
-        return self.method, f"{kind}/*" if name and (self.method, kind) in _NAMED else rest
+        return _place_of(self.method, self.path)[0]
 
     @property
     def collection(self) -> str | None:
         """The collection that the path names, decoded, or None."""
-        parts = self.path.strip("/").split("/", 2)
-        if parts[0] != "collections" or len(parts) == 1 or self._changes_aliases:
-            return None
-        return unquoted(parts[1])
-
-    @property
-    def _changes_aliases(self) -> bool:
-        return self.method == "POST" and self.path.strip("/") == "collections/aliases"
+        return _place_of(self.method, self.path)[1]
 
     def to_dict(self) -> dict[str, Any]:
         """``{"method", "path", "query", "body"}``, ready for ``json.dumps``."""
@@ -149,6 +136,19 @@ class Request:
             url=url,
             api_key_variable=api_key_variable,
         )
+
+
+@lru_cache(1024)  # whoever carries a request on asks for its route, one after the other
+def _place_of(method: str, path: str) -> tuple[tuple[str, str], str | None]:
+    """Route and collection of a request."""
+    whole = path.strip("/")
+    parts = whole.split("/", 2)
+    if parts[0] != "collections" or len(parts) == 1 or (method == "POST" and whole == "collections/aliases"):
+        collection, rest = None, "/" + whole
+    else:
+        collection, rest = unquoted(parts[1]), parts[2] if len(parts) == 3 else ""
+    kind, _, name = rest.rpartition("/")
+    return (method, f"{kind}/*" if name and (method, kind) in _NAMED else rest), collection
 
 
 def copied(request: Request) -> Request:

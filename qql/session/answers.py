@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 
 from qql import nodes
@@ -11,11 +11,11 @@ from qql.compiler.script import Compiled
 from qql.errors import many
 from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
-from qql.result import Hit, Result, new_hit
+from qql.result import Hit, Result, hits_of
 from qql.schema import Schema
 from qql.syntax.printer import show
 
-__all__ = ["gives_data", "message_of", "name_of", "points_written", "result_of"]
+__all__ = ["gives_data", "message_of", "name_of", "points_written", "result_of", "stages_listed"]
 
 
 def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> Result:
@@ -52,6 +52,11 @@ def gives_data(statement: nodes.Statement) -> bool:
 def message_of(text: str) -> Result:
     """The result of a statement that only does something."""
     return Result("message", message=text)
+
+
+def stages_listed(ctes: Iterable[nodes.Cte]) -> Result:
+    """The result of SHOW STAGES."""
+    return Result("rows", rows=[{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes])
 
 
 def name_of(statement: nodes.Statement) -> str:
@@ -105,21 +110,14 @@ def _query_hits(compiled: Compiled, answer: Json) -> Result:
     if isinstance(answer, dict) and "groups" in answer:
         return Result("hits", hits=list(_group_hits(compiled, answer["groups"])))
     points = answer if isinstance(answer, list) else answer["points"]
-    return Result(
-        "hits",
-        hits=[new_hit(one["id"], one.get("score"), one.get("payload"), one.get("vector")) for one in points],
-    )
+    return Result("hits", hits=hits_of(points))
 
 
 def _group_hits(compiled: Compiled, groups: list[JsonObject]) -> Iterator[Hit]:
     """The hits of each group in turn; OFFSET, which the engine has not for groups, is done here."""
     skipped = compiled.plan.offset if compiled.plan else None
     for group in groups[skipped or 0 :]:
-        for at, point in enumerate(group["hits"]):
-            first = group.get("lookup") if at == 0 else None
-            yield new_hit(
-                point["id"], point.get("score"), point.get("payload"), point.get("vector"), group["id"], first
-            )
+        yield from hits_of(group["hits"], group["id"], group.get("lookup"))
 
 
 def _batch_result(compiled: Compiled, answer: Json) -> Result:

@@ -6,23 +6,26 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TextIO
 
+from qql import nodes
 from qql.backends.base import Progress, Work
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
 from qql.compiler.row_keys import needs_block
-from qql.errors import Diagnostic, QQLExecutionError
+from qql.compiler.scalars import scalar_value
+from qql.errors import Diagnostic, QQLExecutionError, many
 from qql.nodes import Name
 from qql.records import dataclass, field
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
+from qql.result import Result
 from qql.schema import METADATA_KEY, Schema
 from qql.session.files import reason
 from qql.session.placed_files import placed_file
 from qql.session.shard_keys import ShardKey, is_custom, shard_keys_of
 from qql.syntax.printer import show
 
-__all__ = ["DumpResult", "dump_collection"]
+__all__ = ["DumpResult", "dump_collection", "dumped"]
 
 _POINTS_PER_UPSERT = 100
 """Points of one UPSERT."""
@@ -37,6 +40,19 @@ class DumpResult:
 
     points: int = 0
     notes: list[str] = field(default_factory=list)
+
+
+def dumped(
+    statement: nodes.Dump, call: Call, collection: str, progress: Progress | None, *, one_piece: bool
+) -> Result:
+    """Carries DUMP out. Raises as `dump_collection` does."""
+    path = str(scalar_value(statement.path))
+    done = dump_collection(
+        call, collection, path, progress, overwrite=statement.overwrite, one_piece=one_piece
+    )
+    message = f"dumped {many(done.points, 'point')} of {collection} into {path}"
+    warnings = tuple(Diagnostic("not-dumped", note, severity="warning") for note in done.notes)
+    return Result("message", message=message, warnings=warnings, data={"points": done.points, "file": path})
 
 
 def dump_collection(

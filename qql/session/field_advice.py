@@ -27,20 +27,23 @@ _MAY_BE_NAMES = ("index-required", "formula-failed")
 class FieldAdvice:
     """Advice on fields, for one session.
 
-    ``advice_by`` gives the advice on a statement by the fields, and ``facts`` what else the session knows of
-    a collection. ``given`` has the code and the message of each advice that was given before: it is added to.
+    ``advice_by`` gives the advice on a statement by the fields, ``names_fields`` says whether it names any,
+    and ``facts`` is what else the session knows of a collection. ``given`` has the code and the message of
+    each advice that was given before: it is added to.
     """
 
     def __init__(
         self,
         backend: Backend,
         advice_by: Callable[[Compiled, Fields], tuple[Diagnostic, ...]],
+        names_fields: Callable[[Compiled], bool],
         facts: Callable[[str], CollectionFacts | None],
         given: set[tuple[str, str]],
     ) -> None:
         self.known = KnownFields(backend.call)
         self._take_notes = backend.take_notes
-        self._advice_by, self._facts, self._given = advice_by, facts, given
+        self._advice_by, self._names_fields = advice_by, names_fields
+        self._facts, self._given = facts, given
 
     def full_facts(self, collection: str) -> CollectionFacts | None:
         """The facts with the fields of the collection, for which some of its points are fetched."""
@@ -79,9 +82,7 @@ class FieldAdvice:
         Points are fetched only where there is something to say that was not said before: a loop of COUNT and
         UPSERT must not look at the collection each time.
         """
-        from qql.advice import names_fields
-
-        if not names_fields(compiled):
+        if not self._names_fields(compiled):
             return ()
         collection = str(compiled.collection)
         kept = self.known.kept(collection)
@@ -139,6 +140,8 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
     match compiled.written:
         case nodes.Query() if result.hits:
             return False
+        case nodes.Query(group=None):
+            return not (compiled.requests[0].body or {}).get("offset")
         case nodes.Query():
             offset = compiled.plan.offset if compiled.plan is not None else None
             return not offset
@@ -158,9 +161,11 @@ def _payload_absent(compiled: Compiled, result: Result) -> Diagnostic | None:
         return None
     if not result.hits or any(hit.payload for hit in result.hits):
         return None
-    statement = compiled.statement
-    assert isinstance(statement, (nodes.Query, nodes.Scroll))
-    asked = statement.payload
+    asked: nodes.Selection | None = written.payload
+    if any(isinstance(one, nodes.Param) for one in nodes.walk(written.payload)):
+        statement = compiled.statement
+        assert isinstance(statement, (nodes.Query, nodes.Scroll))
+        asked = statement.payload
     if asked is None or asked.mode != "include" or not asked.names:
         return None
     names = ", ".join(f"`{name.text}`" for name in asked.names)

@@ -39,6 +39,7 @@ class _Text:
     found: dict[Hashable, Advice] = field(default_factory=dict)
     fields: Fields | None = None
     found_by_fields: dict[Hashable, Advice] = field(default_factory=dict)
+    names_fields: dict[Hashable, bool] = field(default_factory=dict)
 
     def kept(self, fields: Fields | None) -> dict[Hashable, Advice]:
         """What was found with the same knowledge of the fields."""
@@ -62,17 +63,10 @@ class KnownAdvice:
 
         Raises what an engine raises that is asked for its collection.
         """
-        collection = compiled.collection
-        known = None if collection is None else self._knowledge.of(collection)
-        origin = compiled.origin
-        if origin is None or len(compiled.source.text) > _LONGEST:
-            return self._found(compiled, known, fields)
-        place = compiled.source.text, compiled.source.name, compiled.span.start, collection
-        text = self._texts.get(place)
-        if text is None or text.known is not known or text.stages is not stages:
-            text = self._begun(place, origin.parsed, known, stages)
-        key = text.kinds.key(origin.params)
-        if key is None:
+        known = self._known(compiled)
+        text = self._text(compiled, known, stages)
+        key = None if text is None or compiled.origin is None else text.kinds.key(compiled.origin.params)
+        if text is None or key is None:
             return self._found(compiled, known, fields)
         kept = text.kept(fields)
         found = kept.get(key)
@@ -82,6 +76,34 @@ class KnownAdvice:
                 _make_room(kept, _MOST_KINDS)
                 kept[key] = found
         return found
+
+    def names_fields(self, compiled: Compiled, stages: object) -> bool:
+        """Whether a statement names payload fields. Raises as `on` does."""
+        from qql.advice import names_fields
+
+        text = self._text(compiled, self._known(compiled), stages)
+        key = None if text is None or compiled.origin is None else text.kinds.key(compiled.origin.params)
+        if text is None or key is None:
+            return names_fields(compiled)
+        if key not in text.names_fields:
+            _make_room(text.names_fields, _MOST_KINDS)
+            text.names_fields[key] = names_fields(compiled)
+        return text.names_fields[key]
+
+    def _known(self, compiled: Compiled) -> Known | None:
+        collection = compiled.collection
+        return None if collection is None else self._knowledge.of(collection)
+
+    def _text(self, compiled: Compiled, known: Known | None, stages: object) -> _Text | None:
+        """What is kept of the text of a statement; None where nothing is."""
+        origin, source = compiled.origin, compiled.source
+        if origin is None or len(source.text) > _LONGEST:
+            return None
+        place = source.text, source.name, compiled.span.start, compiled.collection
+        text = self._texts.get(place)
+        if text is None or text.known is not known or text.stages is not stages:
+            text = self._begun(place, origin.parsed, known, stages)
+        return text
 
     def _begun(self, place: Hashable, parsed: Parsed, known: Known | None, stages: object) -> _Text:
         from qql.advice import ValueKinds

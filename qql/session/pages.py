@@ -43,12 +43,14 @@ def page_of(compiled: Compiled, answer: Json, call: Callable[[Request], Json]) -
     LIMIT asks for are on it as long as there are. ``next`` is None where none is left. Raises what ``call``
     raises.
     """
-    statement = compiled.statement
-    assert isinstance(statement, nodes.Scroll)
-    if statement.order_by is None:
+    written = compiled.written
+    if isinstance(written, nodes.Scroll) and written.order_by is None:
         points = answer["points"]
         more = points and answer.get("next_page_offset") is not None
         return Page(answer, points[-1]["id"] if more else None)
+    statement = compiled.statement
+    assert isinstance(statement, nodes.Scroll)
+    assert statement.order_by is not None
     return _OrderedPage(compiled, statement, statement.order_by, call).page(answer)
 
 

@@ -1,4 +1,4 @@
-"""Queries that a session was asked before: planned once for what is known, and filled with values since."""
+"""What a session was asked before: planned once for what is known, and filled with values since."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source
+from qql.rest.inference_objects import Path, Purpose, places_of
+from qql.rest.request import Request
 from qql.schema import Schema
 from qql.session.knowledge import Knowledge, Known
 from qql.syntax.parser import LONGEST_KEPT, Parsed
@@ -16,6 +18,7 @@ from qql.syntax.parser import LONGEST_KEPT, Parsed
 __all__ = ["PlannedTexts"]
 
 _MOST = 256
+Texts = tuple[tuple[Path, Purpose], ...]
 
 
 class _Planned:
@@ -30,6 +33,7 @@ class _Planned:
         self.context = context.copy()
         self.context.schema = self.schema
         self.ahead = Ahead(source, (parsed,), self.context)
+        self.texts: dict[int, Texts] = {}  # by the `id` of a plan, all of which are kept
 
     def schema(self, collection: str) -> Schema | None:
         """What is known of a collection; from now on the plan hangs on it."""
@@ -50,12 +54,22 @@ class _Planned:
         made = self.ahead.filled(params)
         if made is None or self.stale:
             return None
-        (statement,), requests = made
+        plan, requests = made
+        texts = self.texts.get(id(plan))
+        if texts is None:
+            texts = self.texts[id(plan)] = _texts_in(requests)
 
         def complete() -> Compiled:
             return compile_script(source, params, self.context, parsed=(self.parsed,))[0]
 
-        return statement.filled(source, tuple(requests), params, complete)
+        return plan.statements[0].filled(source, tuple(requests), params, complete, texts)
+
+
+def _texts_in(requests: list[Request]) -> Texts:
+    """Where what a model makes vectors of stands in the one request of a plan: for all values at the same
+    places, as a text stays a text, and no value is an object with texts in it.
+    """
+    return tuple((place.path, place.purpose) for request in requests for place in places_of(request))
 
 
 def _set(context: Context) -> tuple[object, ...]:
@@ -66,27 +80,37 @@ def _set(context: Context) -> tuple[object, ...]:
 
 
 class PlannedTexts:
-    """The queries of a session by their texts. Several threads may ask at once."""
+    """What asks for points, by its text. Several threads may ask at once."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._kept: Kept[str, _Planned] = Kept(_MOST)
+        self._kept: Kept[tuple[str, str], _Planned] = Kept(_MOST)
 
     def compiled(self, source: Source, params: Params, context: Context) -> Compiled | None:
-        """The query of a text that was kept, with these values; None where it has to be compiled."""
-        planned = self._kept.get(source.text)
+        """The statement of a text that was kept, with these values; None where it has to be compiled."""
+        planned = self._kept.get((source.text, source.name))
         if planned is None or not planned.holds(context):
             return None
         return planned.compiled(source, params)
 
     def keep(self, compiled: list[Compiled], context: Context) -> None:
-        """Keeps what was compiled, where it is one query whose hits are all that it is about."""
+        """Keeps what was compiled, where it is one statement whose answer is all that it is about."""
         if len(compiled) != 1:
             return
         one = compiled[0]
-        statement = one.written
-        if one.origin is None or not isinstance(statement, nodes.Query):
+        if one.origin is None or len(one.source.text) > LONGEST_KEPT or not _only_asks(one.written):
             return
-        if len(one.source.text) > LONGEST_KEPT or statement.rerank or statement.provenance or statement.group:
-            return
-        self._kept.put(one.source.text, _Planned(one.source, one.origin.parsed, context, self._knowledge))
+        place = one.source.text, one.source.name
+        known = self._kept.get(place)
+        if known is None or not known.holds(context):  # else it is these values that do not fit
+            self._kept.put(place, _Planned(one.source, one.origin.parsed, context, self._knowledge))
+
+
+def _only_asks(statement: nodes.Statement) -> bool:
+    """Whether a statement shows the answer to its request, and a session does nothing else for it."""
+    match statement:
+        case nodes.Query():
+            return not (statement.rerank or statement.provenance or statement.group)
+        case nodes.Scroll():
+            return statement.order_by is None
+    return isinstance(statement, (nodes.Count, nodes.Facet))

@@ -21,19 +21,18 @@ from qql.errors import (
     QQLSyntaxError,
     Source,
     Span,
-    many,
 )
 from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
 from qql.models.rerankers import Rerankers
 from qql.records import replace
-from qql.rest.inference_objects import places_of
+from qql.rest.inference_objects import places_at, places_of
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
-from qql.result import Result
+from qql.result import Result, amended
 from qql.schema import Fields, Schema
-from qql.session.answers import message_of, points_written, result_of
+from qql.session.answers import message_of, points_written, result_of, stages_listed
 from qql.session.field_advice import FieldAdvice
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
@@ -102,7 +101,9 @@ class Session:
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
         self._within_limits = WithinLimits(backend, self._described)
-        self._field_advice = FieldAdvice(self._within_limits, self._advice_by, self.facts, self._advice_given)
+        self._field_advice = FieldAdvice(
+            self._within_limits, self._advice_by, self._names_fields, self.facts, self._advice_given
+        )
         self._unchecked: dict[str, int] = {}
 
     def _size_of(self, model: str) -> int | None:
@@ -282,12 +283,12 @@ class Session:
             if self.advice:
                 located = self._field_advice.hinted(located, compiled, advice)
             raise located from exc.__cause__
-        notes = tuple(Diagnostic("engine-note", note, severity="warning") for note in self._take_notes())
+        notes = self._take_notes()
         seconds = time.perf_counter() - started
         fresh = self._new_advice(compiled, advice)
         if self.advice:
             fresh = self._field_advice.added(fresh, advice, compiled, result)
-        return replace(
+        return amended(
             result,
             statement=compiled.text,
             requests=compiled.requests,
@@ -305,9 +306,11 @@ class Session:
     def _forget_fields(self) -> None:
         self._field_advice.known.forget()
 
-    def _take_notes(self) -> list[str]:
-        models = (*self.embedders.take_notes(), *self.rerankers.take_notes())
-        return [*self._within_limits.take_notes(), *models]
+    def _take_notes(self) -> tuple[Diagnostic, ...]:
+        """What engine and models have taken and not acted on, or have to say, since the last call of this."""
+        of_models = self.embedders.take_notes() + self.rerankers.take_notes()
+        notes = self._within_limits.take_notes() + of_models
+        return tuple([Diagnostic("engine-note", note, severity="warning") for note in notes])
 
     def _advice_on(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         if not self.advice:
@@ -324,6 +327,9 @@ class Session:
 
     def _advice_by(self, compiled: Compiled, fields: Fields) -> tuple[Diagnostic, ...]:
         return self._known_advice.on(compiled, self.context.stages, fields)
+
+    def _names_fields(self, compiled: Compiled) -> bool:
+        return self._known_advice.names_fields(compiled, self.context.stages)
 
     def _new_advice(self, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""
@@ -368,7 +374,7 @@ class Session:
                 apply(statement, self.context)
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
-                return self._list_stages()
+                return stages_listed(self.context.stages.values())
             case nodes.Copy():
                 return self._copy(statement, collection)
             case nodes.Dump():
@@ -388,9 +394,11 @@ class Session:
 
     def _require_shard_keys(self, compiled: Compiled) -> None:
         """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
+        if self.backend.name != "server":
+            return
         name = str(compiled.collection)
         known = self._knowledge.kept(name)
-        if self.backend.name != "server" or known is None or self._knowledge.has_keys(name):
+        if known is None or self._knowledge.has_keys(name):
             return
         from qql.session.shard_keys import require_shard_keys
 
@@ -407,7 +415,7 @@ class Session:
         result = self._reranked(result_of(compiled, answer), compiled)
         if shares:
             result = _with_shares(result, shares)
-        return replace(result, data=answer)
+        return amended(result, data=answer)
 
     def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends the requests of any other statement and shows the answer."""
@@ -460,7 +468,7 @@ class Session:
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
         written = compiled.written
-        requests = [self._embedded(request) for request in compiled.requests]
+        requests = [self._embedded(request, compiled) for request in compiled.requests]
         if isinstance(written, nodes.Query) and written.provenance is not None:
             return self._introspection(compiled, requests[0]).answer_and_shares()
         # A COUNT that does not say whether it is exact may be what strict mode allows.
@@ -474,10 +482,16 @@ class Session:
 
         page = page_of(compiled, answer, self.backend.call)
         result = result_of(compiled, page.answer)
-        return replace(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
+        return amended(result, data=page.answer, next=page.next, paged=True, warnings=page.warnings)
 
-    def _embedded(self, request: Request) -> Request:
-        return embed_request(request, self.embedders, self.backend.infers)
+    def _embedded(self, request: Request, compiled: Compiled | None = None) -> Request:
+        """The request, which may be the one of a statement, with vectors in the places of its texts."""
+        places, origin = None, compiled.origin if compiled else None
+        if origin is not None and origin.texts is not None:
+            if not origin.texts:
+                return request
+            places = places_at(request, origin.texts)
+        return embed_request(request, self.embedders, self.backend.infers, places=places)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
         written = compiled.written
@@ -537,13 +551,6 @@ class Session:
             compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
         )
 
-    def _list_stages(self) -> Result:
-        from qql.syntax.printer import show
-
-        ctes = self.context.stages.values()
-        rows = [{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes]
-        return Result("rows", rows=rows)
-
     def _optimize(self, statement: nodes.Optimize, collection: str) -> Result:
         from qql.compiler.options.query import OPTIMIZE_OPTIONS
         from qql.compiler.options.table import read_options
@@ -581,22 +588,10 @@ class Session:
             raise
 
     def _dump(self, statement: nodes.Dump, collection: str) -> Result:
-        from qql.session.dump import dump_collection
+        from qql.session.dump import dumped
 
-        path = str(scalar_value(statement.path))
-        done = dump_collection(
-            self._within_limits.call,
-            collection,
-            path,
-            self.on_progress,
-            overwrite=statement.overwrite,
-            one_piece=self.backend.name in ("edge", "local"),
-        )
-        message = f"dumped {many(done.points, 'point')} of {collection} into {path}"
-        warnings = tuple(Diagnostic("not-dumped", note, severity="warning") for note in done.notes)
-        return Result(
-            "message", message=message, warnings=warnings, data={"points": done.points, "file": path}
-        )
+        one_piece = self.backend.name in ("edge", "local")
+        return dumped(statement, self._within_limits.call, collection, self.on_progress, one_piece=one_piece)
 
 
 def _with_shares(result: Result, shares: Shares) -> Result:

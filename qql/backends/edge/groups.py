@@ -13,7 +13,7 @@ from .collection import Collection
 from .engine import edge
 from .queries import QueryReader
 from .readers import integer, mapping, point_id, refuse, text
-from .records import plain_id, record
+from .records import plain_id, records
 from .retrieval import with_payload, with_vector
 
 __all__ = ["query_groups", "values_at"]
@@ -133,6 +133,10 @@ def _with_limits_times(prefetch: Json, factor: int) -> Json:
     return out
 
 
+_ALL_OF_IT = {"with_vector": True}
+"""Asks for whatever a point was retrieved with."""
+
+
 def _hit_records(
     collection: Collection, groups: _Groups, payload: edge.WithPayloadType, vector: edge.WithVectorType
 ) -> dict[str, JsonObject]:
@@ -140,7 +144,7 @@ def _hit_records(
     ids = {point.id for points in groups.values() for point in points}
     with collection.engine() as shard:
         found = shard.retrieve(list(ids), payload, vector)
-    return {str(item.id): record(item) for item in found}
+    return {str(one["id"]): one for one in records(found, _ALL_OF_IT)}
 
 
 def _lookup_by_value(value: Json, find: _Find) -> Callable[[Json], JsonObject | None] | None:
@@ -166,6 +170,6 @@ def _lookup_by_value(value: Json, find: _Find) -> Callable[[Json], JsonObject | 
             return None  # a group's value need not be anybody's id
         with other.engine() as shard:
             found = shard.retrieve([identity], payload, vector)
-        return record(found[0]) if found else None
+        return records(found, _ALL_OF_IT)[0] if found else None
 
     return look_up

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qql.backends.short_floats import shortest_floats, shortest_vector
-from qql.rest.types import Json, JsonObject
+from qql.rest.types import Body, Json, JsonObject
 
 from .engine import edge
 
-__all__ = ["plain_id", "record", "scored_points"]
+__all__ = ["plain_id", "records", "scored_points"]
 
 
 def plain_id(value: edge.PointId) -> int | str:
@@ -17,30 +17,51 @@ def plain_id(value: edge.PointId) -> int | str:
     return value if isinstance(value, int) else str(value)
 
 
-def record(found: edge.Record) -> JsonObject:
-    """One point as `/points` and `/points/scroll` give it; what was not asked for is left out."""
-    return _with_parts({"id": plain_id(found.id)}, found)
-
-
-def scored_points(found: Iterable[edge.ScoredPoint], with_vector: Json) -> list[JsonObject]:
-    """Points as `/points/query` gives them."""
-    # MMR gives the vectors that it has compared, whether they were asked for or not.
-    vectors = bool(with_vector)
-    return [
-        _with_parts({"id": plain_id(one.id), "version": one.version, "score": one.score}, one, vectors)
-        for one in found
-    ]
-
-
-def _with_parts(out: JsonObject, found: edge.Record | edge.ScoredPoint, vectors: bool = True) -> JsonObject:
-    # The engine converts an attribute each time that it is read, so each is read once.
-    if (payload := found.payload) is not None:
-        out["payload"] = payload
-    if vectors and (vector := found.vector) is not None:
-        out["vector"] = _plain_vector(vector)
-    if (value := found.order_value) is not None:
-        out["order_value"] = value
+def records(found: Iterable[edge.Record], body: Body) -> list[JsonObject]:
+    """Points as `/points` and `/points/scroll` give them; what was not asked for is left out."""
+    out: list[JsonObject] = []
+    payloads, vectors = body.get("with_payload") is not False, bool(body.get("with_vector"))
+    ordered = "order_by" in body
+    # The engine converts an attribute each time that it is read, so each is read once, and none in vain.
+    for one in found:
+        key = one.id
+        point: JsonObject = {"id": key if type(key) is int else str(key)}
+        if payloads and (payload := one.payload) is not None:
+            point["payload"] = payload
+        if vectors and (vector := one.vector) is not None:
+            point["vector"] = _plain_vector(vector)
+        if ordered and (value := one.order_value) is not None:
+            point["order_value"] = value
+        out.append(point)
     return out
+
+
+def scored_points(found: Iterable[edge.ScoredPoint], body: Body) -> list[JsonObject]:
+    """Points as `/points/query` gives them."""
+    out: list[JsonObject] = []
+    # MMR gives the vectors that it has compared, whether they were asked for or not.
+    payloads, vectors = body.get("with_payload") is not False, bool(body.get("with_vector"))
+    ordered = _has_order(body)
+    for one in found:
+        key = one.id
+        point: JsonObject = {
+            "id": key if type(key) is int else str(key),
+            "version": one.version,
+            "score": one.score,
+        }
+        if payloads and (payload := one.payload) is not None:
+            point["payload"] = payload
+        if vectors and (vector := one.vector) is not None:
+            point["vector"] = _plain_vector(vector)
+        if ordered and (value := one.order_value) is not None:
+            point["order_value"] = value
+        out.append(point)
+    return out
+
+
+def _has_order(body: Body) -> bool:
+    """Whether points may have values that a field has ordered them by: those of prefetches come along."""
+    return "prefetch" in body or "order_by" in (body.get("query") or ())
 
 
 def _plain_vector(value: edge.Vector | edge.SparseVector) -> Json:

@@ -23,7 +23,7 @@ from .optimize import needs_optimize
 from .points import PointReader, check_json
 from .queries import QueryReader
 from .readers import Fields, anything, items, mapping, quoted, read, refuse, text
-from .records import plain_id, record, scored_points
+from .records import plain_id, records, scored_points
 from .refusals import refused_option, refused_route
 from .retrieval import count_request, facet_request, retrieve_arguments, scroll_request
 from .space import MIB, require_room, used_space
@@ -285,7 +285,8 @@ def _update_batch(router: Router, request: Request) -> Json:
 def _retrieve(router: Router, request: Request) -> Json:
     collection = router.collection(request)
     with collection.engine() as shard:
-        return [record(found) for found in shard.retrieve(*retrieve_arguments(collection, request.body))]
+        found = shard.retrieve(*retrieve_arguments(collection, request.body))
+        return records(found, request.body or {})
 
 
 def _scroll(router: Router, request: Request) -> Json:
@@ -293,7 +294,7 @@ def _scroll(router: Router, request: Request) -> Json:
     with collection.engine() as shard:
         found, after = shard.scroll(scroll_request(collection, request.body))
     return {
-        "points": [record(item) for item in found],
+        "points": records(found, request.body or {}),
         "next_page_offset": None if after is None else plain_id(after),
     }
 
@@ -340,7 +341,7 @@ def _matrix_offsets(router: Router, request: Request) -> JsonObject:
 
 
 def _scored_points(answer: list[edge.ScoredPoint], body: Body) -> JsonObject:
-    return {"points": scored_points(answer, body.get("with_vector"))}
+    return {"points": scored_points(answer, body)}
 
 
 def _query_groups(router: Router, request: Request) -> Json:
