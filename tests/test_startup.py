@@ -57,7 +57,7 @@ LANGUAGE = frozenset(
             "stat",
             "sys",
         ),
-        *("threading", "time", "codecs", "signal", "__future__", "importlib"),
+        *("threading", "time", "codecs", "signal", "gc", "__future__", "importlib"),
     }
 )
 """What the language is made with: all that may be loaded to parse and compile."""

@@ -106,7 +106,7 @@ TARGETS: dict[type[Node], TargetInfo] = {}
 def target(
     words: str, *, rest: str | None, stage: str = "", support: Support = EVERYWHERE
 ) -> Callable[[_Class], _Class]:
-    """Declares a class of nodes as a target of QUERY. Stands above ``@node``."""
+    """Declares a class of nodes as a target of QUERY. Stands above the class."""
 
     def declare(cls: _Class) -> _Class:
         parts = []
@@ -180,7 +180,7 @@ STATEMENTS: dict[type[Node], StatementInfo] = {}
 def statement(
     text: str, clauses: str = "", *, sends: str | None = None, shows: Rows | str | None = None
 ) -> Callable[[_Class], _Class]:
-    """Declares a class of nodes as a statement. Stands above ``@node``; ``clauses`` are names with spaces
+    """Declares a class of nodes as a statement. Stands above the class; ``clauses`` are names with spaces
     between.
     """
 
