@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
-from qql.compiler.copy_mapping import check_copy
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
@@ -444,6 +443,8 @@ _NAMED_BY: Mapping[type[nodes.Node], str] = {
 
 def _collection(statement: nodes.Statement, context: Context) -> str | None:
     if isinstance(statement, nodes.Copy):
+        from qql.compiler.copy_mapping import check_copy
+
         check_copy(statement)
     if isinstance(statement, nodes.Dump):
         text_of(statement.path, "the path of DUMP")
