@@ -204,8 +204,11 @@ _API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,20
 
 def _masked(text: str) -> str:
     """A part of a statement without passwords and keys, as long as before: a caret may stand below it."""
-    text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
-    return _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    if "://" in text:
+        text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
+    if "_key" in text.lower():
+        text = _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    return text
 
 
 def _abbreviated(text: str) -> str:
