@@ -398,6 +398,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if len(word) > _LONGEST_NAME:
         return None
     by_lower = {name.lower(): name for name in known if len(name) <= 2 * _LONGEST_NAME}
+    if not by_lower:  # as of collections, before the first is made
+        return None
     names: Iterable[str] = by_lower
     if len(by_lower) > _MOST_NAMES:
         names = sorted(by_lower, key=lambda name: abs(len(name) - len(word)))[:_MOST_NAMES]
