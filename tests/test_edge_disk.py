@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -38,7 +39,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk()
-    monkeypatch.setattr(space.shutil, "disk_usage", made.usage)
+    monkeypatch.setattr(shutil, "disk_usage", made.usage)
     monkeypatch.setattr(space, "GIB", 2**50)  # so the disk is never so large that it is not looked at
     return made
 
