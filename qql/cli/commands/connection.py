@@ -10,14 +10,13 @@ from collections.abc import Iterator
 import qql
 from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import SERVER, TARGET, Arguments
-from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
-from qql.rest.addresses import public_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from qql.cli.render import ProgressBar
     from qql.session.server_gaps import Gaps
     from qql.session.session import Session
 
@@ -42,6 +41,8 @@ def target_of(args: Arguments) -> str:
         if args.get(name) == "":
             raise UsageError.make("usage", f"{args.flag(name)} requires a value, found an empty one")
     if "db" in args and "://" in args["db"]:
+        from qql.rest.addresses import public_url
+
         found = public_url(args["db"])
         raise UsageError.make("usage", f"--db requires a directory, found {found}", hint="use --url")
     db = args.get("db") or (None if "url" in args else os.environ.get("QQL_DB"))
