@@ -205,8 +205,11 @@ _API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,20
 
 def _masked(text: str) -> str:
     """A part of a statement without passwords and keys, as long as before: a caret may stand below it."""
-    text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
-    return _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    if "://" in text:
+        text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
+    if "_key" in text.lower():
+        text = _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    return text
 
 
 def _abbreviated(text: str) -> str:
@@ -396,6 +399,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if len(word) > _LONGEST_NAME:
         return None
     by_lower = {name.lower(): name for name in known if len(name) <= 2 * _LONGEST_NAME}
+    if not by_lower:  # as of collections, before the first is made
+        return None
     names: Iterable[str] = by_lower
     if len(by_lower) > _MOST_NAMES:
         names = sorted(by_lower, key=lambda name: abs(len(name) - len(word)))[:_MOST_NAMES]

@@ -1,6 +1,7 @@
 """What is made when it is first used: names of packages, regular expressions; and types without `typing`.
 
-`Protocol`, `TypedDict` and `cast` are those of `typing` to a type checker, and next to nothing at run time.
+`Generic`, `Protocol`, `TypedDict`, `TypeVar` and `cast` are those of `typing` to a type checker, and next to
+nothing at run time.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from re import compile as late_pattern
-    from typing import Any, Protocol, TypedDict, cast
+    from typing import Any, Generic, Protocol, TypedDict, TypeVar, cast
 
-__all__ = ["Protocol", "TypedDict", "cast", "late_names", "late_pattern"]
+__all__ = ["Generic", "Protocol", "TypeVar", "TypedDict", "cast", "late_names", "late_pattern"]
 
 
 def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
@@ -55,5 +56,17 @@ class _Anything:
     def __init_subclass__(cls, **_: object) -> None: ...
 
 
+class _OfAnything:
+    """What a class is below that works with values of a type."""
+
+    def __class_getitem__(cls, _: object) -> type:
+        return cls
+
+
+def _type_variable(name: str, **_: object) -> str:
+    return name
+
+
 if not TYPE_CHECKING:
     late_pattern, cast, Protocol, TypedDict = _LatePattern, _cast, _Anything, _Anything
+    Generic, TypeVar = _OfAnything, _type_variable

@@ -284,9 +284,8 @@ _SHARED = {
 _FROZEN = {"__setattr__": refuse_to_set, "__delattr__": refuse_to_delete}
 
 
-_GETTERS = tuple(
-    vars(namedtuple("_Places", [f"at_{place}" for place in range(12)])).get(f"at_{n}") for n in range(12)
-)
+_Places = namedtuple("_Places", "a b c d e f g h i j k l")
+_GETTERS = tuple(vars(_Places)[name] for name in _Places._fields)
 """What reads the first places of any tuple, twice as fast as a property does."""
 
 

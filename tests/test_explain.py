@@ -12,7 +12,8 @@ import pytest
 
 import qql
 from qql.analysis import Difference, Move, analysis_dict, provenance_dict
-from qql.analysis.explain import explain_compiled, explain_dict, plan_lines
+from qql.analysis.explain import explain_compiled, plan_lines
+from qql.analysis.explain_json import explain_dict
 from qql.analysis.report import milliseconds as _ms
 from qql.analysis.stage_requests import stage_requests
 from qql.compiler.effective_filters import Filters

@@ -57,7 +57,7 @@ LANGUAGE = frozenset(
             "stat",
             "sys",
         ),
-        *("threading", "time", "codecs", "signal", "__future__", "importlib"),
+        *("threading", "time", "codecs", "signal", "gc", "__future__", "importlib"),
     }
 )
 """What the language is made with: all that may be loaded to parse and compile."""
@@ -177,6 +177,27 @@ def test_a_command_loads_what_it_needs(place: Path, name: str) -> None:
     }
     assert not strange, "rooms of the house that the command does not go into"
     assert len({one.name for one in ours}) <= command.most
+
+
+def test_the_prompt_is_shown_before_the_language_and_the_engine_are_loaded(place: Path) -> None:
+    program = (
+        "from qql.cli import repl; repl.interact = lambda shell: 0\n"
+        "from qql.cli.process import Renderer, sys; from qql.cli.commands import PROMPT\n"
+        "from qql.cli.commands.options import Arguments\n"
+        "PROMPT(Arguments(), Renderer(sys.stdout, err=sys.stderr))"
+    )
+    loaded = {one.name for one in started(place, program)}
+    assert "qql.cli.shell" in loaded
+    later = (
+        "qql.compiler",
+        "qql.nodes",
+        "qql.syntax.parser",
+        "qql.session.session",
+        "qql.backends",
+        "qdrant_edge",
+    )
+    early = {name for name in loaded if name.startswith(later)}
+    assert not early
 
 
 def test_the_importer_of_a_module_is_named() -> None:

@@ -8,7 +8,6 @@ from qql import nodes
 from qql.advice.advisor import advise_all, advise_script
 from qql.advice.collection_facts import facts_of
 from qql.advice.ignore_comments import IgnoreComments, unsilenced
-from qql.advice.parameter_values import ParameterValues, unbound_params, vector_sizes
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
@@ -21,6 +20,8 @@ from qql.syntax.parser import parse_script
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
+
+    from qql.advice.parameter_values import ParameterValues
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
@@ -76,6 +77,8 @@ def lint_script(
     what EXECUTE names; of that, only the errors are told here. ``lacks`` says what an engine lacks of a
     statement.
     """
+    from qql.advice.parameter_values import ParameterValues, unbound_params, vector_sizes
+
     checker = _Checker(context, facts_of, files, lacks)
     parsed, _ = parse_script(source)
     unbound = unbound_params([one.params for one in parsed], params)

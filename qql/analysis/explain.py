@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from qql import nodes
 from qql.advice import advised, facts_of
 from qql.advice.view import limit_of
-from qql.analysis.explain_json import explain_dict
 from qql.analysis.explain_requests import request_lines
 from qql.analysis.stage_text import IN_DETAIL, condition_ids, stage_details, stage_does
 from qql.analysis.text import Branch, as_name, counted, one_line, shortened, tree_lines
@@ -25,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = ["advice_lines", "explain_compiled", "explain_dict", "explain_text", "plan_lines"]
+__all__ = ["advice_lines", "explain_compiled", "explain_text", "plan_lines"]
 
 
 def explain_text(

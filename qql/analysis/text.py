@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 
 from qql.advice.view import as_name, joined
@@ -57,11 +56,13 @@ def wrapped(lines: Iterable[str], width: int | None) -> list[str]:
         return list(lines)
     out = []
     for line in lines:
+        if len(line) <= width:
+            out.append(line)
+            continue
+        from textwrap import wrap  # which few texts need
+
         indent = " " * (len(line) - len(line.lstrip()) + 4)
-        short = len(line) <= width
-        out += (
-            [line] if short else textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
-        )
+        out += wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
     return out
 
 

@@ -6,9 +6,9 @@ A point is encoded once, when it was checked; what is written then are bytes, wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from typing import Protocol
 
 from qql.errors import QQLError
+from qql.late import Protocol
 from qql.records import replace
 from qql.rest.types import Json, JsonObject
 
@@ -26,11 +26,9 @@ class PointWriter(Protocol):
 
         ``scanned`` are lists (their `id`s) that hold nothing but numbers of 32 bits.
         """
-        ...
 
     def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
         """One request with these points, waited for. Raises as `Backend.call` does."""
-        ...
 
 
 def writer_of(backend: object, collection: str) -> PointWriter | None:

@@ -11,6 +11,7 @@ What a command works with is imported when it runs, so that it starts at once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         code = _exit_code(argv, console)
         if argv is None:  # the process ends here, and what Python does at its end cannot be interrupted
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            gc.freeze()  # nor has it to look for garbage, all memory is given back anyway
         return code
     except BrokenPipeError:
         _discard_output(sys.stdout)

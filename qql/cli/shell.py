@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qql.cli.render import FORMATS, ProgressBar, Renderer, json_text, sanitize
+from qql.cli.render import ProgressBar, Renderer, json_text, sanitize
 from qql.cli.usage import ParamValues, UsageError, parse_value, script_file
 from qql.errors import Source, did_you_mean
 from qql.records import dataclass, field
@@ -117,19 +117,27 @@ Action = Callable[[Shell, str], "bool | None"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of the prompt. ``run`` gets the shell and the rest of the line; it gives False to leave."""
+    """A command of the prompt. ``run`` gets the shell and the rest of the line; it gives False to leave.
+
+    ``help`` may be a function, where it would need what is not loaded before it is shown.
+    """
 
     name: str
     argument: str
-    help: str
+    help: str | Callable[[], str]
     run: Action
+
+    def help_text(self) -> str:
+        return self.help if isinstance(self.help, str) else self.help()
 
 
 COMMANDS: dict[str, Command] = {}
 """Every spelling of every command."""
 
 
-def _prompt_command(*names: str, argument: str = "", help: str) -> Callable[[Action], Action]:
+def _prompt_command(
+    *names: str, argument: str = "", help: str | Callable[[], str]
+) -> Callable[[Action], Action]:
     def register(function: Action) -> Action:
         COMMANDS.update(dict.fromkeys(names, Command(names[0], argument, help, function)))
         return function
@@ -152,7 +160,7 @@ def _list_commands(shell: Shell, argument: str) -> None:
     width = max(map(len, usage.values()))
     put = shell.renderer.put_text
     put("A statement runs at its `;`; Alt-Enter runs it as it stands; Ctrl-C cancels.", "")
-    put(*(f"  {usage[command]:<{width}}  {command.help}" for command in commands))
+    put(*(f"  {usage[command]:<{width}}  {command.help_text()}" for command in commands))
 
 
 @_prompt_command("\\h", argument="[WORD]", help="the manual: its contents, or what it says of a word")
@@ -220,10 +228,18 @@ def _unset_param(shell: Shell, argument: str) -> None:
     del shell.params[name]
 
 
-@_prompt_command("\\format", argument="[NAME]", help=", ".join(FORMATS))
+def _format_names() -> str:
+    from qql.cli.render.formats import FORMATS
+
+    return ", ".join(FORMATS)
+
+
+@_prompt_command("\\format", argument="[NAME]", help=_format_names)
 def _set_format(shell: Shell, argument: str) -> None:
+    from qql.cli.render.formats import FORMATS
+
     if argument and argument not in FORMATS:
-        hint = did_you_mean(argument, FORMATS) or f"the formats are {', '.join(FORMATS)}"
+        hint = did_you_mean(argument, FORMATS) or f"the formats are {_format_names()}"
         raise UsageError.make("usage", f"there is no format {argument}", hint=hint)
     if argument:
         shell.renderer.format, shell.renderer.apart, shell.plain_texts = argument, False, False

@@ -17,9 +17,6 @@ from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPT
 from qql.compiler.options.table import read_options
 from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
-from qql.compiler.row_keys import by_name, is_named, resembles, with_own
-from qql.compiler.row_notes import RowNotes
-from qql.compiler.rows import check_payload, check_vectors, row_point
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.records import dataclass, replace
@@ -177,6 +174,8 @@ def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
         fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
+    from qql.compiler.rows import check_payload  # what reads rows is not imported for searches
+
     check_payload(payload, statement.span)
     body: JsonObject = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
     if statement.key is not None:
@@ -208,6 +207,8 @@ def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
 
 def _given_vector(value: Json, collection: str, span: Span, context: Context) -> Json:
     """The vectors of SET VECTOR, checked. None of them may be null."""
+    from qql.compiler.rows import check_vectors
+
     vector = check_vectors(resolved(value, span), context.schema(collection), collection, span)
     if vector is None or vector == {} or (isinstance(vector, dict) and None in vector.values()):
         hint = f"DELETE VECTOR name FROM {collection} WHERE … takes one away"
@@ -239,6 +240,8 @@ def _update_vectors(statement: nodes.UpdateVectors, context: Context) -> _Change
 
 def _moved_vectors(row: Body, span: Span, schema: Schema | None) -> Json:
     """The vectors of a row ``{id: …, vector: …}``; a key may be named like a vector of the collection."""
+    from qql.compiler.row_keys import by_name, is_named, resembles, with_own
+
     vector, own = by_name(row.get("vector"), schema), {}
     for key, value in row.items():
         if key in _MOVED:
@@ -332,6 +335,9 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     embeds = resolve_embeds(statement.embeds, schema, collection, context)
     points = []
     rows = _rows(statement)
+    from qql.compiler.row_notes import RowNotes
+    from qql.compiler.rows import row_point
+
     notes = RowNotes(statement.span, collection, schema, embeds)
     if isinstance(statement.rows, BoundRows):
         notes.is_json, notes.scanned = True, statement.rows.scanned

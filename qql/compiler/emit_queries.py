@@ -8,9 +8,7 @@ from functools import cache
 
 from qql import nodes
 from qql.compiler.embed_clauses import with_texts
-from qql.compiler.emit_collections import EMIT_COLLECTIONS, emit_alias_batch
 from qql.compiler.emit_filters import all_of, emit_filter
-from qql.compiler.emit_matrix import emit_matrix
 from qql.compiler.emit_points import EMIT_POINTS, clean, emit_batch, selections
 from qql.compiler.emit_targets import emit_target
 from qql.compiler.empty_lists import note_empty_list
@@ -151,6 +149,8 @@ def _emit_lookup(lookup: nodes.Lookup) -> JsonObject:
 
 def _emit_batch(statement: nodes.Batch, context: Context) -> list[Request]:
     if nodes.changes_aliases(statement):
+        from qql.compiler.emit_collections import emit_alias_batch
+
         return emit_alias_batch(statement, context)
     return emit_batch(statement, context, _batched)
 
@@ -165,10 +165,21 @@ def _batched(query: nodes.Query, context: Context) -> Request:
 
 _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
     **EMIT_POINTS,
-    **EMIT_COLLECTIONS,
     nodes.Batch: _emit_batch,
-    nodes.Matrix: emit_matrix,
 }
+
+
+def _emitter(kind: type[nodes.Node]) -> Callable[[Any, Context], list[Request]] | None:
+    """What emits statements of a kind. That of the rarer ones is imported with the first of them."""
+    if kind in _EMIT:
+        return _EMIT[kind]
+    if kind is nodes.Matrix:
+        from qql.compiler.emit_matrix import emit_matrix
+
+        return emit_matrix
+    from qql.compiler.emit_collections import EMIT_COLLECTIONS
+
+    return EMIT_COLLECTIONS.get(kind)
 
 
 def emit_statement(statement: nodes.Statement, context: Context) -> list[Request]:
@@ -176,7 +187,7 @@ def emit_statement(statement: nodes.Statement, context: Context) -> list[Request
 
     Raises `QQLPlanError`.
     """
-    emit = _EMIT.get(type(statement))
+    emit = _emitter(type(statement))
     if emit is not None:
         return emit(statement, context)
     sends = nodes.STATEMENTS[type(statement)].sends

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
-from qql.compiler.copy_mapping import check_copy
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import said_in_reads
@@ -457,6 +456,8 @@ _NAMED_BY: Mapping[type[nodes.Node], str] = {
 def _collection(statement: nodes.Statement, context: Context) -> str | None:
     match statement:
         case nodes.Copy():
+            from qql.compiler.copy_mapping import check_copy
+
             check_copy(statement)
         case nodes.Dump() | nodes.Execute():
             text_of(statement.path, f"the path of {type(statement).__name__.upper()}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, TypeVar
 
 from qql.errors import QQLError, QQLModelError
+from qql.late import Generic, TypeVar
 
 __all__ = ["ModelCache", "bad_answer", "model_errors", "model_failed"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Scalar
 from qql.nodes.declare import Rows, statement
 
 __all__ = [
@@ -38,16 +38,14 @@ __all__ = [
 ]
 
 
-@node
-class Block(Node):
+class Block(Node, metaclass=NodeType):
     """``WITH HNSW (m = 16)`` and its like in CREATE COLLECTION."""
 
     kind: str
     options: tuple[Option, ...]
 
 
-@node
-class VectorDef(Node):
+class VectorDef(Node, metaclass=NodeType):
     """``dense VECTOR(384, COSINE) MODEL 'm' WITH HNSW (…)``, ``sparse SPARSE MODEL 'qdrant/bm25'``."""
 
     name: Name
@@ -59,8 +57,7 @@ class VectorDef(Node):
 
 
 @statement("CREATE COLLECTION {if_not_exists} {name}", shows="created collection {collection}")
-@node
-class CreateCollection(Node):
+class CreateCollection(Node, metaclass=NodeType):
     """``CREATE COLLECTION [IF NOT EXISTS] c (dense VECTOR(384, COSINE), …) WITH HNSW (…)``."""
 
     name: Name
@@ -69,8 +66,7 @@ class CreateCollection(Node):
     blocks: tuple[Block, ...] = ()
 
 
-@node
-class VectorChange(Node):
+class VectorChange(Node, metaclass=NodeType):
     """``WITH VECTOR name (HNSW (m = 16), QUANTIZATION (…))``, ``WITH SPARSE name (INDEX (…))`` in ALTER.
 
     ``kind`` is dense or sparse.
@@ -82,8 +78,7 @@ class VectorChange(Node):
 
 
 @statement("ALTER COLLECTION {name}", shows="altered collection {collection}")
-@node
-class AlterCollection(Node):
+class AlterCollection(Node, metaclass=NodeType):
     """``ALTER COLLECTION c WITH HNSW (m = 16) WITH VECTOR dense (HNSW (m = 32)) …``."""
 
     name: Name
@@ -92,8 +87,7 @@ class AlterCollection(Node):
 
 
 @statement("ALTER COLLECTION {collection} ADD {vector}", shows="added the vector {name} to {collection}")
-@node
-class AddVector(Node):
+class AddVector(Node, metaclass=NodeType):
     """``ALTER COLLECTION c ADD dense VECTOR(384, COSINE)``."""
 
     collection: Name
@@ -103,8 +97,7 @@ class AddVector(Node):
 @statement(
     "ALTER COLLECTION {collection} DROP VECTOR {name}", shows="dropped the vector {name} of {collection}"
 )
-@node
-class DropVector(Node):
+class DropVector(Node, metaclass=NodeType):
     """``ALTER COLLECTION c DROP VECTOR dense``."""
 
     collection: Name
@@ -116,8 +109,7 @@ class DropVector(Node):
     sends="DELETE /collections/{name}",
     shows="dropped collection {collection}",
 )
-@node
-class DropCollection(Node):
+class DropCollection(Node, metaclass=NodeType):
     """``DROP COLLECTION [IF EXISTS] c``."""
 
     name: Name
@@ -129,8 +121,7 @@ class DropCollection(Node):
     "options wait",
     shows="indexed {name} of {collection}",
 )
-@node
-class CreateIndex(Node):
+class CreateIndex(Node, metaclass=NodeType):
     """``CREATE INDEX [IF NOT EXISTS] ON c FOR field [TYPE keyword] [WITH (…)] [WAIT b]``."""
 
     collection: Name
@@ -146,8 +137,7 @@ class CreateIndex(Node):
     "wait",
     shows="dropped the index on {name} of {collection}",
 )
-@node
-class DropIndex(Node):
+class DropIndex(Node, metaclass=NodeType):
     """``DROP INDEX [IF EXISTS] ON c FOR field [WAIT b]``."""
 
     collection: Name
@@ -157,8 +147,7 @@ class DropIndex(Node):
 
 
 @statement("SHOW INDEXES ON {collection}", sends="GET /collections/{collection}")
-@node
-class ShowIndexes(Node):
+class ShowIndexes(Node, metaclass=NodeType):
     """``SHOW INDEXES ON c``."""
 
     collection: Name
@@ -168,8 +157,7 @@ class ShowIndexes(Node):
     "CREATE {replace} ALIAS {if_not_exists} {name} FOR {collection}",
     shows="the alias {name} stands for {collection}",
 )
-@node
-class CreateAlias(Node):
+class CreateAlias(Node, metaclass=NodeType):
     """``CREATE [OR REPLACE] ALIAS [IF NOT EXISTS] a FOR c``."""
 
     name: Name
@@ -179,8 +167,7 @@ class CreateAlias(Node):
 
 
 @statement("DROP ALIAS {if_exists} {name}", shows="dropped the alias {name}")
-@node
-class DropAlias(Node):
+class DropAlias(Node, metaclass=NodeType):
     """``DROP ALIAS [IF EXISTS] a``."""
 
     name: Name
@@ -188,8 +175,7 @@ class DropAlias(Node):
 
 
 @statement("ALTER ALIAS {name} RENAME TO {to}", shows="renamed the alias {name} to {to}")
-@node
-class RenameAlias(Node):
+class RenameAlias(Node, metaclass=NodeType):
     """``ALTER ALIAS a RENAME TO b``."""
 
     name: Name
@@ -199,16 +185,14 @@ class RenameAlias(Node):
 @statement(
     "SHOW ALIASES ON {collection}", shows=Rows.of("aliases", alias="alias_name", collection="collection_name")
 )
-@node
-class ShowAliases(Node):
+class ShowAliases(Node, metaclass=NodeType):
     """``SHOW ALIASES [ON c]``."""
 
     collection: Name | None = None
 
 
 @statement("CREATE SNAPSHOT ON {collection}", shows="created the snapshot {answer[name]} of {collection}")
-@node
-class CreateSnapshot(Node):
+class CreateSnapshot(Node, metaclass=NodeType):
     """``CREATE SNAPSHOT ON c``."""
 
     collection: Name
@@ -218,8 +202,7 @@ class CreateSnapshot(Node):
     "DROP SNAPSHOT {if_exists} {snapshot} ON {collection}",
     shows="dropped the snapshot {name} of {collection}",
 )
-@node
-class DropSnapshot(Node):
+class DropSnapshot(Node, metaclass=NodeType):
     """``DROP SNAPSHOT [IF EXISTS] 'name' ON c``."""
 
     snapshot: Scalar
@@ -230,8 +213,7 @@ class DropSnapshot(Node):
 @statement(
     "RESTORE SNAPSHOT {snapshot} ON {collection} WITH {options}", shows="restored {collection} from {name}"
 )
-@node
-class RestoreSnapshot(Node):
+class RestoreSnapshot(Node, metaclass=NodeType):
     """``RESTORE SNAPSHOT 'name or location' ON c [WITH (checksum = '…', priority = snapshot)]``."""
 
     snapshot: Scalar
@@ -244,8 +226,7 @@ class RestoreSnapshot(Node):
     sends="GET /collections/{collection}/snapshots",
     shows=Rows.of("", name="name", created="creation_time", bytes="size", checksum="checksum"),
 )
-@node
-class ShowSnapshots(Node):
+class ShowSnapshots(Node, metaclass=NodeType):
     """``SHOW SNAPSHOTS ON c``."""
 
     collection: Name
@@ -254,8 +235,7 @@ class ShowSnapshots(Node):
 @statement(
     "CREATE SHARD KEY {key} ON {collection}", "options", shows="created the shard key {name} of {collection}"
 )
-@node
-class CreateShardKey(Node):
+class CreateShardKey(Node, metaclass=NodeType):
     """``CREATE SHARD KEY 'k' ON c [WITH (shards_number = 2, replication_factor = 1, placement = [1])]``."""
 
     key: Scalar
@@ -264,8 +244,7 @@ class CreateShardKey(Node):
 
 
 @statement("DROP SHARD KEY {key} ON {collection}", shows="dropped the shard key {name} of {collection}")
-@node
-class DropShardKey(Node):
+class DropShardKey(Node, metaclass=NodeType):
     """``DROP SHARD KEY 'k' ON c``."""
 
     key: Scalar
@@ -277,16 +256,14 @@ class DropShardKey(Node):
     sends="GET /collections/{collection}/shards",
     shows=Rows.of("shard_keys", shard_key="key"),
 )
-@node
-class ShowShardKeys(Node):
+class ShowShardKeys(Node, metaclass=NodeType):
     """``SHOW SHARD KEYS ON c``."""
 
     collection: Name
 
 
 @statement("SET QUOTA {options}", "wait", shows="set the quota")
-@node
-class SetQuota(Node):
+class SetQuota(Node, metaclass=NodeType):
     """``SET QUOTA (enabled = true, max_disk_usage_percent = 90) [WAIT b]``."""
 
     options: tuple[Option, ...]
@@ -294,14 +271,12 @@ class SetQuota(Node):
 
 
 @statement("SHOW QUOTAS", sends="GET /quotas")
-@node
-class ShowQuotas(Node):
+class ShowQuotas(Node, metaclass=NodeType):
     """``SHOW QUOTAS``."""
 
 
 @statement("OPTIMIZE {collection} WITH {options}")
-@node
-class Optimize(Node):
+class Optimize(Node, metaclass=NodeType):
     """``OPTIMIZE c [WITH (timeout = 600)]``."""
 
     collection: Name
@@ -309,22 +284,19 @@ class Optimize(Node):
 
 
 @statement("SHOW COLLECTIONS", sends="GET /collections", shows=Rows.of("collections", collection="name"))
-@node
-class ShowCollections(Node):
+class ShowCollections(Node, metaclass=NodeType):
     """``SHOW COLLECTIONS``."""
 
 
 @statement("SHOW COLLECTION {name}", sends="GET /collections/{name}")
-@node
-class ShowCollection(Node):
+class ShowCollection(Node, metaclass=NodeType):
     """``SHOW COLLECTION c``."""
 
     name: Name
 
 
 @statement("EXISTS COLLECTION {name}", sends="GET /collections/{name}/exists")
-@node
-class ExistsCollection(Node):
+class ExistsCollection(Node, metaclass=NodeType):
     """``EXISTS COLLECTION c``."""
 
     name: Name

@@ -15,25 +15,25 @@ from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import Field
-    from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+    from typing import Any, ClassVar, Self, dataclass_transform
 
-    _Class = TypeVar("_Class", bound=type)
+    @dataclass_transform(frozen_default=True, field_specifiers=(field, part))
+    class _Frozen:
+        """What is below it is a frozen dataclass."""
 else:
-
-    def dataclass_transform(**_):
-        return lambda decorator: decorator
+    _Frozen = object
 
 
 __all__ = [
     "NOWHERE",
     "Name",
     "Node",
+    "NodeType",
     "Option",
     "Param",
     "Scalar",
     "Uuid",
     "is_uuid",
-    "node",
     "walk",
 ]
 
@@ -41,21 +41,21 @@ NOWHERE = Span(0, 0)
 """The span of what nobody wrote."""
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, part))
-def node(cls: _Class) -> _Class:
+class NodeType(type):
     """Makes a class with annotated fields a node: a frozen dataclass with slots, by what `Node` shares.
 
-    What `dataclasses.dataclass` generates for 130 classes at import took half of the start of a command.
+    What `dataclasses.dataclass` generates for 130 classes at import took half of the start of a command. A
+    decorator would have to make each class a second time, for its slots. The class is a plain one, whose
+    type is `type`: Python is quicker with those, and so each class of nodes has to name this.
     """
-    body = {key: value for key, value in cls.__dict__.items() if key not in ("__dict__", "__weakref__")}
-    hints = body.get("__annotations__", {})
-    names = tuple(name for name, hint in hints.items() if not hint.startswith("ClassVar"))
-    defaults = {name: body.pop(name) for name in names if name in body}
-    by_place = tuple(name for name in names if name != "span")
-    body |= {"__slots__": names, "__match_args__": by_place, "field_defaults": defaults}
-    made: _Class = type(cls)(cls.__name__, cls.__bases__, body)
-    made.__qualname__ = cls.__qualname__
-    return made
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        hints = body.get("__annotations__", {})
+        names = tuple(name for name, hint in hints.items() if not hint.startswith("ClassVar"))
+        body["field_defaults"] = {name: body.pop(name) for name in names if name in body}
+        body["__slots__"] = names
+        body["__match_args__"] = tuple(name for name in names if name != "span")
+        return type.__new__(type, name, bases, body)
 
 
 class _Fields:
@@ -70,8 +70,7 @@ class _Fields:
         return found
 
 
-@node
-class Node:
+class Node(_Frozen, metaclass=NodeType):
     """Base of all nodes.
 
     A node cannot be changed, so trees, plans and caches may share it. ``span`` is where it was written;
@@ -95,6 +94,10 @@ class Node:
 
     __setattr__ = refuse_to_set
     __delattr__ = refuse_to_delete
+
+    def __init_subclass__(cls) -> None:
+        if "__slots__" not in vars(cls):
+            raise TypeError(f"{cls.__name__} is a node, and needs metaclass=NodeType for its fields")
 
     @classmethod
     def make(cls, *args: Any, **kwargs: Any) -> Self:
@@ -191,8 +194,7 @@ def _complete(cls: type[Node]) -> None:
         setattr(cls, name, made)
 
 
-@node
-class Param(Node):
+class Param(Node, metaclass=NodeType):
     """``:name`` or ``?``. ``key`` is the name, or the position counted from 0.
 
     With ``optional`` (``:name OR DEFAULT``), null means that nothing is written at its place.
@@ -202,29 +204,25 @@ class Param(Node):
     optional: bool = False
 
 
-@node
-class Name(Node):
+class Name(Node, metaclass=NodeType):
     """``docs``, ``'my docs'``, ``IDENTIFIER(:name)``: the name of a collection, vector, field or stage."""
 
     text: str | Param
 
 
-@node
-class Uuid(Node):
+class Uuid(Node, metaclass=NodeType):
     """``UUID('doc-1')``: a stable UUIDv5 of a text, in the URL namespace."""
 
     text: Scalar
 
 
-@node
-class Scalar(Node):
+class Scalar(Node, metaclass=NodeType):
     """``'text'``, ``42``, ``0.5``, ``true``, ``null``, ``:name``: one value with its place."""
 
     value: str | int | float | bool | Param | Uuid | Hole | None
 
 
-@node
-class Option(Node):
+class Option(Node, metaclass=NodeType):
     """``rrf_k = 20``. ``value`` is a scalar, a list, a dict, or a tuple of options."""
 
     name: str

@@ -6,7 +6,6 @@ emitter, converter, manual, advice, the engines and the tests read them, so each
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from qql.nodes.core import Node
@@ -106,7 +105,7 @@ TARGETS: dict[type[Node], TargetInfo] = {}
 def target(
     words: str, *, rest: str | None, stage: str = "", support: Support = EVERYWHERE
 ) -> Callable[[_Class], _Class]:
-    """Declares a class of nodes as a target of QUERY. Stands above ``@node``."""
+    """Declares a class of nodes as a target of QUERY. Stands above the class."""
 
     def declare(cls: _Class) -> _Class:
         parts = []
@@ -170,7 +169,12 @@ class StatementInfo(NamedTuple):
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields in its text, in their order."""
-        return tuple(re.findall(r"\{(\w+)\}", self.text))
+        return _in_braces(self.text)
+
+
+def _in_braces(text: str) -> tuple[str, ...]:
+    """The names of ``{field}`` in a text. (A regular expression would be compiled whenever QQL starts.)"""
+    return tuple(one.partition("}")[0] for one in text.split("{")[1:])
 
 
 STATEMENTS: dict[type[Node], StatementInfo] = {}
@@ -180,13 +184,13 @@ STATEMENTS: dict[type[Node], StatementInfo] = {}
 def statement(
     text: str, clauses: str = "", *, sends: str | None = None, shows: Rows | str | None = None
 ) -> Callable[[_Class], _Class]:
-    """Declares a class of nodes as a statement. Stands above ``@node``; ``clauses`` are names with spaces
+    """Declares a class of nodes as a statement. Stands above the class; ``clauses`` are names with spaces
     between.
     """
 
     def declare(cls: _Class) -> _Class:
         info = StatementInfo(text, tuple(clauses.split()), sends, shows)
-        for name in (*info.fields, *info.clauses, *re.findall(r"\{(\w+)\}", sends or "")):
+        for name in (*info.fields, *info.clauses, *_in_braces(sends or "")):
             if name not in cls.__match_args__:
                 raise TypeError(f"{cls.__name__} has no field `{name}`, which its declaration names")
         STATEMENTS[cls] = info

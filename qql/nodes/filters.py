@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
 from qql.nodes.declare import EVERYWHERE, Support
 from qql.records import NamedTuple
 
@@ -36,8 +36,7 @@ __all__ = [
 ]
 
 
-@node
-class Compare(Node):
+class Compare(Node, metaclass=NodeType):
     """``field = value``; the operators are ``= != < <= > >=``."""
 
     name: Name
@@ -45,8 +44,7 @@ class Compare(Node):
     value: Scalar
 
 
-@node
-class Between(Node):
+class Between(Node, metaclass=NodeType):
     """``field BETWEEN low AND high``, both ends included."""
 
     name: Name
@@ -54,23 +52,20 @@ class Between(Node):
     high: Scalar
 
 
-@node
-class In(Node):
+class In(Node, metaclass=NodeType):
     """``field IN ('a', 'b')``, ``field IN :tags``."""
 
     name: Name
     values: tuple[Scalar, ...] | Param
 
 
-@node
-class IsNull(Node):
+class IsNull(Node, metaclass=NodeType):
     """``field IS NULL``."""
 
     name: Name
 
 
-@node
-class IsEmpty(Node):
+class IsEmpty(Node, metaclass=NodeType):
     """``field IS EMPTY``: missing, null or an empty list."""
 
     name: Name
@@ -121,8 +116,7 @@ MATCH_WORDS = {
 """The operators that take words, by their keywords."""
 
 
-@node
-class Match(Node):
+class Match(Node, metaclass=NodeType):
     """``field MATCH [PHRASE|PREFIX|SUBSTRING|TOKENS] 'words'``, ``field MATCH ANY|EXCEPT ('a', 'b')``.
 
     ``kind`` is a key of `MATCH_OPERATORS`.
@@ -133,45 +127,39 @@ class Match(Node):
     value: Scalar | tuple[Scalar, ...] | Param
 
 
-@node
-class And(Node):
+class And(Node, metaclass=NodeType):
     """``a AND b AND …``."""
 
     children: tuple[Condition, ...]
 
 
-@node
-class Or(Node):
+class Or(Node, metaclass=NodeType):
     """``a OR b OR …``."""
 
     children: tuple[Condition, ...]
 
 
-@node
-class Not(Node):
+class Not(Node, metaclass=NodeType):
     """``NOT a``, and the NOT of NOT IN, NOT BETWEEN, IS NOT NULL, IS NOT EMPTY and NOT MATCH."""
 
     child: Condition
 
 
-@node
-class Range(Node):
+class Range(Node, metaclass=NodeType):
     """``field RANGE (gt = 1, lte = 5)``: both bounds in one condition, which one element has to satisfy."""
 
     name: Name
     bounds: tuple[Option, ...]
 
 
-@node
-class ValuesCount(Node):
+class ValuesCount(Node, metaclass=NodeType):
     """``field VALUES_COUNT > 2``, ``VALUES_COUNT (gt = 1, lt = 5)``: by how many values a field holds."""
 
     name: Name
     bounds: tuple[Option, ...]
 
 
-@node
-class Geo(Node):
+class Geo(Node, metaclass=NodeType):
     """``field GEO_RADIUS {center: {lat: …, lon: …}, radius: 1000}``, ``GEO_BBOX {…}``, ``GEO_POLYGON {…}``.
 
     ``shape`` is bbox, radius or polygon.
@@ -182,46 +170,40 @@ class Geo(Node):
     value: Any
 
 
-@node
-class Nested(Node):
+class Nested(Node, metaclass=NodeType):
     """``NESTED('path', a = 1 AND b = 2)``: one element of the array at the path satisfies all of it."""
 
     name: Name
     condition: Condition
 
 
-@node
-class MinShould(Node):
+class MinShould(Node, metaclass=NodeType):
     """``MIN SHOULD 2 (a = 1, b = 2, c = 3)``: at least so many of them hold."""
 
     count: Scalar
     conditions: tuple[Condition, ...]
 
 
-@node
-class Slice(Node):
+class Slice(Node, metaclass=NodeType):
     """``SLICE(4, 0)``: the first of four disjoint parts of all points."""
 
     total: Scalar
     index: Scalar
 
 
-@node
-class HasVector(Node):
+class HasVector(Node, metaclass=NodeType):
     """``HAS_VECTOR dense``: the point has a vector of that name."""
 
     name: Name
 
 
-@node
-class Optional(Node):
+class Optional(Node, metaclass=NodeType):
     """``OPTIONAL (year >= :y)``: as if it were not written where its parameters are null."""
 
     condition: Condition
 
 
-@node
-class BoundCondition(Node):
+class BoundCondition(Node, metaclass=NodeType):
     """``:filter`` in the place of a condition, which the value is."""
 
     value: Param

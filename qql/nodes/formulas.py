@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Scalar
 from qql.nodes.declare import Support
 from qql.nodes.filters import Condition
 from qql.records import NamedTuple
@@ -98,8 +98,7 @@ DECAYS = ("lin", "exp", "gauss")
 """The kinds of `Decay`; Qdrant's key of each ends with ``_decay``."""
 
 
-@node
-class Call(Node):
+class Call(Node, metaclass=NodeType):
     """``ABS(x)``, ``POW(x, 2)``, ``a + b`` (sum), ``a * b`` (mult), ``-a`` (neg); ``a - b`` is ``a + -b``.
 
     ``function`` is Qdrant's own name of the expression. ``LOG(x) [DEFAULT = 0]``, in brackets as written
@@ -111,8 +110,7 @@ class Call(Node):
     default: Scalar | None = None
 
 
-@node
-class Divide(Node):
+class Divide(Node, metaclass=NodeType):
     """``a / b [DEFAULT = 1]``: the default, in brackets as written here, is for b = 0."""
 
     left: Expression
@@ -120,31 +118,27 @@ class Divide(Node):
     default: Scalar | None = None
 
 
-@node
-class When(Node):
+class When(Node, metaclass=NodeType):
     """``WHEN condition THEN value`` in CASE."""
 
     condition: Condition
     value: Expression
 
 
-@node
-class Case(Node):
+class Case(Node, metaclass=NodeType):
     """``CASE WHEN a = 1 THEN 2 [WHEN …] [ELSE 0] END``."""
 
     whens: tuple[When, ...]
     otherwise: Expression | None = None
 
 
-@node
-class Truth(Node):
+class Truth(Node, metaclass=NodeType):
     """``CONDITION(tag = 'a')``, ``MATCH(tag, 'a')``, ``MATCH_ANY(tag, ['a'])``: 1 or 0."""
 
     condition: Condition
 
 
-@node
-class GeoDistance(Node):
+class GeoDistance(Node, metaclass=NodeType):
     """``GEO_DISTANCE(52.5, 13.4, location)``, ``GEO_DISTANCE({lat: 52.5, lon: 13.4}, location)``: in metres.
 
     ``origin`` is ``{"lat": …, "lon": …}``, whose values may be parameters.
@@ -154,22 +148,19 @@ class GeoDistance(Node):
     name: Name
 
 
-@node
-class Datetime(Node):
+class Datetime(Node, metaclass=NodeType):
     """``DATETIME('2024-05-01T12:00:00Z')``: its seconds since 1970."""
 
     value: Scalar
 
 
-@node
-class DatetimeKey(Node):
+class DatetimeKey(Node, metaclass=NodeType):
     """``DATETIME_KEY(created_at)``: the seconds since 1970 of a field that holds a date."""
 
     name: Name
 
 
-@node
-class Decay(Node):
+class Decay(Node, metaclass=NodeType):
     """``GAUSS_DECAY(x, TARGET = 3, SCALE = 2, MIDPOINT = 0.5)``; also ``EXP_DECAY`` and ``LIN_DECAY``.
 
     ``kind`` is gauss, exp or lin.

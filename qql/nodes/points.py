@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.queries import Selection, Shard, Using
@@ -36,8 +36,7 @@ __all__ = [
 
 
 @statement("COUNT", "source where params shard")
-@node
-class Count(Node):
+class Count(Node, metaclass=NodeType):
     """``COUNT FROM c [WHERE f] [WITH (exact = b)] [SHARD key]``."""
 
     source: Name | None = None
@@ -47,8 +46,7 @@ class Count(Node):
 
 
 @statement("FACET {key}", "source where params shard limit")
-@node
-class Facet(Node):
+class Facet(Node, metaclass=NodeType):
     """``FACET field FROM c [WHERE f] [WITH (exact = b)] [SHARD key] [LIMIT n]``."""
 
     key: Name | None = None
@@ -60,8 +58,7 @@ class Facet(Node):
 
 
 @statement("MATRIX", "source using where params shard limit")
-@node
-class Matrix(Node):
+class Matrix(Node, metaclass=NodeType):
     """``MATRIX FROM c [USING v] [WHERE f] [PARAMS (sample = n)] [SHARD key] [LIMIT n]``."""
 
     source: Name | None = None
@@ -73,8 +70,7 @@ class Matrix(Node):
 
 
 @statement("SCROLL", "source where after order_by params payload vectors shard limit")
-@node
-class Scroll(Node):
+class Scroll(Node, metaclass=NodeType):
     """``SCROLL FROM c [WHERE f] [AFTER id] [ORDER BY field] [LIMIT n]``."""
 
     source: Name | None = None
@@ -89,8 +85,7 @@ class Scroll(Node):
 
 
 @statement("DELETE", "source where shard wait", shows="deleted {points} from {collection}")
-@node
-class Delete(Node):
+class Delete(Node, metaclass=NodeType):
     """``DELETE FROM c WHERE f [SHARD key] [WAIT b]``."""
 
     source: Name | None = None
@@ -104,8 +99,7 @@ class Delete(Node):
     "source where shard wait",
     shows="deleted payload fields{of_points} from {collection}",
 )
-@node
-class DeletePayload(Node):
+class DeletePayload(Node, metaclass=NodeType):
     """``DELETE PAYLOAD field, … FROM c WHERE f [SHARD key] [WAIT b]``."""
 
     names: tuple[Name, ...]
@@ -120,8 +114,7 @@ class DeletePayload(Node):
     "source where shard wait",
     shows="deleted vectors{of_points} from {collection}",
 )
-@node
-class DeleteVector(Node):
+class DeleteVector(Node, metaclass=NodeType):
     """``DELETE VECTOR name, … FROM c WHERE f [SHARD key] [WAIT b]``."""
 
     names: tuple[Name, ...]
@@ -132,8 +125,7 @@ class DeleteVector(Node):
 
 
 @statement("CLEAR PAYLOAD", "source where shard wait", shows="cleared payloads{of_points} in {collection}")
-@node
-class ClearPayload(Node):
+class ClearPayload(Node, metaclass=NodeType):
     """``CLEAR PAYLOAD FROM c WHERE f [SHARD key] [WAIT b]``."""
 
     source: Name | None = None
@@ -142,8 +134,7 @@ class ClearPayload(Node):
     wait: Scalar | None = None
 
 
-@node
-class Embedding(Node):
+class Embedding(Node, metaclass=NodeType):
     """``DENSE MODEL 'm' VECTOR name ON field`` behind USING of UPSERT: a vector made of a row's field.
 
     ``kind`` is dense, sparse, multi or image; what is None is found by the schema and the row.
@@ -156,8 +147,7 @@ class Embedding(Node):
 
 
 @statement("UPSERT INTO {collection} VALUES {rows}", "embeds mode update_filter shard wait")
-@node
-class Upsert(Node):
+class Upsert(Node, metaclass=NodeType):
     """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [USING …] [UPDATE MODE m] [UPDATE FILTER f]
     [SHARD key] [WAIT b]``, ``VALUES :rows``.
 
@@ -180,8 +170,7 @@ class Upsert(Node):
     "key overwrite where shard wait",
     shows="updated payloads{of_points} in {collection}",
 )
-@node
-class UpdatePayload(Node):
+class UpdatePayload(Node, metaclass=NodeType):
     """``UPDATE c SET PAYLOAD = {…} [KEY path] [OVERWRITE] WHERE f [SHARD key] [WAIT b]``.
 
     ``key`` is the path of an object inside the payload; without it, the payload itself.
@@ -201,8 +190,7 @@ class UpdatePayload(Node):
     "where shard wait",
     shows="updated vectors{of_points} in {collection}",
 )
-@node
-class UpdateVector(Node):
+class UpdateVector(Node, metaclass=NodeType):
     """``UPDATE c SET VECTOR [name] = […] WHERE id = 1``, ``SET VECTOR = {a: […], b: […]} WHERE id = 1``."""
 
     collection: Name
@@ -218,8 +206,7 @@ class UpdateVector(Node):
     "where shard wait",
     shows="updated vectors{of_points} in {collection}",
 )
-@node
-class UpdateVectors(Node):
+class UpdateVectors(Node, metaclass=NodeType):
     """``UPDATE c SET VECTOR VALUES {id: 1, vector: {a: […]}}, …``."""
 
     collection: Name
@@ -229,22 +216,19 @@ class UpdateVectors(Node):
     wait: Scalar | None = None
 
 
-@node
-class Joined(Node):
+class Joined(Node, metaclass=NodeType):
     """``title || ' ' || text`` in COPY … MAP: a name is a column, a scalar a text between columns."""
 
     parts: tuple[Name | Scalar, ...]
 
 
-@node
-class VectorFile(Node):
+class VectorFile(Node, metaclass=NodeType):
     """``NPY('vectors.npy')`` in COPY … MAP: vectors in a file beside the rows, one for each."""
 
     path: Scalar
 
 
-@node
-class Mapping(Node):
+class Mapping(Node, metaclass=NodeType):
     """``text = body``, ``id = UUID(key)``, ``id = INT(key)``, ``payload = (a, b)`` in COPY … MAP."""
 
     target: Name
@@ -253,8 +237,7 @@ class Mapping(Node):
     integer: bool = False
 
 
-@node
-class Column(Node):
+class Column(Node, metaclass=NodeType):
     """``price FLOAT`` in COPY … COLUMNS. Where ``type`` is None, the cells decide."""
 
     name: Name
@@ -262,8 +245,7 @@ class Column(Node):
 
 
 @statement("COPY {collection} FROM {path}", "format columns delimiter header map shard batch on_error")
-@node
-class Copy(Node):
+class Copy(Node, metaclass=NodeType):
     """``COPY c FROM 'file' [FORMAT f] [COLUMNS (name type, …)] [DELIMITER ';'] [HEADER b] [MAP (id = key, …)]
     [SHARD key] [BATCH n] [ON ERROR SKIP|STOP]``.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.targets import Formula, Target
@@ -23,23 +23,20 @@ __all__ = [
 ]
 
 
-@node
-class Fusion(Node):
+class Fusion(Node, metaclass=NodeType):
     """``FUSION RRF``, ``FUSION DBSF``."""
 
     method: str
 
 
-@node
-class Using(Node):
+class Using(Node, metaclass=NodeType):
     """``USING dense [AS DENSE|SPARSE|MULTI]``."""
 
     name: Name
     kind: str | None = None
 
 
-@node
-class Selection(Node):
+class Selection(Node, metaclass=NodeType):
     """``true``, ``false``, ``INCLUDE (a, b)``, ``EXCLUDE (a)`` after WITH PAYLOAD or WITH VECTOR.
 
     ``mode`` is all, none, include, exclude, or the parameter whose value says which.
@@ -49,8 +46,7 @@ class Selection(Node):
     names: tuple[Name, ...] = ()
 
 
-@node
-class Lookup(Node):
+class Lookup(Node, metaclass=NodeType):
     """``LOOKUP FROM other [VECTOR v] [SHARD key]``."""
 
     collection: Name
@@ -58,8 +54,7 @@ class Lookup(Node):
     shard: Shard | None = None
 
 
-@node
-class GroupLookup(Node):
+class GroupLookup(Node, metaclass=NodeType):
     """``LOOKUP FROM c [WITH PAYLOAD …] [WITH VECTOR …]`` behind GROUP BY: a point for each group."""
 
     collection: Name
@@ -67,8 +62,7 @@ class GroupLookup(Node):
     vectors: Selection | None = None
 
 
-@node
-class Group(Node):
+class Group(Node, metaclass=NodeType):
     """``GROUP BY field [SIZE n] [LOOKUP FROM c …]``."""
 
     name: Name
@@ -76,16 +70,14 @@ class Group(Node):
     lookup: GroupLookup | None = None
 
 
-@node
-class Shard(Node):
+class Shard(Node, metaclass=NodeType):
     """``SHARD 'key'``, ``SHARD ('a', 'b')``, ``SHARD 'key' FALLBACK 'other'``."""
 
     keys: tuple[Scalar, ...]
     fallback: Scalar | None = None
 
 
-@node
-class Rerank(Node):
+class Rerank(Node, metaclass=NodeType):
     """``RERANK 'query' MODEL 'm' [ON field] [TOP n]``, ``QUERY CROSS RERANK …``: a cross-encoder's order."""
 
     text: Scalar | None = None
@@ -94,8 +86,7 @@ class Rerank(Node):
     top: Scalar | None = None
 
 
-@node
-class Ref(Node):
+class Ref(Node, metaclass=NodeType):
     """``name [WHERE f] [SCORE THRESHOLD x] [LOOKUP FROM c]`` or an inline stage in PREFETCH."""
 
     stage: Name | Query
@@ -104,22 +95,19 @@ class Ref(Node):
     lookup: Lookup | None = None
 
 
-@node
-class Cte(Node):
+class Cte(Node, metaclass=NodeType):
     """``name AS ( stage )`` after WITH."""
 
     name: Name
     stage: Query
 
 
-@node
-class Provenance(Node):
+class Provenance(Node, metaclass=NodeType):
     """``WITH PROVENANCE``."""
 
 
 @statement("QUERY")
-@node
-class Query(Node):
+class Query(Node, metaclass=NodeType):
     """``[WITH …] QUERY target FROM c USING v WHERE f PREFETCH (…) FUSION RRF … LIMIT n``; also a stage."""
 
     ctes: tuple[Cte, ...] = ()

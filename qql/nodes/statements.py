@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qql.nodes.collections import CollectionStatement, CreateAlias, DropAlias, RenameAlias
-from qql.nodes.core import Name, Node, Option, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Scalar
 from qql.nodes.declare import statement
 from qql.nodes.filters import Condition
 from qql.nodes.points import PointStatement
@@ -26,8 +26,7 @@ __all__ = [
 
 
 @statement("BATCH {statements}", "wait params")
-@node
-class Batch(Node):
+class Batch(Node, metaclass=NodeType):
     """``BATCH { statement; statement; } [WAIT b] [PARAMS (…)]``: statements of one kind in one request."""
 
     statements: tuple[Statement, ...]
@@ -36,16 +35,14 @@ class Batch(Node):
 
 
 @statement("EXECUTE {path}")
-@node
-class Execute(Node):
+class Execute(Node, metaclass=NodeType):
     """``EXECUTE 'file.qql'``: the statements of a file."""
 
     path: Scalar
 
 
 @statement("DUMP {collection} TO {path}", "overwrite")
-@node
-class Dump(Node):
+class Dump(Node, metaclass=NodeType):
     """``DUMP c TO 'file.qql' [OVERWRITE]``: a script that makes the collection again, with its points."""
 
     collection: Name
@@ -54,16 +51,14 @@ class Dump(Node):
 
 
 @statement("USE {collection}")
-@node
-class Use(Node):
+class Use(Node, metaclass=NodeType):
     """``USE c``: the collection of statements that name none."""
 
     collection: Name
 
 
 @statement("DEFINE {name} AS {stage}")
-@node
-class Define(Node):
+class Define(Node, metaclass=NodeType):
     """``DEFINE name AS ( stage )``: a stage for the rest of the session or script."""
 
     name: Name
@@ -71,22 +66,19 @@ class Define(Node):
 
 
 @statement("UNDEFINE {name}")
-@node
-class Undefine(Node):
+class Undefine(Node, metaclass=NodeType):
     """``UNDEFINE name``."""
 
     name: Name
 
 
 @statement("SHOW STAGES")
-@node
-class ShowStages(Node):
+class ShowStages(Node, metaclass=NodeType):
     """``SHOW STAGES``."""
 
 
 @statement("EXPLAIN {statement}", "analyze runs ablate format")
-@node
-class Explain(Node):
+class Explain(Node, metaclass=NodeType):
     """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT json] statement``."""
 
     statement: Statement
@@ -97,8 +89,7 @@ class Explain(Node):
 
 
 @statement("WHY {negated} {id} {statement}", "where limit format")
-@node
-class Why(Node):
+class Why(Node, metaclass=NodeType):
     """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query.
 
     ``WHY [NOT] WHERE f [LIMIT n] …`` is about the points that satisfy a filter; then ``id`` is None.

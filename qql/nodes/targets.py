@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.nodes.core import Name, Node, Option, Param, Scalar, node
+from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
 from qql.nodes.declare import Support, target
 from qql.nodes.formulas import Expression
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Choice, Count, Number, part
@@ -39,8 +39,7 @@ __all__ = [
 ]
 
 
-@node
-class Text(Node):
+class Text(Node, metaclass=NodeType):
     """``'emergency care'``, ``TEXT '…' MODEL 'm' [OPTIONS {…}]``."""
 
     text: Scalar
@@ -48,37 +47,32 @@ class Text(Node):
     options: Any = None
 
 
-@node
-class Vector(Node):
+class Vector(Node, metaclass=NodeType):
     """``[0.1, 0.2]``, ``[[…], …]``, ``{indices: […], values: […]}``, ``VECTOR :v``."""
 
     value: Any
 
 
-@node
-class Point(Node):
+class Point(Node, metaclass=NodeType):
     """``POINT 42``, ``POINT 'uuid'``."""
 
     id: Scalar
 
 
 @target("POINTS", rest=None)
-@node
-class Points(Node):
+class Points(Node, metaclass=NodeType):
     """``POINTS (1, 2)``, ``POINTS :ids``: the points themselves, without a search."""
 
     ids: tuple[Scalar, ...] | Param
 
 
-@node
-class AnyInput(Node):
+class AnyInput(Node, metaclass=NodeType):
     """``QUERY :q``: the bound value decides whether it is a text, a vector or a point."""
 
     value: Any
 
 
-@node
-class Image(Node):
+class Image(Node, metaclass=NodeType):
     """``IMAGE 'https://…/cat.png' MODEL 'm'``: an address or base64 data, embedded by a model."""
 
     image: Scalar
@@ -86,8 +80,7 @@ class Image(Node):
     options: Any = None
 
 
-@node
-class Inference(Node):
+class Inference(Node, metaclass=NodeType):
     """``OBJECT {…} MODEL 'm'``: whatever a model takes."""
 
     object: Any
@@ -105,8 +98,7 @@ STRATEGY = Choice(words=("average_vector", "best_score", "sum_scores"), plural="
 
 
 @target("RECOMMEND", rest="recommend", stage="recommended")
-@node
-class Recommend(Node):
+class Recommend(Node, metaclass=NodeType):
     """``RECOMMEND POSITIVE (1, 2) [NEGATIVE (3)] [STRATEGY best_score]``, ``POSITIVE :ids``."""
 
     positive: tuple[Input, ...] | Param = part(INPUTS, "POSITIVE", rest="recommend.positive", default=())
@@ -114,8 +106,7 @@ class Recommend(Node):
     strategy: Name | None = part(STRATEGY, "STRATEGY", rest="recommend.strategy", default=None)
 
 
-@node
-class ContextPair(Node):
+class ContextPair(Node, metaclass=NodeType):
     """``POSITIVE POINT 1 NEGATIVE POINT 2`` in CONTEXT (…)."""
 
     positive: Input
@@ -123,16 +114,14 @@ class ContextPair(Node):
 
 
 @target("CONTEXT", rest="context", stage="context")
-@node
-class Context(Node):
+class Context(Node, metaclass=NodeType):
     """``CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
 
     pairs: tuple[ContextPair, ...] = part(PAIRS, rest="context")
 
 
 @target("DISCOVER", rest="discover", stage="discovered")
-@node
-class Discover(Node):
+class Discover(Node, metaclass=NodeType):
     """``DISCOVER TARGET POINT 3 CONTEXT (POSITIVE POINT 1 NEGATIVE POINT 2, …)``."""
 
     target: Input = part(INPUT, "TARGET", rest="discover.target")
@@ -140,8 +129,7 @@ class Discover(Node):
 
 
 @target("ORDER BY", rest="order_by", stage="ordered")
-@node
-class OrderBy(Node):
+class OrderBy(Node, metaclass=NodeType):
     """``ORDER BY field [ASC|DESC] [START FROM value]``; a target of QUERY and a clause of SCROLL."""
 
     name: Name
@@ -150,14 +138,12 @@ class OrderBy(Node):
 
 
 @target("SAMPLE RANDOM", rest="sample", stage="sampled", support=Support("1.11"))
-@node
-class Sample(Node):
+class Sample(Node, metaclass=NodeType):
     """``SAMPLE RANDOM``: points drawn by chance."""
 
 
 @target("FORMULA", rest="formula", stage="scored", support=Support("1.14"))
-@node
-class Formula(Node):
+class Formula(Node, metaclass=NodeType):
     """``FORMULA $score + 0.1 * popularity [DEFAULTS (popularity = 0)]``, ``BOOST (…)``."""
 
     expression: Expression
@@ -165,8 +151,7 @@ class Formula(Node):
 
 
 @target("MMR", rest="mmr", support=Support("1.15"))
-@node
-class Mmr(Node):
+class Mmr(Node, metaclass=NodeType):
     """``MMR 'text' DIVERSITY 0.5 CANDIDATES 100``: maximal marginal relevance."""
 
     target: Input = part(INPUT, rest="nearest")
@@ -176,8 +161,7 @@ class Mmr(Node):
     )
 
 
-@node
-class FeedbackItem(Node):
+class FeedbackItem(Node, metaclass=NodeType):
     """``(POINT 2, 0.9)`` in FEEDBACK (…)."""
 
     example: Input
@@ -185,8 +169,7 @@ class FeedbackItem(Node):
 
 
 @target("RELEVANCE FEEDBACK", rest="relevance_feedback", stage="feedback", support=Support("1.17"))
-@node
-class RelevanceFeedback(Node):
+class RelevanceFeedback(Node, metaclass=NodeType):
     """``RELEVANCE FEEDBACK TARGET 'text' FEEDBACK ((POINT 2, 1), …) STRATEGY NAIVE (a = 1, …)``."""
 
     target: Input = part(INPUT, "TARGET", rest="relevance_feedback.target")
@@ -196,8 +179,7 @@ class RelevanceFeedback(Node):
 
 
 @target("HYBRID", rest=None)
-@node
-class Hybrid(Node):
+class Hybrid(Node, metaclass=NodeType):
     """``HYBRID 'text' [MODEL m] [DENSE d] [SPARSE s]``, ``USING HYBRID …``: two searches, fused.
 
     ``dense`` and ``sparse`` name vectors.
@@ -212,8 +194,7 @@ class Hybrid(Node):
 
 
 @target("MATCH", rest="text", stage="matched", support=Support("1.20"))
-@node
-class FullText(Node):
+class FullText(Node, metaclass=NodeType):
     """``MATCH 'words' ON field [(k = 1.2, b = 0.75)]``: BM25 over the text index of a payload field."""
 
     text: Scalar

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 __all__ = ["public_url", "read_by_others"]
 
@@ -25,6 +24,8 @@ def public_url(url: str) -> str:
 
 def read_by_others(url: str) -> bool:
     """Whether what is sent to an address leaves this machine unencrypted."""
+    from urllib.parse import urlsplit  # with `ipaddress`, which takes long
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     here = host in ("localhost", "::1") or host.startswith("127.")

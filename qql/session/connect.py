@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, cast
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
 from qql.errors import QQLConnectionError, fail
-from qql.late import late_pattern
+from qql.late import cast, late_pattern
 from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
 from qql.models.rerankers import Function as RerankFunction
@@ -18,6 +17,10 @@ from qql.models.rerankers import Reranker, Rerankers
 from qql.records import replace
 from qql.rest.addresses import public_url
 from qql.session.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["connect"]
 
@@ -111,7 +114,7 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
 
         own = ("cloud_inference", "assume_version", "retries")
         _refuse_unused(options, own, "a QdrantClient has its own settings")
-        return ClientBackend(cast(Any, target), **options)  # it refuses whatever is no QdrantClient
+        return ClientBackend(cast("Any", target), **options)  # it refuses whatever is no QdrantClient
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(
             "invalid-url",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 from qql.errors import QQLError, QQLExecutionError, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import IO
 
-__all__ = ["decode_utf8", "file_unreadable", "read_bounded", "read_utf8", "reason", "stream_kind"]
+__all__ = [
+    "decode_utf8",
+    "file_unreadable",
+    "from_home",
+    "read_bounded",
+    "read_utf8",
+    "reason",
+    "stream_kind",
+]
 
 
 def reason(exc: Exception) -> str:
@@ -35,15 +44,26 @@ def read_utf8(
     makes of the file's bytes and the offset of the first that is at fault.
     """
     try:
-        file = Path(path).expanduser()
+        file = from_home(path)
         kind = stream_kind(file)
         if kind is not None and not streams:
             raise ValueError(f"it is {kind}, and no file")
-        with file.open("rb") as opened:
+        with open(file, "rb") as opened:  # noqa: PTH123 - pathlib takes longer than all of this
             raw = read_bounded(opened)
     except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
         raise unreadable(exc) from exc
     return decode_utf8(raw, not_text)
+
+
+def from_home(path: str) -> str:
+    """A path with the home directory for ``~``, as pathlib has it, whose import would take longer than most
+    scripts. Raises `RuntimeError` where there is no such user.
+    """
+    if path.startswith("~"):
+        from pathlib import Path
+
+        return str(Path(path).expanduser())
+    return path.rstrip("/") or path[:1] or "."
 
 
 _STREAMS = {
@@ -55,9 +75,9 @@ _STREAMS = {
 """What has no end of its own, by what tells it."""
 
 
-def stream_kind(file: Path) -> str | None:
+def stream_kind(file: str | Path) -> str | None:
     """What a file is that has no end of its own, ``a pipe`` say; None for others. Raises `OSError`."""
-    mode = file.stat().st_mode
+    mode = os.stat(file).st_mode  # noqa: PTH116 - as above
     return next((kind for is_one, kind in _STREAMS.items() if is_one(mode)), None)
 
 

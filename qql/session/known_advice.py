@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TypeVar
 
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic
@@ -14,7 +13,12 @@ from qql.syntax.parser import Parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from qql.advice import ValueKinds
+
+    _Key = TypeVar("_Key", bound=Hashable)
+    _Value = TypeVar("_Value")
 
 __all__ = ["KnownAdvice"]
 
@@ -25,8 +29,6 @@ _LONGEST = 8192
 """Characters of a text whose advice is kept."""
 
 Advice = tuple[Diagnostic, ...]
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NoReturn
 
 from qql import nodes
 from qql.backends.base import Backend
@@ -13,6 +12,10 @@ from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.schema import Schema
 from qql.session.answers import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["check_answer", "check_preconditions", "forgiven"]
 

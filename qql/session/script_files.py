@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
 
 from qql.errors import QQLError, QQLPlanError, Source
 from qql.records import dataclass, field
-from qql.session.files import file_unreadable, stream_kind
+from qql.session.files import file_unreadable, from_home, stream_kind
 from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
 
 TYPE_CHECKING = False
@@ -56,10 +56,13 @@ class ScriptText:
 
 @dataclass(slots=True)
 class Seen:
-    """What a file was when it was first read: its state, and a digest of each chunk."""
+    """What a file was when it was first read: its state, and a hash of each chunk.
+
+    The hash is Python's own, of 64 bits and keyed anew in each process: no import is as quick as none.
+    """
 
     state: tuple[int, ...] | None = None
-    digests: list[bytes] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
 
     def differs(self, state: tuple[int, ...]) -> bool:
         """Whether the file's state is not the one that it had first."""
@@ -68,12 +71,9 @@ class Seen:
 
     def differs_at(self, number: int, chunk: bytes) -> bool:
         """Whether a chunk is not the one that was read there first."""
-        from hashlib import blake2b
-
-        digest = blake2b(chunk, digest_size=16).digest()
-        if number == len(self.digests):
-            self.digests.append(digest)
-        return self.digests[number] != digest
+        if number == len(self.hashes):
+            self.hashes.append(hash(chunk))
+        return self.hashes[number] != hash(chunk)
 
 
 class ScriptFile:
@@ -122,7 +122,7 @@ class ScriptFile:
         """Raises an error where the file has another time or size, or is another one, than at first."""
         if self._whole is None and self._spool is None:
             try:
-                differs = self._seen.differs(_state(Path(self.path).expanduser()))
+                differs = self._seen.differs(_state(self.path))
             except OSError as exc:
                 raise self._faults.unreadable(exc) from exc
             if differs:
@@ -158,19 +158,19 @@ class ScriptFile:
         if self.name == "<stdin>":
             self._spool = _Spool(sys.stdin.buffer)
             return self._spool
-        path = Path(self.path).expanduser()
+        path = from_home(self.path)
         kind = stream_kind(path)
         if kind is not None and not self._streams:
             raise ValueError(f"it is {kind}, and no file")
         if kind is not None:
-            self._spool = _Spool(path.open("rb"), own=True)
+            self._spool = _Spool(_opened(path), own=True)
             return self._spool
-        return opened.enter_context(path.open("rb"))
+        return opened.enter_context(_opened(path))
 
     def _read(self, file: IO[bytes] | _Spool, number: int) -> bytes:
         chunk = file.read(_CHUNK)
         if not isinstance(file, _Spool) and (
-            self._seen.differs(_state(Path(self.path).expanduser())) or self._seen.differs_at(number, chunk)
+            self._seen.differs(_state(self.path)) or self._seen.differs_at(number, chunk)
         ):
             raise self._faults.changed()
         return chunk
@@ -204,8 +204,12 @@ class _Spool:
         return chunk
 
 
-def _state(path: Path) -> tuple[int, ...]:
-    found = path.stat()
+def _opened(path: str) -> IO[bytes]:
+    return open(path, "rb")  # noqa: PTH123 - as in `from_home`; it is closed by who asks for it
+
+
+def _state(path: str) -> tuple[int, ...]:
+    found = os.stat(from_home(path))  # noqa: PTH116 - as in `from_home`
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 

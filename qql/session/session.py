@@ -535,7 +535,8 @@ class Session:
     # -- statements that the session carries out itself
 
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
-        from qql.analysis.explain import explain_compiled, explain_dict
+        from qql.analysis.explain import explain_compiled
+        from qql.analysis.explain_json import explain_dict
         from qql.session.introspection import text_or_json
 
         if statement.analyze:

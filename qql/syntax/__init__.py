@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from qql.syntax.parser import parse, parse_script, split
+from qql.late import late_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.syntax.parser import parse, parse_script, split
 
 __all__ = ["parse", "parse_script", "split"]
+
+__getattr__ = late_names(__name__, dict.fromkeys(__all__, "parser"))

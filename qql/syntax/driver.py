@@ -14,7 +14,6 @@ from qql.errors import QQLSyntaxError, Span
 from qql.nodes import Node
 from qql.syntax.builder import Builder
 from qql.syntax.clauses import HEADS, NOW, LiteralHoles, Reading, clause_words
-from qql.syntax.hints import PHRASES, Place, unexpected
 from qql.syntax.lalr import load
 from qql.syntax.lexer import (
     ARITHMETIC,
@@ -352,6 +351,8 @@ class Parser:
 
     def expected(self) -> dict[str, list[str]]:
         """What may come next as messages name it, each with the terminals that it stands for."""
+        from qql.syntax.hints import PHRASES
+
         tables, found = self.tables, dict[str, list[str]]()
         for terminal in self.states[-1].symbols:
             after = self.advance(self.states, terminal) if terminal in tables.labels else None
@@ -367,6 +368,8 @@ class Parser:
 
     def unexpected(self, token: Token, before: Token) -> NoReturn:
         opened = [Span(start, start + 1) for start in self.opened[-1:]]
+        from qql.syntax.hints import Place, unexpected
+
         place = Place(self.expected(), before, opened, clause_words(self.statement))
         raise unexpected(token, place, self.tables.labels)
 

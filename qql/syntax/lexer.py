@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from qql.errors import Diagnostic, QQLSyntaxError, Span
+from qql.late import late_pattern
 from qql.records import dataclass
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ __all__ = [
 MAX_NESTING = 200
 
 _BLANKS = r"\s*+(?:(?:\ufeff|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)\s*+)*+"
-_SPACE = re.compile(_BLANKS)
+_SPACE = late_pattern(_BLANKS)
 _TERMINAL = r"""
       (?P<RAW>      [rR](?:'[^']*+'|"[^"]*+") )
     | (?P<WORD>     (?![rR]['"])          # a raw string without an end
@@ -99,7 +100,7 @@ SIGNS = {
 """Signs that begin nothing here, and what might be meant."""
 STRINGS = frozenset({"RAW", "TRIPLE", "STRING", "VERBATIM"})
 OPENING, CLOSING = frozenset({"LPAR", "LSQB", "LBRACE"}), frozenset({"RPAR", "RSQB", "RBRACE"})
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
+_ESCAPE = late_pattern(r"\\(u[0-9a-fA-F]{4}|.)|''", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _PLAIN_ESCAPES = frozenset("\\'\"$/\n")
 BLANK = " \t\r\f\v\ufeff"
@@ -163,7 +164,7 @@ def _token(text: str, found: re.Match[str], start: int) -> Token:
     return Token(kind, shown, start, end)
 
 
-_NUMBER_LIKE = re.compile(r"[-+.\w]+")
+_NUMBER_LIKE = late_pattern(r"[-+.\w]+")
 
 
 def fault_at(text: str, pos: int) -> tuple[str, int]:

@@ -12,7 +12,6 @@ from functools import cache
 
 from qql.errors import QQLSyntaxError, Source, Span
 from qql.late import Protocol, late_pattern
-from qql.syntax import parser
 from qql.syntax.lexer import BLANK, STARTERS, bad_character, cut_here, fault_at, skip_space, syntax_error
 
 __all__ = ["Pieces", "cut_pieces", "in_pieces"]
@@ -160,7 +159,9 @@ class _Window:
         known = [] if self.depth else reversed(self.beginnings)
         for last, end in ((at, self.behind_words(at)) for at in known if at > begin):
             if end is not None:
-                done, _ = parser.parse_script(Source(self.text[:end]))
+                from qql.syntax.parser import parse_script
+
+                done, _ = parse_script(Source(self.text[:end]))
                 starts = [one.span.start for one in done[1:] if one.span.start <= last]
                 if done and skip_space(self.text, done[-1].span.end) == last:
                     starts.append(last)
@@ -194,6 +195,8 @@ class _Window:
 
     def refuse_length(self) -> None:
         """Raises `QQLSyntaxError` for a statement that is longer than one may be."""
+        from qql.syntax import parser
+
         if len(self.text) <= parser.MAX_BYTES:
             return
         begin = skip_space(self.text, 0)

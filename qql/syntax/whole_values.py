@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 
 from qql.errors import QQLSyntaxError
+from qql.late import late_pattern
 from qql.syntax.lexer import LEAST, MAX_NESTING, MOST, Token, string_value
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ _LARGE = 2.0**63
 """orjson makes a float of an integer from here on."""
 _LONG_TEXT = 65_536  # characters of a text for which it is worth to import orjson
 _LONG_VALUE = 256  # characters of a value that orjson reads sooner than `json`, with all that is checked then
-_KEY = re.compile(r'"\s*+:')
+_KEY = late_pattern(r'"\s*+:')
 _PAIR = r"""
     \s*+
     (?: ([A-Za-z_][A-Za-z0-9_]*+) | '([^'\\]*+)' | "([^"\\]*+)" ) \s*+ : \s*+
@@ -65,7 +66,7 @@ _PAIR = r"""
 _TEXT, _INTEGER, _NUMBER, _TEXT_2, _WORD, _OPENING, _ESCAPED = range(4, 11)
 
 _TEXTS = (_TEXT, _TEXT_2)
-_END = re.compile(r"\s*+,?\s*+\}").match
+_END = late_pattern(r"\s*+,?\s*+\}")
 _WORDS = {"true": True, "false": False, "null": None}
 _MOST_BARE = 20  # levels of objects with bare keys that are read at once; deeper ones are rare
 _GIVEN_UP = 1000  # characters that a failure counts for, of which nobody knows where it is
@@ -207,7 +208,7 @@ class ValueReader:
             key = found[1]
             out[key if key is not None else found[2] or found[3] or ""] = value
             count += 1
-        end = _END(text, at)
+        end = _END.match(text, at)
         if end is None or len(out) != count:
             self._wasted += at - pos
             raise _NotWhole

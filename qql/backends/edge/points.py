@@ -7,8 +7,11 @@ from the write-ahead log, which loses the collection.
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from qql.errors import QQLExecutionError
 from qql.rest.limits import U64
@@ -198,6 +201,9 @@ def payload_json(payload: Json, who: Callable[[], str]) -> bytes:
     """
     if not isinstance(payload, dict):
         raise refuse("invalid-payload", f"{who()}: a payload requires an object, not {payload!r:.60}")
+    if "orjson" not in sys.modules and next(_before_orjson, False) and _is_small(payload):
+        with suppress(ValueError):  # half of a pair in a text, NaN
+            return _plain_json(payload).encode()
     import orjson
 
     try:
@@ -208,6 +214,32 @@ def payload_json(payload: Json, who: Callable[[], str]) -> bytes:
     if written.count(b"{") + written.count(b"[") > MAX_PAYLOAD_DEPTH:
         _require_json_payload(payload, who())
     return written
+
+
+_plain_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_before_orjson = iter([True] * 100)
+"""A turn for each payload that `json` writes: to import orjson takes as long as to write some hundreds."""
+_SMALL = 100  # values in a payload
+_LONGEST_INTEGER = 63  # bits
+_PLAIN = frozenset({str, bool, float, type(None)})
+
+
+def _is_small(payload: Json) -> bool:
+    """Whether a payload has few values, and none that `json` writes and orjson refuses, or the other way."""
+    values: list[Json] = [payload]
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            if not {*map(type, value)} <= {str}:
+                return False
+            values += value.values()
+        elif kind is list:
+            values += value
+        elif kind not in _PLAIN and (kind is not int or value.bit_length() > _LONGEST_INTEGER):
+            return False
+        if len(values) > _SMALL:
+            return False
+    return True
 
 
 def check_json(value: Json, who: Callable[[], str]) -> Json:

@@ -6,10 +6,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TypeVar
 
 from qql.errors import Diagnostic, QQLExecutionError, QQLUnsupportedError, did_you_mean
-from qql.late import late_pattern
+from qql.late import TypeVar, late_pattern
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
 
@@ -49,7 +48,7 @@ __all__ = [
 T = TypeVar("T")
 Reader = Callable[[Json, str], T]
 """Takes a value and the words that name it; gives what the engine takes, or raises."""
-Fields = Mapping[str, Reader[object]]
+Fields = Mapping[str, "Reader[object]"]
 """The keys that an object may have, each with the reader of its value."""
 Values = dict[str, "Any"]
 """What the readers gave, by key."""

@@ -45,12 +45,12 @@ def compile_(args: Arguments, console: Renderer) -> int:
 
 
 def explain(args: Arguments, console: Renderer) -> int:
-    from qql.analysis.explain import explain_dict
-
     statements = _compiled_with_advice(args)
     console.warn([warning for one in statements for warning in one.warnings])
     with open_output(args, console):
         if args.get("format") == "json":
+            from qql.analysis.explain_json import explain_dict
+
             console.put_json([explain_dict(one) for one in statements])
         elif statements:
             console.put_text(*sanitize("\n\n".join(_explanations(statements)), newline="\n").split("\n"))

@@ -10,17 +10,19 @@ from collections.abc import Iterator
 import qql
 from qql.cli.commands.default_models import default_model, rerank_model_of
 from qql.cli.commands.options import SERVER, TARGET, Arguments
-from qql.cli.render import ProgressBar
 from qql.cli.usage import UsageError
-from qql.rest.addresses import public_url
-from qql.session.server_gaps import Gaps, gaps_for, gaps_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from qql.cli.render import ProgressBar
+    from qql.session.server_gaps import Gaps
     from qql.session.session import Session
 
 __all__ = [
     "MEMORY",
+    "LateSession",
     "gaps_by",
     "open_known_database",
     "open_other_session",
@@ -39,6 +41,8 @@ def target_of(args: Arguments) -> str:
         if args.get(name) == "":
             raise UsageError.make("usage", f"{args.flag(name)} requires a value, found an empty one")
     if "db" in args and "://" in args["db"]:
+        from qql.rest.addresses import public_url
+
         found = public_url(args["db"])
         raise UsageError.make("usage", f"--db requires a directory, found {found}", hint="use --url")
     db = args.get("db") or (None if "url" in args else os.environ.get("QQL_DB"))
@@ -83,6 +87,25 @@ def open_session(
     return session
 
 
+class LateSession:
+    """A session on a database in memory, opened when more than its name is asked for."""
+
+    target = MEMORY
+
+    def __init__(self, args: Arguments, progress: ProgressBar | None) -> None:
+        self._args, self._progress = args, progress
+        self._session: Session | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._session is None:
+            self._session = open_session(self._args, MEMORY, self._progress)
+        return getattr(self._session, name)
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+
 @contextlib.contextmanager
 def open_known_database(args: Arguments) -> Iterator[Session | None]:
     """A session on the database that ``--url`` or ``--db`` names; without them None, and nothing is sent.
@@ -104,6 +127,8 @@ def open_known_database(args: Arguments) -> Iterator[Session | None]:
 
 def gaps_by(args: Arguments, session: Session | None) -> Gaps | None:
     """What the server lacks that is connected to, or that ``--assume-version`` speaks of; None without."""
+    from qql.session.server_gaps import gaps_for, gaps_of
+
     if session is not None:
         return gaps_of(session.backend)
     return gaps_for(args["assume_version"]) if "assume_version" in args else None

@@ -7,12 +7,23 @@ import sys
 from collections.abc import Iterator
 
 import qql
-from qql.cli.commands.connection import MEMORY, open_other_session, open_session, target_of
+from qql.cli.commands.connection import (
+    MEMORY,
+    LateSession,
+    open_other_session,
+    open_session,
+    target_of,
+)
+from qql.cli.commands.default_models import rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, is_format_named, open_output, use_color
 from qql.cli.commands.scripts import params_of, scripts_of
 from qql.cli.render import FOR_PEOPLE, ProgressBar, Renderer
 from qql.cli.shell import Shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["open_shell", "prompt", "run"]
 
@@ -29,7 +40,8 @@ def run(args: Arguments, console: Renderer) -> int:
 def prompt(args: Arguments, console: Renderer) -> int:
     from qql.cli.repl import interact
 
-    with open_shell(args, console) as shell:
+    # With options, what is wrong about them is told before the prompt.
+    with open_shell(args, console, late=not args and rerank_model_of(args) is None) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
         console.note(f"qql {qql.__version__}, connected to {shell.session.target}{memory}")
         console.note(r"\? lists the commands, \q leaves")
@@ -37,8 +49,8 @@ def prompt(args: Arguments, console: Renderer) -> int:
 
 
 @contextlib.contextmanager
-def open_shell(args: Arguments, console: Renderer) -> Iterator[Shell]:
-    """A connected shell; closed at the end."""
+def open_shell(args: Arguments, console: Renderer, *, late: bool = False) -> Iterator[Shell]:
+    """A connected shell; closed at the end. With ``late``, a database in memory is opened when it is used."""
     target, params = target_of(args), params_of(args)
     bars = ProgressBar(sys.stderr, color=console.err_color)
     progress = bars if args.get("progress", sys.stderr.isatty()) else None
@@ -46,7 +58,8 @@ def open_shell(args: Arguments, console: Renderer) -> Iterator[Shell]:
         console.format = format_of(args, "table" if file.isatty() and "output" not in args else "jsonl")
         console.color = use_color(args, file)
         console.apart = "format" not in args and console.format not in FOR_PEOPLE
-        session = open_session(args, target, progress)
+        is_late = late and target == MEMORY
+        session: Any = LateSession(args, progress) if is_late else open_session(args, target, progress)
         shell = Shell(session, console, lambda to: open_other_session(args, to, progress), params, progress)
         shell.plain_texts = not is_format_named(args)
         try:

@@ -35,11 +35,14 @@ def sanitize(text: str, *, newline: str | None = None) -> str:
 
     A line end becomes ``\\n`` written out, or ``newline`` where that is given.
     """
-    if text.isascii() and text.isprintable():
-        return text
     if newline is None:
-        return _UNSAFE.sub(_escape, text)
-    return newline.join(_UNSAFE.sub(_escape, line) for line in text.replace("\r\n", "\n").split("\n"))
+        return _sanitized(text)
+    return newline.join(map(_sanitized, text.replace("\r\n", "\n").split("\n")))
+
+
+def _sanitized(text: str) -> str:
+    # Most texts are plain, and the pattern takes long to compile.
+    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -23,7 +23,6 @@ from qql.models import ModelCache, model_errors
 from qql.models.embedders.base import (
     Embedder,
     Kind,
-    Loading,
     Purpose,
     Vector,
     check_vectors,
@@ -99,9 +98,8 @@ class Embedders:
 
     def load(self, model: str) -> None:
         """Load a model that has files, download them if need be. Raises as `get` and its ``embed`` do."""
-        embedder = self.get(model)
-        if isinstance(embedder, Loading):
-            embedder.load()
+        if (load := getattr(self.get(model), "load", None)) is not None:
+            load()
 
     def take_notes(self) -> list[str]:
         """What there is to say of the models since the last call of this: a key that others can read."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Protocol, TypedDict, runtime_checkable
 
 from qql.compiler.model_names import Kind
 from qql.errors import many
+from qql.late import Protocol, TypedDict
 from qql.models import bad_answer
 from qql.rest.inference_objects import Purpose
 from qql.rest.limits import U32
@@ -16,7 +16,6 @@ from qql.rest.types import Body, Json
 __all__ = [
     "Embedder",
     "Kind",
-    "Loading",
     "Purpose",
     "SparseVector",
     "Vector",
@@ -46,28 +45,16 @@ class Embedder(Protocol):
     @property
     def kind(self) -> Kind:
         """What its vectors are."""
-        ...
 
     @property
     def size(self) -> int | None:
         """The number of dimensions; None for sparse models, and where it is not known before use."""
-        ...
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> Sequence[Vector]:
         """One vector for each text, in order, in one batch.
 
         Raises `QQLModelError` when the model cannot be loaded or does not answer.
         """
-        ...
-
-
-@runtime_checkable
-class Loading(Protocol):
-    """A model whose files are loaded before it can be used."""
-
-    def load(self) -> None:
-        """Load them now. Raises `QQLModelError`."""
-        ...
 
 
 def kind_of(vector: Json) -> Kind:
