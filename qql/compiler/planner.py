@@ -20,10 +20,11 @@ from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, inputs_of, stage_key
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
+from qql.compiler.stage_checks import check_order, check_points, check_stage
 from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
 from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
-from qql.errors import Span, did_you_mean, fail, shown
+from qql.errors import Span, did_you_mean, fail
 from qql.nodes import Embedded
 from qql.nodes.holes import Slot
 from qql.records import replace
@@ -157,7 +158,7 @@ class _Planner:
         needed = self.reachable()
         for key in needed:
             cte = self.scope[key]
-            _check_stage(cte.stage, self.collection)
+            check_stage(cte.stage, self.collection)
             self.built[key] = self.stage(cte.stage, str(cte.name.text))
         for cte in self.query.ctes:
             if stage_key(cte.name) not in self.built:
@@ -230,10 +231,10 @@ class _Planner:
         _check_scoring(query, target, inputs)
         rrf = fusion_options(query, params, inputs)
         if isinstance(target, nodes.Points):
-            _check_points(query)
+            check_points(query)
         if target is None and query.fusion is None:
             self.check_without_target(query.threshold, query.lookup, query.params)
-        _check_order(target, query.threshold)
+        check_order(target, query.threshold)
         using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
@@ -410,12 +411,12 @@ class _Planner:
         if isinstance(ref.stage, nodes.Name):
             stage = self.built[stage_key(ref.stage)]
         else:
-            _check_stage(ref.stage, self.collection)
+            check_stage(ref.stage, self.collection)
             self.inline += 1
             stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
         if stage.by_id:
             self.check_without_target(ref.threshold, ref.lookup)
-        _check_order(stage.target, ref.threshold)
+        check_order(stage.target, ref.threshold)
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors
@@ -557,61 +558,6 @@ def _references(query: nodes.Query) -> list[nodes.Name]:
         else:
             todo += reversed(ref.stage.prefetch)
     return found
-
-
-_NOT_IN_STAGES = {
-    "offset": "OFFSET",
-    "group": "GROUP BY",
-    "shard": "SHARD",
-    "payload": "WITH PAYLOAD",
-    "vectors": "WITH VECTOR",
-    "provenance": "WITH PROVENANCE",
-}
-
-
-def _check_stage(stage: nodes.Query, collection: str) -> None:
-    for name, word in _NOT_IN_STAGES.items():
-        clause = getattr(stage, name)
-        if clause is not None:
-            hint = f"{word} belongs to the query that FROM belongs to"
-            fail("misplaced-clause", f"{word} has no meaning in a stage", clause.span, hint)
-    if stage.source is not None and str(stage.source.text) != collection:
-        message = f"a stage cannot read `{stage.source.text}`: the query reads `{collection}`"
-        hint = "Qdrant prefetches within one collection; LOOKUP FROM takes a query's vector from another"
-        fail("stage-collection", message, stage.source.span, hint)
-    if isinstance(stage.target, nodes.Points):
-        hint = "WHERE id IN (…) restricts a stage to some points"
-        fail("misplaced-target", "POINTS fetches points; it is no search", stage.target.span, hint)
-
-
-def _check_order(target: nodes.Target | None, threshold: nodes.Scalar | None) -> None:
-    """ORDER BY has no scores to cut: servers refuse a threshold there."""
-    if isinstance(target, nodes.OrderBy) and threshold is not None:
-        message = "SCORE THRESHOLD cannot stand with ORDER BY, whose points have no score to compare"
-        hint = f"leave points out by the field: WHERE {target.name.text} >= {shown(threshold.value)}"
-        fail("misplaced-clause", message, threshold.span, hint)
-
-
-def _check_points(query: nodes.Query) -> None:
-    """POINTS (…) is a fetch: clauses of a search would be ignored, so they are refused."""
-    for name, word in {
-        "using": "USING",
-        "where": "WHERE",
-        "threshold": "SCORE THRESHOLD",
-        "lookup": "LOOKUP FROM",
-        "limit": "LIMIT",
-        "offset": "OFFSET",
-        "fusion": "FUSION",
-        "formula": "FORMULA",
-        "group": "GROUP BY",
-        "provenance": "WITH PROVENANCE",
-    }.items():
-        clause = getattr(query, name)
-        if clause is not None:
-            hint = "to search among some points, use WHERE id IN (…)"
-            fail("misplaced-clause", f"{word} has no meaning for POINTS (…)", clause.span, hint)
-    if query.prefetch:
-        fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
 
 
 def _kinds(target: nodes.Input) -> set[str]:
