@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qql.backends.short_floats import shortest_floats, shortest_vector
 from qql.rest.types import Body, Json, JsonObject
@@ -61,7 +61,8 @@ def scored_points(found: Iterable[edge.ScoredPoint], body: Body) -> list[JsonObj
 
 def _has_order(body: Body) -> bool:
     """Whether points may have values that a field has ordered them by: those of prefetches come along."""
-    return "prefetch" in body or "order_by" in (body.get("query") or ())
+    query = body.get("query")
+    return "prefetch" in body or (isinstance(query, (dict, Mapping)) and "order_by" in query)
 
 
 def _plain_vector(value: edge.Vector | edge.SparseVector) -> Json:
