@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from qql import records
+from qql import nodes, records
+from qql.errors import Span
+from qql.nodes import NOWHERE
 
 
 def _classes(dataclass: Any, field: Any) -> dict[str, Any]:
@@ -175,17 +177,79 @@ def test_both_can_be_pickled_before_and_after_the_first_object() -> None:
         pickle.loads(pickle.dumps(Kept(1))).a = 2  # type: ignore[misc]
 
 
-def test_a_class_has_its_own_init_from_its_first_object_on() -> None:
+def test_a_class_has_its_own_init_after_some_objects() -> None:
     @records.dataclass(slots=True)
     class Counted:
         a: int
 
     before = Counted.__init__
+    for number in range(records.FIRST):
+        assert Counted(number).a == number
+    assert Counted.__init__ is before
     Counted(1)
     after = Counted.__init__
     assert before is not after
     Counted(2)
     assert Counted.__init__ is after
+
+
+def test_the_first_objects_are_made_as_the_later_ones() -> None:
+    @records.dataclass(frozen=True, slots=True)
+    class Made:
+        a: int
+        b: list[int] = records.field(default_factory=list)
+        c: str = records.field(default="c", kw_only=True)
+
+    def tried() -> list[object]:
+        made = [Made(1), Made(1, [2]), Made(b=[3], a=2, c="d")]
+        assert made[0].b is not Made(1).b
+        return [(one.a, one.b, one.c) for one in made]
+
+    assert [tried() for _ in range(records.FIRST)] == [
+        [(1, [], "c"), (1, [2], "c"), (2, [3], "d")]
+    ] * records.FIRST
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "said"),
+    [
+        ((), {}, "missing 1 required positional argument: 'a'"),
+        ((1, 2), {}, "takes 2 positional arguments but 3 were given"),
+        ((1,), {"a": 2}, "got multiple values for argument 'a'"),
+        ((1,), {"z": 2}, "got an unexpected keyword argument 'z'"),
+    ],
+)
+def test_a_wrong_call_is_told_from_the_first_object_on(
+    args: tuple[int, ...], given: dict[str, int], said: str
+) -> None:
+    @records.dataclass(slots=True)
+    class Made:
+        a: int
+
+    with pytest.raises(TypeError, match=said):
+        Made(*args, **given)
+
+
+def test_the_first_nodes_are_made_as_the_later_ones() -> None:
+    class Pair(nodes.Node, metaclass=nodes.NodeType):
+        a: int
+        b: int = 2
+
+    made = [
+        one for _ in range(records.FIRST) for one in (Pair(1), Pair.make(1, span=Span(3, 4)), Pair(a=1, b=2))
+    ]
+    assert {(one.a, one.b) for one in made} == {(1, 2)}
+    assert [one.span for one in made[:3]] == [one.span for one in made[-3:]] == [NOWHERE, Span(3, 4), NOWHERE]
+    for wrong in (lambda: Pair(), lambda: Pair(1, 2, 3), lambda: Pair.make(1, z=1)):
+        with pytest.raises(TypeError, match="Pair"):
+            wrong()
+
+
+def test_a_node_class_without_its_metaclass_is_refused() -> None:
+    with pytest.raises(TypeError, match="metaclass=NodeType"):
+
+        class Bare(nodes.Node):
+            a: int
 
 
 def test_a_class_below_a_data_class_may_be_made_first() -> None:

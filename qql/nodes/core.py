@@ -10,7 +10,7 @@ from qql.errors import Span
 from qql.late import late_pattern
 from qql.nodes.holes import Hole
 from qql.nodes.roles import part
-from qql.records import MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
+from qql.records import FIRST, MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,10 +87,11 @@ class Node(_Frozen, metaclass=NodeType):
         __dataclass_fields__ = _Fields()
 
         def __init__(self, *args, **kwargs):
-            # The first node of a class: from now on the class has an `__init__` of its own.
+            # One of the first nodes of a class: then the class gets an `__init__` of its own.
             cls = type(self)
-            _complete(cls)
-            cls.__init__(self, *args, **kwargs)
+            if not _filled(self, cls, args, kwargs):
+                _complete(cls)
+                cls.__init__(self, *args, **kwargs)
 
     __setattr__ = refuse_to_set
     __delattr__ = refuse_to_delete
@@ -101,7 +102,10 @@ class Node(_Frozen, metaclass=NodeType):
 
     @classmethod
     def make(cls, *args: Any, **kwargs: Any) -> Self:
-        """A node as ``cls(…)`` makes it, in half the time. (The first call gives the class its own.)"""
+        """A node as ``cls(…)`` makes it, in half the time. (After some calls the class has its own.)"""
+        made = object.__new__(cls)
+        if _filled(made, cls, args, kwargs):
+            return made
         _complete(cls)
         return cls.make(*args, **kwargs)
 
@@ -153,6 +157,29 @@ def _values_of(cls: type[Node]) -> Callable[[object], object]:
 
 _FEW = 3
 """Fields up to this number are set through the slots' own setters, which write past `Node.__setattr__`."""
+
+
+_MADE: dict[type[Node], int] = {}
+"""How many nodes of a class were made before it got an `__init__` of its own."""
+
+
+def _filled(made: Node, cls: type[Node], args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+    """Does what `_complete` makes an ``__init__`` for; False for a wrong call, and after `FIRST` nodes."""
+    count = _MADE[cls] = _MADE.get(cls, 0) + 1
+    names = cls.__match_args__
+    values = dict(zip(names, args, strict=False))
+    if count > FIRST or len(values) < len(args) or not values.keys().isdisjoint(given):
+        return False
+    values |= given
+    fields = {"span": values.pop("span", NOWHERE)}
+    for name in names:
+        default = cls.field_defaults.get(name, MISSING)
+        fields[name] = values.pop(name, default.default if isinstance(default, Rule) else default)
+    if values or any(value is MISSING for value in fields.values()):  # a `Hole` cannot be compared
+        return False
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    return True
 
 
 def _complete(cls: type[Node]) -> None:
