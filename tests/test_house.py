@@ -26,6 +26,7 @@ ORDER = [
     "late",
     "errors",
     "nodes",
+    "versioned",
     "schema",
     "rest",
     "result",

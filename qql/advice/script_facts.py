@@ -10,6 +10,7 @@ from qql.compiler.script import Compiled
 from qql.records import replace
 from qql.rest.types import JsonObject
 from qql.schema import Schema
+from qql.versioned import versioned
 
 __all__ = ["FactsOf", "SchemaOf", "ScriptFacts", "body_of"]
 
@@ -110,8 +111,10 @@ def _with_index(
     if facts.indexes is None:
         return facts
     field = str(statement.name.text)
-    indexes = {name: index for name, index in facts.indexes.items() if name != field}
+    indexes = versioned(facts.indexes)
     if isinstance(statement, nodes.CreateIndex):
         given = body_of(compiled).get("field_schema", "keyword")
-        indexes[field] = {"type": given} if isinstance(given, str) else dict(given)
+        indexes = indexes.changed(field, {"type": given} if isinstance(given, str) else dict(given))
+    else:
+        indexes = indexes.without(field)
     return replace(facts, indexes=indexes)

@@ -9,6 +9,7 @@ from qql.late import cast
 from qql.records import replace
 from qql.rest.request import Request
 from qql.schema import METADATA_KEY, Schema
+from qql.versioned import versioned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def create(statement: nodes.Statement, requests: list[Request], overlay: Overlay
         case nodes.DropVector():
             schema = overlay.get(str(statement.collection.text))
             if schema is not None:
-                vectors = {n: v for n, v in schema.vectors.items() if n != statement.name.text}
+                vectors = versioned(schema.vectors).without(str(statement.name.text))
                 overlay.change(str(statement.collection.text), replace(schema, vectors=vectors))
         case nodes.CreateIndex() | nodes.DropIndex():
             _index(statement, overlay)
@@ -140,7 +141,8 @@ def _add_vector(collection: str, request: Request, written: nodes.VectorDef, ove
     model = str(written.model.value) if written.model else None
     made = {"metadata": {METADATA_KEY: {"models": {name: model}}}} if model else {}
     added = Schema.from_info({group: {name: next(iter(body.values()))}, **made})
-    overlay.change(collection, replace(schema, vectors={**schema.vectors, **added.vectors}))
+    vectors = versioned(schema.vectors).changed(name, added.vectors[name])
+    overlay.change(collection, replace(schema, vectors=vectors))
 
 
 def _alias(statement: nodes.CreateAlias | nodes.RenameAlias | nodes.DropAlias, overlay: Overlay) -> None:
@@ -159,8 +161,9 @@ def _index(statement: nodes.CreateIndex | nodes.DropIndex, overlay: Overlay) -> 
     schema = overlay.get(collection)
     if schema is None:
         return
-    indexes = dict(schema.indexes)
-    indexes.pop(field, None)
+    indexes = versioned(schema.indexes)
     if isinstance(statement, nodes.CreateIndex):
-        indexes[field] = str(statement.type.text).lower() if statement.type else "keyword"
+        indexes = indexes.changed(field, str(statement.type.text).lower() if statement.type else "keyword")
+    else:
+        indexes = indexes.without(field)
     overlay.change(collection, replace(schema, indexes=indexes))
