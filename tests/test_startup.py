@@ -77,7 +77,19 @@ class Command(NamedTuple):
 
 
 LOWER = frozenset(
-    {"cli", "records", "late", "errors", "rest", "nodes", "syntax", "compiler", "schema", "session"}
+    {
+        "cli",
+        "records",
+        "versioned",
+        "late",
+        "errors",
+        "rest",
+        "nodes",
+        "syntax",
+        "compiler",
+        "schema",
+        "session",
+    }
 )
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
