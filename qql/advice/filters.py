@@ -265,6 +265,8 @@ def tenant_missing(view: View) -> Iterator[Found]:
     every branch of OR; in a query's own WHERE, or in that of every stage. A SHARD clause or named ids
     are as good. GROUP BY and FACET by the tenant itself are meant for all of them.
     """
+    if view.plan is None and not isinstance(view.statement, _OF_A_TENANT):
+        return
     indexes = view.facts.indexes or {}
     tenants = [name for name, index in indexes.items() if index.get("is_tenant") is True]
     if not tenants or getattr(view.statement, "shard", None) is not None or _grouping_field(view) in tenants:
