@@ -9,6 +9,7 @@ stands in comments and quoted names).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 
@@ -69,6 +70,11 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
 
 def _number(literal: str) -> Any:
     """Raises ``ValueError`` where the parser has to say what is wrong with it."""
+    if not literal.lstrip("-").isdigit():
+        decimal = float(literal)
+        if math.isinf(decimal):
+            raise ValueError(literal)
+        return decimal
     try:
         return number_value(Token("NUMBER", literal, 0, len(literal)))
     except QQLError as exc:
