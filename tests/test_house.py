@@ -27,6 +27,7 @@ ORDER = [
     "errors",
     "nodes",
     "versioned",
+    "kept",
     "schema",
     "rest",
     "result",

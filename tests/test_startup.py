@@ -81,6 +81,7 @@ LOWER = frozenset(
         "cli",
         "records",
         "versioned",
+        "kept",
         "late",
         "errors",
         "rest",

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
-from qql.compiler.kept import Kept
 from qql.compiler.script import (
     CompileOptions,
     compile_script,
@@ -18,6 +17,7 @@ from qql.compiler.script import (
 from qql.compiler.shapes import Shapes
 from qql.compiler.templates import Fill
 from qql.errors import Diagnostic, QQLCompileError
+from qql.kept import Kept, Noted
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
@@ -54,7 +54,7 @@ def compile_text(
             return requests
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key)
-    if ahead is None and key in _COMPILED:
+    if ahead is None and key in _ONCE:
         ahead = _keep(key, text, options)
     if ahead is not None:
         requests = ahead.requests(params)
@@ -67,15 +67,13 @@ def compile_text(
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            if text in _SEEN:
-                _keep(text, text, options)
-            _note(_SEEN, text)
+            _ONCE.add(text)
             return requests
     source, context = prepare(text, options)
     context.quiet = warnings is None
     found = compile_script(source, params, context, warnings)
     if ahead is None and key is not None and len(text) <= LONGEST_KEPT:
-        _note(_COMPILED, key)
+        _ONCE.add(key)
     if warnings is not None:
         warnings += no_requests(found)
     return requests_of(found)
@@ -88,12 +86,8 @@ _READY: Kept[str, Fill] = Kept(_MOST)
 _ready = _READY.get
 """What makes the requests of a text without parameters that came before: the shortest way."""
 _SHAPES = Shapes(make_context(), _MOST)
-_SEEN: set[Hashable] = set()
-"""Texts of known shapes that came once: one that comes again is kept by itself."""
-_COMPILED: set[Hashable] = set()
-"""What was compiled once, by text and options: kept when it comes again. Most texts with values of their own
-never do, so that nothing more is made of them.
-"""
+_ONCE = Noted(_MOST)
+"""What was compiled once, by text and options: kept when it comes again."""
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
 
 
@@ -104,12 +98,6 @@ def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
     ahead = Ahead(source, parsed, context)
     _KEPT.put(key, ahead)
     return ahead
-
-
-def _note(noted: set[Hashable], key: Hashable) -> None:
-    if len(noted) >= _MOST:
-        noted.clear()
-    noted.add(key)
 
 
 def _may_have_shape(text: str) -> bool:

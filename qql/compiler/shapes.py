@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 from qql import nodes
 from qql.compiler.ahead import UUID_LENGTHS, Planned, planned
-from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
 from qql.errors import QQLError, Source
+from qql.kept import Kept, Noted
 from qql.late import late_pattern
 from qql.nodes.holes import NeedsValue
 from qql.rest.request import Request
@@ -99,8 +99,7 @@ class Shapes:
     def __init__(self, context: Context, most: int) -> None:
         self._context = context
         self._kept: Kept[Shape, _Variants] = Kept(most)
-        self._most = most
-        self._once: set[int] = set()  # hashes of shapes that came once, as most do
+        self._once = Noted(most)  # by hash: two shapes of one would be planned too early, no more
 
     def clear(self) -> None:
         self._kept.clear()
@@ -114,7 +113,8 @@ class Shapes:
         shape, literals = cut_literals(text)
         known = self._kept.get(shape)
         if known is None:
-            if self._is_new(hash(shape)):
+            if hash(shape) not in self._once:
+                self._once.add(hash(shape))
                 return None
             known = _Variants(frozenset(), len(literals))
             self._kept.put(shape, known)
@@ -135,16 +135,6 @@ class Shapes:
             return None
         values = _values(literals, known.holes)
         return None if values is None else plan.fill(values)
-
-    def _is_new(self, shape: int) -> bool:
-        """Whether a shape comes for the first time. (Two of one hash would be planned too early, no more.)"""
-        if shape in self._once:
-            self._once.discard(shape)
-            return False
-        if len(self._once) >= self._most:
-            self._once.clear()
-        self._once.add(shape)
-        return True
 
 
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:

@@ -6,27 +6,21 @@ from collections.abc import Hashable
 
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic
+from qql.kept import Kept
 from qql.records import dataclass, field, replace
 from qql.schema import Fields
 from qql.session.knowledge import Knowledge, Known
-from qql.syntax.parser import Parsed
+from qql.syntax.parser import LONGEST_KEPT, Parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeVar
-
     from qql.advice import ValueKinds
-
-    _Key = TypeVar("_Key", bound=Hashable)
-    _Value = TypeVar("_Value")
 
 __all__ = ["KnownAdvice"]
 
 _MOST_TEXTS = 256
 _MOST_KINDS = 64
 """Kinds of values of one text that advice is kept for."""
-_LONGEST = 8192
-"""Characters of a text whose advice is kept."""
 
 Advice = tuple[Diagnostic, ...]
 
@@ -38,17 +32,17 @@ class _Text:
     known: Known | None
     stages: object
     kinds: ValueKinds
-    found: dict[Hashable, Advice] = field(default_factory=dict)
+    found: Kept[Hashable, Advice] = field(default_factory=lambda: Kept(_MOST_KINDS))
     fields: Fields | None = None
-    found_by_fields: dict[Hashable, Advice] = field(default_factory=dict)
-    names_fields: dict[Hashable, bool] = field(default_factory=dict)
+    found_by_fields: Kept[Hashable, Advice] = field(default_factory=lambda: Kept(_MOST_KINDS))
+    names_fields: Kept[Hashable, bool] = field(default_factory=lambda: Kept(_MOST_KINDS))
 
-    def kept(self, fields: Fields | None) -> dict[Hashable, Advice]:
+    def kept(self, fields: Fields | None) -> Kept[Hashable, Advice]:
         """What was found with the same knowledge of the fields."""
         if fields is None:
             return self.found
         if self.fields is not fields:
-            self.fields, self.found_by_fields = fields, {}
+            self.fields, self.found_by_fields = fields, Kept(_MOST_KINDS)
         return self.found_by_fields
 
 
@@ -57,7 +51,7 @@ class KnownAdvice:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._texts: dict[Hashable, _Text] = {}
+        self._texts: Kept[Hashable, _Text] = Kept(_MOST_TEXTS)
 
     def on(self, compiled: Compiled, stages: object, fields: Fields | None = None) -> Advice:
         """The advice on a statement, where the session has defined these stages; by the fields, if these are
@@ -75,8 +69,7 @@ class KnownAdvice:
         if found is None:
             found = self._found(compiled, known, fields)
             if not (text.kinds.is_by_kind and _tells_values(found)):
-                _make_room(kept, _MOST_KINDS)
-                kept[key] = found
+                kept.put(key, found)
         return found
 
     def names_fields(self, compiled: Compiled, stages: object) -> bool:
@@ -87,10 +80,11 @@ class KnownAdvice:
         key = None if text is None or compiled.origin is None else text.kinds.key(compiled.origin.params)
         if text is None or key is None:
             return names_fields(compiled)
-        if key not in text.names_fields:
-            _make_room(text.names_fields, _MOST_KINDS)
-            text.names_fields[key] = names_fields(compiled)
-        return text.names_fields[key]
+        found = text.names_fields.get(key)
+        if found is None:
+            found = names_fields(compiled)
+            text.names_fields.put(key, found)
+        return found
 
     def _known(self, compiled: Compiled) -> Known | None:
         collection = compiled.collection
@@ -99,7 +93,7 @@ class KnownAdvice:
     def _text(self, compiled: Compiled, known: Known | None, stages: object) -> _Text | None:
         """What is kept of the text of a statement; None where nothing is."""
         origin, source = compiled.origin, compiled.source
-        if origin is None or len(source.text) > _LONGEST:
+        if origin is None or len(source.text) > LONGEST_KEPT:
             return None
         place = source.text, source.name, compiled.span.start, compiled.collection
         text = self._texts.get(place)
@@ -111,8 +105,7 @@ class KnownAdvice:
         from qql.advice import ValueKinds
 
         text = _Text(known, stages, ValueKinds(parsed.statement, parsed.params))
-        _make_room(self._texts, _MOST_TEXTS)
-        self._texts[place] = text
+        self._texts.put(place, text)
         return text
 
     def _found(self, compiled: Compiled, known: Known | None, fields: Fields | None) -> Advice:
@@ -123,12 +116,6 @@ class KnownAdvice:
             facts = replace(facts, fields=fields)
         (found,) = advised([compiled], lambda _: schema, lambda _: facts)
         return found.advice
-
-
-def _make_room(kept: dict[_Key, _Value], most: int) -> None:
-    """All go at once where there are too many: who has so many has no use for most of them."""
-    if len(kept) >= most:
-        kept.clear()
 
 
 def _tells_values(advice: Advice) -> bool:

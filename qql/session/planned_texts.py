@@ -5,10 +5,10 @@ from __future__ import annotations
 from qql import nodes
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
-from qql.compiler.kept import Kept
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source
+from qql.kept import Kept
 from qql.rest.inference_objects import Path, Purpose, places_of
 from qql.rest.request import Request
 from qql.schema import Schema

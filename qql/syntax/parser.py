@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
+from qql.kept import Kept, Noted
 from qql.late import cast
 from qql.nodes import Node, Statement
 from qql.records import dataclass
@@ -65,11 +66,11 @@ class Parsed:
 # ------------------------------------------------------------------------------------ the public face
 
 
-_KEPT: dict[str, tuple[Parsed, ...]] = {}
-"""Scripts that were parsed before: a program asks the same queries again, with other parameters."""
-_UNCHANGING: set[str] = set()
-"""Those of them whose trees were found to hold nothing that could have been changed since."""
 _MOST_KEPT = 256
+_KEPT: Kept[str, tuple[Parsed, ...]] = Kept(_MOST_KEPT)
+"""Scripts that were parsed before: a program asks the same queries again, with other parameters."""
+_UNCHANGING = Noted(_MOST_KEPT)
+"""Those of them whose trees were found to hold nothing that could have been changed since."""
 LONGEST_KEPT = 8192  # characters
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
@@ -82,10 +83,7 @@ def parse_script(source: Source) -> tuple[list[Parsed], list[QQLCompileError]]:
         return list(kept), []
     done, errors = _parse_script(source)
     if len(text) <= LONGEST_KEPT and not errors:
-        if len(_KEPT) >= _MOST_KEPT:
-            _KEPT.clear()
-            _UNCHANGING.clear()
-        _KEPT[text] = tuple(done)
+        _KEPT.put(text, tuple(done))
     return done, errors
 
 

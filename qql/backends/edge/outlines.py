@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterator
 
+from qql.kept import Kept
 from qql.records import dataclass, field
 from qql.rest.types import Body, Json, JsonObject
 
@@ -67,7 +68,7 @@ class Outlines:
     """What was read for the outlines of one collection's queries."""
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, ReadStage] = {}
+        self._kept: Kept[bytes, ReadStage] = Kept(_MOST)
 
     def outline_of(self, body: Json) -> tuple[bytes | None, list[Json]]:
         """A query without its vectors, and these, those of prefetches first.
@@ -88,12 +89,10 @@ class Outlines:
         return None if outline is None else self._kept.get(outline)
 
     def keep(self, outline: bytes | None, read: ReadStage) -> None:
-        """Keep what was read, which is not `made` any more; where there are many, the oldest goes."""
+        """Keep what was read, which is not `made` any more."""
         if outline is not None:
-            if len(self._kept) >= _MOST:
-                del self._kept[next(iter(self._kept))]
             read.forget_vectors()
-            self._kept[outline] = read
+            self._kept.put(outline, read)
 
 
 class _NoOutline(Exception):

@@ -1,9 +1,8 @@
-"""A cache of bounded size, for many threads."""
+"""Caches of bounded size, for many threads."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from itertools import islice
 from threading import Lock
 
 TYPE_CHECKING = False
@@ -22,11 +21,11 @@ else:
 
     _Key = _Value = None
 
-__all__ = ["Kept"]
+__all__ = ["Kept", "Noted"]
 
 
 class Kept(_ByKey[_Key, _Value]):
-    """Values by key, at most ``most``: where one too many comes, the older half goes.
+    """Values by key, at most ``most``: where one too many comes, the oldest goes.
 
     To look something up takes no lock: a dict is read and written as a whole.
     """
@@ -43,10 +42,28 @@ class Kept(_ByKey[_Key, _Value]):
     def put(self, key: _Key, value: _Value) -> None:
         with self._lock:
             if len(self._values) >= self._most and key not in self._values:
-                for old in list(islice(self._values, self._most // 2 + 1)):
-                    del self._values[old]
+                del self._values[next(iter(self._values))]
             self._values[key] = value
 
     def clear(self) -> None:
         with self._lock:
             self._values.clear()
+
+
+class Noted:
+    """A set of bounded size: where one too many comes, all go that were noted before."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._noted: set[Hashable] = set()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._noted
+
+    def add(self, key: Hashable) -> None:
+        if len(self._noted) >= self._most:
+            self._noted.clear()
+        self._noted.add(key)
+
+    def clear(self) -> None:
+        self._noted.clear()
