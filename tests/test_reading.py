@@ -210,7 +210,7 @@ def test_few_outlines_are_kept_and_no_vectors() -> None:
     reader = engine.backend._router.query_reader(collection)
     for limit in range(1, 200):
         reader.request({"query": {"nearest": vector(RNG)}, "using": "dense", "limit": limit})
-    kept = reader._outlines._kept
+    kept = reader._outlines._kept._values
     assert len(kept) == outlines._MOST
     assert all("query" not in one.arguments for one in kept.values())
     long = {"must": [{"key": "word", "match": {"any": ["x" * 50] * 100}}]}

@@ -9,7 +9,6 @@ stands in comments and quoted names).
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from qql.late import late_pattern
 from qql.nodes.holes import NeedsValue
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
-from qql.syntax.lexer import Token, number_value
+from qql.syntax.lexer import number_of
 from qql.syntax.parser import parse_with_holes
 
 TYPE_CHECKING = False
@@ -66,19 +65,6 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
             if one[0] == "'" and nodes.is_uuid(one[1:-1]):
                 kinds = f"{kinds[:number]}u{kinds[number + 1 :]}"
     return (kinds, *parts[::2]), literals
-
-
-def _number(literal: str) -> Any:
-    """Raises ``ValueError`` where the parser has to say what is wrong with it."""
-    if not literal.lstrip("-").isdigit():
-        decimal = float(literal)
-        if math.isinf(decimal):
-            raise ValueError(literal)
-        return decimal
-    try:
-        return number_value(Token("NUMBER", literal, 0, len(literal)))
-    except QQLError as exc:
-        raise ValueError from exc
 
 
 class _Variants:
@@ -140,25 +126,21 @@ class Shapes:
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
     """The values of the holes at their numbers; None where the parser has to say what is wrong with one."""
     values: list[Any] = [None] * len(literals)
-    try:
-        for number in holes:
-            literal = literals[number]
-            if literal[0] == "'":
-                text = literal[1:-1]
-                values[number] = text.replace("''", "'") if "'" in text else text
-            elif len(literal) < _SURELY_64_BITS and literal.isdigit():
-                values[number] = int(literal)
-            elif literal[0] == "[":
+    for number in holes:
+        literal = literals[number]
+        if literal[0] == "'":
+            text = literal[1:-1]
+            values[number] = text.replace("''", "'") if "'" in text else text
+        elif literal[0] == "[":
+            try:
                 values[number] = json.loads(literal)
-            else:
-                values[number] = _number(literal)
-    except ValueError:
-        return None
+            except ValueError:
+                return None
+        else:
+            values[number] = number_of(literal)
+            if values[number] is None:
+                return None
     return values
-
-
-_SURELY_64_BITS = 19
-"""Digits of a whole number from which on it may not fit."""
 
 
 def _planned(

@@ -34,6 +34,7 @@ __all__ = [
     "cut_here",
     "fault_at",
     "match_next",
+    "number_of",
     "number_value",
     "skip_space",
     "string_value",
@@ -252,16 +253,24 @@ _SHORT = 19  # digits that fit 64 bits in any case
 LEAST, MOST = -(1 << 63), (1 << 64) - 1  # signed and unsigned 64-bit integers
 
 
-def number_value(token: Token) -> int | float:
-    text = token.text
+def number_of(text: str) -> int | float | None:
+    """What the text of a NUMBER is worth; None where it goes beyond 64 bits, or beyond all doubles."""
     if len(text) < _SHORT and text.isdigit():
         return int(text)
-    if text.lstrip("-").isdigit():
+    if _is_whole(text):
         value = int(text) if len(text) < 25 else MOST + 1
-        if not LEAST <= value <= MOST:
-            syntax_error("number-out-of-range", f"`{text[:40]}` does not fit 64 bits", token.span)
-        return value
+        return value if LEAST <= value <= MOST else None
     number = float(text)
-    if number in (float("inf"), float("-inf")):
-        syntax_error("number-out-of-range", f"`{text[:40]}` is larger than any double", token.span)
+    return None if number in (float("inf"), float("-inf")) else number
+
+
+def _is_whole(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def number_value(token: Token) -> int | float:
+    number = number_of(token.text)
+    if number is None:
+        why = "does not fit 64 bits" if _is_whole(token.text) else "is larger than any double"
+        syntax_error("number-out-of-range", f"`{token.text[:40]}` {why}", token.span)
     return number
