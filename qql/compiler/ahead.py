@@ -8,10 +8,10 @@ from qql import nodes
 from qql.compiler.bind import Binder, Params
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, Script, no_requests, requests_of
+from qql.compiler.script import Compiled, Script, requests_of
 from qql.compiler.templates import Fill, filler
-from qql.errors import Diagnostic, Source
-from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, never
+from qql.errors import Source
+from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, keys_in, never
 from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["UUID_LENGTHS", "Ahead", "Planned", "planned"]
+__all__ = ["Ahead", "Planned", "planned"]
 
 Kinds = tuple[str, ...]
 _MOST_KINDS = 16
@@ -63,17 +63,8 @@ class Ahead:
 
     def requests(self, params: Any) -> list[Request] | None:
         """The requests of these values, all of whose objects are the caller's own."""
-        try:
-            plan = self.plan(params)
-            return None if plan is None else plan.fill(params)
-        except KeyError:
-            return None
-
-    def fill_of(self, params: Any) -> Fill:
-        """What makes the requests of values of this kind, where `requests` gives some."""
-        plan = self.plan(params)
-        assert plan is not None, "these values were put in before"
-        return plan.fill
+        made = self.filled(params)
+        return None if made is None else made[1]
 
     def filled(self, params: Any) -> tuple[Planned, list[Request]] | None:
         """The plan for these values, and its requests with them."""
@@ -83,12 +74,6 @@ class Ahead:
         except KeyError:
             return None
         return None if plan is None or requests is None else (plan, requests)
-
-    def warnings(self, params: Any) -> list[Diagnostic]:
-        """What is worth saying of the text, where `requests` gives some."""
-        plan = self.plan(params)
-        statements = plan.statements if plan else ()
-        return [warning for one in statements for warning in one.warnings] + no_requests(statements)
 
     def plan(self, params: Any) -> Planned | None:
         """The plan for values of this kind; its ``fill`` raises ``KeyError`` where one has another name."""
@@ -139,7 +124,7 @@ def planned(
         except TypeError:  # a function of Python's own was to look into a hole
             return None
         # What nothing looked at, as the target of a query that fuses: it has to be JSON all the same.
-        looked_at = {key for one in slots for key in (one.key if isinstance(one.key, list) else [one.key])}
+        looked_at = {key for one in slots for key in keys_in(one.key)}
         for key in wanted:
             if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
@@ -161,14 +146,12 @@ class _ScriptWithHoles(Script):
 
 # ------------------------------------------------------------------------------------ kinds of values
 
-UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
-
 
 def _kind_of(value: Any) -> str:
     """What a value is as the target of a query, and whether it is there."""
     kind = type(value)
     if kind is str:
-        return "uuid" if len(value) in UUID_LENGTHS and nodes.is_uuid(value) else "text"
+        return "uuid" if nodes.is_uuid(value) else "text"
     return _KINDS.get(kind, "other")
 
 

@@ -57,12 +57,14 @@ def compile_text(
     if ahead is None and key in _ONCE:
         ahead = _keep(key, text, options)
     if ahead is not None:
-        requests = ahead.requests(params)
-        if requests is not None:
+        made = ahead.filled(params)
+        if made is not None:
+            plan, requests = made
             if warnings is not None:
-                warnings += ahead.warnings(params)
+                warnings += [warning for one in plan.statements for warning in one.warnings]
+                warnings += no_requests(plan.statements)
             if plain:
-                _READY.put(text, ahead.fill_of(params))
+                _READY.put(text, plan.fill)
             return requests
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)

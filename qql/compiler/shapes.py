@@ -13,13 +13,14 @@ import re
 from collections.abc import Sequence
 
 from qql import nodes
-from qql.compiler.ahead import UUID_LENGTHS, Planned, planned
+from qql.compiler.ahead import Planned, planned
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
 from qql.errors import QQLError, Source
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
-from qql.nodes.holes import NeedsValue
+from qql.nodes.core import UUID_LENGTHS
+from qql.nodes.holes import NeedsValue, keys_in
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
 from qql.syntax.lexer import number_of
@@ -160,7 +161,7 @@ def _planned(
             fixed |= {number for number in range(len(literals)) if number not in holes.taken}
             plan = planned(source, parsed, context, {}, holes.taken)
         except NeedsValue as exc:
-            fixed |= {int(key) for key in exc.keys}
+            fixed |= {int(key) for key in keys_in(exc.key)}
             continue
         except QQLError:
             plan = None

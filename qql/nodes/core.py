@@ -26,6 +26,7 @@ else:
 
 __all__ = [
     "NOWHERE",
+    "UUID_LENGTHS",
     "Name",
     "Node",
     "NodeType",
@@ -256,7 +257,6 @@ class Option(Node, metaclass=NodeType):
     value: Any
 
 
-_SHORTEST_UUID = 32
 _UUID = late_pattern(
     r"(?:urn:uuid:)?(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})"
     r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
@@ -264,9 +264,13 @@ _UUID = late_pattern(
 )
 
 
+UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
+"""Characters of a UUID in its forms: most texts are told from one by their length."""
+
+
 def is_uuid(text: str) -> bool:
     """Whether Qdrant reads the text as a UUID: hyphenated, simple, in braces, or with ``urn:uuid:``."""
-    return len(text) >= _SHORTEST_UUID and _UUID.fullmatch(text) is not None
+    return len(text) in UUID_LENGTHS and _UUID.fullmatch(text) is not None
 
 
 def walk(value: object) -> Iterator[Node]:

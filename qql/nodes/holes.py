@@ -19,10 +19,26 @@ if TYPE_CHECKING:
 
     _Value = TypeVar("_Value")
 
-__all__ = ["Hole", "Key", "NeedsValue", "Slot", "SlotsMade", "SparseSlot", "later", "listed", "never"]
+__all__ = [
+    "Hole",
+    "Key",
+    "NeedsValue",
+    "Slot",
+    "SlotsMade",
+    "SparseSlot",
+    "keys_in",
+    "later",
+    "listed",
+    "never",
+]
 
 
 Key = str | int | list[str | int]
+
+
+def keys_in(key: Key) -> list[str | int]:
+    """The keys of a hole, of which it may have several."""
+    return key if isinstance(key, list) else [key]
 
 
 class NeedsValue(Exception):
@@ -31,10 +47,6 @@ class NeedsValue(Exception):
     def __init__(self, key: Key) -> None:
         super().__init__(key)
         self.key = key
-
-    @property
-    def keys(self) -> list[str | int]:
-        return self.key if isinstance(self.key, list) else [self.key]
 
 
 def _looked_at(hole: Hole, *_: object) -> NoReturn:

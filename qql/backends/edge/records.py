@@ -9,6 +9,10 @@ from qql.rest.types import Body, Json, JsonObject
 
 from .engine import edge
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["plain_id", "records", "scored_points"]
 
 
@@ -19,36 +23,25 @@ def plain_id(value: edge.PointId) -> int | str:
 
 def records(found: Iterable[edge.Record], body: Body) -> list[JsonObject]:
     """Points as `/points` and `/points/scroll` give them; what was not asked for is left out."""
-    out: list[JsonObject] = []
-    payloads, vectors = body.get("with_payload") is not False, bool(body.get("with_vector"))
-    ordered = "order_by" in body
-    # The engine converts an attribute each time that it is read, so each is read once, and none in vain.
-    for one in found:
-        key = one.id
-        point: JsonObject = {"id": key if type(key) is int else str(key)}
-        if payloads and (payload := one.payload) is not None:
-            point["payload"] = payload
-        if vectors and (vector := one.vector) is not None:
-            point["vector"] = _plain_vector(vector)
-        if ordered and (value := one.order_value) is not None:
-            point["order_value"] = value
-        out.append(point)
-    return out
+    return _points(found, body, ordered="order_by" in body, scored=False)
 
 
 def scored_points(found: Iterable[edge.ScoredPoint], body: Body) -> list[JsonObject]:
     """Points as `/points/query` gives them."""
+    return _points(found, body, ordered=_has_order(body), scored=True)
+
+
+def _points(found: Iterable[Any], body: Body, *, ordered: bool, scored: bool) -> list[JsonObject]:
     out: list[JsonObject] = []
-    # MMR gives the vectors that it has compared, whether they were asked for or not.
+    # The engine gives what was not asked for, too: MMR the vectors that it has compared. It converts an
+    # attribute each time that it is read, so each is read once, and none in vain.
     payloads, vectors = body.get("with_payload") is not False, bool(body.get("with_vector"))
-    ordered = _has_order(body)
     for one in found:
         key = one.id
-        point: JsonObject = {
-            "id": key if type(key) is int else str(key),
-            "version": one.version,
-            "score": one.score,
-        }
+        point: JsonObject = {"id": key if type(key) is int else str(key)}
+        if scored:
+            point["version"] = one.version
+            point["score"] = one.score
         if payloads and (payload := one.payload) is not None:
             point["payload"] = payload
         if vectors and (vector := one.vector) is not None:
