@@ -24,17 +24,19 @@ else:
     _AnyTuple = tuple
 
 __all__ = [
+    "EQUAL",
     "FIRST",
+    "FROZEN",
     "MISSING",
+    "SHARED",
     "NamedTuple",
     "Rule",
     "dataclass",
     "field",
     "fields",
-    "library_fields",
-    "refuse_to_delete",
-    "refuse_to_set",
+    "filled",
     "replace",
+    "rules_of",
 ]
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
@@ -66,19 +68,19 @@ class Rule:
 def _dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True, repr: bool = True) -> Any:
     def made(cls: type) -> Any:
         body = {key: value for key, value in vars(cls).items() if key not in ("__dict__", "__weakref__")}
-        own = _rules_of(body)
+        own = rules_of(body)
         rules: dict[str, Rule] = {**getattr(cls, "__rules__", {}), **own}
         for name, rule in own.items():
             body.pop(name, None)
             if rule.default is not MISSING and not slots:
                 body[name] = rule.default
         by_place = tuple(name for name, rule in rules.items() if rule.init and not rule.kw_only)
-        shared = {**_SHARED, "__rules__": rules, "__match_args__": by_place}
-        shared |= _FROZEN if frozen else {}
+        shared = {**SHARED, "__rules__": rules, "__match_args__": by_place}
+        shared |= FROZEN if frozen else {}
         shared |= {"__slots__": tuple(own)} if slots else {}
         shared |= {"__repr__": _repr} if repr else {}
         if eq:
-            shared |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
+            shared |= EQUAL if frozen else {**EQUAL, "__hash__": None}
             if body.get("__hash__", MISSING) is None:  # put there by Python, because of an `__eq__`
                 del body["__hash__"]
         made: Any = type(cls)(cls.__name__, cls.__bases__, {**shared, **body})
@@ -90,7 +92,7 @@ def _dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True, re
     return made
 
 
-def _rules_of(body: Mapping[str, Any]) -> dict[str, Rule]:
+def rules_of(body: Mapping[str, Any]) -> dict[str, Rule]:
     """The fields that the body of a class annotates."""
     found = {}
     for name, hint in body.get("__annotations__", {}).items():
@@ -109,14 +111,14 @@ def _late_init(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..
     turns = iter(range(FIRST))
 
     def __init__(self: object, *args: Any, **given: Any) -> None:
-        if next(turns, None) is None or not _filled(self, cls, frozen, args, given):
+        if next(turns, None) is None or not filled(self, cls, frozen, args, given):
             own = cls.__init__ = _init_of(cls, rules, frozen)
             own(self, *args, **given)
 
     return __init__
 
 
-def _filled(made: Any, cls: Any, frozen: bool, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+def filled(made: Any, cls: Any, frozen: bool, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
     """Does what `_init_of` makes an ``__init__`` for; False for a wrong call, of which that knows more."""
     values = dict(zip(cls.__match_args__, args, strict=False))
     if len(values) < len(args) or not values.keys().isdisjoint(given):
@@ -143,7 +145,7 @@ def _filled(made: Any, cls: Any, frozen: bool, args: tuple[Any, ...], given: dic
 
 
 _FEW = 3
-"""Fields up to this number are set by the slots' own setters, which write past `refuse_to_set`."""
+"""Fields up to this number are set by the slots' own setters, which write past `_refuse_to_set`."""
 
 
 def _init_of(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..., None]:
@@ -197,11 +199,11 @@ class _LibraryFields:
         hints: dict[str, str] = {}
         for base in reversed(owner.__mro__):
             hints |= vars(base).get("__annotations__", {})
-        owner.__dataclass_fields__ = found = library_fields(owner, hints, owner.__rules__)
+        owner.__dataclass_fields__ = found = _library_fields(owner, hints, owner.__rules__)
         return found
 
 
-def library_fields(
+def _library_fields(
     cls: type, hints: Mapping[str, object], rules: Mapping[str, Rule]
 ) -> dict[str, Field[Any]]:
     """The fields of a class as `dataclasses` knows them."""
@@ -251,14 +253,14 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-def refuse_to_set(self: object, name: str, value: object) -> None:
+def _refuse_to_set(self: object, name: str, value: object) -> None:
     """The ``__setattr__`` of what cannot be changed."""
     from dataclasses import FrozenInstanceError
 
     raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
-def refuse_to_delete(self: object, name: str) -> None:
+def _refuse_to_delete(self: object, name: str) -> None:
     """The ``__delattr__`` of what cannot be changed."""
     from dataclasses import FrozenInstanceError
 
@@ -307,14 +309,21 @@ def _replace(made: Any, /, **changes: Any) -> Any:
     return made.__replace__(**changes)
 
 
-_SHARED = {
+SHARED = {
     "__field_names__": classmethod(_field_names),
     "__dataclass_fields__": _LibraryFields(),
     "__replace__": _changed,
     "__getstate__": _state,
     "__setstate__": _set_state,
 }
-_FROZEN = {"__setattr__": refuse_to_set, "__delattr__": refuse_to_delete}
+"""What all data classes have of one another."""
+FROZEN = {
+    "__setattr__": _refuse_to_set,
+    "__delattr__": _refuse_to_delete,
+}
+"""What those have beside it that cannot be changed."""
+EQUAL = {"__eq__": _eq, "__hash__": _hash}
+"""What those have that are compared by their fields."""
 
 
 _Places = namedtuple("_Places", "a b c d e f g h i j k l")

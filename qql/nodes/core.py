@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from operator import attrgetter
+from collections.abc import Iterator, Mapping
 
 from qql.errors import Span
 from qql.late import late_pattern
 from qql.nodes.holes import Hole
 from qql.nodes.roles import part
-from qql.records import FIRST, MISSING, Rule, field, library_fields, refuse_to_delete, refuse_to_set
+from qql.records import EQUAL, FIRST, FROZEN, MISSING, SHARED, field, filled, rules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import Field
     from typing import Any, ClassVar, Self, dataclass_transform
 
+    from qql.records import Rule
+
     @dataclass_transform(frozen_default=True, field_specifiers=(field, part))
     class _Frozen:
         """What is below it is a frozen dataclass."""
 else:
-    _Frozen = object
+    _Frozen = type("_Frozen", (), {"__slots__": (), **SHARED, **FROZEN, **EQUAL})
 
 
 __all__ = [
@@ -51,24 +52,13 @@ class NodeType(type):
     """
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
-        hints = body.get("__annotations__", {})
-        names = tuple(name for name, hint in hints.items() if not hint.startswith("ClassVar"))
-        body["field_defaults"] = {name: body.pop(name) for name in names if name in body}
-        body["__slots__"] = names
-        body["__match_args__"] = tuple(name for name in names if name != "span")
+        own = rules_of(body)
+        for field_name in own:
+            body.pop(field_name, None)
+        rules = {**getattr(bases[0], "__rules__", {}), **own}
+        by_place = tuple([one for one, rule in rules.items() if not rule.kw_only])
+        body |= {"__rules__": rules, "__slots__": tuple(own), "__match_args__": by_place}
         return type.__new__(type, name, bases, body)
-
-
-class _Fields:
-    """``__dataclass_fields__`` of a class, made when `dataclasses.fields` or `replace` first asks for it."""
-
-    def __get__(self, _: object, owner: type[Node]) -> dict[str, Field[Any]]:
-        hints = {"span": Span, **{name: owner.__annotations__[name] for name in owner.__match_args__}}
-        values = {"span": Node.field_defaults["span"], **owner.field_defaults}
-        given = {name: values.get(name, MISSING) for name in hints}
-        rules = {name: one if isinstance(one, Rule) else Rule(default=one) for name, one in given.items()}
-        owner.__dataclass_fields__ = found = library_fields(owner, hints, rules)
-        return found
 
 
 class Node(_Frozen, metaclass=NodeType):
@@ -83,19 +73,15 @@ class Node(_Frozen, metaclass=NodeType):
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
         __match_args__: ClassVar[tuple[str, ...]]
-        field_defaults: ClassVar[Mapping[str, Any]]
+        __rules__: ClassVar[Mapping[str, Rule]]
     else:
-        __dataclass_fields__ = _Fields()
 
         def __init__(self, *args, **kwargs):
             # One of the first nodes of a class: then the class gets an `__init__` of its own.
             cls = type(self)
-            if not _filled(self, cls, args, kwargs):
+            if not _is_first(cls) or not filled(self, cls, True, args, kwargs):
                 _complete(cls)
                 cls.__init__(self, *args, **kwargs)
-
-    __setattr__ = refuse_to_set
-    __delattr__ = refuse_to_delete
 
     def __init_subclass__(cls) -> None:
         if "__slots__" not in vars(cls):
@@ -105,29 +91,10 @@ class Node(_Frozen, metaclass=NodeType):
     def make(cls, *args: Any, **kwargs: Any) -> Self:
         """A node as ``cls(…)`` makes it, in half the time. (After some calls the class has its own.)"""
         made = object.__new__(cls)
-        if _filled(made, cls, args, kwargs):
+        if _is_first(cls) and filled(made, cls, True, args, kwargs):
             return made
         _complete(cls)
         return cls.make(*args, **kwargs)
-
-    @classmethod
-    def __field_names__(cls) -> tuple[str, ...]:
-        return ("span", *cls.__match_args__)
-
-    def __replace__(self, /, **changes: Any) -> Any:
-        for name in self.__field_names__():
-            if name not in changes:
-                changes[name] = getattr(self, name)
-        return type(self)(**changes)
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        values = _values_of(type(self))
-        return bool(values(self) == values(other))
-
-    def __hash__(self) -> int:
-        return hash(_values_of(type(self))(self))
 
     def __repr__(self) -> str:
         try:
@@ -135,25 +102,6 @@ class Node(_Frozen, metaclass=NodeType):
         except RecursionError:  # trees may be deeper than the rest of the stack
             shown = "…"
         return f"{type(self).__qualname__}({shown})"
-
-    def __getstate__(self) -> tuple[object, ...]:
-        return (self.span, *(getattr(self, name) for name in self.__match_args__))
-
-    def __setstate__(self, state: tuple[object, ...]) -> None:
-        for name, value in zip(("span", *self.__match_args__), state, strict=True):
-            object.__setattr__(self, name, value)
-
-
-_VALUES: dict[type[Node], Callable[[object], object]] = {}
-
-
-def _values_of(cls: type[Node]) -> Callable[[object], object]:
-    """What reads the values by which two nodes of a class are compared."""
-    read = _VALUES.get(cls)
-    if read is None:
-        names = cls.__match_args__
-        read = _VALUES[cls] = attrgetter(*names) if names else lambda _: ()
-    return read
 
 
 _FEW = 3
@@ -164,23 +112,10 @@ _MADE: dict[type[Node], int] = {}
 """How many nodes of a class were made before it got an `__init__` of its own."""
 
 
-def _filled(made: Node, cls: type[Node], args: tuple[Any, ...], given: dict[str, Any]) -> bool:
-    """Does what `_complete` makes an ``__init__`` for; False for a wrong call, and after `FIRST` nodes."""
+def _is_first(cls: type[Node]) -> bool:
+    """Whether a node is one of the first of its class, for which no code is compiled."""
     count = _MADE[cls] = _MADE.get(cls, 0) + 1
-    names = cls.__match_args__
-    values = dict(zip(names, args, strict=False))
-    if count > FIRST or len(values) < len(args) or not values.keys().isdisjoint(given):
-        return False
-    values |= given
-    fields = {"span": values.pop("span", NOWHERE)}
-    for name in names:
-        default = cls.field_defaults.get(name, MISSING)
-        fields[name] = values.pop(name, default.default if isinstance(default, Rule) else default)
-    if values or any(value is MISSING for value in fields.values()):  # a `Hole` cannot be compared
-        return False
-    for name, value in fields.items():
-        object.__setattr__(made, name, value)
-    return True
+    return count <= FIRST
 
 
 def _complete(cls: type[Node]) -> None:
@@ -203,9 +138,7 @@ def _complete(cls: type[Node]) -> None:
         scope[f"set_{name}"] = cls.__dict__[name].__set__
         body.append(f" self.{name} = {name}")
         by_setters.append(f" set_{name}(self, {name})")
-        default = cls.field_defaults.get(name, MISSING)
-        if isinstance(default, Rule):
-            default = default.default
+        default = cls.__rules__[name].default
         if default is MISSING:
             arguments.append(name)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from qql.nodes.core import Node
 from qql.nodes.roles import Inputs, Role
-from qql.records import MISSING, NamedTuple, Rule
+from qql.records import MISSING, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def target(
 
     def declare(cls: _Class) -> _Class:
         parts = []
-        for name, given in cls.field_defaults.items():
-            if isinstance(given, Rule) and "part" in given.metadata:
+        for name, given in cls.__rules__.items():
+            if "part" in given.metadata:
                 role, word, path = given.metadata["part"]
                 parts.append(Part(name, role, word, path, given.default is MISSING))
                 if path.partition(".")[0] not in (rest, "nearest"):
