@@ -44,6 +44,7 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import JsonObject
 from qql.schema import Schema, VectorInfo
 from qql.session.session import Session
+from qql.syntax.formatter import format_text
 
 __all__ = ["stages_table"]
 
@@ -326,10 +327,11 @@ class _Report:
             for one in STAGE_LIMITS
         ]
         best = self._best()
+        pipeline = format_text(f"{best.text};").rstrip()
         return [
             Section(title, self.rows(), tuple(notes)),
             Section("Stage limits by size", limits, ("Each stage keeps a tenth of the one before.",)),
-            Section(f"What {self.subject.collection} suggests: {best.name}", [], text=f"{best.text};"),
+            Section(f"What {self.subject.collection} suggests: {best.name}", [], text=pipeline),
         ]
 
     def _lacking(self) -> list[str]:
