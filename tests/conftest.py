@@ -33,6 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             quick[name] += 1
 
 
+def spoil(value: object) -> None:
+    """Changes all that can be changed about a request's body: what comes after must not see it."""
+    if isinstance(value, dict):
+        for one in value.values():
+            spoil(one)
+        value["spoilt"] = True
+    elif isinstance(value, list):
+        for one in value:
+            spoil(one)
+        value.append("spoilt")
+
+
 def examples(number: int) -> int:
     """How many examples a property is tried with: an eighth of ``number``, but in a soak all, and more."""
     return max(number, number * _ROUNDS // 2) if _ROUNDS else max(10, number // 8)

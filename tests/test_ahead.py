@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import spoil
 
 import qql
 from qql.compiler import compile as compiled
@@ -46,18 +47,6 @@ def outcome(call: Callable[[], list[qql.Request] | None]) -> str:
         return repr(call())
     except QQLCompileError as exc:
         return repr([(one, one.span, one.hint) for one in exc.diagnostics])
-
-
-def spoil(value: Any) -> None:
-    """Changes all that can be changed."""
-    if isinstance(value, dict):
-        for one in value.values():
-            spoil(one)
-        value["spoilt"] = True
-    elif isinstance(value, list):
-        for one in value:
-            spoil(one)
-        value.append("spoilt")
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> Callable[[], int]:

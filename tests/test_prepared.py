@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import spoil
 from test_golden import CASES, settings
 
 import qql
@@ -196,18 +197,6 @@ def test_check_gives_errors_and_warnings_and_raises_nothing() -> None:
     assert statement.check(a=[1]) == []
 
 
-def scramble(value: Any) -> None:
-    """Changes every list and object in place."""
-    if isinstance(value, dict):
-        for one in value.values():
-            scramble(one)
-        value["changed"] = True
-    elif isinstance(value, list):
-        for one in value:
-            scramble(one)
-        value.append("changed")
-
-
 @pytest.mark.parametrize(
     ("text", "values"),
     [
@@ -231,10 +220,10 @@ def test_who_changes_a_request_or_what_was_bound_changes_no_other(text: str, val
     given = json.loads(json.dumps(values))
     first = statement.bind(given)
     wanted = json.dumps(first.to_dict())
-    scramble(given)
+    spoil(given)
     assert json.dumps(first.to_dict()) == wanted
-    scramble(first.body)
-    scramble(first.query)
+    spoil(first.body)
+    spoil(first.query)
     assert json.dumps(statement.bind(values).to_dict()) == wanted
 
 
@@ -450,7 +439,7 @@ def test_a_script_is_run_and_is_no_statement(recorded: Recorded) -> None:
 def test_who_changes_the_request_of_a_result_changes_no_other_execution(recorded: Recorded) -> None:
     statement = recorded.db.prepare(f"QUERY [{', '.join(['0.5'] * 64)}] FROM docs USING dense LIMIT :k")
     first = statement.execute(k=2)
-    scramble(first.requests[0].body)
+    spoil(first.requests[0].body)
     assert statement.execute(k=2).hits == first.hits
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import examples
+from conftest import examples, spoil
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -815,18 +815,6 @@ AGAIN = [
     "UPSERT INTO docs VALUES {id: 1, vector: [1, 2], tags: ['a', {b: [1]}]}",
     "SCROLL FROM docs WHERE place GEO_RADIUS {center: {lat: 1, lon: 2}, radius: 3}",
 ]
-
-
-def spoil(value: object) -> None:
-    """Change all that can be changed about a request's body."""
-    if isinstance(value, dict):
-        for item in value.values():
-            spoil(item)
-        value["spoiled"] = True
-    elif isinstance(value, list):
-        for item in value:
-            spoil(item)
-        value.append("spoiled")
 
 
 @pytest.mark.parametrize("text", AGAIN)
