@@ -14,6 +14,7 @@ from qql.errors import QQLSyntaxError, Span, fail
 from qql.late import cast
 from qql.nodes import Condition, Name, Node, Param, Scalar
 from qql.nodes.declare import StatementInfo, TargetInfo
+from qql.nodes.holes import Hole
 from qql.nodes.roles import PAIRS, SCORED
 from qql.syntax.build_clauses import Clauses
 from qql.syntax.build_formulas import Formulas
@@ -25,12 +26,14 @@ from qql.syntax.clauses import (
     Clause,
     as_clause,
     check_depth,
-    literal,
+    hole_at,
     span_now,
+    span_of,
     value_list,
     with_clauses,
 )
-from qql.syntax.lexer import SIGNS, Token, number_value, string_value, syntax_error
+from qql.syntax.lexer import SIGNS, Token, number_value, string_at, string_value, syntax_error
+from qql.syntax.tables import Maker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,14 +68,19 @@ _BOUNDS = {
     ">=": ("gte",),
     "≥": ("gte",),
 }
+_SHORT = 18  # digits that fit 64 bits in any case
 _NO_NUMBERS = ("nan", "infinity", "inf")
 _UNEQUAL = ("!=", "<>", "≠")
 
 
-class Builder(Targets, Formulas, Clauses, Statements):
+class Builder(Targets, Formulas, Clauses, Statements, Maker):
     """What each rule makes of its children, which come as arguments; None is an optional part that is
     missing.
     """
+
+    leaves = frozenset(
+        {"bare_word", "name", "number", "param", "plain_word", "quoted_name", "string", "word"},
+    )
 
     def __init__(self) -> None:
         for name in CLAUSE_WORDS:
@@ -86,11 +94,16 @@ class Builder(Targets, Formulas, Clauses, Statements):
 
     # -- values
 
-    def number(self, token: Token) -> Scalar:
-        return Scalar.make(literal(token, number_value), span=span_now())
+    def number(self, text: str, start: int, end: int) -> Scalar:
+        value: int | float | Hole | None = hole_at(start, end)
+        if value is None:
+            short = len(text) <= _SHORT and text.isdigit()
+            value = int(text) if short else number_value(Token("NUMBER", text, start, end))
+        return Scalar.make(value, span=span_of(start, end))
 
-    def string(self, token: Token) -> Scalar:
-        return Scalar.make(literal(token, string_value), span=span_now())
+    def string(self, text: str, start: int, end: int) -> Scalar:
+        hole = hole_at(start, end)
+        return Scalar.make(string_at(text, start) if hole is None else hole, span=span_of(start, end))
 
     def true(self, *_: Token) -> Scalar:
         return Scalar(True, span=span_now())
@@ -101,36 +114,37 @@ class Builder(Targets, Formulas, Clauses, Statements):
     def null(self) -> Scalar:
         return Scalar(None, span=span_now())
 
-    def word(self, token: Token) -> Scalar:
-        return Scalar.make(token.text, span=span_now())
+    def word(self, text: str, start: int, end: int) -> Scalar:
+        return Scalar.make(text, span=span_of(start, end))
 
-    def plain_word(self, token: Token) -> Scalar:
-        if token.text.lower().lstrip("-") in _NO_NUMBERS:
-            syntax_error("number-out-of-range", f"`{token.text}` is no number", token.span)
-        return Scalar(token.text, span=span_now())
+    def plain_word(self, text: str, start: int, end: int) -> Scalar:
+        span = Span(start, end)
+        if text.lower().lstrip("-") in _NO_NUMBERS:
+            syntax_error("number-out-of-range", f"`{text}` is no number", span)
+        return Scalar(text, span=span)
 
-    def bare_word(self, token: Token) -> Scalar:
-        text = token.text
+    def bare_word(self, text: str, start: int, end: int) -> Scalar:
+        span = Span(start, end)
         if text.startswith("$"):
-            syntax_error("syntax", f"expected a value, found `{text}`", token.span, SIGNS["@"])
+            syntax_error("syntax", f"expected a value, found `{text}`", span, SIGNS["@"])
         hint = f"write '{text}'; a field is never compared with another"
-        NOW.warn("bare-word", f"`{text}` is taken for the text '{text}'", token.span, hint)
-        return self.plain_word(token)
+        NOW.warn("bare-word", f"`{text}` is taken for the text '{text}'", span, hint)
+        return self.plain_word(text, start, end)
 
     def uuid(self, text: Scalar) -> Scalar:
         return Scalar(nodes.Uuid(text, span=span_now()), span=span_now())
 
-    def param(self, token: Token) -> Scalar:
-        text = token.text
+    def param(self, text: str, start: int, end: int) -> Scalar:
+        span = Span(start, end)
         parameters = NOW.parameters
         key = text[1:] if text != "?" else len(parameters)
         if parameters and isinstance(parameters[0].key, str) != isinstance(key, str):
             message = "one statement cannot have both `?` and `:name` parameters"
             related = ((parameters[0].span, "the other kind"),)
-            fail("mixed-parameters", message, span_now(), None, related, error=QQLSyntaxError)
-        param = Param(key, span=span_now())
+            fail("mixed-parameters", message, span, None, related, error=QQLSyntaxError)
+        param = Param(key, span=span)
         parameters.append(param)
-        return Scalar(param, span=span_now())
+        return Scalar(param, span=span)
 
     def or_default(self, scalar: Scalar) -> Scalar:
         param = Param(cast(Param, scalar.value).key, optional=True, span=scalar.span)
@@ -164,11 +178,11 @@ class Builder(Targets, Formulas, Clauses, Statements):
 
     # -- names
 
-    def name(self, token: Token) -> Name:
-        return Name.make(token.text, span=span_now())
+    def name(self, text: str, start: int, end: int) -> Name:
+        return Name.make(text, span=span_of(start, end))
 
-    def quoted_name(self, token: Token) -> Name:
-        return Name(string_value(token), span=span_now())
+    def quoted_name(self, text: str, start: int, end: int) -> Name:
+        return Name(string_at(text, start), span=Span(start, end))
 
     def bound_name(self, param: Scalar) -> Name:
         return Name(cast(Param, param.value), span=span_now())

@@ -64,6 +64,12 @@ def tables() -> Tables:
     )
 
 
+@cache
+def plain_tables() -> Tables:
+    """The same, by which no value is made before the parser has looked at the next terminal."""
+    return tables().plain()
+
+
 class Parser:
     """Reads one statement of a text, whose arrays and objects ``reader`` reads where it can."""
 
@@ -75,6 +81,15 @@ class Parser:
 
     def parse(self, pos: int, root: str = "start") -> tuple[Any, Span]:
         """The statement that begins at pos, and its span. A closing `;` is not part of it."""
+        try:
+            return self.read(pos, root)
+        except QQLSyntaxError:
+            # What is wrong is told by the state in front of it, before a value is made of the last terminal.
+            self.tables = plain_tables()
+        return self.read(pos, root)
+
+    def read(self, pos: int, root: str) -> tuple[Any, Span]:
+        """`parse` by the tables at hand."""
         self.first = first = skip_space(self.text, pos)
         self.states: list[State] = [self.tables.start(root)]
         self.brackets: list[str] = []
@@ -106,20 +121,26 @@ class Parser:
             found = match(text, last)
             if found is None:
                 bad_character(text, skip_space(text, last))
-            kind = found.lastgroup or ""
-            start, end = found.span(kind)
-            if kind == "WORD":
-                word = found[kind].upper()
-                if word in state.certain or (word in state.likely and not self.takes("NAME")):
-                    kind = word
-                elif "NAME" in state.symbols and word not in state.symbols and word not in STARTERS:
-                    kind = "NAME"
-                else:
-                    kind, start, end = self.word(word, start, end)
-            elif kind == "SIGN":
-                kind = SYMBOLS[found[kind]]
-            elif kind not in state.symbols:
-                kind, start, end = self.in_place(kind, start, end)
+            shown = found[found.lastindex or 0]
+            end = found.end()
+            start = end - len(shown)
+            kind = state.plain.get(shown)
+            if kind is None:
+                kind = found.lastgroup or ""
+                if kind == "WORD":
+                    word = shown.upper()
+                    if word in state.certain:
+                        kind = word
+                        if word == shown:
+                            state.plain[word] = word
+                    elif word in state.likely and not self.takes("NAME"):
+                        kind = word
+                    elif "NAME" in state.symbols and word not in state.symbols and word not in STARTERS:
+                        kind = "NAME"
+                    else:
+                        kind, start, end = self.word(word, start, end)
+                elif kind not in state.symbols:
+                    kind, start, end = self.in_place(kind, start, end)
             while True:
                 size, make, after, place = state.row[kind]
                 if size == 1:
@@ -140,9 +161,12 @@ class Parser:
                     self.unexpected(self.token(kind, start, end), self.token(before, before_start, last))
                 return values[-1], Span(self.first, last)
             value = None
-            whole = after(self, kind, start, before) if after is not None else None
-            if whole is not None:
-                kind, make, value, end = whole
+            if place is not None:
+                value = place(shown, start, end)
+            elif after is not None:
+                whole = after(self, kind, start, before)
+                if whole is not None:
+                    kind, make, value, end = whole
             elif make.kept:
                 value = Token(kind, text[start:end], start, end)
             state = make

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from qql.late import cast
-from qql.syntax.tables import Tables
+from qql.syntax.tables import Maker, Tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _packaged(name: str) -> bytes | None:
         return None
 
 
-def load(builder: object, noted: Mapping[str, Callable[..., Any]]) -> Tables:
+def load(builder: Maker, noted: Mapping[str, Callable[..., Any]]) -> Tables:
     """The tables of this package's grammar; the methods of ``builder`` that rules name make their values."""
     text = grammar_text()
     data = _unpacked(_packaged(PACKED), text) or _kept(text)

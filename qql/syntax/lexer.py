@@ -24,6 +24,7 @@ __all__ = [
     "MOST",
     "NOTHING",
     "OPENING",
+    "PLAIN_SIGNS",
     "SIGNS",
     "STARTERS",
     "STRINGS",
@@ -37,6 +38,7 @@ __all__ = [
     "number_of",
     "number_value",
     "skip_space",
+    "string_at",
     "string_value",
     "syntax_error",
 ]
@@ -83,6 +85,8 @@ SYMBOLS = {
     "/": "SLASH",
     "||": "CONCAT",
 }
+PLAIN_SIGNS = {sign: SYMBOLS[sign] for sign in "()[]{},="}
+"""Signs that are the same terminal wherever they stand."""
 _SIGNS = ("SIGN", "SYMBOL", "FINISH")
 ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION", "CONCAT"})
 """Terminals that only formulas (and SELECT, and MAP) know; elsewhere they are no part of the language."""
@@ -209,7 +213,11 @@ def bad_character(text: str, pos: int) -> NoReturn:
 
 
 def string_value(token: Token) -> str:
-    text = token.text
+    return string_at(token.text, token.start)
+
+
+def string_at(text: str, start: int) -> str:
+    """What a string means that begins at a place of the text."""
     if text[0] in "'\"" and "\\" not in text and text.count(text[0]) == 2:
         return text[1:-1]
     if text[0] in "rR":
@@ -232,7 +240,7 @@ def string_value(token: Token) -> str:
             return _ESCAPES[escape]
         if escape in _PLAIN_ESCAPES:
             return escape
-        at = token.start + 1 + found.start()
+        at = start + 1 + found.start()
         syntax_error(
             "unknown-escape",
             f"`\\{escape}` is not an escape",
@@ -246,7 +254,7 @@ def string_value(token: Token) -> str:
     try:  # a pair of \u escapes may spell one character beyond the basic plane, as in JSON
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", token.span)
+        syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", Span(start, start + len(text)))
 
 
 _SHORT = 19  # digits that fit 64 bits in any case

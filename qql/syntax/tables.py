@@ -1,7 +1,8 @@
 """The parser's tables as it drives them: states whose rows are turned into actions where they are used.
 
-An action is a tuple that begins with a size. 0 shifts: the next state, and what the driver has to do where
-the terminal is one to take note of. More reduces by a rule: what makes its value, the state that follows, by
+An action is a tuple that begins with a size. 0 shifts: the next state, what the driver has to do where the
+terminal is one to take note of, and what makes the value where the next state is behind a rule of this terminal
+alone (None: it is a state that reads on). More reduces by a rule: what makes its value, the state that follows, by
 the state below, and the place of the only value that is used of the stack (0: more or less than one is used).
 `ERROR` and `ACCEPT` are the other two.
 """
@@ -11,35 +12,45 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 
+from qql.late import cast
 from qql.syntax.clauses import same
-from qql.syntax.lexer import STARTERS
+from qql.syntax.lexer import PLAIN_SIGNS, STARTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ACCEPT", "ERROR", "Action", "State", "Tables"]
+__all__ = ["ACCEPT", "ERROR", "Action", "Leaf", "Maker", "State", "Tables"]
 
-Action = tuple[int, "Any", "Any", int]
+Action = tuple[int, "Any", "Any", "Any"]
 ERROR: Action = (-1, None, None, 0)
 ACCEPT: Action = (0, None, None, 0)
 _Note = Callable[..., "Any"]
 _NO_WORDS: frozenset[str] = frozenset()
 _Build = Callable[[Sequence["Any"]], "Any"]
+Leaf = Callable[[str, int, int], "Any"]
+"""What makes a value of the text of a terminal, and of where that begins and ends."""
+
+
+class Maker:
+    """What has a method for each rule. ``leaves`` are the rules of one terminal whose methods are a `Leaf`."""
+
+    leaves: frozenset[str] = frozenset()
 
 
 class State:
     """A state: ``symbols`` gives what follows a symbol, a state (an int) or a rule (-1: the first).
 
-    ``row`` gives the actions. ``certain`` are the words that can only be keywords here, ``likely`` those that
-    can be names too where the stack takes one. ``kept`` says whether
-    the terminal that leads here is a value to some rule.
+    ``row`` gives the actions. ``plain`` gives the terminal of what is always the same one here. ``certain`` are
+    the words that can only be keywords here, ``likely`` those that can be names too where the stack takes one.
+    ``kept`` says whether the terminal that leads here is a value to some rule.
     """
 
-    __slots__ = ("certain", "kept", "likely", "number", "row", "symbols")
+    __slots__ = ("certain", "kept", "likely", "number", "plain", "row", "symbols")
 
     certain: frozenset[str]
     likely: frozenset[str]
+    plain: dict[str, str]
     symbols: dict[str, int]
     row: _Row
 
@@ -97,16 +108,17 @@ class _Rule:
     """One production: what it stands for, how many symbols it takes, what makes its value of them.
 
     ``build`` gets the value at ``place``, or the stack of values where that is 0. It is None where the value
-    of the only symbol is handed on.
+    of the only symbol is handed on. ``leaf`` makes the value of the text of the only terminal.
     """
 
-    __slots__ = ("build", "origin", "place", "size")
+    __slots__ = ("build", "leaf", "origin", "place", "size")
 
-    def __init__(self, origin: str, size: int, build: _Build | None, place: int) -> None:
+    def __init__(self, origin: str, size: int, build: _Build | None, place: int, leaf: Leaf | None) -> None:
         self.origin = origin
         self.size = size
         self.build = build
         self.place = place
+        self.leaf = leaf
 
 
 class Tables:
@@ -114,10 +126,15 @@ class Tables:
 
     ``labels`` are the terminals as messages name them, ``first`` the terminals that a rule can begin with,
     in one string.
-    ``noted`` says what the driver has to do at some terminals.
+    ``noted`` says what the driver has to do at some terminals. ``eager`` tables reduce what has to be reduced
+    whatever comes next.
     """
 
-    def __init__(self, data: dict[str, Any], builder: object, noted: Mapping[str, _Note]) -> None:
+    def __init__(
+        self, data: dict[str, Any], builder: Maker, noted: Mapping[str, _Note], *, eager: bool = True
+    ) -> None:
+        self._all = data
+        self._eager = eager
         self._symbols: list[str] = data["symbols"]
         self._rows: list[str] = data["states"]
         self._data: list[str] = data["rules"]
@@ -133,6 +150,10 @@ class Tables:
         self._safe = self.keywords - STARTERS
         self.labels: dict[str, str] = data["labels"]
         self.first: dict[str, str] = data["first"]
+
+    def plain(self) -> Tables:
+        """The same tables, by which nothing is reduced before the next terminal is known."""
+        return Tables(self._all, self._builder, self._noted, eager=False)
 
     def start(self, root: str) -> State:
         """The state in which a text is read that the rule ``root`` stands for."""
@@ -151,6 +172,7 @@ class Tables:
                 for symbol, code in zip(pairs[::2], map(ord, pairs[1::2]), strict=True)
             }
             found.row = _Row(self, found)
+            found.plain = PLAIN_SIGNS.copy()
             words = self._safe & found.symbols.keys()
             named = "NAME" in found.symbols
             found.certain, found.likely = (_NO_WORDS, words) if named else (words, _NO_WORDS)
@@ -164,7 +186,8 @@ class Tables:
             origin, taken, make, single, *take = self._data[-1 - number].split()
             size = int(taken)
             build, place = _build(make, single == "?", take, size, self._builder)
-            found = self._rules[number] = _Rule(origin, size, build, place)
+            leaf = getattr(self._builder, make) if make in self._builder.leaves else None
+            found = self._rules[number] = _Rule(origin, size, build, place, leaf)
         return found
 
     def action(self, state: State, terminal: str) -> Action:
@@ -177,7 +200,10 @@ class Tables:
         if to >= 0:
             target = self.state(to)
             target.kept = terminal in self._kept
-            return 0, target, self._noted.get(terminal), 0
+            only = self._only_rule(target) if target.kept else None
+            if only is not None and only.leaf is not None:
+                return 0, self._behind(state, only), None, only.leaf
+            return 0, target, self._noted.get(terminal), None
         rule = self.rule(to)
         key = rule.origin, terminal
         after = self._after.get(key)
@@ -186,7 +212,23 @@ class Tables:
         return rule.size, rule.build, after, rule.place
 
 
-def _build(name: str, single: bool, take: list[str], size: int, builder: object) -> tuple[_Build | None, int]:
+    def _only_rule(self, state: State) -> _Rule | None:
+        """The rule by which a state reduces, whatever comes next."""
+        ways = {*state.symbols.values()} if self._eager and state.number not in self.ends else ()
+        return self.rule(*ways) if len(ways) == 1 and min(ways) < 0 else None
+
+    def _behind(self, state: State, rule: _Rule | None) -> State:
+        """The state behind a rule, and behind those that only hand its value on, above a state."""
+        found = state
+        while rule is not None:
+            found = self.state(state.symbols[rule.origin])
+            rule = self._only_rule(found)
+            if rule is not None and rule.build is not None:
+                break
+        return found
+
+
+def _build(name: str, single: bool, take: list[str], size: int, builder: Maker) -> tuple[_Build | None, int]:
     """What makes a rule's value (None where one is handed on), and the place of the only value that it needs.
 
     The words of the rule are those of `qql.syntax.lalr`. A rule that makes nothing is spliced where it is
@@ -198,6 +240,9 @@ def _build(name: str, single: bool, take: list[str], size: int, builder: object)
     if name == "-":
         return (None if size == 1 and splices == [True] else _children(places, splices)), 0
     make = getattr(builder, name, None)
+    if name in builder.leaves:
+        leaf = cast("Leaf", make)
+        return (lambda token: leaf(token.text, token.start, token.end)), places[0]
     alone = len(take) == 1 and places[0] and not splices[0]
     if alone and (single or getattr(make, "__func__", None) is same):
         return (None if size == 1 else itemgetter(places[0])), 0
