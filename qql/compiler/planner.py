@@ -77,6 +77,13 @@ def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int]
     """
     if not root.inputs:  # as in most queries
         return (root,), {id(root): 1}, 0, 0
+    inputs = root.inputs
+    if len(inputs) <= MAX_STAGES and not any([given.stage.inputs for given in inputs]):  # as in most others
+        below = {id(given.stage): given.stage for given in inputs}
+        counts = dict.fromkeys(below, 0) | {id(root): 1}
+        for given in inputs:
+            counts[id(given.stage)] += 1
+        return (*below.values(), root), counts, len(inputs), 1
     order = _order(root)
     depth: dict[int, int] = {}
     for stage in order:
@@ -194,6 +201,8 @@ class _Planner:
 
     def names(self, query: nodes.Query, owner: str | None) -> list[str]:
         """The keys that a stage's PREFETCH names, checked to exist."""
+        if not query.prefetch:
+            return []
         keys = []
         for name in _references(query):
             key = stage_key(name)
@@ -392,10 +401,10 @@ class _Planner:
 
     def params(self, query: nodes.Query, is_root: bool) -> JsonObject:
         values = read_options(query.params, _QUERY_OPTIONS, "a query")
+        method = query.fusion.method if query.fusion else None
+        if isinstance(query.target, nodes.Hybrid):
+            method = method or "rrf"
         for option in query.params:
-            method = query.fusion.method if query.fusion else None
-            if isinstance(query.target, nodes.Hybrid):
-                method = method or "rrf"
             if option.name in FUSION_OPTIONS and method != "rrf":
                 what = "FUSION DBSF" if method else "a query without FUSION RRF"
                 fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span)
@@ -483,22 +492,23 @@ class _Planner:
         """Checks the target's inputs against the vector; gives the model of texts that name none."""
         model = None
         for one in inputs_of(target):
-            match one:
-                case nodes.Text() | nodes.Image() | nodes.Inference():
-                    if isinstance(one, nodes.Text):
-                        text_of(one.text, "the text of a query")
-                    found = self.model_of(one, using, vector)
-                    if found is None:
-                        self.no_model(one, using)
-                    if one.model is None or one is target:
-                        model = found
-                case nodes.Vector():
-                    check_vector(one.value, vector, one.span, f"of `{self.collection}`")
-                case nodes.Point():
-                    point_id(one.id)
+            if isinstance(one, _EMBEDDED):
+                if isinstance(one, nodes.Text):
+                    text_of(one.text, "the text of a query")
+                found = self.model_of(one, using, vector)
+                if found is None:
+                    self.no_model(one, using)
+                if one.model is None or one is target:
+                    model = found
+            elif isinstance(one, nodes.Vector):
+                check_vector(one.value, vector, one.span, f"of `{self.collection}`")
+            elif isinstance(one, nodes.Point):
+                point_id(one.id)
         return model
 
     def no_model(self, target: Embedded, using: str | None) -> None:
+        if self.schema is None and self.context.quiet:
+            return
         hint = "write MODEL 'name' behind the text, give --model vector=name, or CREATE COLLECTION with MODEL"
         which = f"the vector `{using}`" if using else "its vector"
         what = {"Text": "text", "Image": "image"}.get(type(target).__name__, "object")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from qql import nodes
 from qql.errors import fail, shown
 
@@ -18,8 +20,11 @@ _NOT_IN_STAGES = {
 }
 
 
+_read_those = attrgetter(*_NOT_IN_STAGES)
+
+
 def check_stage(stage: nodes.Query, collection: str) -> None:
-    for name, word in _NOT_IN_STAGES.items():
+    for name, word in _NOT_IN_STAGES.items() if any(_read_those(stage)) else ():
         clause = getattr(stage, name)
         if clause is not None:
             hint = f"{word} belongs to the query that FROM belongs to"

@@ -7,7 +7,7 @@ from qql.errors import did_you_mean
 from qql.late import cast
 from qql.nodes import Condition, Name, Option, Scalar
 from qql.records import replace
-from qql.syntax.clauses import Clause, check_depth, same, span_now, stands_twice, with_clauses
+from qql.syntax.clauses import Clause, check_depth, clause_of, same, span_now, stands_twice, with_clauses
 from qql.syntax.dialects import (
     HybridSide,
     NamedPart,
@@ -48,7 +48,7 @@ class Clauses:
 
     def using(self, name: Name, kind: Token | None) -> Clause:
         word = kind.type.lower().replace("multivector", "multi") if kind else None
-        return Clause("using", nodes.Using.make(name, word, span=span_now()), span_now())
+        return clause_of("using", nodes.Using, name, word)
 
     def using_hybrid(self, *parts: HybridSide | Clause) -> Clause:
         fusions = [cast(nodes.Fusion, part.value) for part in parts if isinstance(part, Clause)]
@@ -63,7 +63,7 @@ class Clauses:
 
     def using_role(self, role: Token, name: Scalar) -> Clause:
         named = Name(cast(str, name.value), span=name.span)
-        return Clause("using", nodes.Using(named, role.type.lower(), span=span_now()), span_now())
+        return clause_of("using", nodes.Using, named, role.type.lower())
 
     def hybrid_part(self, side: Token, *parts: Name | NamedPart) -> HybridSide:
         named = isinstance(parts[0], Name)
@@ -86,7 +86,7 @@ class Clauses:
         return Clause("where", condition, span_now())
 
     def prefetch(self, *refs: nodes.Ref | None) -> Clause:
-        return Clause("prefetch", tuple(ref for ref in refs if ref is not None), span_now())
+        return Clause("prefetch", tuple([ref for ref in refs if ref is not None]), span_now())
 
     def fusion(self, token: Token) -> Clause:
         method = (string_value(token) if token.type == "STRING" else token.type).lower()
@@ -94,7 +94,7 @@ class Clauses:
             hint = did_you_mean(method, ("rrf", "dbsf"))
             hint = hint or "the methods are RRF and DBSF"
             syntax_error("unknown-fusion", f"there is no fusion `{method}`", token.span, hint)
-        return Clause("fusion", nodes.Fusion(method, span=span_now()), span_now())
+        return clause_of("fusion", nodes.Fusion, method)
 
     def with_model_clause(self, model: Scalar) -> Clause:
         return Clause("model", model, span_now())
@@ -102,7 +102,7 @@ class Clauses:
     def rerank(
         self, text: Scalar | None, model: Scalar | None, field: Name | None, top: Scalar | None
     ) -> Clause:
-        return Clause("rerank", nodes.Rerank(text, model, field, top, span=span_now()), span_now())
+        return clause_of("rerank", nodes.Rerank, text, model, field, top)
 
     cross_rerank = rerank
 
@@ -113,10 +113,10 @@ class Clauses:
     # -- what comes back
 
     def group(self, name: Name, size: Scalar | None) -> Clause:
-        return Clause("group", nodes.Group(name, size, span=span_now()), span_now())
+        return clause_of("group", nodes.Group, name, size)
 
     def group_lookup(self, collection: Name) -> Clause:
-        return Clause("group_lookup", nodes.GroupLookup(collection, span=span_now()), span_now())
+        return clause_of("group_lookup", nodes.GroupLookup, collection)
 
     def payload(self, selection: nodes.Selection | None) -> Clause:
         return Clause("payload", selection or nodes.Selection("all", span=span_now()), span_now())
@@ -129,11 +129,11 @@ class Clauses:
 
     def lookup(self, collection: Name, vector: Name | None, shard: Clause | None) -> Clause:
         keys = cast(nodes.Shard, shard.value) if shard else None
-        return Clause("lookup", nodes.Lookup(collection, vector, keys, span=span_now()), span_now())
+        return clause_of("lookup", nodes.Lookup, collection, vector, keys)
 
     def shard(self, keys: Scalar | tuple[Scalar, ...], fallback: Scalar | None) -> Clause:
         several = keys if isinstance(keys, tuple) else (keys,)
-        return Clause("shard", nodes.Shard(several, fallback, span=span_now()), span_now())
+        return clause_of("shard", nodes.Shard, several, fallback)
 
     def overwrite(self) -> Clause:
         return Clause("overwrite", True, span_now())
@@ -176,7 +176,7 @@ class Clauses:
     # -- options
 
     def options(self, *options: Option | None) -> Options:
-        return tuple(option for option in options if option is not None)
+        return tuple([option for option in options if option is not None])
 
     settings = entries = options
 
@@ -191,8 +191,8 @@ class Clauses:
         return Option.make(name.value, bare, span=span_now())
 
     def option(self, name: Scalar, value: object) -> Option:
-        entry = self.entry(name, value)
-        return Option.make(entry.name.lower(), entry.value, span=entry.span)
+        bare = value.value if isinstance(value, Scalar) else value
+        return Option.make(cast(str, name.value).lower(), bare, span=span_now())
 
     def filter_option(self, name: Scalar, condition: Condition) -> Option:
         check_depth(condition, "filters")

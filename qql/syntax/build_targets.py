@@ -8,9 +8,9 @@ from qql.late import cast
 from qql.nodes import Name, Param, Scalar
 from qql.records import replace
 from qql.syntax.build_clauses import Direction, direction_of
-from qql.syntax.clauses import NOW, Clause, literal, span_now, with_clauses
+from qql.syntax.clauses import NOW, Clause, hole_at, literal, span_now, span_of, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
-from qql.syntax.lexer import Token, number_value, string_value, syntax_error
+from qql.syntax.lexer import Token, number_value, string_at, string_value, syntax_error
 
 __all__ = ["Targets"]
 
@@ -26,11 +26,12 @@ class Targets:
     # -- inputs
 
     def bare_text(self, token: Token, model: Scalar | None, options: Json) -> nodes.Text | nodes.Point:
-        value = string_value(token)
-        is_id = model is None and options is None and nodes.is_uuid(value)
-        text = Scalar.make(literal(token, lambda _: value), span=token.span)
-        if is_id:
-            return nodes.Point(text, span=span_now())
+        start, end = token.start, token.end
+        value = string_at(token.text, start)
+        hole = hole_at(start, end)
+        text = Scalar.make(value if hole is None else hole, span=span_of(start, end))
+        if model is None and options is None and nodes.is_uuid(value):
+            return nodes.Point.make(text, span=span_now())
         return nodes.Text.make(text, model, options, span=span_now())
 
     def inference(self, given: Json, model: Scalar | None, options: Json) -> nodes.Inference:
@@ -42,27 +43,27 @@ class Targets:
     def vector(self, *values: Json) -> nodes.Input:
         value = values[-1]
         if isinstance(value, Scalar):
-            return nodes.Vector(value.value, span=span_now())
+            return nodes.Vector.make(value.value, span=span_now())
         if isinstance(value, dict) and set(value) != {"indices", "values"}:
             return _embedded_object(value)
-        return nodes.Vector(value, span=span_now())
+        return nodes.Vector.make(value, span=span_now())
 
     def bare_point(self, token: Token) -> nodes.Point:
-        return nodes.Point(Scalar(literal(token, number_value), span=span_now()), span=span_now())
+        return nodes.Point.make(Scalar.make(literal(token, number_value), span=span_now()), span=span_now())
 
     def example_point(self, given: Token | Scalar) -> nodes.Point:
         if isinstance(given, Token):
             value = string_value(given) if given.type == "STRING" else literal(given, number_value)
-            given = Scalar(value, span=given.span)
-        return nodes.Point(given, span=span_now())
+            given = Scalar.make(value, span=given.span)
+        return nodes.Point.make(given, span=span_now())
 
     def any_input(self, param: Scalar) -> nodes.AnyInput:
-        return nodes.AnyInput(param.value, span=span_now())
+        return nodes.AnyInput.make(param.value, span=span_now())
 
     # -- examples
 
     def examples(self, *examples: nodes.Input | None) -> tuple[nodes.Input, ...]:
-        return tuple(example for example in examples if example is not None)
+        return tuple([example for example in examples if example is not None])
 
     def listed_examples(self, values: list[Json]) -> tuple[nodes.Input, ...]:
         return tuple(_example(value) for value in values)
@@ -81,13 +82,13 @@ class Targets:
         return Rescored(target)
 
     def points(self, *ids: Scalar | None) -> nodes.Points:
-        return nodes.Points(tuple(one for one in ids if one is not None), span=span_now())
+        return nodes.Points.make(tuple([one for one in ids if one is not None]), span=span_now())
 
     def bound_points(self, param: Scalar) -> nodes.Points:
-        return nodes.Points(cast(Param, param.value), span=span_now())
+        return nodes.Points.make(cast(Param, param.value), span=span_now())
 
     def order_target(self, name: Name, direction: Direction, start: Scalar | None) -> nodes.OrderBy:
-        return nodes.OrderBy(name, direction_of(direction), start, span=span_now())
+        return nodes.OrderBy.make(name, direction_of(direction), start, span=span_now())
 
     def strategy(self, name: Name, options: tuple[nodes.Option, ...] | None) -> Clause:
         return Clause("strategy", (name, options or ()), span_now())
@@ -112,17 +113,17 @@ def _bare(value: Json) -> Json:
 
 def _example(value: Json) -> nodes.Input:
     if isinstance(value, (list, dict)):
-        return nodes.Vector(value, span=span_now())
+        return nodes.Vector.make(value, span=span_now())
     if isinstance(value, Param):
-        return nodes.AnyInput(value, span=span_now())
-    return nodes.Point(Scalar(cast(int | str, value), span=span_now()), span=span_now())
+        return nodes.AnyInput.make(value, span=span_now())
+    return nodes.Point.make(Scalar(cast(int | str, value), span=span_now()), span=span_now())
 
 
 def _embedded_object(value: dict[str, Json]) -> nodes.Input:
     """``{text: 'words', model: 'm'}``: Qdrant's own objects for what a model embeds."""
     rows = _flat_rows(value)
     if rows is not None:
-        return nodes.Vector(rows, span=span_now())
+        return nodes.Vector.make(rows, span=span_now())
     kind = next((kind for kind in nodes.EMBEDDED if kind in value), None)
     if kind is None or not set(value) <= {kind, "model", "options"}:
         hint = "a text, an image or an object is written {text: 'words', model: 'name'}"

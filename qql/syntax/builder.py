@@ -27,19 +27,14 @@ from qql.syntax.clauses import (
     as_clause,
     check_depth,
     hole_at,
+    same,
     span_now,
     span_of,
     value_list,
     with_clauses,
 )
-from qql.syntax.lexer import SIGNS, Token, number_value, string_at, string_value, syntax_error
+from qql.syntax.lexer import SIGNS, Token, number_of, number_value, string_at, string_value, syntax_error
 from qql.syntax.tables import Maker
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    _Statement = TypeVar("_Statement")
 
 __all__ = ["NODE_RULES", "Builder"]
 
@@ -68,7 +63,6 @@ _BOUNDS = {
     ">=": ("gte",),
     "≥": ("gte",),
 }
-_SHORT = 18  # digits that fit 64 bits in any case
 _NO_NUMBERS = ("nan", "infinity", "inf")
 _UNEQUAL = ("!=", "<>", "≠")
 
@@ -97,8 +91,9 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
     def number(self, text: str, start: int, end: int) -> Scalar:
         value: int | float | Hole | None = hole_at(start, end)
         if value is None:
-            short = len(text) <= _SHORT and text.isdigit()
-            value = int(text) if short else number_value(Token("NUMBER", text, start, end))
+            value = number_of(text)
+        if value is None:
+            value = number_value(Token("NUMBER", text, start, end))
         return Scalar.make(value, span=span_of(start, end))
 
     def string(self, text: str, start: int, end: int) -> Scalar:
@@ -106,13 +101,13 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
         return Scalar.make(string_at(text, start) if hole is None else hole, span=span_of(start, end))
 
     def true(self, *_: Token) -> Scalar:
-        return Scalar(True, span=span_now())
+        return Scalar.make(True, span=span_now())
 
     def false(self, *_: Token) -> Scalar:
-        return Scalar(False, span=span_now())
+        return Scalar.make(False, span=span_now())
 
     def null(self) -> Scalar:
-        return Scalar(None, span=span_now())
+        return Scalar.make(None, span=span_now())
 
     def word(self, text: str, start: int, end: int) -> Scalar:
         return Scalar.make(text, span=span_of(start, end))
@@ -174,7 +169,7 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
         return out
 
     def scalars(self, *scalars: Scalar | None) -> tuple[Scalar, ...]:
-        return tuple(scalar for scalar in scalars if scalar is not None)
+        return tuple([scalar for scalar in scalars if scalar is not None])
 
     # -- names
 
@@ -193,28 +188,28 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
     # -- filters
 
     def and_(self, *children: Condition) -> nodes.And:
-        return nodes.And(children, span=span_now())
+        return nodes.And.make(children, span=span_now())
 
     def or_(self, *children: Condition) -> nodes.Or:
-        return nodes.Or(children, span=span_now())
+        return nodes.Or.make(children, span=span_now())
 
     def not_(self, child: Condition) -> nodes.Not:
-        return nodes.Not(child, span=span_now())
+        return nodes.Not.make(child, span=span_now())
 
     def compare(self, name: Name, op: Token, value: Scalar) -> nodes.Compare:
         return nodes.Compare.make(name, _OPERATORS.get(op.text, op.text), value, span=span_now())
 
     def between(self, name: Name, negated: Token | None, low: Scalar, high: Scalar) -> Condition:
-        return _optional_not(negated, nodes.Between(name, low, high, span=span_now()))
+        return _optional_not(negated, nodes.Between.make(name, low, high, span=span_now()))
 
     def in_(self, name: Name, negated: Token | None, values: Given) -> Condition:
-        return _optional_not(negated, nodes.In(name, value_list(values), span=span_now()))
+        return _optional_not(negated, nodes.In.make(name, value_list(values), span=span_now()))
 
     def is_null(self, name: Name, negated: Token | None) -> Condition:
-        return _optional_not(negated, nodes.IsNull(name, span=span_now()))
+        return _optional_not(negated, nodes.IsNull.make(name, span=span_now()))
 
     def is_empty(self, name: Name, negated: Token | None) -> Condition:
-        return _optional_not(negated, nodes.IsEmpty(name, span=span_now()))
+        return _optional_not(negated, nodes.IsEmpty.make(name, span=span_now()))
 
     def match(self, name: Name, negated: Token | None, word: Token | None, given: Given) -> Condition:
         keyword = word.type if word else ""
@@ -225,16 +220,16 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
             kind, value = nodes.MATCH_WORDS[keyword], given
         else:  # a list; of a parameter behind ANY, binding says whether it is one
             kind, value = keyword.lower(), value_list(given)
-        return _optional_not(negated, nodes.Match(name, kind, value, span=span_now()))
+        return _optional_not(negated, nodes.Match.make(name, kind, value, span=span_now()))
 
     def range(self, name: Name, negated: Token | None, bounds: tuple[nodes.Option, ...]) -> Condition:
-        return _optional_not(negated, nodes.Range(name, bounds, span=span_now()))
+        return _optional_not(negated, nodes.Range.make(name, bounds, span=span_now()))
 
     def values_count(self, name: Name, *given: Token | Scalar | tuple[nodes.Option, ...]) -> Condition:
         negated = None
         match given:
             case (tuple() as options,):
-                return nodes.ValuesCount(name, options, span=span_now())
+                return nodes.ValuesCount.make(name, options, span=span_now())
             case (Token() as sign, Scalar() as end):
                 bounds = dict.fromkeys(_BOUNDS[sign.text], end)
                 negated = sign if sign.text in _UNEQUAL else None
@@ -243,12 +238,12 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
             case _:
                 raise AssertionError(f"no bounds: {given!r}")
         options = tuple(nodes.Option(bound, end.value, span=end.span) for bound, end in bounds.items())
-        return _optional_not(negated, nodes.ValuesCount(name, options, span=span_now()))
+        return _optional_not(negated, nodes.ValuesCount.make(name, options, span=span_now()))
 
     def geo(self, name: Name, negated: Token | None, word: Token, given: Given) -> Condition:
         value = given.value if isinstance(given, Scalar) else given
         shape = word.type.removeprefix("GEO_").lower()
-        return _optional_not(negated, nodes.Geo(name, shape, value, span=span_now()))
+        return _optional_not(negated, nodes.Geo.make(name, shape, value, span=span_now()))
 
     def optional(self, condition: Condition) -> nodes.Optional:
         if not any(isinstance(one, Param) for one in nodes.walk(condition)):
@@ -264,16 +259,15 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
         return condition
 
     def min_should(self, count: Scalar, *conditions: Condition) -> nodes.MinShould:
-        return nodes.MinShould(count, conditions, span=span_now())
+        return nodes.MinShould.make(count, conditions, span=span_now())
 
     # -- the whole
 
-    def start(self, statement: _Statement) -> _Statement:
-        return statement
+    start = same
 
 
 def _optional_not(negated: Token | None, condition: Condition) -> Condition:
-    return nodes.Not(condition, span=span_now()) if negated else condition
+    return nodes.Not.make(condition, span=span_now()) if negated else condition
 
 
 # ------------------------------------------------------------------------------------ nodes by declaration

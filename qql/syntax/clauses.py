@@ -28,6 +28,7 @@ __all__ = [
     "Reading",
     "as_clause",
     "check_depth",
+    "clause_of",
     "clause_words",
     "hole_at",
     "literal",
@@ -263,6 +264,12 @@ def span_of(start: int, end: int) -> Span:
 def same(_: object, value: object) -> Any:
     """A method of the builder for a rule whose value is that of its only child."""
     return value
+
+
+def clause_of(name: str, kind: type[Node], *children: object) -> Clause:
+    """A clause whose value is a node that stands where the clause does."""
+    span = span_now()
+    return Clause(name, kind.make(*children, span=span), span)
 
 
 def as_clause(name: str) -> Callable[[object], Clause]:

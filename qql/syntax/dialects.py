@@ -88,8 +88,9 @@ def inner_stages(query: nodes.Query) -> list[nodes.Query]:
     todo = [query]
     while todo:
         one = todo.pop()
-        inside = [cte.stage for cte in one.ctes]
-        inside += [ref.stage for ref in one.prefetch if isinstance(ref.stage, nodes.Query)]
+        inside = [cte.stage for cte in one.ctes] if one.ctes else []
+        if one.prefetch:
+            inside += [ref.stage for ref in one.prefetch if isinstance(ref.stage, nodes.Query)]
         found += inside
         todo += inside
     return found

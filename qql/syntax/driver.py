@@ -129,10 +129,10 @@ class Parser:
                 kind = found.lastgroup or ""
                 if kind == "WORD":
                     word = shown.upper()
-                    if word in state.certain:
+                    if word in state.certain and not (self.outermost and word in STARTERS):
                         kind = word
-                        if word == shown:
-                            state.plain[word] = word
+                        if word not in STARTERS and (word == shown or shown.islower()):
+                            state.plain[shown] = word
                     elif word in state.likely and not self.takes("NAME"):
                         kind = word
                     elif "NAME" in state.symbols and word not in state.symbols and word not in STARTERS:
@@ -352,11 +352,10 @@ class Parser:
 
     def starts_anew(self, keyword: str, start: int, end: int) -> bool:
         """Whether a word at the start of a line begins a statement that cannot continue this one."""
-        if not begins_line(self.text, start):
-            return False
-        if not self.takes("SEMICOLON" if self.brackets else "$END"):
-            return False
         known = self.states[-1].symbols
+        ending = "SEMICOLON" if self.brackets else "$END"
+        if ending not in known or not begins_line(self.text, start) or not self.takes(ending):
+            return False
         if "NAME" in known and keyword not in known and self.takes("NAME"):
             return False  # a name is missing here, and this is it
         if not self.takes(keyword):

@@ -254,7 +254,11 @@ def string_at(text: str, start: int) -> str:
     try:  # a pair of \u escapes may spell one character beyond the basic plane, as in JSON
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        syntax_error("lone-surrogate", "a \\u escape of this string is half of a character", Span(start, start + len(text)))
+        syntax_error(
+            "lone-surrogate",
+            "a \\u escape of this string is half of a character",
+            Span(start, start + len(text)),
+        )
 
 
 _SHORT = 19  # digits that fit 64 bits in any case

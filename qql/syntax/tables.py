@@ -1,9 +1,9 @@
 """The parser's tables as it drives them: states whose rows are turned into actions where they are used.
 
-An action is a tuple that begins with a size. 0 shifts: the next state, what the driver has to do where the
-terminal is one to take note of, and what makes the value where the next state is behind a rule of this terminal
-alone (None: it is a state that reads on). More reduces by a rule: what makes its value, the state that follows, by
-the state below, and the place of the only value that is used of the stack (0: more or less than one is used).
+An action is a tuple that begins with a size. 0 shifts: the next state, what the driver has to do where
+the terminal is one to take note of, and what makes its value where the next state is the one behind a rule of
+this terminal alone. More reduces by a rule: what makes its value, the state that follows, by the state below,
+and the place of the only value that is used of the stack (0: more or less than one is used).
 `ERROR` and `ACCEPT` are the other two.
 """
 
@@ -41,8 +41,8 @@ class Maker:
 class State:
     """A state: ``symbols`` gives what follows a symbol, a state (an int) or a rule (-1: the first).
 
-    ``row`` gives the actions. ``plain`` gives the terminal of what is always the same one here. ``certain`` are
-    the words that can only be keywords here, ``likely`` those that can be names too where the stack takes one.
+    ``row`` gives the actions. ``plain`` gives the terminal of what can be no other one here. ``certain`` are
+    words that can only be keywords here, ``likely`` those that can be names too where the stack takes one.
     ``kept`` says whether the terminal that leads here is a value to some rule.
     """
 
@@ -147,7 +147,6 @@ class Tables:
         self._noted = noted
         self.ends = frozenset(data["end"].values())
         self.keywords: frozenset[str] = frozenset(data["keywords"])
-        self._safe = self.keywords - STARTERS
         self.labels: dict[str, str] = data["labels"]
         self.first: dict[str, str] = data["first"]
 
@@ -173,9 +172,9 @@ class Tables:
             }
             found.row = _Row(self, found)
             found.plain = PLAIN_SIGNS.copy()
-            words = self._safe & found.symbols.keys()
+            words = self.keywords & found.symbols.keys()
             named = "NAME" in found.symbols
-            found.certain, found.likely = (_NO_WORDS, words) if named else (words, _NO_WORDS)
+            found.certain, found.likely = (_NO_WORDS, words - STARTERS) if named else (words, _NO_WORDS)
             found = self._states.setdefault(number, found)
         return found
 
@@ -210,7 +209,6 @@ class Tables:
         if after is None:
             after = self._after[key] = _After(self, *key)
         return rule.size, rule.build, after, rule.place
-
 
     def _only_rule(self, state: State) -> _Rule | None:
         """The rule by which a state reduces, whatever comes next."""

@@ -81,7 +81,7 @@ def read_options(
     twice (``duplicate-option``).
     """
     return read_values(
-        ((o.name, o.value, o.span) for o in options), known, where, {} if seen is None else seen
+        [(o.name, o.value, o.span) for o in options], known, where, {} if seen is None else seen
     )
 
 
