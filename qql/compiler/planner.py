@@ -78,7 +78,7 @@ def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int]
     if not root.inputs:  # as in most queries
         return (root,), {id(root): 1}, 0, 0
     inputs = root.inputs
-    if len(inputs) <= MAX_STAGES and not any([given.stage.inputs for given in inputs]):  # as in most others
+    if len(inputs) <= MAX_STAGES and not any(given.stage.inputs for given in inputs):  # as in most others
         below = {id(given.stage): given.stage for given in inputs}
         counts = dict.fromkeys(below, 0) | {id(root): 1}
         for given in inputs:

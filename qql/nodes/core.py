@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from qql.errors import Span
+from qql.errors import OpenSpan, Span
 from qql.late import late_pattern
 from qql.nodes.holes import Hole
 from qql.nodes.roles import part
@@ -96,6 +96,14 @@ class Node(_Frozen, metaclass=NodeType):
         _complete(cls)
         return cls.make(*args, **kwargs)
 
+    @classmethod
+    def at(cls, start: int, end: int, *args: Any) -> Self:
+        """As `make`, for a node that stands at a place of the text: its span is made with it."""
+        if _is_first(cls):
+            return cls.make(*args, span=Span(start, end))
+        _complete_at(cls)
+        return cls.at(start, end, *args)
+
     def __repr__(self) -> str:
         try:
             shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
@@ -124,27 +132,11 @@ def _complete(cls: type[Node]) -> None:
     They write to a node while it is of another class, which has the same slots and lets them be written: a
     slot's setter takes as long as five such fields.
     """
-    written = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    scope: dict[str, Any] = {
-        "NOWHERE": NOWHERE,
-        "Node": cls,
-        "Open": type(cls.__name__, cls.__bases__, {"__slots__": cls.__match_args__, **written}),
-        "new": object.__new__,
-        "set_class": object.__setattr__,
-        "set_span": Node.__dict__["span"].__set__,
-    }
-    arguments, body, by_setters = [], [" self.span = span"], [" set_span(self, span)"]
+    scope, arguments, body = _parts_of(cls)
+    by_setters = [" set_span(self, span)"]
     for name in cls.__match_args__:
         scope[f"set_{name}"] = cls.__dict__[name].__set__
-        body.append(f" self.{name} = {name}")
         by_setters.append(f" set_{name}(self, {name})")
-        default = cls.__rules__[name].default
-        if default is MISSING:
-            arguments.append(name)
-        else:
-            scope[f"default_{name}"] = default
-            arguments.append(f"{name}=default_{name}")
-    body.append(" self.__class__ = Node")
     given = ", ".join([*arguments, "*", "span=NOWHERE"])
     init = by_setters if len(arguments) <= _FEW else [" set_class(self, '__class__', Open)", *body]
     source = [f"def __init__(self, {given}):", *init]
@@ -153,6 +145,42 @@ def _complete(cls: type[Node]) -> None:
     for name, made in (("__init__", scope["__init__"]), ("make", staticmethod(scope["make"]))):
         scope[name].__qualname__ = f"{cls.__qualname__}.{name}"
         setattr(cls, name, made)
+
+
+def _complete_at(cls: type[Node]) -> None:
+    """Gives a class its own `Node.at`. (Few classes are made so often.)"""
+    scope, arguments, body = _parts_of(cls)
+    span = (" span = OpenSpan()", " span.start = since", " span.end = until", " span.__class__ = Span")
+    source = [f"def at({', '.join(['since', 'until', *arguments])}):", *span]
+    exec("\n".join([*source, " self = new(Open)", *body, " return self"]), scope)
+    scope["at"].__qualname__ = f"{cls.__qualname__}.at"
+    setattr(cls, "at", staticmethod(scope["at"]))  # noqa: B010 - a type checker takes it for a method
+
+
+def _parts_of(cls: type[Node]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """What makes a node is made of: the names that it needs, its arguments, its lines."""
+    written = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    scope: dict[str, Any] = {
+        "NOWHERE": NOWHERE,
+        "Node": cls,
+        "Open": type(cls.__name__, cls.__bases__, {"__slots__": cls.__match_args__, **written}),
+        "new": object.__new__,
+        "OpenSpan": OpenSpan,
+        "Span": Span,
+        "set_class": object.__setattr__,
+        "set_span": Node.__dict__["span"].__set__,
+    }
+    arguments, body = [], [" self.span = span"]
+    for name in cls.__match_args__:
+        body.append(f" self.{name} = {name}")
+        default = cls.__rules__[name].default
+        if default is MISSING:
+            arguments.append(name)
+        else:
+            scope[f"default_{name}"] = default
+            arguments.append(f"{name}=default_{name}")
+    body.append(" self.__class__ = Node")
+    return scope, arguments, body
 
 
 class Param(Node, metaclass=NodeType):

@@ -209,7 +209,7 @@ class Clauses:
         head: nodes.Target | Clause | Rescored | None = None,
         *clauses: Clause,
     ) -> nodes.Query:
-        query = self.stage(ctes, head, *clauses)
+        query = query_of_head(head, clauses, {"ctes": ctes} if ctes else {})
         if not (query.ctes or query.prefetch) or not any(stage.ctes for stage in inner_stages(query)):
             return query
         query, inner = hoist_ctes(query)

@@ -8,7 +8,7 @@ from qql.late import cast
 from qql.nodes import Name, Param, Scalar
 from qql.records import replace
 from qql.syntax.build_clauses import Direction, direction_of
-from qql.syntax.clauses import NOW, Clause, hole_at, literal, span_now, span_of, with_clauses
+from qql.syntax.clauses import NOW, Clause, hole_at, literal, span_now, with_clauses
 from qql.syntax.dialects import HybridSide, Rescored, hybrid_sides, make_query
 from qql.syntax.lexer import Token, number_value, string_at, string_value, syntax_error
 
@@ -29,7 +29,7 @@ class Targets:
         start, end = token.start, token.end
         value = string_at(token.text, start)
         hole = hole_at(start, end)
-        text = Scalar.make(value if hole is None else hole, span=span_of(start, end))
+        text = Scalar.at(start, end, value if hole is None else hole)
         if model is None and options is None and nodes.is_uuid(value):
             return nodes.Point.make(text, span=span_now())
         return nodes.Text.make(text, model, options, span=span_now())

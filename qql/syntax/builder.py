@@ -29,7 +29,6 @@ from qql.syntax.clauses import (
     hole_at,
     same,
     span_now,
-    span_of,
     value_list,
     with_clauses,
 )
@@ -89,16 +88,17 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
     # -- values
 
     def number(self, text: str, start: int, end: int) -> Scalar:
-        value: int | float | Hole | None = hole_at(start, end)
+        holes = NOW.reading.holes
+        value: int | float | Hole | None = None if holes is None else holes.at(start, end)
         if value is None:
             value = number_of(text)
         if value is None:
             value = number_value(Token("NUMBER", text, start, end))
-        return Scalar.make(value, span=span_of(start, end))
+        return Scalar.at(start, end, value)
 
     def string(self, text: str, start: int, end: int) -> Scalar:
         hole = hole_at(start, end)
-        return Scalar.make(string_at(text, start) if hole is None else hole, span=span_of(start, end))
+        return Scalar.at(start, end, string_at(text, start) if hole is None else hole)
 
     def true(self, *_: Token) -> Scalar:
         return Scalar.make(True, span=span_now())
@@ -110,7 +110,7 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
         return Scalar.make(None, span=span_now())
 
     def word(self, text: str, start: int, end: int) -> Scalar:
-        return Scalar.make(text, span=span_of(start, end))
+        return Scalar.at(start, end, text)
 
     def plain_word(self, text: str, start: int, end: int) -> Scalar:
         span = Span(start, end)
@@ -174,7 +174,7 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
     # -- names
 
     def name(self, text: str, start: int, end: int) -> Name:
-        return Name.make(text, span=span_of(start, end))
+        return Name.at(start, end, text)
 
     def quoted_name(self, text: str, start: int, end: int) -> Name:
         return Name(string_at(text, start), span=Span(start, end))

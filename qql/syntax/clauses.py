@@ -34,7 +34,6 @@ __all__ = [
     "literal",
     "same",
     "span_now",
-    "span_of",
     "stands_twice",
     "value_list",
     "with_clauses",
@@ -246,16 +245,6 @@ def span_now() -> Span:
     made: Any = OpenSpan()
     made.start = reading.start
     made.end = reading.end
-    made.__class__ = Span
-    span: Span = made
-    return span
-
-
-def span_of(start: int, end: int) -> Span:
-    """`Span`, in half the time."""
-    made: Any = OpenSpan()
-    made.start = start
-    made.end = end
     made.__class__ = Span
     span: Span = made
     return span

@@ -27,6 +27,7 @@ from qql.syntax.lexer import (
     bad_character,
     cut,
     match_next,
+    match_plain,
     skip_space,
     syntax_error,
 )
@@ -109,16 +110,18 @@ class Parser:
 
     def drive(self) -> tuple[Any, Span]:
         """Shift and reduce until the statement is whole."""
-        text, reading, states, match = self.text, self.reading, self.states, match_next
+        text, reading, states, plain = self.text, self.reading, self.states, match_plain
         # Beside each state lie the value of its symbol and where that begins. It ends where the last terminal
         # ended: no rule of the grammar is empty.
         values: list[Any] = [None]
         starts = [self.first]
         last = before_start = self.first
         before = ""
+        add_state, add_value, add_start = states.append, values.append, starts.append
+        drop_state, drop_value, drop_start = states.pop, values.pop, starts.pop
         state = states[0]
         while True:
-            found = match(text, last)
+            found = plain(text, last) or match_next(text, last)
             if found is None:
                 bad_character(text, skip_space(text, last))
             shown = found[found.lastindex or 0]
@@ -141,21 +144,24 @@ class Parser:
                         kind, start, end = self.word(word, start, end)
                 elif kind not in state.symbols:
                     kind, start, end = self.in_place(kind, start, end)
-            while True:
-                size, make, after, place = state.row[kind]
+            size, make, after, place = state.row[kind]
+            while size > 0:
                 if size == 1:
                     if make is not None:
                         reading.start = starts[-1]
                         values[-1] = make(values[-1] if place else values)
-                    states[-1] = state = after[states[-2]]
-                elif size > 1:
+                elif size == 2:
+                    reading.start = starts[-2]
+                    values[-2] = make(values[place] if place else values)
+                    drop_value()
+                    drop_start()
+                    drop_state()
+                else:
                     reading.start = starts[-size]
                     values[-size] = make(values[place] if place else values)
                     size -= 1
                     del values[-size:], starts[-size:], states[-size:]
-                    states[-1] = state = after[states[-2]]
-                else:
-                    break
+                states[-1], (size, make, after, place) = after[states[-2]]
             if make is None:
                 if size < 0:
                     self.unexpected(self.token(kind, start, end), self.token(before, before_start, last))
@@ -170,9 +176,9 @@ class Parser:
             elif make.kept:
                 value = Token(kind, text[start:end], start, end)
             state = make
-            states.append(state)
-            values.append(value)
-            starts.append(start)
+            add_state(state)
+            add_value(value)
+            add_start(start)
             reading.end = last = end
             before, before_start = kind, start
             if len(states) > _MAX_STACK:
@@ -334,8 +340,7 @@ class Parser:
         size, to, after, _ = state.row[terminal]
         while size > 0:
             below -= size - 1
-            state = after[states[below - 1]]
-            size, to, after, _ = state.row[terminal]
+            state, (size, to, after, _) = after[states[below - 1]]
         if size < 0:
             return None
         return [*states[:below], state] if to is None else [*states[:below], state, to]
@@ -347,7 +352,7 @@ class Parser:
         size, _, after, _ = states[-1].row[terminal]
         while size > 0:
             below -= size - 1
-            size, _, after, _ = after[states[below - 1]].row[terminal]
+            _, (size, _, after, _) = after[states[below - 1]]
         return size == 0
 
     def starts_anew(self, keyword: str, start: int, end: int) -> bool:

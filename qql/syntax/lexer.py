@@ -35,6 +35,7 @@ __all__ = [
     "cut_here",
     "fault_at",
     "match_next",
+    "match_plain",
     "number_of",
     "number_value",
     "skip_space",
@@ -64,6 +65,16 @@ _TERMINAL = r"""
 _FLAGS = re.VERBOSE | re.DOTALL
 # The commonest first; a sign of these begins nothing longer.
 _NEXT = re.compile(rf"{_BLANKS} (?: (?P<SIGN> [()\[\]{{}},=] ) | (?P<FINISH> ;|\Z ) | {_TERMINAL} )", _FLAGS)
+# What most terminals are, which needs half of that: it leaves all that is longer than it looks to `_NEXT`.
+_PLAIN = re.compile(
+    r"""\s*+ (?: (?P<WORD>   [A-Za-z_][A-Za-z0-9_]*+ (?![$.\['"]) )
+              | (?P<SIGN>   [()\[\]{},=] )
+              | (?P<NUMBER> [0-9]++(?:\.[0-9]++)?(?![A-Za-z_$0-9.]) )
+              | (?P<STRING> '[^'\\]*+'(?!') ) )""",
+    _FLAGS,
+)
+match_plain = _PLAIN.match
+"""The same for the commonest terminals; None for any other."""
 match_next = _NEXT.match
 """The terminal behind white space and comments, as the one group that is there, whose name is its kind. None
 where nothing begins (`bad_character` says why).

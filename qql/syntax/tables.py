@@ -29,11 +29,11 @@ _Note = Callable[..., "Any"]
 _NO_WORDS: frozenset[str] = frozenset()
 _Build = Callable[[Sequence["Any"]], "Any"]
 Leaf = Callable[[str, int, int], "Any"]
-"""What makes a value of the text of a terminal, and of where that begins and ends."""
+"""What makes a value of a terminal's text, and of where that begins and ends."""
 
 
 class Maker:
-    """What has a method for each rule. ``leaves`` are the rules of one terminal whose methods are a `Leaf`."""
+    """What has a method for each rule. Those of ``leaves``, rules of one terminal, are each a `Leaf`."""
 
     leaves: frozenset[str] = frozenset()
 
@@ -75,8 +75,8 @@ class _Row(dict[str, Action]):
         return action
 
 
-class _After(dict[State, State]):
-    """The state behind a reduced rule, by the state below it, where one terminal comes next.
+class _After(dict[State, tuple[State, Action]]):
+    """The state behind a reduced rule, by the state below it, where one terminal comes next, and its action.
 
     Rules that only hand on a value (``predicate`` → ``negation`` → … → ``condition``) are reduced in the
     same step: nothing is made of them.
@@ -89,7 +89,7 @@ class _After(dict[State, State]):
         self._origin = origin
         self._terminal = terminal
 
-    def __missing__(self, below: State) -> State:
+    def __missing__(self, below: State) -> tuple[State, Action]:
         tables, terminal, origin = self._tables, self._terminal, self._origin
         while True:
             state = tables.state(below.symbols[origin])
@@ -100,8 +100,8 @@ class _After(dict[State, State]):
             if rule.build is not None:
                 break
             origin = rule.origin
-        self[below] = state
-        return state
+        self[below] = found = state, state.row[terminal]
+        return found
 
 
 class _Rule:
@@ -242,6 +242,8 @@ def _build(name: str, single: bool, take: list[str], size: int, builder: Maker) 
         leaf = cast("Leaf", make)
         return (lambda token: leaf(token.text, token.start, token.end)), places[0]
     alone = len(take) == 1 and places[0] and not splices[0]
+    if splices == [True] and getattr(make, "__func__", None) is same:
+        return itemgetter(0), places[0]
     if alone and (single or getattr(make, "__func__", None) is same):
         return (None if size == 1 else itemgetter(places[0])), 0
     if make is None:
