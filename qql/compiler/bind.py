@@ -22,12 +22,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-__all__ = ["Binder", "Params", "bind", "resolved", "stable_uuid"]
+__all__ = ["PLAIN", "Binder", "Params", "bind", "resolved", "stable_uuid"]
 
 Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
-_PLAIN = {int, float, str, bool, type(None)}
+PLAIN = {int, float, str, bool, type(None)}
+"""The types of values that are JSON as they are."""
 
 
 def stable_uuid(text: str) -> str:
@@ -106,7 +107,7 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
 
     Raises `QQLPlanError` for what is no JSON: options in parentheses, a condition.
     """
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return value
     if isinstance(value, Hole):
         raise NeedsValue(value.key)
@@ -120,7 +121,7 @@ def resolved(value: Json, span: Span | None, level: int = 0) -> Json:
         fail("bad-option", f"{what} where a value is expected", span, "an object is written {key: value}")
     if isinstance(value, (list, dict)) and level >= MAX_NESTING:
         _too_deep(span)
-    if isinstance(value, list) and not {*map(type, value)} <= _PLAIN:
+    if isinstance(value, list) and not {*map(type, value)} <= PLAIN:
         return [resolved(item, span, level + 1) for item in value]
     if isinstance(value, dict):
         return {key: resolved(item, span, level + 1) for key, item in value.items()}

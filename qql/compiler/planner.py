@@ -238,12 +238,13 @@ class _Planner:
         params = self.params(query, is_root) if query.params else {}
         inputs = self.inputs(query, params)
         _check_scoring(query, target, inputs)
-        rrf = fusion_options(query, params, inputs)
+        rrf = fusion_options(query, params, inputs) if params else None
         if isinstance(target, nodes.Points):
             check_points(query)
         if target is None and query.fusion is None:
             self.check_without_target(query.threshold, query.lookup, query.params)
-        check_order(target, query.threshold)
+        if query.threshold is not None:
+            check_order(target, query.threshold)
         using, vector, model = self.searched(query, target)
         if isinstance(target, nodes.Formula):
             self.check_formula(target, inputs)
@@ -425,7 +426,8 @@ class _Planner:
             stage = self.stage(ref.stage, f"{INLINE}{self.inline}")
         if stage.by_id:
             self.check_without_target(ref.threshold, ref.lookup)
-        check_order(stage.target, ref.threshold)
+        if ref.threshold is not None:
+            check_order(stage.target, ref.threshold)
         return Input(stage, ref.where, threshold_of(ref.threshold), ref.lookup)
 
     # -- vectors

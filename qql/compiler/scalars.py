@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from qql import nodes
-from qql.compiler.bind import resolved
+from qql.compiler.bind import PLAIN, resolved
 from qql.compiler.dates import DATE_HINT, is_date
 from qql.compiler.guards import is_bound, is_id, is_number, is_shard_key, is_text, is_whole
 from qql.errors import Span, fail, shown
@@ -32,7 +32,8 @@ __all__ = [
 
 def scalar_value(scalar: nodes.Scalar) -> Json:
     """The value of a bound scalar; ``UUID('text')`` becomes its UUIDv5."""
-    return resolved(scalar.value, scalar.span)
+    value = scalar.value
+    return value if type(value) in PLAIN else resolved(value, scalar.span)
 
 
 def point_id(scalar: nodes.Scalar) -> int | str:
@@ -58,11 +59,9 @@ def count_limit(scalar: nodes.Scalar | None, word: str, low: int) -> int | None:
     if scalar is None:
         return None
     value = scalar.value
-    if isinstance(value, Slot):
-        return cast(int, value)
     if isinstance(value, Hole):
-        return later(value, is_whole(low), int)
-    value = resolved(value, scalar.span)
+        return cast(int, value) if isinstance(value, Slot) else later(value, is_whole(low), int)
+    value = scalar_value(scalar)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= U32:
         return value
     message = f"{word} takes a whole number from {low} to {U32}, not {shown(value)}"

@@ -173,6 +173,8 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
+    if not options:
+        return Source(text, "<string>"), Context()
     unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
@@ -264,6 +266,7 @@ class Script:
         self.trial = context.copy()
         self.trial.schema = self.overlay.get
         self.trial.stages = dict(context.stages)
+        self.empty_lists = said_in_reads(self.trial)
         self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
@@ -345,7 +348,8 @@ class Script:
         try:
             params = self.given(one, single)
             statement = self.bound(one, params, single)
-            compiled = _compile_one(one, statement, source, self.trial, self.overlay)
+            with self.empty_lists:
+                compiled = _compile_one(one, statement, source, self.trial, self.overlay)
             compiled.made_of(Origin(one, params))
             if isinstance(compiled.statement, nodes.Execute) and self.files is not None:
                 errors = yield from self._execute(self.files, compiled.statement)
@@ -415,19 +419,18 @@ _SCHEMA_IS_OF_NO_USE = (nodes.DropCollection, *ANY_COLLECTION)
 def _compile_one(
     parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: Overlay
 ) -> Compiled:
-    with said_in_reads(context):
-        inner = statement
-        while isinstance(inner, (nodes.Explain, nodes.Why)):
-            _check_told(inner)
-            inner = inner.statement
-        plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
-        collection = plan.collection if plan else _collection(inner, context)
-        if collection is not None:
-            overlay.require(inner, collection, context)
-        schema = None
-        if collection is not None and not isinstance(inner, _SCHEMA_IS_OF_NO_USE):
-            schema = overlay.get(collection)
-        requests = [emit_query(plan)] if plan else emit_statement(inner, context)
+    inner = statement
+    while isinstance(inner, (nodes.Explain, nodes.Why)):
+        _check_told(inner)
+        inner = inner.statement
+    plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
+    collection = plan.collection if plan else _collection(inner, context)
+    if collection is not None:
+        overlay.require(inner, collection, context)
+    schema = None
+    if collection is not None and not isinstance(inner, _SCHEMA_IS_OF_NO_USE):
+        schema = overlay.get(collection)
+    requests = [emit_query(plan)] if plan else emit_statement(inner, context)
     if inner is statement and not plan:
         if type(inner) in _FOR_WHAT_FOLLOWS:
             apply(inner, context, in_place=True)

@@ -22,6 +22,10 @@ from qql.syntax.dialects import (
 )
 from qql.syntax.lexer import Token, string_value, syntax_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Clauses", "Direction", "direction_of"]
 
 _CANDIDATES = 4
@@ -192,7 +196,8 @@ class Clauses:
 
     def option(self, name: Scalar, value: object) -> Option:
         bare = value.value if isinstance(value, Scalar) else value
-        return Option.make(cast(str, name.value).lower(), bare, span=span_now())
+        word: Any = name.value
+        return Option.make(word.lower(), bare, span=span_now())
 
     def filter_option(self, name: Scalar, condition: Condition) -> Option:
         check_depth(condition, "filters")

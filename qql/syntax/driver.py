@@ -281,10 +281,13 @@ class Parser:
             return word, start, end
         if self.cannot_follow(word, end):
             return "NAME", start, end
-        as_keyword = self.reach(self.advance(self.states, word), end, _LOOKAHEAD)
+        behind_name, behind_keyword = self.advance(self.states, "NAME"), self.advance(self.states, word)
+        if not self.reach(behind_name, end, 1):  # as of most, so that no more has to be read
+            return word if self.reach(behind_keyword, end, 1) else "NAME", start, end
+        as_keyword = self.reach(behind_keyword, end, _LOOKAHEAD)
         if as_keyword in (0, _LOOKAHEAD):
             return word if as_keyword else "NAME", start, end
-        as_name = self.reach(self.advance(self.states, "NAME"), end, _LOOKAHEAD)
+        as_name = self.reach(behind_name, end, _LOOKAHEAD)
         return word if as_keyword >= as_name else "NAME", start, end
 
     def cannot_follow(self, keyword: str, pos: int) -> bool:

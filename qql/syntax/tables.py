@@ -249,7 +249,8 @@ def _build(name: str, single: bool, take: list[str], size: int, builder: Maker) 
     if make is None:
         raise LookupError(f"nothing builds the rule {name}")
     if any(splices):
-        return _with_spliced(make, _children(places, splices), single), 0
+        parts = list(zip(places, splices, strict=True))
+        return _with_spliced(make, parts, single), 0
     if len(places) > 1:
         pick = itemgetter(*places)
         return (lambda values: make(*pick(values))), 0
@@ -258,13 +259,16 @@ def _build(name: str, single: bool, take: list[str], size: int, builder: Maker) 
     return (make, places[0]) if places else ((lambda _: make()), 0)
 
 
-def _with_spliced(make: Callable[..., Any], children: _Build, single: bool) -> _Build:
-    if not single:
-        return lambda values: make(*children(values))
-
-    def build(values: Sequence[Any]) -> Any:  # a rule with `?` makes nothing of an only child
-        kept = children(values)
-        return kept[0] if len(kept) == 1 else make(*kept)
+def _with_spliced(make: Callable[..., Any], parts: list[tuple[int, bool]], single: bool) -> _Build:
+    def build(values: Sequence[Any]) -> Any:
+        kept: list[Any] = []
+        for place, spliced in parts:
+            if spliced:
+                kept += values[place]
+            else:
+                kept.append(values[place])
+        # A rule with `?` makes nothing of an only child.
+        return kept[0] if single and len(kept) == 1 else make(*kept)
 
     return build
 
@@ -273,9 +277,8 @@ def _children(places: list[int], splices: list[bool]) -> Callable[[Sequence[Any]
     """What lists the values of a rule. A list that comes first is taken as it is: nobody else holds it, and
     a long one is not copied at each link.
     """
-    if splices == [False]:
-        place = places[0]
-        return lambda values: [values[place]]
+    if splices == [False] and places[0]:
+        return itemgetter(slice(places[0], places[0] + 1 or None))
     if splices == [True, False]:
         head, tail = places
 

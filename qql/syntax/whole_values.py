@@ -45,6 +45,7 @@ def _no_constant(_: str) -> NoReturn:
 
 _json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
 _BEGINS_JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""").match
+_FLOATS = {float}
 _INFINITE = (math.inf, -math.inf)
 _LARGE = 2.0**63
 """orjson makes a float of an integer from here on."""
@@ -142,6 +143,8 @@ class ValueReader:
         except (_NotWhole, RecursionError):
             self._wasted += _GIVEN_UP
             raise
+        if type(value) is list and {*map(type, value)} == _FLOATS and math.isfinite(sum(value)):
+            return value, end  # a vector, as most are
         if text.find("\\u", pos, end) >= 0:
             json.dumps(value, ensure_ascii=False).encode()  # refuses half of an escaped pair
         if not _numbers_fit(value):

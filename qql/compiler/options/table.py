@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from qql import nodes
-from qql.compiler.bind import resolved
+from qql.compiler.bind import PLAIN, resolved
 from qql.compiler.guards import is_scalar
 from qql.errors import Diagnostic, QQLPlanError, Span, did_you_mean, fail, shown
 from qql.nodes.declare import EVERYWHERE, Support
@@ -103,12 +103,12 @@ def read_values(
             related = ((first, "given here first"),) if first else ()
             fail("duplicate-option", f"the option `{name}` stands twice", span, None, related)
         places[name] = span
-        if isinstance(given, Slot):  # a list, of which the option wants to know more
-            raise NeedsValue(given.key)
         if isinstance(given, Hole):
+            if isinstance(given, Slot):  # a list, of which the option wants to know more
+                raise NeedsValue(given.key)
             out[name] = Slot(given, taken_as_it_is(known[name]))
             continue
-        value = given if _of_grammar(given) else resolved(given, span)
+        value = given if type(given) in PLAIN or _of_grammar(given) else resolved(given, span)
         try:
             out[name] = known[name](value)
         except ValueError as exc:
