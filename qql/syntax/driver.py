@@ -26,8 +26,8 @@ from qql.syntax.lexer import (
     Token,
     bad_character,
     cut,
+    match_common,
     match_next,
-    match_plain,
     skip_space,
     syntax_error,
 )
@@ -110,7 +110,7 @@ class Parser:
 
     def drive(self) -> tuple[Any, Span]:
         """Shift and reduce until the statement is whole."""
-        text, reading, states, plain = self.text, self.reading, self.states, match_plain
+        text, reading, states, plain = self.text, self.reading, self.states, match_common()
         # Beside each state lie the value of its symbol and where that begins. It ends where the last terminal
         # ended: no rule of the grammar is empty.
         values: list[Any] = [None]
