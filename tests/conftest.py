@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent
 _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
 
 
-# Whatever the environment says: workers and their children, many of which start a command, would each compile all
-# modules.
+# Whatever the environment says: workers and their children, many of which start a command, would each compile
+# all modules.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
