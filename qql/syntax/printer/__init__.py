@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from qql.syntax.doc import render_flat
-from qql.syntax.printer import conditions, formulas, queries, statements, targets
+from qql.syntax.printer import conditions
 from qql.syntax.printer.values import document
 
 __all__ = ["document", "show"]
 
-_PRINTERS = (conditions, formulas, targets, queries, statements)  # each says what prints its nodes
+_EARLY = conditions  # it says what prints its nodes, as the others do, which `document` imports
 
 
 def show(node: object) -> str:

@@ -36,6 +36,7 @@ __all__ = [
 
 
 _DOCUMENTS: dict[type, Callable[..., Doc]] = {}
+_PLAIN = (nodes.Param, nodes.Scalar, nodes.Uuid)  # which `value_doc` prints
 
 
 def prints(*kinds: type[nodes.Node]) -> Callable[[_Printer], _Printer]:
@@ -51,7 +52,17 @@ def prints(*kinds: type[nodes.Node]) -> Callable[[_Printer], _Printer]:
 def document(node: object) -> Doc:
     """The text of a node or a value as a document that can be laid out."""
     make = _DOCUMENTS.get(type(node))
+    if make is None and isinstance(node, nodes.Node) and not isinstance(node, _PLAIN):
+        _register_all()
+        make = _DOCUMENTS.get(type(node))
     return make(node) if make is not None else value_doc(node)
+
+
+def _register_all() -> Sequence[object]:
+    """Imports what prints all nodes: many a command prints none but conditions and values."""
+    from qql.syntax.printer import conditions, statements, targets
+
+    return conditions, statements, targets
 
 
 def anchored(node: nodes.Node, *parts: Doc) -> Doc:
