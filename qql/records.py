@@ -103,7 +103,7 @@ def rules_of(body: Mapping[str, Any]) -> dict[str, Rule]:
 
 
 FIRST = 30
-"""Objects of a class that are made without code of its own: to compile that takes as long as thirty of them."""
+"""Objects of a class that are made without code of its own: compiling it takes as long as thirty of them."""
 
 
 def _late_init(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..., None]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from qql.syntax.doc import render_flat
-from qql.syntax.printer import conditions
 from qql.syntax.printer.values import document
 
 __all__ = ["document", "show"]
-
-_EARLY = conditions  # it says what prints its nodes, as the others do, which `document` imports
 
 
 def show(node: object) -> str:
