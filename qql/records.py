@@ -2,8 +2,8 @@
 
 `dataclasses` and `typing.NamedTuple` write and compile methods for each class at import, and import much for
 that: it was half of the start of a command. Here classes share methods, and a class gets its ``__init__`` or
-``__new__`` with its first object. A type checker takes them for those of the library, and in all that is used
-here they are (but that `fields` gives names alone): `dataclasses.asdict` and the like take them too.
+``__new__`` behind its first objects. A type checker takes them for those of the library, and in all that is
+used here they are (but that `fields` gives names alone): `dataclasses.asdict` and the like take them too.
 """
 
 from __future__ import annotations
