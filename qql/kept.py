@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # `threading.Lock`; what stands around it there takes long to import
 from collections.abc import Hashable
-from threading import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Kept(_ByKey[_Key, _Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self._values: dict[_Key, _Value] = {}
         self.get = self._values.get
 

@@ -2,8 +2,8 @@
 
 `dataclasses` and `typing.NamedTuple` write and compile methods for each class at import, and import much for
 that: it was half of the start of a command. Here classes share methods, and a class gets its ``__init__`` or
-``__new__`` with its first object. A type checker takes them for those of the library, and in all that is used
-here they are (but that `fields` gives names alone): `dataclasses.asdict` and the like take them too.
+``__new__`` behind its first objects. A type checker takes them for those of the library, and in all that is
+used here they are (but that `fields` gives names alone): `dataclasses.asdict` and the like take them too.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def rules_of(body: Mapping[str, Any]) -> dict[str, Rule]:
     return found
 
 
-FIRST = 4
-"""Objects of a class that are made without code of its own: to compile that takes as long as ten of them."""
+FIRST = 30
+"""Objects of a class that are made without code of its own: compiling it takes as long as thirty of them."""
 
 
 def _late_init(cls: Any, rules: Mapping[str, Rule], frozen: bool) -> Callable[..., None]:
@@ -346,7 +346,16 @@ class _NamedTuples(type):
 
 
 def _late_new(made: Any) -> Callable[..., Any]:
+    """A ``__new__`` that puts one as fast as can be in its place, when some tuples have been made."""
+    turns = iter(range(FIRST))
+    names = made._fields
+
     def __new__(cls: type, *args: Any, **given: Any) -> Any:
+        others = names[len(args) :]
+        values = made._field_defaults | given
+        fits = len(args) <= len(names) and given.keys() <= {*others} <= values.keys()
+        if fits and next(turns, None) is not None:
+            return tuple.__new__(cls, (*args, *map(values.get, others)))
         own = made.__new__ = _new_of(made)
         return own(cls, *args, **given)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +21,23 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
+
+
+# Whatever the environment says: workers and their children, many of which start a command, would each compile
+# all modules.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays until the end: to look for garbage in it takes a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def plausible(draw: st.DrawFn) -> list[str]:
     return [word for part in draw(st.permutations(parts)) for word in part]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.one_of(plausible(), st.lists(WORDS, max_size=7)))
 def test_what_is_read_plainly_is_what_argparse_reads(argv: list[str]) -> None:
     plain = read_plainly(argv)

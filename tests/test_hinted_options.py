@@ -42,7 +42,10 @@ _OF_CURL = {"convert/curl.py", "convert/texts.py"}  # these read curl's options
 
 def hinted(path: Path) -> Iterator[str]:
     """The options that the texts of a module name, but not those of its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if not _OPTION.search(text):
+        return
+    tree = ast.parse(text)
     docs = {
         id(one.value)
         for one in ast.walk(tree)

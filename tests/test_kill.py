@@ -176,7 +176,7 @@ def loads(tmp_path: Path, total: int, rounds: int, threshold: int, seed: int) ->
 
 
 def test_a_load_that_is_killed(tmp_path: Path) -> None:
-    loads(tmp_path, total=2000, rounds=1, threshold=0, seed=1)
+    loads(tmp_path, total=1000, rounds=1, threshold=0, seed=1)
 
 
 @pytest.mark.slow

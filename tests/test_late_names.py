@@ -46,6 +46,8 @@ def loads(code: CodeType) -> Iterator[tuple[str, int]]:
 
 
 def used_in_vain(text: str) -> set[str]:
+    if "TYPE_CHECKING" not in text:
+        return set()
     tree = ast.parse(text)
     found = blocks(tree)
     typed = {name for block in found for name in bound(block.body)}

@@ -541,7 +541,9 @@ def test_json_gives_back_what_was_written(write: Write, rows: list[dict[str, Any
     assert payloads(path) == rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.binary(max_size=60), st.sampled_from(["f.jsonl", "f.csv", "f.tsv"]))
 def test_any_bytes_give_rows_bad_rows_or_a_clear_error(write: Write, content: bytes, name: str) -> None:
     try:

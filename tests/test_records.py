@@ -230,6 +230,41 @@ def test_a_wrong_call_is_told_from_the_first_object_on(
         Made(*args, **given)
 
 
+def test_the_first_tuples_are_made_as_the_later_ones() -> None:
+    class Made(records.NamedTuple):
+        a: int
+        b: int = 2
+        c: int = 3
+
+    before = Made.__new__
+    first = [(Made(1), Made(1, 5), Made(c=4, a=0)) for _ in range(records.FIRST // 3)]
+    assert Made.__new__ is before
+    later = [(Made(1), Made(1, 5), Made(c=4, a=0)) for _ in range(2)]
+    assert Made.__new__ is not before
+    assert {*first, *later} == {(Made(1, 2, 3), Made(1, 5, 3), Made(0, 2, 4))}
+    assert later[-1] == ((1, 2, 3), (1, 5, 3), (0, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "said"),
+    [
+        ((), {}, "missing 1 required positional argument: 'a'"),
+        ((1, 2, 3), {}, "takes from 2 to 3 positional arguments but 4 were given"),
+        ((1,), {"a": 2}, "got multiple values for argument 'a'"),
+        ((1,), {"z": 2}, "got an unexpected keyword argument 'z'"),
+    ],
+)
+def test_a_wrong_call_of_a_tuple_is_told_at_once(
+    args: tuple[int, ...], given: dict[str, int], said: str
+) -> None:
+    class Made(records.NamedTuple):
+        a: int
+        b: int = 2
+
+    with pytest.raises(TypeError, match=said):
+        Made(*args, **given)
+
+
 def test_the_first_nodes_are_made_as_the_later_ones() -> None:
     class Pair(nodes.Node, metaclass=nodes.NodeType):
         a: int

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import tiny_onnx
+from conftest import examples
 from http_recorder import HttpRecorder, Received, Reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def test_overlap_is_the_formula_that_is_documented() -> None:
 words = st.lists(st.sampled_from(["red", "sea", "port", "sky", "of", "grass", "東京", "42"]), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(words, words)
 def test_overlap_is_between_0_and_1_and_0_only_without_a_shared_word(
     query: list[str], text: list[str]
@@ -60,7 +61,7 @@ def test_overlap_is_between_0_and_1_and_0_only_without_a_shared_word(
     assert (score > 0) == bool(set(query) & set(text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(words, words, st.integers(1, 5))
 def test_overlap_of_a_text_falls_with_words_that_the_query_does_not_have(
     query: list[str], text: list[str], more: int
@@ -70,7 +71,7 @@ def test_overlap_of_a_text_falls_with_words_that_the_query_does_not_have(
     assert after < before or before == after == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(words, words)
 def test_overlap_grows_with_the_words_of_the_query(query: list[str], text: list[str]) -> None:
     asked = " ".join(query)
@@ -78,7 +79,7 @@ def test_overlap_grows_with_the_words_of_the_query(query: list[str], text: list[
     assert all(overlap(asked, " ".join([*text, word])) > before for word in query)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(words, words)
 def test_overlap_counts_another_word_more_than_the_same_one_again(query: list[str], text: list[str]) -> None:
     # Words between them keep neighbours out of it.
@@ -905,7 +906,7 @@ def test_the_text_of_a_hit_without_a_field() -> None:
         assert hit_text({other: other for other in TEXT_FIELDS[place:]}) == name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.characters(), max_size=12))
 def test_any_field_is_looked_for_without_a_fault(field: str) -> None:
     found = hit_text({"a": [{"b": "x"}], "b": "y"}, field)

@@ -41,7 +41,7 @@ HEAVY = frozenset(
 )
 """What no command loads before it needs it, be it through others: each takes long."""
 
-OFFLINE = HEAVY | {"hashlib", "pathlib", "textwrap", "typing", "urllib.parse"}
+OFFLINE = HEAVY | {"csv", "hashlib", "pathlib", "textwrap", "threading", "typing", "urllib.parse"}
 """The same where no database is opened, and a file of the user is all that is read."""
 
 LANGUAGE = frozenset(
@@ -59,7 +59,7 @@ LANGUAGE = frozenset(
             "stat",
             "sys",
         ),
-        *("threading", "time", "codecs", "encodings", "signal", "gc", "__future__", "importlib"),
+        *("time", "codecs", "encodings", "signal", "gc", "__future__", "importlib"),
     }
 )
 """What the language is made with: all that may be loaded to parse and compile."""
@@ -96,7 +96,7 @@ EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
     "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 88, OFFLINE),
-    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 128, OFFLINE),
+    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 124, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
@@ -111,12 +111,12 @@ COMMANDS = {
             "shutil",
             "types",
             "weakref",
-            "csv",
             "struct",
+            "threading",
         },
         EXPLAINING | {"backends", "models"},
-        195,
-        HEAVY | {"hashlib", "typing"},
+        188,
+        HEAVY | {"csv", "hashlib", "typing"},
     ),
 }
 

@@ -91,7 +91,7 @@ def test_long_rows_are_read_by_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rows = [{"id": n, "time": "12:30", "vector": {"dense": [n / 7] * 200}} for n in range(50)]
     calls = []
-    monkeypatch.setattr(whole_values, "_json", None)  # Python's own decoder would fail
+    monkeypatch.setattr(whole_values, "_decoder", None)  # Python's own decoder would fail
     honest = orjson.loads
     monkeypatch.setattr(orjson, "loads", lambda text: calls.append(text) or honest(text))
     assert list(rows_of("UPSERT INTO docs VALUES " + json.dumps(rows)[1:-1])) == rows

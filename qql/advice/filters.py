@@ -15,7 +15,6 @@ from qql.compiler.plan import Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span
 from qql.records import NamedTuple
-from qql.rest.point_order import ORDER_OF_IDS
 from qql.syntax.printer import show
 
 __all__ = ["constant_value", "span_here"]
@@ -227,6 +226,8 @@ def index_required(view: View) -> Iterator[Found]:
             message = (
                 f"{need.use} takes a field of the payload, and `id` is no indexed one of `{view.collection}`"
             )
+            from qql.rest.point_order import ORDER_OF_IDS
+
             hint = ORDER_OF_IDS
         yield Found(span_here(view, span), message, hint)
 

@@ -6,11 +6,11 @@ Advice is kept by what is told apart here, so whatever may make a difference to 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from qql import nodes
+from qql.advice.view import is_long
 from qql.compiler.bind import Params
 from qql.compiler.dates import looks_like_date
 from qql.compiler.plan import stage_key
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ValueKinds", "is_long"]
+__all__ = ["ValueKinds"]
 
 _EXACT_FLOATS = 2**53
 """From here on floating numbers do not tell whole ones apart, of which a rule speaks."""
@@ -132,16 +132,6 @@ def _shape(value: Json) -> Hashable:
             return ("sparse", *value)
     size = getattr(value, "shape", None)  # an array
     return size if isinstance(size, tuple) and size else None
-
-
-def is_long(vector: Json) -> bool:
-    """Whether the length of a dense vector is not 1, so that a dot product with it is no cosine."""
-    if not isinstance(vector, list) or not vector:
-        return False
-    try:
-        return abs(math.hypot(*vector) - 1) > 0.01
-    except TypeError:  # of rows, or what is no vector
-        return False
 
 
 def _with_length(shape: Hashable, value: Json) -> Hashable:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 
 from qql import nodes
-from qql.advice.of_values import is_long
 from qql.advice.rules import Found, rule
-from qql.advice.view import View, limit_of, listed
+from qql.advice.view import View, is_long, limit_of, listed
 from qql.compiler.plan import Input, Stage
 from qql.compiler.scalars import scalar_value
 from qql.errors import Span, many

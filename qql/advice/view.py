@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from qql import nodes
@@ -13,6 +14,7 @@ from qql.compiler.vectors import vector_kind
 from qql.errors import Span
 from qql.records import NamedTuple, dataclass, field
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
+from qql.rest.types import Json
 from qql.schema import Schema, normal_path
 from qql.syntax.printer import show
 
@@ -21,6 +23,7 @@ __all__ = [
     "Use",
     "View",
     "as_name",
+    "is_long",
     "joined",
     "limit_of",
     "listed",
@@ -258,3 +261,13 @@ def listed(names: Iterable[str]) -> str:
 def as_name(name: str) -> str:
     """A name as QQL writes it."""
     return show(nodes.Name(name))
+
+
+def is_long(vector: Json) -> bool:
+    """Whether the length of a dense vector is not 1, so that a dot product with it is no cosine."""
+    if not isinstance(vector, list) or not vector:
+        return False
+    try:
+        return abs(math.hypot(*vector) - 1) > 0.01
+    except TypeError:  # of rows, or what is no vector
+        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import sys
 from functools import partial
 
@@ -97,6 +96,8 @@ def parse_value(text: str) -> Json:
 
     Raises `UsageError` for a number that Python cannot read.
     """
+    import json
+
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
     except (ValueError, RecursionError):

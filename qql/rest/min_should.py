@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -36,8 +35,10 @@ def told_apart(conditions: Iterable[Json]) -> list[Json]:
 
 def _in_any_order(value: Json) -> str:
     """JSON that is the same for conditions that the engine holds for equal: it keeps lists as sets."""
+    from json import dumps
+
     if isinstance(value, Mapping):
-        return ",".join(sorted(f"{json.dumps(key)}:{_in_any_order(one)}" for key, one in value.items()))
+        return ",".join(sorted(f"{dumps(key)}:{_in_any_order(one)}" for key, one in value.items()))
     if isinstance(value, list | tuple):
         return f"[{','.join(sorted(map(_in_any_order, value)))}]"
-    return json.dumps(value)
+    return dumps(value)

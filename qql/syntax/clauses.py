@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import _local as local  # that of `threading`, whose import takes long
 from collections.abc import Callable, Mapping, Sequence
-from threading import local
 
 from qql import nodes
 from qql.errors import Diagnostic, OpenSpan, QQLSyntaxError, Span, fail

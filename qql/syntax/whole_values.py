@@ -6,7 +6,6 @@ that is there twice, a number that does not fit) is left to it, and so is every 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -19,6 +18,7 @@ from qql.syntax.lexer import LEAST, MAX_NESTING, MOST, Token, string_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import json
     from typing import Any, NoReturn
 
 __all__ = ["ValueReader"]
@@ -43,7 +43,13 @@ def _no_constant(_: str) -> NoReturn:
     raise _NotWhole  # NaN and the infinities
 
 
-_json = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
+@cache
+def _decoder() -> json.JSONDecoder:
+    import json
+
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, strict=False)
+
+
 _BEGINS_JSON = re.compile(r"""\{\s*+["}]|\[\s*+["\[{\]\-0-9tfn]""").match
 _FLOATS = {float}
 _INFINITE = (math.inf, -math.inf)
@@ -132,11 +138,13 @@ class ValueReader:
 
     def _read_short(self, pos: int) -> Read:
         """By Python's own decoder, which finds the end by itself and lets each object be checked."""
+        import json
+
         text = self._text
         if self._document is None:
             self._document = _Document(text)
         try:
-            value, end = _json.raw_decode(self._document, pos)
+            value, end = _decoder().raw_decode(self._document, pos)
         except json.JSONDecodeError as exc:
             self._wasted += exc.pos - pos
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
@@ -220,6 +219,8 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
     """RFC 4180 with a header; null and a missing key are empty, lists and objects are JSON."""
     show = sanitize if view.terminal else str
     names, rows = flat_rows(result)
+    import csv
+
     writer = csv.writer(_Given(), lineterminator="")
     header: list[object] = [*names]
     for row in chain([header], rows) if names else ():

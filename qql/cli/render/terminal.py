@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -12,6 +11,7 @@ from qql.late import late_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import json
     from typing import TextIO
 
 __all__ = ["can_encode", "json_text", "paint", "sanitize", "wants_color"]
@@ -41,8 +41,8 @@ def sanitize(text: str, *, newline: str | None = None) -> str:
 
 
 def _sanitized(text: str) -> str:
-    # Most texts are plain, and the pattern takes long to compile.
-    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
+    # Most texts are plain, and the pattern takes long to compile; no character in it can be printed.
+    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -71,6 +71,8 @@ def json_text(value: object, *, ascii_only: bool = False, indent: int | None = N
 
 @cache
 def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    import json
+
     separators = (",", ":") if indent is None else (",", ": ")
     return json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, indent=indent, separators=separators)
 

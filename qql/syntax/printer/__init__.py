@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from qql.syntax.doc import render_flat
-from qql.syntax.printer import conditions, formulas, queries, statements, targets
 from qql.syntax.printer.values import document
 
 __all__ = ["document", "show"]
-
-_PRINTERS = (conditions, formulas, targets, queries, statements)  # each says what prints its nodes
 
 
 def show(node: object) -> str:

@@ -36,6 +36,7 @@ __all__ = [
 
 
 _DOCUMENTS: dict[type, Callable[..., Doc]] = {}
+_PLAIN = (nodes.Param, nodes.Scalar, nodes.Uuid)  # which `value_doc` prints
 
 
 def prints(*kinds: type[nodes.Node]) -> Callable[[_Printer], _Printer]:
@@ -51,7 +52,18 @@ def prints(*kinds: type[nodes.Node]) -> Callable[[_Printer], _Printer]:
 def document(node: object) -> Doc:
     """The text of a node or a value as a document that can be laid out."""
     make = _DOCUMENTS.get(type(node))
+    if make is None and isinstance(node, nodes.Node) and not isinstance(node, _PLAIN):
+        make = _imported(type(node))
     return make(node) if make is not None else value_doc(node)
+
+
+def _imported(kind: type[nodes.Node]) -> Callable[..., Doc] | None:
+    """What prints the nodes of a kind, imported when one is printed: most commands print few kinds."""
+    for module in ("conditions", "targets", "statements"):  # the last of which imports all others
+        __import__(f"{__package__}.{module}")
+        if (make := _DOCUMENTS.get(kind)) is not None:
+            return make
+    return None
 
 
 def anchored(node: nodes.Node, *parts: Doc) -> Doc:
