@@ -316,12 +316,10 @@ class Session:
         if not self.advice:
             return compiled.advice
         try:
+            facts = None
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):  # which look closer
-                from qql.advice import advised
-
-                (found,) = advised([compiled], self.schema, self.full_facts)
-                return found.advice
-            return self._known_advice.on(compiled, self.context.stages)
+                facts = self.full_facts(str(compiled.collection))
+            return self._known_advice.on(compiled, self.context.stages, facts and facts.fields)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
 
