@@ -144,8 +144,8 @@ class Obstacle:
 class Ways:
     """What would make a point a hit: ``found``, each in the same number of changes, the fewest that do.
 
-    ``tries`` is how many changed queries were looked at for that; ``stopped``: there was more to try. ``obstacles``
-    are what kept the point out where nothing could be changed.
+    ``tries`` is how many changed queries were looked at for that; ``stopped``: there was more to try.
+    ``obstacles`` are what kept the point out where nothing could be changed.
     """
 
     found: tuple[Way, ...]

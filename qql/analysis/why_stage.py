@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from qql import nodes
-from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
+from qql.analysis.fusion import Fusion, RankKey, fuse, rank_keys
 from qql.analysis.model import EXPLAINED, Candidate
 from qql.analysis.placement import Placement, Slots
 from qql.analysis.point_queries import DEEPEST, place_of
@@ -301,7 +301,7 @@ def _absent_from_fusion(stage: StageTrace) -> Standing:
     rank = next((rank for rank, one in enumerate(order, 1) if one.id == stage.key), None)
     if rank is None:
         return _not_in_inputs(stage)
-    keys, scores = [rank_key(one, fusion.by_value) for one in order], [one.score for one in order]
+    keys, scores = rank_keys(order, fusion.by_value), [one.score for one in order]
     score = scores[rank - 1]
     place = Placement.among(f"fused to score {digits(score, 6)}", score, rank, keys)
     if "score_threshold" in stage.run.body:

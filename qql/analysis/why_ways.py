@@ -302,7 +302,7 @@ class _Trial:
         return all(self._ask() is not None for _ in range(again))
 
     def _end_of_page(self, root: StageTrace) -> Sequence[Candidate]:
-        """The last hit, and the first one that LIMIT cuts off, as the query has them when it is asked anew."""
+        """The last hit, and the first one that LIMIT cuts off, as the query has them now."""
         last, body = root.run.limit - 1, root.run.body
         if mmr_of(body) is not None:  # which has other hits where more are asked for
             return root.point.queries({**body, "limit": min(last + 2, U32)})[0][last:]
@@ -456,7 +456,7 @@ def _widened_maker(standing: Standing, place: Place, stage: StageTrace) -> list[
 
 
 def _lets_into_all(edit: Edit) -> bool:
-    """Whether a change leaves out a part of the query's own WHERE, which keeps the point out of all stages."""
+    """Whether a change leaves out a part of the query's own WHERE, which keeps the point out of all."""
     return edit.word == "WHERE" and edit.address == ("",) and not edit.in_reference
 
 
