@@ -11,7 +11,7 @@ from qql.compiler.script import Compiled
 from qql.errors import many
 from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
-from qql.result import Hit, Result, hits_of
+from qql.result import Hit, Result, hits_of, result_of_points
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -110,7 +110,7 @@ def _query_hits(compiled: Compiled, answer: Json) -> Result:
     if isinstance(answer, dict) and "groups" in answer:
         return Result("hits", hits=list(_group_hits(compiled, answer["groups"])))
     points = answer if isinstance(answer, list) else answer["points"]
-    return Result("hits", hits=hits_of(points))
+    return result_of_points(points)
 
 
 def _group_hits(compiled: Compiled, groups: list[JsonObject]) -> Iterator[Hit]:

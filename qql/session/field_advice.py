@@ -10,7 +10,7 @@ from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, many
 from qql.records import replace
 from qql.rest.point_order import ORDER_OF_IDS
-from qql.result import Result
+from qql.result import Result, is_empty
 from qql.schema import Fields
 from qql.session.known_fields import KnownFields
 
@@ -138,7 +138,7 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
     A page behind the last one is no answer without hits. Nor is one of which nothing was asked for.
     """
     match compiled.written:
-        case nodes.Query() if result.hits:
+        case nodes.Query() if not is_empty(result):
             return False
         case nodes.Query(group=None):
             return not (compiled.requests[0].body or {}).get("offset")
@@ -146,7 +146,7 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
             offset = compiled.plan.offset if compiled.plan is not None else None
             return not offset
         case nodes.Scroll(after=None) | nodes.Facet():
-            return not len(result)
+            return is_empty(result)
         case nodes.Count():
             return all(row.get("count") == 0 for row in result.rows)
         case nodes.Batch(statements=(nodes.Query(), *_)):

@@ -319,7 +319,8 @@ class Session:
             facts = None
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):  # which look closer
                 facts = self.full_facts(str(compiled.collection))
-            return self._known_advice.on(compiled, self.context.stages, facts and facts.fields)
+            fields = None if facts is None else facts.fields
+            return self._known_advice.on(compiled, self.context.stages, fields)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
 
