@@ -207,8 +207,10 @@ def result_of_points(points: list[JsonObject]) -> Result:
 
 def is_empty(result: Result) -> bool:
     """Whether neither hits nor rows came back. No hit is made to see that."""
+    if result.kind != "hits":
+        return not result.rows
     points = getattr(result, "_points", None)
-    return not (len(result) if points is None else points)
+    return not (result.hits if points is None else points)
 
 
 def amended(result: Result, **changes: Any) -> Result:

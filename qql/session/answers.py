@@ -24,7 +24,9 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
     ``matched`` is how many points a write means, where they were counted.
     """
     kind = type(compiled.written)
-    shows = _SHOWS.get(kind) or nodes.STATEMENTS[kind].shows
+    if (own := _SHOWS.get(kind)) is not None:
+        return own(compiled, answer)
+    shows = nodes.STATEMENTS[kind].shows
     match shows:
         case str():
             return Result("message", message=_message(shows, compiled, answer, matched), matched=matched)
@@ -32,8 +34,6 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
             return Result("rows", rows=_sorted_rows(shows, answer))
         case None:
             raise NotImplementedError(f"{kind.__name__} does not declare how its answer is shown")
-        case _:
-            return shows(compiled, answer)
 
 
 def gives_data(statement: nodes.Statement) -> bool:

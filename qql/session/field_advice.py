@@ -66,6 +66,8 @@ class FieldAdvice:
 
         An index on a field that no point has is not advised then.
         """
+        if _is_usual(compiled.written, result):
+            return fresh
         absent = _payload_absent(compiled, result)
         if not absent and not _found_nothing(compiled, result):
             return fresh
@@ -130,6 +132,14 @@ class FieldAdvice:
             and (one.code, one.span) not in said
             and (one.code, one.message) not in self._given
         )
+
+
+_ASK = frozenset((nodes.Query, nodes.Scroll, nodes.Facet))
+
+
+def _is_usual(written: nodes.Statement, result: Result) -> bool:
+    """Whether something was found, and nothing was said of its payload: seen at once, as most answers are."""
+    return type(written) in _ASK and getattr(written, "payload", None) is None and not is_empty(result)
 
 
 def _found_nothing(compiled: Compiled, result: Result) -> bool:

@@ -310,7 +310,7 @@ class Session:
         """What engine and models have taken and not acted on, or have to say, since the last call of this."""
         of_models = self.embedders.take_notes() + self.rerankers.take_notes()
         notes = self._within_limits.take_notes() + of_models
-        return tuple([Diagnostic("engine-note", note, severity="warning") for note in notes])
+        return tuple([Diagnostic("engine-note", note, severity="warning") for note in notes]) if notes else ()
 
     def _advice_on(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         if not self.advice:
