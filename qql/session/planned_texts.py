@@ -46,10 +46,8 @@ class _Planned:
         """Whether all is as it was when the text was planned."""
         if self.stale or self.set != _set(context):
             return False
-        for name, known in list(self.seen.items()):  # a list, as another thread may be planning
-            if self.knowledge.of(name) is not known:
-                return False
-        return True
+        # A list, as another thread may be planning.
+        return all(self.knowledge.of(name) is known for name, known in list(self.seen.items()))
 
     def compiled(self, source: Source, params: Params) -> Compiled | None:
         """The statement with these values; None where they have to go the long way."""
