@@ -89,6 +89,18 @@ def test_advice_is_looked_for_once_for_vectors_of_one_size(db: Session, advised:
     assert len(advised) == 1
 
 
+def test_why_and_explain_look_for_advice_once_and_by_the_fields(db: Session, advised: list[str]) -> None:
+    query = "QUERY 'word1' FROM docs USING dense WHERE yaer > 2000 LIMIT 3"
+    first = [db.execute(f"{word} {query}") for word in ("WHY NOT 7", "EXPLAIN")]
+    again = [db.execute(f"{word} {query}") for word in ("WHY NOT 7", "EXPLAIN")]
+    assert len(advised) == 2
+    assert "unknown-field" in {one.code for one in first[0].warnings}
+    assert first[1].message == again[1].message and "`yaer`" in again[1].message
+    db.execute("CREATE INDEX ON docs FOR yaer TYPE integer")
+    db.execute(f"EXPLAIN {query}")
+    assert advised[-1] == f"EXPLAIN {query}", "what is known of the collection is otherwise now"
+
+
 def test_what_was_found_is_given_to_the_statement_of_another_session_again(db: Session) -> None:
     text = "QUERY 'a' FROM docs USING sparse WITH PAYLOAD false PARAMS (hnsw_ef = 64) LIMIT 3"
     first = db.execute(text)

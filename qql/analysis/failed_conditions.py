@@ -78,7 +78,7 @@ class ConditionCheck:
         if isinstance(part, (nodes.Not, nodes.IsNull)) or not tests:
             return None
         if self.fields is None:
-            self.fields = Fields.of([self.point.payload()])
+            self.fields = Fields.of([self.point.payload])
         seen = {path: self.fields.find(path) for path, _ in tests}
         lacking = [f"`{path}`" for path, found in seen.items() if found is None]
         if len(lacking) == len(seen):

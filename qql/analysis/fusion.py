@@ -21,6 +21,7 @@ __all__ = [
     "fuse",
     "goes_by_value",
     "rank_key",
+    "rank_keys",
     "rounding_error",
     "slack",
     "tie_groups",
@@ -152,9 +153,16 @@ def rank_key(one: Candidate | Fused, by_value: bool) -> RankKey:
     return False, -math.inf if math.isnan(one.score) else one.score
 
 
+def rank_keys(found: Sequence[Candidate | Fused], by_value: bool) -> list[RankKey]:
+    """`rank_key` of each; there may be thousands."""
+    if by_value:
+        return [rank_key(one, True) for one in found]
+    return [(False, -math.inf if one.score != one.score else one.score) for one in found]
+
+
 def tie_groups(found: Sequence[Candidate], by_value: bool = False) -> list[tuple[int, int]]:
     """For each candidate, the first and last position (from 0) of those that rank as high as it."""
-    keys = [rank_key(one, by_value) for one in found]
+    keys = rank_keys(found, by_value)
     out: list[tuple[int, int]] = []
     start = 0
     for at in range(1, len(keys) + 1):

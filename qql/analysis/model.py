@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from itertools import repeat
+from operator import itemgetter
 
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.text import joined
@@ -71,11 +73,8 @@ class Candidate(NamedTuple):
             scores = array("f", [point["score"] for point in points])
         except (OverflowError, TypeError):  # an integer beyond any float
             return tuple(map(cls.of, points))
-        made = [
-            tuple.__new__(cls, (point["id"], score, point.get("order_value")))
-            for point, score in zip(points, scores, strict=True)
-        ]
-        return (*made,)
+        ids, values = map(itemgetter("id"), points), [point.get("order_value") for point in points]
+        return tuple(map(tuple.__new__, repeat(cls), zip(ids, scores, values, strict=True)))
 
     def to_dict(self) -> JsonObject:
         """``{"id", "score"[, "order_value"]}``."""

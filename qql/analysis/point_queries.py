@@ -22,10 +22,13 @@ def place_of(found: Sequence[Candidate], key: Id) -> tuple[int, Candidate] | Non
 
 
 class PointQueries:
-    """Asks an engine about one point, whose id is as the engine spells it."""
+    """Asks an engine about one point, whose id is as the engine spells it.
 
-    def __init__(self, engine: Engine, key: Id) -> None:
-        self.engine, self.key = engine, key
+    ``payload`` is what it holds beside its vectors.
+    """
+
+    def __init__(self, engine: Engine, key: Id, payload: JsonObject | None) -> None:
+        self.engine, self.key, self.payload = engine, key, payload or {}
 
     def queries(self, *bodies: Body) -> list[tuple[Candidate, ...]]:
         """The answers to several query bodies, in one batch."""
@@ -40,11 +43,6 @@ class PointQueries:
         more = {"with_payload": False} | self.engine.shared
         bodies = [self.alone({"filter": one} | more) for one in conditions]
         return [bool(answer) for answer in self.queries(*bodies)]
-
-    def payload(self) -> JsonObject:
-        """What the point holds beside its vectors."""
-        found = self.engine.points([self.key], with_payload=True)
-        return (found[0].get("payload") if found else None) or {}
 
     def alone(self, body: Body, key: Id | None = None) -> JsonObject:
         """The body, for this point only, or for another."""

@@ -37,7 +37,11 @@ def stage_requests(plan: QueryPlan, request: Request) -> list[StageRun]:
     if isinstance(plan.root.target, nodes.Points) or request.body is None:
         return []
     runs = _StageRuns(plan.collection, request.body).all(plan.root)
-    return [replace(run, label=label) for run, label in zip(runs, _unique_labels(runs), strict=True)]
+    labels = _unique_labels(runs)
+    return [
+        run if run.label == label else replace(run, label=label)
+        for run, label in zip(runs, labels, strict=True)
+    ]
 
 
 class _Alone(NamedTuple):
@@ -93,7 +97,8 @@ class _StageRuns:
             self.add((*chain, given), inner, (*path, number), below)
             for number, (given, inner) in enumerate(prefetches)
         ]
-        self.found[at] = replace(self.found[at], inputs=tuple(inputs))
+        if inputs:
+            self.found[at] = replace(self.found[at], inputs=tuple(inputs))
         return at
 
     def add_path(self, at: int, path: Path) -> None:

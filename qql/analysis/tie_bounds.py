@@ -11,7 +11,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
-from qql.analysis.fusion import Fusion, RankKey, close, contributions, fuse, rank_key, slack, tie_groups
+from qql.analysis.fusion import (
+    Fusion,
+    RankKey,
+    close,
+    contributions,
+    fuse,
+    rank_key,
+    rank_keys,
+    slack,
+    tie_groups,
+)
 from qql.analysis.model import Candidate, Id, OrderValue
 from qql.records import NamedTuple, dataclass
 from qql.rest.fusion import dbsf_reach, f32, rrf_score
@@ -90,7 +100,7 @@ def union_bounds(
     limit = min(limit, len(known) + strangers)
     places = dict.fromkeys(known, Place(0, limit - 1, False, -math.inf, math.inf))
     shown = [] if loose else [one for one in found if one.id in known]
-    ranks = [rank_key(one, by_value) for one in shown]
+    ranks = rank_keys(shown, by_value)
     if shown and ranks[0] != ranks[-1]:  # else nothing shows which end is the best
         rises = ranks[0] < ranks[-1]
         every = sorted(ranks)

@@ -46,7 +46,7 @@ def why(
     Raises what ``call`` and ``second`` raise.
     """
     engine = Engine(plan, request, call, remote)
-    found = engine.points([point_id])
+    found = engine.points([point_id], with_payload=True)
     if not found:
         shard = " in the shards that SHARD names" if plan.shard else ""
         return Explanation(point_id, "no-point", f"there is no point {point_id} in {plan.collection}{shard}")
@@ -54,7 +54,7 @@ def why(
     analysis = analyse(plan, request, call, runs=0, remote=remote, compare=False)
     if not analysis.stages:
         return _why_fetched(key, analysis)
-    trace = QueryTrace(PointQueries(engine, key), analysis)
+    trace = QueryTrace(PointQueries(engine, key, found[0].get("payload")), analysis)
     standings = tuple(map(standing_in, trace.stages))
     if plan.second is not None and second is not None:
         told = _why_reranked(trace, standings, plan.second, second(plan, request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from qql.analysis.model import Id
-from qql.records import dataclass, field
+from qql.records import dataclass, field, fields
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 
@@ -144,8 +144,8 @@ class Obstacle:
 class Ways:
     """What would make a point a hit: ``found``, each in the same number of changes, the fewest that do.
 
-    ``tries`` is how many changed queries were run for that; ``stopped``: there was more to try. ``obstacles``
-    are what kept the point out where nothing could be changed.
+    ``tries`` is how many changed queries were looked at for that; ``stopped``: there was more to try.
+    ``obstacles`` are what kept the point out where nothing could be changed.
     """
 
     found: tuple[Way, ...]
@@ -207,6 +207,10 @@ class Explanation:
 
     def to_dict(self) -> JsonObject:
         """As JSON data: the fields; ``standings`` and their ``failed`` and ``changes`` are objects."""
-        from dataclasses import asdict
+        found: JsonObject = json.loads(json.dumps(self, default=_by_field))
+        return found
 
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+def _by_field(one: Explanation) -> JsonObject:
+    """What an object holds, by the names of its fields; or what stands in one does."""
+    return {field.name: getattr(one, field.name) for field in fields(one)}

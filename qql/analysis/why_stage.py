@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from qql import nodes
-from qql.analysis.fusion import Fusion, RankKey, fuse, rank_key
+from qql.analysis.fusion import Fusion, RankKey, fuse, rank_keys
 from qql.analysis.model import EXPLAINED, Candidate
 from qql.analysis.placement import Placement, Slots
 from qql.analysis.point_queries import DEEPEST, place_of
@@ -64,7 +65,7 @@ def _absent_from_search(stage: StageTrace) -> Standing:
     if named:
         text = f"excluded: {named}; the points that a stage names are in no stage of the query"
         return stage.standing("named", text)
-    return _drawn(stage) or _without_vector(stage) or _ranked(stage)
+    return _drawn(stage) or _ranked(stage)
 
 
 def _drawn(stage: StageTrace) -> Standing | None:
@@ -91,6 +92,9 @@ def _without_vector(stage: StageTrace) -> Standing | None:
 
 _SHALLOW = 1000
 """How far an exact search goes at first: most points that are asked about stand within it."""
+_ROUNDING = 1e-4
+"""By what part of it the score of a point alone may differ from its score among others, at most: one by one,
+engines add up the products of vectors in another order."""
 
 
 class _DeepSearch(NamedTuple):
@@ -111,8 +115,8 @@ class _DeepSearch(NamedTuple):
 def _ranked(stage: StageTrace) -> Standing:
     """Where the point would stand in a stage if LIMIT and SCORE THRESHOLD did not cut it off."""
     search = _search_deep(stage)
-    if search is None:
-        return _unscored(stage)
+    if search is None:  # what has a score has the vector: it need not be asked about
+        return _without_vector(stage) or _unscored(stage)
     return (
         _cut_by_threshold(stage, search)
         or _cut_by_limit(stage, search)
@@ -140,9 +144,15 @@ def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
     asked = [] if stage.run.inputs else [stage.point.alone(open_body)]
     if asked and open_body != body:
         asked.append(stage.point.alone(body))
-    found, *alone = stage.point.queries(exact_search(open_body) | {"limit": first}, *asked)
-    if (not alone or alone[0]) and len(found) == first < limit and _goes_on(stage, found):
-        (found,) = stage.point.queries(exact_search(open_body) | {"limit": limit})
+    alone = stage.point.queries(*asked)
+    if alone and not alone[0]:
+        return None
+    exact = exact_search(open_body)
+    found = _down_to(stage, exact, alone[0][0].score, first) if alone and compares_vectors(body) else ()
+    if not found:
+        (found,) = stage.point.queries(exact | {"limit": first})
+    if len(found) == first < limit and _goes_on(stage, found):
+        (found,) = stage.point.queries(exact | {"limit": limit})
     place = place_of(found, stage.key)
     mine = alone[0][0] if alone and alone[0] else place and place[1]
     if mine is None:
@@ -150,6 +160,22 @@ def _searched_deep(stage: StageTrace) -> _DeepSearch | None:
     keys = stage.keys(found)
     placement = Placement.among(placed_by(stage, mine), mine.score, place and place[0], keys)
     return _DeepSearch(body, limit, found, keys, placement, bool(alone[-1]) if alone else None)
+
+
+def _down_to(stage: StageTrace, body: JsonObject, score: float, limit: int) -> tuple[Candidate, ...]:
+    """What a search has down to the score that the point has alone; nothing where the point is not there,
+    as with quantized vectors and with scores that go the other way than the thresholds of their metric.
+
+    Most of what an exact search gives stands behind the point, and is not worth being read.
+    """
+    if not math.isfinite(score):
+        return ()
+    vector = stage.run.stage.vector
+    by_distance = vector is not None and vector.distance in ("Euclid", "Manhattan")
+    slack = abs(score) * _ROUNDING + _ROUNDING / 100
+    threshold = score + slack if by_distance else score - slack
+    (found,) = stage.point.queries(body | {"score_threshold": threshold, "limit": limit})
+    return found if len(found) == limit or place_of(found, stage.key) else ()
 
 
 def _goes_on(stage: StageTrace, found: Sequence[Candidate]) -> bool:
@@ -264,7 +290,7 @@ def _absent_from_rescoring(stage: StageTrace) -> Standing:
     """Of a stage that scores what its inputs found again."""
     if not any(one.place() for one in stage.inputs):
         return _not_in_inputs(stage)
-    return _drawn(stage) or _without_vector(stage) or _ranked(stage)
+    return _drawn(stage) or _ranked(stage)
 
 
 def _absent_from_fusion(stage: StageTrace) -> Standing:
@@ -275,7 +301,7 @@ def _absent_from_fusion(stage: StageTrace) -> Standing:
     rank = next((rank for rank, one in enumerate(order, 1) if one.id == stage.key), None)
     if rank is None:
         return _not_in_inputs(stage)
-    keys, scores = [rank_key(one, fusion.by_value) for one in order], [one.score for one in order]
+    keys, scores = rank_keys(order, fusion.by_value), [one.score for one in order]
     score = scores[rank - 1]
     place = Placement.among(f"fused to score {digits(score, 6)}", score, rank, keys)
     if "score_threshold" in stage.run.body:

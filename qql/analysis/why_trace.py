@@ -9,7 +9,7 @@ from functools import cached_property
 
 from qql import nodes
 from qql.analysis.failed_conditions import ConditionCheck
-from qql.analysis.fusion import RankKey, goes_by_value, rank_key
+from qql.analysis.fusion import RankKey, goes_by_value, rank_keys
 from qql.analysis.model import Analysis, Candidate, Id
 from qql.analysis.placement import Slots, slots_of
 from qql.analysis.point_queries import PointQueries, place_of
@@ -123,8 +123,7 @@ class StageTrace:
         """What it orders points by; where that is their ids, the places of the list are as good."""
         if self.run.stage.by_id:
             return [(False, -float(at)) for at in range(len(found))]
-        by_value = goes_by_value(self.run)
-        return [rank_key(one, by_value) for one in found]
+        return rank_keys(found, goes_by_value(self.run))
 
     def standing(
         self,

@@ -15,7 +15,7 @@ from itertools import combinations
 from qql import nodes
 from qql.analysis.engine import Call, Engine
 from qql.analysis.measure import analyse
-from qql.analysis.model import Id, Path
+from qql.analysis.model import Candidate, Id, Path
 from qql.analysis.placement import Placement
 from qql.analysis.point_queries import DEEPEST, PointQueries, place_of
 from qql.analysis.query_body import mmr_of
@@ -116,7 +116,7 @@ class _Search:
         self.key = trace.key
         self.places = places_in(rewriting.query)
         self.known: dict[frozenset[Edit], _Trial | None] = {}
-        self.tries = 0
+        self.counted: set[frozenset[Edit]] = set()
         self.obstacles: dict[Path, Obstacle] = {}
         self.entries: dict[Path, frozenset[tuple[object, ...]]] = {}
         self.found: dict[frozenset[Edit], _Found] = {}
@@ -128,7 +128,7 @@ class _Search:
             self.try_all()
         except _Budget:
             stopped = True
-        return Ways(tuple(self.ways()), self.tries, stopped, tuple(self.obstacles.values()))
+        return Ways(tuple(self.ways()), len(self.counted), stopped, tuple(self.obstacles.values()))
 
     # -- which stages are opened together
 
@@ -203,12 +203,17 @@ class _Search:
             plan, request = self.base.plan, self.base.point.engine.request
             trial: _Trial | None = _Trial(self, plan, request)
         else:
-            if self.tries >= (_MOST_RERANKED if self.second else _MOST_TRIES):
-                raise _Budget
-            self.tries += 1
+            self.count(given)
             trial = self.tried(given)
         self.known[given] = trial
         return trial
+
+    def count(self, edits: frozenset[Edit]) -> None:
+        """Counts a changed query, each once. Raises `_Budget`."""
+        if edits not in self.counted:
+            if len(self.counted) >= (_MOST_RERANKED if self.second else _MOST_TRIES):
+                raise _Budget
+            self.counted.add(edits)
 
     def tried(self, edits: frozenset[Edit]) -> _Trial | None:
         try:
@@ -225,6 +230,9 @@ class _Search:
         for one in edits:
             if len(edits) > 1:
                 less = tuple(other for other in edits if other is not one)
+                if _lets_into_all(one):  # without that, the point is in no stage: it need not be run
+                    self.count(frozenset(less))
+                    continue
                 without = self.trial(less)
                 if without is not None and without.place is not None and without.place.steady:
                     edits, trial = less, without
@@ -260,8 +268,7 @@ class _Trial:
             again = _AGAIN_RERANKED if uneven else 0
         else:
             again = _AGAIN_WITH_EQUALS if uneven else _AGAIN
-        steady = not self._cuts_equals() and all(self._ask() is not None for _ in range(again))
-        return _Place(*found, steady)
+        return _Place(*found, self._is_steady(again))
 
     def _first_answer(self) -> tuple[int, int] | None:
         """As `_ask`, of the run that is looked at anyway."""
@@ -278,17 +285,28 @@ class _Trial:
             return False
         return len(set(root.keys(root.found))) < len(root.found)
 
-    def _cuts_equals(self) -> bool:
-        """Whether the point is equal to the last hit, and to one that LIMIT cuts off."""
+    def _is_steady(self, again: int) -> bool:
+        """Whether the point is a hit each time that the query is asked ``again``, and no chance decides.
+
+        That it would where the point is equal to the last hit, and to the first one that LIMIT cuts off.
+        """
         root = self.trace.stages[0]
         mine = root.place()
-        if mine is None or root.makes_groups or self.plan.second is not None:
-            return False
-        if len(set(root.keys([mine[1], root.found[-1]]))) > 1:
-            return False
-        (wider,) = root.point.queries({**root.run.body, "limit": min(root.run.limit + 1, U32)})
-        keys = root.keys([mine[1], *wider[root.run.limit - 1 :]])
-        return len(keys) > 2 and len(set(keys)) == 1
+        alone = root.makes_groups or self.plan.second is not None
+        if mine is not None and not alone and len(set(root.keys([mine[1], root.found[-1]]))) == 1:
+            keys = root.keys([mine[1], *self._end_of_page(root)])
+            if len(keys) > 2 and len(set(keys)) == 1:
+                return False
+            if len(keys) > 1 and keys[0] == keys[1] and not self.plan.offset:
+                again -= 1  # that was to ask again: as many points as before are as good as this one
+        return all(self._ask() is not None for _ in range(again))
+
+    def _end_of_page(self, root: StageTrace) -> Sequence[Candidate]:
+        """The last hit, and the first one that LIMIT cuts off, as the query has them now."""
+        last, body = root.run.limit - 1, root.run.body
+        if mmr_of(body) is not None:  # which has other hits where more are asked for
+            return root.point.queries({**body, "limit": min(last + 2, U32)})[0][last:]
+        return root.point.queries({**body, "offset": last, "limit": 2})[0]
 
     def _ask(self) -> tuple[int, int] | None:
         search = self.search
@@ -316,7 +334,7 @@ class _Trial:
             return base.tried_whole()
         engine = Engine(self.plan, self.request, self.search.call)
         analysis = analyse(self.plan, self.request, self.search.call, runs=0, compare=False)
-        point = PointQueries(engine, self.search.key)
+        point = PointQueries(engine, self.search.key, base.point.payload)
         return QueryTrace(point, analysis, tries_whole=True, truths=base.conditions.truths)
 
     def stage(self, path: Path) -> StageTrace:
@@ -435,6 +453,11 @@ def _widened_maker(standing: Standing, place: Place, stage: StageTrace) -> list[
         return []
     more = -(-standing.rank // OVERSAMPLING) - (stage.trace.plan.offset or 0)
     return [Edit(place.address, "LIMIT", max(more, 1), label=_label_of(stage, place))]
+
+
+def _lets_into_all(edit: Edit) -> bool:
+    """Whether a change leaves out a part of the query's own WHERE, which keeps the point out of all."""
+    return edit.word == "WHERE" and edit.address == ("",) and not edit.in_reference
 
 
 def _told(edit: Edit) -> WordsChange:

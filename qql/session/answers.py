@@ -11,7 +11,7 @@ from qql.compiler.script import Compiled
 from qql.errors import many
 from qql.nodes.declare import Rows
 from qql.rest.types import Body, Json, JsonObject
-from qql.result import Hit, Result, hits_of
+from qql.result import Hit, Result, hits_of, result_of_points
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -24,7 +24,9 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
     ``matched`` is how many points a write means, where they were counted.
     """
     kind = type(compiled.written)
-    shows = _SHOWS.get(kind) or nodes.STATEMENTS[kind].shows
+    if (own := _SHOWS.get(kind)) is not None:
+        return own(compiled, answer)
+    shows = nodes.STATEMENTS[kind].shows
     match shows:
         case str():
             return Result("message", message=_message(shows, compiled, answer, matched), matched=matched)
@@ -32,8 +34,6 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
             return Result("rows", rows=_sorted_rows(shows, answer))
         case None:
             raise NotImplementedError(f"{kind.__name__} does not declare how its answer is shown")
-        case _:
-            return shows(compiled, answer)
 
 
 def gives_data(statement: nodes.Statement) -> bool:
@@ -110,7 +110,7 @@ def _query_hits(compiled: Compiled, answer: Json) -> Result:
     if isinstance(answer, dict) and "groups" in answer:
         return Result("hits", hits=list(_group_hits(compiled, answer["groups"])))
     points = answer if isinstance(answer, list) else answer["points"]
-    return Result("hits", hits=hits_of(points))
+    return result_of_points(points)
 
 
 def _group_hits(compiled: Compiled, groups: list[JsonObject]) -> Iterator[Hit]:

@@ -10,7 +10,7 @@ from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, many
 from qql.records import replace
 from qql.rest.point_order import ORDER_OF_IDS
-from qql.result import Result
+from qql.result import Result, is_empty
 from qql.schema import Fields
 from qql.session.known_fields import KnownFields
 
@@ -66,6 +66,8 @@ class FieldAdvice:
 
         An index on a field that no point has is not advised then.
         """
+        if _is_usual(compiled.written, result):
+            return fresh
         absent = _payload_absent(compiled, result)
         if not absent and not _found_nothing(compiled, result):
             return fresh
@@ -132,13 +134,21 @@ class FieldAdvice:
         )
 
 
+_ASK = frozenset((nodes.Query, nodes.Scroll, nodes.Facet))
+
+
+def _is_usual(written: nodes.Statement, result: Result) -> bool:
+    """Whether something was found, and nothing was said of its payload: seen at once, as most answers are."""
+    return type(written) in _ASK and getattr(written, "payload", None) is None and not is_empty(result)
+
+
 def _found_nothing(compiled: Compiled, result: Result) -> bool:
     """Whether no point was found where one was looked for: no hit, a count of 0, no value, no match.
 
     A page behind the last one is no answer without hits. Nor is one of which nothing was asked for.
     """
     match compiled.written:
-        case nodes.Query() if result.hits:
+        case nodes.Query() if not is_empty(result):
             return False
         case nodes.Query(group=None):
             return not (compiled.requests[0].body or {}).get("offset")
@@ -146,7 +156,7 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
             offset = compiled.plan.offset if compiled.plan is not None else None
             return not offset
         case nodes.Scroll(after=None) | nodes.Facet():
-            return not len(result)
+            return is_empty(result)
         case nodes.Count():
             return all(row.get("count") == 0 for row in result.rows)
         case nodes.Batch(statements=(nodes.Query(), *_)):

@@ -83,7 +83,8 @@ class Knowledge:
 
     def of(self, collection: str) -> Known | None:
         """What is known of a collection; None where it does not exist. Raises what the backend raises."""
-        self._hear()
+        if self._heard != self._changes.count:
+            self._hear()
         found = self._seen.get(collection)
         if found is None or time.monotonic() - found.at >= _MAX_AGE:
             return self._look(collection)

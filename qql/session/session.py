@@ -310,18 +310,17 @@ class Session:
         """What engine and models have taken and not acted on, or have to say, since the last call of this."""
         of_models = self.embedders.take_notes() + self.rerankers.take_notes()
         notes = self._within_limits.take_notes() + of_models
-        return tuple([Diagnostic("engine-note", note, severity="warning") for note in notes])
+        return tuple([Diagnostic("engine-note", note, severity="warning") for note in notes]) if notes else ()
 
     def _advice_on(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         if not self.advice:
             return compiled.advice
         try:
+            facts = None
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):  # which look closer
-                from qql.advice import advised
-
-                (found,) = advised([compiled], self.schema, self.full_facts)
-                return found.advice
-            return self._known_advice.on(compiled, self.context.stages)
+                facts = self.full_facts(str(compiled.collection))
+            fields = None if facts is None else facts.fields
+            return self._known_advice.on(compiled, self.context.stages, fields)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
 

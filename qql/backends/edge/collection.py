@@ -317,11 +317,12 @@ class _InUse(Guard):
 
     def __enter__(self) -> edge.EdgeShard:
         used = self._used
-        if not used.is_open:
+        shard = used._shard
+        if shard is None:
             with guarded(used.name, used.abandon), quiet_calls():
-                _ = used.shard
+                shard = used.shard
         self._quiet.__enter__()
-        return used.shard
+        return shard
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None

@@ -68,6 +68,8 @@ class Router:
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once."""
+        if not self._notes:
+            return []
         taken = [note for note, told in self._notes.items() if not told]
         self._notes |= dict.fromkeys(taken, True)
         return taken
