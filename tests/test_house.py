@@ -36,6 +36,7 @@ ORDER = [
     "convert",
     "advice",
     "analysis",
+    "pictures",
     "manual",
     "models",
     "backends",

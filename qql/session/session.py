@@ -537,12 +537,12 @@ class Session:
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
         from qql.analysis.explain import explain_compiled
         from qql.analysis.explain_json import explain_dict
-        from qql.session.introspection import text_or_json
+        from qql.session.introspection import told
 
         if statement.analyze:
             return self._introspection(compiled).explain_analyze(statement, self.stamp(compiled))
         compiled = with_gaps(compiled, gaps_of(self.backend))
-        return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
+        return told([explain_compiled(compiled)], explain_dict(compiled), statement)
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
