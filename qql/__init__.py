@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         QQLTimeoutError,
         QQLUnsupportedError,
     )
+    from qql.models.embed import embed
     from qql.rest.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
@@ -66,6 +67,7 @@ __all__ = [
     "compile",
     "condition",
     "connect",
+    "embed",
     "explain",
     "format",
     "from_request",
@@ -87,6 +89,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "compile": ("qql.compiler.compile", "compile_text"),
     "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
+    "embed": ("qql.models.embed", "embed"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
     "from_request": ("qql.convert", "from_request"),

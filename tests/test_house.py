@@ -56,6 +56,10 @@ ENGINES = {
 }
 
 
+DOORS = {"rest.request": "qql.backends.client.send"}
+"""A value's own method that a room above carries out: imported when it is called, and by nothing else."""
+
+
 def modules() -> list[tuple[str, Path]]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -90,6 +94,8 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
     assert here is not None, f"{module} has no place in the order"
     for name in imports(path):
         if name.startswith("qql."):
+            if module in DOORS and name.startswith(DOORS[module]):
+                continue
             other = place(name.removeprefix("qql."))
             same_package = module.split(".")[0] == name.split(".")[1]
             assert other is None or other < here or same_package, f"{module} imports {name}"
