@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from qql.errors import Diagnostic, QQLExecutionError, fail, many, shown
 from qql.late import overload
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 else:
     Kind = str
 
-__all__ = ["Group", "Hit", "Kind", "Result", "StageShare", "amended", "hits_of"]
+__all__ = [
+    "HIT_COLUMNS",
+    "Group",
+    "Hit",
+    "Kind",
+    "Result",
+    "StageShare",
+    "amended",
+    "column_of_field",
+    "hits_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +387,25 @@ def _above(module: str, name: str) -> Callable[[Result], Any]:
     __import__(module)
     found: Callable[[Result], Any] = getattr(sys.modules[module], name)
     return found
+
+
+HIT_COLUMNS = frozenset(
+    {
+        *("group", "id", "score", "first_stage_score", "second_stage_score"),
+        *("payload", "vector", "lookup", "stages"),
+    }
+)
+"""What a column may be called that is no field of a payload."""
+_PREFIXES = ("payload.", "vector.")
+
+
+def column_of_field(field: str, taken: Collection[str] = ()) -> str:
+    """The column of a payload's field: its name, or ``payload.NAME`` where that is the name of another.
+
+    Two fields never have one column, since names that begin so themselves get it once more.
+    """
+    other = field in HIT_COLUMNS or field in taken or field.startswith(_PREFIXES)
+    return f"payload.{field}" if other else field
 
 
 _put = object.__setattr__

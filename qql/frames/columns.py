@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from qql.rest.types import Body, Json
-from qql.result import Hit, Result
+from qql.result import HIT_COLUMNS, Hit, Result, column_of_field
 
-__all__ = ["Columns", "column_of_field", "columns_of"]
+__all__ = ["Columns", "columns_of"]
 
 Columns = dict[str, list[Json]]
 """Name → a value for each row; None where there is none."""
-
-_FIELDS = frozenset(
-    {
-        *("group", "id", "score", "first_stage_score", "second_stage_score"),
-        *("payload", "vector", "lookup", "stages"),
-    }
-)
-_PREFIXES = ("payload.", "vector.")
-
-
-def column_of_field(field: str, taken: Collection[str] = ()) -> str:
-    """The column of a payload's field: its name, or ``payload.NAME`` where that is the name of another.
-
-    Two fields never have one column, since names that begin so themselves get it once more.
-    """
-    other = field in _FIELDS or field in taken or field.startswith(_PREFIXES)
-    return f"payload.{field}" if other else field
 
 
 def columns_of(result: Result) -> Columns:
@@ -62,7 +45,7 @@ def _columns_of_hits(result: Result) -> Columns:
     return {
         name: column
         for name, column in found.items()
-        if name in wanted or name not in _FIELDS or any(value is not None for value in column)
+        if name in wanted or name not in HIT_COLUMNS or any(value is not None for value in column)
     }
 
 

@@ -29,10 +29,10 @@ _TYPES = {
 def frame_of(result: Result) -> polars.DataFrame:
     """See `Result.to_polars`."""
     pl = library("polars", "polars", "to_polars()")
-    columns = []
+    columns = {}
     for name, values in columns_of(result).items():
         shape, converted = typed(values)
-        columns.append(pl.Series(name, converted, dtype=_type(pl, shape)))
+        columns[name] = pl.Series(name, converted, dtype=_type(pl, shape))
     return cast("polars.DataFrame", pl.DataFrame(columns))
 
 

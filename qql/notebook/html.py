@@ -1,7 +1,7 @@
 """A result as HTML, for notebooks.
 
-All that it holds is text of somebody else's, and is escaped. Colours are those of the page around it, so it is
-read on light and on dark ones; styles stand at their elements, as some pages take no others.
+All that it holds is text of somebody else's, and is escaped. Its colours are those of the page around it,
+light or dark; styles stand at their elements, as some pages take no others.
 """
 
 from __future__ import annotations

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
-from qql.frames.columns import column_of_field
 from qql.late import late_pattern
 from qql.records import dataclass
-from qql.result import Hit, Result
+from qql.result import Hit, Result, column_of_field
 
 __all__ = [
     "MISSING",
