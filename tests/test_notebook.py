@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 import qql
@@ -191,3 +193,13 @@ def test_loading_again_and_unloading(shell: InteractiveShell) -> None:
     assert run(shell, "%qql SHOW COLLECTIONS").result.rows == []  # the old database is closed
     run(shell, "%unload_ext qql")
     assert not run(shell, "%qql").success
+
+
+def test_the_page_about_results_shows_a_cell_that_runs(shell: InteractiveShell) -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```ipython\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    run(shell, "topic = 'weather'")
+    for block in blocks:
+        assert run(shell, block).success
+    assert isinstance(shell.user_ns["found"], Result)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import qql
 from qql.errors import Diagnostic
@@ -237,3 +242,47 @@ def test_the_repr_is_one_short_line(result: Result, shown: str) -> None:
 
 def test_the_repr_of_a_large_statement_and_message_is_short() -> None:
     assert len(repr(Result("message", "UPSERT " + "x " * 10**6, message="y" * 10**6))) < 160
+
+
+# ------------------------------------------------------------------------------------ what is written
+
+
+def test_the_page_about_results_runs() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 3 and len(page.splitlines()) <= 80
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/results.md", "exec"), names)
+
+
+TYPED = """
+from typing import Literal, assert_type
+import qql
+from qql.result import Group, Hit, Result
+
+with qql.connect() as db:
+    result = db.execute("QUERY 'x' FROM docs")
+    for hit in result:
+        assert_type(hit, Hit)
+        print(hit["title"].upper(), hit.score)
+    assert_type(result[0], Hit)
+    assert_type(result[:2], list[Hit])
+    assert_type(result.first(), Hit | None)
+    assert_type(result.groups, list[Group])
+    assert_type(result.kind, Literal["hits", "rows", "message", "text"])
+    print([hit.id for group in result.groups for hit in group])
+    if result.kind == "row":  # line 17: no kind is called so
+        pass
+    Result("nonsense")  # line 19
+"""
+
+
+@pytest.mark.slow
+def test_type_checkers_know_results(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(TYPED, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "--no-error-summary", str(program)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    found = re.findall(r"program\.py:(\d+): error: .*\[(.*)\]", done.stdout)
+    assert found == [("17", "comparison-overlap"), ("19", "arg-type")], done.stdout + done.stderr
