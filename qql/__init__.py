@@ -113,5 +113,19 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext qql``: gives IPython and Jupyter ``%qql`` and ``%%qql``, which ``%qql?`` explains."""
+    from qql.notebook.magic import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """``%unload_ext qql``: the magics are gone, and what they opened is closed."""
+    from qql.notebook.magic import unload
+
+    unload(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)

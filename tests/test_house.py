@@ -31,6 +31,7 @@ ORDER = [
     "schema",
     "rest",
     "result",
+    "frames",
     "syntax",
     "compiler",
     "convert",
@@ -43,6 +44,7 @@ ORDER = [
     "session",
     "evaluation",
     "cli",
+    "notebook",
     "__main__",
 ]
 ENGINES = {
@@ -52,7 +54,10 @@ ENGINES = {
     "prompt_toolkit": "cli/repl",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
-    "pyarrow": "session/row_files/parquet",
+    "pyarrow": "session/row_files/parquet, frames/arrow, result",
+    "pandas": "frames/pandas, result",
+    "polars": "frames/polars, result",
+    "IPython": "notebook",
 }
 
 
