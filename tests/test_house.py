@@ -42,6 +42,7 @@ ORDER = [
     "models",
     "backends",
     "session",
+    "dbapi",
     "evaluation",
     "cli",
     "notebook",
