@@ -34,6 +34,7 @@ from qql.result import Result, amended
 from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of, stages_listed
 from qql.session.field_advice import FieldAdvice
+from qql.session.index_builds import IndexBuilds
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
 from qql.session.planned_texts import PlannedTexts
@@ -51,13 +52,12 @@ if TYPE_CHECKING:
     from qql.session.introspection import Introspection, Shares
     from qql.session.prepared import SessionStatement
     from qql.session.stamp import Stamp
+    from qql.session.walks import Walk
     from qql.syntax.parser import Parsed
     from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
 
-_CHECK_AFTER = 256
-"""Rows after which the engine is asked again whether it wants to build indexes: to answer, it flushes."""
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
@@ -104,7 +104,7 @@ class Session:
         self._field_advice = FieldAdvice(
             self._within_limits, self._advice_by, self._names_fields, self.facts, self._advice_given
         )
-        self._unchecked: dict[str, int] = {}
+        self._builds = IndexBuilds(backend, self._knowledge.forget)
 
     def _size_of(self, model: str) -> int | None:
         return None if self.backend.infers(model) else self.embedders.size_of(model)
@@ -162,6 +162,28 @@ class Session:
         if sent:
             require_server(compiled, gaps_of(self.backend))
         return compiled
+
+    def scroll(
+        self, statement: str, params: Params = None, *, page: int = 1000, name: str = "<string>"
+    ) -> Walk:
+        """An iterator of all hits of one SCROLL, fetched in pages of ``page`` points, one of which is held.
+
+        ``LIMIT`` is how many hits come in all; without it all come. The order is that of ORDER BY, else that
+        of the ids. Each point that is not changed meanwhile comes exactly once (`Walk`). Compiles at once,
+        and raises as `execute` does, also ``not-a-scroll`` and ``invalid-page``.
+        """
+        from qql.session.walks import Walk, scroll_of
+
+        source = Source(statement, name)
+        compiled = scroll_of(self._compile(source, params), source)
+        require_server([compiled], gaps_of(self.backend))
+        return Walk(
+            compiled,
+            self._within_limits,
+            page,
+            told=lambda exc: self._told(exc, compiled),
+            warnings=self._take_notes,
+        )
 
     def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -278,11 +300,7 @@ class Session:
                 compiled = replace(compiled, advice=advice)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
-            self._doubt(compiled)
-            located = exc.at(compiled.source, compiled.span)
-            if self.advice:
-                located = self._field_advice.hinted(located, compiled, advice)
-            raise located from exc.__cause__
+            raise self._told(exc, compiled, advice) from exc.__cause__
         notes = self._take_notes()
         seconds = time.perf_counter() - started
         fresh = self._new_advice(compiled, advice)
@@ -295,6 +313,12 @@ class Session:
             seconds=seconds,
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
+
+    def _told(self, exc: QQLError, compiled: Compiled, advice: tuple[Diagnostic, ...] = ()) -> QQLError:
+        """The error of a statement that has failed, with its place, and with what may be behind it."""
+        self._doubt(compiled)
+        located = exc.at(compiled.source, compiled.span)
+        return self._field_advice.hinted(located, compiled, advice) if self.advice else located
 
     def _doubt(self, compiled: Compiled) -> None:
         """Where a statement has failed: what was known may be what misled, and some of it may be done."""
@@ -439,9 +463,8 @@ class Session:
         result = result_of(compiled, answer, matched)
         if said := defaults_said(statement, self.context):
             result = replace(result, message=result.message + said)
-        warnings = (
-            result.warnings + uncounted + unusable + self._count_written(collection, points_written(compiled))
-        )
+        built = self._builds.written(collection, points_written(compiled), self.on_progress)
+        warnings = result.warnings + uncounted + unusable + built
         absence = absence_of(self.backend)
         if absence and isinstance(statement, nodes.ShowCollections):
             hint = "CREATE COLLECTION or RESTORE SNAPSHOT makes it"
@@ -508,30 +531,6 @@ class Session:
         self._knowledge.forget(collection)
         return self.schema(collection) or Schema()
 
-    # -- indexes after writes
-
-    def _count_written(self, collection: str, points: int) -> tuple[Diagnostic, ...]:
-        """Builds indexes once enough points were written; gives what went wrong at that."""
-        if not points:
-            return ()
-        self._unchecked[collection] = self._unchecked.get(collection, _CHECK_AFTER) + points
-        return self._build_indexes(collection) if self._unchecked[collection] >= _CHECK_AFTER else ()
-
-    def _build_indexes(self, collection: str) -> tuple[Diagnostic, ...]:
-        """Builds indexes after writes, where the engine does not do it by itself; a failure is a warning."""
-        self._unchecked[collection] = 0
-        try:
-            if self.backend.needs_optimize(collection):
-                self._knowledge.forget(collection)
-                self.backend.optimize(collection, self.on_progress)
-        except QQLExecutionError as exc:
-            # What was to be written is written, so the statement has not failed.
-            return tuple(replace(found, severity="warning") for found in exc.diagnostics)
-        except KeyboardInterrupt as stop:
-            stop.add_note(f"everything is written; only the indexes of {collection} are not built")
-            raise
-        return ()
-
     # -- statements that the session carries out itself
 
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
@@ -583,7 +582,9 @@ class Session:
         load.run()
         result = load.result()
         try:
-            return replace(result, warnings=result.warnings + self._build_indexes(collection))
+            return replace(
+                result, warnings=result.warnings + self._builds.build(collection, self.on_progress)
+            )
         except KeyboardInterrupt as stop:
             stop.add_note(str(result.message))
             raise
