@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from qql.rest.request import Request
     from qql.result import Hit, Result
     from qql.schema import Schema
+    from qql.session.async_session import AsyncSession, connect_async
     from qql.session.connect import connect
     from qql.session.session import Session
     from qql.syntax.formatter import format_text as format
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncSession",
     "Diagnostic",
     "Hit",
     "Prepared",
@@ -66,6 +68,7 @@ __all__ = [
     "compile",
     "condition",
     "connect",
+    "connect_async",
     "explain",
     "format",
     "from_request",
@@ -77,6 +80,7 @@ __all__ = [
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
+    "AsyncSession": ("qql.session.async_session", "AsyncSession"),
     "Hit": ("qql.result", "Hit"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
@@ -87,6 +91,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "compile": ("qql.compiler.compile", "compile_text"),
     "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
+    "connect_async": ("qql.session.async_session", "connect_async"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
     "from_request": ("qql.convert", "from_request"),

@@ -24,6 +24,8 @@ PACKAGE = ROOT / "qql"
 ORDER = [
     "records",
     "late",
+    "flows",
+    "awaiting",
     "errors",
     "nodes",
     "versioned",
@@ -51,6 +53,7 @@ ENGINES = {
     "prompt_toolkit": "cli/repl",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
+    "greenlet": "awaiting",
     "pyarrow": "session/row_files/parquet",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
+from threading import Lock
 from types import TracebackType
 
 from qql import nodes
@@ -26,7 +28,7 @@ from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
 from qql.models.rerankers import Rerankers
 from qql.records import replace
-from qql.rest.inference_objects import places_at, places_of
+from qql.rest.inference_objects import places_at
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -100,6 +102,7 @@ class Session:
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
+        self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
             self._within_limits, self._advice_by, self._names_fields, self.facts, self._advice_given
@@ -177,13 +180,7 @@ class Session:
         source = Source(statement, name)
         compiled = scroll_of(self._compile(source, params), source)
         require_server([compiled], gaps_of(self.backend))
-        return Walk(
-            compiled,
-            self._within_limits,
-            page,
-            told=lambda exc: self._told(exc, compiled),
-            warnings=self._take_notes,
-        )
+        return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
     def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -300,7 +297,10 @@ class Session:
                 compiled = replace(compiled, advice=advice)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
-            raise self._told(exc, compiled, advice) from exc.__cause__
+            raise self._told(compiled, exc, advice) from exc.__cause__
+        except KeyboardInterrupt:  # Ctrl-C, or a task that was cancelled: what was sent may be done
+            self._doubt(compiled)
+            raise
         notes = self._take_notes()
         seconds = time.perf_counter() - started
         fresh = self._new_advice(compiled, advice)
@@ -314,7 +314,7 @@ class Session:
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
 
-    def _told(self, exc: QQLError, compiled: Compiled, advice: tuple[Diagnostic, ...] = ()) -> QQLError:
+    def _told(self, compiled: Compiled, exc: QQLError, advice: tuple[Diagnostic, ...] = ()) -> QQLError:
         """The error of a statement that has failed, with its place, and with what may be behind it."""
         self._doubt(compiled)
         located = exc.at(compiled.source, compiled.span)
@@ -359,25 +359,22 @@ class Session:
         """The advice that was not given before; EXPLAIN shows its own."""
         if not advice or isinstance(compiled.written, nodes.Explain):
             return ()
-        fresh = [one for one in advice if (one.code, one.message) not in self._advice_given]
-        self._advice_given |= {(one.code, one.message) for one in fresh}
-        return tuple(fresh)
+        return self._fresh(advice)
+
+    def _fresh(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Those that were not given before, be it in another thread."""
+        with self._giving:
+            fresh = tuple(one for one in found if (one.code, one.message) not in self._advice_given)
+            self._advice_given |= {(one.code, one.message) for one in fresh}
+        return fresh
 
     def _overridden(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """Says once of each configured model that a collection's own goes before it."""
         if not self.context.models:
             return ()
-        from qql.session.model_checks import overridden
+        from qql.session.model_checks import overridden_in
 
-        texts = (place for request in compiled.requests for place in places_of(request))
-        copies = isinstance(compiled.written, nodes.Copy)
-        if not (copies or any(True for _ in texts)):
-            return ()
-        collection = str(compiled.collection)
-        found = overridden(self.context.models, collection, self.schema(collection))
-        fresh = [one for one in found if (one.code, one.message) not in self._advice_given]
-        self._advice_given |= {(one.code, one.message) for one in fresh}
-        return tuple(fresh)
+        return self._fresh(overridden_in(compiled, self.context.models, self.schema))
 
     def _result(self, compiled: Compiled, count: bool) -> Result:
         if isinstance(compiled.written, _READS):

@@ -9,13 +9,15 @@ from typing import Any, Protocol
 from warnings import WarningMessage
 
 import httpx
-from qdrant_client import QdrantClient
+from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.conversions.conversion import GrpcToRest
-from qdrant_client.http.api_client import ApiClient
+from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
+from qql.flows import answer as awaited
 from qql.rest.float_vectors import with_float_vectors
+from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
@@ -68,14 +70,24 @@ class RestTransport:
     """
 
     def __init__(
-        self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None, retries: int = MOST_RETRIES
+        self,
+        http: ApiClient | AsyncApiClient,
+        faults: Faults,
+        timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
-        self._http = BoundedClient(http)
+        self._http: ApiClient | AsyncApiClient
+        if isinstance(http, AsyncApiClient):
+            from .awaited import AwaitedClient
+
+            self._http = AwaitedClient(http)
+        else:
+            self._http = BoundedClient(http)
+            if timeouts is not None:
+                keep_deadlines(http._client)
         self._faults = faults
         self._timeouts = timeouts
         self._retries = retries
-        if timeouts is not None:
-            keep_deadlines(http._client)
         self.took: float | None = None
 
     def call(self, request: Request) -> Json:
@@ -115,7 +127,8 @@ class RestTransport:
         course = Course(request, self._retries, deadline)
 
         def send() -> Json:
-            return self._http.request(type_=Any, method=request.method, url=path, **arguments)
+            sent = self._http.request(type_=Any, method=request.method, url=path, **arguments)
+            return awaited(sent, finish=not reads(request))
 
         try:
             with within(deadline) if self._timeouts is not None else nullcontext():
@@ -136,7 +149,7 @@ class ClientTransport:
 
     def __init__(
         self,
-        client: QdrantClient,
+        client: QdrantClient | AsyncQdrantClient,
         faults: Faults,
         notes: Notes,
         *,
@@ -193,7 +206,7 @@ class ClientTransport:
 
         def send() -> object:
             limit = _WITHOUT_TIMEOUTS if seconds is None else math.ceil(seconds)
-            answer = self._client.grpc_points.Upsert(message, timeout=limit)
+            answer = awaited(self._client.grpc_points.Upsert(message, timeout=limit), finish=True)
             return GrpcToRest.convert_update_result(answer.result)
 
         return self._invoke(send, {}, request)
@@ -215,7 +228,7 @@ class ClientTransport:
         def send() -> Any:
             before = seconds_left.set(deadline.left() if self._timeouts else None)
             try:
-                return method(**arguments)
+                return awaited(method(**arguments), finish=not reads(request))
             finally:
                 seconds_left.reset(before)
 
