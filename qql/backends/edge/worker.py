@@ -122,6 +122,11 @@ class EngineProcess:
         """The process, where one runs."""
         return self._child.pid if self._child is not None and self._child.alive else None
 
+    @property
+    def waits_for(self) -> list[str]:
+        """What was asked and is not answered yet, in words."""
+        return [] if self._child is None else self._child.waits_for
+
     # -- in the event loop
 
     async def _asked(self, what: str, method: str, *given: object, progress: Progress | None = None) -> Json:
@@ -230,6 +235,10 @@ class _Child(asyncio.SubprocessProtocol):
     def pid(self) -> int | None:
         found: int | None = self._transport.get_pid()
         return found
+
+    @property
+    def waits_for(self) -> list[str]:
+        return [what for what, _, _ in self._waiting.values()]
 
     async def asked(
         self, what: str, method: str, given: tuple[object, ...], progress: Progress | None
