@@ -64,8 +64,8 @@ _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
 class Session:
-    """Carries out statements on one engine. Queries may come from several threads at once; what changes the
-    session (USE, DEFINE) or the engine is to come from one.
+    """Carries out statements on one engine. Several threads may share it, for all that it does; what one of
+    them sets (USE, DEFINE) holds for all, from the next statement on.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
     ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
@@ -178,8 +178,7 @@ class Session:
         from qql.session.walks import Walk, scroll_of
 
         source = Source(statement, name)
-        compiled = scroll_of(self._compile(source, params), source)
-        require_server([compiled], gaps_of(self.backend))
+        require_server([compiled := scroll_of(self._compile(source, params), source)], gaps_of(self.backend))
         return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
     def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
@@ -386,13 +385,13 @@ class Session:
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"using {collection}")
             case nodes.Define():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"defined {statement.name.text}")
             case nodes.Undefine():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
@@ -412,6 +411,10 @@ class Session:
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
+
+    def _apply(self, statement: nodes.Statement) -> None:
+        with self._giving:  # two that define a stage at once would make one of them be forgotten
+            apply(statement, self.context)
 
     def _require_shard_keys(self, compiled: Compiled) -> None:
         """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from threading import Lock, local
 from typing import Any, Protocol
 from warnings import WarningMessage
 
@@ -15,6 +16,7 @@ from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
+from qql.flows import active
 from qql.flows import answer as awaited
 from qql.rest.float_vectors import with_float_vectors
 from qql.rest.repeats import reads
@@ -51,8 +53,9 @@ _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 class Transport(Protocol):
     """Sends requests to one engine."""
 
-    took: float | None
-    """Seconds that the last call took by the server's account; None where it is not told."""
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last call took by the server's account; None where it is not told."""
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer, as JSON data."""
@@ -88,17 +91,23 @@ class RestTransport:
         self._faults = faults
         self._timeouts = timeouts
         self._retries = retries
-        self.took: float | None = None
+        self._told = local()  # by thread
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last call of this thread took by the server's account."""
+        seconds: float | None = getattr(self._told, "took", None)
+        return seconds
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
-        self.took = None
+        self._told.took = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
             self._faults.fail_answer(answer, request)
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
-        self.took = seconds if sound else None
+        self._told.took = seconds if sound else None
         return answer["result"]
 
     def version(self) -> Json:
@@ -165,6 +174,7 @@ class ClientTransport:
         self._channel = LOCAL if local else GRPC
         self._infers = infers
         self._timeouts = timeouts
+        self._turn = Lock()
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
@@ -221,6 +231,8 @@ class ClientTransport:
         recorded: AbstractContextManager[list[WarningMessage]] = (
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
+        # Local mode is not for several threads; a flow of an event loop is never interrupted in it.
+        one_by_one = self._channel is LOCAL and not active()
         failure: Exception | None = None
         deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else _WITHOUT_TIMEOUTS)
         course = Course(request, self._retries, deadline)
@@ -232,7 +244,7 @@ class ClientTransport:
             finally:
                 seconds_left.reset(before)
 
-        with recorded as said:
+        with self._turn if one_by_one else nullcontext(), recorded as said:
             try:
                 result = course.run(send)
             except Exception as exc:
