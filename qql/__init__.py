@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from qql.models.embed import embed
     from qql.rest.request import Request
     from qql.result import Hit, Result
+    from qql.retrieval import Document, retriever
     from qql.schema import Schema
+    from qql.session.async_session import AsyncSession, connect_async
     from qql.session.connect import connect
     from qql.session.session import Session
     from qql.syntax.formatter import format_text as format
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncSession",
     "Diagnostic",
+    "Document",
     "Hit",
     "Prepared",
     "QQLCompileError",
@@ -67,6 +71,7 @@ __all__ = [
     "compile",
     "condition",
     "connect",
+    "connect_async",
     "embed",
     "explain",
     "format",
@@ -74,11 +79,14 @@ __all__ = [
     "lint",
     "parse",
     "prepare",
+    "retriever",
     "split",
 ]
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
+    "AsyncSession": ("qql.session.async_session", "AsyncSession"),
+    "Document": ("qql.retrieval", "Document"),
     "Hit": ("qql.result", "Hit"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
@@ -89,6 +97,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "compile": ("qql.compiler.compile", "compile_text"),
     "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
+    "connect_async": ("qql.session.async_session", "connect_async"),
     "embed": ("qql.models.embed", "embed"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
@@ -96,6 +105,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "lint": ("qql.advice", "lint_text"),
     "parse": ("qql.syntax.parser", "parse"),
     "prepare": ("qql.compiler.prepared", "prepare_text"),
+    "retriever": ("qql.retrieval", "retriever"),
     "split": ("qql.syntax.parser", "split"),
 }
 

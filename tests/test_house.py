@@ -24,6 +24,8 @@ PACKAGE = ROOT / "qql"
 ORDER = [
     "records",
     "late",
+    "flows",
+    "awaiting",
     "errors",
     "nodes",
     "versioned",
@@ -43,6 +45,8 @@ ORDER = [
     "backends",
     "session",
     "dbapi",
+    "retrieval",
+    "integrations",
     "evaluation",
     "cli",
     "notebook",
@@ -59,6 +63,7 @@ ENGINES = {
     "pandas": "frames/pandas, result",
     "polars": "frames/polars, result",
     "IPython": "notebook",
+    "greenlet": "awaiting",
 }
 
 

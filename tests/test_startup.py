@@ -114,7 +114,7 @@ COMMANDS = {
             "csv",
             "struct",
         },
-        EXPLAINING | {"backends", "models"},
+        EXPLAINING | {"backends", "flows", "models"},
         195,
         HEAVY | {"hashlib", "typing"},
     ),

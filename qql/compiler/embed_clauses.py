@@ -55,7 +55,7 @@ def field_of(row: Body, embed: Embed) -> str | None:
 
 
 def text_at(payload: Body, name: str) -> str | None:
-    """The text that a field of a payload holds, None where it holds none; of a node of LlamaIndex, its own."""
+    """The text that a field of a payload holds, None where it holds none; a node's where it holds a node."""
     value = payload.get(name)
     if not isinstance(value, str):
         return None

@@ -68,7 +68,7 @@ class Router:
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once."""
-        taken = [note for note, told in self._notes.items() if not told]
+        taken = [note for note, told in list(self._notes.items()) if not told]
         self._notes |= dict.fromkeys(taken, True)
         return taken
 

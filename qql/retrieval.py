@@ -1,4 +1,4 @@
-"""Retrieval as a call: a question goes into a pipeline, and documents come out, with what each stage gave them.
+"""Retrieval as a call: a question goes into a pipeline, and documents come out, with what stages gave them.
 
 A pipeline is the text of one query; the question is one of its parameters, `:q` unless told otherwise.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from qql import nodes
 from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
@@ -19,13 +21,15 @@ from qql.models.rerankers.base import hit_text
 from qql.records import dataclass, field, replace
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, StageShare
-from qql.session.async_session import AsyncSession, connect_async
 from qql.session.connect import connect
 from qql.session.session import Session
 from qql.syntax.formatter import format_text
 from qql.syntax.parser import parse
 
-__all__ = ["Document", "Retriever", "retriever"]
+if TYPE_CHECKING:
+    from qql.session.async_session import AsyncSession
+
+__all__ = ["Document", "Retriever", "document_of", "retriever"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Document:
     of the payload; of a point that LangChain, LlamaIndex or Haystack made, the metadata that it was given.
     ``score`` puts the documents in their order. ``first_stage_score`` is that of the search and
     ``second_stage_score`` that of RERANK, None without one. ``stages`` is what each stage of the search has
-    to do with it, the last ones first; empty unless the retriever tells of stages.
+    to do with it, the last ones first; empty unless the retriever tells of stages. ``payload`` is the
+    point's, as the engine gave it.
     """
 
     id: int | str
@@ -47,10 +52,11 @@ class Document:
     second_stage_score: float | None = None
     metadata: JsonObject = field(default_factory=dict)
     stages: tuple[StageShare, ...] = ()
+    payload: JsonObject = field(default_factory=dict)
 
     @property
     def ranks(self) -> dict[str, int]:
-        """Its rank, from 1, in each stage that found it; of a stage that stands in several places, the best."""
+        """Its rank, from 1, in each stage that found it; of one that stands in several places, the best."""
         found: dict[str, int] = {}
         for one in self.stages:
             if one.rank is not None:
@@ -100,7 +106,7 @@ class Retriever:
         self._statement: Any = None
         self._async: AsyncSession | None = None
         self._async_statement: Any = None
-        if isinstance(db, (Session, AsyncSession)) and options:
+        if options and (isinstance(db, Session) or _awaits(db)):
             names = ", ".join(options)
             message = f"a session has its options already: {names}"
             raise QQLPlanError(Diagnostic("idle-option", message))
@@ -114,7 +120,7 @@ class Retriever:
         `QQLExecutionError` (``async-session``) where the database is an `AsyncSession`: `aretrieve` asks it.
         """
         values = self._values(question, params)
-        if isinstance(self._db, AsyncSession):
+        if _awaits(self._db):
             message = "this retriever has an AsyncSession, whose answers are awaited"
             fail("async-session", message, hint="await retriever.aretrieve(…)", error=QQLExecutionError)
         if self._statement is None:
@@ -131,10 +137,10 @@ class Retriever:
             return await asyncio.to_thread(self.retrieve, question, **params)
         values = self._values(question, params)
         if self._async_statement is None:
+            from qql.session.async_session import connect_async
+
             given = self._db
-            self._async = (
-                given if isinstance(given, AsyncSession) else await connect_async(given, **self._options)
-            )
+            self._async = given if _awaits(given) else await connect_async(given, **self._options)
             self._async_statement = self._async.prepare(self._text)
         return self._documents((await self._async_statement.execute(**values)).hits)
 
@@ -150,19 +156,23 @@ class Retriever:
     # -- as a value
 
     def to_dict(self) -> JsonObject:
-        """What makes such a retriever again, as JSON data: ``{"pipeline", "target", "query", "params", "text",
-        "stages"}``; ``retriever(**found)`` with ``target`` in the place of ``db``. Keys and models are left
-        out: whoever makes it again gives them.
+        """What makes such a retriever again, as JSON data: ``{"pipeline", "db", "query", "params", "text",
+        "stages"}``, the arguments of `retriever`. Its other options, as keys and models, are left out:
+        whoever makes it again gives them.
 
         Raises `QQLExecutionError` (``no-target``) where the database is nothing that a text can name.
         """
         target = getattr(self._db, "target", self._db)
-        if not isinstance(target, str):
-            message = f"a {type(self._db).__name__} cannot be written down; the address of a database can"
-            fail("no-target", message, hint="retriever(pipeline, 'http://…' or a directory)", error=QQLExecutionError)
+        if isinstance(target, os.PathLike):
+            target = os.fspath(target)
+        if not isinstance(target, str) or target == ":memory:":
+            what = "a database in memory" if target == ":memory:" else f"a {type(self._db).__name__}"
+            message = f"{what} cannot be written down; the address of a database can"
+            hint = "retriever(pipeline, 'http://…'), or a directory"
+            fail("no-target", message, hint=hint, error=QQLExecutionError)
         return {
             "pipeline": self.pipeline,
-            "target": target,
+            "db": target,
             "query": self.query,
             "params": self.params,
             "text": self.text,
@@ -236,9 +246,14 @@ def retriever(
     return Retriever(pipeline, db, query=query, params=params, text=text, stages=stages, **options)
 
 
+def _awaits(db: object) -> TypeGuard[AsyncSession]:
+    """Whether it is an `AsyncSession`: somebody who has one has loaded what it is."""
+    module = sys.modules.get("qql.session.async_session")
+    return module is not None and isinstance(db, module.AsyncSession)
+
+
 def _made_again(found: JsonObject) -> Retriever:
-    target = found.pop("target")
-    return retriever(db=target, **found)
+    return retriever(**found)
 
 
 def _told_of_stages(pipeline: str) -> str:
@@ -275,9 +290,8 @@ def document_of(hit: Hit, text: str | None = None) -> Document:
     payload: JsonObject = hit.payload or {}
     found, metadata = _read(payload) if text is None else (hit_text(payload, text), _without(payload, text))
     first = hit.score if hit.first_stage_score is None else hit.first_stage_score
-    return Document(
-        hit.id, found or "", hit.score, first, hit.second_stage_score, dict(metadata), tuple(hit.stages)
-    )
+    scores = hit.score, first, hit.second_stage_score
+    return Document(hit.id, found or "", *scores, dict(metadata), tuple(hit.stages), payload)
 
 
 def _read(payload: JsonObject) -> tuple[str | None, JsonObject]:
