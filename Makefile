@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest bench bench-base clean
+.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest integrations bench bench-base clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
@@ -84,6 +84,13 @@ lowest:
 	grep -oE '"[a-z-]+>=[0-9.]+' pyproject.toml | sed -e 's/"//' -e 's/>=/==/' > build/lowest/versions.txt
 	build/lowest/bin/python $(INSTALL) --constraint build/lowest/versions.txt --editable ".[dev,fastembed]"
 	build/lowest/bin/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(TESTS)
+
+# The retrievers with the real LangChain, LlamaIndex and Haystack, in an environment of their own.
+integrations:
+	rm -rf build/integrations
+	$(PYTHON) -m venv build/integrations
+	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack]" langchain-qdrant pytest hypothesis
+	build/integrations/bin/python -m pytest tests/test_integrations.py
 
 # CPU time beside pyqql, json.loads, qdrant-edge and qdrant-client by hand: README's table, compared with the run
 # that is kept. `make bench ROWS="edge copy" QUICK=1`, `make bench STORED=build/bench/run.json`.

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
         QQLTimeoutError,
         QQLUnsupportedError,
     )
+    from qql.models.embed import embed
     from qql.rest.request import Request
     from qql.result import Hit, Result
+    from qql.retrieval import Document, retriever
     from qql.schema import Schema
+    from qql.session.async_session import AsyncSession, connect_async
     from qql.session.connect import connect
     from qql.session.session import Session
     from qql.syntax.formatter import format_text as format
@@ -44,7 +47,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncSession",
     "Diagnostic",
+    "Document",
     "Hit",
     "Prepared",
     "QQLCompileError",
@@ -66,17 +71,22 @@ __all__ = [
     "compile",
     "condition",
     "connect",
+    "connect_async",
+    "embed",
     "explain",
     "format",
     "from_request",
     "lint",
     "parse",
     "prepare",
+    "retriever",
     "split",
 ]
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
+    "AsyncSession": ("qql.session.async_session", "AsyncSession"),
+    "Document": ("qql.retrieval", "Document"),
     "Hit": ("qql.result", "Hit"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
@@ -87,12 +97,15 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "compile": ("qql.compiler.compile", "compile_text"),
     "condition": ("qql.compiler.condition", "condition"),
     "connect": ("qql.session.connect", "connect"),
+    "connect_async": ("qql.session.async_session", "connect_async"),
+    "embed": ("qql.models.embed", "embed"),
     "explain": ("qql.analysis.explain", "explain_text"),
     "format": ("qql.syntax.formatter", "format_text"),
     "from_request": ("qql.convert", "from_request"),
     "lint": ("qql.advice", "lint_text"),
     "parse": ("qql.syntax.parser", "parse"),
     "prepare": ("qql.compiler.prepared", "prepare_text"),
+    "retriever": ("qql.retrieval", "retriever"),
     "split": ("qql.syntax.parser", "split"),
 }
 
@@ -108,6 +121,20 @@ def __getattr__(name: str) -> Any:
     value = getattr(sys.modules[module], attribute)
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext qql``: gives IPython and Jupyter ``%qql`` and ``%%qql``, which ``%qql?`` explains."""
+    from qql.notebook.magic import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """``%unload_ext qql``: the magics are gone, and what they opened is closed."""
+    from qql.notebook.magic import unload
+
+    unload(shell)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """What is made when it is first used: names of packages, regular expressions; and types without `typing`.
 
-`Generic`, `Protocol`, `TypedDict`, `TypeVar` and `cast` are those of `typing` to a type checker, and next to
-nothing at run time.
+`Generic`, `Protocol`, `TypedDict`, `TypeVar`, `cast` and `overload` are those of `typing` to a type checker,
+and next to nothing at run time.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from re import compile as late_pattern
-    from typing import Any, Generic, Protocol, TypedDict, TypeVar, cast
+    from typing import Any, Generic, Protocol, TypedDict, TypeVar, cast, overload
 
-__all__ = ["Generic", "Protocol", "TypeVar", "TypedDict", "cast", "late_names", "late_pattern"]
+__all__ = ["Generic", "Protocol", "TypeVar", "TypedDict", "cast", "late_names", "late_pattern", "overload"]
 
 
 def late_names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
@@ -50,6 +50,10 @@ def _cast(_: object, value: Any) -> Any:
     return value
 
 
+def _overload(function: Any) -> Any:
+    return function
+
+
 class _Anything:
     """What a class is below that says something to type checkers alone."""
 
@@ -69,4 +73,4 @@ def _type_variable(name: str, **_: object) -> str:
 
 if not TYPE_CHECKING:
     late_pattern, cast, Protocol, TypedDict = _LatePattern, _cast, _Anything, _Anything
-    Generic, TypeVar = _OfAnything, _type_variable
+    Generic, TypeVar, overload = _OfAnything, _type_variable, _overload

@@ -25,6 +25,8 @@ PACKAGE = ROOT / "qql"
 ORDER = [
     "records",
     "late",
+    "flows",
+    "awaiting",
     "errors",
     "nodes",
     "versioned",
@@ -32,17 +34,23 @@ ORDER = [
     "schema",
     "rest",
     "result",
+    "frames",
     "syntax",
     "compiler",
     "convert",
     "advice",
     "analysis",
+    "pictures",
     "manual",
     "models",
     "backends",
     "session",
+    "dbapi",
+    "retrieval",
+    "integrations",
     "evaluation",
     "cli",
+    "notebook",
     "__main__",
 ]
 ENGINES = {
@@ -52,8 +60,16 @@ ENGINES = {
     "prompt_toolkit": "cli/repl",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
-    "pyarrow": "session/row_files/parquet",
+    "pyarrow": "session/row_files/parquet, frames/arrow, result",
+    "pandas": "frames/pandas, result",
+    "polars": "frames/polars, result",
+    "IPython": "notebook",
+    "greenlet": "awaiting",
 }
+
+
+DOORS = {"rest.request": "qql.backends.client.send"}
+"""A value's own method that a room above carries out: imported when it is called, and by nothing else."""
 
 
 def modules() -> list[tuple[str, Path]]:
@@ -90,6 +106,8 @@ def upward(module: str, path: Path) -> Iterator[str]:
     assert here is not None, f"{module} has no place in the order"
     for name in imports(path):
         if name.startswith("qql."):
+            if module in DOORS and name.startswith(DOORS[module]):
+                continue
             other = place(name.removeprefix("qql."))
             same_package = module.split(".")[0] == name.split(".")[1]
             if other is not None and other >= here and not same_package:

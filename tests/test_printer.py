@@ -378,6 +378,13 @@ def test_comments_in_generated_statements(tree: Any, lines: bool, places: list[t
     check_comments(qql.format(tree) if lines else show(tree), places)
 
 
+def test_a_comment_stays_with_a_statement_whose_row_is_no_row() -> None:
+    text = "BATCH { SHOW QUOTAS; UPDATE a SET VECTOR VALUES [null] -- c\n; SHOW QUOTAS; }"
+    out = "BATCH {\n  SHOW QUOTAS;\n  UPDATE a SET VECTOR VALUES [null]; -- c\n  SHOW QUOTAS;\n};\n"
+    assert qql.format(text) == out
+    assert qql.format(out) == out
+
+
 def test_comment_signs_in_strings_are_no_comments() -> None:
     text = "COUNT FROM c WHERE a = '--' AND b = r'/*' AND c = `--` AND d = '''*/--'''; -- yes\n"
     out = "COUNT FROM c WHERE a = '--' AND b = '/*' AND c = '--' AND d = '*/--'; -- yes\n"

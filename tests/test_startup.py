@@ -114,8 +114,8 @@ COMMANDS = {
             "struct",
             "threading",
         },
-        EXPLAINING | {"backends", "models"},
-        188,
+        EXPLAINING | {"backends", "flows", "models"},
+        195,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

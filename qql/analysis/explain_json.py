@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping
 from qql import nodes
 from qql.advice.view import limit_of
 from qql.analysis.explain_requests import request_dict
-from qql.analysis.stage_text import condition_ids, vector_facts
+from qql.analysis.stage_text import condition_ids, stage_details, stage_does, vector_facts
 from qql.compiler.effective_filters import Filters, Part, statement_parts
 from qql.compiler.embed_clauses import fields_read
-from qql.compiler.plan import Input, QueryPlan, SecondStage, Stage
+from qql.compiler.plan import Input, QueryPlan, SecondStage
 from qql.compiler.script import Compiled
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
 
 __all__ = ["explain_dict"]
+
+_Chain = tuple[Input, ...]
+"""The way from the root to a stage, both ends included."""
 
 
 def explain_dict(compiled: Compiled) -> JsonObject:
@@ -29,12 +32,13 @@ def explain_dict(compiled: Compiled) -> JsonObject:
       "options", "second"}``. ``expanded`` counts the prefetches of the request, ``options`` are those of the
       request as a whole (timeout, consistency).
     * ``stages``: in the order in which they can run, the root last, each ``{"number", "label", "origin",
-      "target", "fusion", "rrf", "using", "kind", "size", "distance", "model", "threshold", "params",
-      "lookup", "limit", "emitted", "inputs", "where", "filters"}``. ``number`` is the place in this list,
-      from 0; ``origin`` HYBRID or FORMULA for a stage that nobody wrote. ``kind`` (dense, sparse, multi) and
-      ``size`` (dimensions) are the vector's; without a schema, those of what it is compared with, as far as
-      they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2. ``emitted`` says how often the
-      stage stands in the request, as Qdrant shares none. ``where`` is the stage's own.
+      "does", "target", "fusion", "rrf", "using", "kind", "size", "distance", "model", "threshold", "params",
+      "lookup", "limit", "emitted", "inputs", "where", "filters", "details"}``. ``number`` is the place in
+      this list, from 0; ``origin`` HYBRID or FORMULA for a stage that nobody wrote. ``does`` says what the
+      stage does and ``details`` all else, in the words of EXPLAIN's text. ``kind`` (dense, sparse, multi)
+      and ``size`` (dimensions) are the vector's; without a schema, those of what it is compared with, as far
+      as they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2. ``emitted`` says how often
+      the stage stands in the request, as Qdrant shares none. ``where`` is the stage's own.
     * ``inputs``: ``[{"stage", "number", "where", "threshold", "lookup"}]``, with what the reference adds.
     * ``filters``: what Qdrant applies, once for each different filter that the stages above lead to:
       ``[{"emitted", "parts"}]``; all parts have to hold. A part is ``{"text", "source", "stage", "number",
@@ -71,9 +75,11 @@ def explain_dict(compiled: Compiled) -> JsonObject:
 
 def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
     numbers = {id(stage): number for number, stage in enumerate(plan.stages)}
-    merged = _filters_of_stages(plan, filters)
+    chains, merged = _filters_of_stages(plan, filters)
     return {
-        "stages": [_stage_dict(plan, stage, numbers, merged[id(stage)], filters) for stage in plan.stages],
+        "stages": [
+            _stage_dict(plan, chains[id(stage)], numbers, merged[id(stage)], filters) for stage in plan.stages
+        ],
         "expanded": plan.expanded,
         "depth": plan.depth,
         "offset": plan.offset,
@@ -86,16 +92,18 @@ def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
 
 def _stage_dict(
     plan: QueryPlan,
-    stage: Stage,
+    chain: _Chain,
     numbers: Mapping[int, int],
     merged: Iterable[tuple[int, list[Part]]],
     filters: Filters,
 ) -> JsonObject:
+    stage = chain[-1].stage
     kind, size = vector_facts(stage)
     return {
         "number": numbers[id(stage)],
         "label": stage.label,
         "origin": stage.origin,
+        "does": stage_does(stage),
         "target": _as_qql(stage.target),
         "fusion": stage.fusion,
         "rrf": None if stage.rrf is None else dict(stage.rrf),
@@ -124,22 +132,27 @@ def _stage_dict(
             {"emitted": emitted, "parts": [filters.data(part, numbers) for part in parts]}
             for emitted, parts in merged
         ],
+        "details": [*stage_details(plan, chain, filters)],
     }
 
 
-def _filters_of_stages(plan: QueryPlan, filters: Filters) -> dict[int, list[tuple[int, list[Part]]]]:
-    """For each stage its different filters, and how often each is emitted: the plan as it is expanded."""
+def _filters_of_stages(
+    plan: QueryPlan, filters: Filters
+) -> tuple[dict[int, _Chain], dict[int, list[tuple[int, list[Part]]]]]:
+    """The plan as it is expanded: the way to each stage, its different filters, how often each is emitted."""
     found: dict[int, dict[tuple[int, ...], tuple[int, list[Part]]]] = {}
-    todo: list[tuple[Input, ...]] = [(Input(plan.root),)]
+    chains: dict[int, _Chain] = {}
+    todo: list[_Chain] = [(Input(plan.root),)]
     while todo:
         chain = todo.pop()
         stage = chain[-1].stage
+        chains.setdefault(id(stage), chain)
         parts = filters.merged(plan, chain)
         merged = found.setdefault(id(stage), {})
         key = condition_ids(parts)
         merged[key] = merged.get(key, (0, parts))[0] + 1, parts
         todo += [(*chain, given) for given in reversed(stage.inputs)]
-    return {stage: list(merged.values()) for stage, merged in found.items()}
+    return chains, {stage: list(merged.values()) for stage, merged in found.items()}
 
 
 def _rerank_dict(plan: QueryPlan, second: SecondStage) -> JsonObject:

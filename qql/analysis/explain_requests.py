@@ -10,7 +10,7 @@ from qql.rest.inference_objects import Inferred, inferred_of
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["request_dict", "request_lines"]
+__all__ = ["compact_json", "request_dict", "request_lines"]
 
 _SHOWN_NUMBERS = 4
 
@@ -39,7 +39,7 @@ def request_lines(request: Request) -> Iterator[str]:
     query = "&".join(f"{key}={value}" for key, value in request.query.items())
     yield f"{request.method} {request.path}{'?' + query if query else ''}"
     if request.body is not None:
-        yield _compact_json(request.body)
+        yield compact_json(request.body)
 
 
 def _inferred_text(one: Inferred) -> str:
@@ -67,7 +67,7 @@ def _count_prefetches(request: Request) -> int:
     return count
 
 
-def _compact_json(value: Json, indent: str = "") -> str:
+def compact_json(value: Json, indent: str = "") -> str:
     """JSON with lists of numbers, and whatever else is short, on one line; long vectors are cut."""
     if isinstance(value, list) and len(value) > 8 and all(isinstance(v, (int, float)) for v in value):
         head = ", ".join(json.dumps(v) for v in value[:_SHOWN_NUMBERS])
@@ -79,11 +79,11 @@ def _compact_json(value: Json, indent: str = "") -> str:
     if isinstance(value, dict):
         opening, closing = "{", "}"
         for key, item in value.items():
-            items.append(f"{json.dumps(key, ensure_ascii=False)}: {_compact_json(item, inner)}")
+            items.append(f"{json.dumps(key, ensure_ascii=False)}: {compact_json(item, inner)}")
     else:
         opening, closing = "[", "]"
         for item in value:
-            items.append(_compact_json(item, inner))
+            items.append(compact_json(item, inner))
     line = opening + ", ".join(items) + closing
     if len(line) + len(indent) <= 88 and "\n" not in line:
         return line

@@ -587,8 +587,10 @@ class Analysis:
           share.
         * ``notes``: sentences about what the engine does otherwise than the text says.
 
-        EXPLAIN ANALYZE adds ``warnings`` and ``advice``, as `explain_dict` has them, ``stamp`` (what figures
-        depend on), and for WITH PROVENANCE ``provenance``: for each hit what `Provenance.to_dict` gives.
+        EXPLAIN ANALYZE adds ``statement``, ``warnings`` and ``advice``, as `explain_dict` has them, ``stamp``
+        (what figures depend on), to each stage ``does``, ``details`` and ``said`` (what it does and did, in
+        the words of the text), to hits ``title`` where it is known, and for WITH PROVENANCE ``provenance``:
+        for each hit what `Provenance.to_dict` gives.
         """
         return {
             "version": 1,

@@ -23,9 +23,10 @@ from qql.analysis.model import (
 from qql.analysis.stage_text import stage_details, stage_does
 from qql.analysis.text import Branch, digits, plural, tree_lines, wrapped
 from qql.compiler.effective_filters import Filters
+from qql.rest.types import JsonObject
 from qql.schema import Schema
 
-__all__ = ["analysis_lines", "milliseconds", "provenance_lines"]
+__all__ = ["analysis_lines", "milliseconds", "provenance_lines", "stages_in_words"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_RANKS = 12
@@ -86,13 +87,24 @@ def _stage_branch(analysis: Analysis, at: int, filters: Filters, shown: set[int]
     return Branch(title, details, tuple(_stage_branch(analysis, one, filters, shown) for one in run.inputs))
 
 
-def _details(analysis: Analysis, at: int) -> Iterator[str]:
-    """What a stage did, line by line."""
+def stages_in_words(analysis: Analysis, schema: Schema | None = None) -> Iterator[JsonObject]:
+    """For each stage ``{"does", "details", "said"}``: what it does, all else of the plan, and what it did."""
+    filters = Filters(schema)
+    for at, report in enumerate(analysis.stages):
+        yield {
+            "does": stage_does(report.run.stage),
+            "details": [*stage_details(analysis.plan, report.run.chain, filters)],
+            "said": [*_details(analysis, at, scores=False)],
+        }
+
+
+def _details(analysis: Analysis, at: int, *, scores: bool = True) -> Iterator[str]:
+    """What a stage did, line by line; with its ``scores``, unless a picture shows them."""
     report, beside = analysis.stages[at], _labels_beside(analysis, at)
     yield _returned_line(report, analysis.grouped and at == 0)
     if report.cut is not None:
         yield report.cut.text
-    yield from _value_lines(report)
+    yield from _value_lines(report, scores=scores)
     if (at or analysis.second is not None) and analysis.hits:
         yield _reached_line(report, len(analysis.hits), alone=not beside)
     if report.returned:
@@ -171,12 +183,12 @@ def _stage_times(timing: Timing) -> str:
     return text + (f", server {milliseconds(timing.server)}" if timing.server is not None else "")
 
 
-def _value_lines(report: StageReport) -> Iterator[str]:
+def _value_lines(report: StageReport, *, scores: bool) -> Iterator[str]:
     """The scores; of ORDER BY, under which all scores are the same, what it orders by."""
     ordered = [one.order_value for one in report.candidates if one.order_value is not None]
     if ordered and len(ordered) == report.returned:
         yield f"values {ordered[0]} … {ordered[-1]}"
-    elif report.scores is not None:
+    elif scores and report.scores is not None:
         yield _scores_line(report.scores)
 
 

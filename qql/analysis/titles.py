@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qql.compiler.rows import TEXT_FIELDS
+from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
 from qql.result import Hit
 
 __all__ = ["TITLE_FIELDS", "names_of", "title_of"]
@@ -17,7 +17,7 @@ _LONGEST_TITLE = 60
 def title_of(hit: Hit) -> str:
     """A line that tells people which point this is: its title, its name, or the beginning of its text."""
     payload = hit.payload or {}
-    found = (value for name in TITLE_FIELDS if isinstance(value := payload.get(name), str) and value)
+    found = (value for name in TITLE_FIELDS if (value := text_at(payload, name)))
     line = " ".join(next(found, "")[: 4 * _LONGEST_TITLE].split())
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
 

@@ -13,9 +13,14 @@ from qql.records import dataclass, replace
 from qql.rest.types import Body
 from qql.schema import Schema, VectorInfo
 
-__all__ = ["IMAGE_FIELDS", "TEXT_FIELDS", "Embed", "field_of", "resolve_embeds"]
+__all__ = ["IMAGE_FIELDS", "TEXT_FIELDS", "Embed", "field_of", "resolve_embeds", "text_at"]
 
-TEXT_FIELDS = ("text", "body", "content", "title", "description", "name", "summary", "document")
+_NODE_CONTENT = "_node_content"
+"""Where LlamaIndex keeps a node, as JSON text; the node's text is its key ``text``."""
+TEXT_FIELDS = (
+    *("text", "body", "content", "page_content", _NODE_CONTENT),  # the last two: LangChain's and LlamaIndex's
+    *("title", "description", "name", "summary", "document"),
+)
 """The payload field that is embedded: the first of these that a row has."""
 IMAGE_FIELDS = ("image", "image_url", "picture", "photo")
 """The same for images."""
@@ -46,7 +51,27 @@ class Embed:
 
 def field_of(row: Body, embed: Embed) -> str | None:
     """What is to be embedded: the first of the fields that holds a text; None where none does."""
-    return next((row[name] for name in embed.fields if isinstance(row.get(name), str) and row[name]), None)
+    return next((text for name in embed.fields if (text := text_at(row, name))), None)
+
+
+def text_at(payload: Body, name: str) -> str | None:
+    """The text that a field of a payload holds, None where it holds none; a node's where it holds a node."""
+    value = payload.get(name)
+    if not isinstance(value, str):
+        return None
+    if name == _NODE_CONTENT and value.startswith("{"):
+        return _node_text(value)
+    return value
+
+
+def _node_text(content: str) -> str:
+    from json import JSONDecodeError, loads
+
+    try:
+        text = loads(content).get("text")
+    except (JSONDecodeError, RecursionError):
+        return content
+    return text if isinstance(text, str) else content
 
 
 def resolve_embeds(

@@ -478,7 +478,7 @@ def _of_member(statement: nodes.Statement, context: Context) -> str | None:
     return _collection(statement, context)
 
 
-_TOLD_FORMATS = ("text", "json")
+_TOLD_FORMATS = {"EXPLAIN": ("text", "json", "html"), "WHY": ("text", "json")}
 
 
 def _check_told(statement: nodes.Explain | nodes.Why) -> None:
@@ -491,9 +491,11 @@ def _check_told(statement: nodes.Explain | nodes.Why) -> None:
             hint = "write WHY id QUERY …, WHY NOT id QUERY …, or WHY NOT WHERE condition QUERY …"
             message = "WHY follows a point through a query"
             raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
-    if statement.format is not None and str(statement.format.text).lower() not in _TOLD_FORMATS:
-        word, name = type(statement).__name__.upper(), str(statement.format.text)
-        hint = did_you_mean(name, _TOLD_FORMATS) or "the formats are text and json"
+    word = type(statement).__name__.upper()
+    formats = _TOLD_FORMATS[word]
+    if statement.format is not None and str(statement.format.text).lower() not in formats:
+        name = str(statement.format.text)
+        hint = did_you_mean(name, formats) or f"the formats are {', '.join(formats[:-1])} and {formats[-1]}"
         message = f"{word} has no format `{name}`"
         raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
 

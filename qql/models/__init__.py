@@ -11,9 +11,14 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 
 from qql.errors import QQLError, QQLModelError
+from qql.flows import active, answer
 from qql.late import Generic, TypeVar
 
-__all__ = ["ModelCache", "bad_answer", "model_errors", "model_failed"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["ModelCache", "awaited", "bad_answer", "is_async", "model_errors", "model_failed"]
 
 Model = TypeVar("Model")
 
@@ -50,6 +55,24 @@ class ModelCache(Generic[Model]):
                 if hasattr(model, "close"):
                     model.close()
             self._made.clear()
+
+
+def is_async(made: object) -> bool:
+    """Whether what an application gave for a model is to be awaited."""
+    import inspect
+
+    return any(map(inspect.iscoroutinefunction, (made, vars(type(made)).get("__call__"))))
+
+
+def awaited(model: str, made: Callable[..., object], *given: object) -> Any:
+    """What an async function of an application gives. Raises ``async-model`` where nothing can await it."""
+    if not active():
+        message = f"model `{model}` is an async function, which nothing awaits here"
+        hint = (
+            "`async with qql.connect_async(…)` awaits it; a session of `qql.connect` takes a plain function"
+        )
+        raise QQLModelError.make("async-model", message, hint=hint)
+    return answer(made(*given))
 
 
 @contextlib.contextmanager

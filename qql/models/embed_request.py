@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from qql.errors import QQLError, QQLModelError, fail
+from qql.flows import aside
 from qql.late import Protocol
 from qql.models import model_failed
 from qql.models.embedders.base import Embedder, Purpose, check_vectors
@@ -111,7 +112,11 @@ class _EmbedderCall(NamedTuple):
 
 def _call_embedder(call: _EmbedderCall) -> list[Json]:
     try:  # what `model_errors` does, without its time: each query comes by here
-        vectors = call.embedder.embed(list(call.places), call.purpose)
+        texts = list(call.places)
+        if getattr(call.embedder, "waits", False):
+            vectors = call.embedder.embed(texts, call.purpose)
+        else:
+            vectors = aside(call.embedder.embed, texts, call.purpose)
         kind, size = call.embedder.kind, call.embedder.size
     except QQLError:
         raise

@@ -79,7 +79,7 @@ class ShowStages(Node, metaclass=NodeType):
 
 @statement("EXPLAIN {statement}", "analyze runs ablate format")
 class Explain(Node, metaclass=NodeType):
-    """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT json] statement``."""
+    """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT text | json | html] statement``."""
 
     statement: Statement
     analyze: bool = False

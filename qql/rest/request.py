@@ -12,9 +12,11 @@ from qql.rest.quoting import quoted, unquoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Awaitable
+    from typing import Any, overload
 
     from pydantic import TypeAdapter
+    from qdrant_client import AsyncQdrantClient, QdrantClient
 
 __all__ = ["BODY_MODELS", "Draft", "Request", "body_adapter", "collection_path", "copied"]
 
@@ -82,6 +84,27 @@ class Request:
                 message = f"qdrant-client refuses the body at {place}: {first['msg']}"
                 diagnostic = Diagnostic("no-client-model", message)
             raise QQLPlanError(diagnostic) from exc
+
+    if TYPE_CHECKING:
+
+        @overload
+        def send(self, client: QdrantClient) -> Any: ...
+        @overload
+        def send(self, client: AsyncQdrantClient) -> Awaitable[Any]: ...
+
+    def send(self, client: Any) -> Any:
+        """Send it through a client of one's own: ``request.send(client)``, ``await request.send(client)``.
+
+        Returns what the client's own method gives (``query_points``, ``scroll``, ``upsert``, …), of an
+        `AsyncQdrantClient` something to await. Texts stay texts, as in `to_models`: the client embeds
+        them, or the server; `qql.embed` makes vectors of them before.
+
+        Raises `QQLUnsupportedError` for what no method of the client can say (``unsupported-operation``,
+        ``unsupported-key``), and what a session raises: `QQLConnectionError`, `QQLExecutionError`.
+        """
+        from qql.backends.client.send import send
+
+        return send(self, client)
 
     def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as one command for a POSIX shell, which sends exactly this.

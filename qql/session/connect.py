@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
 from qql.errors import QQLConnectionError, fail
+from qql.flows import active
 from qql.late import cast, late_pattern
 from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
@@ -104,6 +105,10 @@ def connect(
 def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
     if hasattr(target, "call") and hasattr(target, "infers"):
         _refuse_unused(options, (), "a backend has its own settings")
+        if active():
+            from qql.backends.threaded import ThreadedBackend
+
+            return ThreadedBackend(cast(Backend, target))
         return cast(Backend, target)
     if isinstance(target, str) and _SERVER.match(target):
         from qql.backends.client import ClientBackend
@@ -114,7 +119,7 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
 
         own = ("cloud_inference", "assume_version", "retries")
         _refuse_unused(options, own, "a QdrantClient has its own settings")
-        return ClientBackend(cast("Any", target), **options)  # it refuses whatever is no QdrantClient
+        return ClientBackend(cast("Any", target), **options)  # it refuses whatever is no client
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(
             "invalid-url",
@@ -124,9 +129,14 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
         )
     # A timeout is kept in any case: nothing is waited for, and nothing is sent again.
     _refuse_unused(options, ("timeout", "retries"), "the embedded engine is no server")
+    directory = None if target == ":memory:" else target
+    if active():
+        from qql.backends.edge.worker import EngineProcess
+
+        return EngineProcess(directory)
     from qql.backends.edge import EdgeBackend
 
-    return EdgeBackend(None if target == ":memory:" else target)
+    return EdgeBackend(directory)
 
 
 def _refuse_unused(options: Mapping[str, object], known: tuple[str, ...], why: str) -> None:

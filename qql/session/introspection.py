@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qql.analysis import Analysis, Explanation, Provenance, Rewriting, SecondStageReport
     from qql.session.stamp import Stamp
 
-__all__ = ["Introspection", "Shares", "text_or_json"]
+__all__ = ["Introspection", "Shares", "told"]
 
 Shares = dict[int | str, tuple[StageShare, ...]]
 """Id of a hit → what each stage has to do with it."""
@@ -123,12 +123,14 @@ class Introspection:
     def explain_analyze(self, statement: nodes.Explain, stamp: Stamp) -> Result:
         """EXPLAIN ANALYZE, with the advice; its data: those of `analysis_dict`, ``provenance``, ``stamp``."""
         from qql.analysis import analysis_lines, provenance_dict, provenance_lines
+        from qql.analysis.report import stages_in_words
         from qql.analysis.text import wrapped
 
         runs = int(scalar_value(statement.runs)) if statement.runs else 1
         found = self.analysis(runs=runs, ablate=statement.ablate)
         found = replace(found, notes=(*found.notes, *self._notes_of_words(found)))
-        names = self._names(found) if statement.format is None else {}
+        form = _format_of(statement)
+        names = {} if form == "json" else self._names(found, every=form == "html")
         data, lines = found.to_dict(), analysis_lines(found, schema=self.compiled.schema, names=names)
         query = statement.statement
         if isinstance(query, nodes.Query) and query.provenance is not None:
@@ -139,8 +141,14 @@ class Introspection:
         lines += advice_lines(self.compiled.advice)
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]
         data["advice"] = [one.to_dict() for one in self.compiled.advice]
-        data["stamp"] = stamp.to_dict()
-        return text_or_json(lines, data, statement)
+        data["stamp"] = stamp.to_dict() | {"said": stamp.lines()}
+        data["statement"] = self.compiled.text
+        for stage, words in zip(data["stages"], stages_in_words(found, self.compiled.schema), strict=True):
+            stage |= words
+        for hit in data["hits"]:
+            if hit["id"] in names:
+                hit["title"] = names[hit["id"]]
+        return told(lines, data, statement)
 
     def _notes_of_words(self, found: Analysis) -> Iterator[str]:
         """What a server's scores by rare words count; it is no reason to fail."""
@@ -163,17 +171,20 @@ class Introspection:
                     "count in the IDF, so scores may differ from those of the same points written once"
                 )
 
-    def _names(self, found: Analysis) -> dict[int | str, str]:
-        """What people call the points of which a text shows UUIDs; it is no reason to fail."""
+    def _names(self, found: Analysis, *, every: bool) -> dict[int | str, str]:
+        """What people call the points: of ``every`` hit, or of those of which a text shows UUIDs.
+
+        That they cannot be read is no reason to fail.
+        """
         from qql.analysis.titles import TITLE_FIELDS, names_of
 
         query = nodes.subject(self.compiled.statement)
         traced = isinstance(query, nodes.Query) and query.provenance is not None
-        if not (found.second or found.ablation or traced):
+        if not (every or found.second or found.ablation or traced):
             return {}
         ids = {one.id for one in (found.second.hits if found.second else found.hits)}
         ids |= {key for one in found.ablation for key in (*one.entered, *(move.id for move in one.moved))}
-        if not any(isinstance(key, str) for key in ids):
+        if not ids or not (every or any(isinstance(key, str) for key in ids)):
             return {}
         body = {"ids": list(ids), "with_payload": {"include": list(TITLE_FIELDS)}, "with_vector": False}
         path = collection_path(str(self.plan.collection), "points")
@@ -198,7 +209,7 @@ class Introspection:
 
         if statement.id is not None:
             found = follow(point_id(statement.id))
-            return text_or_json(found.lines(), found.to_dict(), statement)
+            return told(found.lines(), found.to_dict(), statement)
         assert statement.where is not None
         where = show(statement.where), emit_filter(statement.where) or {}
         limit = count_limit(statement.limit, "LIMIT", 1) or MOST_FOLLOWED
@@ -210,7 +221,7 @@ class Introspection:
             limit=limit,
             misses_only=statement.negated,
         )
-        return text_or_json(each.lines(), each.to_dict(), statement)
+        return told(each.lines(), each.to_dict(), statement)
 
     def hit_ids(self) -> list[int | str]:
         """The ids of the hits of the query, as a person gets them."""
@@ -273,10 +284,19 @@ def _provenance_of_hits(found: Analysis) -> list[Provenance]:
     return [replace(known[hit.id], rank=hit.rank) for hit in found.second.hits if hit.id in known]
 
 
-def text_or_json(lines: list[str], data: Body, statement: nodes.Explain | nodes.Why) -> Result:
-    """Lines as a text, or the data as JSON where FORMAT json is said; what is not finite is null there."""
-    as_json = statement.format is not None and str(statement.format.text).lower() == "json"
-    if not as_json:
+def _format_of(statement: nodes.Explain | nodes.Why) -> str:
+    """What FORMAT says, else text."""
+    return "text" if statement.format is None else str(statement.format.text).lower()
+
+
+def told(lines: list[str], data: Body, statement: nodes.Explain | nodes.Why) -> Result:
+    """Lines as a text, or what FORMAT says: a page, or the data as JSON, where what is not finite is null."""
+    form = _format_of(statement)
+    if form == "html":
+        from qql.pictures import page
+
+        return Result("text", message=page([data]), data=data)
+    if form == "text":
         return Result("text", message="\n".join(lines), data=data)
     text = orjson.dumps(data, option=orjson.OPT_INDENT_2)
     return Result("text", rows=[orjson.loads(text)], message=text.decode(), data=data)

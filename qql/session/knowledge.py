@@ -100,7 +100,7 @@ class Knowledge:
         return bool(self._seen)
 
     def _look(self, collection: str) -> Known | None:
-        now = time.monotonic()
+        now, changes = time.monotonic(), self._changes.count
         self.forget(collection)
         try:
             info = self._backend.call(Request("GET", collection_path(collection)))
@@ -111,7 +111,8 @@ class Knowledge:
         known = self._before.pop(collection, None)
         if known is None or known.info != info:
             known = Known(info, Schema.from_info(info))
-        self._seen[collection] = _Seen(now, known)
+        if changes == self._changes.count:  # else another thread has changed it since it was described
+            self._seen[collection] = _Seen(now, known)
         return known
 
     # -- shard keys

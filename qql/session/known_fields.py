@@ -47,6 +47,7 @@ class KnownFields:
         self._call = call
         self._samples: dict[str, _Sample] = {}
         self._refused: dict[str, float] = {}
+        self._changes = 0  # that were told of, so that nothing that was seen before one is kept as seen since
 
     def kept(self, collection: str) -> Fields | None:
         """What was seen last, which may have changed since; nothing is sent."""
@@ -67,13 +68,15 @@ class KnownFields:
             return found.fields
         if self._is_refused(collection):
             return None
+        changes = self._changes
         try:
             fields = self._look(collection, points)
         except QQLError:  # strict mode, a time limit, a server of another age: then nothing is known
             self._samples.pop(collection, None)
             self._refused[collection] = time.monotonic()
             return None
-        self._samples[collection] = _Sample(time.monotonic(), fields)
+        self._samples[collection] = sample = _Sample(time.monotonic(), fields)
+        sample.changed = changes != self._changes
         return fields
 
     def _is_refused(self, collection: str) -> bool:
@@ -83,11 +86,13 @@ class KnownFields:
 
     def changed(self) -> None:
         """To be called where points may have changed, of whatever aliases stand for."""
-        for sample in self._samples.values():
+        self._changes += 1
+        for sample in list(self._samples.values()):  # another thread may be looking
             sample.changed = True
 
     def forget(self) -> None:
         """To be called where collections are made, or go."""
+        self._changes += 1
         self._samples.clear()
         self._refused.clear()
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from qql import nodes
 from qql.compiler.model_names import known_size
 from qql.compiler.plan import Context
+from qql.compiler.script import Compiled
 from qql.compiler.vector_models import vector_models
 from qql.errors import Diagnostic, QQLModelError
+from qql.flows import aside
 from qql.models.embedders import Embedders
+from qql.rest.inference_objects import places_of
 from qql.schema import Schema
 
-__all__ = ["check_new_models", "defaults_said", "overridden"]
+__all__ = ["check_new_models", "defaults_said", "overridden", "overridden_in"]
 
 
 def check_new_models(
@@ -27,7 +30,7 @@ def check_new_models(
         if infers(one.model):
             continue
         try:
-            embedders.load(one.model)
+            aside(embedders.load, one.model)
         except QQLModelError as exc:
             if one.chosen:
                 raise exc.at(span=one.span) from exc.__cause__
@@ -46,6 +49,17 @@ def defaults_said(statement: nodes.Statement, context: Context) -> str:
             size = known_size(one.model)
             said.append(f"{one.vector} by {one.model}" + (f", {size} dimensions" if size else ""))
     return f" ({'; '.join(said)})" if said else ""
+
+
+def overridden_in(
+    compiled: Compiled, models: Mapping[str, str], schema: Callable[[str], Schema | None]
+) -> list[Diagnostic]:
+    """As `overridden`, for a statement that has texts for models; none for any other."""
+    texts = (place for request in compiled.requests for place in places_of(request))
+    if not (isinstance(compiled.written, nodes.Copy) or any(True for _ in texts)):
+        return []
+    collection = str(compiled.collection)
+    return overridden(models, collection, schema(collection))
 
 
 def overridden(models: Mapping[str, str], collection: str, schema: Schema | None) -> list[Diagnostic]:

@@ -17,7 +17,7 @@ from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["Page", "page_of"]
+__all__ = ["OrderedPage", "Page", "page_of", "past"]
 
 _MOST_SEEN = 16
 """Ids that a cursor holds of those that were seen at its value; more points of one value are walked by id."""
@@ -51,11 +51,11 @@ def page_of(compiled: Compiled, answer: Json, call: Callable[[Request], Json]) -
     statement = compiled.statement
     assert isinstance(statement, nodes.Scroll)
     assert statement.order_by is not None
-    return _OrderedPage(compiled, statement, statement.order_by, call).page(answer)
+    return OrderedPage(compiled, statement, statement.order_by, call).page(answer)
 
 
 @dataclass(slots=True)
-class _OrderedPage:
+class OrderedPage:
     """A page in the order of a field while it is filled."""
 
     compiled: Compiled
@@ -69,7 +69,7 @@ class _OrderedPage:
 
     def page(self, answer: Json) -> Page:
         """All of the page, from the answer to its first request on."""
-        given = self._given()
+        given = self.given()
         limit = (self.compiled.requests[0].body or {}).get("limit", DEFAULT_LIMIT)
         cursor = self._take(given, answer, limit)
         while cursor is not None and len(self.points) < limit:
@@ -79,11 +79,11 @@ class _OrderedPage:
         if cursor is not None:
             cursor = self._with_more_behind(self._walked(cursor, given))
         warnings = [self._without_cursor()] if self.unknown else []
-        warnings += self._absent() if given is None else []
+        warnings += self.absent() if given is None else []
         shown = answer if self.points == answer["points"] else {**answer, "points": self.points}
         return Page(shown, None if cursor is None else cursor.text(), tuple(warnings))
 
-    def _given(self) -> Cursor | None:
+    def given(self) -> Cursor | None:
         """The cursor behind AFTER; None for the first page."""
         after = self.statement.after
         value = None if after is None else scalar_value(after)
@@ -108,17 +108,17 @@ class _OrderedPage:
                 self.points.append(point)
         if cursor is not None and cursor.mode == "walk":
             if answer.get("next_page_offset") is None or not found:
-                return _past(cursor)
+                return past(cursor)
             return cursor._replace(last=found[-1]["id"])
         if not found:  # fewer than were asked for are no end: the engine may drop twins of one point
             return None
-        following = self._behind(cursor, found)
+        following = self.behind(cursor, found)
         if following is None or following == cursor:
             self.unknown = len(found) >= wanted
             return None
         return following
 
-    def _behind(self, cursor: Cursor | None, found: list[JsonObject]) -> Cursor | None:
+    def behind(self, cursor: Cursor | None, found: list[JsonObject]) -> Cursor | None:
         """The cursor behind points that came in the order of the field; None where they do not say theirs."""
         value = found[-1].get("order_value")
         if not isinstance(value, (int, float)):
@@ -160,7 +160,7 @@ class _OrderedPage:
             return cursor
         walk, count = self._tied(cursor, given)
         all_are_there = self._count(self._request(walk, 1)) <= count
-        return _past(cursor) if all_are_there else self._walked(cursor, given)
+        return past(cursor) if all_are_there else self._walked(cursor, given)
 
     def _walked(self, cursor: Cursor, given: Cursor | None) -> Cursor:
         """The cursor, or one in the order of ids where it would hold many.
@@ -173,7 +173,7 @@ class _OrderedPage:
         for point in self.points[-count:]:
             self.ids.discard(point["id"])
         del self.points[-count:]
-        return self._take(walk, self._ask(walk, count), count) or _past(walk)
+        return self._take(walk, self._ask(walk, count), count) or past(walk)
 
     def _count(self, request: Request, *, without: list[JsonObject] | None = None) -> int:
         """How many points the filter of a request lets through."""
@@ -188,7 +188,7 @@ class _OrderedPage:
         bare = {**(request.body or {}), "with_payload": False, "with_vector": False}
         if self.call(replace(request, body=bare))["points"]:
             return cursor
-        return self._with_more_behind(_past(cursor)) if cursor.mode == "walk" else None
+        return self._with_more_behind(past(cursor)) if cursor.mode == "walk" else None
 
     # -- what is said
 
@@ -197,7 +197,7 @@ class _OrderedPage:
         hint = "so there is no `next`, though more points may follow"
         return Diagnostic("no-cursor", message, self.order.span, hint, severity="warning")
 
-    def _absent(self) -> list[Diagnostic]:
+    def absent(self) -> list[Diagnostic]:
         """How many points ORDER BY leaves out, where it does."""
         name = str(self.order.name.text)
         try:
@@ -223,5 +223,6 @@ class _OrderedPage:
         return int(index.get("points") or 0) >= int(info.get("points_count") or 0)
 
 
-def _past(cursor: Cursor) -> Cursor:
+def past(cursor: Cursor) -> Cursor:
+    """The cursor behind all points of its value."""
     return cursor._replace(mode="past", seen=(), last=None)

@@ -27,7 +27,7 @@ __all__ = ["SessionStatement"]
 
 
 class SessionStatement(Prepared):
-    """A prepared text of a session. As the session, it is not for use by several threads at once.
+    """A prepared text of a session, which several threads may share as they may the session.
 
     The collection and the stages that the session has at the moment are used, and what is known of a
     collection is as old as for `Session.execute`: one that was dropped or made anew is seen.

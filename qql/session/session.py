@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
+from threading import Lock
 from types import TracebackType
 
 from qql import nodes
@@ -26,7 +28,7 @@ from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
 from qql.models.rerankers import Rerankers
 from qql.records import replace
-from qql.rest.inference_objects import places_at, places_of
+from qql.rest.inference_objects import places_at
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -34,6 +36,7 @@ from qql.result import Result, amended
 from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of, stages_listed
 from qql.session.field_advice import FieldAdvice
+from qql.session.index_builds import IndexBuilds
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
 from qql.session.planned_texts import PlannedTexts
@@ -51,19 +54,18 @@ if TYPE_CHECKING:
     from qql.session.introspection import Introspection, Shares
     from qql.session.prepared import SessionStatement
     from qql.session.stamp import Stamp
+    from qql.session.walks import Walk
     from qql.syntax.parser import Parsed
     from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
 
-_CHECK_AFTER = 256
-"""Rows after which the engine is asked again whether it wants to build indexes: to answer, it flushes."""
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
 class Session:
-    """Carries out statements on one engine. Queries may come from several threads at once; what changes the
-    session (USE, DEFINE) or the engine is to come from one.
+    """Carries out statements on one engine. Several threads may share it, for all that it does; what one of
+    them sets (USE, DEFINE) holds for all, from the next statement on.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
     ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
@@ -100,11 +102,12 @@ class Session:
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
+        self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
             self._within_limits, self._advice_by, self._names_fields, self.facts, self._advice_given
         )
-        self._unchecked: dict[str, int] = {}
+        self._builds = IndexBuilds(backend, self._knowledge.forget)
 
     def _size_of(self, model: str) -> int | None:
         return None if self.backend.infers(model) else self.embedders.size_of(model)
@@ -162,6 +165,21 @@ class Session:
         if sent:
             require_server(compiled, gaps_of(self.backend))
         return compiled
+
+    def scroll(
+        self, statement: str, params: Params = None, *, page: int = 1000, name: str = "<string>"
+    ) -> Walk:
+        """An iterator of all hits of one SCROLL, fetched in pages of ``page`` points, one of which is held.
+
+        ``LIMIT`` is how many hits come in all; without it all come. The order is that of ORDER BY, else that
+        of the ids. Each point that is not changed meanwhile comes exactly once (`Walk`). Compiles at once,
+        and raises as `execute` does, also ``not-a-scroll`` and ``invalid-page``.
+        """
+        from qql.session.walks import Walk, scroll_of
+
+        source = Source(statement, name)
+        require_server([compiled := scroll_of(self._compile(source, params), source)], gaps_of(self.backend))
+        return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
     def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -278,11 +296,10 @@ class Session:
                 compiled = replace(compiled, advice=advice)
             result = self._result(compiled, self.count if count is None else count)
         except QQLError as exc:
+            raise self._told(compiled, exc, advice) from exc.__cause__
+        except KeyboardInterrupt:  # Ctrl-C, or a task that was cancelled: what was sent may be done
             self._doubt(compiled)
-            located = exc.at(compiled.source, compiled.span)
-            if self.advice:
-                located = self._field_advice.hinted(located, compiled, advice)
-            raise located from exc.__cause__
+            raise
         notes = self._take_notes()
         seconds = time.perf_counter() - started
         fresh = self._new_advice(compiled, advice)
@@ -295,6 +312,12 @@ class Session:
             seconds=seconds,
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
+
+    def _told(self, compiled: Compiled, exc: QQLError, advice: tuple[Diagnostic, ...] = ()) -> QQLError:
+        """The error of a statement that has failed, with its place, and with what may be behind it."""
+        self._doubt(compiled)
+        located = exc.at(compiled.source, compiled.span)
+        return self._field_advice.hinted(located, compiled, advice) if self.advice else located
 
     def _doubt(self, compiled: Compiled) -> None:
         """Where a statement has failed: what was known may be what misled, and some of it may be done."""
@@ -334,25 +357,22 @@ class Session:
         """The advice that was not given before; EXPLAIN shows its own."""
         if not advice or isinstance(compiled.written, nodes.Explain):
             return ()
-        fresh = [one for one in advice if (one.code, one.message) not in self._advice_given]
-        self._advice_given |= {(one.code, one.message) for one in fresh}
-        return tuple(fresh)
+        return self._fresh(advice)
+
+    def _fresh(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Those that were not given before, be it in another thread."""
+        with self._giving:
+            fresh = tuple(one for one in found if (one.code, one.message) not in self._advice_given)
+            self._advice_given |= {(one.code, one.message) for one in fresh}
+        return fresh
 
     def _overridden(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
         """Says once of each configured model that a collection's own goes before it."""
         if not self.context.models:
             return ()
-        from qql.session.model_checks import overridden
+        from qql.session.model_checks import overridden_in
 
-        texts = (place for request in compiled.requests for place in places_of(request))
-        copies = isinstance(compiled.written, nodes.Copy)
-        if not (copies or any(True for _ in texts)):
-            return ()
-        collection = str(compiled.collection)
-        found = overridden(self.context.models, collection, self.schema(collection))
-        fresh = [one for one in found if (one.code, one.message) not in self._advice_given]
-        self._advice_given |= {(one.code, one.message) for one in fresh}
-        return tuple(fresh)
+        return self._fresh(overridden_in(compiled, self.context.models, self.schema))
 
     def _result(self, compiled: Compiled, count: bool) -> Result:
         if isinstance(compiled.written, _READS):
@@ -364,13 +384,13 @@ class Session:
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"using {collection}")
             case nodes.Define():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"defined {statement.name.text}")
             case nodes.Undefine():
-                apply(statement, self.context)
+                self._apply(statement)
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
@@ -390,6 +410,10 @@ class Session:
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
+
+    def _apply(self, statement: nodes.Statement) -> None:
+        with self._giving:  # two that define a stage at once would make one of them be forgotten
+            apply(statement, self.context)
 
     def _require_shard_keys(self, compiled: Compiled) -> None:
         """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
@@ -438,9 +462,8 @@ class Session:
         result = result_of(compiled, answer, matched)
         if said := defaults_said(statement, self.context):
             result = replace(result, message=result.message + said)
-        warnings = (
-            result.warnings + uncounted + unusable + self._count_written(collection, points_written(compiled))
-        )
+        built = self._builds.written(collection, points_written(compiled), self.on_progress)
+        warnings = result.warnings + uncounted + unusable + built
         absence = absence_of(self.backend)
         if absence and isinstance(statement, nodes.ShowCollections):
             hint = "CREATE COLLECTION or RESTORE SNAPSHOT makes it"
@@ -507,41 +530,17 @@ class Session:
         self._knowledge.forget(collection)
         return self.schema(collection) or Schema()
 
-    # -- indexes after writes
-
-    def _count_written(self, collection: str, points: int) -> tuple[Diagnostic, ...]:
-        """Builds indexes once enough points were written; gives what went wrong at that."""
-        if not points:
-            return ()
-        self._unchecked[collection] = self._unchecked.get(collection, _CHECK_AFTER) + points
-        return self._build_indexes(collection) if self._unchecked[collection] >= _CHECK_AFTER else ()
-
-    def _build_indexes(self, collection: str) -> tuple[Diagnostic, ...]:
-        """Builds indexes after writes, where the engine does not do it by itself; a failure is a warning."""
-        self._unchecked[collection] = 0
-        try:
-            if self.backend.needs_optimize(collection):
-                self._knowledge.forget(collection)
-                self.backend.optimize(collection, self.on_progress)
-        except QQLExecutionError as exc:
-            # What was to be written is written, so the statement has not failed.
-            return tuple(replace(found, severity="warning") for found in exc.diagnostics)
-        except KeyboardInterrupt as stop:
-            stop.add_note(f"everything is written; only the indexes of {collection} are not built")
-            raise
-        return ()
-
     # -- statements that the session carries out itself
 
     def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
         from qql.analysis.explain import explain_compiled
         from qql.analysis.explain_json import explain_dict
-        from qql.session.introspection import text_or_json
+        from qql.session.introspection import told
 
         if statement.analyze:
             return self._introspection(compiled).explain_analyze(statement, self.stamp(compiled))
         compiled = with_gaps(compiled, gaps_of(self.backend))
-        return text_or_json([explain_compiled(compiled)], explain_dict(compiled), statement)
+        return told([explain_compiled(compiled)], explain_dict(compiled), statement)
 
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
@@ -582,7 +581,9 @@ class Session:
         load.run()
         result = load.result()
         try:
-            return replace(result, warnings=result.warnings + self._build_indexes(collection))
+            return replace(
+                result, warnings=result.warnings + self._builds.build(collection, self.on_progress)
+            )
         except KeyboardInterrupt as stop:
             stop.add_note(str(result.message))
             raise

@@ -7,6 +7,7 @@ them. Its limits are read in its description, or in the refusal, and the same is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from qql.backends.base import Backend, Optimized, Progress
 from qql.errors import QQLError, QQLExecutionError, fail
@@ -39,6 +40,7 @@ class WithinLimits:
         self._described = described
         self._learnt: dict[str, Allowed] = {}
         self._notes: list[str] = []
+        self._noting = Lock()
         self.name = backend.name
 
     def call(self, request: Request) -> Json:
@@ -62,7 +64,8 @@ class WithinLimits:
 
     def take_notes(self) -> list[str]:
         """What was made smaller so that it means something else, since the last call of this."""
-        taken, self._notes = self._notes, []
+        with self._noting:
+            taken, self._notes = self._notes, []
         return taken + self._backend.take_notes()
 
     @property
@@ -187,8 +190,9 @@ class WithinLimits:
         return replace(request, body=body)
 
     def _note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
+        with self._noting:
+            if sentence not in self._notes:
+                self._notes.append(sentence)
 
 
 def _limit(body: Body) -> int:

@@ -430,7 +430,10 @@ def _row_spans(statement: nodes.Statement, text: str) -> dict[int, Span]:
                 todo += several
             case nodes.Upsert() | nodes.UpdateVectors() as one if isinstance(one.rows, tuple):
                 spans = _values_spans(text, one.collection.span.end)
-                found |= {id(row): span for row, span in zip(one.rows, spans, strict=False)}
+                # What is no row of fields, as null or 1, may be the same object in several places.
+                found |= {
+                    id(row): span for row, span in zip(one.rows, spans, strict=False) if isinstance(row, dict)
+                }
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from qdrant_client.http.api_client import ApiClient
+from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.errors import QQLConnectionError, QQLError, fail
 from qql.late import late_pattern
@@ -90,7 +90,7 @@ def _parts(url: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def address_of(http: ApiClient | None, options: Body, grpc: bool) -> str:
+def address_of(http: ApiClient | AsyncApiClient | None, options: Body, grpc: bool) -> str:
     """What messages call the other end of a client with these `QdrantClient.init_options`.
 
     ``http`` is its HTTP machinery (None in local mode); ``grpc`` says that gRPC is spoken.

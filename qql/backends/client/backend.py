@@ -12,13 +12,14 @@ import warnings
 from collections.abc import Mapping
 
 import httpx
-from qdrant_client import QdrantClient
-from qdrant_client.http.api_client import ApiClient
+from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.backends.base import Optimized, Progress
 from qql.backends.bulk import PointWriter
 from qql.backends.features.gaps import Gap, assumed_version
 from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
+from qql.flows import active, answer, aside
 from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
 from qql.rest.request import Request, collection_path
@@ -68,7 +69,7 @@ class ClientBackend:
 
     def __init__(
         self,
-        client: QdrantClient,
+        client: QdrantClient | AsyncQdrantClient,
         *,
         cloud_inference: bool = False,
         assume_version: str | None = None,
@@ -80,18 +81,19 @@ class ClientBackend:
         Raises `QQLConnectionError` for an object that is no `QdrantClient`, such as the async one, for a
         version that is none, and for one of local mode, which has no server.
         """
-        if not isinstance(client, QdrantClient):
+        if not isinstance(client, AsyncQdrantClient if active() else QdrantClient):
+            wanted = "AsyncQdrantClient" if active() else "QdrantClient"
             fail(
                 "unsupported-client",
-                f"a backend requires a qdrant_client.QdrantClient, not a {type(client).__name__}",
-                hint="a QdrantClient for the same address does it; the async client does not",
+                f"a backend requires a qdrant_client.{wanted} here, not a {type(client).__name__}",
+                hint="connect takes a QdrantClient, connect_async an AsyncQdrantClient, for the same address",
                 error=QQLConnectionError,
             )
         options = client.init_options
         self._client = client
         self._owned = self._closed = False
         self.progress: Progress | None = None
-        http: ApiClient | None
+        http: ApiClient | AsyncApiClient | None
         try:
             http = client.http.client
         except NotImplementedError:
@@ -179,7 +181,7 @@ class ClientBackend:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
-                client = QdrantClient(
+                client = (AsyncQdrantClient if active() else QdrantClient)(
                     url=where.rest,
                     prefer_grpc=where.grpc,
                     grpc_port=where.grpc_port,
@@ -284,6 +286,12 @@ class ClientBackend:
                 return self._checked(request, self._rest.call(request))
         asked = Request("GET", collection_path(request.collection or "", "snapshots"))
         listed = self._checked(asked, self._rest.call(asked))
+        if isinstance(self._http, AsyncApiClient):  # files come and go in a thread, by a client that waits
+            http = QdrantClient(**self._client.init_options | {"check_compatibility": False}).http.client
+            try:
+                return aside(restore_by_name, http, self._faults, request, listed, self.progress)
+            finally:
+                http.close()
         return restore_by_name(self._http, self._faults, request, listed, self.progress)
 
     @property
@@ -328,4 +336,4 @@ class ClientBackend:
         if self._owned:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "unable to close": there is nothing left to do about it
-                self._client.close()
+                answer(self._client.close())

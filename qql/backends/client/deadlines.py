@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-__all__ = ["Deadline", "keep_deadlines", "monotonic", "within"]
+__all__ = ["Deadline", "current_deadline", "keep_deadlines", "monotonic", "within"]
 
 monotonic = time.monotonic
 
@@ -49,6 +49,11 @@ class Deadline:
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def current_deadline() -> Deadline | None:
+    """The deadline that is being kept to."""
+    return _current.get()
 
 
 @contextmanager

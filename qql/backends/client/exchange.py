@@ -6,7 +6,7 @@ import httpx
 from qdrant_client.http.api_client import ApiClient
 from qdrant_client.http.exceptions import ResponseHandlingException
 
-__all__ = ["MAX_ANSWER", "AnswerTooLarge", "BoundedClient"]
+__all__ = ["MAX_ANSWER", "AnswerTooLarge", "BoundedClient", "unpacked"]
 
 MAX_ANSWER = 256 * 2**20
 """Bytes of an answer, unpacked, beyond which it is read no further: few kilobytes may unpack to gigabytes."""
@@ -41,8 +41,13 @@ class BoundedClient(ApiClient):
                 response.close()
         except Exception as exc:
             raise ResponseHandlingException(exc) from exc
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _UNPACKED]
-        return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+        return unpacked(response, content, request)
+
+
+def unpacked(response: httpx.Response, content: bytes, request: httpx.Request) -> httpx.Response:
+    """The response with a body that was read and unpacked."""
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _UNPACKED]
+    return httpx.Response(response.status_code, headers=headers, content=content, request=request)
 
 
 _UNPACKED = (b"content-encoding", b"content-length", b"transfer-encoding")

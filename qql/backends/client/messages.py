@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import reduce
+from threading import Lock
 
 from qql.errors import LibraryError
 from qql.late import late_pattern
@@ -82,15 +83,18 @@ class Notes:
         self._secrets = secrets
         self._known: set[str] = set()
         self._waiting: list[str] = []
+        self._lock = Lock()
 
     def add(self, sentence: str) -> None:
         """Keep a sentence for the next `take`, unless it was kept before."""
         sentence = self._secrets.scrub(sentence)
-        if sentence not in self._known:
-            self._known.add(sentence)
-            self._waiting.append(sentence)
+        with self._lock:
+            if sentence not in self._known:
+                self._known.add(sentence)
+                self._waiting.append(sentence)
 
     def take(self) -> list[str]:
         """The sentences since the last call of this."""
-        taken, self._waiting = self._waiting, []
+        with self._lock:
+            taken, self._waiting = self._waiting, []
         return taken

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from qql import flows
 from qql.backends.base import Optimized, Progress, Work
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError, QQLTimeoutError, fail
 from qql.records import dataclass
@@ -165,7 +166,7 @@ class _Waiting:
             if (state.waits or state.lacks_an_index) and not self._set_off:
                 self._start_optimizers()
             self._require_time(state)
-            time.sleep(pause)
+            flows.pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             before, state = state, self._look_again()
             moved = state.status == "yellow" or state.indexed != before.indexed
@@ -191,7 +192,7 @@ class _Waiting:
             except QQLConnectionError:
                 if lost == _LOST_IN_A_ROW:
                     raise
-                time.sleep(_FIRST_PAUSE)
+                flows.pause(_FIRST_PAUSE)
                 continue
             break
         self._tell(state)

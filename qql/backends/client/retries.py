@@ -6,11 +6,11 @@ carry it out twice (`harmless_again`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from qql.errors import QQLConnectionError, QQLError, fail
+from qql.flows import pause
 from qql.records import dataclass, field, replace
 from qql.rest.repeats import harmless_again, reads
 from qql.rest.request import Request
@@ -26,7 +26,7 @@ _FIRST_WAIT, _LONGEST_WAIT, _SHORTEST_WAIT = 0.2, 2.0, 0.02
 """Seconds before the second try are from the shortest to the first; they double up to the longest."""
 _WITHOUT_END = 60.0
 """Seconds that are waited between two tries at most, where a call may take as long as it takes."""
-sleep = time.sleep
+sleep = pause
 T = TypeVar("T")
 
 

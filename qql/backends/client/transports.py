@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from threading import Lock, local
 from typing import Any, Protocol
 from warnings import WarningMessage
 
 import httpx
-from qdrant_client import QdrantClient
+from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.conversions.conversion import GrpcToRest
-from qdrant_client.http.api_client import ApiClient
+from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
+from qql.flows import active
+from qql.flows import answer as awaited
 from qql.rest.float_vectors import with_float_vectors
+from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
 
@@ -49,8 +53,9 @@ _LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 class Transport(Protocol):
     """Sends requests to one engine."""
 
-    took: float | None
-    """Seconds that the last call took by the server's account; None where it is not told."""
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last call took by the server's account; None where it is not told."""
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer, as JSON data."""
@@ -68,25 +73,41 @@ class RestTransport:
     """
 
     def __init__(
-        self, http: ApiClient, faults: Faults, timeouts: Timeouts | None = None, retries: int = MOST_RETRIES
+        self,
+        http: ApiClient | AsyncApiClient,
+        faults: Faults,
+        timeouts: Timeouts | None = None,
+        retries: int = MOST_RETRIES,
     ) -> None:
-        self._http = BoundedClient(http)
+        self._http: ApiClient | AsyncApiClient
+        if isinstance(http, AsyncApiClient):
+            from .awaited import AwaitedClient
+
+            self._http = AwaitedClient(http)
+        else:
+            self._http = BoundedClient(http)
+            if timeouts is not None:
+                keep_deadlines(http._client)
         self._faults = faults
         self._timeouts = timeouts
         self._retries = retries
-        if timeouts is not None:
-            keep_deadlines(http._client)
-        self.took: float | None = None
+        self._told = local()  # by thread
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last call of this thread took by the server's account."""
+        seconds: float | None = getattr(self._told, "took", None)
+        return seconds
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
-        self.took = None
+        self._told.took = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
             self._faults.fail_answer(answer, request)
         seconds = answer.get("time")
         sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
-        self.took = seconds if sound else None
+        self._told.took = seconds if sound else None
         return answer["result"]
 
     def version(self) -> Json:
@@ -115,7 +136,8 @@ class RestTransport:
         course = Course(request, self._retries, deadline)
 
         def send() -> Json:
-            return self._http.request(type_=Any, method=request.method, url=path, **arguments)
+            sent = self._http.request(type_=Any, method=request.method, url=path, **arguments)
+            return awaited(sent, finish=not reads(request))
 
         try:
             with within(deadline) if self._timeouts is not None else nullcontext():
@@ -136,7 +158,7 @@ class ClientTransport:
 
     def __init__(
         self,
-        client: QdrantClient,
+        client: QdrantClient | AsyncQdrantClient,
         faults: Faults,
         notes: Notes,
         *,
@@ -152,6 +174,7 @@ class ClientTransport:
         self._channel = LOCAL if local else GRPC
         self._infers = infers
         self._timeouts = timeouts
+        self._turn = Lock()
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
@@ -193,7 +216,7 @@ class ClientTransport:
 
         def send() -> object:
             limit = _WITHOUT_TIMEOUTS if seconds is None else math.ceil(seconds)
-            answer = self._client.grpc_points.Upsert(message, timeout=limit)
+            answer = awaited(self._client.grpc_points.Upsert(message, timeout=limit), finish=True)
             return GrpcToRest.convert_update_result(answer.result)
 
         return self._invoke(send, {}, request)
@@ -208,6 +231,8 @@ class ClientTransport:
         recorded: AbstractContextManager[list[WarningMessage]] = (
             recorded_warnings() if self._channel is LOCAL else nullcontext([])
         )
+        # Local mode is not for several threads; a flow of an event loop is never interrupted in it.
+        one_by_one = self._channel is LOCAL and not active()
         failure: Exception | None = None
         deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else _WITHOUT_TIMEOUTS)
         course = Course(request, self._retries, deadline)
@@ -215,11 +240,11 @@ class ClientTransport:
         def send() -> Any:
             before = seconds_left.set(deadline.left() if self._timeouts else None)
             try:
-                return method(**arguments)
+                return awaited(method(**arguments), finish=not reads(request))
             finally:
                 seconds_left.reset(before)
 
-        with recorded as said:
+        with self._turn if one_by_one else nullcontext(), recorded as said:
             try:
                 result = course.run(send)
             except Exception as exc:

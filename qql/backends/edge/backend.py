@@ -38,7 +38,8 @@ class EdgeBackend:
 
     ``path`` None is a temporary directory, removed by `close`. Where there is no database, opening one
     touches nothing: it is an empty one, and its first collection makes it. With ``create`` False one must
-    be there. Raises `QQLConnectionError`: ``database-missing``, ``database-locked``, ``not-a-database``,
+    be there. A ``temporary`` one at a path is removed by others once nobody has it open. Raises
+    `QQLConnectionError`: ``database-missing``, ``database-locked``, ``not-a-database``,
     ``database-too-new``, ``database-unreadable``.
 
     Calls from several threads are carried out one after the other.
@@ -47,7 +48,9 @@ class EdgeBackend:
     name = "edge"
     took: float | None = None
 
-    def __init__(self, path: str | os.PathLike[str] | None, *, create: bool = True) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, *, create: bool = True, temporary: bool = False
+    ) -> None:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
@@ -61,7 +64,7 @@ class EdgeBackend:
             directory = Path(path)
         self.path = directory
         self._database = Database(directory, create or path is None)
-        if path is None:
+        if path is None or temporary:
             with self._database.begun(**{TEMPORARY: directory.name}):
                 pass
             remove_abandoned(directory.parent)

@@ -20,10 +20,12 @@ from qql.rest.types import JsonObject
 from .collection import FORMAT, MARKER, VERSION, open_error, require_version
 from .files import write_json
 
-__all__ = ["COLLECTIONS", "LOCK", "Home"]
+__all__ = ["COLLECTIONS", "LOCK", "OWNER", "Home"]
 
 LOCK, COLLECTIONS = "lock", "collections"
-_NOTHING = frozenset({LOCK, f"{MARKER}.tmp"})
+OWNER = "owner"
+"""A file of a temporary database, locked by a process that lives longer than those that have it open."""
+_NOTHING = frozenset({LOCK, OWNER, f"{MARKER}.tmp"})
 """What a start that was cut short leaves in a directory; beside it there is no database."""
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _HERE: weakref.WeakSet[Home] = weakref.WeakSet()

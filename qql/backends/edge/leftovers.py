@@ -12,7 +12,7 @@ from qql.backends.file_locks import lock_file
 
 from .collection import MARKER
 from .files import remove_tree
-from .home import LOCK
+from .home import LOCK, OWNER
 
 __all__ = ["CHECKSUM", "PARTIAL", "PREFIX", "TEMPORARY", "remove_abandoned", "remove_unfinished_snapshots"]
 
@@ -25,13 +25,13 @@ CHECKSUM, PARTIAL = ".checksum", ".partial"
 def remove_abandoned(parent: Path) -> None:
     """Remove the temporary databases of this user whose processes have ended."""
     for directory in list(_temporary(parent)):
-        with contextlib.suppress(OSError):
-            handle = os.open(directory / LOCK, os.O_RDWR)
-            try:
-                lock_file(handle)  # whoever uses a database holds its lock
-                remove_tree(directory)
-            finally:
-                os.close(handle)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for name in (LOCK, OWNER):  # whoever uses a database holds its lock
+                if name == LOCK or (directory / name).exists():
+                    handle = os.open(directory / name, os.O_RDWR)
+                    held.callback(os.close, handle)
+                    lock_file(handle)
+            remove_tree(directory)
 
 
 def _temporary(parent: Path) -> Iterator[Path]:

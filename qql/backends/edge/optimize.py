@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["needs_optimize", "optimize"]
+__all__ = ["needs_optimize", "optimize", "python_executable"]
 
 _NO_ROOM = late_pattern(r"Not enough space available for optimization, needed: ([\d.]+) ([KMGT]?)i?B")
 """How the engine refuses to optimize on a full disk."""
@@ -169,16 +169,21 @@ def _too_late(collection: Collection, timeout: float) -> QQLTimeoutError:
     return QQLTimeoutError(Diagnostic("timed-out", message, hint=hint))
 
 
-def _python_executable(collection: Collection) -> str:
-    # An embedding program is not Python itself; multiprocessing's setting names one.
-    from multiprocessing.spawn import get_executable
+def python_executable() -> str | None:
+    """The Python that child processes are started with: an embedding program is not Python itself."""
+    from multiprocessing.spawn import get_executable  # whose setting names one
 
     found = get_executable()
+    return os.fsdecode(found) if found else None
+
+
+def _python_executable(collection: Collection) -> str:
+    found = python_executable()
     if not found:
         raise _failed(
             collection, "no Python interpreter is known", "multiprocessing.set_executable(…) names one"
         )
-    return os.fsdecode(found)
+    return found
 
 
 def _exit_reason(code: int, err: str) -> str:

@@ -70,7 +70,7 @@ class Router:
         """The sentences about what was taken and not acted on, each once."""
         if not self._notes:
             return []
-        taken = [note for note, told in self._notes.items() if not told]
+        taken = [note for note, told in list(self._notes.items()) if not told]
         self._notes |= dict.fromkeys(taken, True)
         return taken
 

@@ -89,7 +89,7 @@ COMMANDS = {
         _lazy("compile", "explain"),
         "show the plan of a script; with --url or --db, by the collections there",
         (*OFFLINE, *TARGET, "format", "output"),
-        ("text", "json"),
+        ("text", "json", "html"),
     ),
     "check": Command(
         _lazy("compile", "check"),

@@ -52,6 +52,11 @@ def explain(args: Arguments, console: Renderer) -> int:
             from qql.analysis.explain_json import explain_dict
 
             console.put_json([explain_dict(one) for one in statements])
+        elif args.get("format") == "html":
+            from qql.analysis.explain_json import explain_dict
+            from qql.pictures import page
+
+            console.put(page([explain_dict(one) for one in statements]).rstrip("\n"))
         elif statements:
             console.put_text(*sanitize("\n\n".join(_explanations(statements)), newline="\n").split("\n"))
     return 0

@@ -36,7 +36,10 @@ _REQUIRED = {
 }
 _OPTIONAL = {
     "fastembed": ("models that run here", "pip install 'qql-lang[fastembed]'"),
-    "pyarrow": ("COPY of Parquet and Arrow files", "pip install 'qql-lang[arrow]'"),
+    "pyarrow": ("COPY of Parquet and Arrow files, to_arrow()", "pip install 'qql-lang[arrow]'"),
+    "pandas": ("to_pandas() of results", "pip install 'qql-lang[pandas]'"),
+    "polars": ("to_polars() of results", "pip install 'qql-lang[polars]'"),
+    "ipython": ("%%qql in notebooks", "pip install 'qql-lang[notebook]'"),
 }
 _VARIABLES = ("QQL_DB", "QDRANT_URL", "QQL_MODEL", "QQL_RERANK_MODEL", "QQL_HISTORY", "NO_COLOR", "COLUMNS")
 _ADDRESSES = ("QDRANT_URL", "QQL_EMBEDDINGS_URL", "OPENAI_BASE_URL", "QQL_RERANK_URL")

@@ -9,7 +9,7 @@ from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
 from qql.late import late_pattern
 from qql.records import dataclass
-from qql.result import Hit, Result
+from qql.result import Hit, Result, column_of_field
 
 __all__ = [
     "MISSING",
@@ -24,7 +24,6 @@ __all__ = [
 
 MISSING = object()
 """In place of a value: the point has no such key."""
-_HIT_FIELDS = frozenset({"group", "id", "score", "payload", "vector", "lookup", "stages"})
 _LEADING_FIELDS = ("group", "id", "score", "first_stage_score")
 _TRAILING_FIELDS = ("vector", "lookup", "stages")
 _HYPHENATED_UUID = late_pattern(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -46,7 +45,7 @@ def flat_rows(result: Result) -> tuple[list[str], Iterator[list[object]]]:
     hits = result.hits
     leading, trailing = (_fields_in_use(hits, names) for names in (_LEADING_FIELDS, _TRAILING_FIELDS))
     keys = list(dict.fromkeys(key for hit in hits for key in hit.payload or ()))
-    names = [*leading, *(f"payload.{key}" if key in _HIT_FIELDS else key for key in keys), *trailing]
+    names = [*leading, *map(column_of_field, keys), *trailing]
     return names, (_hit_row(hit, leading, keys, trailing) for hit in hits)
 
 
@@ -166,10 +165,7 @@ def _without_objects(result: Result) -> Result:
         return result
     rows = [
         {key: value for key, value in row.items() if key != "payload"}
-        | {
-            f"payload.{key}" if key in row else key: value
-            for key, value in (row.get("payload") or {}).items()
-        }
+        | {column_of_field(key, row): value for key, value in (row.get("payload") or {}).items()}
         for row in result.rows
     ]
     return Result("rows", rows=rows)

@@ -18,6 +18,7 @@ from qql.cli.render.passages import words_of_requests
 from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
+from qql.errors import many
 from qql.late import late_pattern
 from qql.records import dataclass
 from qql.rest.types import JsonObject
@@ -28,13 +29,19 @@ __all__ = ["FORMATS", "View"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the output looks: cells across (None: no limit), colour, and what its encoding can hold."""
+    """How the output looks: cells across (None: no limit), colour, and what its encoding can hold.
+
+    ``rows`` is how many rows there are in all, where only the first of them are shown. In what is ``brief``
+    long values are cut in any case, and no format is named that shows them.
+    """
 
     width: int | None
     color: bool
     ascii_only: bool
     terminal: bool
     timing: bool
+    rows: int | None = None
+    brief: bool = False
 
 
 Format = Callable[[Result, View], Iterator[str]]
@@ -58,8 +65,11 @@ def _duration(seconds: float) -> str:
 
 def _footer(result: Result, view: View, cut: bool = False) -> str:
     parts = ["1 row" if len(result) == 1 else f"{len(result)} rows"]
+    if view.rows is not None:
+        parts = [f"the first {len(result)} of {many(view.rows, 'row')}"]
     if view.timing:
         parts.append(_duration(result.seconds))
+    cut = cut and not view.brief
     note = "; long values are cut, the format `vertical` shows them whole" if cut else ""
     lines = wrap_line(f"({', '.join(parts)}{note})", view.width)
     return "\n".join(paint(line, "faint", view.color) for line in lines)

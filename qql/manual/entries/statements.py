@@ -450,7 +450,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "Shows the plan of a statement and its request, and sends nothing. ANALYZE carries a query out, and "
         "each of its stages: what each brought, in which time, whether its LIMIT cut a tie, and what became "
         "of it. RUNS repeats it for the times, ABLATE leaves each stage out in turn. FORMAT json is for "
-        "programs.",
+        "programs, FORMAT html a page with a picture of the stages and what flows between them.",
         "EXPLAIN QUERY 'burns' FROM docs USING dense PREFETCH (QUERY 'burns' USING sparse LIMIT 3) LIMIT 1;",
         covers="explain_option analyze runs ablate",
         see=("QUERY", "WHY", "WITH PROVENANCE"),

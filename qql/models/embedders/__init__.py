@@ -16,10 +16,10 @@ are matched without regard to case, except those of ``custom``, of servers' mode
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from qql.compiler.model_names import FASTEMBED, OPENAI, full_name, is_url, known_kind, known_size
-from qql.models import ModelCache, model_errors
+from qql.models import ModelCache, awaited, is_async, model_errors
 from qql.models.embedders.base import (
     Embedder,
     Kind,
@@ -34,10 +34,14 @@ from qql.models.embedders.options import read_options
 from qql.rest.limits import BM25
 from qql.rest.types import Body
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Embedder", "Embedders", "Kind", "Purpose", "Vector", "known_kind", "known_size"]
 
-Function = Callable[[list[str]], Iterable[object]]
-"""Texts → a vector for each."""
+Function = Callable[[list[str]], Iterable[object]] | Callable[[list[str]], Awaitable[Iterable[object]]]
+"""Texts → a vector for each; async functions are for `qql.connect_async`."""
 
 
 class Embedders:
@@ -136,6 +140,8 @@ class _CustomEmbedder:
     def __init__(self, model: str, made: Function | Embedder) -> None:
         self.model = model
         self._made = made
+        self._call: Callable[..., Any] = made.embed if hasattr(made, "embed") else made
+        self.waits = is_async(self._call)
         self._kind: Kind | None = getattr(made, "kind", None)
         self._size: int | None = None
 
@@ -155,9 +161,9 @@ class _CustomEmbedder:
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> list[Vector]:
         """The answer of the function or `Embedder` in plain lists, checked."""
-        made = self._made
+        given = (texts, purpose) if hasattr(self._made, "embed") else (list(texts),)
         with model_errors(self.model):
-            answer = made.embed(texts, purpose) if hasattr(made, "embed") else made(list(texts))
+            answer = awaited(self.model, self._call, *given) if self.waits else self._call(*given)
             vectors = [plain_vector(vector) for vector in answer]
         check_vectors(vectors, count=len(texts), model=self.model, kind=self._kind, size=self.size)
         if vectors:

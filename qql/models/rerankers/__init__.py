@@ -20,14 +20,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from qql.compiler.model_names import FASTEMBED
-from qql.models import ModelCache, model_errors
+from qql.flows import aside
+from qql.models import ModelCache, awaited, is_async, model_errors
 from qql.models.rerankers.base import Reranker, check_scores, hit_text
 from qql.models.rerankers.names import OVERLAP, full_reranker_name, is_remote, unknown_reranker
 
 __all__ = ["Reranker", "Rerankers", "hit_text", "is_remote"]
 
 Function = Callable[[str, list[str]], object]
-"""A query and texts → a number for each text."""
+"""A query and texts → a number for each text; async functions are for `qql.connect_async`."""
 
 
 class Rerankers:
@@ -63,7 +64,9 @@ class Rerankers:
         distinct = list(dict.fromkeys(texts))
         if not distinct:
             return []
-        scores = dict(zip(distinct, reranker.score(query, distinct), strict=True))
+        waits = getattr(reranker, "waits", False)
+        found = reranker.score(query, distinct) if waits else aside(reranker.score, query, distinct)
+        scores = dict(zip(distinct, found, strict=True))
         return [scores[text] for text in texts]
 
     def get(self, model: str) -> Reranker:
@@ -107,8 +110,11 @@ class _CustomReranker:
     def __init__(self, model: str, made: Function | Reranker) -> None:
         self.model = model
         self._call: Function = made.score if hasattr(made, "score") else made
+        self.waits = is_async(self._call)
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """What the function or `Reranker` gives, as floats."""
         with model_errors(self.model):
-            return check_scores(self._call(query, list(texts)), count=len(texts), model=self.model)
+            given = query, list(texts)
+            found = awaited(self.model, self._call, *given) if self.waits else self._call(*given)
+            return check_scores(found, count=len(texts), model=self.model)

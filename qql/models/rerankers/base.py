@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isfinite
 
-from qql.compiler.embed_clauses import TEXT_FIELDS
+from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
 from qql.errors import many
 from qql.late import Protocol, late_pattern
 from qql.models import bad_answer
@@ -46,7 +46,7 @@ def hit_text(payload: Body | None, field: str | None = None) -> str | None:
     if field is not None:
         texts = [value for value in _values_at(payload, field) if isinstance(value, str)]
         return "\n".join(texts) if texts else None
-    texts = [payload[name] for name in TEXT_FIELDS if isinstance(payload.get(name), str)]
+    texts = [text for name in TEXT_FIELDS if (text := text_at(payload, name)) is not None]
     return next((text for text in texts if text), "" if texts else None)
 
 

@@ -1,0 +1,1 @@
+"""QQL in notebooks: results as HTML, and the magics ``%qql`` and ``%%qql``."""
