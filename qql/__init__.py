@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         QQLUnsupportedError,
     )
     from qql.rest.request import Request
-    from qql.result import Hit, Result
+    from qql.result import Group, Hit, Result
     from qql.schema import Schema
     from qql.session.connect import connect
     from qql.session.session import Session
@@ -45,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Diagnostic",
+    "Group",
     "Hit",
     "Prepared",
     "QQLCompileError",
@@ -77,6 +78,7 @@ __all__ = [
 
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
+    "Group": ("qql.result", "Group"),
     "Hit": ("qql.result", "Hit"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
