@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from qql.models.embed import embed
     from qql.rest.request import Request
-    from qql.result import Hit, Result
+    from qql.result import Group, Hit, Result
     from qql.retrieval import Document, retriever
     from qql.schema import Schema
     from qql.session.async_session import AsyncSession, connect_async
@@ -50,6 +50,7 @@ __all__ = [
     "AsyncSession",
     "Diagnostic",
     "Document",
+    "Group",
     "Hit",
     "Prepared",
     "QQLCompileError",
@@ -87,6 +88,7 @@ _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "AsyncSession": ("qql.session.async_session", "AsyncSession"),
     "Document": ("qql.retrieval", "Document"),
+    "Group": ("qql.result", "Group"),
     "Hit": ("qql.result", "Hit"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),

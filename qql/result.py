@@ -101,6 +101,15 @@ class Hit:
             raise KeyError(f"{field}: the hit has no payload; WITH PAYLOAD makes the statement return it")
         return self.payload[field]
 
+    def __contains__(self, field: object) -> bool:
+        return self.payload is not None and field in self.payload
+
+    __iter__ = None  # else Python would try 0, 1, 2 … as fields
+
+    def get(self, field: str, default: Json = None) -> Json:
+        """As ``hit["title"]``, but ``default`` where the payload lacks the field."""
+        return default if self.payload is None else self.payload.get(field, default)
+
     def to_dict(self) -> JsonObject:
         """The hit as JSON data, without the parts that were not asked for."""
         out: JsonObject = {"id": self.id} if self.group is None else {"group": self.group, "id": self.id}
@@ -302,7 +311,7 @@ class Result(_LateHits):
     def _require_items(self, asked: str) -> None:
         if self.kind == "message":
             self._refuse(asked, "`result.message` is its text")
-        if self.kind == "text":
+        if self.kind == "text" and not self.rows:
             self._refuse(asked, "`result.message` is its text, `result.data` the same as JSON data")
 
     def _refuse(self, asked: str, hint: str) -> NoReturn:

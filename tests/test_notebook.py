@@ -162,6 +162,13 @@ def test_a_variable_may_hold_the_path(shell: InteractiveShell, tmp_path: Path) -
     assert (tmp_path / "elsewhere").is_dir() and not (tmp_path / "place").exists()
 
 
+def test_a_variable_of_another_kind_is_no_directory(shell: InteractiveShell, tmp_path: Path) -> None:
+    shell.user_ns["frame"] = {}
+    done = run(shell, "%qql connect frame")
+    assert isinstance(done.error_in_exec, qql.QQLError) and done.error_in_exec.code == "invalid-target"
+    assert run(shell, "%qql connect ./frame").success
+
+
 def test_quiet_shows_nothing_and_names_all_the_same(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,10 @@ def test_a_hit_gives_the_fields_of_its_payload_by_name() -> None:
         HITS[2]["title"]
     with pytest.raises(KeyError, match="WITH PAYLOAD"):
         Hit(1)["title"]
+    assert "title" in HITS[0] and "title" not in HITS[2] and "title" not in Hit(1)
+    assert [hit.get("title", "none") for hit in (*HITS[1:], Hit(4))] == ["b", "none", "none"]
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(HITS[0])
 
 
 @pytest.mark.parametrize(
@@ -143,6 +147,12 @@ def test_what_needs_rows_says_that_there_are_none_and_where_to_look(asked: str, 
         f"`{result.statement}` is a {result.kind}"
     )
     assert "result.message" in str(error.hint)
+
+
+def test_a_text_with_data_has_it_as_a_row(db: qql.Session) -> None:
+    result = db.execute("EXPLAIN FORMAT json COUNT FROM docs")
+    assert (result.kind, len(result), bool(result)) == ("text", 1, True)
+    assert result[0] == result.first() == result.rows[0]
 
 
 def test_a_message_has_no_places() -> None:

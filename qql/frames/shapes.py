@@ -68,12 +68,20 @@ def _shape_of(values: Iterable[Json]) -> Shape:
     present = [value for value in values if value is not None]
     kinds = set(map(type, present))
     if kinds <= {list, tuple}:
-        return ListOf(_shape_of(chain.from_iterable(present))) if present else Values("null")
+        return ListOf(_shape_of_items(present)) if present else Values("null")
     if kinds == {dict}:
         keys = dict.fromkeys(chain.from_iterable(present))
         if keys:
             return StructOf({key: _shape_of(one.get(key) for one in present) for key in keys})
     return _simple(present, kinds)
+
+
+def _shape_of_items(lists: Iterable[Sequence[Json]]) -> Shape:
+    kinds = set[type]()
+    for items in lists:
+        kinds.update(map(type, items))
+    # Of vectors there are millions of numbers, which need not be in one list to be known for floats.
+    return Values("float") if kinds == {float} else _shape_of(chain.from_iterable(lists))
 
 
 def _simple(present: list[Json], kinds: set[type]) -> Values:

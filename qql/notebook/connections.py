@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from qql.errors import fail
 from qql.session.connect import connect
@@ -94,4 +95,10 @@ def _meant(target: str, names: Mapping[str, object]) -> tuple[str, object]:
         return str(given), str(given)
     if isinstance(given, Session) or hasattr(given, "get_collections") or hasattr(given, "call"):
         return target, given
+    if given is not None and not Path(target).is_dir():
+        fail(
+            "invalid-target",
+            f"the variable {target} is no session, client, path or address, but {type(given).__name__}",
+            hint=f"db = qql.connect(…) makes one; ./{target} is a directory",
+        )
     return target, target
