@@ -65,7 +65,7 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
         if wanted and not named:
             fail("wrong-parameters", "`?` takes a list of values, not names", wanted[0].span)
     else:
-        values = dict(enumerate(params or ()))
+        values = dict(enumerate(() if params is None else params))
         if named and values:
             fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
     used = {p.key for p in wanted}
@@ -471,7 +471,7 @@ def _is_vector(items: list[Json]) -> bool:
 
 def _place(value: Json, span: Span) -> str:
     """The way to the first part of a value that is no JSON: ``[3].price``; empty where it is the value."""
-    items = value.tolist() if hasattr(value, "tolist") else value
+    items = _opened(value)
     parts: list[tuple[str, Json]] = []
     if isinstance(items, Mapping):
         parts = [(f".{key}", item) for key, item in items.items()]
@@ -483,6 +483,18 @@ def _place(value: Json, span: Span) -> str:
         except QQLPlanError:
             return step + _place(item, span)
     return ""
+
+
+def _opened(value: Json) -> Json:
+    """A value as its parts can be looked at one by one."""
+    if value is None or isinstance(value, (str, int, float, Mapping, list, tuple)):
+        return value
+    from qql.compiler.python_values import NoJson, jsonified
+
+    try:
+        return jsonified(value)
+    except NoJson:
+        return value
 
 
 def _text(value: str, span: Span) -> str:

@@ -254,6 +254,11 @@ class Session:
     ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
         planned = self._planned.compiled(source, params, self.context)
+        if planned is None and params is not None:
+            from qql.compiler.given import settled
+
+            if (own := settled(params)) is not params:  # what was an array is a list, which may fit
+                params, planned = own, self._planned.compiled(source, own, self.context)
         if planned is not None:
             return [planned]
         by_memory = bool(self._knowledge)
