@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-__all__ = ["Binder", "Params", "bind", "resolved", "stable_uuid"]
+__all__ = ["Binder", "Params", "bind", "json_of", "resolved", "stable_uuid"]
 
 Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
@@ -298,15 +298,7 @@ class Binder:
 
     def value(self, param: nodes.Param) -> Json:
         """The value of a parameter as JSON data. Raises `QQLPlanError` that says where in it the fault is."""
-        given = self.values[param.key]
-        try:
-            return _plain(given, param.span)
-        except QQLPlanError as exc:
-            place = "" if exc.code == "too-deep" else _place(given, param.span)
-            if not place:
-                raise
-            found = exc.diagnostic
-            raise QQLPlanError(replace(found, message=f"{_named(param, place)}: {found.message}")) from None
+        return json_of(self.values[param.key], param.span, _shown(param))
 
     def target(self, param: nodes.Param) -> nodes.Target:
         """What a parameter is as the target of a query."""
@@ -386,12 +378,24 @@ def _shown(param: nodes.Param) -> str:
     return f":{param.key}" if isinstance(param.key, str) else "?"
 
 
-def _named(param: nodes.Param, place: str) -> str:
-    """A place inside of the value of a parameter: ``row 4 of :rows, `price` ``, or ``:v[2]``."""
+def json_of(given: Json, span: Span, name: str) -> Json:
+    """A Python value of this name as JSON data. Raises `QQLPlanError` that says where in it the fault is."""
+    try:
+        return _plain(given, span)
+    except QQLPlanError as exc:
+        place = "" if exc.code == "too-deep" else _place(given, span)
+        if not place:
+            raise
+        found = exc.diagnostic
+        raise QQLPlanError(replace(found, message=f"{_named(name, place)}: {found.message}")) from None
+
+
+def _named(name: str, place: str) -> str:
+    """A place inside of what has a name: ``row 4 of :rows, `price` ``, or ``:v[2]``."""
     row = re.fullmatch(r"\[(\d+)\]\.(.+)", place, re.DOTALL)
     if row:
-        return f"row {int(row[1]) + 1} of {_shown(param)}, `{row[2]}`"
-    return f"{_shown(param)}{place}"
+        return f"row {int(row[1]) + 1} of {name}, `{row[2]}`"
+    return f"{name}{place}"
 
 
 def _target(value: Json, span: Span) -> nodes.Target:

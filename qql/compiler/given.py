@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from qql.syntax.lexer import MAX_NESTING
 
@@ -32,24 +33,46 @@ def settled(params: Any) -> Any:
 def _inside(given: Any, level: int) -> Any:
     """A list, tuple or object whose parts are settled."""
     changed = None
-    is_object = isinstance(given, Mapping)
+    is_object = type(given) is dict or isinstance(given, Mapping)
     for at, value in given.items() if is_object else enumerate(given):
-        if type(value) not in _PLAIN:
-            found = _readable(value, level)
-            if found is not value:
-                if changed is None:
-                    changed = dict(given) if is_object else list(given)
-                changed[at] = found
+        kind = type(value)
+        if kind in _PLAIN or (kind is dict and _is_plain(value)) or (kind is list and _is_simple(value)):
+            continue
+        found = _readable(value, level)
+        if found is not value:
+            if changed is None:
+                changed = dict(given) if is_object else list(given)
+            changed[at] = found
     return given if changed is None else changed
+
+
+def _is_plain(row: dict[str, Any]) -> bool:
+    """Whether nothing in an object is to be settled: most rows are such, and there are many."""
+    for value in row.values():
+        kind = type(value)
+        if kind in _PLAIN or (kind is list and value and type(value[0]) in _PLAIN):
+            continue
+        if _holds_others(kind):
+            return False
+    return True
+
+
+def _may_hold_others(kind: type) -> bool:
+    """Whether values of a class may be iterators, or have some in them."""
+    return issubclass(kind, (list, tuple, Mapping, Iterator))
+
+
+_holds_others: Callable[[Any], bool] = lru_cache(256)(_may_hold_others)
+
+
+def _is_simple(value: list[Any]) -> bool:
+    """Whether a list begins with a number or a text: it is a vector, or a list of such."""
+    return not value or type(value[0]) in _PLAIN
 
 
 def _readable(value: Any, level: int) -> Any:
     """A value without iterators in it. All else inside of others is converted where it is bound."""
-    if isinstance(value, (list, tuple)):
-        # What begins with a number or a text is a vector or a list of such.
-        simple = not value or type(value[0]) in _PLAIN
-        return value if simple or level > MAX_NESTING else _inside(value, level + 1)
-    if isinstance(value, Mapping):
+    if isinstance(value, (list, tuple, Mapping)):
         return value if level > MAX_NESTING else _inside(value, level + 1)
     if isinstance(value, (str, int, float)) or (level and not isinstance(value, Iterator)):
         return value

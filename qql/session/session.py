@@ -33,6 +33,7 @@ from qql.rest.types import Json
 from qql.result import Result, amended
 from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of, stages_listed
+from qql.session.column_writes import ColumnWrites
 from qql.session.field_advice import FieldAdvice
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
@@ -61,7 +62,7 @@ _CHECK_AFTER = 256
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
-class Session:
+class Session(ColumnWrites):
     """Carries out statements on one engine. Queries may come from several threads at once; what changes the
     session (USE, DEFINE) or the engine is to come from one.
 
@@ -253,12 +254,7 @@ class Session:
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
-        planned = self._planned.compiled(source, params, self.context)
-        if planned is None and params is not None:
-            from qql.compiler.given import settled
-
-            if (own := settled(params)) is not params:  # what was an array is a list, which may fit
-                params, planned = own, self._planned.compiled(source, own, self.context)
+        planned, params = self._planned.compiled(source, params, self.context)
         if planned is not None:
             return [planned]
         by_memory = bool(self._knowledge)
