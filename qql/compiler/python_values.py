@@ -156,7 +156,9 @@ def _sorted(items: Collection[Any]) -> list[Json]:
 
 
 def _of_object(value: Any) -> Json:
-    """What an object holds, by what it offers."""
+    """What an object holds, by what it offers; JSON data stays as it is."""
+    if value is None or isinstance(value, (str, int, float, list, tuple)):
+        return value
     kind = type(value)
     root = kind.__module__.partition(".")[0]
     if isinstance(value, type) or root == "qql":  # a condition, a hit: they have places of their own

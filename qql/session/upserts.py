@@ -121,8 +121,7 @@ def _objects(payload: Any) -> list[JsonObject]:
 def _json(values: Any, name: str) -> Json:
     """JSON data of a value. What can be read only once is read here."""
     try:
-        found = values if isinstance(values, (list, tuple, Mapping, str)) else jsonified(values)
-        return json_of(found, _NOWHERE, name)
+        return json_of(jsonified(values), _NOWHERE, name)
     except NoJson as exc:
         raise QQLPlanError(Diagnostic("wrong-parameter", f"{name}: {exc}", hint=exc.hint)) from None
     except QQLPlanError as exc:

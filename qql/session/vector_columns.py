@@ -58,7 +58,7 @@ class VectorColumn:
                 return array
             if library in ("pandas", "polars", "pyarrow"):
                 return column_values(given)
-            found = given if isinstance(given, (list, tuple)) else jsonified(given)
+            found = jsonified(given)
         except NoJson as exc:
             self._refuse(str(exc), exc.hint)
         if not isinstance(found, (list, tuple)):
