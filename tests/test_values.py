@@ -429,3 +429,19 @@ def test_a_model_may_answer_with_any_of_them(vector: Any) -> None:
 def test_a_model_may_not_answer_with_what_is_no_vector(vector: Any) -> None:
     with pytest.raises(TypeError):
         plain_vector(vector)
+
+
+def test_functions_as_models_answer_with_columns_and_sparse_objects() -> None:
+    sizes = {"red": [1.0, 0.0], "white": [0.0, 1.0]}
+    embedders = {
+        "dense": lambda texts: [pl.Series(sizes[text]) for text in texts],
+        "sparse": lambda texts: (models.SparseVector(indices=[len(text)], values=[1]) for text in texts),
+    }
+    rerankers = {"longest": lambda _, texts: pa.array([float(len(text)) for text in texts])}
+    with qql.connect(embedders=embedders, rerankers=rerankers) as db:
+        db.execute("CREATE COLLECTION m (v VECTOR(2, DOT) MODEL 'dense', w SPARSE MODEL 'sparse')")
+        db.execute("UPSERT INTO m VALUES {id: 1, text: 'red'}, {id: 2, text: 'white'}")
+        assert db.execute("QUERY 'red' FROM m USING v LIMIT 1").hits[0].id == 1
+        assert [hit.id for hit in db.execute("QUERY 'white' FROM m USING w").hits] == [2]
+        text = "QUERY 'red' FROM m USING v LIMIT 2 RERANK MODEL 'longest'"
+        assert [hit.id for hit in db.execute(text).hits] == [2, 1]
