@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -479,9 +480,17 @@ def test_python_values_arrive(value: Any, arrives: Any) -> None:
     "value",
     [
         *(float("nan"), np.float64("inf"), np.datetime64("12024-05-01"), np.timedelta64(3, "D")),
-        *(np.array([1], dtype="timedelta64[ns]"), datetime.timedelta(3), datetime.time(3)),
-        *(decimal.Decimal("1.5"), b"x", np.bytes_(b"x"), np.longdouble(1), np.complex64(1), 2**64, object()),
-        *([1.0, float("nan")], {1: 2}, range(3)),
+        *(np.array([1], dtype="timedelta64[ns]"), datetime.timedelta(3)),
+        *(
+            decimal.Decimal("0.1234567890123456789"),
+            b"x",
+            np.bytes_(b"x"),
+            np.longdouble(1),
+            np.complex64(1),
+            2**64,
+            object(),
+        ),
+        *([1.0, float("nan")], {1: 2}, itertools.count()),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -79,6 +79,10 @@ def lint_script(
     """
     from qql.advice.parameter_values import ParameterValues, unbound_params, vector_sizes
 
+    if params is not None:
+        from qql.compiler.given import settled
+
+        params = settled(params)
     checker = _Checker(context, facts_of, files, lacks)
     parsed, _ = parse_script(source)
     unbound = unbound_params([one.params for one in parsed], params)

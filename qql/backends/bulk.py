@@ -27,8 +27,10 @@ class PointWriter(Protocol):
         ``scanned`` are lists (their `id`s) that hold nothing but numbers of 32 bits.
         """
 
-    def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
-        """One request with these points, waited for. Raises as `Backend.call` does."""
+    def write(
+        self, collection: str, points: Sequence[bytes], shard_key: Json = None, *, wait: bool = True
+    ) -> None:
+        """One request with these points, waited for where ``wait`` says so. Raises as `Backend.call` does."""
 
 
 def writer_of(backend: object, collection: str) -> PointWriter | None:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-__all__ = ["PLAIN", "Binder", "Params", "bind", "resolved", "stable_uuid"]
+__all__ = ["PLAIN", "Binder", "Params", "bind", "json_of", "resolved", "stable_uuid"]
 
 Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
@@ -66,7 +66,7 @@ def _values(wanted: Sequence[nodes.Param], params: Params, whole: bool) -> dict[
         if wanted and not named:
             fail("wrong-parameters", "`?` takes a list of values, not names", wanted[0].span)
     else:
-        values = dict(enumerate(params or ()))
+        values = dict(enumerate(() if params is None else params))
         if named and values:
             fail("wrong-parameters", f"`:{wanted[0].key}` takes its value by name", wanted[0].span)
     used = {p.key for p in wanted}
@@ -299,15 +299,7 @@ class Binder:
 
     def value(self, param: nodes.Param) -> Json:
         """The value of a parameter as JSON data. Raises `QQLPlanError` that says where in it the fault is."""
-        given = self.values[param.key]
-        try:
-            return _plain(given, param.span)
-        except QQLPlanError as exc:
-            place = "" if exc.code == "too-deep" else _place(given, param.span)
-            if not place:
-                raise
-            found = exc.diagnostic
-            raise QQLPlanError(replace(found, message=f"{_named(param, place)}: {found.message}")) from None
+        return json_of(self.values[param.key], param.span, _shown(param))
 
     def target(self, param: nodes.Param) -> nodes.Target:
         """What a parameter is as the target of a query."""
@@ -387,12 +379,24 @@ def _shown(param: nodes.Param) -> str:
     return f":{param.key}" if isinstance(param.key, str) else "?"
 
 
-def _named(param: nodes.Param, place: str) -> str:
-    """A place inside of the value of a parameter: ``row 4 of :rows, `price` ``, or ``:v[2]``."""
+def json_of(given: Json, span: Span, name: str) -> Json:
+    """A Python value of this name as JSON data. Raises `QQLPlanError` that says where in it the fault is."""
+    try:
+        return _plain(given, span)
+    except QQLPlanError as exc:
+        place = "" if exc.code == "too-deep" else _place(given, span)
+        if not place:
+            raise
+        found = exc.diagnostic
+        raise QQLPlanError(replace(found, message=f"{_named(name, place)}: {found.message}")) from None
+
+
+def _named(name: str, place: str) -> str:
+    """A place inside of what has a name: ``row 4 of :rows, `price` ``, or ``:v[2]``."""
     row = re.fullmatch(r"\[(\d+)\]\.(.+)", place, re.DOTALL)
     if row:
-        return f"row {int(row[1]) + 1} of {_shown(param)}, `{row[2]}`"
-    return f"{_shown(param)}{place}"
+        return f"row {int(row[1]) + 1} of {name}, `{row[2]}`"
+    return f"{name}{place}"
 
 
 def _target(value: Json, span: Span) -> nodes.Target:
@@ -472,7 +476,7 @@ def _is_vector(items: list[Json]) -> bool:
 
 def _place(value: Json, span: Span) -> str:
     """The way to the first part of a value that is no JSON: ``[3].price``; empty where it is the value."""
-    items = value.tolist() if hasattr(value, "tolist") else value
+    items = _opened(value)
     parts: list[tuple[str, Json]] = []
     if isinstance(items, Mapping):
         parts = [(f".{key}", item) for key, item in items.items()]
@@ -484,6 +488,18 @@ def _place(value: Json, span: Span) -> str:
         except QQLPlanError:
             return step + _place(item, span)
     return ""
+
+
+def _opened(value: Json) -> Json:
+    """A value as its parts can be looked at one by one."""
+    if value is None or isinstance(value, (str, int, float, Mapping, list, tuple)):
+        return value
+    from qql.compiler.python_values import NoJson, jsonified
+
+    try:
+        return jsonified(value)
+    except NoJson:
+        return value
 
 
 def _text(value: str, span: Span) -> str:

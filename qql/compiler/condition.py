@@ -34,6 +34,10 @@ def condition(text: str, /, *values: Any, **named: Any) -> nodes.Condition:
     if parsed.warnings:
         raise QQLSyntaxError(replace(parsed.warnings[0], severity="error")).at(source)
     given = values[0] if len(values) == 1 and isinstance(values[0], dict) and not named else named or values
+    if given:
+        from qql.compiler.given import settled
+
+        given = settled(given)
     try:
         bound = bind(cast("Any", parsed.statement), parsed.params, given)
     except QQLCompileError as exc:

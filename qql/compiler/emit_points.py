@@ -28,7 +28,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["EMIT_POINTS", "clean", "emit_batch", "operation_of", "order_of", "selections", "waiting"]
+__all__ = [
+    "EMIT_POINTS",
+    "clean",
+    "emit_batch",
+    "operation_of",
+    "order_of",
+    "selections",
+    "waiting",
+    "warn_of_twins",
+]
 
 
 def clean(body: Body) -> JsonObject:
@@ -233,7 +242,7 @@ def _update_vectors(statement: nodes.UpdateVectors, context: Context) -> _Change
             identity = nodes.Scalar(row["id"], span=statement.span)
             vector = _given_vector(value, collection, statement.span, context)
             points.append({"id": point_id(identity), "vector": vector})
-    _warn_of_twins([point["id"] for point in points], statement.span, context)
+    warn_of_twins([point["id"] for point in points], statement.span, context)
     body = clean({"points": points, "update_filter": emit_filter(statement.where)})
     return _Change("update_vectors", collection, _with_shard(body, statement))
 
@@ -355,7 +364,7 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
                 needs_id=not statement.insert,
             )
         points.append(point)
-    _warn_of_twins([point["id"] for point in points], statement.span, context)
+    warn_of_twins([point["id"] for point in points], statement.span, context)
     if schema is None and not embeds and not any(point["vector"] for point in points):
         context.warn(
             "no-schema",
@@ -382,7 +391,8 @@ def _mode(mode: nodes.Name | None) -> str | None:
     return word
 
 
-def _warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> None:
+def warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> None:
+    """Warns of rows that have the id of one before, and replace it."""
     seen: dict[int | str, int] = {}
     for number, identity in enumerate(ids, 1):
         if identity in seen:

@@ -136,6 +136,11 @@ class Prepared:
     def _requests(self, given: Params) -> list[Request]:
         """The requests of values: planned ahead where that can be done."""
         found = self._ahead.requests(given) if self._ahead else None
+        if found is None and given is not None:
+            from qql.compiler.given import settled
+
+            if (own := settled(given)) is not given:  # what was an array is a list, which may fit
+                given, found = own, self._ahead.requests(own) if self._ahead else None
         return requests_of(self._complete(given)) if found is None else found
 
     def _complete(self, given: Params) -> list[Compiled]:

@@ -259,7 +259,11 @@ class Script:
     """A script on its way through the compiler, with the files that it executes."""
 
     def __init__(self, params: Params, context: Context, files: Files | None, *, once: bool = False) -> None:
-        self.params = params
+        if params is not None:
+            from qql.compiler.given import settled
+
+            params = settled(params)
+        self.params: Params = params
         self.files = files
         self.once = once
         self.overlay = Overlay(context)

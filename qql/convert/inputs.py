@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from urllib.parse import parse_qsl, urlsplit
 
-from qql.compiler.python_values import NoJson, jsonified
+from qql.compiler.python_values import AS_SENT, NoJson, bare, jsonified
 from qql.convert.loose_json import MAX_DEPTH, fits
 from qql.convert.texts import Written, written
 from qql.errors import QQLCompileError, Source, Span, shown
@@ -198,14 +198,10 @@ _AMBIGUOUS = frozenset({"PointIdsList", "FilterSelector", "SearchMatrixRequest",
 """Models that are the body of several requests."""
 
 
-_AS_SENT: JsonObject = {"mode": "json", "by_alias": True, "exclude_none": True, "exclude_unset": True}
-"""How qdrant-client's models become JSON. What they set by themselves is what Qdrant does by itself."""
-
-
 def _of_model(given: Json, hints: Hints) -> Request:
     """The request of an object of ``qdrant_client.models``."""
     name = type(given).__name__
-    body = _plain(given.model_dump(**_AS_SENT))
+    body = _plain(given.model_dump(**AS_SENT))
     if hints.path is not None:
         return _of_body(body, hints)
     if name in _AMBIGUOUS:
@@ -227,8 +223,8 @@ def _plain(value: Json, level: int = 0) -> Json:
         value = value.value
     if isinstance(value, (int, float)) and not fits(value):
         raise refusal("the request", f"{shown(value)} does not fit 64 bits, or is no number")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+    if value is None or isinstance(value, (int, float, str)):
+        return value if value is None else bare(value)
     if isinstance(value, Mapping):
         wrong = next((key for key in value if not isinstance(key, str)), None)
         if wrong is not None:
@@ -236,8 +232,6 @@ def _plain(value: Json, level: int = 0) -> Json:
         return {key: _plain(item, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, level + 1) for item in value]
-    if hasattr(value, "model_dump"):
-        return _plain(value.model_dump(**_AS_SENT), level + 1)
     try:
         found = jsonified(value)
     except NoJson as exc:

@@ -86,12 +86,22 @@ class PlannedTexts:
         self._knowledge = knowledge
         self._kept: Kept[tuple[str, str], _Planned] = Kept(_MOST)
 
-    def compiled(self, source: Source, params: Params, context: Context) -> Compiled | None:
-        """The statement of a text that was kept, with these values; None where it has to be compiled."""
+    def compiled(self, source: Source, params: Params, context: Context) -> tuple[Compiled | None, Params]:
+        """The statement of a text that was kept, with these values; None where it has to be compiled.
+
+        Beside it are the values to compile it with, which can be read as often as one likes.
+        """
         planned = self._kept.get((source.text, source.name))
-        if planned is None or not planned.holds(context):
-            return None
-        return planned.compiled(source, params)
+        if planned is not None and not planned.holds(context):
+            planned = None
+        found = None if planned is None else planned.compiled(source, params)
+        if found is None and params is not None:
+            from qql.compiler.given import settled
+
+            given, params = params, settled(params)
+            if planned is not None and params is not given:  # what was an array is a list, which may fit
+                found = planned.compiled(source, params)
+        return found, params
 
     def keep(self, compiled: list[Compiled], context: Context) -> None:
         """Keeps what was compiled, where it is one statement whose answer is all that it is about."""

@@ -36,7 +36,11 @@ class CheckedScript:
     def __init__(self, session: Session, pieces: Pieces, params: Params) -> None:
         self._session = session
         self._pieces = pieces
-        self._params = params
+        if params is not None:
+            from qql.compiler.given import settled
+
+            params = settled(params)
+        self._params: Params = params
         self._files = ExecutedFiles()
         self._kept: list[Compiled] | None = None
         self.gives_data = False

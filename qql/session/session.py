@@ -35,6 +35,7 @@ from qql.rest.types import Json
 from qql.result import Result, amended
 from qql.schema import Fields, Schema
 from qql.session.answers import message_of, points_written, result_of, stages_listed
+from qql.session.column_writes import ColumnWrites
 from qql.session.field_advice import FieldAdvice
 from qql.session.index_builds import IndexBuilds
 from qql.session.knowledge import Knowledge, changes_definitions
@@ -63,7 +64,7 @@ __all__ = ["Session"]
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
-class Session:
+class Session(ColumnWrites):
     """Carries out statements on one engine. Several threads may share it, for all that it does; what one of
     them sets (USE, DEFINE) holds for all, from the next statement on.
 
@@ -271,7 +272,7 @@ class Session:
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
         """Compiles all of a script. What was known of the collections is not held against it."""
-        planned = self._planned.compiled(source, params, self.context)
+        planned, params = self._planned.compiled(source, params, self.context)
         if planned is not None:
             return [planned]
         by_memory = bool(self._knowledge)

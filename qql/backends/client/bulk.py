@@ -33,6 +33,10 @@ Call = Callable[[Request], Json]
 _WAITED = {"wait": "true"}
 
 
+def _waiting(wait: bool) -> dict[str, str]:
+    return _WAITED if wait else {"wait": "false"}
+
+
 class RestPoints:
     """A `PointWriter` over REST: the pieces are put together without looking into them again."""
 
@@ -43,12 +47,14 @@ class RestPoints:
         """The point as JSON."""
         return encode(_with_floats(point))
 
-    def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
+    def write(
+        self, collection: str, points: Sequence[bytes], shard_key: Json = None, *, wait: bool = True
+    ) -> None:
         """Sends them as one body."""
         body: JsonObject = {"points": [orjson.Fragment(point) for point in points]}
         if shard_key is not None:
             body["shard_key"] = shard_key
-        self._call(Request("PUT", collection_path(collection, "points"), _WAITED, body))
+        self._call(Request("PUT", collection_path(collection, "points"), _waiting(wait), body))
 
 
 class GrpcPoints:
@@ -73,12 +79,14 @@ class GrpcPoints:
         encoded: bytes = data
         return encoded
 
-    def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
+    def write(
+        self, collection: str, points: Sequence[bytes], shard_key: Json = None, *, wait: bool = True
+    ) -> None:
         """Sends them as one message."""
         body: JsonObject = {"points": points}
         if shard_key is not None:
             body["shard_key"] = shard_key
-        self._call(Request("PUT", collection_path(collection, "points"), _WAITED, body))
+        self._call(Request("PUT", collection_path(collection, "points"), _waiting(wait), body))
 
     def _message(self, point: JsonObject) -> pb.PointStruct:
         vector = point["vector"]
@@ -141,7 +149,7 @@ def encoded_points(request: Request) -> pb.UpsertPoints | None:
     key = (request.body or {}).get("shard_key")
     return pb.UpsertPoints(
         collection_name=request.collection or "",
-        wait=True,
+        wait=request.query == _WAITED,
         points=[pb.PointStruct.FromString(point) for point in points],
         shard_key_selector=None if key is None else RestToGrpc.convert_shard_key_selector(_selector(key)),
     )

@@ -25,8 +25,10 @@ class EdgePoints:
         """The point packed, after the checks that the engine does not make."""
         return self._packer.pack(point, scanned)
 
-    def write(self, collection: str, points: Sequence[bytes], shard_key: Json = None) -> None:
-        """Writes them by one request."""
+    def write(
+        self, collection: str, points: Sequence[bytes], shard_key: Json = None, *, wait: bool = True
+    ) -> None:
+        """Writes them by one request; the engine is done when it answers, whatever ``wait`` says."""
         body: JsonObject = {"points": PackedPoints(points, self._packer.reader)}
         if shard_key is not None:
             body["shard_key"] = shard_key

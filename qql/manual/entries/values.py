@@ -84,7 +84,8 @@ VALUES: tuple[Entry, ...] = (
         "and behind WITH PAYLOAD and WITH VECTOR for a list of names, true, false or {exclude: […]}. "
         "Values are put into the tree, never into text. `--param "
         "name=value` and the library give them; one statement uses one of the two forms. The library takes "
-        "arrays, numbers and dates of numpy and pandas too; a missing date or value of theirs is null. Its "
+        "Decimals, enums, dataclasses, pydantic's models, iterators, and what numpy, pandas, polars and "
+        "pyarrow have for a value too; a missing date or value of theirs is null. Its "
         "`qql.prepare(text)` and `db.prepare(text)` read a text once, for many values.",
         "COUNT FROM docs WHERE topic = :topic AND year IN :years;",
         form=":name\n?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 
 from qql.compiler.model_names import Kind
@@ -74,30 +74,27 @@ def size_of(vector: Json, kind: Kind) -> int | None:
 def plain_vector(vector: object) -> Vector:
     """A vector as lists and dicts of Python numbers.
 
-    Takes numpy arrays and scalars, tuples, lists of these, and sparse vectors as mappings or objects
-    with ``indices`` and ``values``. Raises ``TypeError`` for anything else.
+    Takes whatever may stand as a vector in a parameter: arrays, columns, lists and iterators of numbers, and
+    sparse vectors as mappings or objects with ``indices`` and ``values``. Raises ``TypeError`` for anything
+    else.
     """
-    if isinstance(vector, Mapping):
-        return {"indices": _plain_list(vector["indices"]), "values": _plain_list(vector["values"])}
-    if hasattr(vector, "indices") and hasattr(vector, "values"):
-        return {"indices": _plain_list(vector.indices), "values": _plain_list(vector.values)}
-    return _plain_list(vector)
+    from qql.compiler.python_values import NoJson, plain_value
+
+    try:
+        found = plain_value(vector)
+    except NoJson as exc:
+        raise TypeError(str(exc)) from None
+    if isinstance(found, list):
+        return found
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(vector).__name__} is no vector")
+    return {"indices": _listed(found["indices"]), "values": _listed(found["values"])}
 
 
-def _plain_list(values: object) -> list[Json]:
-    if hasattr(values, "tolist"):
-        listed = values.tolist()
-        if isinstance(listed, list):
-            return listed
-    if isinstance(values, list | tuple):
-        return [_plain_item(value) for value in values]
-    raise TypeError(f"a {type(values).__name__} is no vector")
-
-
-def _plain_item(value: object) -> Json:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return _plain_list(value) if isinstance(value, list | tuple) else value
+def _listed(numbers: Json) -> list[Json]:
+    if not isinstance(numbers, list):
+        raise TypeError(f"the parts of a sparse vector are lists, not a {type(numbers).__name__}")
+    return numbers
 
 
 def check_vectors(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from math import isfinite
 
 from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
@@ -83,23 +83,32 @@ def _path_steps(field: str) -> list[str | int | None]:
 def check_scores(scores: object, *, count: int, model: str) -> list[float]:
     """The answer of a model to ``count`` texts as floats.
 
-    Takes lists, tuples, iterators and numpy arrays of numbers. Raises `QQLModelError` (``model-answer``)
+    Takes lists, tuples, iterators, arrays and columns of numbers. Raises `QQLModelError` (``model-answer``)
     for anything else, another number of scores, and scores that are NaN, infinite or no numbers (``true``
     is none).
     """
-    listed = scores.tolist() if hasattr(scores, "tolist") else scores
-    if isinstance(listed, str | bytes | Mapping | Set) or not isinstance(listed, Iterable):
+    found = None if isinstance(scores, Set) else _plain(scores)
+    if not isinstance(found, list):
         raise bad_answer(model, f"gave a {type(scores).__name__} in place of a list of scores")
-    found = list(listed)
     if len(found) != count:
         raise bad_answer(model, f"gave {many(len(found), 'score')} for {many(count, 'text')}")
     return [_finite_score(score, model) for score in found]
 
 
+def _plain(value: object) -> Json:
+    """What a model gave as JSON data; the value itself where it is none."""
+    from qql.compiler.python_values import NoJson, plain_value
+
+    try:
+        return plain_value(value)
+    except NoJson:
+        return value
+
+
 def _finite_score(score: object, model: str) -> float:
     from numbers import Real
 
-    plain = score.tolist() if hasattr(score, "tolist") else score
+    plain = _plain(score)
     if isinstance(plain, bool) or not isinstance(plain, Real):
         raise bad_answer(model, f"gave a {type(score).__name__} in place of a score")
     try:
