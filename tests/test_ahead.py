@@ -98,9 +98,68 @@ def test_a_text_gives_the_same_however_often_it_is_compiled(text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS[::8])
 def test_texts_of_one_shape_give_what_each_gives_alone(text: str) -> None:
     shapes = Shapes(make_context(), 64)
-    for one in (text, text, *variants(text, 12, seed=len(text))):
-        found = outcome(lambda one=one: shapes.requests(one))
-        assert found in ("None", slowly(one)), one
+    for one in (text, text, text, text, *variants(text, 12, seed=len(text))):
+        wanted = ("None", slowly(one))
+        assert outcome(lambda one=one: shapes.known(one)) in wanted, one
+        assert outcome(lambda one=one: shapes.requests(one)) in wanted, one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- don't 5\nQUERY 'a' FROM c LIMIT 5",
+        "/* 'x' */ QUERY 'a' FROM c /* 5 */ LIMIT 5",
+        "QUERY r'a' FROM c WHERE b = \"it's\" LIMIT 5",
+        "QUERY 'a' FROM \"it's\" WHERE \"x'y\" = 'b' LIMIT 3",
+        "QUERY '''a''' FROM c WHERE b = '''x''' LIMIT 2",
+        "QUERY [0.1,0.2] FROM c WHERE a BETWEEN 1 AND 5; QUERY 'b' FROM c LIMIT 3",
+        "COUNT FROM c WHERE a = -5 AND `a'b` = 'x' AND b = 5",
+        "COUNT FROM c WHERE id IN ('550e8400-e29b-41d4-a716-446655440000', 5)",
+    ],
+)
+def test_what_only_looks_like_a_literal_stays_as_it_is(text: str) -> None:
+    shapes = Shapes(make_context(), 64)
+    read = 0
+    for one in (text, text, text, text, *variants(text, 60, seed=7)):
+        found, wanted = outcome(lambda one=one: shapes.known(one)), slowly(one)
+        assert found in ("None", wanted), one
+        read += found == wanted
+        assert outcome(lambda one=one: shapes.requests(one)) in ("None", wanted), one
+    assert read
+
+
+def test_literals_of_a_shape_that_comes_often_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = count_calls(monkeypatch, "qql.compiler.shapes", "cut_literals")
+    shapes = Shapes(make_context(), 64)
+    for number in range(100):
+        text = f"QUERY 'care {number}' FROM often_test WHERE a = -{number} AND b < {number / 7} LIMIT 5"
+        found = shapes.known(text) or shapes.requests(text)
+        assert repr(found) in ("None", slowly(text))
+    assert cut() == 3  # it comes, it is planned and filled in, it is filled in again
+
+
+def test_few_shapes_are_tried_for_a_text() -> None:
+    shapes = Shapes(make_context(), 64)
+    for number in range(30):
+        for limit in range(4):
+            shapes.requests(f"QUERY 'care {limit}' FROM tried{number} LIMIT {limit + 1}")
+    assert [len(tried) for tried in shapes._recent._values.values()] == [4]
+    assert shapes.known("QUERY 'more' FROM tried29 LIMIT 9")
+    assert shapes.known("QUERY 'more' FROM tried0 LIMIT 9") is None
+
+
+def test_a_text_of_a_known_shape_that_comes_again_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"QUERY 'care {number}' FROM kept_test LIMIT {number + 1}" for number in range(8)]
+    for text in texts:
+        qql.compile(text)
+    qql.compile(texts[7])
+    parsed = count_calls(monkeypatch, "qql.compiler.compile", "parse_script")
+    for _ in range(3):
+        [request] = qql.compile(texts[7])
+        assert repr([request]) == slowly(texts[7])
+        spoil(request.body)
+    assert texts[7] in compiled._READY._values
+    assert parsed() == 0
 
 
 def test_the_shape_of_a_query_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,6 +361,6 @@ def test_plans_for_kinds_of_values_are_bounded() -> None:
 def test_usual_places_are_planned_ahead(text: str, value: Any) -> None:
     source = Source(text)
     plan = Ahead(source, parse_script(source)[0], make_context()).plan({"p": value})
-    filled = plan.fill({"p": value}) if plan else None
+    filled = plan.template.fill({"p": value}) if plan else None
     assert (filled is not None) == (value is not None)
     assert filled is None or repr(filled) == slowly(text, {"p": value})

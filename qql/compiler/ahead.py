@@ -9,7 +9,7 @@ from qql.compiler.bind import Binder, Params
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, requests_of
-from qql.compiler.templates import Fill, filler
+from qql.compiler.templates import Template, template
 from qql.errors import Source
 from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, keys_in, never
 from qql.records import dataclass
@@ -32,12 +32,12 @@ _MOST_KINDS = 16
 class Planned:
     """The statements of a text with slots.
 
-    ``fill`` makes the requests that `qql.compile` gives for values, all of whose objects are the caller's
-    own; it gives None where a value has to go the long way, to be converted or refused.
+    ``template.fill`` makes the requests that `qql.compile` gives for values, all of whose objects are the
+    caller's own; it gives None where a value has to go the long way, to be converted or refused.
     """
 
     statements: tuple[Compiled, ...]
-    fill: Fill
+    template: Template
 
 
 class Ahead:
@@ -70,13 +70,13 @@ class Ahead:
         """The plan for these values, and its requests with them."""
         try:
             plan = self.plan(params)
-            requests = None if plan is None else plan.fill(params)
+            requests = None if plan is None else plan.template.fill(params)
         except KeyError:
             return None
         return None if plan is None or requests is None else (plan, requests)
 
     def plan(self, params: Any) -> Planned | None:
-        """The plan for values of this kind; its ``fill`` raises ``KeyError`` where one has another name."""
+        """The plan for values of this kind; its template raises ``KeyError`` where one has another name."""
         if params is None:
             if self._count:
                 return None
@@ -129,7 +129,7 @@ def planned(
             if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
     try:
-        return Planned(done, filler(requests, slots))
+        return Planned(done, template(requests, slots))
     except RecursionError:  # too deep for what makes them; it is compiled each time
         return None
 

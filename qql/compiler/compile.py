@@ -15,7 +15,7 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.compiler.shapes import Shapes
-from qql.compiler.templates import Fill
+from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
 from qql.rest.request import Request
@@ -49,9 +49,11 @@ def compile_text(
     plain = params is None and warnings is None and not options
     if plain:
         fill = _ready(text)
-        requests = None if fill is None else fill(None)
-        if requests is not None:
+        if fill is not None and (requests := fill(None)) is not None:
             return requests
+        requests = _SHAPES.known(text)
+        if requests is not None:
+            return _noted(text, requests)
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key)
     if ahead is None and key in _ONCE:
@@ -64,7 +66,7 @@ def compile_text(
                 warnings += [warning for one in plan.statements for warning in one.warnings]
                 warnings += no_requests(plan.statements)
             if plain:
-                _READY.put(text, plan.fill)
+                _READY.put(text, plan.template.fill)
             return requests
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
@@ -91,6 +93,17 @@ _SHAPES = Shapes(make_context(), _MOST)
 _ONCE = Noted(_MOST)
 """What was compiled once, by text and options: kept when it comes again."""
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
+
+
+def _noted(text: str, requests: list[Request]) -> list[Request]:
+    """The requests of a text of a known shape. One that comes again is kept with its literals."""
+    if len(text) > LONGEST_KEPT:
+        return requests
+    if text not in _ONCE:
+        _ONCE.add(text)
+    elif (again := _SHAPES.known(text)) is not None:
+        _READY.put(text, template(again, ()).fill)  # of requests that no caller has
+    return requests
 
 
 def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:

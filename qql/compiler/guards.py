@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_F32",
+    "PASSED_BY",
     "Guard",
     "is_any_text",
     "is_bound",
@@ -131,6 +132,8 @@ def is_whole(low: int, high: int = U32) -> Guard:
 @cache
 def is_number(low: float = -math.inf, high: float = math.inf) -> Guard:
     """A finite number within bounds."""
+    if low == -math.inf and high == math.inf:
+        return _is_finite
 
     def guard(value: Any) -> bool:
         return _is_finite(value) and low <= value <= high
@@ -198,3 +201,18 @@ def is_sparse(value: Any) -> bool:
     if {*map(type, indices)} != {int} or len({*indices}) != len(indices):
         return False
     return bool(min(indices) >= 0 and max(indices) <= U32)
+
+
+PASSED_BY: dict[Guard, str] = {
+    is_text: "'u",
+    is_any_text: "'u",
+    is_plain: "'u",
+    is_shard_key: "'u",
+    is_scalar: "'u0-",
+    is_bound: "0-",
+    is_number(): "0-",
+    is_id: "u",
+}
+"""Guards that let pass all literals of some kinds: ``'`` a text of characters, ``u`` a UUID, ``0`` and ``-``
+numbers from 0 on and below it, all of them finite and none beyond 64 bits.
+"""

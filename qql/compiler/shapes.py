@@ -16,6 +16,7 @@ from qql import nodes
 from qql.compiler.ahead import Planned, planned
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
+from qql.compiler.shape_patterns import LONGEST, Read, reader
 from qql.errors import QQLError, Source
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
@@ -34,14 +35,16 @@ __all__ = ["Shape", "Shapes", "cut_literals"]
 
 # Where this takes for a literal what the parser does not, or the other way round, nothing is wrong: it is
 # then a part of the shape.
-# What stands before a number is looked at behind its first digit: a pattern whose alternatives begin with
-# characters of their own is searched for three times as fast.
+# Which literal it is, and what stands before it, is looked at behind its first character: a pattern that
+# begins with a set of characters is searched for fastest.
 _LITERAL = late_pattern(
     r"""
-    ( ' (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
-    | [0-9]  (?<![\w$.\]'"`:-].)  [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
-    | -[0-9] (?<![\w$.\]'"`:-]..) [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
-    | \[     (?<![\w$.\]].)       \s*+ -?[0-9] [0-9eE.,+\s-]*+ \]
+    ( ['0-9\[-]
+      (?: (?<=')  (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
+        | (?<=\d) (?<![\w$.\]'"`:-].)        [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+        | (?<=-)  (?<![\w$.\]'"`:-].)  [0-9] [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+        | (?<=\[) (?<![\w$.\]].)       \s*+ -?[0-9] [0-9eE.,+\s-]*+ \]
+      )
     )
     """,
     re.VERBOSE | re.DOTALL,
@@ -51,8 +54,12 @@ _MOST_VARIANTS = 16
 _MAYBE_UUIDS = frozenset(length + 2 for length in UUID_LENGTHS)
 _DIGITS = str.maketrans("123456789", "000000000")
 
+_MOST_TRIED = 4
+"""Patterns that a text is held against, at most: those of the shapes that came last."""
+
 Literals = Sequence[str]
-Shape = tuple[object, ...]
+Shape = tuple[str, ...]
+"""The kinds of the literals, and the texts between them."""
 
 
 def cut_literals(text: str) -> tuple[Shape, list[str]]:
@@ -68,13 +75,22 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
     return (kinds, *parts[::2]), literals
 
 
+class _Variant:
+    """A plan of a shape. A text that is filled in by it a second time gets it a pattern."""
+
+    def __init__(self, plan: Planned) -> None:
+        self.plan = plan
+        self.filled = False
+        self.read: Read | None = None
+
+
 class _Variants:
     """The plans of one shape: by the values of those of its literals that cannot be holes."""
 
     def __init__(self, fixed: frozenset[int], count: int) -> None:
         self.fixed = tuple(sorted(fixed))
         self.holes = tuple([n for n in range(count) if n not in fixed]) if fixed else range(count)
-        self.plans: dict[tuple[str, ...], Planned | None] = {}
+        self.plans: dict[tuple[str, ...], _Variant | None] = {}
 
 
 class Shapes:
@@ -87,10 +103,20 @@ class Shapes:
         self._context = context
         self._kept: Kept[Shape, _Variants] = Kept(most)
         self._once = Noted(most)  # by hash: two shapes of one would be planned too early, no more
+        self._recent: Kept[int, tuple[Read, ...]] = Kept(most)
 
     def clear(self) -> None:
         self._kept.clear()
         self._once.clear()
+        self._recent.clear()
+
+    def known(self, text: str) -> list[Request] | None:
+        """The requests of a text of a shape that came often; None for most others, and nothing is raised."""
+        for read in self._recent.get(text.count("'"), ()):
+            requests = read(text)
+            if requests is not None:
+                return requests
+        return None
 
     def requests(self, text: str) -> list[Request] | None:
         """The requests of a text of a known shape; None where it has to be compiled.
@@ -107,7 +133,7 @@ class Shapes:
             self._kept.put(shape, known)
         variant = tuple([literals[number] for number in known.fixed])
         if variant in known.plans:
-            plan = known.plans[variant]
+            found = known.plans[variant]
         else:
             if len(known.plans) == _MOST_VARIANTS:
                 return None
@@ -117,11 +143,28 @@ class Shapes:
             if fixed != {*known.fixed}:
                 known = _Variants(fixed, len(literals))
                 self._kept.put(shape, known)
-            known.plans[tuple([literals[number] for number in known.fixed])] = plan
-        if plan is None:
+            found = None if plan is None else _Variant(plan)
+            known.plans[tuple([literals[number] for number in known.fixed])] = found
+        if found is None:
             return None
         values = _values(literals, known.holes)
-        return None if values is None else plan.fill(values)
+        requests = None if values is None else found.plan.template.fill(values)
+        if requests is not None and len(text) <= LONGEST:
+            self._filled(found, known, shape, text, literals)
+        return requests
+
+    def _filled(
+        self, found: _Variant, known: _Variants, shape: Shape, text: str, literals: list[str]
+    ) -> None:
+        """Notes that a text was filled in: its pattern is now the first that is tried for those like it."""
+        if not found.filled:
+            found.filled = True
+            return
+        if found.read is None:
+            found.read = reader(shape, literals, known.fixed, found.plan.template)
+        quotes = text.count("'")
+        others = [read for read in self._recent.get(quotes, ()) if read is not found.read]
+        self._recent.put(quotes, (found.read, *others[: _MOST_TRIED - 1]))
 
 
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
@@ -166,7 +209,7 @@ def _planned(
         except QQLError:
             plan = None
         values = _values(literals, range(len(literals))) if plan and holes.taken else None
-        if plan is None or values is None or not _same(plan.fill(values), compiled):
+        if plan is None or values is None or not _same(plan.template.fill(values), compiled):
             plan = None
         return frozenset(fixed), plan
 
