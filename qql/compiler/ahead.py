@@ -11,6 +11,7 @@ from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, requests_of
 from qql.compiler.templates import Template, template
 from qql.errors import Source
+from qql.nodes.core import UUID_LENGTHS
 from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, keys_in, never
 from qql.records import dataclass
 from qql.rest.request import Request
@@ -63,8 +64,11 @@ class Ahead:
 
     def requests(self, params: Any) -> list[Request] | None:
         """The requests of these values, all of whose objects are the caller's own."""
-        made = self.filled(params)
-        return None if made is None else made[1]
+        try:
+            plan = self.plan(params)
+            return None if plan is None else plan.template.fill(params)
+        except KeyError:
+            return None
 
     def filled(self, params: Any) -> tuple[Planned, list[Request]] | None:
         """The plan for these values, and its requests with them."""
@@ -84,8 +88,9 @@ class Ahead:
             return None
         # Most texts have no more than one parameter that can be a text or a vector.
         kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
-        if kinds in self._plans:
-            return self._plans[kinds]
+        plan = self._plans.get(kinds)
+        if plan is not None or kinds in self._plans:
+            return plan
         if len(self._plans) >= _MOST_KINDS:
             return None
         plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
@@ -151,7 +156,7 @@ def _kind_of(value: Any) -> str:
     """What a value is as the target of a query, and whether it is there."""
     kind = type(value)
     if kind is str:
-        return "uuid" if nodes.is_uuid(value) else "text"
+        return "uuid" if len(value) in UUID_LENGTHS and nodes.is_uuid(value) else "text"
     return _KINDS.get(kind, "other")
 
 
