@@ -138,6 +138,46 @@ def test_literals_of_a_shape_that_comes_often_are_not_looked_for(monkeypatch: py
     assert cut() == 3  # it comes, it is planned and filled in, it is filled in again
 
 
+def test_a_text_with_a_long_vector_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(4)
+    planned = count_calls(monkeypatch, "qql.compiler.script", "plan_query")
+    for number in range(50):
+        vector = [chance.gauss(0, 0.05) for _ in range(900)]
+        [request] = qql.compile(f"QUERY {vector} FROM long_test USING dense LIMIT {number + 1}")
+        assert request.body == {
+            "query": {"nearest": vector},
+            "using": "dense",
+            "limit": number + 1,
+            "with_payload": True,
+        }
+    assert planned() < 6
+
+
+@pytest.mark.parametrize("last", ["9" * 25, "1e400", "true", "null", '"a"', "2", "-1", "1.5e3", "[1]"])
+def test_a_long_list_is_read_as_by_the_parser(last: str) -> None:
+    shapes = Shapes(make_context(), 64)
+    begin = "QUERY [" + ", ".join(f"{n}.5" for n in range(400))
+    read = [f"{begin}, {one}] FROM c LIMIT 3" for one in ("0.5", "1.5", "2.5", "3.5", last, "4.5")]
+    found = [outcome(lambda one=one: shapes.known(one) or shapes.requests(one)) for one in read]
+    assert found[1:4] + found[5:] == list(map(slowly, read[1:4] + read[5:]))
+    assert found[4] in ("None", slowly(read[4]))
+
+
+def test_long_texts_that_no_plan_can_do_without_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = Shapes(make_context(), 64)
+    weights = ", ".join("0.5" for _ in range(4000))
+    compiled_here = count_calls(monkeypatch, "qql.compiler.shapes", "compile_script")
+    for limit in range(1, 8):
+        for text in (
+            f"QUERY FUSION RRF FROM c PREFETCH (QUERY 'a') WITH (rrf_k = 2) LIMIT {limit} -- [{weights}]",
+            f"QUERY 'a' FROM c{'c' * 9000} LIMIT {limit}",
+        ):
+            shapes.requests(text)
+    assert compiled_here() == 1
+    kept = [*shapes._kept._values.values()]
+    assert [one.plans for one in kept] == [{}]
+
+
 def test_few_shapes_are_tried_for_a_text() -> None:
     shapes = Shapes(make_context(), 64)
     for number in range(30):

@@ -14,7 +14,7 @@ from qql.compiler.script import (
     prepare,
     requests_of,
 )
-from qql.compiler.shapes import Shapes
+from qql.compiler.shapes import LONGEST_READ, Shapes
 from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
@@ -71,8 +71,7 @@ def compile_text(
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            _ONCE.add(text)
-            return requests
+            return _noted(text, requests)
     source, context = prepare(text, options)
     context.quiet = warnings is None
     found = compile_script(source, params, context, warnings)
@@ -117,7 +116,7 @@ def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
 
 def _may_have_shape(text: str) -> bool:
     """Whether a plan for all texts like this one is worth a look: not where objects are written."""
-    return len(text) <= LONGEST_KEPT and "{" not in text
+    return len(text) <= LONGEST_READ and "{" not in text
 
 
 def _key(text: str, options: CompileOptions) -> Hashable:

@@ -20,13 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["LONGEST", "Read", "reader"]
+__all__ = ["Read", "list_of", "reader"]
 
 Read = Callable[[str], "list[Request] | None"]
 """Makes the requests of a text of its shape; None for all other texts, and where a value does not fit."""
 
-LONGEST = 2048
-"""Characters of a text that gets a pattern, at most: that takes eight bytes for each."""
+_LONGEST = 4096
+"""Characters of a pattern, at most: it takes eight bytes for each."""
 
 _HEX = "[0-9a-fA-F]"
 # 18 digits fit 64 bits in any case, and two of an exponent a double.
@@ -36,22 +36,29 @@ _HOLES = {
     "u": f"'({_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}})'",
     "0": f"({_NUMBER})",
     "-": f"(-{_NUMBER})",
-    "[": r"(\[\s*+-?[0-9][0-9eE.,+\s-]*+\])",
+    "[": r"(\[\s*+-?[0-9][^\]]*+\])",  # what is no list of numbers is found when that is read
 }
 """What may stand in a hole, by the kind of its literal. A string has at least one character."""
 
 
-def reader(shape: Sequence[str], literals: Sequence[str], fixed: Collection[int], template: Template) -> Read:
+def reader(
+    shape: Sequence[str], literals: Sequence[str], fixed: Collection[int], template: Template
+) -> Read | None:
     """What reads texts of a shape: the kinds of literals, and what stands between them. ``fixed`` are the
     numbers of those that are no holes.
+
+    None for a shape whose pattern would be long, or has two literals that touch: they could be read as one.
     """
     kinds, *between = shape
-    if not all(between[1:-1]):  # two literals touch, and could be read as one
-        return lambda _: None
+    if not all(between[1:-1]):
+        return None
     parts = [re.escape(between[0])]
     for number, (literal, after) in enumerate(zip(literals, between[1:], strict=True)):
         parts += [f"({re.escape(literal)})" if number in fixed else _HOLES[kinds[number]], re.escape(after)]
-    match = re.compile("".join(parts)).fullmatch
+    pattern = "".join(parts)
+    if len(pattern) > _LONGEST:
+        return None
+    match = re.compile(pattern).fullmatch
     holes = [number for number in range(len(literals)) if number not in fixed]
     numbers = tuple([number for number in holes if kinds[number] == "0"])
     others = tuple([(number, _VALUES[kinds[number]]) for number in holes if kinds[number] in _VALUES])
@@ -89,10 +96,22 @@ def _negative(literal: str) -> int | float:
 
 
 _decoded = json.JSONDecoder().raw_decode  # without a look for white space around it
+_LONG_LIST = 1024  # characters of a list for which it is worth to import orjson
 
 
-def _list(literal: str) -> Any:
-    return _decoded(literal)[0]
+def list_of(literal: str) -> list[Any]:
+    """The list of numbers that a literal is. Raises `ValueError` for what is no JSON, or holds texts."""
+    found: list[Any]
+    if '"' in literal:
+        raise ValueError(literal)
+    if len(literal) >= _LONG_LIST:
+        import orjson
+
+        found = orjson.loads(literal)
+        if literal.count(".") == len(found):  # of integers that are too long it would make floats
+            return found
+    found, _ = _decoded(literal)
+    return found
 
 
-_VALUES: dict[str, Callable[[str], Any]] = {"-": _negative, "[": _list}
+_VALUES: dict[str, Callable[[str], Any]] = {"-": _negative, "[": list_of}

@@ -8,15 +8,15 @@ stands in comments and quoted names).
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from qql import nodes
 from qql.compiler.ahead import Planned, planned
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
-from qql.compiler.shape_patterns import LONGEST, Read, reader
+from qql.compiler.shape_patterns import Read, list_of, reader
+from qql.compiler.templates import Template
 from qql.errors import QQLError, Source
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
@@ -25,13 +25,16 @@ from qql.nodes.holes import NeedsValue, keys_in
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
 from qql.syntax.lexer import number_of
-from qql.syntax.parser import parse_with_holes
+from qql.syntax.parser import LONGEST_KEPT, parse_with_holes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Shape", "Shapes", "cut_literals"]
+__all__ = ["LONGEST_READ", "Shape", "Shapes", "cut_literals"]
+
+LONGEST_READ = 1 << 17
+"""Characters of a text whose literals are looked for, at most: of a vector of 4096 numbers, and more."""
 
 # Where this takes for a literal what the parser does not, or the other way round, nothing is wrong: it is
 # then a part of the shape.
@@ -76,11 +79,12 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
 
 
 class _Variant:
-    """A plan of a shape. A text that is filled in by it a second time gets it a pattern."""
+    """A plan of a shape. The second text that it is filled for gets it a pattern."""
 
-    def __init__(self, plan: Planned) -> None:
-        self.plan = plan
+    def __init__(self, template: Template) -> None:
+        self.template = template
         self.filled = False
+        self.looked_for = False
         self.read: Read | None = None
 
 
@@ -129,13 +133,15 @@ class Shapes:
             if hash(shape) not in self._once:
                 self._once.add(hash(shape))
                 return None
+            if _length(shape) > LONGEST_KEPT:
+                return None
             known = _Variants(frozenset(), len(literals))
             self._kept.put(shape, known)
         variant = tuple([literals[number] for number in known.fixed])
         if variant in known.plans:
             found = known.plans[variant]
         else:
-            if len(known.plans) == _MOST_VARIANTS:
+            if len(known.plans) == _MOST_VARIANTS or _length(variant) > LONGEST_KEPT:
                 return None
             source = Source(text)
             compiled = requests_of(compile_script(source, None, self._context))
@@ -143,13 +149,15 @@ class Shapes:
             if fixed != {*known.fixed}:
                 known = _Variants(fixed, len(literals))
                 self._kept.put(shape, known)
-            found = None if plan is None else _Variant(plan)
-            known.plans[tuple([literals[number] for number in known.fixed])] = found
+            found = None if plan is None else _Variant(plan.template)
+            variant = tuple([literals[number] for number in known.fixed])
+            if _length(variant) <= LONGEST_KEPT:
+                known.plans[variant] = found
         if found is None:
             return None
         values = _values(literals, known.holes)
-        requests = None if values is None else found.plan.template.fill(values)
-        if requests is not None and len(text) <= LONGEST:
+        requests = None if values is None else found.template.fill(values)
+        if requests is not None:
             self._filled(found, known, shape, text, literals)
         return requests
 
@@ -160,11 +168,18 @@ class Shapes:
         if not found.filled:
             found.filled = True
             return
+        if not found.looked_for:
+            found.looked_for = True
+            found.read = reader(shape, literals, known.fixed, found.template)
         if found.read is None:
-            found.read = reader(shape, literals, known.fixed, found.plan.template)
+            return
         quotes = text.count("'")
         others = [read for read in self._recent.get(quotes, ()) if read is not found.read]
         self._recent.put(quotes, (found.read, *others[: _MOST_TRIED - 1]))
+
+
+def _length(texts: Iterable[str]) -> int:
+    return sum(map(len, texts))
 
 
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
@@ -177,7 +192,7 @@ def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
             values[number] = text.replace("''", "'") if "'" in text else text
         elif literal[0] == "[":
             try:
-                values[number] = json.loads(literal)
+                values[number] = list_of(literal)
             except ValueError:
                 return None
         else:
