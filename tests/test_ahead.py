@@ -114,6 +114,7 @@ def test_texts_of_one_shape_give_what_each_gives_alone(text: str) -> None:
         "QUERY '''a''' FROM c WHERE b = '''x''' LIMIT 2",
         "QUERY [0.1,0.2] FROM c WHERE a BETWEEN 1 AND 5; QUERY 'b' FROM c LIMIT 3",
         "COUNT FROM c WHERE a = -5 AND `a'b` = 'x' AND b = 5",
+        "UPDATE c SET PAYLOAD = {a: 'x', b: 5, \"c\": -1.5, d: [0.5, 2], e: {f: 1}} WHERE a = 'x'",
         "COUNT FROM c WHERE id IN ('550e8400-e29b-41d4-a716-446655440000', 5)",
     ],
 )
@@ -344,6 +345,11 @@ PLACES = [
     "DELETE FROM c WHERE id IN :p",
     "DELETE FROM c WHERE a = :p",
     "UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1",
+    "UPDATE c SET PAYLOAD = {a: :p, b: {c: 1}, d: :p} WHERE id = :p",
+    "UPDATE c SET PAYLOAD = {a: {b: :p}, c: [1, :p]} WHERE id = 1",
+    "UPDATE c SET PAYLOAD = {a: UUID(:p), b: :p} OVERWRITE WHERE a = :p",
+    "UPDATE c SET PAYLOAD = {a: :p} KEY b WHERE id = 1",
+    "UPDATE c SET PAYLOAD = :p WHERE id = 1",
     "UPSERT INTO c VALUES {id: :p, vector: [1, 2]}",
     "QUERY 'a' FROM IDENTIFIER(:p)",
     "QUERY 'a' FROM c PREFETCH (QUERY :p USING d LIMIT :p WHERE a = :p) USING e",
@@ -396,6 +402,8 @@ def test_plans_for_kinds_of_values_are_bounded() -> None:
         ("QUERY 'a' FROM c WITH (hnsw_ef = :p)", 64),
         ("SCROLL FROM c WHERE a MATCH :p LIMIT 3", "x"),
         ("COUNT FROM c WHERE id IN :p", [1, 2]),
+        ("UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1", "x"),
+        ("UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1", ["x", 1, 0.5, True, None]),
     ],
 )
 def test_usual_places_are_planned_ahead(text: str, value: Any) -> None:

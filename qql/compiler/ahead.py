@@ -13,7 +13,7 @@ from qql.compiler.templates import Template, template
 from qql.errors import Source
 from qql.nodes.core import UUID_LENGTHS
 from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, keys_in, never
-from qql.records import dataclass
+from qql.records import dataclass, replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
@@ -188,6 +188,15 @@ class _HoleBinder(Binder):
 
     def value(self, param: nodes.Param) -> Json:
         raise NeedsValue(param.key)
+
+    def parts(self, item: nodes.Node) -> Json:
+        if isinstance(item, nodes.UpdatePayload) and isinstance(item.value, dict):
+            fields = {
+                key: self.values[field.key] if isinstance(field, nodes.Param) else field
+                for key, field in item.value.items()
+            }
+            item = replace(item, value=fields)
+        return super().parts(item)
 
     def is_text(self, param: nodes.Param) -> bool:
         return self.kinds[param.key] in ("text", "uuid")

@@ -115,8 +115,8 @@ def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
 
 
 def _may_have_shape(text: str) -> bool:
-    """Whether a plan for all texts like this one is worth a look: not where objects are written."""
-    return len(text) <= LONGEST_READ and "{" not in text
+    """Whether a plan for all texts like this one is worth a look: not where rows are written."""
+    return len(text) <= LONGEST_READ and ("{" not in text or text.lstrip()[:7].upper() == "UPDATE ")
 
 
 def _key(text: str, options: CompileOptions) -> Hashable:

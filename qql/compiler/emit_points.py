@@ -13,12 +13,14 @@ from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
 from qql.compiler.emit_targets import order_of
 from qql.compiler.empty_lists import refused_in_writes
+from qql.compiler.guards import field_copy, is_field
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
+from qql.nodes.holes import Hole, Slot
 from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
@@ -170,7 +172,7 @@ def _delete(statement: nodes.Delete, context: Context) -> _Change:
 
 def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
-    payload = resolved(statement.value, statement.span)
+    payload = _payload(statement.value, statement.span)
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
         fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
@@ -190,6 +192,16 @@ def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change
         hint = "CLEAR PAYLOAD, or SET PAYLOAD = {} OVERWRITE, empties a payload"
         context.warn("idle-update", "an empty object changes nothing", statement.span, hint)
     return _Change("overwrite_payload" if statement.overwrite else "set_payload", collection, body)
+
+
+def _payload(value: Json, span: Span) -> Json:
+    """What SET PAYLOAD gives as JSON data; of what comes later, a field of it may be."""
+    if not isinstance(value, dict) or not any(isinstance(field, Hole) for field in value.values()):
+        return resolved(value, span)
+    return {
+        key: Slot(field, is_field, field_copy) if isinstance(field, Hole) else resolved(field, span, 1)
+        for key, field in value.items()
+    }
 
 
 def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:

@@ -23,10 +23,12 @@ __all__ = [
     "MOST_F32",
     "PASSED_BY",
     "Guard",
+    "field_copy",
     "is_any_text",
     "is_bound",
     "is_dense",
     "is_equal_list",
+    "is_field",
     "is_id",
     "is_id_list",
     "is_number",
@@ -74,6 +76,18 @@ def is_plain(value: Any) -> bool:
 def is_scalar(value: Any) -> bool:
     """A text, a finite number or a truth."""
     return is_plain(value) or _is_finite(value)
+
+
+def is_field(value: Any) -> bool:
+    """What a field of a payload may be: a text, a finite number, a truth, null, or a list of these."""
+    if type(value) is list:
+        return all(one is None or is_scalar(one) for one in value)
+    return value is None or is_scalar(value)
+
+
+def field_copy(value: Any) -> Any:
+    """The request's own of what `is_field`."""
+    return value.copy() if type(value) is list else value
 
 
 def is_bound(value: Any) -> bool:
@@ -209,6 +223,7 @@ PASSED_BY: dict[Guard, str] = {
     is_plain: "'u",
     is_shard_key: "'u",
     is_scalar: "'u0-",
+    is_field: "'u0-",
     is_bound: "0-",
     is_number(): "0-",
     is_id: "u",
