@@ -190,13 +190,30 @@ class _HoleBinder(Binder):
         raise NeedsValue(param.key)
 
     def parts(self, item: nodes.Node) -> Json:
-        if isinstance(item, nodes.UpdatePayload) and isinstance(item.value, dict):
-            fields = {
-                key: self.values[field.key] if isinstance(field, nodes.Param) else field
-                for key, field in item.value.items()
-            }
-            item = replace(item, value=fields)
+        match item:
+            case nodes.UpdatePayload(value=dict() as payload):
+                item = replace(item, value=self.fields(payload))
+            case nodes.UpdateVector(value=nodes.Param() as vector):
+                item = replace(item, value=self.values[vector.key])
+            case nodes.Upsert(rows=tuple() as rows):
+                item = replace(item, rows=tuple(map(self.row, rows)))
         return super().parts(item)
+
+    def fields(self, given: dict[str, Json]) -> dict[str, Json]:
+        """An object with holes for the fields of it that are parameters."""
+        return {
+            key: self.values[field.key] if isinstance(field, nodes.Param) else field
+            for key, field in given.items()
+        }
+
+    def row(self, given: Json) -> Json:
+        """A row of VALUES with holes for its fields, and its vectors."""
+        if not isinstance(given, dict):
+            return given
+        row = self.fields(given)
+        if isinstance(row.get("vector"), dict):
+            row["vector"] = self.fields(row["vector"])
+        return row
 
     def is_text(self, param: nodes.Param) -> bool:
         return self.kinds[param.key] in ("text", "uuid")

@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 from qql import nodes
-from qql.compiler.bind import resolved
 from qql.compiler.bound_rows import BoundRows
 from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
 from qql.compiler.emit_targets import order_of
 from qql.compiler.empty_lists import refused_in_writes
-from qql.compiler.guards import field_copy, is_field
 from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPTIONS
 from qql.compiler.options.table import read_options
 from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
+from qql.compiler.written_later import has_holes, payload_of, row_of, vectors_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
-from qql.nodes.holes import Hole, Slot
 from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
@@ -172,7 +170,7 @@ def _delete(statement: nodes.Delete, context: Context) -> _Change:
 
 def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
-    payload = _payload(statement.value, statement.span)
+    payload = payload_of(statement.value, statement.span)
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
         fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
@@ -194,16 +192,6 @@ def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change
     return _Change("overwrite_payload" if statement.overwrite else "set_payload", collection, body)
 
 
-def _payload(value: Json, span: Span) -> Json:
-    """What SET PAYLOAD gives as JSON data; of what comes later, a field of it may be."""
-    if not isinstance(value, dict) or not any(isinstance(field, Hole) for field in value.values()):
-        return resolved(value, span)
-    return {
-        key: Slot(field, is_field, field_copy) if isinstance(field, Hole) else resolved(field, span, 1)
-        for key, field in value.items()
-    }
-
-
 def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
     ids = selected_ids(statement.where)
@@ -221,8 +209,10 @@ def _given_vector(value: Json, collection: str, span: Span, context: Context) ->
     """The vectors of SET VECTOR, checked. None of them may be null."""
     from qql.compiler.rows import check_vectors
 
-    vector = check_vectors(resolved(value, span), context.schema(collection), collection, span)
-    if vector is None or vector == {} or (isinstance(vector, dict) and None in vector.values()):
+    vector = check_vectors(vectors_of(value, span), context.schema(collection), collection, span)
+    # A vector that comes later cannot be compared: who looks for null among them asks for what they are.
+    nothing = any(one is None for one in vector.values()) if isinstance(vector, dict) else vector is None
+    if nothing or vector == {}:
         hint = f"DELETE VECTOR name FROM {collection} WHERE … takes one away"
         fail("malformed-vector", "SET VECTOR needs a vector", span, hint)
     return vector
@@ -353,6 +343,8 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     notes = RowNotes(statement.span, collection, schema, embeds)
     if isinstance(statement.rows, BoundRows):
         notes.is_json, notes.scanned = True, statement.rows.scanned
+    elif schema is None and not embeds and any(_comes_later(row) for _, row in rows):
+        notes.is_json, rows = True, [(number, row_of(row, statement.span)) for number, row in rows]
     for number, row in rows:
         notes.number = number
         with _naming_row(number) if len(rows) > 1 else nullcontext():
@@ -384,6 +376,11 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     return _Change("upsert", collection, _with_shard(clean(body), statement))
 
 
+def _comes_later(row: JsonObject) -> bool:
+    """Whether a part of a row comes later."""
+    return has_holes(row) or has_holes(row.get("vector"))
+
+
 def _mode(mode: nodes.Name | None) -> str | None:
     if mode is None:
         return None
@@ -396,7 +393,7 @@ def _mode(mode: nodes.Name | None) -> str | None:
 
 def _warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> None:
     seen: dict[int | str, int] = {}
-    for number, identity in enumerate(ids, 1):
+    for number, identity in enumerate(ids if len(ids) > 1 else (), 1):
         if identity in seen:
             message = f"rows {seen[identity]} and {number} have the same id {identity}"
             context.warn("duplicate-id", message, span, "the later row replaces the earlier one")
