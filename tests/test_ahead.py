@@ -15,9 +15,10 @@ from conftest import spoil
 import qql
 from qql.compiler import compile as compiled
 from qql.compiler.ahead import Ahead
-from qql.compiler.script import compile_script, make_context
+from qql.compiler.script import compile_script, make_context, prepare
 from qql.compiler.shapes import Shapes, cut_literals
 from qql.errors import QQLCompileError, Source
+from qql.schema import Schema, VectorInfo
 from qql.syntax.parser import parse_script
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -115,6 +116,8 @@ def test_texts_of_one_shape_give_what_each_gives_alone(text: str) -> None:
         "QUERY [0.1,0.2] FROM c WHERE a BETWEEN 1 AND 5; QUERY 'b' FROM c LIMIT 3",
         "COUNT FROM c WHERE a = -5 AND `a'b` = 'x' AND b = 5",
         "UPDATE c SET PAYLOAD = {a: 'x', b: 5, \"c\": -1.5, d: [0.5, 2], e: {f: 1}} WHERE a = 'x'",
+        "UPSERT INTO c VALUES {id: 5, vector: {d: [0.5, 2], e: [1, 0.5]}, a: 'x', b: -1.5, c: [1]}",
+        "UPSERT INTO c VALUES {id: 5, a: 'x'}, {id: 6, a: 'y'}",
         "COUNT FROM c WHERE id IN ('550e8400-e29b-41d4-a716-446655440000', 5)",
     ],
 )
@@ -396,6 +399,26 @@ def test_every_value_is_taken_by_its_place_as_by_the_compiler(text: str) -> None
         for params in ([value], (value,), [value, value], (value, 1, 2), {0: value}, {"p": value}, [], None):
             found = ahead.requests(params)
             assert found is None or repr(found) == slowly(text, params), params
+
+
+SCHEMAS = [
+    Schema({name: VectorInfo(name, "dense", 2) for name in "dea"}),
+    Schema({"": VectorInfo("", "dense", 2)}),
+    Schema({"d": VectorInfo("d", "dense", 2, model="m"), "text": VectorInfo("text", "dense", 2)}),
+    Schema({"d": VectorInfo("d", "multi", 2), "vector": VectorInfo("vector", "sparse")}),
+]
+
+
+@pytest.mark.parametrize("text", [text for text in PLACES if text.startswith(("UP", "IN"))])
+def test_what_is_written_is_taken_or_refused_as_by_the_compiler_where_vectors_are_known(text: str) -> None:
+    for schema in SCHEMAS:
+        source, context = prepare(text, {"schema": {"c": schema}})
+        ahead = Ahead(source, parse_script(source)[0], context)
+        for value in [*VALUES, "AACAPwAAgD8="]:
+            found = ahead.requests({"p": value})
+            if found is not None:
+                wanted = compile_script(source, {"p": value}, context)
+                assert repr(found) == repr([request for one in wanted for request in one.requests]), value
 
 
 def test_plans_for_kinds_of_values_are_bounded() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 from qql.compiler.ahead import Ahead
@@ -18,6 +19,7 @@ from qql.compiler.shapes import LONGEST_READ, Shapes
 from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
+from qql.late import late_pattern
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
@@ -91,6 +93,8 @@ _ready = _READY.get
 _SHAPES = Shapes(make_context(), _MOST)
 _ONCE = Noted(_MOST)
 """What was compiled once, by text and options: kept when it comes again."""
+_WRITES = late_pattern(r"\s*+(?:UPDATE|UPSERT|INSERT)\s", re.IGNORECASE)
+_NEXT_ROW = late_pattern(r"\}\s*+,\s*+\{")
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
 
 
@@ -115,8 +119,10 @@ def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
 
 
 def _may_have_shape(text: str) -> bool:
-    """Whether a plan for all texts like this one is worth a look: not where rows are written."""
-    return len(text) <= LONGEST_READ and ("{" not in text or text.lstrip()[:7].upper() == "UPDATE ")
+    """Whether a plan for all texts like this one is worth a look: not where several rows are written."""
+    if len(text) > LONGEST_READ or "{" not in text:
+        return len(text) <= LONGEST_READ
+    return _WRITES.match(text) is not None and _NEXT_ROW.search(text) is None
 
 
 def _key(text: str, options: CompileOptions) -> Hashable:

@@ -17,7 +17,6 @@ from qql.compiler.options.table import read_options
 from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
-from qql.compiler.written_later import has_holes, payload_of, row_of, vectors_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
@@ -170,12 +169,13 @@ def _delete(statement: nodes.Delete, context: Context) -> _Change:
 
 def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
+    from qql.compiler.rows import check_payload  # what reads rows is not imported for searches
+    from qql.compiler.written_later import payload_of
+
     payload = payload_of(statement.value, statement.span)
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
         fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
-    from qql.compiler.rows import check_payload  # what reads rows is not imported for searches
-
     check_payload(payload, statement.span)
     body: JsonObject = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
     if statement.key is not None:
@@ -208,6 +208,7 @@ def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
 def _given_vector(value: Json, collection: str, span: Span, context: Context) -> Json:
     """The vectors of SET VECTOR, checked. None of them may be null."""
     from qql.compiler.rows import check_vectors
+    from qql.compiler.written_later import vectors_of
 
     vector = check_vectors(vectors_of(value, span), context.schema(collection), collection, span)
     # A vector that comes later cannot be compared: who looks for null among them asks for what they are.
@@ -339,11 +340,12 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     rows = _rows(statement)
     from qql.compiler.row_notes import RowNotes
     from qql.compiler.rows import row_point
+    from qql.compiler.written_later import comes_later, row_of
 
     notes = RowNotes(statement.span, collection, schema, embeds)
     if isinstance(statement.rows, BoundRows):
         notes.is_json, notes.scanned = True, statement.rows.scanned
-    elif schema is None and not embeds and any(_comes_later(row) for _, row in rows):
+    elif schema is None and not embeds and any(comes_later(row) for _, row in rows):
         notes.is_json, rows = True, [(number, row_of(row, statement.span)) for number, row in rows]
     for number, row in rows:
         notes.number = number
@@ -374,11 +376,6 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
         "update_filter": emit_filter(statement.update_filter),
     }
     return _Change("upsert", collection, _with_shard(clean(body), statement))
-
-
-def _comes_later(row: JsonObject) -> bool:
-    """Whether a part of a row comes later."""
-    return has_holes(row) or has_holes(row.get("vector"))
 
 
 def _mode(mode: nodes.Name | None) -> str | None:

@@ -15,7 +15,6 @@ from qql import nodes
 from qql.compiler.ahead import Planned, planned
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
-from qql.compiler.shape_patterns import Read, list_of, reader
 from qql.compiler.templates import Template
 from qql.errors import QQLError, Source
 from qql.kept import Kept, Noted
@@ -30,6 +29,8 @@ from qql.syntax.parser import LONGEST_KEPT, parse_with_holes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from qql.compiler.shape_patterns import Read
 
 __all__ = ["LONGEST_READ", "Shape", "Shapes", "cut_literals"]
 
@@ -169,6 +170,8 @@ class Shapes:
             found.filled = True
             return
         if not found.looked_for:
+            from qql.compiler.shape_patterns import reader  # few texts come so often
+
             found.looked_for = True
             found.read = reader(shape, literals, known.fixed, found.template)
         if found.read is None:
@@ -191,6 +194,8 @@ def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
             text = literal[1:-1]
             values[number] = text.replace("''", "'") if "'" in text else text
         elif literal[0] == "[":
+            from qql.compiler.shape_patterns import list_of
+
             try:
                 values[number] = list_of(literal)
             except ValueError:

@@ -11,17 +11,17 @@ from qql.errors import Span
 from qql.nodes.holes import Hole, Slot, never
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["has_holes", "payload_of", "row_of", "vectors_of"]
+__all__ = ["comes_later", "payload_of", "row_of", "vectors_of"]
 
 
-def has_holes(value: Json) -> bool:
+def _has_holes(value: Json) -> bool:
     """Whether an object has a hole for a field."""
     return isinstance(value, dict) and any(isinstance(field, Hole) for field in value.values())
 
 
 def payload_of(value: Json, span: Span) -> Json:
     """What SET PAYLOAD gives as JSON data; of what comes later, a field of it may be."""
-    if not has_holes(value):
+    if not _has_holes(value):
         return resolved(value, span)
     return {key: _field(field, span) for key, field in value.items()}
 
@@ -32,13 +32,18 @@ def _field(value: Json, span: Span) -> Json:
 
 def vectors_of(value: Json, span: Span) -> Json:
     """A vector, or vectors by name, as JSON data. What comes later is looked at by the check of vectors."""
-    if has_holes(value):
+    if _has_holes(value):
         return {name: _vector(vector, span) for name, vector in value.items()}
     return _vector(value, span)
 
 
 def _vector(value: Json, span: Span) -> Json:
     return Slot(value, never, list) if isinstance(value, Hole) else resolved(value, span, 1)
+
+
+def comes_later(row: JsonObject) -> bool:
+    """Whether a part of a row comes later."""
+    return _has_holes(row) or _has_holes(row.get("vector"))
 
 
 def row_of(row: JsonObject, span: Span) -> JsonObject:
@@ -50,7 +55,7 @@ def row_of(row: JsonObject, span: Span) -> JsonObject:
     for key, value in row.items():
         if key == "vector":
             made[key] = vectors_of(value, span)
-        elif not isinstance(value, Hole):
+        elif not isinstance(value, Hole) or isinstance(value, Slot):  # that of a list, which may be a vector
             made[key] = resolved(value, span, 1)
         else:
             made[key] = value if key == "id" else Slot(value, is_scalar)
