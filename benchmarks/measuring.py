@@ -180,6 +180,8 @@ def _steps(side: Side, sample: float) -> int:
     """How many steps make a turn that a clock can tell from another one; what is made once is made now."""
     side.spend(1)
     cost = side.spend(1).cpu
+    if cost < sample:  # what comes a second time may be planned ahead then, which is done once as well
+        cost = side.spend(1).cpu
     if cost < sample / 10:
         cost = side.spend(10).cpu
     return max(1, round(sample / max(cost, 1e-7)))

@@ -15,9 +15,10 @@ from conftest import spoil
 import qql
 from qql.compiler import compile as compiled
 from qql.compiler.ahead import Ahead
-from qql.compiler.script import compile_script, make_context
+from qql.compiler.script import compile_script, make_context, prepare
 from qql.compiler.shapes import Shapes, cut_literals
 from qql.errors import QQLCompileError, Source
+from qql.schema import Schema, VectorInfo
 from qql.syntax.parser import parse_script
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -98,9 +99,111 @@ def test_a_text_gives_the_same_however_often_it_is_compiled(text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS[::8])
 def test_texts_of_one_shape_give_what_each_gives_alone(text: str) -> None:
     shapes = Shapes(make_context(), 64)
-    for one in (text, text, *variants(text, 12, seed=len(text))):
-        found = outcome(lambda one=one: shapes.requests(one))
-        assert found in ("None", slowly(one)), one
+    for one in (text, text, text, text, *variants(text, 12, seed=len(text))):
+        wanted = ("None", slowly(one))
+        assert outcome(lambda one=one: shapes.known(one)) in wanted, one
+        assert outcome(lambda one=one: shapes.requests(one)) in wanted, one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- don't 5\nQUERY 'a' FROM c LIMIT 5",
+        "/* 'x' */ QUERY 'a' FROM c /* 5 */ LIMIT 5",
+        "QUERY r'a' FROM c WHERE b = \"it's\" LIMIT 5",
+        "QUERY 'a' FROM \"it's\" WHERE \"x'y\" = 'b' LIMIT 3",
+        "QUERY '''a''' FROM c WHERE b = '''x''' LIMIT 2",
+        "QUERY [0.1,0.2] FROM c WHERE a BETWEEN 1 AND 5; QUERY 'b' FROM c LIMIT 3",
+        "COUNT FROM c WHERE a = -5 AND `a'b` = 'x' AND b = 5",
+        "UPDATE c SET PAYLOAD = {a: 'x', b: 5, \"c\": -1.5, d: [0.5, 2], e: {f: 1}} WHERE a = 'x'",
+        "UPSERT INTO c VALUES {id: 5, vector: {d: [0.5, 2], e: [1, 0.5]}, a: 'x', b: -1.5, c: [1]}",
+        "UPSERT INTO c VALUES {id: 5, a: 'x'}, {id: 6, a: 'y'}",
+        "COUNT FROM c WHERE id IN ('550e8400-e29b-41d4-a716-446655440000', 5)",
+    ],
+)
+def test_what_only_looks_like_a_literal_stays_as_it_is(text: str) -> None:
+    shapes = Shapes(make_context(), 64)
+    read = 0
+    for one in (text, text, text, text, *variants(text, 60, seed=7)):
+        found, wanted = outcome(lambda one=one: shapes.known(one)), slowly(one)
+        assert found in ("None", wanted), one
+        read += found == wanted
+        assert outcome(lambda one=one: shapes.requests(one)) in ("None", wanted), one
+    assert read
+
+
+def test_literals_of_a_shape_that_comes_often_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = count_calls(monkeypatch, "qql.compiler.shapes", "cut_literals")
+    shapes = Shapes(make_context(), 64)
+    for number in range(100):
+        text = f"QUERY 'care {number}' FROM often_test WHERE a = -{number} AND b < {number / 7} LIMIT 5"
+        found = shapes.known(text) or shapes.requests(text)
+        assert repr(found) in ("None", slowly(text))
+    assert cut() == 3  # it comes, it is planned and filled in, it is filled in again
+
+
+def test_a_text_with_a_long_vector_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(4)
+    planned = count_calls(monkeypatch, "qql.compiler.script", "plan_query")
+    for number in range(50):
+        vector = [chance.gauss(0, 0.05) for _ in range(900)]
+        [request] = qql.compile(f"QUERY {vector} FROM long_test USING dense LIMIT {number + 1}")
+        assert request.body == {
+            "query": {"nearest": vector},
+            "using": "dense",
+            "limit": number + 1,
+            "with_payload": True,
+        }
+    assert planned() < 6
+
+
+@pytest.mark.parametrize("last", ["9" * 25, "1e400", "true", "null", '"a"', "2", "-1", "1.5e3", "[1]"])
+def test_a_long_list_is_read_as_by_the_parser(last: str) -> None:
+    shapes = Shapes(make_context(), 64)
+    begin = "QUERY [" + ", ".join(f"{n}.5" for n in range(400))
+    read = [f"{begin}, {one}] FROM c LIMIT 3" for one in ("0.5", "1.5", "2.5", "3.5", last, "4.5")]
+    found = [outcome(lambda one=one: shapes.known(one) or shapes.requests(one)) for one in read]
+    assert found[1:4] + found[5:] == list(map(slowly, read[1:4] + read[5:]))
+    assert found[4] in ("None", slowly(read[4]))
+
+
+def test_long_texts_that_no_plan_can_do_without_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = Shapes(make_context(), 64)
+    weights = ", ".join("0.5" for _ in range(4000))
+    compiled_here = count_calls(monkeypatch, "qql.compiler.shapes", "compile_script")
+    for limit in range(1, 8):
+        for text in (
+            f"QUERY FUSION RRF FROM c PREFETCH (QUERY 'a') WITH (rrf_k = 2) LIMIT {limit} -- [{weights}]",
+            f"QUERY 'a' FROM c{'c' * 9000} LIMIT {limit}",
+        ):
+            shapes.requests(text)
+    assert compiled_here() == 1
+    kept = [*shapes._kept._values.values()]
+    assert [one.plans for one in kept] == [{}]
+
+
+def test_few_shapes_are_tried_for_a_text() -> None:
+    shapes = Shapes(make_context(), 64)
+    for number in range(30):
+        for limit in range(4):
+            shapes.requests(f"QUERY 'care {limit}' FROM tried{number} LIMIT {limit + 1}")
+    assert [len(tried) for tried in shapes._recent._values.values()] == [4]
+    assert shapes.known("QUERY 'more' FROM tried29 LIMIT 9")
+    assert shapes.known("QUERY 'more' FROM tried0 LIMIT 9") is None
+
+
+def test_a_text_of_a_known_shape_that_comes_again_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"QUERY 'care {number}' FROM kept_test LIMIT {number + 1}" for number in range(8)]
+    for text in texts:
+        qql.compile(text)
+    qql.compile(texts[7])
+    parsed = count_calls(monkeypatch, "qql.compiler.compile", "parse_script")
+    for _ in range(3):
+        [request] = qql.compile(texts[7])
+        assert repr([request]) == slowly(texts[7])
+        spoil(request.body)
+    assert texts[7] in compiled._READY._values
+    assert parsed() == 0
 
 
 def test_the_shape_of_a_query_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +348,33 @@ PLACES = [
     "DELETE FROM c WHERE id IN :p",
     "DELETE FROM c WHERE a = :p",
     "UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1",
+    "UPDATE c SET PAYLOAD = {a: :p, b: {c: 1}, d: :p} WHERE id = :p",
+    "UPDATE c SET PAYLOAD = {a: {b: :p}, c: [1, :p]} WHERE id = 1",
+    "UPDATE c SET PAYLOAD = {a: UUID(:p), b: :p} OVERWRITE WHERE a = :p",
+    "UPDATE c SET PAYLOAD = {a: :p} KEY b WHERE id = 1",
+    "UPDATE c SET PAYLOAD = :p WHERE id = 1",
+    "UPDATE c SET VECTOR = :p WHERE id = 1",
+    "UPDATE c SET VECTOR d = :p WHERE id = :p",
     "UPSERT INTO c VALUES {id: :p, vector: [1, 2]}",
+    "UPSERT INTO c VALUES {id: 1, vector: :p}",
+    "UPSERT INTO c VALUES {id: 1, vector: {d: :p, e: [1, 2]}, a: :p}",
+    "UPSERT INTO c VALUES {id: 1, vector: {text: :p}, text: 'x', e: [1, :p]}",
+    "UPSERT INTO c VALUES {id: 1, vector: {indices: :p, values: [1]}}",
+    "UPSERT INTO c VALUES {id: 1, vector: {data: [1, 2], dim: :p}}",
+    "UPSERT INTO c VALUES {id: 1, vectors: :p, embedding: :p, a: :p}",
+    "UPSERT INTO c VALUES {id: 1, payload: :p}",
+    "UPSERT INTO c VALUES {id: 1, payload: {a: :p}}",
+    "UPSERT INTO c VALUES {id: 1, a: :p}, {id: 2, a: 3}",
+    "UPSERT INTO c VALUES {id: :p, a: 1}, {id: 1, a: 2}",
+    "UPSERT INTO c VALUES {id: 1, a: :p}, {id: UUID('x'), a: UUID('y'), vector: {d: [1, 2]}}",
+    "UPSERT INTO c VALUES {id: UUID('x'), a: :p, b: {c: UUID('y')}}",
+    "UPSERT INTO c VALUES {id: UUID(:p), a: 1}",
+    "UPSERT INTO c VALUES {id: 1, text: :p} USING DENSE MODEL 'm'",
+    "INSERT INTO c VALUES {id: 1, a: :p} SHARD :p",
+    "UPSERT INTO c VALUES {a: :p}",
+    "INSERT INTO c VALUES {a: :p}",
+    "UPSERT INTO c VALUES :p",
+    "UPSERT INTO c VALUES {id: 1, a: 2}, :p",
     "QUERY 'a' FROM IDENTIFIER(:p)",
     "QUERY 'a' FROM c PREFETCH (QUERY :p USING d LIMIT :p WHERE a = :p) USING e",
 ]
@@ -270,6 +399,26 @@ def test_every_value_is_taken_by_its_place_as_by_the_compiler(text: str) -> None
         for params in ([value], (value,), [value, value], (value, 1, 2), {0: value}, {"p": value}, [], None):
             found = ahead.requests(params)
             assert found is None or repr(found) == slowly(text, params), params
+
+
+SCHEMAS = [
+    Schema({name: VectorInfo(name, "dense", 2) for name in "dea"}),
+    Schema({"": VectorInfo("", "dense", 2)}),
+    Schema({"d": VectorInfo("d", "dense", 2, model="m"), "text": VectorInfo("text", "dense", 2)}),
+    Schema({"d": VectorInfo("d", "multi", 2), "vector": VectorInfo("vector", "sparse")}),
+]
+
+
+@pytest.mark.parametrize("text", [text for text in PLACES if text.startswith(("UP", "IN"))])
+def test_what_is_written_is_taken_or_refused_as_by_the_compiler_where_vectors_are_known(text: str) -> None:
+    for schema in SCHEMAS:
+        source, context = prepare(text, {"schema": {"c": schema}})
+        ahead = Ahead(source, parse_script(source)[0], context)
+        for value in [*VALUES, "AACAPwAAgD8="]:
+            found = ahead.requests({"p": value})
+            if found is not None:
+                wanted = compile_script(source, {"p": value}, context)
+                assert repr(found) == repr([request for one in wanted for request in one.requests]), value
 
 
 def test_plans_for_kinds_of_values_are_bounded() -> None:
@@ -297,11 +446,17 @@ def test_plans_for_kinds_of_values_are_bounded() -> None:
         ("QUERY 'a' FROM c WITH (hnsw_ef = :p)", 64),
         ("SCROLL FROM c WHERE a MATCH :p LIMIT 3", "x"),
         ("COUNT FROM c WHERE id IN :p", [1, 2]),
+        ("UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1", "x"),
+        ("UPDATE c SET VECTOR d = :p WHERE id = 1", [0.5, 0.25]),
+        ("UPSERT INTO c VALUES {id: :p, vector: {d: [1, 2]}}", 7),
+        ("UPSERT INTO c VALUES {id: 1, vector: {d: :p}}", [0.5, 0.25]),
+        ("UPSERT INTO c VALUES {id: 1, vector: {d: [1, 2]}, a: :p}", "x"),
+        ("UPDATE c SET PAYLOAD = {a: :p} WHERE id = 1", ["x", 1, 0.5, True, None]),
     ],
 )
 def test_usual_places_are_planned_ahead(text: str, value: Any) -> None:
     source = Source(text)
     plan = Ahead(source, parse_script(source)[0], make_context()).plan({"p": value})
-    filled = plan.fill({"p": value}) if plan else None
+    filled = plan.template.fill({"p": value}) if plan else None
     assert (filled is not None) == (value is not None)
     assert filled is None or repr(filled) == slowly(text, {"p": value})

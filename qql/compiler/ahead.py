@@ -9,10 +9,11 @@ from qql.compiler.bind import Binder, Params
 from qql.compiler.guards import is_dense, is_scalar
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, Script, requests_of
-from qql.compiler.templates import Fill, filler
+from qql.compiler.templates import Template, template
 from qql.errors import Source
+from qql.nodes.core import UUID_LENGTHS
 from qql.nodes.holes import Hole, NeedsValue, Slot, SlotsMade, SparseSlot, keys_in, never
-from qql.records import dataclass
+from qql.records import dataclass, replace
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.syntax.parser import Parsed
@@ -32,12 +33,12 @@ _MOST_KINDS = 16
 class Planned:
     """The statements of a text with slots.
 
-    ``fill`` makes the requests that `qql.compile` gives for values, all of whose objects are the caller's
-    own; it gives None where a value has to go the long way, to be converted or refused.
+    ``template.fill`` makes the requests that `qql.compile` gives for values, all of whose objects are the
+    caller's own; it gives None where a value has to go the long way, to be converted or refused.
     """
 
     statements: tuple[Compiled, ...]
-    fill: Fill
+    template: Template
 
 
 class Ahead:
@@ -63,20 +64,23 @@ class Ahead:
 
     def requests(self, params: Any) -> list[Request] | None:
         """The requests of these values, all of whose objects are the caller's own."""
-        made = self.filled(params)
-        return None if made is None else made[1]
+        try:
+            plan = self.plan(params)
+            return None if plan is None else plan.template.fill(params)
+        except KeyError:
+            return None
 
     def filled(self, params: Any) -> tuple[Planned, list[Request]] | None:
         """The plan for these values, and its requests with them."""
         try:
             plan = self.plan(params)
-            requests = None if plan is None else plan.fill(params)
+            requests = None if plan is None else plan.template.fill(params)
         except KeyError:
             return None
         return None if plan is None or requests is None else (plan, requests)
 
     def plan(self, params: Any) -> Planned | None:
-        """The plan for values of this kind; its ``fill`` raises ``KeyError`` where one has another name."""
+        """The plan for values of this kind; its template raises ``KeyError`` where one has another name."""
         if params is None:
             if self._count:
                 return None
@@ -84,8 +88,9 @@ class Ahead:
             return None
         # Most texts have no more than one parameter that can be a text or a vector.
         kinds = _kind_of(params[self._first]) if self._one else self._kinds(params)
-        if kinds in self._plans:
-            return self._plans[kinds]
+        plan = self._plans.get(kinds)
+        if plan is not None or kinds in self._plans:
+            return plan
         if len(self._plans) >= _MOST_KINDS:
             return None
         plan = self._plans[kinds] = self._planned(kinds if isinstance(kinds, tuple) else (kinds,))
@@ -129,7 +134,7 @@ def planned(
             if key not in looked_at and kinds.get(key) != "null":
                 Slot(Hole(key), is_dense(None) if kinds.get(key) == "list" else is_scalar)
     try:
-        return Planned(done, filler(requests, slots))
+        return Planned(done, template(requests, slots))
     except RecursionError:  # too deep for what makes them; it is compiled each time
         return None
 
@@ -151,7 +156,7 @@ def _kind_of(value: Any) -> str:
     """What a value is as the target of a query, and whether it is there."""
     kind = type(value)
     if kind is str:
-        return "uuid" if nodes.is_uuid(value) else "text"
+        return "uuid" if len(value) in UUID_LENGTHS and nodes.is_uuid(value) else "text"
     return _KINDS.get(kind, "other")
 
 
@@ -183,6 +188,32 @@ class _HoleBinder(Binder):
 
     def value(self, param: nodes.Param) -> Json:
         raise NeedsValue(param.key)
+
+    def parts(self, item: nodes.Node) -> Json:
+        match item:
+            case nodes.UpdatePayload(value=dict() as payload):
+                item = replace(item, value=self.fields(payload))
+            case nodes.UpdateVector(value=nodes.Param() as vector):
+                item = replace(item, value=self.values[vector.key])
+            case nodes.Upsert(rows=tuple() as rows):
+                item = replace(item, rows=tuple(map(self.row, rows)))
+        return super().parts(item)
+
+    def fields(self, given: dict[str, Json]) -> dict[str, Json]:
+        """An object with holes for the fields of it that are parameters."""
+        return {
+            key: self.values[field.key] if isinstance(field, nodes.Param) else field
+            for key, field in given.items()
+        }
+
+    def row(self, given: Json) -> Json:
+        """A row of VALUES with holes for its fields, and its vectors."""
+        if not isinstance(given, dict):
+            return given
+        row = self.fields(given)
+        if isinstance(row.get("vector"), dict):
+            row["vector"] = self.fields(row["vector"])
+        return row
 
     def is_text(self, param: nodes.Param) -> bool:
         return self.kinds[param.key] in ("text", "uuid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 from qql.compiler.ahead import Ahead
@@ -14,10 +15,11 @@ from qql.compiler.script import (
     prepare,
     requests_of,
 )
-from qql.compiler.shapes import Shapes
-from qql.compiler.templates import Fill
+from qql.compiler.shapes import LONGEST_READ, Shapes
+from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
+from qql.late import late_pattern
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script
 
@@ -49,9 +51,11 @@ def compile_text(
     plain = params is None and warnings is None and not options
     if plain:
         fill = _ready(text)
-        requests = None if fill is None else fill(None)
-        if requests is not None:
+        if fill is not None and (requests := fill(None)) is not None:
             return requests
+        requests = _SHAPES.known(text)
+        if requests is not None:
+            return _noted(text, requests)
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key)
     if ahead is None and key in _ONCE:
@@ -64,13 +68,12 @@ def compile_text(
                 warnings += [warning for one in plan.statements for warning in one.warnings]
                 warnings += no_requests(plan.statements)
             if plain:
-                _READY.put(text, plan.fill)
+                _READY.put(text, plan.template.fill)
             return requests
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
         if requests is not None:
-            _ONCE.add(text)
-            return requests
+            return _noted(text, requests)
     source, context = prepare(text, options)
     context.quiet = warnings is None
     found = compile_script(source, params, context, warnings)
@@ -90,7 +93,20 @@ _ready = _READY.get
 _SHAPES = Shapes(make_context(), _MOST)
 _ONCE = Noted(_MOST)
 """What was compiled once, by text and options: kept when it comes again."""
+_WRITES = late_pattern(r"\s*+(?:UPDATE|UPSERT|INSERT)\s", re.IGNORECASE)
+_NEXT_ROW = late_pattern(r"\}\s*+,\s*+\{")
 _SIMPLE_OPTIONS = {"collection", "rerank_model", "name", "default_model"}
+
+
+def _noted(text: str, requests: list[Request]) -> list[Request]:
+    """The requests of a text of a known shape. One that comes again is kept with its literals."""
+    if len(text) > LONGEST_KEPT:
+        return requests
+    if text not in _ONCE:
+        _ONCE.add(text)
+    elif (again := _SHAPES.known(text)) is not None:
+        _READY.put(text, template(again, ()).fill)  # of requests that no caller has
+    return requests
 
 
 def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
@@ -103,8 +119,10 @@ def _keep(key: Hashable, text: str, options: CompileOptions) -> Ahead:
 
 
 def _may_have_shape(text: str) -> bool:
-    """Whether a plan for all texts like this one is worth a look: not where objects are written."""
-    return len(text) <= LONGEST_KEPT and "{" not in text
+    """Whether a plan for all texts like this one is worth a look: not where several rows are written."""
+    if len(text) > LONGEST_READ or "{" not in text:
+        return len(text) <= LONGEST_READ
+    return _WRITES.match(text) is not None and _NEXT_ROW.search(text) is None
 
 
 def _key(text: str, options: CompileOptions) -> Hashable:

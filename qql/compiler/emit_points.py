@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 from qql import nodes
-from qql.compiler.bind import resolved
 from qql.compiler.bound_rows import BoundRows
 from qql.compiler.embed_clauses import resolve_embeds
 from qql.compiler.emit_filters import emit_filter, selected_ids
@@ -179,12 +178,13 @@ def _delete(statement: nodes.Delete, context: Context) -> _Change:
 
 def _update_payload(statement: nodes.UpdatePayload, context: Context) -> _Change:
     collection = collection_of(statement.collection, context, statement.span)
-    payload = resolved(statement.value, statement.span)
+    from qql.compiler.rows import check_payload  # what reads rows is not imported for searches
+    from qql.compiler.written_later import payload_of
+
+    payload = payload_of(statement.value, statement.span)
     if not isinstance(payload, dict):
         message = f"SET PAYLOAD takes an object, not {shown(payload)}"
         fail("bad-payload", message, statement.span, "write SET PAYLOAD = {field: value}")
-    from qql.compiler.rows import check_payload  # what reads rows is not imported for searches
-
     check_payload(payload, statement.span)
     body: JsonObject = {"payload": payload} | _selected(statement, "UPDATE", _WHICH)
     if statement.key is not None:
@@ -217,9 +217,12 @@ def _update_vector(statement: nodes.UpdateVector, context: Context) -> _Change:
 def _given_vector(value: Json, collection: str, span: Span, context: Context) -> Json:
     """The vectors of SET VECTOR, checked. None of them may be null."""
     from qql.compiler.rows import check_vectors
+    from qql.compiler.written_later import vectors_of
 
-    vector = check_vectors(resolved(value, span), context.schema(collection), collection, span)
-    if vector is None or vector == {} or (isinstance(vector, dict) and None in vector.values()):
+    vector = check_vectors(vectors_of(value, span), context.schema(collection), collection, span)
+    # A vector that comes later cannot be compared: who looks for null among them asks for what they are.
+    nothing = any(one is None for one in vector.values()) if isinstance(vector, dict) else vector is None
+    if nothing or vector == {}:
         hint = f"DELETE VECTOR name FROM {collection} WHERE … takes one away"
         fail("malformed-vector", "SET VECTOR needs a vector", span, hint)
     return vector
@@ -346,10 +349,13 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
     rows = _rows(statement)
     from qql.compiler.row_notes import RowNotes
     from qql.compiler.rows import row_point
+    from qql.compiler.written_later import comes_later, row_of
 
     notes = RowNotes(statement.span, collection, schema, embeds)
     if isinstance(statement.rows, BoundRows):
         notes.is_json, notes.scanned = True, statement.rows.scanned
+    elif schema is None and not embeds and any(comes_later(row) for _, row in rows):
+        notes.is_json, rows = True, [(number, row_of(row, statement.span)) for number, row in rows]
     for number, row in rows:
         notes.number = number
         with _naming_row(number) if len(rows) > 1 else nullcontext():
@@ -394,7 +400,7 @@ def _mode(mode: nodes.Name | None) -> str | None:
 def warn_of_twins(ids: Sequence[int | str], span: Span, context: Context) -> None:
     """Warns of rows that have the id of one before, and replace it."""
     seen: dict[int | str, int] = {}
-    for number, identity in enumerate(ids, 1):
+    for number, identity in enumerate(ids if len(ids) > 1 else (), 1):
         if identity in seen:
             message = f"rows {seen[identity]} and {number} have the same id {identity}"
             context.warn("duplicate-id", message, span, "the later row replaces the earlier one")

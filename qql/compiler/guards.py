@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_F32",
+    "PASSED_BY",
     "Guard",
+    "field_copy",
     "is_any_text",
     "is_bound",
     "is_dense",
     "is_equal_list",
+    "is_field",
     "is_id",
     "is_id_list",
     "is_number",
@@ -73,6 +76,18 @@ def is_plain(value: Any) -> bool:
 def is_scalar(value: Any) -> bool:
     """A text, a finite number or a truth."""
     return is_plain(value) or _is_finite(value)
+
+
+def is_field(value: Any) -> bool:
+    """What a field of a payload may be: a text, a finite number, a truth, null, or a list of these."""
+    if type(value) is list:
+        return all(one is None or is_scalar(one) for one in value)
+    return value is None or is_scalar(value)
+
+
+def field_copy(value: Any) -> Any:
+    """The request's own of what `is_field`."""
+    return value.copy() if type(value) is list else value
 
 
 def is_bound(value: Any) -> bool:
@@ -131,6 +146,8 @@ def is_whole(low: int, high: int = U32) -> Guard:
 @cache
 def is_number(low: float = -math.inf, high: float = math.inf) -> Guard:
     """A finite number within bounds."""
+    if low == -math.inf and high == math.inf:
+        return _is_finite
 
     def guard(value: Any) -> bool:
         return _is_finite(value) and low <= value <= high
@@ -198,3 +215,19 @@ def is_sparse(value: Any) -> bool:
     if {*map(type, indices)} != {int} or len({*indices}) != len(indices):
         return False
     return bool(min(indices) >= 0 and max(indices) <= U32)
+
+
+PASSED_BY: dict[Guard, str] = {
+    is_text: "'u",
+    is_any_text: "'u",
+    is_plain: "'u",
+    is_shard_key: "'u",
+    is_scalar: "'u0-",
+    is_field: "'u0-",
+    is_bound: "0-",
+    is_number(): "0-",
+    is_id: "u",
+}
+"""Guards that let pass all literals of some kinds: ``'`` a text of characters, ``u`` a UUID, ``0`` and ``-``
+numbers from 0 on and below it, all of them finite and none beyond 64 bits.
+"""

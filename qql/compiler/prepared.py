@@ -92,7 +92,7 @@ class Prepared:
 
         Raises as `compile` does, and `QQLPlanError` (``one-request``) where the text makes none or several.
         """
-        if self._ahead and not values:
+        if self._ahead is not None and not values:
             found = self._ahead.requests(named)
             if found is not None and len(found) == 1:
                 return found[0]

@@ -45,6 +45,8 @@ def point_id(scalar: nodes.Scalar) -> int | str:
 
 def checked_id(value: Json, span: Span) -> int | str:
     """As `point_id`, of a value."""
+    if isinstance(value, Hole):
+        return later(value, is_id, int)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= U64:
         return value
     if isinstance(value, str) and nodes.is_uuid(value):

@@ -8,14 +8,14 @@ stands in comments and quoted names).
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from qql import nodes
 from qql.compiler.ahead import Planned, planned
 from qql.compiler.plan import Context
 from qql.compiler.script import compile_script, requests_of
+from qql.compiler.templates import Template
 from qql.errors import QQLError, Source
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
@@ -24,24 +24,31 @@ from qql.nodes.holes import NeedsValue, keys_in
 from qql.rest.request import Request
 from qql.syntax.clauses import LiteralHoles
 from qql.syntax.lexer import number_of
-from qql.syntax.parser import parse_with_holes
+from qql.syntax.parser import LONGEST_KEPT, parse_with_holes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Shape", "Shapes", "cut_literals"]
+    from qql.compiler.shape_patterns import Read
+
+__all__ = ["LONGEST_READ", "Shape", "Shapes", "cut_literals"]
+
+LONGEST_READ = 1 << 17
+"""Characters of a text whose literals are looked for, at most: of a vector of 4096 numbers, and more."""
 
 # Where this takes for a literal what the parser does not, or the other way round, nothing is wrong: it is
 # then a part of the shape.
-# What stands before a number is looked at behind its first digit: a pattern whose alternatives begin with
-# characters of their own is searched for three times as fast.
+# Which literal it is, and what stands before it, is looked at behind its first character: a pattern that
+# begins with a set of characters is searched for fastest.
 _LITERAL = late_pattern(
     r"""
-    ( ' (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
-    | [0-9]  (?<![\w$.\]'"`:-].)  [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
-    | -[0-9] (?<![\w$.\]'"`:-]..) [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
-    | \[     (?<![\w$.\]].)       \s*+ -?[0-9] [0-9eE.,+\s-]*+ \]
+    ( ['0-9\[-]
+      (?: (?<=')  (?!'') [^'\\]*+ (?:''[^'\\]*+)*+ '
+        | (?<=\d) (?<![\w$.\]'"`:-].)        [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+        | (?<=-)  (?<![\w$.\]'"`:-].)  [0-9] [0-9]*+ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![\w$.])
+        | (?<=\[) (?<![\w$.\]].)       \s*+ -?[0-9] [0-9eE.,+\s-]*+ \]
+      )
     )
     """,
     re.VERBOSE | re.DOTALL,
@@ -51,8 +58,12 @@ _MOST_VARIANTS = 16
 _MAYBE_UUIDS = frozenset(length + 2 for length in UUID_LENGTHS)
 _DIGITS = str.maketrans("123456789", "000000000")
 
+_MOST_TRIED = 4
+"""Patterns that a text is held against, at most: those of the shapes that came last."""
+
 Literals = Sequence[str]
-Shape = tuple[object, ...]
+Shape = tuple[str, ...]
+"""The kinds of the literals, and the texts between them."""
 
 
 def cut_literals(text: str) -> tuple[Shape, list[str]]:
@@ -68,13 +79,23 @@ def cut_literals(text: str) -> tuple[Shape, list[str]]:
     return (kinds, *parts[::2]), literals
 
 
+class _Variant:
+    """A plan of a shape. The second text that it is filled for gets it a pattern."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.filled = False
+        self.looked_for = False
+        self.read: Read | None = None
+
+
 class _Variants:
     """The plans of one shape: by the values of those of its literals that cannot be holes."""
 
     def __init__(self, fixed: frozenset[int], count: int) -> None:
         self.fixed = tuple(sorted(fixed))
         self.holes = tuple([n for n in range(count) if n not in fixed]) if fixed else range(count)
-        self.plans: dict[tuple[str, ...], Planned | None] = {}
+        self.plans: dict[tuple[str, ...], _Variant | None] = {}
 
 
 class Shapes:
@@ -87,10 +108,20 @@ class Shapes:
         self._context = context
         self._kept: Kept[Shape, _Variants] = Kept(most)
         self._once = Noted(most)  # by hash: two shapes of one would be planned too early, no more
+        self._recent: Kept[int, tuple[Read, ...]] = Kept(most)
 
     def clear(self) -> None:
         self._kept.clear()
         self._once.clear()
+        self._recent.clear()
+
+    def known(self, text: str) -> list[Request] | None:
+        """The requests of a text of a shape that came often; None for most others, and nothing is raised."""
+        for read in self._recent.get(text.count("'"), ()):
+            requests = read(text)
+            if requests is not None:
+                return requests
+        return None
 
     def requests(self, text: str) -> list[Request] | None:
         """The requests of a text of a known shape; None where it has to be compiled.
@@ -103,13 +134,15 @@ class Shapes:
             if hash(shape) not in self._once:
                 self._once.add(hash(shape))
                 return None
+            if _length(shape) > LONGEST_KEPT:
+                return None
             known = _Variants(frozenset(), len(literals))
             self._kept.put(shape, known)
         variant = tuple([literals[number] for number in known.fixed])
         if variant in known.plans:
-            plan = known.plans[variant]
+            found = known.plans[variant]
         else:
-            if len(known.plans) == _MOST_VARIANTS:
+            if len(known.plans) == _MOST_VARIANTS or _length(variant) > LONGEST_KEPT:
                 return None
             source = Source(text)
             compiled = requests_of(compile_script(source, None, self._context))
@@ -117,11 +150,39 @@ class Shapes:
             if fixed != {*known.fixed}:
                 known = _Variants(fixed, len(literals))
                 self._kept.put(shape, known)
-            known.plans[tuple([literals[number] for number in known.fixed])] = plan
-        if plan is None:
+            found = None if plan is None else _Variant(plan.template)
+            variant = tuple([literals[number] for number in known.fixed])
+            if _length(variant) <= LONGEST_KEPT:
+                known.plans[variant] = found
+        if found is None:
             return None
         values = _values(literals, known.holes)
-        return None if values is None else plan.fill(values)
+        requests = None if values is None else found.template.fill(values)
+        if requests is not None:
+            self._filled(found, known, shape, text, literals)
+        return requests
+
+    def _filled(
+        self, found: _Variant, known: _Variants, shape: Shape, text: str, literals: list[str]
+    ) -> None:
+        """Notes that a text was filled in: its pattern is now the first that is tried for those like it."""
+        if not found.filled:
+            found.filled = True
+            return
+        if not found.looked_for:
+            from qql.compiler.shape_patterns import reader  # few texts come so often
+
+            found.looked_for = True
+            found.read = reader(shape, literals, known.fixed, found.template)
+        if found.read is None:
+            return
+        quotes = text.count("'")
+        others = [read for read in self._recent.get(quotes, ()) if read is not found.read]
+        self._recent.put(quotes, (found.read, *others[: _MOST_TRIED - 1]))
+
+
+def _length(texts: Iterable[str]) -> int:
+    return sum(map(len, texts))
 
 
 def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
@@ -133,8 +194,10 @@ def _values(literals: Literals, holes: Sequence[int]) -> list[Any] | None:
             text = literal[1:-1]
             values[number] = text.replace("''", "'") if "'" in text else text
         elif literal[0] == "[":
+            from qql.compiler.shape_patterns import list_of
+
             try:
-                values[number] = json.loads(literal)
+                values[number] = list_of(literal)
             except ValueError:
                 return None
         else:
@@ -166,7 +229,7 @@ def _planned(
         except QQLError:
             plan = None
         values = _values(literals, range(len(literals))) if plan and holes.taken else None
-        if plan is None or values is None or not _same(plan.fill(values), compiled):
+        if plan is None or values is None or not _same(plan.template.fill(values), compiled):
             plan = None
         return frozenset(fixed), plan
 

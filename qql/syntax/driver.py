@@ -200,7 +200,9 @@ class Parser:
         rule = "array" if kind == "LSQB" else "object"
         goto = self.states[-1].symbols.get(rule)
         depth = self.depths["LSQB"] + self.depths["LBRACE"]
-        read = self.reader.read(start, depth) if goto is not None else None
+        # What is in an object may be a hole; of an array, all of it is one.
+        whole = goto is not None and (kind == "LSQB" or self.holes is None)
+        read = self.reader.read(start, depth) if whole else None
         if read is not None and goto is not None:
             value, end = read
             if self.holes is not None:
