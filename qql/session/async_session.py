@@ -112,9 +112,12 @@ class AsyncSession(_Flows[Session]):
             yield result
 
     def scroll(
-        self, statement: str, params: Params = None, *, page: int = 1000, name: str = "<string>"
+        self, statement: str, params: Params = None, *, page: int = 200, name: str = "<string>"
     ) -> AsyncWalk:
-        """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for."""
+        """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for.
+
+        A page is read at once: one of 1,000 points would hold the event loop for some milliseconds.
+        """
         return AsyncWalk(
             self, partial(Session.scroll, statement=statement, params=params, page=page, name=name)
         )
