@@ -33,6 +33,7 @@ ORDER = [
     "result",
     "syntax",
     "compiler",
+    "build",
     "convert",
     "advice",
     "analysis",

@@ -41,6 +41,7 @@ from qql.session.script_files import ScriptText, read_executed
 from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
+from qql.syntax.parser import source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from qql.session.introspection import Introspection, Shares
     from qql.session.prepared import SessionStatement
     from qql.session.stamp import Stamp
-    from qql.syntax.parser import Parsed
+    from qql.syntax.parser import Parsed, TextOrTree
     from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
@@ -112,7 +113,12 @@ class Session:
     # -- the public face
 
     def execute(
-        self, statement: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        statement: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
     ) -> Result:
         """Carry out exactly one statement. ``count`` goes before the session's own.
 
@@ -120,7 +126,7 @@ class Session:
         `QQLCompileError` where it cannot be compiled (``one-statement`` for a script), `QQLExecutionError`
         where the engine refuses it, `QQLConnectionError`.
         """
-        source = Source(statement, name)
+        source = source_of(statement, name)
         compiled = self._compile(source, params)
         own = [one for one in compiled if one.source is source]
         if len(own) != 1:
@@ -133,7 +139,7 @@ class Session:
         return self.carry_out(compiled[-1], count=count)
 
     def run(
-        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
@@ -142,10 +148,10 @@ class Session:
         return list(self.stream(script, params, name=name, count=count))
 
     def stream(
-        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is checked at once."""
-        checked = self.checked(ScriptText(Source(script, name)), params)
+        checked = self.checked(ScriptText(source_of(script, name)), params)
         return (self.carry_out(one, count=count) for one in checked.statements())
 
     def checked(self, script: Pieces, params: Params = None) -> CheckedScript:
@@ -153,17 +159,17 @@ class Session:
         return CheckedScript(self, script, params)
 
     def compile(
-        self, script: str, params: Params = None, *, name: str = "<string>", sent: bool = True
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", sent: bool = True
     ) -> list[Compiled]:
         """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`; and, where they are to
         be ``sent``, `QQLUnsupportedError` for what the server at hand is too old for.
         """
-        compiled = self._compile(Source(script, name), params)
+        compiled = self._compile(source_of(script, name), params)
         if sent:
             require_server(compiled, gaps_of(self.backend))
         return compiled
 
-    def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
+    def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
 
         What the session knows when it is carried out counts: USE, DEFINE and changes of collections between
@@ -171,7 +177,7 @@ class Session:
         """
         from qql.session.prepared import SessionStatement
 
-        return SessionStatement(self, Source(text, name), self._compile, self._reranked)
+        return SessionStatement(self, source_of(text, name), self._compile, self._reranked)
 
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
@@ -183,12 +189,12 @@ class Session:
 
         return stamp_of(self, compiled)
 
-    def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
+    def explain(self, text: TextOrTree, params: Params = None, *, name: str = "<string>") -> str:
         """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
         from qql.advice import advised
         from qql.analysis.explain import explain_compiled
 
-        done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
+        done = advised(self._compile(source_of(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(explain_compiled(with_gaps(one, gaps_of(self.backend))) for one in done)
 
     def ask(self, request: Request) -> Json:

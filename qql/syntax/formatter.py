@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Source, Span
@@ -15,6 +15,9 @@ from qql.syntax.doc import Anchor, Comment, Doc, anchors, cat, first_anchor, gro
 from qql.syntax.lexer import CLOSING, OPENING, Token, cut, skip_space
 from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import document
+
+if TYPE_CHECKING:
+    from qql.syntax.parser import TextOrTree, Tree
 
 __all__ = ["WIDTH", "format_script", "format_text", "format_tree", "same"]
 
@@ -35,13 +38,14 @@ _LEXEME = late_pattern(
 _OPENINGS = late_pattern(r"[\s(]*+")
 
 
-def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:
+def format_tree(statements: Tree) -> str:
     """The canonical text of a statement, or of several; each ends with ``;`` and a new line.
 
     Raises `QQLPlanError` (``parameter-order``) for a tree whose ``?`` are not counted in the order of that
     text: they would take each other's values.
     """
-    given = [statements] if isinstance(statements, nodes.Node) else statements
+    several = statements if isinstance(statements, (list, tuple)) else [statements]
+    given = [*map(nodes.tree_of, several)]
     texts = []
     for one in given:
         texts.append(render(group(cat(document(one), ";")), WIDTH) + "\n")
@@ -52,7 +56,7 @@ def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:
     return "\n".join(texts)
 
 
-def format_text(text: str | nodes.Statement | Sequence[nodes.Statement], *, name: str = "<string>") -> str:
+def format_text(text: TextOrTree, *, name: str = "<string>") -> str:
     """A script in the canonical spelling and layout, its comments kept; or the text of a tree.
 
     Clauses stand in their canonical order. A statement of several lines has an empty line before and behind

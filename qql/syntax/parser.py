@@ -30,6 +30,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    Tree = Statement | nodes.Composed | Sequence[Statement | nodes.Composed]
+    TextOrTree = str | Tree
+
 __all__ = [
     "STRINGS",
     "Parsed",
@@ -40,7 +43,9 @@ __all__ = [
     "parse_script",
     "parse_stage",
     "parse_with_holes",
+    "source_of",
     "split",
+    "text_given",
 ]
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -248,6 +253,20 @@ def raise_all(errors: list[QQLCompileError]) -> None:
         raise errors[0]
     if errors:
         raise QQLScriptError(*(d for error in errors for d in error.diagnostics))
+
+
+def text_given(given: TextOrTree) -> str:
+    """The text of what is to be compiled: a text as it is, and that of a tree (`tree_text.text_of`)."""
+    if isinstance(given, str):
+        return given
+    from qql.syntax.tree_text import text_of
+
+    return text_of(given)
+
+
+def source_of(given: TextOrTree, name: str = "<string>") -> Source:
+    """A text or a tree as the source that it is compiled from. Raises as `text_given` does."""
+    return Source(text_given(given), name)
 
 
 def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
