@@ -269,6 +269,7 @@ QUERIES: list[Case] = [
 ]
 
 _WHERE = {"where": field("id") == 1}
+_ENDS: Any = {"shard": "k", "wait": True}
 STATEMENTS: list[Case] = [
     (
         lambda: b.scroll(
@@ -436,4 +437,68 @@ STATEMENTS: list[Case] = [
     (lambda: b.show_stages(), "SHOW STAGES"),
     (lambda: b.execute("a.qql"), "EXECUTE 'a.qql'"),
     (lambda: b.dump("docs", "a.qql", overwrite=True), "DUMP docs TO 'a.qql' OVERWRITE"),
+    # -- what of their fields no case above gives
+    (
+        lambda: query(b.image(param("i"), model="m", options={"a": 1})),
+        "QUERY IMAGE :i MODEL 'm' OPTIONS {a: 1}",
+    ),
+    (
+        lambda: query(b.inference({"a": 1}, options=param("o"))),
+        "QUERY OBJECT {a: 1} OPTIONS :o",
+    ),
+    (
+        lambda: query(b.call("ln", _PRICE, default=param("d")), prefetch="a"),
+        "QUERY FORMULA LN(price) [DEFAULT = :d] PREFETCH (a)",
+    ),
+    (lambda: b.count("docs", shard="k"), "COUNT FROM docs SHARD 'k'"),
+    (
+        lambda: b.facet("kind", "docs", where=field("a") == 1, params={"exact": True}, shard="k"),
+        "FACET kind FROM docs WHERE a = 1 WITH (exact = true) SHARD 'k'",
+    ),
+    (
+        lambda: b.matrix("docs", where=field("a") == 1, shard="k"),
+        "MATRIX FROM docs WHERE a = 1 SHARD 'k'",
+    ),
+    (lambda: b.upsert("docs", {"id": 1}, shard="k"), "UPSERT INTO docs VALUES {id: 1} SHARD 'k'"),
+    (
+        lambda: b.insert("docs", {"t": "a"}, embeds=[b.embedding(model="m")], shard="k", wait=True),
+        "INSERT INTO docs VALUES {t: 'a'} USING MODEL 'm' SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.update_payload("docs", param("p"), **_WHERE, **_ENDS),
+        "UPDATE docs SET PAYLOAD = :p WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.update_vector("docs", param("v"), **_WHERE, **_ENDS),
+        "UPDATE docs SET VECTOR = :v WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.update_vectors("docs", param("rows"), **_WHERE, **_ENDS),
+        "UPDATE docs SET VECTOR VALUES :rows WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.delete_payload("a", "docs", **_WHERE, **_ENDS),
+        "DELETE PAYLOAD a FROM docs WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.delete_vector("a", "docs", **_WHERE, **_ENDS),
+        "DELETE VECTOR a FROM docs WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (
+        lambda: b.clear_payload("docs", **_WHERE, **_ENDS),
+        "CLEAR PAYLOAD FROM docs WHERE id = 1 SHARD 'k' WAIT true",
+    ),
+    (lambda: b.copy("docs", param("path"), shard="k"), "COPY docs FROM :path SHARD 'k'"),
+    (lambda: b.drop_index("docs", "t", wait=True), "DROP INDEX ON docs FOR t WAIT true"),
+    (
+        lambda: b.create_alias("a", "docs", if_not_exists=True),
+        "CREATE ALIAS IF NOT EXISTS a FOR docs",
+    ),
+    (lambda: b.drop_alias("a", if_exists=True), "DROP ALIAS IF EXISTS a"),
+    (lambda: b.show_aliases("docs"), "SHOW ALIASES ON docs"),
+    (
+        lambda: b.drop_snapshot(param("s"), "docs", if_exists=True),
+        "DROP SNAPSHOT IF EXISTS :s ON docs",
+    ),
+    (lambda: b.why(query("care"), b.uuid("a"), format="json"), "WHY UUID('a') FORMAT json QUERY 'care'"),
 ]

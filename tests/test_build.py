@@ -11,7 +11,7 @@ from build_cases import CONDITIONS, EXPRESSIONS, QUERIES, STATEMENTS
 import qql
 from qql import build as b
 from qql import nodes
-from qql.build import Filter, field, param, query
+from qql.build import Filter, field, query
 from qql.errors import QQLPlanError, Source
 from qql.syntax.formatter import same
 from qql.syntax.parser import parse_condition

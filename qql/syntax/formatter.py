@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from qql import nodes
@@ -17,7 +17,7 @@ from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import document
 
 if TYPE_CHECKING:
-    from qql.syntax.parser import TextOrTree, Tree
+    from qql.syntax.parser import TextOrTree
 
 __all__ = ["WIDTH", "format_script", "format_text", "format_tree", "same"]
 
@@ -38,14 +38,13 @@ _LEXEME = late_pattern(
 _OPENINGS = late_pattern(r"[\s(]*+")
 
 
-def format_tree(statements: Tree) -> str:
+def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:
     """The canonical text of a statement, or of several; each ends with ``;`` and a new line.
 
     Raises `QQLPlanError` (``parameter-order``) for a tree whose ``?`` are not counted in the order of that
     text: they would take each other's values.
     """
-    several = statements if isinstance(statements, (list, tuple)) else [statements]
-    given = [*map(nodes.tree_of, several)]
+    given = [statements] if isinstance(statements, nodes.Node) else statements
     texts = []
     for one in given:
         texts.append(render(group(cat(document(one), ";")), WIDTH) + "\n")
@@ -62,10 +61,13 @@ def format_text(text: TextOrTree, *, name: str = "<string>") -> str:
     Clauses stand in their canonical order. A statement of several lines has an empty line before and behind
     it. A comment stays with what it stands in front of, or behind on the same line. Line ends remain LF or
     CRLF, as the first one is. A statement whose ``?`` would come in another order stays as it is written.
-    Formatting what this gives changes nothing. Raises as `qql.parse` does.
+    Formatting what this gives changes nothing. Raises as `qql.parse` does, and `QQLPlanError`
+    (``malformed-tree``) for what is no tree of a statement.
     """
     if not isinstance(text, str):
-        return format_tree(text)
+        from qql.syntax.tree_text import checked
+
+        return format_tree(checked(text))
     parsed, errors = parse_script(Source(text, name))
     raise_all(errors)
     return _Script(text, parsed).text()

@@ -30,8 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    Tree = Statement | nodes.Composed | Sequence[Statement | nodes.Composed]
-    TextOrTree = str | Tree
+    TextOrTree = str | Statement | nodes.Composed | Sequence[Statement | nodes.Composed]
 
 __all__ = [
     "STRINGS",
@@ -46,6 +45,7 @@ __all__ = [
     "source_of",
     "split",
     "text_given",
+    "unchanging",
 ]
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -104,10 +104,10 @@ def _is_unchanging(text: str, kept: Sequence[Parsed]) -> bool:
 
 def _all_unchanging(text: str, done: Sequence[Parsed]) -> bool:
     # Without brackets of their own nothing makes a list or an object.
-    return ("[" not in text and "{" not in text) or all(_unchanging(one.statement) for one in done)
+    return ("[" not in text and "{" not in text) or all(unchanging(one.statement) for one in done)
 
 
-def _unchanging(value: Any) -> bool:
+def unchanging(value: Any) -> bool:
     """Whether a tree holds no list and no object, which a request would share with the next one."""
     todo = [value]
     while todo:

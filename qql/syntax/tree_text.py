@@ -6,58 +6,105 @@ No value becomes syntax on it: the text is read again, and has to give the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from qql import nodes
-from qql.errors import Diagnostic, QQLPlanError, Source, Span, shown
+from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, shown
+from qql.kept import Kept
 from qql.nodes import Node
 from qql.nodes.core import tree_of
 from qql.syntax.formatter import format_tree
-from qql.syntax.parser import parse_script, raise_all
+from qql.syntax.parser import LONGEST_KEPT, parse_script, raise_all, unchanging
+from qql.syntax.printer import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-__all__ = ["text_of"]
+__all__ = ["checked", "text_of"]
 
 _NAME = "<tree>"
 _HOW = "qql.build makes statements, and qql.parse those of a text"
 
 
 def text_of(given: object) -> str:
-    """The canonical text of a statement, or of several.
+    """The text of a statement, or of several, each on one line.
 
     Raises `QQLPlanError`: ``malformed-tree`` where a node holds what it cannot hold, ``no-text`` for a tree
-    that no text gives; and `QQLSyntaxError` for what is wrong with it in the eyes of the parser.
+    that no text gives, ``parameter-order`` where its ``?`` are counted in another order than its text has
+    them; and `QQLSyntaxError` for what is wrong with it in the eyes of the parser.
     """
+    trees = _trees(given)
+    kept = _KEPT.get(id(trees[0])) if len(trees) == 1 else None
+    if kept is not None and kept[0] is trees[0]:
+        return kept[1]
+    text = _shown(trees)
+    source = Source(text, _NAME)
+    found, errors = parse_script(source)
+    if errors or not _equal([one.statement for one in found], trees):
+        _say_why(trees, errors, source)
+    if len(trees) == 1 and len(text) <= LONGEST_KEPT and unchanging(trees[0]):
+        _KEPT.put(id(trees[0]), (trees[0], text))
+    return text
+
+
+_KEPT: Kept[int, tuple[Node, str]] = Kept(64)
+"""Texts of trees that were compiled before, by their identity; the tree is kept with it, and so is that."""
+
+
+def _trees(given: object) -> list[Any]:
     given = tree_of(given)
-    several = given if isinstance(given, (list, tuple)) else [given]
-    trees = [tree_of(one) for one in several]
+    return [*map(tree_of, given)] if isinstance(given, (list, tuple)) else [given]
+
+
+def _shown(trees: Sequence[Any]) -> str:
+    try:
+        return "\n".join([f"{show(one)};" for one in trees])
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        # The printer takes it for granted that a tree is one: here it is said what is wrong with it.
+        checked(trees)
+        raise
+
+
+def _equal(found: Sequence[nodes.Statement], trees: Sequence[Any]) -> bool:
+    """Whether trees are the same; 1, 1.0 and true are told apart by their texts."""
+    try:
+        return found == trees
+    except RecursionError:
+        return _difference(found, trees) is None
+
+
+def _say_why(trees: Sequence[Any], errors: list[QQLCompileError], source: Source) -> NoReturn:
+    """Raises the error of a tree that its text does not give."""
+    checked(trees)
+    raise_all(errors)
+    format_tree(trees)  # which knows of the order of parameters
+    found, _ = parse_script(source)
+    at = _difference([one.statement for one in found], trees) or ""
+    place = at.removeprefix("[0]") if len(trees) == 1 else at
+    message = f"no text gives this tree: {_owner(trees[0], place)} comes back as something else"
+    hint = "qql.format shows the text that comes nearest"
+    raise QQLPlanError(Diagnostic("no-text", message, found[0].span if found else None, hint, source=source))
+
+
+def checked(given: object) -> list[nodes.Statement]:
+    """The trees of what was given. Raises `QQLPlanError` (``malformed-tree``) where one is no statement, or
+    a node in it holds what it cannot hold.
+    """
+    trees = _trees(given)
     for one in trees:
         _check_statement(one)
-    text = format_tree(trees)
-    source = Source(text, _NAME)
-    parsed, errors = parse_script(source)
-    raise_all(errors)
-    found = [one.statement for one in parsed]
-    at = _difference(found, trees, "")
-    if at is not None:
-        place = at.removeprefix("[0]") if len(trees) == 1 else at
-        span = parsed[0].span if len(parsed) == 1 else Span(0, 0)
-        message = f"no text gives this tree: {_owner(trees[0], place)} comes back as something else"
-        raise QQLPlanError(Diagnostic("no-text", message, span, "qql.format shows its text", source=source))
-    return text
+    return trees
 
 
 def _owner(tree: Node, place: str) -> str:
     return f"{type(tree).__name__}{place}" if place else f"the {type(tree).__name__}"
 
 
-def _difference(one: Any, other: Any, at: str) -> str | None:
+def _difference(one: Any, other: Any) -> str | None:
     """Where two trees differ first, or None. 1, 1.0 and true are not the same."""
-    todo = [(one, other, at)]
+    todo = [(one, other, "")]
     while todo:
         one, other, at = todo.pop()
         if type(one) is not type(other):
@@ -70,8 +117,6 @@ def _difference(one: Any, other: Any, at: str) -> str | None:
             case list() | tuple():
                 if len(one) != len(other):
                     return at
-                if type(one) is list and one == other and {*map(type, one)} == {*map(type, other)} == {float}:
-                    continue  # a vector, whose numbers are not looked at one by one
                 below = [(a, b, f"{at}[{k}]") for k, (a, b) in enumerate(zip(one, other, strict=True))]
             case dict():
                 if [*one] != [*other]:
@@ -92,7 +137,7 @@ def _difference(one: Any, other: Any, at: str) -> str | None:
 def _check_statement(given: object) -> None:
     """Raises `QQLPlanError` for what is no statement, and for a node with something wrong in it."""
     if not isinstance(given, Node) or type(given) not in nodes.STATEMENTS:
-        what = f"a {type(given).__name__}" if given is not None else "None"
+        what = "None" if given is None else type(given).__name__
         _malformed(f"{what} is no statement", _HOW)
     for node in nodes.walk(given):
         for name, holds in _fields(type(node)).items():
@@ -111,7 +156,7 @@ class _Holds:
 
     def __init__(self, hint: Any, words: str) -> None:
         self.takes = _taken(hint)
-        self.words = words
+        self.words = "a value of JSON" if words == "Any" else words
         wraps = words.startswith(("Scalar", "Name"))
         self.hint = f"nodes.{words.split()[0]}(…) holds a value and its place; {_HOW}" if wraps else _HOW
 
