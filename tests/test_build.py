@@ -67,7 +67,9 @@ def test_every_condition_target_expression_and_statement_has_a_builder() -> None
 
 def test_every_operator_of_match_is_a_method_of_fields() -> None:
     for operator in nodes.MATCH_OPERATORS.values():
-        method = getattr(field("a"), f"match_{(operator.word or 'text').lower()}")
+        called = f"match_{(operator.word or 'text').lower()}"
+        method = getattr(field("a"), called, None)
+        assert method is not None, f"Field in qql/build/fields.py has no {called}"
         made = method(["b"] if operator.values else "b").tree
         assert made.kind == operator.kind
 
