@@ -76,7 +76,7 @@ def test_no_text_of_a_user_becomes_syntax(text: str) -> None:
 
 
 @pytest.mark.hypothesis
-@SETTINGS
+@settings(SETTINGS, max_examples=examples(200))
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"), min_size=1))
 def test_any_text_is_a_value_and_a_name(value: str, name: str) -> None:
     made = b.upsert("docs", {"id": 1, name: value, "in": [{"it": value}]})
@@ -224,17 +224,22 @@ def _golden() -> list[str]:
     return found
 
 
+_LONG = 4000  # characters: the long ones are cases of limits, and take the time of all others
+
+
 def test_trees_of_golden_texts_compile_to_what_the_texts_do() -> None:
     texts = _golden()
     assert len(texts) > 100
     for text in texts:
-        wanted = qql.compile(text)
-        assert qql.compile(qql.parse(text)) == wanted
-        assert qql.compile([b.built(one) for one in qql.parse(text)]) == wanted
+        if len(text) < _LONG:
+            trees = qql.parse(text)
+            assert qql.compile([b.built(one) if place % 2 else one for place, one in enumerate(trees)]) == (
+                qql.compile(text)
+            )
 
 
 @pytest.mark.hypothesis
-@settings(SETTINGS, max_examples=examples(300))
+@settings(SETTINGS, max_examples=examples(100))
 @given(statements())
 def test_every_tree_that_text_can_give_is_compiled_as_its_text(tree: Any) -> None:
     [back] = qql.parse(text_of(tree))
