@@ -37,6 +37,7 @@ ORDER = [
     "frames",
     "syntax",
     "compiler",
+    "build",
     "convert",
     "advice",
     "analysis",

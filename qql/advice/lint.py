@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from qql.advice.parameter_values import ParameterValues
+    from qql.syntax.parser import TextOrTree
 
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
@@ -105,7 +106,7 @@ def lint_script(
 
 
 def lint_text(
-    text: str,
+    text: TextOrTree,
     params: Params = None,
     *,
     disabled: Collection[str] = (),

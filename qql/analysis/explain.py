@@ -24,11 +24,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from qql.syntax.parser import TextOrTree
+
 __all__ = ["advice_lines", "explain_compiled", "explain_text", "plan_lines"]
 
 
 def explain_text(
-    text: str,
+    text: TextOrTree,
     params: Params = None,
     **options: Unpack[CompileOptions],
 ) -> str:

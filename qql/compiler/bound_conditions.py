@@ -32,6 +32,7 @@ def inserted(given: object, name: str, span: Span, plain: Plain, without: str) -
     as JSON data, ``without`` is the hint for None and for what holds for every point. Raises `QQLPlanError`
     for what is no condition, and for one with parameters of its own.
     """
+    given = nodes.tree_of(given)
     if isinstance(given, Mapping):
         given = _condition_of(plain(given, span), name, span, without)
     if not isinstance(given, nodes.Condition):

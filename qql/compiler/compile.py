@@ -21,17 +21,19 @@ from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
 from qql.rest.request import Request
-from qql.syntax.parser import LONGEST_KEPT, parse_script
+from qql.syntax.parser import LONGEST_KEPT, parse_script, text_given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from qql.syntax.parser import TextOrTree
+
 __all__ = ["check", "compile_text"]
 
 
 def compile_text(
-    text: str,
+    text: TextOrTree,
     params: Params = None,
     *,
     warnings: list[Diagnostic] | None = None,
@@ -39,6 +41,7 @@ def compile_text(
 ) -> list[Request]:
     """Compile a statement or a script to the requests that Qdrant would receive, in order.
 
+    ``text`` may be a tree too, or several: what `qql.build` makes, or `qql.parse`.
     The options are those of `CompileOptions`: ``collection``, ``stages``, ``models``, ``schema``, ``name``,
     ``default_model``. Warnings are added to ``warnings``. Texts that came before, or that differ from one in
     their literals only, are planned once; the requests are the caller's own all the same.
@@ -48,6 +51,8 @@ def compile_text(
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
+    if not isinstance(text, str):
+        text = text_given(text)
     plain = params is None and warnings is None and not options
     if plain:
         fill = _ready(text)
@@ -133,11 +138,11 @@ def _key(text: str, options: CompileOptions) -> Hashable:
 
 
 def check(
-    text: str,
+    text: TextOrTree,
     params: Params = None,
     **options: Unpack[CompileOptions],
 ) -> list[Diagnostic]:
-    """The errors and warnings of a text, in the order of the text. Nothing is raised for a bad text."""
+    """The errors and warnings of a text or a tree, in the order of the text. Nothing is raised for them."""
     warnings: list[Diagnostic] = []
     try:
         compile_text(text, params, warnings=warnings, **options)

@@ -24,13 +24,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Unpack
 
+    from qql.syntax.parser import TextOrTree
+
 __all__ = ["Compile", "Prepared", "prepare_text"]
 
 Compile = Callable[[Source, Params, Sequence[Parsed]], list[Compiled]]
 """Makes the statements of a text, which was parsed already, ready for values. Raises `QQLCompileError`."""
 
 
-def prepare_text(text: str, **options: Unpack[CompileOptions]) -> Prepared:
+def prepare_text(text: TextOrTree, **options: Unpack[CompileOptions]) -> Prepared:
     """A statement or a script, read once, to be bound to values many times.
 
     >>> statement = prepare_text("QUERY :v FROM docs USING dense LIMIT :k")

@@ -20,10 +20,11 @@ from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
 from qql.late import TypedDict, cast
+from qql.nodes.core import Composed, tree_of
 from qql.records import NamedTuple, dataclass, field
 from qql.rest.request import Request, copied
 from qql.schema import Schema
-from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all
+from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all, source_of
 from qql.syntax.pieces import Pieces
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from qql.rest.inference_objects import Path, Purpose
+    from qql.syntax.parser import TextOrTree
 
 __all__ = [
     "STACK_IS_FULL",
@@ -56,7 +58,7 @@ MAX_FILES = 16
 """Files that execute one another, at most."""
 MAX_EXECUTED = 1024
 """Files that one script executes in all, at most: each can execute others many times."""
-Stages = Mapping[str, "str | nodes.Query"]
+Stages = Mapping[str, "str | nodes.Query | Composed"]
 """Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
 SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
 
@@ -168,7 +170,7 @@ class CompileOptions(TypedDict, total=False):
     default_model: str
 
 
-def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
+def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]:
     """The text and the context in which it is compiled.
 
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
@@ -185,7 +187,7 @@ def prepare(text: str, options: CompileOptions) -> tuple[Source, Context]:
     context.reranker = options.get("rerank_model")
     if "default_model" in options:
         context.default_model = full_name(options["default_model"])
-    return Source(text, options.get("name", "<string>")), context
+    return source_of(text, options.get("name", "<string>")), context
 
 
 def make_context(
@@ -197,7 +199,7 @@ def make_context(
     """A context from what a caller gives. Raises `QQLSyntaxError` for a stage that does not parse."""
     defined = {}
     for name, stage in (stages or {}).items():
-        tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else stage
+        tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else tree_of(stage)
         cte = nodes.Cte(nodes.Name(name), tree)
         defined[stage_key(cte.name)] = cte
     known = {vector: full_name(model) for vector, model in (models or {}).items()}

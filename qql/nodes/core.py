@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from qql.errors import OpenSpan, Span
-from qql.late import late_pattern
+from qql.late import Protocol, late_pattern
 from qql.nodes.holes import Hole
 from qql.nodes.roles import part
 from qql.records import EQUAL, FIRST, FROZEN, MISSING, SHARED, field, filled, rules_of
@@ -28,6 +28,7 @@ else:
 __all__ = [
     "NOWHERE",
     "UUID_LENGTHS",
+    "Composed",
     "Name",
     "Node",
     "NodeType",
@@ -36,6 +37,7 @@ __all__ = [
     "Scalar",
     "Uuid",
     "is_uuid",
+    "tree_of",
     "walk",
 ]
 
@@ -232,6 +234,19 @@ UUID_LENGTHS = frozenset({32, 36, 38, 41, 45})
 def is_uuid(text: str) -> bool:
     """Whether Qdrant reads the text as a UUID: hyphenated, simple, in braces, or with ``urn:uuid:``."""
     return len(text) in UUID_LENGTHS and _UUID.fullmatch(text) is not None
+
+
+class Composed(Protocol):
+    """Something that stands for a tree: what `qql.build` makes."""
+
+    @property
+    def tree(self) -> Node:
+        """The tree that it stands for."""
+
+
+def tree_of(given: object) -> Any:
+    """The tree that something stands for; everything else as it is."""
+    return given if isinstance(given, (Node, str)) else getattr(given, "tree", given)
 
 
 def walk(value: object) -> Iterator[Node]:

@@ -62,15 +62,20 @@ class Hole:
     __slots__ = ("key",)
 
     def __init__(self, key: Key) -> None:
-        self.key = key
+        self.key: Key = key
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.key!r})"
 
-    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _looked_at
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _looked_at
-    __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __index__ = _looked_at
-    __hash__ = __str__ = __format__ = _looked_at
+    if TYPE_CHECKING:  # to which each of those below would be a method whose type it has to guess
+
+        def __iter__(self) -> NoReturn: ...
+
+    else:
+        __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _looked_at
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _looked_at
+        __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = __index__ = _looked_at
+        __hash__ = __str__ = __format__ = _looked_at
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what `copy`, `pickle` and the like ask whether it is there

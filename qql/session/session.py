@@ -45,6 +45,7 @@ from qql.session.script_files import ScriptText, read_executed
 from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, require_server, with_gaps
 from qql.session.strict_mode import WithinLimits
+from qql.syntax.parser import source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from qql.session.prepared import SessionStatement
     from qql.session.stamp import Stamp
     from qql.session.walks import Walk
-    from qql.syntax.parser import Parsed
+    from qql.syntax.parser import Parsed, TextOrTree
     from qql.syntax.pieces import Pieces
 
 __all__ = ["Session"]
@@ -116,7 +117,12 @@ class Session(ColumnWrites):
     # -- the public face
 
     def execute(
-        self, statement: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        statement: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
     ) -> Result:
         """Carry out exactly one statement. ``count`` goes before the session's own.
 
@@ -124,7 +130,7 @@ class Session(ColumnWrites):
         `QQLCompileError` where it cannot be compiled (``one-statement`` for a script), `QQLExecutionError`
         where the engine refuses it, `QQLConnectionError`.
         """
-        source = Source(statement, name)
+        source = source_of(statement, name)
         compiled = self._compile(source, params)
         own = [one for one in compiled if one.source is source]
         if len(own) != 1:
@@ -137,7 +143,7 @@ class Session(ColumnWrites):
         return self.carry_out(compiled[-1], count=count)
 
     def run(
-        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
@@ -146,10 +152,10 @@ class Session(ColumnWrites):
         return list(self.stream(script, params, name=name, count=count))
 
     def stream(
-        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
         """As `run`, but each result is given as soon as it is there. The script is checked at once."""
-        checked = self.checked(ScriptText(Source(script, name)), params)
+        checked = self.checked(ScriptText(source_of(script, name)), params)
         return (self.carry_out(one, count=count) for one in checked.statements())
 
     def checked(self, script: Pieces, params: Params = None) -> CheckedScript:
@@ -157,18 +163,18 @@ class Session(ColumnWrites):
         return CheckedScript(self, script, params)
 
     def compile(
-        self, script: str, params: Params = None, *, name: str = "<string>", sent: bool = True
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", sent: bool = True
     ) -> list[Compiled]:
         """The statements of a script, ready for `carry_out`. Raises `QQLCompileError`; and, where they are to
         be ``sent``, `QQLUnsupportedError` for what the server at hand is too old for.
         """
-        compiled = self._compile(Source(script, name), params)
+        compiled = self._compile(source_of(script, name), params)
         if sent:
             require_server(compiled, gaps_of(self.backend))
         return compiled
 
     def scroll(
-        self, statement: str, params: Params = None, *, page: int = 1000, name: str = "<string>"
+        self, statement: TextOrTree, params: Params = None, *, page: int = 1000, name: str = "<string>"
     ) -> Walk:
         """An iterator of all hits of one SCROLL, fetched in pages of ``page`` points, one of which is held.
 
@@ -178,11 +184,11 @@ class Session(ColumnWrites):
         """
         from qql.session.walks import Walk, scroll_of
 
-        source = Source(statement, name)
+        source = source_of(statement, name)
         require_server([compiled := scroll_of(self._compile(source, params), source)], gaps_of(self.backend))
         return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
-    def prepare(self, text: str, *, name: str = "<string>") -> SessionStatement:
+    def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
 
         What the session knows when it is carried out counts: USE, DEFINE and changes of collections between
@@ -190,7 +196,7 @@ class Session(ColumnWrites):
         """
         from qql.session.prepared import SessionStatement
 
-        return SessionStatement(self, Source(text, name), self._compile, self._reranked)
+        return SessionStatement(self, source_of(text, name), self._compile, self._reranked)
 
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
@@ -202,12 +208,12 @@ class Session(ColumnWrites):
 
         return stamp_of(self, compiled)
 
-    def explain(self, text: str, params: Params = None, *, name: str = "<string>") -> str:
+    def explain(self, text: TextOrTree, params: Params = None, *, name: str = "<string>") -> str:
         """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
         from qql.advice import advised
         from qql.analysis.explain import explain_compiled
 
-        done = advised(self._compile(Source(text, name), params), self.schema, self.full_facts)
+        done = advised(self._compile(source_of(text, name), params), self.schema, self.full_facts)
         return "\n\n".join(explain_compiled(with_gaps(one, gaps_of(self.backend))) for one in done)
 
     def ask(self, request: Request) -> Json:

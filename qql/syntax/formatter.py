@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qql import nodes
 from qql.errors import Diagnostic, QQLPlanError, Source, Span
@@ -15,6 +15,9 @@ from qql.syntax.doc import Anchor, Comment, Doc, anchors, cat, first_anchor, gro
 from qql.syntax.lexer import CLOSING, OPENING, Token, cut, skip_space
 from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import document
+
+if TYPE_CHECKING:
+    from qql.syntax.parser import TextOrTree
 
 __all__ = ["WIDTH", "format_script", "format_text", "format_tree", "same"]
 
@@ -52,16 +55,19 @@ def format_tree(statements: nodes.Statement | Sequence[nodes.Statement]) -> str:
     return "\n".join(texts)
 
 
-def format_text(text: str | nodes.Statement | Sequence[nodes.Statement], *, name: str = "<string>") -> str:
+def format_text(text: TextOrTree, *, name: str = "<string>") -> str:
     """A script in the canonical spelling and layout, its comments kept; or the text of a tree.
 
     Clauses stand in their canonical order. A statement of several lines has an empty line before and behind
     it. A comment stays with what it stands in front of, or behind on the same line. Line ends remain LF or
     CRLF, as the first one is. A statement whose ``?`` would come in another order stays as it is written.
-    Formatting what this gives changes nothing. Raises as `qql.parse` does.
+    Formatting what this gives changes nothing. Raises as `qql.parse` does, and `QQLPlanError`
+    (``malformed-tree``) for what is no tree of a statement.
     """
     if not isinstance(text, str):
-        return format_tree(text)
+        from qql.syntax.tree_text import checked
+
+        return format_tree(checked(text))
     parsed, errors = parse_script(Source(text, name))
     raise_all(errors)
     return _Script(text, parsed).text()

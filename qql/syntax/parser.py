@@ -30,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    TextOrTree = str | Statement | nodes.Composed | Sequence[Statement | nodes.Composed]
+
 __all__ = [
     "STRINGS",
     "Parsed",
@@ -40,7 +42,10 @@ __all__ = [
     "parse_script",
     "parse_stage",
     "parse_with_holes",
+    "source_of",
     "split",
+    "text_given",
+    "unchanging",
 ]
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -99,10 +104,10 @@ def _is_unchanging(text: str, kept: Sequence[Parsed]) -> bool:
 
 def _all_unchanging(text: str, done: Sequence[Parsed]) -> bool:
     # Without brackets of their own nothing makes a list or an object.
-    return ("[" not in text and "{" not in text) or all(_unchanging(one.statement) for one in done)
+    return ("[" not in text and "{" not in text) or all(unchanging(one.statement) for one in done)
 
 
-def _unchanging(value: Any) -> bool:
+def unchanging(value: Any) -> bool:
     """Whether a tree holds no list and no object, which a request would share with the next one."""
     todo = [value]
     while todo:
@@ -248,6 +253,20 @@ def raise_all(errors: list[QQLCompileError]) -> None:
         raise errors[0]
     if errors:
         raise QQLScriptError(*(d for error in errors for d in error.diagnostics))
+
+
+def text_given(given: TextOrTree) -> str:
+    """The text of what is to be compiled: a text as it is, and that of a tree (`tree_text.text_of`)."""
+    if isinstance(given, str):
+        return given
+    from qql.syntax.tree_text import text_of
+
+    return text_of(given)
+
+
+def source_of(given: TextOrTree, name: str = "<string>") -> Source:
+    """A text or a tree as the source that it is compiled from. Raises as `text_given` does."""
+    return Source(text_given(given), name)
 
 
 def parse_stage(text: str, *, name: str = "<stage>") -> nodes.Query:
