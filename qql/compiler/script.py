@@ -176,7 +176,7 @@ def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]
     Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
     """
     if not options:
-        return Source(text, "<string>"), Context()
+        return source_of(text), Context()
     unknown = options.keys() - CompileOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)

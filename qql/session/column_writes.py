@@ -64,6 +64,6 @@ class ColumnWrites:
         session._knowledge.forget(collection)  # many points are worth another look, as a file is
         session._field_advice.known.changed()
         result = load.run(session.backend, session.context, session.schema(collection), session._embedded)
-        built = session._count_written(collection, len(columns.ids))
+        built = session._builds.written(collection, len(columns.ids), session.on_progress)
         warnings = result.warnings + session._take_notes() + built
         return replace(result, warnings=warnings, seconds=time.perf_counter() - started)

@@ -18,6 +18,7 @@ from qql.schema import Schema
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.advice import CollectionFacts
+    from qql.compiler.script import Compiled
 
 __all__ = ["Knowledge", "Known", "changes_definitions"]
 
@@ -116,6 +117,19 @@ class Knowledge:
         return known
 
     # -- shard keys
+
+    def require_shard_keys(self, compiled: Compiled) -> None:
+        """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
+        if self._backend.name != "server":
+            return
+        name = str(compiled.collection)
+        known = self.kept(name)
+        if known is None or self.has_keys(name):
+            return
+        from qql.session.shard_keys import require_shard_keys
+
+        if require_shard_keys(compiled, known.info, self._backend.call):
+            self.keep_keys(name)
 
     def has_keys(self, collection: str) -> bool:
         """Whether it was seen that a collection has the shard keys that it needs."""

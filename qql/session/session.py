@@ -297,7 +297,7 @@ class Session(ColumnWrites):
         started = time.perf_counter()
         advice = compiled.advice
         try:
-            self._require_shard_keys(compiled)
+            self._knowledge.require_shard_keys(compiled)
             advice = self._advice_on(compiled)
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):
                 compiled = replace(compiled, advice=advice)
@@ -421,19 +421,6 @@ class Session(ColumnWrites):
     def _apply(self, statement: nodes.Statement) -> None:
         with self._giving:  # two that define a stage at once would make one of them be forgotten
             apply(statement, self.context)
-
-    def _require_shard_keys(self, compiled: Compiled) -> None:
-        """Refuses what a server would break off at for lack of shard keys; that there are some is kept."""
-        if self.backend.name != "server":
-            return
-        name = str(compiled.collection)
-        known = self._knowledge.kept(name)
-        if known is None or self._knowledge.has_keys(name):
-            return
-        from qql.session.shard_keys import require_shard_keys
-
-        if require_shard_keys(compiled, known.info, self.backend.call):
-            self._knowledge.keep_keys(name)
 
     # -- statements that have requests
 
