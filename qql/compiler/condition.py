@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qql import nodes
 from qql.compiler.bind import bind
+from qql.compiler.given import settled
 from qql.compiler.parameters import listing, parameters_of
 from qql.errors import QQLCompileError, QQLSyntaxError, Source
 from qql.late import cast
@@ -34,12 +35,8 @@ def condition(text: str, /, *values: Any, **named: Any) -> nodes.Condition:
     if parsed.warnings:
         raise QQLSyntaxError(replace(parsed.warnings[0], severity="error")).at(source)
     given = values[0] if len(values) == 1 and isinstance(values[0], dict) and not named else named or values
-    if given:
-        from qql.compiler.given import settled
-
-        given = settled(given)
     try:
-        bound = bind(cast("Any", parsed.statement), parsed.params, given)
+        bound = bind(cast("Any", parsed.statement), parsed.params, settled(given))
     except QQLCompileError as exc:
         found = parameters_of(parsed.params, [parsed.statement])
         raise listing(exc, found).at(source, parsed.span) from None
