@@ -627,7 +627,7 @@ def test_two_hundred_tasks_share_a_connection_in_flat_memory(target: str) -> Non
         with FakeServer() as server:
             server.calls = Forgetful()
             options = {} if target == "edge" else {"timeout": 120}
-            run(busy(examples(3)), ":memory:" if target == "edge" else server.url, **options)
+            run(busy(examples(16) // 5), ":memory:" if target == "edge" else server.url, **options)
     finally:
         tracemalloc.stop()
 

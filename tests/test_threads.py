@@ -104,7 +104,7 @@ def test_each_thread_finds_what_it_has_written(engine: Callable[[], Any]) -> Non
 def test_each_thread_finds_what_it_has_written_for_long(engine: Callable[[], Any]) -> None:
     with engine() as session:
         session.run(MAKE)
-        in_threads(lambda number: assert_own_points(session, number, examples(12)))
+        in_threads(lambda number: assert_own_points(session, number, max(3, examples(24) // 8)))
 
 
 @pytest.mark.parametrize("engine", [edge, over_rest], ids=["edge", "rest"])
