@@ -26,6 +26,8 @@ TEXTS = (
     "QUERY 'a' FROM docs USING dense dense",
     "QUERY 'a' FROM docs WHERE a = ? AND b = :c",
     "QUERY 'a' FROM docs WHERE a = 'no end",
+    f"SCROLL FROM docs WHERE {'NOT ' * 300}a = 1 5",
+    f"SCROLL FROM docs WHERE {'(' * 300}a = 1",
 )
 
 

@@ -84,7 +84,9 @@ class Parser:
         """The statement that begins at pos, and its span. A closing `;` is not part of it."""
         try:
             return self.read(pos, root)
-        except QQLSyntaxError:
+        except QQLSyntaxError as exc:
+            if exc.code == "too-deep":  # this hangs on no terminal, and such texts are long
+                raise
             # What is wrong is told by the state in front of it, before a value is made of the last terminal.
             self.tables = plain_tables()
         return self.read(pos, root)
