@@ -154,7 +154,8 @@ def test_people_see_the_table_what_is_not_here_and_the_limits(
     [marked] = [line for line in out.splitlines() if "← docs" in line]
     assert marked.split("│")[1].strip() == "<100K"
     assert "Measured with" in out
-    assert max(map(len, out.splitlines())) <= 80
+    several_words = [line for line in out.splitlines() if " " in line.strip()]  # a long path stays whole
+    assert max(map(len, several_words)) <= 80
 
 
 def test_a_server_is_measured_as_the_embedded_engine_is(run: Run, fake_server: Any) -> None:
