@@ -23,7 +23,7 @@ import datetime
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from qql.errors import (
     QQLCompileError,
@@ -34,6 +34,7 @@ from qql.errors import (
     QQLUnsupportedError,
 )
 from qql.frames.columns import columns_of
+from qql.records import NamedTuple
 from qql.rest.types import Json
 from qql.result import Result
 from qql.session.connect import connect as open_session

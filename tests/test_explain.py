@@ -130,7 +130,7 @@ def test_the_keys_of_an_analysis_are_those_that_are_documented(db: Session) -> N
     assert made == set(re.findall(r'"(\w+)"', analysis_dict.__doc__ or ""))
     told = db.execute(f"EXPLAIN ANALYZE {PIPELINE} WITH PROVENANCE").data
     added = told.keys() - analysis_dict(found).keys()
-    assert added == {"provenance", "warnings", "advice", "stamp"}
+    assert added == {"provenance", "warnings", "advice", "stamp", "statement"}
     assert added <= set(re.findall(r"``(\w+)``", analysis_dict.__doc__ or ""))
     assert told["provenance"][0].keys() == set(re.findall(r'"(\w+)"', provenance_dict.__doc__ or "")) - {
         *told["provenance"][0]["stages"][0].keys() - {"rank", "score"}

@@ -37,7 +37,8 @@ REACHED = {
 """The commands whose messages come from a room below that of the commands."""
 
 
-_OF_CURL = {"convert/curl.py", "convert/texts.py"}  # these read curl's options
+_OF_OTHERS = ("convert/curl.py", "convert/texts.py", "pictures/", "notebook/")
+"""Modules whose words with `--` are curl's options, names of CSS, and those of a notebook's own `%%qql`."""
 
 
 def hinted(path: Path) -> Iterator[str]:
@@ -65,7 +66,7 @@ def found_below_the_commands() -> list[tuple[str, str, str]]:
     out = []
     for path in sorted((ROOT / "qql").rglob("*.py")):
         place = path.relative_to(ROOT / "qql").as_posix()
-        if place.startswith("cli/") or place in _OF_CURL:
+        if place.startswith("cli/") or place.startswith(_OF_OTHERS):
             continue
         for word in sorted(set(hinted(path))):
             first, second = place.split("/")[:2]

@@ -237,7 +237,8 @@ def test_the_memory_of_copy_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 tracemalloc.stop()
 
     peak(2400)  # what is imported, compiled and kept the first time
-    assert peak(2400) < 1.3 * peak(600)
+    # 1,800 rows more would be two megabytes; what is garbage for a while is a tenth of one.
+    assert peak(2400) < 1.3 * peak(600) + 100_000
 
 
 # ------------------------------------------------------------------------------------ rows of a parameter

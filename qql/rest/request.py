@@ -7,13 +7,14 @@ from functools import cache, lru_cache, reduce
 from operator import or_
 
 from qql.errors import Diagnostic, QQLPlanError
+from qql.late import overload
 from qql.records import dataclass, field
 from qql.rest.quoting import quoted, unquoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from typing import Any, overload
+    from typing import Any
 
     from pydantic import TypeAdapter
     from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -85,13 +86,10 @@ class Request:
                 diagnostic = Diagnostic("no-client-model", message)
             raise QQLPlanError(diagnostic) from exc
 
-    if TYPE_CHECKING:
-
-        @overload
-        def send(self, client: QdrantClient) -> Any: ...
-        @overload
-        def send(self, client: AsyncQdrantClient) -> Awaitable[Any]: ...
-
+    @overload
+    def send(self, client: QdrantClient) -> Any: ...
+    @overload
+    def send(self, client: AsyncQdrantClient) -> Awaitable[Any]: ...
     def send(self, client: Any) -> Any:
         """Send it through a client of one's own: ``request.send(client)``, ``await request.send(client)``.
 

@@ -96,6 +96,7 @@ class AsyncSession(_Flows[Session]):
     stamp = _Awaited(Session.stamp)
     explain = _Awaited(Session.explain)
     ask = _Awaited(Session.ask)
+    upsert = _Awaited(Session.upsert)
     collections = _Awaited(Session.collections)
     schema = _Awaited(Session.schema)
     facts = _Awaited(Session.facts)
