@@ -171,7 +171,7 @@ def test_the_examples_are_good_on_the_collection_made_for_them(name: str, points
 
 
 def test_the_readme_is_good() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/tour.md"))
     text = "\n".join(re.findall(r"^```sql\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
     found = advise_script(compiled(text, schema={}), lambda _: None)
     # EXPLAIN ANALYZE is shown with one source filtered: its table says what that changes.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,14 @@ def test_a_piece_for_a_notebook_is_the_body_of_the_page(data: Any) -> None:
     piece = fragment([data])
     check_alone(piece)
     assert piece.encode("ascii", "xmlcharrefreplace").decode() in page([data])
+
+
+def test_a_notebook_shows_the_picture_of_what_is_explained(db: qql.Session) -> None:
+    for words in ("EXPLAIN ANALYZE", "EXPLAIN", "EXPLAIN ANALYZE FORMAT json"):
+        shown = answer(db, words)._repr_html_()
+        assert len(check_alone(shown).of("svg")) >= 2, words
+    assert "<svg" not in db.execute("EXPLAIN COUNT FROM docs")._repr_html_()
+    assert "<svg" not in db.execute(f"WHY 1 {QUERY}")._repr_html_()
 
 
 def test_each_hit_stands_with_its_rank_in_every_stage(data: Any) -> None:
@@ -302,3 +311,21 @@ def test_long_names_are_cut_by_their_width() -> None:
     assert cut("short  name", 12) == "short name"
     assert cut("a much longer name", 8) == "a much…"
     assert cut("検索する言語", 8) == "検索す…"
+
+
+def test_every_statement_of_the_golden_texts_has_a_page() -> None:
+    from qql.analysis.explain_json import explain_dict
+    from qql.compiler.script import compile_script, make_context
+    from qql.errors import Source
+
+    shown = 0
+    for path in sorted((ROOT / "tests" / "golden").rglob("*.qql"))[::2]:
+        try:
+            compiled = compile_script(Source(path.read_text("utf-8")), None, make_context("docs"))
+        except qql.QQLError:
+            continue
+        found = check_alone(page([explain_dict(one) for one in compiled]))
+        pictures = sum(attrs.get("class", "").startswith("qql-flow") for attrs in found.of("svg"))  # type: ignore[union-attr]
+        assert pictures == 2 * sum(one.plan is not None for one in compiled), path
+        shown += pictures
+    assert shown > 100

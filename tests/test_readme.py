@@ -1,4 +1,4 @@
-"""The README's examples run in their order, from a copy of the clone's root: statements, Python, commands."""
+"""The examples of README and of the tour run in their order, from a copy of the clone's root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
@@ -16,7 +17,11 @@ from conftest import ROOT
 import qql
 from qql.cli import main
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST = (ROOT / "README.md").read_text(encoding="utf-8")
+TOUR = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+DOORS = (ROOT / "docs" / "doors.md").read_text(encoding="utf-8")
+README = f"{FIRST}\n{TOUR}\n{DOORS}"
+"""The pages in the order in which they are read."""
 
 
 def blocks(language: str) -> list[str]:
@@ -112,6 +117,31 @@ def test_shell_blocks_run_in_order(root: Path) -> None:
             assert done.returncode == 0, done.stderr
             ran += 1
     assert ran >= 2
+
+
+def test_the_readme_is_short_and_shows_a_pipeline() -> None:
+    assert len(FIRST.splitlines()) <= 150
+    [picture] = re.findall(r"!\[[^]]+\]\(([^)]+\.svg)\)", FIRST)
+    root = ElementTree.parse(ROOT / picture).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    words = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    demo = (ROOT / "examples" / "stdlib.qql").read_text(encoding="utf-8")
+    assert {"named", "root"} <= {*words} and "named AS" in demo
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/doors.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-")
+        for one in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif not link.startswith("http"):
+            assert (path.parent / link).exists(), link
 
 
 def test_make_has_the_two_commands() -> None:

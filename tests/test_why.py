@@ -1029,7 +1029,7 @@ def test_answers_are_verified_by_changing_what_they_name(world: World) -> None:
 
 @pytest.mark.slow
 def test_answers_about_approximate_searches(world: World) -> None:
-    seen = examine(world, "graph", range(10), 12)
+    seen = examine(world, "graph", range(24), 12)
     assert seen["approximate"] and seen["cut"] and seen["below-threshold"]
 
 

@@ -14,6 +14,7 @@ from qql.cli.render.cells import Column, columns_of
 from qql.cli.render.diagnostics import render_diagnostics
 from qql.cli.render.terminal import sanitize
 from qql.errors import many
+from qql.pictures import fragment, is_explained
 from qql.result import Result
 
 __all__ = ["html_of"]
@@ -30,7 +31,10 @@ def html_of(result: Result) -> str:
     """What a notebook shows of a result: a table whose scores have bars, or the text; and the warnings.
 
     Of many rows and columns there are the first, of long values the beginning; what is left out is said.
+    EXPLAIN of a query is a picture of its stages.
     """
+    if result.kind == "text" and is_explained(result.data):
+        return "".join([fragment([result.data]), *_warnings(result)])
     shown = _table(result) if result.kind in ("hits", "rows") else _message(result)
     return "".join([f'<div style="{_BOX}">', *shown, *_warnings(result), "</div>"])
 

@@ -7,6 +7,6 @@ it on a page, `style` says how that looks and `markup` writes elements.
 
 from __future__ import annotations
 
-from qql.pictures.page import fragment, page
+from qql.pictures.page import fragment, is_explained, page, svg
 
-__all__ = ["fragment", "page"]
+__all__ = ["fragment", "is_explained", "page", "svg"]

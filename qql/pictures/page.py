@@ -8,11 +8,11 @@ from qql.pictures import graph
 from qql.pictures.charts import histogram
 from qql.pictures.flow import flow
 from qql.pictures.markup import tag, text_of
-from qql.pictures.style import STYLE
+from qql.pictures.style import FLOW_STYLE, STYLE
 from qql.pictures.tables import ablations, lives, overlaps, ranges
-from qql.rest.types import Body
+from qql.rest.types import Body, Json
 
-__all__ = ["fragment", "page"]
+__all__ = ["fragment", "is_explained", "page", "svg"]
 
 _WIDE, _NARROW = 1180.0, 350.0
 
@@ -44,6 +44,22 @@ def fragment(parts: Sequence[Body]) -> str:
     """The same as a piece of a page, as notebooks show it."""
     inside = [tag("section", *_section(one)) for one in parts]
     return tag("style", STYLE) + tag("div", *inside, class_="qql-page")
+
+
+def svg(data: Body) -> str:
+    """The stages alone as an SVG file, for a document; light or dark as the page around it is.
+
+    ``data`` is what `explain_dict` or EXPLAIN ANALYZE gives of a query.
+    """
+    found = graph.measured(data) if "hits" in data else graph.planned(data["plan"])
+    return flow(found, across=True, width=_WIDE, style=FLOW_STYLE) + "\n"
+
+
+def is_explained(data: Json) -> bool:
+    """Whether data of a result are those of EXPLAIN for a query, which a picture can show."""
+    if not isinstance(data, dict):
+        return False
+    return bool(data.get("plan")) or {"hits", "stages", "second", "ablation"} <= data.keys()
 
 
 def _title(data: Body) -> str:

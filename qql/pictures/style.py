@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STYLE"]
+__all__ = ["FLOW_STYLE", "STYLE"]
 
 _LIGHT = (
     "--paper:#fff;--ink:#1b2330;--soft:#566173;--line:#d5dbe3;--card:#f6f8fa;"
@@ -13,6 +13,23 @@ _DARK = (
     "--slot:#7d8a9b;--found:#7f9dc4;--band:#5d7da5;--hits:#ff9248;--good:255,146,72;"
 )
 
+_FLOW = """
+.qql-flow .qql-name{font-weight:600;fill:var(--ink)}
+.qql-flow .qql-does,.qql-flow .qql-said{fill:var(--soft)}
+.qql-flow .qql-stage text{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
+.qql-flow .qql-kept{fill:var(--ink);font-size:11px}
+.qql-halo{fill:var(--paper);opacity:.85}
+.qql-slots{fill:none;stroke:var(--slot);stroke-dasharray:3 3}
+.qql-band{fill:var(--band);opacity:.42}
+.qql-band-hits{fill:var(--hits);opacity:.75}
+"""
+FLOW_STYLE = (
+    f".qql-flow{{{_LIGHT}font:12px system-ui,-apple-system,'Segoe UI',sans-serif}}"
+    f"@media (prefers-color-scheme:dark){{.qql-flow{{{_DARK}}}}}"
+    f"{_FLOW}.qql-found{{fill:var(--found)}}.qql-hits{{fill:var(--hits)}}"
+)
+"""For a picture of the stages that is a file of its own."""
+
 STYLE = f"""
 .qql-page{{{_LIGHT}color:var(--ink);background:var(--paper);
 font:14px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;
@@ -21,6 +38,7 @@ container-type:inline-size;max-width:1240px;margin:0 auto;padding:16px;box-sizin
 [data-jp-theme-light=true] .qql-page,.vscode-light .qql-page{{{_LIGHT}}}
 [data-jp-theme-light=false] .qql-page,.vscode-dark .qql-page{{{_DARK}}}
 """
+STYLE += _FLOW
 STYLE += """
 .qql-page *{box-sizing:border-box}
 .qql-page h1{font-size:20px;line-height:1.3;margin:0 0 4px;overflow-wrap:anywhere}
@@ -38,16 +56,8 @@ font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;overflo
 .qql-scroll:focus-visible{outline:2px solid var(--found)}
 .qql-flow{display:block;font:12px system-ui,-apple-system,"Segoe UI",sans-serif}
 .qql-flow.down{display:none}
-.qql-flow .qql-name{font-weight:600;fill:var(--ink)}
-.qql-flow .qql-does,.qql-flow .qql-said{fill:var(--soft)}
-.qql-flow .qql-stage text{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
-.qql-flow .qql-kept{fill:var(--ink);font-size:11px}
-.qql-halo{fill:var(--paper);opacity:.85}
-.qql-slots{fill:none;stroke:var(--slot);stroke-dasharray:3 3}
 .qql-page .qql-found{fill:var(--found);background:var(--found)}
 .qql-page .qql-hits{fill:var(--hits);background:var(--hits)}
-.qql-band{fill:var(--band);opacity:.42}
-.qql-band-hits{fill:var(--hits);opacity:.75}
 .qql-key{display:inline-block;width:12px;height:12px;border-radius:2px;vertical-align:-1px;
 margin:0 4px 0 12px}
 .qql-key.slots{border:1px dashed var(--slot)}

@@ -14,6 +14,7 @@ from qql.compiler.plan import Context
 from qql.compiler.prepared import Prepared
 from qql.errors import QQLConnectionError
 from qql.result import Hit, Result
+from qql.session.column_writes import ColumnWrites
 from qql.session.connect import connect
 from qql.session.prepared import SessionStatement
 from qql.session.session import Session
@@ -28,7 +29,8 @@ __all__ = ["AsyncSession", "AsyncStatement", "AsyncWalk", "connect_async"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Inner = TypeVar("Inner", bound=Prepared | Session)
+Inner = TypeVar("Inner", bound=Prepared | ColumnWrites)
+Held = TypeVar("Held", bound=Prepared | ColumnWrites, covariant=True)
 
 _LONG = 20_000
 """Characters of a text from which on it is compiled in a thread."""
@@ -61,10 +63,10 @@ class _Awaited(Generic[Inner, P, T]):
         return awaited
 
 
-class _Flows(Generic[Inner]):
+class _Flows(Generic[Held]):
     """What has methods that are awaited."""
 
-    def inner(self) -> Inner:
+    def inner(self) -> Held:
         """What carries them out."""
         raise NotImplementedError
 
