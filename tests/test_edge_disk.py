@@ -45,6 +45,12 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 @pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    """On a disk: memory gives room back, and is never taken for full."""
+    return disk_path
+
+
+@pytest.fixture
 def engine(tmp_path: Path, disk: Disk) -> Iterator[Engine]:
     made = Engine(tmp_path / "db")
     made("PUT", "", CONFIG)

@@ -31,6 +31,12 @@ def fill(engine: Engine, count: int, start: int = 0) -> None:
 
 
 @pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    """On a disk: in memory the work is done before any deadline."""
+    return disk_path
+
+
+@pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     made = Engine(tmp_path)
     made("PUT", "", CONFIG)

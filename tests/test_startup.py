@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import folder_on_disk
 
 import qql
 
@@ -156,9 +157,13 @@ def started(cwd: Path, program: str, *arguments: str) -> set[Import]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place() -> Iterator[Path]:
     """A folder with a database and a script; and the parser's tables of a checkout are there."""
-    folder = tmp_path_factory.mktemp("startup")
+    with folder_on_disk() as folder:
+        yield filled(folder)
+
+
+def filled(folder: Path) -> Path:
     (folder / "hybrid.qql").write_text(HYBRID, encoding="utf-8")
     with qql.connect(str(folder / "data")) as db:
         db.run(
