@@ -24,10 +24,11 @@ from qql.result import Hit, StageShare
 from qql.session.connect import connect
 from qql.session.session import Session
 from qql.syntax.formatter import format_text
-from qql.syntax.parser import parse
+from qql.syntax.parser import parse, text_given
 
 if TYPE_CHECKING:
     from qql.session.async_session import AsyncSession
+    from qql.syntax.parser import TextOrTree
 
 __all__ = ["Document", "Retriever", "document_of", "retriever"]
 
@@ -83,7 +84,7 @@ class Retriever:
 
     def __init__(
         self,
-        pipeline: str,
+        pipeline: TextOrTree,
         db: object,
         *,
         query: str = "q",
@@ -93,7 +94,7 @@ class Retriever:
         **options: Any,
     ) -> None:
         """See `retriever`."""
-        self.pipeline = pipeline
+        self.pipeline = pipeline = text_given(pipeline)
         self.query = query
         self.params = dict(params or {})
         self.text = text
@@ -218,7 +219,7 @@ class Retriever:
 
 
 def retriever(
-    pipeline: str,
+    pipeline: TextOrTree,
     db: object,
     *,
     query: str = "q",
@@ -230,7 +231,8 @@ def retriever(
     """A retriever: ``retriever(pipeline, db).retrieve("how do I …?")`` gives a list of `Document`.
 
     Args:
-        pipeline: the text of one query, with a parameter for the question (``QUERY :q FROM docs …``).
+        pipeline: one query, as text or as a tree of `qql.build`, with a parameter for the question
+            (``QUERY :q FROM docs …``).
         db: a `Session`, an `AsyncSession`, or what `qql.connect` takes: then it is opened at the first
             question, with ``options``, which are those of `qql.connect`, and closed by `Retriever.close`.
         query: the name of the parameter for the question.

@@ -65,6 +65,17 @@ def test_a_reranked_document_has_both_scores(db: qql.Session) -> None:
     assert [one.score for one in found] == [one.second_stage_score for one in found]
 
 
+def test_a_pipeline_may_be_a_tree(db: qql.Session) -> None:
+    from qql.build import field, param, query, rrf
+
+    near, far = query(param("q"), using="a", limit=5), query(param("q"), using="b", limit=5)
+    tree = rrf(near, far.where(field("n") >= 2), source="docs", limit=3)
+    found = qql.retriever(tree, db).retrieve("care of wounds")
+    assert [one.id for one in found] == [
+        one.id for one in qql.retriever(PIPELINE, db, params={"least": 2, "k": 3}).retrieve("care of wounds")
+    ]
+
+
 def test_stages_can_be_left_out(db: qql.Session) -> None:
     found = qql.retriever("QUERY :q FROM docs USING a", db, stages=False).retrieve("care")
     assert found and all(one.ranks == {} for one in found)

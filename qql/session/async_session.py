@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qql.compiler.parameters import Parameter
     from qql.errors import Diagnostic
     from qql.session.walks import Walk
+    from qql.syntax.parser import TextOrTree
 
 __all__ = ["AsyncSession", "AsyncStatement", "AsyncWalk", "connect_async"]
 
@@ -105,7 +106,7 @@ class AsyncSession(_Flows[Session]):
     full_facts = _Awaited(Session.full_facts)
 
     async def stream(
-        self, script: str, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> AsyncIterator[Result]:
         """As `Session.stream`; the script is checked when the first result is asked for."""
         stream = partial(Session.stream, self.inner(), script, params, name=name, count=count)
@@ -115,7 +116,7 @@ class AsyncSession(_Flows[Session]):
             yield result
 
     def scroll(
-        self, statement: str, params: Params = None, *, page: int = 200, name: str = "<string>"
+        self, statement: TextOrTree, params: Params = None, *, page: int = 200, name: str = "<string>"
     ) -> AsyncWalk:
         """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for.
 
@@ -125,7 +126,7 @@ class AsyncSession(_Flows[Session]):
             self, partial(Session.scroll, statement=statement, params=params, page=page, name=name)
         )
 
-    def prepare(self, text: str, *, name: str = "<string>") -> AsyncStatement:
+    def prepare(self, text: TextOrTree, *, name: str = "<string>") -> AsyncStatement:
         """As `Session.prepare`; nothing is asked of the engine before the statement is carried out."""
         return AsyncStatement(self, self.inner().prepare(text, name=name))
 
