@@ -80,7 +80,23 @@ class Document:
 
 
 class Retriever:
-    """A pipeline on a database. It is made by `retriever`, which says what goes in."""
+    """A retriever: ``retriever(pipeline, db).retrieve("how do I …?")`` gives a list of `Document`.
+
+    Args:
+        pipeline: one query, as text or as a tree of `qql.build`, with a parameter for the question
+            (``QUERY :q FROM docs …``).
+        db: a `Session`, an `AsyncSession`, or what `qql.connect` takes: then it is opened at the first
+            question, with ``options``, which are those of `qql.connect`, and closed by `Retriever.close`.
+        query: the name of the parameter for the question.
+        params: values for the other parameters; a question may bring others.
+        text: the payload's field with a document's text.
+        stages: whether documents tell of the stages that found them (WITH PROVENANCE), which runs each
+            stage of the pipeline once more.
+
+    Raises:
+        QQLSyntaxError, QQLPlanError: for a text at fault, one that is not one query (``one-statement``), and
+            for names of parameters that it does not have (``unknown-parameter``).
+    """
 
     def __init__(
         self,
@@ -93,7 +109,6 @@ class Retriever:
         stages: bool = True,
         **options: Any,
     ) -> None:
-        """See `retriever`."""
         self.pipeline = pipeline = text_given(pipeline)
         self.query = query
         self.params = dict(params or {})
@@ -218,34 +233,8 @@ class Retriever:
         await self.aclose()
 
 
-def retriever(
-    pipeline: TextOrTree,
-    db: object,
-    *,
-    query: str = "q",
-    params: Mapping[str, Any] | None = None,
-    text: str | None = None,
-    stages: bool = True,
-    **options: Any,
-) -> Retriever:
-    """A retriever: ``retriever(pipeline, db).retrieve("how do I …?")`` gives a list of `Document`.
-
-    Args:
-        pipeline: one query, as text or as a tree of `qql.build`, with a parameter for the question
-            (``QUERY :q FROM docs …``).
-        db: a `Session`, an `AsyncSession`, or what `qql.connect` takes: then it is opened at the first
-            question, with ``options``, which are those of `qql.connect`, and closed by `Retriever.close`.
-        query: the name of the parameter for the question.
-        params: values for the other parameters; a question may bring others.
-        text: the payload's field with a document's text.
-        stages: whether documents tell of the stages that found them (WITH PROVENANCE), which runs each
-            stage of the pipeline once more.
-
-    Raises:
-        QQLSyntaxError, QQLPlanError: for a text at fault, one that is not one query (``one-statement``), and
-            for names of parameters that it does not have (``unknown-parameter``).
-    """
-    return Retriever(pipeline, db, query=query, params=params, text=text, stages=stages, **options)
+retriever = Retriever
+"""The door: ``qql.retriever(pipeline, db)``."""
 
 
 def _awaits(db: object) -> TypeGuard[AsyncSession]:
