@@ -112,31 +112,31 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Imported when first asked for, so that `import qql` costs next to nothing.
-    if name not in _HOME:
-        raise AttributeError(f"module 'qql' has no attribute '{name}'")
-    import sys
+if not TYPE_CHECKING:  # a type checker knows the names above, and says so of any other
 
-    module, attribute = _HOME[name]
-    __import__(module)  # not that of importlib, which -X importtime does not see
-    value = getattr(sys.modules[module], attribute)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        # Imported when first asked for, so that `import qql` costs next to nothing.
+        if name not in _HOME:
+            raise AttributeError(f"module 'qql' has no attribute '{name}'")
+        import sys
 
+        module, attribute = _HOME[name]
+        __import__(module)  # not that of importlib, which -X importtime does not see
+        value = getattr(sys.modules[module], attribute)
+        globals()[name] = value
+        return value
 
-def load_ipython_extension(shell: object) -> None:
-    """``%load_ext qql``: gives IPython and Jupyter ``%qql`` and ``%%qql``, which ``%qql?`` explains."""
-    from qql.notebook.magic import load
+    def load_ipython_extension(shell: object) -> None:
+        """``%load_ext qql``: gives IPython and Jupyter ``%qql`` and ``%%qql``, which ``%qql?`` explains."""
+        from qql.notebook.magic import load
 
-    load(shell)
+        load(shell)
 
+    def unload_ipython_extension(shell: object) -> None:
+        """``%unload_ext qql``: the magics are gone, and what they opened is closed."""
+        from qql.notebook.magic import unload
 
-def unload_ipython_extension(shell: object) -> None:
-    """``%unload_ext qql``: the magics are gone, and what they opened is closed."""
-    from qql.notebook.magic import unload
-
-    unload(shell)
+        unload(shell)
 
 
 def __dir__() -> list[str]:

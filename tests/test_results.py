@@ -285,6 +285,7 @@ with qql.connect() as db:
     if result.kind == "row":  # line 17: no kind is called so
         pass
     Result("nonsense")  # line 19
+    qql.conect()  # line 20: no name is taken for anything
 """
 
 
@@ -295,4 +296,4 @@ def test_type_checkers_know_results(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "--no-error-summary", str(program)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     found = re.findall(r"program\.py:(\d+): error: .*\[(.*)\]", done.stdout)
-    assert found == [("17", "comparison-overlap"), ("19", "arg-type")], done.stdout + done.stderr
+    assert found == [("17", "comparison-overlap"), ("19", "arg-type"), ("20", "attr-defined")], done.stdout + done.stderr

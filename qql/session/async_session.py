@@ -145,6 +145,11 @@ class AsyncSession(_Flows[Session]):
         return self.inner().context
 
     @property
+    def client(self) -> Any:
+        """The `AsyncQdrantClient` below; None over the embedded engine."""
+        return self.inner().client
+
+    @property
     def target(self) -> str:
         """What the session is connected to."""
         return self.inner().target

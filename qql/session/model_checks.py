@@ -15,7 +15,18 @@ from qql.models.embedders import Embedders
 from qql.rest.inference_objects import places_of
 from qql.schema import Schema
 
-__all__ = ["check_new_models", "defaults_said", "overridden", "overridden_in"]
+__all__ = ["check_new_models", "defaults_said", "models_of_new_vectors", "overridden", "overridden_in"]
+
+
+def models_of_new_vectors(
+    compiled: Compiled, context: Context, embedders: Embedders, infers: Callable[[str], bool]
+) -> tuple[Diagnostic, ...]:
+    """As `check_new_models`, unless IF NOT EXISTS makes no vectors."""
+    statement = compiled.statement
+    forgiven = isinstance(statement, nodes.CreateCollection) and statement.if_not_exists
+    if forgiven and context.schema(str(compiled.collection)) is not None:
+        return ()
+    return check_new_models(statement, context, embedders, infers)
 
 
 def check_new_models(

@@ -33,7 +33,8 @@ from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
 from qql.result import Result, amended
-from qql.schema import Fields, Schema
+from qql.schema import Schema
+from qql.session import phases
 from qql.session.answers import message_of, points_written, result_of, stages_listed
 from qql.session.column_writes import ColumnWrites
 from qql.session.field_advice import FieldAdvice
@@ -49,7 +50,7 @@ from qql.syntax.parser import source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
     from qql.advice import CollectionFacts
     from qql.analysis import Analysis
@@ -107,7 +108,11 @@ class Session(ColumnWrites):
         self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
-            self._within_limits, self._advice_by, self._names_fields, self.facts, self._advice_given
+            self._within_limits,
+            lambda compiled, fields: self._known_advice.on(compiled, self.context.stages, fields),
+            lambda compiled: self._known_advice.names_fields(compiled, self.context.stages),
+            self.facts,
+            self._advice_given,
         )
         self._builds = IndexBuilds(backend, self._knowledge.forget)
 
@@ -256,6 +261,11 @@ class Session(ColumnWrites):
         """The facts with the payload fields of the collection, for which some of its points are fetched."""
         return self._field_advice.full_facts(collection)
 
+    @property
+    def client(self) -> Any:
+        """The `QdrantClient` below (of an `AsyncSession` the `AsyncQdrantClient`); None over the engine."""
+        return getattr(self.backend, "client", None)
+
     def close(self) -> None:
         """Release the engine and the models. Closing twice is allowed."""
         try:
@@ -277,7 +287,14 @@ class Session(ColumnWrites):
     def _compile(
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
-        """Compiles all of a script. What was known of the collections is not held against it."""
+        """Compiles all of a script, and tells of it."""
+        started = phases.start("compile")
+        found = self._compiled(source, params, parsed)
+        phases.compiled(started, found)
+        return found
+
+    def _compiled(self, source: Source, params: Params, parsed: Sequence[Parsed] | None) -> list[Compiled]:
+        """What was known of the collections is not held against a script."""
         planned, params = self._planned.compiled(source, params, self.context)
         if planned is not None:
             return [planned]
@@ -312,6 +329,7 @@ class Session(ColumnWrites):
         fresh = self._new_advice(compiled, advice)
         if self.advice:
             fresh = self._field_advice.added(fresh, advice, compiled, result)
+        phases.statement(started, compiled, result)
         return amended(
             result,
             statement=compiled.text,
@@ -353,12 +371,6 @@ class Session(ColumnWrites):
             return self._known_advice.on(compiled, self.context.stages, fields)
         except QQLError:  # whatever is wrong with the engine or the collection, the statement will say it
             return compiled.advice
-
-    def _advice_by(self, compiled: Compiled, fields: Fields) -> tuple[Diagnostic, ...]:
-        return self._known_advice.on(compiled, self.context.stages, fields)
-
-    def _names_fields(self, compiled: Compiled) -> bool:
-        return self._known_advice.names_fields(compiled, self.context.stages)
 
     def _new_advice(self, compiled: Compiled, advice: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         """The advice that was not given before; EXPLAIN shows its own."""
@@ -419,7 +431,7 @@ class Session(ColumnWrites):
                 return self._send(compiled, count)
 
     def _apply(self, statement: nodes.Statement) -> None:
-        with self._giving:  # two that define a stage at once would make one of them be forgotten
+        with self._giving:  # of two that define a stage at once, one would be forgotten
             apply(statement, self.context)
 
     # -- statements that have requests
@@ -431,18 +443,19 @@ class Session(ColumnWrites):
             return self._page(compiled, answer)
         result = self._reranked(result_of(compiled, answer), compiled)
         if shares:
-            result = _with_shares(result, shares)
+            hits = [replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits]
+            result = replace(result, hits=hits)
         return amended(result, data=answer)
 
     def _send(self, compiled: Compiled, count: bool) -> Result:
         """Sends the requests of any other statement and shows the answer."""
         from qql.session.matched import count_matched
-        from qql.session.model_checks import defaults_said
+        from qql.session.model_checks import defaults_said, models_of_new_vectors
         from qql.session.preconditions import check_answer, check_preconditions, forgiven
 
         statement, collection = compiled.statement, str(compiled.collection)
         matched, uncounted = count_matched(compiled, self.backend.call) if count else (None, ())
-        unusable = self._check_models(compiled)
+        unusable = models_of_new_vectors(compiled, self.context, self.embedders, self.backend.infers)
         try:
             check_preconditions(statement, collection, self.backend, self._schema_now)
             answer, _ = self._answer(compiled)
@@ -471,26 +484,20 @@ class Session(ColumnWrites):
         elif not all(map(reads, compiled.requests)):
             self._field_advice.known.changed()
 
-    def _check_models(self, compiled: Compiled) -> tuple[Diagnostic, ...]:
-        """Loads the models of new vectors, unless IF NOT EXISTS makes none."""
-        from qql.session.model_checks import check_new_models
-
-        statement = compiled.statement
-        forgiven = isinstance(statement, nodes.CreateCollection) and statement.if_not_exists
-        if forgiven and self.schema(str(compiled.collection)) is not None:
-            return ()
-        return check_new_models(statement, self.context, self.embedders, self.backend.infers)
-
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
         written = compiled.written
+        started = phases.start("embed")
         requests = [self._embedded(request, compiled) for request in compiled.requests]
+        phases.embedded(started, compiled.requests, requests)
         if isinstance(written, nodes.Query) and written.provenance is not None:
             return self._introspection(compiled, requests[0]).answer_and_shares()
         # A COUNT that does not say whether it is exact may be what strict mode allows.
         counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
+        started = phases.start("engine")
         answers = [call(request) for request in requests]
+        phases.engine(started, compiled, requests)
         return answers[0], {}
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
@@ -518,7 +525,10 @@ class Session(ColumnWrites):
             return result
         from qql.models.rerank_hits import rerank
 
-        return rerank(result, plan.second, plan.payload, self.rerankers)
+        started = phases.start("rerank")
+        found = rerank(result, plan.second, plan.payload, self.rerankers)
+        phases.reranked(started, plan.second.model, result, found)
+        return found
 
     def _schema_now(self, collection: str) -> Schema:
         self._knowledge.forget(collection)
@@ -575,9 +585,8 @@ class Session(ColumnWrites):
         load.run()
         result = load.result()
         try:
-            return replace(
-                result, warnings=result.warnings + self._builds.build(collection, self.on_progress)
-            )
+            built = self._builds.build(collection, self.on_progress)
+            return replace(result, warnings=result.warnings + built)
         except KeyboardInterrupt as stop:
             stop.add_note(str(result.message))
             raise
@@ -587,7 +596,3 @@ class Session(ColumnWrites):
 
         one_piece = self.backend.name in ("edge", "local")
         return dumped(statement, self._within_limits.call, collection, self.on_progress, one_piece=one_piece)
-
-
-def _with_shares(result: Result, shares: Shares) -> Result:
-    return replace(result, hits=[replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits])

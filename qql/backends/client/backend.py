@@ -216,6 +216,11 @@ class ClientBackend:
             )
         return backend
 
+    @property
+    def client(self) -> QdrantClient | AsyncQdrantClient:
+        """What it talks through."""
+        return self._client
+
     def __repr__(self) -> str:
         return f"ClientBackend({self.name}, {self._address})"
 
