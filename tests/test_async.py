@@ -517,15 +517,16 @@ def pid_of(db: AsyncSession) -> int:
 def test_an_engine_that_dies_is_an_error_and_is_started_again() -> None:
     async def test(db: AsyncSession) -> None:
         await db.run(MAKE)
-        for at_work in (False, True):
+        for _ in range(2):
             before = pid_of(db)
             assert await db.schema("c")
-            text = "UPSERT INTO c VALUES {id: 9, v: [1, 1]}"
-            task = asyncio.create_task(db.execute(text)) if at_work else None
-            await asyncio.sleep(0)
+            os.kill(before, signal.SIGSTOP)  # so that it cannot have answered
+            task = asyncio.create_task(db.execute("UPSERT INTO c VALUES {id: 9, v: [1, 1]}"))
+            while not engine_of(db).waits_for:
+                await asyncio.sleep(0)
             os.kill(before, signal.SIGKILL)
             with pytest.raises(QQLError) as failed:
-                await (task or db.execute(text))
+                await task
             assert failed.value.code == "engine-ended" and "signal 9" in failed.value.message
             assert "may be done or not" in (failed.value.hint or "")
             assert failed.value.diagnostic.span is not None
@@ -538,6 +539,7 @@ def test_an_engine_that_dies_is_an_error_and_is_started_again() -> None:
 def test_all_that_waits_for_a_process_that_dies_is_told() -> None:
     async def test(db: AsyncSession) -> None:
         await db.run(MAKE)
+        os.kill(pid_of(db), signal.SIGSTOP)
         tasks = [asyncio.create_task(db.execute("COUNT FROM c")) for _ in range(20)]
         await asyncio.sleep(0)
         os.kill(pid_of(db), signal.SIGKILL)
