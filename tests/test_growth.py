@@ -18,6 +18,7 @@ from growing_texts import GROWING, of_grammar
 
 import qql
 from qql.errors import Source
+from qql.kept import Kept, Noted
 from qql.syntax import parser
 
 SMALL, LARGE = 24, 96
@@ -63,7 +64,17 @@ def told(task: Callable[[], object]) -> None:
         exc.render()
 
 
+def forget() -> None:
+    """Clears what is kept of texts: what a task writes may be a short text that came before."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("qql."):
+            for one in vars(module).values():
+                if isinstance(one, (Kept, Noted)):
+                    one.clear()
+
+
 def calls_of(task: Callable[[], object]) -> int:
+    forget()
     count = 0
 
     def called(frame: FrameType, event: str, _: object) -> None:
@@ -80,6 +91,7 @@ def calls_of(task: Callable[[], object]) -> int:
 
 def peak_of(task: Callable[[], object]) -> int:
     """The most bytes that were in use at once. When garbage is collected would be chance, so none is."""
+    forget()
     gc.collect()
     gc.disable()
     tracemalloc.start()
