@@ -296,4 +296,5 @@ def test_type_checkers_know_results(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "--no-error-summary", str(program)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     found = re.findall(r"program\.py:(\d+): error: .*\[(.*)\]", done.stdout)
-    assert found == [("17", "comparison-overlap"), ("19", "arg-type"), ("20", "attr-defined")], done.stdout + done.stderr
+    expected = [("17", "comparison-overlap"), ("19", "arg-type"), ("20", "attr-defined")]
+    assert found == expected, done.stdout + done.stderr
