@@ -284,7 +284,8 @@ class Connection:
 
     def commit(self) -> None:
         """Nothing: what was written is written. Raises `InterfaceError` where the connection is closed."""
-        self._written = bool(self.session) and False
+        if self.session:
+            self._written = False
 
     def rollback(self) -> None:
         """Nothing, where nothing was written since the last `commit`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from qql.pictures.graph import point_key
 from qql.pictures.markup import number, tag, text_of
 from qql.rest.types import Body
 
@@ -28,10 +29,10 @@ def histogram(stage: Body) -> str:
     if low == high:
         return tag("p", f"all scores are {number(high)}", class_="qql-small")
     counts: list[int] = scores["histogram"]
-    reached = {_key(one["id"]) for one in stage["in_hits"]}
+    reached = {point_key(one["id"]) for one in stage["in_hits"]}
     among = [0] * len(counts)
     for one in stage["candidates"]:
-        if _key(one["id"]) in reached and one["score"] is not None:
+        if point_key(one["id"]) in reached and one["score"] is not None:
             step = (one["score"] - low) / (high - low) * len(counts)
             among[min(len(counts) - 1, max(0, int(step)))] += 1
     most, inner = max(counts), _WIDTH - _LEFT - 8
@@ -80,10 +81,6 @@ def _median(median: float | None, low: float, high: float, inner: float, floor: 
         words = f"median {number(median)}"
         marks.append(tag("text", words, x=x, y=_HEIGHT - 5, text_anchor="middle", class_="qql-tick"))
     return marks
-
-
-def _key(point: object) -> object:
-    return (type(point), point)
 
 
 def share_bar(share: float, kind: str = "qql-found") -> str:

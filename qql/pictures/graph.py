@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qql.records import dataclass
+from qql.analysis.report import milliseconds
+from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, Json
 
-__all__ = ["Band", "Graph", "Stage", "measured", "planned"]
+__all__ = ["Band", "Graph", "Stage", "measured", "planned", "point_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Stage:
         """How much of it is used, in a few words."""
         if self.found is None:
             return f"{self.slots:,} slots"
-        took = "" if self.milliseconds is None else f" · {_short_time(self.milliseconds)}"
+        took = "" if self.milliseconds is None else f" · {milliseconds(self.milliseconds)}"
         return f"{self.found:,} of {self.slots:,}{took}"
 
 
@@ -72,10 +73,6 @@ class Graph:
         return found
 
 
-def _short_time(milliseconds: float) -> str:
-    return f"{milliseconds:.{1 if milliseconds >= 1 else 2}f} ms"
-
-
 def planned(plan: Body) -> Graph:
     """The plan of EXPLAIN: bands are as wide as their stages have slots."""
     given: list[Body] = plan["stages"][::-1]
@@ -104,19 +101,7 @@ def planned(plan: Body) -> Graph:
 
 def _behind(stages: Sequence[Stage], last: Stage) -> list[Stage]:
     """The stages with another one behind the root."""
-    moved = [
-        Stage(
-            one.name,
-            one.does,
-            one.slots,
-            tuple(at + 1 for at in one.inputs),
-            one.data,
-            one.found,
-            one.hits,
-            one.milliseconds,
-        )
-        for one in stages
-    ]
+    moved = [replace(one, inputs=tuple(at + 1 for at in one.inputs)) for one in stages]
     return [last, *moved]
 
 
@@ -132,8 +117,8 @@ def measured(data: Body) -> Graph:
         words = f"rerank by {second['model']}"
         last = Stage("RERANK", words, len(hits), (1,), {}, len(hits), len(hits), took)
         stages, ids = _behind(stages, last), [hits, *ids]
-    sets = [set(map(_key, one)) for one in ids]
-    final = set(map(_key, hits))
+    sets = [set(map(point_key, one)) for one in ids]
+    final = set(map(point_key, hits))
     bands = [
         Band(source, target, len(sets[source] & sets[target]), len(sets[source] & sets[target] & final))
         for target, one in enumerate(stages)
@@ -142,7 +127,7 @@ def measured(data: Body) -> Graph:
     return Graph((*stages,), (*bands,), True)
 
 
-def _key(point: Json) -> Json:
+def point_key(point: Json) -> Json:
     """An id by which points are told apart: 1 is another point than '1'."""
     return (type(point), point)
 

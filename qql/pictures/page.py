@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from qql.analysis.report import milliseconds
 from qql.pictures import graph
 from qql.pictures.charts import histogram
 from qql.pictures.flow import flow
@@ -68,7 +69,7 @@ def _title(data: Body) -> str:
     if "hits" not in data:
         return f"Plan of a query{where}" if data["plan"] else f"Plan of a statement{where}"
     count = len(data["hits"])
-    took = f" in {data['timing']['p50_ms']:.1f} ms" if data["timing"] else ""
+    took = f" in {milliseconds(data['timing']['p50_ms'])}" if data["timing"] else ""
     return f"Query{where}: {count:,} {'hit' if count == 1 else 'hits'}{took}"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from qql.pictures.charts import share_bar
+from qql.pictures.graph import point_key
 from qql.pictures.markup import cut, number, tag, text_of
-from qql.rest.types import Body, Json
+from qql.rest.types import Body
 
 __all__ = ["ablations", "lives", "overlaps", "ranges"]
 
@@ -40,7 +41,7 @@ def lives(data: Body) -> str:
     hits = data["hits"]
     if not hits or not stages:
         return ""
-    ranks = [{_key(one["id"]): one["stage_rank"] for one in stage["in_hits"]} for stage in stages]
+    ranks = [{point_key(one["id"]): one["stage_rank"] for one in stage["in_hits"]} for stage in stages]
     head = ["hit", "score", *map(_named, stages)]
     rows = []
     for hit in hits[:_MOST_HITS]:
@@ -48,7 +49,7 @@ def lives(data: Body) -> str:
         place, key = f"{hit['rank']}. ", tag("span", text_of(hit["id"]), class_="qql-small")
         row = [place + (key if title is None else f"{text_of(title)}<br>{key}"), number(hit["score"])]
         for stage, known in zip(stages, ranks, strict=True):
-            row.append(_rank_cell(known.get(_key(hit["id"])), stage["returned"]))
+            row.append(_rank_cell(known.get(point_key(hit["id"])), stage["returned"]))
         rows.append(row)
     left = len(hits) - _MOST_HITS
     more = tag("p", f"… and {left:,} more hits", class_="qql-small") if left > 0 else ""
@@ -61,10 +62,6 @@ def _rank_cell(rank: int | None, of: int) -> str:
         return tag("td", "–", class_="qql-none")
     strength = 1 - (rank - 1) / max(of - 1, 1)
     return tag("td", f"{rank:,}", style=f"--qql-strength:{strength:.2f}", class_="qql-rank")
-
-
-def _key(point: Json) -> Json:
-    return (type(point), point)
 
 
 def overlaps(data: Body) -> str:

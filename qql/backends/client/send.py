@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
 from qql.rest.request import Request
@@ -37,7 +38,7 @@ def send(request: Request, client: QdrantClient | AsyncQdrantClient) -> Any:
             f"a request is sent by a QdrantClient or an AsyncQdrantClient, not by a {type(client).__name__}",
             error=QQLConnectionError,
         )
-    local = "Local" in type(client._client).__name__
+    local = _http_of(client) is None
     route = ROUTES.get(request.route)
     if route is None or (local and route.rest_only):
         way = LOCAL.name if local else _OWN.name
@@ -62,6 +63,14 @@ def send(request: Request, client: QdrantClient | AsyncQdrantClient) -> Any:
     return _called(method, arguments, request, client)
 
 
+def _http_of(client: QdrantClient | AsyncQdrantClient) -> ApiClient | AsyncApiClient | None:
+    """The client's HTTP machinery; local mode has none."""
+    try:
+        return client.http.client
+    except NotImplementedError:
+        return None
+
+
 def _called(method: Any, arguments: Arguments, request: Request, client: QdrantClient) -> Any:
     try:
         return method(**arguments)
@@ -80,10 +89,7 @@ async def _awaited(answer: Awaitable[Any], request: Request, client: AsyncQdrant
 
 def _error_of(exc: Exception, request: Request, client: QdrantClient | AsyncQdrantClient) -> QQLError:
     """What went wrong, in the words that a session has for it."""
-    try:
-        http = client.http.client
-    except NotImplementedError:
-        http = None
+    http = _http_of(client)
     options = client.init_options
     over_grpc = http is not None and bool(options.get("prefer_grpc"))
     faults = Faults(address_of(http, options, over_grpc), Secrets.of(options))
