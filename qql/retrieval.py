@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from qql import nodes
 from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
 from qql.compiler.prepared import Prepared, prepare_text
-from qql.errors import Diagnostic, QQLExecutionError, QQLPlanError, did_you_mean, fail
+from qql.errors import Diagnostic, QQLExecutionError, QQLPlanError, did_you_mean, fail, shown
 from qql.models.rerankers.base import hit_text
 from qql.records import dataclass, field, replace
 from qql.rest.types import Json, JsonObject
@@ -111,6 +111,9 @@ class Retriever:
     ) -> None:
         self.pipeline = pipeline = text_given(pipeline)
         self.query = query
+        if params is not None and not isinstance(params, Mapping):
+            message = f"`params` takes a mapping of names to values, not {shown(params)}"
+            raise QQLPlanError(Diagnostic("wrong-parameter", message))
         self.params = dict(params or {})
         self.text = text
         self.stages = stages

@@ -168,6 +168,11 @@ def test_texts_that_the_server_embeds_stay_texts() -> None:
     assert len(with_embedders["query"]["nearest"]) == 8
 
 
+def test_one_name_of_a_model_that_the_server_runs_is_not_taken_letter_by_letter() -> None:
+    request = one("QUERY 'care' FROM docs USING a", models={"a": "local/hash-8"})
+    assert qql.embed(request, infers="local/hash-8") is request
+
+
 def test_a_text_without_a_model_is_an_error() -> None:
     with pytest.raises(qql.QQLModelError) as caught:
         qql.embed(one("QUERY 'care' FROM docs USING a"))

@@ -109,6 +109,12 @@ def test_a_pipeline_is_looked_at_before_the_first_question(
         qql.retriever(pipeline, "http://127.0.0.1:1", **options)
 
 
+@pytest.mark.parametrize("params", ["k", [("k", 3)], 3])
+def test_values_that_are_no_mapping_are_refused(db: qql.Session, params: Any) -> None:
+    with pytest.raises(qql.QQLPlanError, match="`params` takes a mapping"):
+        qql.retriever("QUERY :q FROM docs LIMIT :k", db, params=params)
+
+
 def test_the_question_may_have_another_name(db: qql.Session) -> None:
     assert (
         qql.retriever("QUERY :text FROM docs USING a LIMIT 1", db, query="text").retrieve("burns")[0].id == 1

@@ -25,14 +25,14 @@ def embed(
             arrays, sparse vectors), or the `Embedders` of somebody who embeds often, which keep what they
             loaded. A name that is not among them is looked up as a session does: ``local/hash-N``,
             ``qdrant/bm25``, ``http(s)://host/v1#NAME``, models of fastembed.
-        infers: names of models whose texts the server embeds itself: they stay texts.
+        infers: names of models (or one name) whose texts the server embeds itself: they stay texts.
 
     Raises:
         QQLModelError: ``no-model`` for a text without a model (``qql.compile(text, models={vector: model})``
             names one), ``unknown-model``, ``model-answer`` for what is not one vector for each text, and what
             else a model raises.
     """
-    served = {name.lower() for name in infers}
+    served = {name.lower() for name in ([infers] if isinstance(infers, str) else infers)}
     if isinstance(models, Embedders):
         return embed_request(request, models, lambda name: name.lower() in served)
     made = Embedders(models)
