@@ -37,7 +37,7 @@ ASKED = (
     "SCROLL FROM docs WITH VECTOR true LIMIT 10",
     "QUERY 'burns' FROM current USING words LIMIT 3",
     "QUERY [0.1, 0.9, 0, 0] FROM docs USING dense WHERE kind = 'b' OR year >= 2022 LIMIT 3",
-    "QUERY [[1, 0.5]] FROM docs USING late LIMIT 3",
+    "QUERY [[1, 0.25]] FROM docs USING late LIMIT 3",
     "FACET kind FROM docs",
 )
 KEPT = sorted((ROOT / "tests" / "databases").glob("*.tar.xz"))
