@@ -95,7 +95,7 @@ class Error(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(message)
-        self.diagnostics = getattr(message, "diagnostics", [])
+        self.diagnostics: Any | list[Any] = getattr(message, "diagnostics", [])
 
 
 class InterfaceError(Error):
@@ -335,7 +335,7 @@ class Cursor:
 
     def _reset(self) -> None:
         self.description: list[Column] | None = None
-        self.rowcount = -1
+        self.rowcount: int = -1
         self.messages: list[tuple[type[Warning], Warning]] = []
         self._rows: list[Row] | None = None
         self._at = 0

@@ -109,12 +109,13 @@ class Retriever:
         stages: bool = True,
         **options: Any,
     ) -> None:
-        self.pipeline = pipeline = text_given(pipeline)
+        pipeline = text_given(pipeline)
+        self.pipeline: str = pipeline
         self.query = query
         if params is not None and not isinstance(params, Mapping):
             message = f"`params` takes a mapping of names to values, not {shown(params)}"
             raise QQLPlanError(Diagnostic("wrong-parameter", message))
-        self.params = dict(params or {})
+        self.params: dict[str, Any] = dict(params or {})
         self.text = text
         self.stages = stages
         self._options = options

@@ -12,7 +12,7 @@ from qql import nodes
 from qql.compiler.bind import Params, bind
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
-from qql.compiler.empty_lists import said_in_reads
+from qql.compiler.empty_lists import Noting, said_in_reads
 from qql.compiler.model_names import full_name
 from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
@@ -268,15 +268,15 @@ class Script:
         self.params: Params = params
         self.files = files
         self.once = once
-        self.overlay = Overlay(context)
-        self.trial = context.copy()
+        self.overlay: Overlay = Overlay(context)
+        self.trial: Context = context.copy()
         self.trial.schema = self.overlay.get
         self.trial.stages = dict(context.stages)
-        self.empty_lists = said_in_reads(self.trial)
+        self.empty_lists: Noting = said_in_reads(self.trial)
         self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
-        self.executed = 0
+        self.executed: int = 0
 
     def statements(self, pieces: Iterable[Source]) -> Iterator[Compiled]:
         """The statements of a script; the faults of the others are added to ``faults``, in its order."""

@@ -38,7 +38,7 @@ class QQLRetriever:
         options: dict[str, Any] | None = None,
     ) -> None:
         self.api_key = api_key
-        self.options = dict(options or {})
+        self.options: dict[str, Any] = dict(options or {})
         given = self.options | ({} if api_key is None else {"api_key": api_key.resolve_value()})
         self._retriever = retriever(
             pipeline, db, query=query, params=params, text=text, stages=stages, **given

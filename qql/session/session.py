@@ -90,11 +90,11 @@ class Session(ColumnWrites):
         self.advice = advice
         self.count = count
         self.embedders = embedders
-        self.rerankers = rerankers or Rerankers()
+        self.rerankers: Rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
         watch(backend, on_progress)
-        self.context = replace(
+        self.context: Context = replace(
             context,
             schema=self.schema,
             collections=self.collections,
