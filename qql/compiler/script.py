@@ -82,10 +82,12 @@ class Compiled:
 
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
-    there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
-    ``origin`` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
-    (`filled`), ``statement`` and ``plan`` are made when somebody looks at them.
+    there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
+    ``advice`` is empty where nobody asked for it. ``source`` is the text that it stands in, at ``span``.
     """
+
+    # `origin` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
+    # (`filled`), the statement and the plan are made when somebody looks at them.
 
     statement: nodes.Statement
     span: Span
@@ -151,7 +153,7 @@ class Compiled:
 
 
 class CompileOptions(TypedDict, total=False):
-    """What `compile_text`, `check`, `explain_text` and `lint_text` take by name beside the text and its
+    """What `qql.compile`, `qql.check`, `qql.explain` and `qql.lint` take by name beside the text and its
     parameters.
 
     ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``

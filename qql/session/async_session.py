@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import TracebackType
@@ -137,7 +138,7 @@ class AsyncSession(_Flows[Session]):
     def scroll(
         self, statement: TextOrTree, params: Params = None, *, page: int = 200, name: str = "<string>"
     ) -> AsyncWalk:
-        """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for.
+        """As `Session.scroll`, for ``async for``; compiled, and errors raised, when a hit is asked for.
 
         A page is read at once: one of 1,000 points would hold the event loop for some milliseconds.
         """
@@ -268,7 +269,7 @@ class AsyncStatement(_Flows[SessionStatement]):
 
 
 class AsyncWalk(AsyncIterator[Hit]):
-    """As `qql.session.walks.Walk`, for ``async for`` and one task."""
+    """As `Walk`, for ``async for`` and one task."""
 
     def __init__(self, session: AsyncSession, begin: Callable[[Session], Walk]) -> None:
         self._session = session
@@ -294,7 +295,7 @@ class AsyncWalk(AsyncIterator[Hit]):
         return self._left.pop()
 
     async def next_page(self) -> list[Hit]:
-        """The hits of the next page; none at the end."""
+        """The hits of the next page; none at the end. Raises as `Session.scroll` and its hits do."""
         return [] if self._closed else await self._session.carried(self._next_page, (), {})
 
     async def aclose(self) -> None:
@@ -335,7 +336,8 @@ def _opened_later(opens: Callable[P, Session]) -> Callable[[Callable[[], None]],
 
         opened.__name__ = opened.__qualname__ = said.__name__
         opened.__module__ = said.__module__
-        opened.__doc__ = f"{said.__doc__}\n\n    {opens.__doc__}"
+        opened.__doc__ = "\n\n".join(inspect.cleandoc(one.__doc__ or "") for one in (said, opens))
+        opened.__dict__["__signature__"] = inspect.signature(opens).replace(return_annotation="AsyncSession")
         return opened
 
     return decorate
