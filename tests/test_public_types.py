@@ -49,7 +49,8 @@ with qql.connect() as db:
 
 
 async def main() -> None:
-    async with qql.connect_async(tiemout=3) as adb:
+    qql.connect_async(tiemout=3)
+    async with qql.connect_async() as adb:
         await adb.exekute("COUNT FROM docs")
         await adb.execute("COUNT FROM docs", cuont=True)
         result: int = await adb.execute("COUNT FROM docs")
