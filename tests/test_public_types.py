@@ -46,6 +46,7 @@ with qql.connect() as db:
     db.exekute("COUNT FROM docs")
     db.execute("COUNT FROM docs").frist()
     db.execute("COUNT FROM docs", cuont=True)
+    db.compile("COUNT FROM docs")[0].statemnt
 
 
 async def main() -> None:
@@ -59,7 +60,7 @@ WRONG = [
     number
     for number, line in enumerate(MISSPELT.splitlines(), 1)
     if re.search(
-        r"conect|analiz|advize|feild|Rendrer|evaluatte|parze|exekute|frist|cuont|tiemout|: int", line
+        r"conect|analiz|advize|feild|Rendrer|evaluatte|parze|exekute|frist|cuont|tiemout|statemnt|: int", line
     )
 ]
 

@@ -132,14 +132,16 @@ class Compiled:
         if self.origin is None or self.origin.complete is None:  # what was planned ahead has its own
             object.__setattr__(self, "requests", tuple(map(copied, self.requests)))
 
-    def __getattr__(self, name: str) -> Any:
-        # Asked of what is not set: the statement and the plan of what was planned ahead.
-        if name not in ("statement", "plan") or self.origin is None or self.origin.complete is None:
-            raise AttributeError(name)
-        whole = self.origin.complete()
-        object.__setattr__(self, "statement", whole.statement)
-        object.__setattr__(self, "plan", whole.plan)
-        return getattr(whole, name)
+    if not TYPE_CHECKING:  # a type checker knows its fields, and says so of any other name
+
+        def __getattr__(self, name: str) -> Any:
+            # Asked of what is not set: the statement and the plan of what was planned ahead.
+            if name not in ("statement", "plan") or self.origin is None or self.origin.complete is None:
+                raise AttributeError(name)
+            whole = self.origin.complete()
+            object.__setattr__(self, "statement", whole.statement)
+            object.__setattr__(self, "plan", whole.plan)
+            return getattr(whole, name)
 
     @property
     def written(self) -> nodes.Statement:
