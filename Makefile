@@ -21,17 +21,20 @@ coverage: .venv/ready
 	$(BIN)/coverage html --quiet
 
 # The slow tests, and every property with all of its examples. `make soak ROUNDS=25` for a long one; CI takes a
-# short one.
+# short one. `make types` runs those of type checkers.
 ROUNDS ?= 2
 soak: .venv/ready
-	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m "slow or hypothesis" --numprocesses auto --dist worksteal
+	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m "slow or hypothesis" --numprocesses auto --dist worksteal \
+		--ignore tests/test_public_types.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# mypy, and pyright: what checkers know of the package's names, and that its public ones are those that are kept.
 types: .venv/ready
 	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_public_types.py tests/test_library.py
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
@@ -41,9 +44,11 @@ format: .venv/ready
 hooks: .venv/ready
 	$(BIN)/pre-commit install
 
-# The reference manual and the table of capabilities, from the grammar and the tables.
+# The reference manual and the table of capabilities, from the grammar and the tables; the library's reference, and
+# the list of its public names, from docstrings.
 docs: .venv/ready
 	$(BIN)/python docs/manual.py
+	$(BIN)/python docs/library.py
 
 # The wheel in an environment of its own, away from the checkout: it must hold all that it needs. What it depends
 # on is resolved from its own metadata, at the versions of the lock file.
@@ -85,12 +90,13 @@ lowest:
 	build/lowest/bin/python $(INSTALL) --constraint build/lowest/versions.txt --editable ".[dev,fastembed]"
 	build/lowest/bin/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(TESTS)
 
-# The retrievers with the real LangChain, LlamaIndex and Haystack, in an environment of their own.
+# The retrievers with the real LangChain, LlamaIndex and Haystack, in an environment of their own; their types too.
 integrations:
 	rm -rf build/integrations
 	$(PYTHON) -m venv build/integrations
-	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack]" langchain-qdrant pytest hypothesis
+	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack]" langchain-qdrant pytest hypothesis "pyright[nodejs]"
 	build/integrations/bin/python -m pytest tests/test_integrations.py
+	build/integrations/bin/python -m pytest tests/test_public_types.py -k every_name
 
 # CPU time beside pyqql, json.loads, qdrant-edge and qdrant-client by hand: README's table, compared with the run
 # that is kept. `make bench ROWS="edge copy" QUICK=1`, `make bench STORED=build/bench/run.json`.

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from qql.compiler.compile import check
     from qql.compiler.compile import compile_text as compile
     from qql.compiler.condition import condition
+    from qql.compiler.parameters import Parameter
     from qql.compiler.prepared import Prepared
     from qql.compiler.prepared import prepare_text as prepare
+    from qql.compiler.script import Compiled, CompileOptions
     from qql.convert import from_request
     from qql.errors import (
         Diagnostic,
@@ -32,15 +34,19 @@ if TYPE_CHECKING:
         QQLSyntaxError,
         QQLTimeoutError,
         QQLUnsupportedError,
+        Source,
+        Span,
     )
     from qql.models.embed import embed
     from qql.rest.request import Request
-    from qql.result import Group, Hit, Result
-    from qql.retrieval import Document, retriever
-    from qql.schema import Schema
-    from qql.session.async_session import AsyncSession, connect_async
+    from qql.result import Group, Hit, Result, StageShare
+    from qql.retrieval import Document, Retriever, retriever
+    from qql.schema import Schema, VectorInfo
+    from qql.session.async_session import AsyncSession, AsyncStatement, AsyncWalk, connect_async
     from qql.session.connect import connect
+    from qql.session.prepared import SessionStatement
     from qql.session.session import Session
+    from qql.session.walks import Walk
     from qql.syntax.formatter import format_text as format
     from qql.syntax.parser import parse, split
 
@@ -48,10 +54,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncSession",
+    "AsyncStatement",
+    "AsyncWalk",
+    "CompileOptions",
+    "Compiled",
     "Diagnostic",
     "Document",
     "Group",
     "Hit",
+    "Parameter",
     "Prepared",
     "QQLCompileError",
     "QQLConnectionError",
@@ -65,8 +76,15 @@ __all__ = [
     "QQLUnsupportedError",
     "Request",
     "Result",
+    "Retriever",
     "Schema",
     "Session",
+    "SessionStatement",
+    "Source",
+    "Span",
+    "StageShare",
+    "VectorInfo",
+    "Walk",
     "__version__",
     "check",
     "compile",
@@ -87,14 +105,26 @@ __all__ = [
 _ERRORS = [name for name in __all__ if name.startswith("QQL")] + ["Diagnostic"]
 _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "AsyncSession": ("qql.session.async_session", "AsyncSession"),
+    "AsyncStatement": ("qql.session.async_session", "AsyncStatement"),
+    "AsyncWalk": ("qql.session.async_session", "AsyncWalk"),
+    "CompileOptions": ("qql.compiler.script", "CompileOptions"),
+    "Compiled": ("qql.compiler.script", "Compiled"),
     "Document": ("qql.retrieval", "Document"),
     "Group": ("qql.result", "Group"),
     "Hit": ("qql.result", "Hit"),
+    "Parameter": ("qql.compiler.parameters", "Parameter"),
     "Prepared": ("qql.compiler.prepared", "Prepared"),
     "Request": ("qql.rest.request", "Request"),
     "Result": ("qql.result", "Result"),
+    "Retriever": ("qql.retrieval", "Retriever"),
     "Schema": ("qql.schema", "Schema"),
     "Session": ("qql.session.session", "Session"),
+    "SessionStatement": ("qql.session.prepared", "SessionStatement"),
+    "Source": ("qql.errors", "Source"),
+    "Span": ("qql.errors", "Span"),
+    "StageShare": ("qql.result", "StageShare"),
+    "VectorInfo": ("qql.schema", "VectorInfo"),
+    "Walk": ("qql.session.walks", "Walk"),
     "check": ("qql.compiler.compile", "check"),
     "compile": ("qql.compiler.compile", "compile_text"),
     "condition": ("qql.compiler.condition", "condition"),

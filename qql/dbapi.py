@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from qql.errors import (
+    Diagnostic,
     QQLCompileError,
     QQLConnectionError,
     QQLError,
@@ -74,6 +75,7 @@ __all__ = [
 ]
 
 apilevel = "2.0"
+"""The version of the DB-API."""
 threadsafety = 2
 """Threads may share the module and connections, not cursors."""
 paramstyle = "named"
@@ -95,7 +97,7 @@ class Error(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(message)
-        self.diagnostics = getattr(message, "diagnostics", [])
+        self.diagnostics: Sequence[Diagnostic] = getattr(message, "diagnostics", ())
 
 
 class InterfaceError(Error):
@@ -179,7 +181,9 @@ class _TypeObject:
 
 
 STRING = _TypeObject("STRING", str)
+"""Texts, and columns whose values are of several kinds."""
 NUMBER = _TypeObject("NUMBER", bool, int, float)
+"""Numbers, and true and false."""
 OBJECT = _TypeObject("OBJECT", dict, list)
 """Lists and objects of payloads, vectors; not of PEP 249."""
 ROWID = _TypeObject("ROWID")
@@ -196,22 +200,26 @@ Binary = bytes
 
 
 def DateFromTicks(ticks: float) -> datetime.date:
-    """The day of a time in seconds since 1970, by the clock of this machine."""
+    """The day of a time, ``ticks`` in seconds since 1970, by the clock of this machine."""
     return datetime.date(*time.localtime(ticks)[:3])
 
 
 def TimeFromTicks(ticks: float) -> datetime.time:
-    """The time of day of a time in seconds since 1970, by the clock of this machine."""
+    """The time of day of a time, ``ticks`` in seconds since 1970, by the clock of this machine."""
     return datetime.time(*time.localtime(ticks)[3:6])
 
 
 def TimestampFromTicks(ticks: float) -> datetime.datetime:
-    """A time in seconds since 1970, by the clock of this machine."""
+    """A time, ``ticks`` in seconds since 1970, by the clock of this machine."""
     return datetime.datetime(*time.localtime(ticks)[:6])
 
 
 class Column(NamedTuple):
-    """A column of ``Cursor.description``: PEP 249's seven items, of which a search knows three."""
+    """A column of ``Cursor.description``: PEP 249's seven items, of which a search knows three.
+
+    ``name``; ``type_code``, which equals `STRING`, `NUMBER` or their like; ``null_ok``, whether a row lacks
+    it. ``display_size``, ``internal_size``, ``precision`` and ``scale`` are None.
+    """
 
     name: str
     type_code: _TypeObject
@@ -335,7 +343,7 @@ class Cursor:
 
     def _reset(self) -> None:
         self.description: list[Column] | None = None
-        self.rowcount = -1
+        self.rowcount: int = -1
         self.messages: list[tuple[type[Warning], Warning]] = []
         self._rows: list[Row] | None = None
         self._at = 0
@@ -351,9 +359,10 @@ class Cursor:
         return None if self._rows is None else self._at
 
     def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
-        """Carry out one statement; the cursor itself, so that its rows can be read at once.
+        """Carry out one statement, ``operation``; gives the cursor, so that its rows can be read at once.
 
-        Raises an `Error`: `ProgrammingError` for a text at fault, before anything is sent.
+        ``parameters`` is a mapping for ``:name``, a sequence for ``?``. Raises an `Error`: `ProgrammingError`
+        for a text at fault, before anything is sent.
         """
         session = self._open()
         self._reset()
@@ -365,7 +374,7 @@ class Cursor:
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[Parameters]) -> Cursor:
-        """Carry out one statement with each of several sets of values: writes as one request.
+        """Carry out one statement, ``operation``, with each of ``seq_of_parameters``: writes as one request.
 
         All are checked first; where one is at fault nothing is sent, and the error has its number. Raises as
         `execute` does, and `ProgrammingError` for a statement that gives rows.
@@ -416,7 +425,7 @@ class Cursor:
         return found[0] if found else None
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
-        """The next rows, ``arraysize`` of them unless told. Raises as `fetchone` does."""
+        """The next rows: ``size`` of them, or ``arraysize``. Raises as `fetchone` does."""
         rows = self._given()
         start = self._at
         self._at = min(len(rows), start + max(0, self.arraysize if size is None else size))

@@ -72,7 +72,8 @@ class Source:
     """A text as it was given, and the name to show for it (a file name, or ``<string>``).
 
     A text that is a piece of a longer one knows where it begins there (lines and columns count from 1), and
-    what stands ``before`` it and ``after`` it on its first and last line, as far as messages show it.
+    what stands ``before`` it and ``after`` it on its first and last line, as far as messages show it:
+    ``first_line`` and ``first_column`` are where its first character stands.
     """
 
     text: str
@@ -122,7 +123,8 @@ def _line_starts(text: str) -> list[int]:
 class Diagnostic:
     """One thing that is wrong, or worth saying.
 
-    ``code`` is words joined by hyphens. ``severity`` is ``"error"``, ``"warning"`` (it stops nothing) or
+    ``code`` is words joined by hyphens, ``message`` a sentence, ``hint`` what can be done. ``span`` is its
+    place in ``source``, where it has one. ``severity`` is ``"error"``, ``"warning"`` (it stops nothing) or
     ``"advice"`` (it works, and could be better). ``related`` are other places that matter, each with a label.
     """
 
@@ -261,7 +263,7 @@ def _columns(text: str) -> int:
 
 
 class QQLError(Exception):
-    """Base of all errors of this package. It carries one diagnostic or several."""
+    """Base of all errors of this package. ``diagnostics`` has one `Diagnostic` or several."""
 
     exit_code = 1
 

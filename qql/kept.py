@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Generic, TypeVar
 
     _Key = TypeVar("_Key", bound=Hashable)
@@ -34,7 +35,7 @@ class Kept(_ByKey[_Key, _Value]):
         self._most = most
         self._lock = allocate_lock()
         self._values: dict[_Key, _Value] = {}
-        self.get = self._values.get
+        self.get: Callable[[_Key], _Value | None] = self._values.get
 
     def __len__(self) -> int:
         return len(self._values)

@@ -60,9 +60,14 @@ class Rule:
         kw_only: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.default, self.default_factory, self.metadata = default, default_factory, metadata or {}
-        self.init, self.repr, self.compare, self.kw_only = init, repr, compare, kw_only
-        self.hash = compare if hash is None else hash
+        self.default: Any = default
+        self.default_factory: Any = default_factory
+        self.metadata: Mapping[str, Any] = metadata or {}
+        self.init: bool = init
+        self.repr: bool = repr
+        self.compare: bool = compare
+        self.kw_only: bool = kw_only
+        self.hash: bool = compare if hash is None else hash
 
 
 def _dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True, repr: bool = True) -> Any:
@@ -309,7 +314,7 @@ def _replace(made: Any, /, **changes: Any) -> Any:
     return made.__replace__(**changes)
 
 
-SHARED = {
+SHARED: dict[str, Any] = {
     "__field_names__": classmethod(_field_names),
     "__dataclass_fields__": _LibraryFields(),
     "__replace__": _changed,
@@ -317,12 +322,12 @@ SHARED = {
     "__setstate__": _set_state,
 }
 """What all data classes have of one another."""
-FROZEN = {
+FROZEN: dict[str, Any] = {
     "__setattr__": _refuse_to_set,
     "__delattr__": _refuse_to_delete,
 }
 """What those have beside it that cannot be changed."""
-EQUAL = {"__eq__": _eq, "__hash__": _hash}
+EQUAL: dict[str, Any] = {"__eq__": _eq, "__hash__": _hash}
 """What those have that are compared by their fields."""
 
 

@@ -42,11 +42,11 @@ __all__ = [
 class StageShare:
     """What one emission of a stage has to do with a hit.
 
-    ``path`` is its place in the request. ``rank`` (from 1) and ``score`` are the point's in the stage, None
-    where the stage did not give it. ``contribution`` is the part of the hit's score that came through the
-    stage, in the unit of the score, and ``share`` that part of the whole; both are None below a stage that
-    rescores: there it counts that a stage found the point, not how. DBSF's contributions may be
-    negative.
+    ``label`` is the name of the stage (``root``, ``inline 1`` …), ``path`` its place in the request. ``rank``
+    (from 1) and ``score`` are the point's in the stage, None where the stage did not give it.
+    ``contribution`` is the part of the hit's score that came through the stage, in the unit of the score, and
+    ``share`` that part of the whole (a fraction, mostly 0 to 1); both are None below a stage that rescores:
+    there it counts that a stage found the point, not how. DBSF's contributions may be negative.
     """
 
     label: str
@@ -178,7 +178,9 @@ class _LateHits:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of a GROUP BY: the value of its field, its hits, and what its LOOKUP FROM found, or None."""
+    """One group of a GROUP BY: the ``value`` of its field, its ``hits``, and the point that LOOKUP FROM found
+    for it, or None (``lookup``). It is read as the list of its hits.
+    """
 
     value: Json
     hits: list[Hit]
@@ -201,6 +203,9 @@ class Result(_LateHits):
     ``"hits"``, ``"rows"`` or ``"message"``; ``"text"`` is a message of several lines to be shown as it
     is (EXPLAIN); with FORMAT json, ``rows`` has its object too. ``data`` is the engine's answer unchanged;
     where a page of a SCROLL took several requests, with all points of the page.
+
+    ``statement`` is the text that was carried out, ``requests`` what was sent for it, and ``seconds`` how
+    long all of that took here. ``warnings`` is what there is to say of it, advice too, each a `Diagnostic`.
 
     ``matched`` is how many points there were for a DELETE, UPDATE or CLEAR, counted just before it where that
     was asked for (``count=True``), else None.

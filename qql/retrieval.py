@@ -37,9 +37,10 @@ __all__ = ["Document", "Retriever", "document_of", "retriever"]
 class Document:
     """A document that was found.
 
-    ``text`` is what its payload has to say: the field that the retriever was told of, else the first of
-    ``text``, ``body``, ``content``, ``page_content`` …; empty where there is none. ``metadata`` is the rest
-    of the payload; of a point that LangChain, LlamaIndex or Haystack made, the metadata that it was given.
+    ``id`` is the point's. ``text`` is what its payload has to say: the field that the retriever was told of,
+    else the first of ``text``, ``body``, ``content``, ``page_content`` …; empty where there is none.
+    ``metadata`` is the rest of the payload; of a point that LangChain, LlamaIndex or Haystack made, the
+    metadata that it was given.
     ``score`` puts the documents in their order. ``first_stage_score`` is that of the search and
     ``second_stage_score`` that of RERANK, None without one. ``stages`` is what each stage of the search has
     to do with it, the last ones first; empty unless the retriever tells of stages. ``payload`` is the
@@ -109,12 +110,13 @@ class Retriever:
         stages: bool = True,
         **options: Any,
     ) -> None:
-        self.pipeline = pipeline = text_given(pipeline)
+        pipeline = text_given(pipeline)
+        self.pipeline: str = pipeline
         self.query = query
         if params is not None and not isinstance(params, Mapping):
             message = f"`params` takes a mapping of names to values, not {shown(params)}"
             raise QQLPlanError(Diagnostic("wrong-parameter", message))
-        self.params = dict(params or {})
+        self.params: dict[str, Any] = dict(params or {})
         self.text = text
         self.stages = stages
         self._options = options

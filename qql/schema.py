@@ -22,7 +22,12 @@ METADATA_KEY = "qql"
 
 @dataclass(frozen=True, slots=True)
 class VectorInfo:
-    """One vector of a collection. ``kind`` is dense, sparse or multi; ``size`` is None for sparse."""
+    """One vector of a collection.
+
+    ``name`` is empty for the unnamed one; ``kind`` is dense, sparse or multi; ``size`` is the number of
+    dimensions and ``distance`` Qdrant's word (``Cosine``, ``Dot`` …), both None for sparse. ``model`` is the
+    model that the collection records for it, or None.
+    """
 
     name: str
     kind: str
@@ -38,7 +43,11 @@ class VectorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The vectors by name (``""`` is the unnamed one) and the type of each indexed payload field."""
+    """What is known of a collection.
+
+    ``vectors`` are its vectors by name (``""`` is the unnamed one), ``indexes`` the type of each indexed
+    field of the payload, and ``points`` how many there are about, None where that is not known.
+    """
 
     vectors: Mapping[str, VectorInfo] = field(default_factory=dict)
     indexes: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +55,20 @@ class Schema:
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> Schema:
-        """From the ``result`` of ``GET /collections/{name}``, or the body that created a collection."""
+        """From ``info``: the ``result`` of ``GET /collections/{name}``, or a body that creates a collection.
+
+        Raises `QQLPlanError` (``wrong-schema``) for anything else.
+        """
+        try:
+            return cls._of(info)
+        except (AttributeError, TypeError):  # a part of it is not of the kind that it should be
+            from qql.errors import fail
+
+            hint = "give the answer to GET /collections/{name}, or a body that creates a collection"
+            fail("wrong-schema", "this describes no collection", hint=hint)
+
+    @classmethod
+    def _of(cls, info: Mapping[str, Any]) -> Schema:
         config = info.get("config", {})
         params = config.get("params", info)
         metadata = config.get("metadata") or info.get("metadata") or {}
@@ -59,7 +81,7 @@ class Schema:
         return cls(_vectors(params, models), indexes, info.get("points_count"))
 
     def with_models(self, models: Mapping[str, str]) -> Schema:
-        """With a model for each vector that records none: by its name, or ``"*"`` for dense ones."""
+        """With one of ``models`` for each vector that records none: by name, or ``"*"`` for dense ones."""
         if not models:
             return self
         found = {}

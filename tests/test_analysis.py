@@ -17,7 +17,6 @@ from qql.analysis import (
     analyse,
     analysis_lines,
     provenance,
-    provenance_dict,
 )
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.fusion import Fusion, contributions, fuse
@@ -733,7 +732,7 @@ def test_dbsf_takes_away_too(db: Database) -> None:
 
 def test_provenance_is_json(db: Database) -> None:
     first = provenance(db.analyse(HYBRID))[0]
-    data = json.loads(json.dumps(provenance_dict(first)))
+    data = json.loads(json.dumps(first.to_dict()))
     assert data["stages"][0]["stage"] == "dense" and data["stages"][0]["path"] == [0]
     assert sum(one["share"] for one in data["stages"]) == pytest.approx(1)
 

@@ -159,7 +159,7 @@ def test_methods_that_are_awaited_have_the_parameters_and_words_of_those_that_ar
         for name in ("execute", "run", "compile", "carry_out", "schema", "ask"):
             ours, theirs = getattr(db, name), getattr(session, name)
             assert ours.__doc__ == theirs.__doc__
-            assert [*inspect.signature(ours).parameters][1:] == [*inspect.signature(theirs).parameters]
+            assert [*inspect.signature(ours).parameters] == [*inspect.signature(theirs).parameters]
         for name in ("scroll", "stream", "prepare"):
             ours, theirs = getattr(db, name), getattr(session, name)
             assert [*inspect.signature(ours).parameters] == [*inspect.signature(theirs).parameters]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import qql
-from qql.analysis import Difference, Move, analysis_dict, provenance_dict
+from qql.analysis import Analysis, Difference, Move, Provenance
 from qql.analysis.explain import explain_compiled, plan_lines
 from qql.analysis.explain_json import explain_dict
 from qql.analysis.report import milliseconds as _ms
@@ -124,15 +124,15 @@ def test_the_keys_of_an_analysis_are_those_that_are_documented(db: Session) -> N
             root = replace(found.stages[0], verdict=wrong)
             moved = replace(found.ablation[0], moved=(Move(1, 2, 1),))
             found = replace(found, stages=(root, *found.stages[1:]), ablation=(moved,))
-        data = analysis_dict(found)
+        data = found.to_dict()
         assert json.loads(json.dumps(data)) == data
         made |= set(keys_of(data))
-    assert made == set(re.findall(r'"(\w+)"', analysis_dict.__doc__ or ""))
+    assert made == set(re.findall(r'"(\w+)"', Analysis.to_dict.__doc__ or ""))
     told = db.execute(f"EXPLAIN ANALYZE {PIPELINE} WITH PROVENANCE").data
-    added = told.keys() - analysis_dict(found).keys()
+    added = told.keys() - found.to_dict().keys()
     assert added == {"provenance", "warnings", "advice", "stamp", "statement"}
-    assert added <= set(re.findall(r"``(\w+)``", analysis_dict.__doc__ or ""))
-    assert told["provenance"][0].keys() == set(re.findall(r'"(\w+)"', provenance_dict.__doc__ or "")) - {
+    assert added <= set(re.findall(r"``(\w+)``", Analysis.to_dict.__doc__ or ""))
+    assert told["provenance"][0].keys() == set(re.findall(r'"(\w+)"', Provenance.to_dict.__doc__ or "")) - {
         *told["provenance"][0]["stages"][0].keys() - {"rank", "score"}
     }
 

@@ -39,7 +39,7 @@ __all__ = [
     "unsilenced",
 ]
 
-__getattr__ = late_names(
+_late = late_names(
     __name__,
     {
         "advise": "advisor",
@@ -61,3 +61,6 @@ __getattr__ = late_names(
         "Rule": "rules",
     },
 )
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and says so of any other
+    __getattr__ = _late

@@ -40,7 +40,7 @@ class IgnoreComments:
     def __init__(self, source: Source, statements: Sequence[Span]) -> None:
         self.source = source
         self.statements = statements
-        self.found = list(self._find_ignores()) if _MARKED.search(source.text) else []
+        self.found: list[_Ignore] = list(self._find_ignores()) if _MARKED.search(source.text) else []
 
     def _find_ignores(self) -> Iterator[_Ignore]:
         for match in _all_comments(self.source.text):

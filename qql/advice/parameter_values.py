@@ -64,13 +64,14 @@ class ParameterValues:
         self.unbound = unbound
         self.given = given
         self.errors_of = errors_of
-        self.tries = max(_LEAST_TRIES, _WORK // len(unbound))
-        self.given_up = False
+        self.tries: int = max(_LEAST_TRIES, _WORK // len(unbound))
+        self.given_up: bool = False
         vectors = [vector for size in sizes for vector in ([0.5] * size, [[0.5] * size])]
-        self.pool = [*_VALUES, *vectors, None]  # null where nothing else fits: the first page, behind AFTER
-        self.first = self._find_first()
-        self.base = self._with_given(self.first)
-        self.fitting = {key: [value] for key, value in self.first.items()}
+        # Null where nothing else fits: the first page, behind AFTER.
+        self.pool: list[Json] = [*_VALUES, *vectors, None]
+        self.first: Values = self._find_first()
+        self.base: Params = self._with_given(self.first)
+        self.fitting: dict[str | int, list[Json]] = {key: [value] for key, value in self.first.items()}
 
     def others(self) -> list[Params]:
         """More values for all parameters, several times over, drawn of those that fit."""

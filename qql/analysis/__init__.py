@@ -21,7 +21,7 @@ from qql.late import late_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from qql.analysis.attribution import Provenance, provenance, provenance_dict
+    from qql.analysis.attribution import Provenance, provenance
     from qql.analysis.engine import Call, Engine
     from qql.analysis.measure import analyse
     from qql.analysis.model import (
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         StageRun,
         Timing,
         Verdict,
-        analysis_dict,
     )
     from qql.analysis.query_edits import with_stages
     from qql.analysis.report import analysis_lines, provenance_lines
@@ -91,22 +90,19 @@ __all__ = [
     "Ways",
     "WordsChange",
     "analyse",
-    "analysis_dict",
     "analysis_lines",
     "provenance",
-    "provenance_dict",
     "provenance_lines",
     "second_stage",
     "why_each",
     "with_stages",
 ]
 
-__getattr__ = late_names(
+_late = late_names(
     __name__,
     {
         "Provenance": "attribution",
         "provenance": "attribution",
-        "provenance_dict": "attribution",
         "Call": "engine",
         "Engine": "engine",
         "analyse": "measure",
@@ -125,7 +121,6 @@ __getattr__ = late_names(
         "StageRun": "model",
         "Timing": "model",
         "Verdict": "model",
-        "analysis_dict": "model",
         "with_stages": "query_edits",
         "analysis_lines": "report",
         "provenance_lines": "report",
@@ -146,3 +141,6 @@ __getattr__ = late_names(
         "Rewriting": "why_ways",
     },
 )
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and says so of any other
+    __getattr__ = _late

@@ -140,6 +140,3 @@ def _divide_amount(amount: float, found: Fused | None, inputs: int) -> list[floa
         return [amount * part / total for part in given]
     having = [part is not None for part in found.parts]
     return [amount / sum(having) if has else 0.0 for has in having]
-
-
-provenance_dict = Provenance.to_dict

@@ -36,7 +36,7 @@ def explain_text(
 ) -> str:
     """The plan, the requests and advice of every statement of a text, without an engine.
 
-    The options are those of `CompileOptions`. Raises as that does.
+    The options are those of `CompileOptions`. Raises as `qql.compile` does.
     """
     source, context = prepare(text, options)
     done = advised(compile_script(source, params, context), context.schema, facts_of(options.get("schema")))

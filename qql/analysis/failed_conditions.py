@@ -28,7 +28,8 @@ class ConditionCheck:
     """
 
     def __init__(self, point: PointQueries, runs: Iterable[StageRun], truths: dict[str, bool]) -> None:
-        self.plan, self.point = point.engine.plan, point
+        self.plan: QueryPlan = point.engine.plan
+        self.point = point
         self.fields: Fields | None = None
         leaves: dict[str, Body] = {}
         for run in runs:

@@ -607,6 +607,3 @@ class Analysis:
             "second": self.second and self.second.to_dict(),
             "notes": list(self.notes),
         }
-
-
-analysis_dict = Analysis.to_dict

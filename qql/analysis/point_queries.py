@@ -28,7 +28,9 @@ class PointQueries:
     """
 
     def __init__(self, engine: Engine, key: Id, payload: JsonObject | None) -> None:
-        self.engine, self.key, self.payload = engine, key, payload or {}
+        self.engine = engine
+        self.key = key
+        self.payload: JsonObject = payload or {}
 
     def queries(self, *bodies: Body) -> list[tuple[Candidate, ...]]:
         """The answers to several query bodies, in one batch."""

@@ -31,9 +31,10 @@ class StageChecks:
     def __init__(
         self, engine: Engine, stages: Sequence[StageRun], answers: Sequence[tuple[Candidate, ...]]
     ) -> None:
-        self.stages, self.answers = stages, answers
+        self.stages = stages
+        self.answers = answers
         self._mmr_lists: dict[int, tuple[Candidate, ...]] = {}
-        self.lists = [self._given_list(at) for at in range(len(stages))]
+        self.lists: list[tuple[Candidate, ...]] = [self._given_list(at) for at in range(len(stages))]
         self._engine = engine
         self._grouped = grouped_by(engine.request.body or {}) is not None
         self._below: dict[int, frozenset[int]] = {}

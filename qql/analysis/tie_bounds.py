@@ -156,7 +156,9 @@ class FusionBounds:
         lists: Sequence[Sequence[Candidate]],
         by_direction: bool = False,
     ) -> None:
-        self.fusion, self.inputs, self.lists = fusion, inputs, lists
+        self.fusion = fusion
+        self.inputs = inputs
+        self.lists = lists
         self.by_direction = by_direction
         self._given = contributions(fusion, lists, by_direction=by_direction)
         self._ranked: dict[tuple[int, int, int, bool], _Possible] = {}

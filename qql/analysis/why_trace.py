@@ -10,12 +10,13 @@ from functools import cached_property
 from qql import nodes
 from qql.analysis.failed_conditions import ConditionCheck
 from qql.analysis.fusion import RankKey, goes_by_value, rank_keys
-from qql.analysis.model import Analysis, Candidate, Id
+from qql.analysis.model import Analysis, Candidate, Id, StageReport, StageRun
 from qql.analysis.placement import Slots, slots_of
 from qql.analysis.point_queries import PointQueries, place_of
 from qql.analysis.query_body import mmr_of
 from qql.analysis.text import digits
 from qql.analysis.why_result import Change, Standing
+from qql.compiler.plan import QueryPlan
 from qql.rest.limits import U32
 
 TYPE_CHECKING = False
@@ -43,11 +44,13 @@ class QueryTrace:
         self.tries_whole = tries_whole
         self.searched: dict[int, Any] = {}
         """By stage, what was found far beyond its limit (`why_stage`)."""
-        self.point, self.key = point, point.key
-        self.analysis, self.plan = analysis, analysis.plan
+        self.point = point
+        self.key: Id = point.key
+        self.analysis = analysis
+        self.plan: QueryPlan = analysis.plan
         runs = [report.run for report in analysis.stages]
-        self.conditions = ConditionCheck(point, runs, {} if truths is None else truths)
-        self.stages = [StageTrace(self, at) for at in range(len(analysis.stages))]
+        self.conditions: ConditionCheck = ConditionCheck(point, runs, {} if truths is None else truths)
+        self.stages: list[StageTrace] = [StageTrace(self, at) for at in range(len(analysis.stages))]
 
     def tried_whole(self) -> QueryTrace:
         """The same run, of whose stages nothing is asked again, for changes that are tried in all of it."""
@@ -72,10 +75,14 @@ class StageTrace:
     """One stage of a trace; ``at`` is its position, ``found`` what it gave."""
 
     def __init__(self, trace: QueryTrace, at: int) -> None:
-        self.trace, self.at, self.key, self.point = trace, at, trace.key, trace.point
-        self.report = trace.analysis.stages[at]
-        self.run, self.found = self.report.run, self.report.candidates
-        self.slots = slots_of(self.run, trace.plan)
+        self.trace = trace
+        self.at = at
+        self.key: Id = trace.key
+        self.point: PointQueries = trace.point
+        self.report: StageReport = trace.analysis.stages[at]
+        self.run: StageRun = self.report.run
+        self.found: tuple[Candidate, ...] = self.report.candidates
+        self.slots: Slots = slots_of(self.run, trace.plan)
         """The slots of its own list."""
 
     @property

@@ -67,7 +67,8 @@ class Optimized:
 class Backend(Protocol):
     """An engine that answers requests in the vocabulary of Qdrant's REST interface.
 
-    One whose server may be too old for a request says so by a method ``gaps`` (`qql.session.server_gaps`).
+    ``name`` is the word that messages use. One whose server may be too old for a request says so by a method
+    ``gaps`` (see ``qql/session/server_gaps.py``).
     """
 
     name: str
@@ -93,8 +94,9 @@ class Backend(Protocol):
     ) -> Optimized | bool:
         """Build indexes and merge segments, and wait for it. True where there was something to do.
 
-        ``timeout`` is in seconds; None waits for as long as it takes. Raises `QQLExecutionError`
-        (``optimize-failed``), `QQLTimeoutError` and, on engines that build no indexes, `QQLUnsupportedError`.
+        ``progress`` is called as the ``on_progress`` of `connect`. ``timeout`` is in seconds; None waits as
+        long as it takes. Raises `QQLExecutionError` (``optimize-failed``), `QQLTimeoutError` and, on engines
+        that build no indexes, `QQLUnsupportedError`.
         """
 
     def needs_optimize(self, collection: str) -> bool:

@@ -19,7 +19,7 @@ class ThreadedBackend:
 
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
-        self.name = inner.name
+        self.name: str = inner.name
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

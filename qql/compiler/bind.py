@@ -27,7 +27,7 @@ __all__ = ["PLAIN", "Binder", "Params", "bind", "json_of", "resolved", "stable_u
 Params = Body | Sequence["Any"] | None
 """Values for ``:name`` (a mapping) or for ``?`` (a sequence, in the order of the text)."""
 
-PLAIN = {int, float, str, bool, type(None)}
+PLAIN: set[type] = {int, float, str, bool, type(None)}
 """The types of values that are JSON as they are."""
 
 
@@ -152,9 +152,9 @@ class Binder:
 
     def __init__(self, values: dict[str | int, Json]) -> None:
         self.values = values
-        self.writes = False
+        self.writes: bool = False
         """Whether the statement at hand changes points: no condition of it falls away then."""
-        self.inserted = False
+        self.inserted: bool = False
         """Whether a condition was put in: what is around it was not counted with it."""
 
     def node(self, item: Json) -> Json:

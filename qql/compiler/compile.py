@@ -142,7 +142,10 @@ def check(
     params: Params = None,
     **options: Unpack[CompileOptions],
 ) -> list[Diagnostic]:
-    """The errors and warnings of a text or a tree, in the order of the text. Nothing is raised for them."""
+    """The errors and warnings of a text or a tree, in the order of the text. Nothing is raised for them.
+
+    The options are those of `CompileOptions`.
+    """
     warnings: list[Diagnostic] = []
     try:
         compile_text(text, params, warnings=warnings, **options)

@@ -32,7 +32,7 @@ def note_empty_list(found: _List) -> None:
         note(found)
 
 
-class _Noting:
+class Noting:
     """What is done about an empty list, as long as it lasts. (A class: every statement passes here, and what
     `contextlib` makes of a generator takes three times as long.)
     """
@@ -49,18 +49,18 @@ class _Noting:
         _note.reset(self._token)
 
 
-def said_in_reads(context: Context) -> _Noting:
+def said_in_reads(context: Context) -> Noting:
     """Empty lists are warnings of the context from here on."""
 
     def say(found: _List) -> None:
         context.warn("empty-list", _meaning(found), found.span)
 
-    return _Noting(say)
+    return Noting(say)
 
 
-def refused_in_writes() -> _Noting:
+def refused_in_writes() -> Noting:
     """Empty lists are errors from here on."""
-    return _Noting(_refuse)
+    return Noting(_refuse)
 
 
 def _refuse(found: _List) -> None:

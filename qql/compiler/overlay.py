@@ -26,7 +26,7 @@ class Overlay:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.checked = context.collections is not None
+        self.checked: bool = context.collections is not None
         self.changed: dict[str, Schema | None] = {}
         self.unsure: set[str] = set()
         self.listed: set[str] | None = None

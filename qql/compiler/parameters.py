@@ -176,6 +176,7 @@ _DECLARED = {
     (kind, one.field): words
     for kind, info in nodes.TARGETS.items()
     for one in info.parts
-    if (words := _words_of(one.role)) is not None
+    for words in [_words_of(one.role)]
+    if words is not None
 }
 """The parts of targets that declare numbers and words."""

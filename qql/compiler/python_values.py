@@ -100,7 +100,7 @@ class Unread:
     """Stands for an iterator that gave more than could be read."""
 
     def __init__(self, message: str, hint: str | None) -> None:
-        self.fault = NoJson(message, hint)
+        self.fault: NoJson = NoJson(message, hint)
 
 
 def read(values: Iterable[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from qql import nodes
 from qql.compiler.bind import Params, bind
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
-from qql.compiler.empty_lists import said_in_reads
+from qql.compiler.empty_lists import Noting, said_in_reads
 from qql.compiler.model_names import full_name
 from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
@@ -82,10 +82,12 @@ class Compiled:
 
     ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
     that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
-    there for queries, and for EXPLAIN and WHY of one. ``advice`` is empty where nobody asked for it.
-    ``origin`` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
-    (`filled`), ``statement`` and ``plan`` are made when somebody looks at them.
+    there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
+    ``advice`` is empty where nobody asked for it. ``source`` is the text that it stands in, at ``span``.
     """
+
+    # `origin` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
+    # (`filled`), the statement and the plan are made when somebody looks at them.
 
     statement: nodes.Statement
     span: Span
@@ -130,14 +132,16 @@ class Compiled:
         if self.origin is None or self.origin.complete is None:  # what was planned ahead has its own
             object.__setattr__(self, "requests", tuple(map(copied, self.requests)))
 
-    def __getattr__(self, name: str) -> Any:
-        # Asked of what is not set: the statement and the plan of what was planned ahead.
-        if name not in ("statement", "plan") or self.origin is None or self.origin.complete is None:
-            raise AttributeError(name)
-        whole = self.origin.complete()
-        object.__setattr__(self, "statement", whole.statement)
-        object.__setattr__(self, "plan", whole.plan)
-        return getattr(whole, name)
+    if not TYPE_CHECKING:  # a type checker knows its fields, and says so of any other name
+
+        def __getattr__(self, name: str) -> Any:
+            # Asked of what is not set: the statement and the plan of what was planned ahead.
+            if name not in ("statement", "plan") or self.origin is None or self.origin.complete is None:
+                raise AttributeError(name)
+            whole = self.origin.complete()
+            object.__setattr__(self, "statement", whole.statement)
+            object.__setattr__(self, "plan", whole.plan)
+            return getattr(whole, name)
 
     @property
     def written(self) -> nodes.Statement:
@@ -151,7 +155,7 @@ class Compiled:
 
 
 class CompileOptions(TypedDict, total=False):
-    """What `compile_text`, `check`, `explain_text` and `lint_text` take by name beside the text and its
+    """What `qql.compile`, `qql.check`, `qql.explain` and `qql.lint` take by name beside the text and its
     parameters.
 
     ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
@@ -268,15 +272,15 @@ class Script:
         self.params: Params = params
         self.files = files
         self.once = once
-        self.overlay = Overlay(context)
-        self.trial = context.copy()
+        self.overlay: Overlay = Overlay(context)
+        self.trial: Context = context.copy()
         self.trial.schema = self.overlay.get
         self.trial.stages = dict(context.stages)
-        self.empty_lists = said_in_reads(self.trial)
+        self.empty_lists: Noting = said_in_reads(self.trial)
         self.faults: list[QQLCompileError] = []
         self.used: set[str | int] = set()
         self.open: list[str] = []
-        self.executed = 0
+        self.executed: int = 0
 
     def statements(self, pieces: Iterable[Source]) -> Iterator[Compiled]:
         """The statements of a script; the faults of the others are added to ``faults``, in its order."""

@@ -117,7 +117,7 @@ class Shapes:
 
     def known(self, text: str) -> list[Request] | None:
         """The requests of a text of a shape that came often; None for most others, and nothing is raised."""
-        for read in self._recent.get(text.count("'"), ()):
+        for read in self._recent.get(text.count("'")) or ():
             requests = read(text)
             if requests is not None:
                 return requests
@@ -177,7 +177,7 @@ class Shapes:
         if found.read is None:
             return
         quotes = text.count("'")
-        others = [read for read in self._recent.get(quotes, ()) if read is not found.read]
+        others = [read for read in self._recent.get(quotes) or () if read is not found.read]
         self._recent.put(quotes, (found.read, *others[: _MOST_TRIED - 1]))
 
 

@@ -43,7 +43,7 @@ def from_request(
     >>> from_request(body, collection="docs", format="line")
     'QUERY [0.1, 0.2] FROM docs USING dense;\\n'
 
-    What comes out compiles to the request that went in, but for what `normal_form` evens out. It takes some
+    What comes out compiles to the request that went in, but for what ``normal_form`` evens out. It takes some
     things for equal that are not quite: ids as ``points`` and ids as a filter, where payloads are changed or
     vectors deleted (of an id that is not there, Qdrant makes an error in the first form, and nothing in the
     second); ``GET …/points/7``, which is an error where there is no such point, and a query for it, which

@@ -48,8 +48,9 @@ class Settable:
 
     def __init__(self, text: str, plan: QueryPlan, name: str = "<string>") -> None:
         self.text = text
-        self.parsed, errors = parse_script(Source(text, name))
+        parsed, errors = parse_script(Source(text, name))
         raise_all(errors)
+        self.parsed: list[Parsed] = parsed
         made = {stage.label: stage.span for stage in plan.stages if stage.origin is None}
         written = {query.span: query for one in self.parsed for query in _queries_in(one.statement)}
         # Stages of the session stand in no text of ours, though their spans may look so.
@@ -57,7 +58,7 @@ class Settable:
         own |= {
             stage_key(one.statement.name) for one in self.parsed if isinstance(one.statement, nodes.Define)
         }
-        self.stages = {
+        self.stages: dict[str, nodes.Query] = {
             label: written[span]
             for label, span in made.items()
             if span in written and (label.lower() in own or label == "root" or label.startswith("inline "))

@@ -38,7 +38,7 @@ class QQLRetriever:
         options: dict[str, Any] | None = None,
     ) -> None:
         self.api_key = api_key
-        self.options = dict(options or {})
+        self.options: dict[str, Any] = dict(options or {})
         given = self.options | ({} if api_key is None else {"api_key": api_key.resolve_value()})
         self._retriever = retriever(
             pipeline, db, query=query, params=params, text=text, stages=stages, **given
@@ -46,7 +46,7 @@ class QQLRetriever:
 
     @component.output_types(documents=list[HaystackDocument])
     def run(self, query: str, params: dict[str, Any] | None = None) -> dict[str, list[HaystackDocument]]:
-        """The documents for a question; ``params`` are further values of the pipeline."""
+        """The documents for a question; ``params`` are more values. Raises as `Retriever.retrieve` does."""
         return {"documents": _as_documents(self._retriever.retrieve(query, **(params or {})))}
 
     @component.output_types(documents=list[HaystackDocument])
@@ -57,7 +57,7 @@ class QQLRetriever:
         return {"documents": _as_documents(await self._retriever.aretrieve(query, **(params or {})))}
 
     def to_dict(self) -> dict[str, Any]:
-        """As Haystack writes pipelines down. Raises as `qql.retrieval.Retriever.to_dict` does."""
+        """As Haystack writes pipelines down. Raises as `Retriever.to_dict` does."""
         key = None if self.api_key is None else self.api_key.to_dict()
         written: dict[str, Any] = default_to_dict(
             self, **self._retriever.to_dict(), api_key=key, options=self.options

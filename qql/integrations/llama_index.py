@@ -43,7 +43,7 @@ class QQLRetriever(BaseRetriever):
         super().__init__()
 
     def to_dict(self) -> dict[str, Any]:
-        """The arguments of such a retriever, as JSON data; see `qql.retrieval.Retriever.to_dict`."""
+        """The arguments of such a retriever, as JSON data; see `Retriever.to_dict`."""
         return self._retriever.to_dict()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

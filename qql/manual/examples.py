@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.rest.types import Json
+
 __all__ = ["FILES", "NEAR_STAGE", "ONLY_NAMES", "PARAMS", "SETUP", "TWO_STAGES"]
 
 SETUP = {
@@ -50,7 +54,7 @@ TWO_STAGES = "PREFETCH (QUERY 'emergency' USING dense LIMIT 3, QUERY 'care' USIN
 NEAR_STAGE = "PREFETCH (QUERY [1, 0] USING small LIMIT 3)"
 ONLY_NAMES = "WITH PAYLOAD (name)"
 
-PARAMS = {
+PARAMS: dict[str, Json] = {
     "topic": "skin",
     "years": [2022, 2023],
     "filter": {"must": [{"key": "price", "range": {"lt": 5}}]},

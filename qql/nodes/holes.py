@@ -104,12 +104,12 @@ class Slot(Hole):
         copied: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(hole.key)
-        self.copied = copied
+        self.copied: Callable[[Any], Any] | None = copied
         self.check(fits)
 
     def check(self, fits: Callable[[Any], bool]) -> None:
         """From now on this is what a value has to pass."""
-        self.fits = fits
+        self.fits: Callable[[Any], bool] = fits
         made = _made.get()
         if made is not None and fits is not never:
             made.append(self)

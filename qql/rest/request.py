@@ -31,8 +31,9 @@ def collection_path(collection: str, *rest: str) -> str:
 class Request:
     """One request, as plain data.
 
-    ``path`` starts with ``/``; ``query`` holds the query string's parameters; ``body`` is the JSON
-    body, or None where the request has none. Bodies are shared: do not change them in place.
+    ``method`` is ``"GET"``, ``"POST"`` …; ``path`` starts with ``/``; ``query`` holds the query string's
+    parameters; ``body`` is the JSON body, or None where the request has none. Bodies are shared: do not
+    change them in place.
     """
 
     method: str
@@ -127,6 +128,8 @@ class Request:
 
     def python(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as a program that sends it with qdrant-client.
+
+        ``url`` and ``api_key_variable`` are those of `curl`.
 
         >>> print(Request("POST", "/collections/docs/points/count", {}, {"exact": True}).python())
         from qdrant_client import QdrantClient

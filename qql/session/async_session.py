@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from qql.awaiting import Unfinished, carried, carried_aside
 from qql.compiler.bind import Params
@@ -39,31 +40,6 @@ _MANY = 100
 """Values in a list, or lists in one, from which on they are bound in a thread."""
 
 
-class _Awaited(Generic[Inner, P, T]):
-    """A method of `Session` (or of a prepared statement) as one that is awaited, with the same parameters."""
-
-    def __init__(self, method: Callable[Concatenate[Inner, P], T]) -> None:
-        self._method = method
-        self.__doc__ = method.__doc__
-
-    @overload
-    def __get__(self, owner: None, kind: type) -> Self: ...
-
-    @overload
-    def __get__(self, owner: _Flows[Inner], kind: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
-
-    def __get__(self, owner: _Flows[Inner] | None, kind: type) -> Self | Callable[P, Coroutine[Any, Any, T]]:
-        if owner is None:
-            return self
-        method = self._method
-
-        @wraps(method)
-        async def awaited(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await owner.carried(partial(method, owner.inner(), *args, **kwargs), args, kwargs)
-
-        return awaited
-
-
 class _Flows(Generic[Held]):
     """What has methods that are awaited."""
 
@@ -74,6 +50,23 @@ class _Flows(Generic[Held]):
     async def carried(self, work: Callable[[], T], args: tuple[Any, ...], named: dict[str, Any]) -> T:
         """What the work gives, which is a call with these arguments."""
         raise NotImplementedError
+
+
+def _awaited(
+    method: Callable[Concatenate[Inner, P], T],
+) -> Callable[[Callable[[Any], None]], Callable[Concatenate[_Flows[Inner], P], Coroutine[Any, Any, T]]]:
+    """Makes of a method of `Session` or a prepared statement one that is awaited, with its parameters."""
+
+    def decorate(
+        _: Callable[[Any], None],
+    ) -> Callable[Concatenate[_Flows[Inner], P], Coroutine[Any, Any, T]]:
+        @wraps(method)
+        async def awaited(owner: _Flows[Inner], /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return await owner.carried(partial(method, owner.inner(), *args, **kwargs), args, kwargs)
+
+        return awaited
+
+    return decorate
 
 
 class AsyncSession(_Flows[Session]):
@@ -90,20 +83,47 @@ class AsyncSession(_Flows[Session]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unfinished: Unfinished = set()
 
-    execute = _Awaited(Session.execute)
-    run = _Awaited(Session.run)
-    checked = _Awaited(Session.checked)
-    compile = _Awaited(Session.compile)
-    carry_out = _Awaited(Session.carry_out)
-    analyse = _Awaited(Session.analyse)
-    stamp = _Awaited(Session.stamp)
-    explain = _Awaited(Session.explain)
-    ask = _Awaited(Session.ask)
-    upsert = _Awaited(Session.upsert)
-    collections = _Awaited(Session.collections)
-    schema = _Awaited(Session.schema)
-    facts = _Awaited(Session.facts)
-    full_facts = _Awaited(Session.full_facts)
+    @_awaited(Session.execute)
+    def execute(self) -> None: ...
+
+    @_awaited(Session.run)
+    def run(self) -> None: ...
+
+    @_awaited(Session.checked)
+    def checked(self) -> None: ...
+
+    @_awaited(Session.compile)
+    def compile(self) -> None: ...
+
+    @_awaited(Session.carry_out)
+    def carry_out(self) -> None: ...
+
+    @_awaited(Session.analyse)
+    def analyse(self) -> None: ...
+
+    @_awaited(Session.stamp)
+    def stamp(self) -> None: ...
+
+    @_awaited(Session.explain)
+    def explain(self) -> None: ...
+
+    @_awaited(Session.ask)
+    def ask(self) -> None: ...
+
+    @_awaited(Session.upsert)
+    def upsert(self) -> None: ...
+
+    @_awaited(Session.collections)
+    def collections(self) -> None: ...
+
+    @_awaited(Session.schema)
+    def schema(self) -> None: ...
+
+    @_awaited(Session.facts)
+    def facts(self) -> None: ...
+
+    @_awaited(Session.full_facts)
+    def full_facts(self) -> None: ...
 
     async def stream(
         self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
@@ -118,7 +138,7 @@ class AsyncSession(_Flows[Session]):
     def scroll(
         self, statement: TextOrTree, params: Params = None, *, page: int = 200, name: str = "<string>"
     ) -> AsyncWalk:
-        """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for.
+        """As `Session.scroll`, for ``async for``; compiled, and errors raised, when a hit is asked for.
 
         A page is read at once: one of 1,000 points would hold the event loop for some milliseconds.
         """
@@ -208,12 +228,23 @@ class AsyncStatement(_Flows[SessionStatement]):
         self._session = session
         self._statement = statement
 
-    execute = _Awaited(SessionStatement.execute)
-    run = _Awaited(SessionStatement.run)
-    execute_many = _Awaited(SessionStatement.execute_many)
-    bind = _Awaited(SessionStatement.bind)
-    requests = _Awaited(SessionStatement.requests)
-    check = _Awaited(SessionStatement.check)
+    @_awaited(SessionStatement.execute)
+    def execute(self) -> None: ...
+
+    @_awaited(SessionStatement.run)
+    def run(self) -> None: ...
+
+    @_awaited(SessionStatement.execute_many)
+    def execute_many(self) -> None: ...
+
+    @_awaited(SessionStatement.bind)
+    def bind(self) -> None: ...
+
+    @_awaited(SessionStatement.requests)
+    def requests(self) -> None: ...
+
+    @_awaited(SessionStatement.check)
+    def check(self) -> None: ...
 
     @property
     def text(self) -> str:
@@ -238,7 +269,7 @@ class AsyncStatement(_Flows[SessionStatement]):
 
 
 class AsyncWalk(AsyncIterator[Hit]):
-    """As `qql.session.walks.Walk`, for ``async for`` and one task."""
+    """As `Walk`, for ``async for`` and one task."""
 
     def __init__(self, session: AsyncSession, begin: Callable[[Session], Walk]) -> None:
         self._session = session
@@ -264,7 +295,7 @@ class AsyncWalk(AsyncIterator[Hit]):
         return self._left.pop()
 
     async def next_page(self) -> list[Hit]:
-        """The hits of the next page; none at the end."""
+        """The hits of the next page; none at the end. Raises as `Session.scroll` and its hits do."""
         return [] if self._closed else await self._session.carried(self._next_page, (), {})
 
     async def aclose(self) -> None:
@@ -295,22 +326,27 @@ def _is_long(value: object) -> bool:
     return isinstance(value, (list, tuple)) and len(value) >= _MANY and not isinstance(value[0], (int, float))
 
 
-_DOC = """Open a session of the event loop, by ``async with`` or ``await``; nothing is opened before.
+def _opened_later(opens: Callable[P, Session]) -> Callable[[Callable[[], None]], Callable[P, AsyncSession]]:
+    """Makes a function that opens a session of the event loop, with the parameters of ``opens``."""
+
+    def decorate(said: Callable[[], None]) -> Callable[P, AsyncSession]:
+        @wraps(opens)
+        def opened(*args: P.args, **kwargs: P.kwargs) -> AsyncSession:
+            return AsyncSession(partial(opens, *args, **kwargs))
+
+        opened.__name__ = opened.__qualname__ = said.__name__
+        opened.__module__ = said.__module__
+        opened.__doc__ = "\n\n".join(inspect.cleandoc(one.__doc__ or "") for one in (said, opens))
+        opened.__dict__["__signature__"] = inspect.signature(opens).replace(return_annotation="AsyncSession")
+        return opened
+
+    return decorate
+
+
+@_opened_later(connect)
+def connect_async() -> None:
+    """Open a session of the event loop, by ``async with`` or ``await``; nothing is opened before.
 
     Beside the targets of `connect` it takes a ``qdrant_client.AsyncQdrantClient``, and in place of a
     function as a model an async function. A server is asked by an ``AsyncQdrantClient``; an embedded engine
     runs in a process of its own. The rest is as for `connect`:"""
-
-
-def _awaited_connect(opens: Callable[P, Session]) -> Callable[P, AsyncSession]:
-    @wraps(opens)
-    def connect_async(*args: P.args, **kwargs: P.kwargs) -> AsyncSession:
-        return AsyncSession(partial(opens, *args, **kwargs))
-
-    connect_async.__doc__ = f"""{_DOC}
-
-    {opens.__doc__}"""
-    return connect_async
-
-
-connect_async = _awaited_connect(connect)

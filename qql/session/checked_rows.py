@@ -25,7 +25,7 @@ class CheckedRows:
     """
 
     def __init__(self) -> None:
-        self.complete = True
+        self.complete: bool = True
         self._waiting: list[Checked] = []
         self._chunks = 0
         self._file: IO[bytes] | None = None

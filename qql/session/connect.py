@@ -72,6 +72,13 @@ def connect(
     the points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before
     each.
 
+    ``collection`` is what statements without FROM work on, as after USE, and ``stages`` (name → text or tree)
+    are known as after DEFINE. ``models`` names a model for each vector that has none of its own (``"*"``: for
+    any dense one). ``embed_url`` is where ``openai/NAME`` is served, ``rerank_url`` the same for ``cohere/``,
+    ``jina/``, ``voyage/`` and ``tei/``; ``embed_key`` and ``rerank_key`` are the keys. ``on_progress`` is
+    called, while COPY, OPTIMIZE and their like work, with what is done in words, how much of it is done, and
+    how much there is (None: not known).
+
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
     """

@@ -44,7 +44,7 @@ class CopiedPoints:
 
     def __init__(self, statement: nodes.Copy, collection: str, schema: Schema | None) -> None:
         self.left_out: dict[str, None] = {}
-        self.notes = RowNotes(statement.span, collection, schema, copies=True)
+        self.notes: RowNotes = RowNotes(statement.span, collection, schema, copies=True)
         self._collection = collection
         self._schema = schema
         self._span = statement.span

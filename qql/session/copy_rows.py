@@ -73,12 +73,12 @@ class RowLoad:
     ) -> None:
         self.statement = statement
         self.collection = collection
-        self.path = str(scalar_value(statement.path))
-        self.batch_size = int(scalar_value(statement.batch)) if statement.batch else _BATCH_SIZE
-        self.skips = statement.on_error == "skip"
-        self.schema = schema.with_models(context.models) if schema else None
-        self.written = 0
-        self.skipped = 0
+        self.path: str = str(scalar_value(statement.path))
+        self.batch_size: int = int(scalar_value(statement.batch)) if statement.batch else _BATCH_SIZE
+        self.skips: bool = statement.on_error == "skip"
+        self.schema: Schema | None = schema.with_models(context.models) if schema else None
+        self.written: int = 0
+        self.skipped: int = 0
         self._rows: int | None = None  # of the file; known once all of it was checked
         self._context = context
         self._embed = embed

@@ -40,7 +40,7 @@ class FieldAdvice:
         facts: Callable[[str], CollectionFacts | None],
         given: set[tuple[str, str]],
     ) -> None:
-        self.known = KnownFields(backend.call)
+        self.known: KnownFields = KnownFields(backend.call)
         self._take_notes = backend.take_notes
         self._advice_by, self._names_fields = advice_by, names_fields
         self._facts, self._given = facts, given

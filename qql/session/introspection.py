@@ -121,8 +121,8 @@ class Introspection:
         return [(hit.id, hit.score or 0.0, score) for hit, score in found]
 
     def explain_analyze(self, statement: nodes.Explain, stamp: Stamp) -> Result:
-        """EXPLAIN ANALYZE, with the advice; its data: those of `analysis_dict`, ``provenance``, ``stamp``."""
-        from qql.analysis import analysis_lines, provenance_dict, provenance_lines
+        """EXPLAIN ANALYZE, with the advice; data: those of `Analysis.to_dict`, ``provenance``, ``stamp``."""
+        from qql.analysis import analysis_lines, provenance_lines
         from qql.analysis.report import stages_in_words
         from qql.analysis.text import wrapped
 
@@ -135,7 +135,7 @@ class Introspection:
         query = statement.statement
         if isinstance(query, nodes.Query) and query.provenance is not None:
             shares = _provenance_of_hits(found)
-            data["provenance"] = [provenance_dict(one) for one in shares]
+            data["provenance"] = [one.to_dict() for one in shares]
             lines += provenance_lines(shares, names)
         lines += wrapped(["measured with", *(f"  {line}" for line in stamp.lines())], 80)
         lines += advice_lines(self.compiled.advice)

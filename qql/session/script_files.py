@@ -86,7 +86,7 @@ class ScriptFile:
 
     def __init__(self, path: str, faults: Faults, *, streams: bool = False, seen: Seen | None = None) -> None:
         self.path = path
-        self.name = "<stdin>" if streams and path == "-" else path
+        self.name: str = "<stdin>" if streams and path == "-" else path
         self._faults = faults
         self._streams = streams
         self._seen = seen or Seen()

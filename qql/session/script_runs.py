@@ -43,7 +43,7 @@ class CheckedScript:
         self._params: Params = params
         self._files = ExecutedFiles()
         self._kept: list[Compiled] | None = None
-        self.gives_data = False
+        self.gives_data: bool = False
         by_memory = session.knows_collections
         try:
             self._check()

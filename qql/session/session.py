@@ -90,11 +90,11 @@ class Session(ColumnWrites):
         self.advice = advice
         self.count = count
         self.embedders = embedders
-        self.rerankers = rerankers or Rerankers()
+        self.rerankers: Rerankers = rerankers or Rerankers()
         self.target = target
         self.on_progress = on_progress
         watch(backend, on_progress)
-        self.context = replace(
+        self.context: Context = replace(
             context,
             schema=self.schema,
             collections=self.collections,
@@ -152,14 +152,14 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        Raises as `execute` does; a statement that fails while it runs ends the script.
+        Raises as `execute` does; a statement that fails ends the script. ``count`` is as for `execute`.
         """
         return list(self.stream(script, params, name=name, count=count))
 
     def stream(
         self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
-        """As `run`, but each result is given as soon as it is there. The script is checked at once."""
+        """As `run`, with each result as soon as it is there. The script is checked at once."""
         checked = self.checked(ScriptText(source_of(script, name)), params)
         return (self.carry_out(one, count=count) for one in checked.statements())
 
@@ -214,7 +214,7 @@ class Session(ColumnWrites):
         return stamp_of(self, compiled)
 
     def explain(self, text: TextOrTree, params: Params = None, *, name: str = "<string>") -> str:
-        """Plans, requests and advice for a text, by what is known of the collections; none of it is sent."""
+        """Plans, requests and advice for a text, of which nothing is sent. Raises as `compile` does."""
         from qql.advice import advised
         from qql.analysis.explain import explain_compiled
 
@@ -229,12 +229,12 @@ class Session(ColumnWrites):
         return self._within_limits.call(request)
 
     def collections(self) -> list[str]:
-        """The names of the collections, sorted."""
+        """The names of the collections, sorted. Raises `QQLConnectionError` and `QQLExecutionError`."""
         answer = self.backend.call(Request("GET", "/collections"))
         return sorted(str(one["name"]) for one in answer["collections"])
 
     def schema(self, collection: str) -> Schema | None:
-        """What is known of a collection, at most half a minute old; None where it does not exist."""
+        """What is known of a collection, at most 30 s old; None if there is none. Raises as `collections`."""
         known = self._knowledge.of(collection)
         return None if known is None else known.schema
 
@@ -310,7 +310,7 @@ class Session(ColumnWrites):
         return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
-        """Carry out one statement that `compile` has given. Raises as `execute` does."""
+        """Carry out one statement of `compile`; ``count`` is as for `execute`, which says what is raised."""
         started = time.perf_counter()
         advice = compiled.advice
         try:

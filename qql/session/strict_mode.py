@@ -41,7 +41,7 @@ class WithinLimits:
         self._learnt: dict[str, Allowed] = {}
         self._notes: list[str] = []
         self._noting = Lock()
-        self.name = backend.name
+        self.name: str = backend.name
 
     def call(self, request: Request) -> Json:
         """The answer of the backend. Raises what it raises; ``too-many-pages`` where limits are very low."""

@@ -51,11 +51,13 @@ class Columns:
         if not isinstance(collection, str) or not collection:
             _refuse("wrong-parameter", "the name of the collection is a text")
         self.collection = collection
-        self.payload = None if payload is None else _objects(payload)
-        self.ids = self._ids(ids)
+        self.payload: list[JsonObject] | None = None if payload is None else _objects(payload)
+        self.ids: list[Json] = self._ids(ids)
         given = vectors if isinstance(vectors, Mapping) else {} if vectors is None else {"": vectors}
-        self.named = isinstance(vectors, Mapping)
-        self.vectors = {str(name): VectorColumn(_called(name), one) for name, one in given.items()}
+        self.named: bool = isinstance(vectors, Mapping)
+        self.vectors: dict[str, VectorColumn] = {
+            str(name): VectorColumn(_called(name), one) for name, one in given.items()
+        }
         self._check_lengths()
 
     def _ids(self, ids: Any) -> list[Json]:

@@ -10,4 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse", "parse_script", "split"]
 
-__getattr__ = late_names(__name__, dict.fromkeys(__all__, "parser"))
+_late = late_names(__name__, dict.fromkeys(__all__, "parser"))
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and says so of any other
+    __getattr__ = _late

@@ -46,7 +46,10 @@ def direction_of(given: Direction) -> str | nodes.Param | None:
 class Clauses:
     """Methods named as the rules of queries and their clauses are."""
 
-    clause = modifier = write_clause = on_field = same
+    clause = same
+    modifier = same
+    write_clause = same
+    on_field = same
 
     # -- USING
 
@@ -182,7 +185,8 @@ class Clauses:
     def options(self, *options: Option | None) -> Options:
         return tuple([option for option in options if option is not None])
 
-    settings = entries = options
+    settings = options
+    entries = options
 
     def object_entries(self, given: dict[str, object]) -> Options:
         return tuple(Option(key, value, span=span_now()) for key, value in given.items())

@@ -71,7 +71,7 @@ class Builder(Targets, Formulas, Clauses, Statements, Maker):
     missing.
     """
 
-    leaves = frozenset(
+    leaves: frozenset[str] = frozenset(
         {"bare_word", "name", "number", "param", "plain_word", "quoted_name", "string", "word"},
     )
 

@@ -72,8 +72,9 @@ class Reading:
     __slots__ = ("end", "holes", "parameters", "start", "warnings")
 
     def __init__(self, start: int, holes: LiteralHoles | None = None) -> None:
-        self.start = self.end = start
-        self.holes = holes
+        self.start: int = start
+        self.end: int = start
+        self.holes: LiteralHoles | None = holes
         self.parameters: list[nodes.Param] = []
         self.warnings: list[Diagnostic] = []
 

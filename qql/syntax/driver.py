@@ -78,7 +78,7 @@ class Parser:
         self.text = text
         self.holes = holes
         self.reader = reader
-        self.tables = tables()
+        self.tables: Tables = tables()
 
     def parse(self, pos: int, root: str = "start") -> tuple[Any, Span]:
         """The statement that begins at pos, and its span. A closing `;` is not part of it."""
@@ -93,16 +93,17 @@ class Parser:
 
     def read(self, pos: int, root: str) -> tuple[Any, Span]:
         """`parse` by the tables at hand."""
-        self.first = first = skip_space(self.text, pos)
+        first = skip_space(self.text, pos)
+        self.first: int = first
         self.states: list[State] = [self.tables.start(root)]
         self.brackets: list[str] = []
         self.opened: list[int] = []
-        self.depths = _NO_DEPTHS.copy()
-        self.filter_base = 0
-        self.outermost = True
+        self.depths: dict[str, int] = _NO_DEPTHS.copy()
+        self.filter_base: int = 0
+        self.outermost: bool = True
         self.statement: type[Node] = nodes.Query
-        self.fused = False
-        self.reading = Reading(first, self.holes)
+        self.fused: bool = False
+        self.reading: Reading = Reading(first, self.holes)
         outer = getattr(NOW, "reading", None)
         NOW.reading = self.reading
         try:

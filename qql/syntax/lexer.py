@@ -67,7 +67,7 @@ _TERMINAL = r"""
 _FLAGS = re.VERBOSE | re.DOTALL
 # The commonest first; a sign of these begins nothing longer.
 _NEXT = re.compile(rf"{_BLANKS} (?: (?P<SIGN> [()\[\]{{}},=] ) | (?P<FINISH> ;|\Z ) | {_TERMINAL} )", _FLAGS)
-match_next = _NEXT.match
+match_next: Callable[[str, int], re.Match[str] | None] = _NEXT.match
 """The terminal behind white space and comments, as the one group that is there, whose name is its kind. None
 where nothing begins (`bad_character` says why).
 """

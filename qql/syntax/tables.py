@@ -55,8 +55,8 @@ class State:
     row: _Row
 
     def __init__(self, number: int) -> None:
-        self.number = number
-        self.kept = False
+        self.number: int = number
+        self.kept: bool = False
 
 
 class _Row(dict[str, Action]):
@@ -114,11 +114,11 @@ class _Rule:
     __slots__ = ("build", "leaf", "origin", "place", "size")
 
     def __init__(self, origin: str, size: int, build: _Build | None, place: int, leaf: Leaf | None) -> None:
-        self.origin = origin
-        self.size = size
-        self.build = build
-        self.place = place
-        self.leaf = leaf
+        self.origin: str = origin
+        self.size: int = size
+        self.build: _Build | None = build
+        self.place: int = place
+        self.leaf: Leaf | None = leaf
 
 
 class Tables:
@@ -145,7 +145,7 @@ class Tables:
         self._start: dict[str, int] = data["start"]
         self._kept = frozenset(data["kept"])
         self._noted = noted
-        self.ends = frozenset(data["end"].values())
+        self.ends: frozenset[Any] = frozenset(data["end"].values())
         self.keywords: frozenset[str] = frozenset(data["keywords"])
         self.labels: dict[str, str] = data["labels"]
         self.first: dict[str, str] = data["first"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 from qdrant_client.http.api_client import AsyncApiClient
@@ -23,9 +25,10 @@ class AwaitedClient(AsyncApiClient):
 
     def __init__(self, http: AsyncApiClient) -> None:
         # Nothing is made anew: all is that of the other.
-        self.host = http.host
+        self.host: Any = http.host
         self._async_client = http._async_client
-        self.middleware = lambda request, send: http.middleware(request, send)  # as it is then
+        # That which it has then.
+        self.middleware: Callable[[Any, Any], Any] = lambda request, send: http.middleware(request, send)
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def send_inner(self, request: httpx.Request) -> httpx.Response:

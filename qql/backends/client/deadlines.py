@@ -7,18 +7,16 @@ late. Here every wait of a socket ends where the call has to end.
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 from typing import Any
 
 import httpcore
 import httpx
 
 __all__ = ["Deadline", "current_deadline", "keep_deadlines", "monotonic", "within"]
-
-monotonic = time.monotonic
 
 _MIB = 2**20
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import httpx
 from qdrant_client.http.api_client import ApiClient
 from qdrant_client.http.exceptions import ResponseHandlingException
@@ -21,9 +24,10 @@ class BoundedClient(ApiClient):
 
     def __init__(self, http: ApiClient) -> None:
         # Nothing is made anew: all is that of the other.
-        self.host = http.host
+        self.host: Any = http.host
         self._client = http._client
-        self.middleware = lambda request, send: http.middleware(request, send)  # as it is then
+        # That which it has then.
+        self.middleware: Callable[[Any, Any], Any] = lambda request, send: http.middleware(request, send)
 
     def send_inner(self, request: httpx.Request) -> httpx.Response:
         """The response with all of its body.

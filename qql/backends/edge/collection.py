@@ -49,12 +49,12 @@ class Collection:
     def __init__(self, path: Path, name: str, body: JsonObject, metadata: JsonObject, altered: bool) -> None:
         self.path = path
         self.name = name
-        self.body = body
+        self.body: JsonObject = body
         self.metadata = metadata
-        self.altered = altered
+        self.altered: bool = altered
         self.vectors: dict[str, VectorSpec] = vector_specs(name, body)
-        self.written = 0  # bytes, about, since the last flush; -1 where it is not known
-        self.manifest = Manifest(path)
+        self.written: int = 0  # bytes, about, since the last flush; -1 where it is not known
+        self.manifest: Manifest = Manifest(path)
         self._changed = False
         self._allowance = Allowance()
         self._writing = f"write to `{name}`"

@@ -51,7 +51,7 @@ class Database:
         if not self._home.held:
             if not create:
                 raise open_error("database-missing", f"there is no database at {path}")
-            self.aliases = Aliases(path / _ALIASES, self.names)  # none
+            self.aliases: Aliases = Aliases(path / _ALIASES, self.names)  # none
 
     def look(self) -> None:
         """Open the database where it has come to be there. Raises what `EdgeBackend` does."""

@@ -292,7 +292,7 @@ def _range(value: Json, where: str) -> edge.RangeType:
     return edge.RangeFloat(**read(given, where, _range_fields(number)))
 
 
-geo_point = object_of(edge.GeoPoint, {"lon": number, "lat": number}, ("lon", "lat"))
+geo_point: Reader[edge.GeoPoint] = object_of(edge.GeoPoint, {"lon": number, "lat": number}, ("lon", "lat"))
 
 
 def _radius(value: Json, where: str) -> edge.GeoRadius:

@@ -61,7 +61,7 @@ class EngineProcess:
         self._remove: Callable[[], object] = bool
         self._temporary = path is None
         if path is None:
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            self.path: Path = Path(tempfile.mkdtemp(prefix=PREFIX))
             owner = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
             lock_file(owner)
             self._remove = weakref.finalize(self, _remove, self.path, owner, os.getpid())

@@ -43,7 +43,7 @@ EXACT = "noted: every search is exact"
 AS_THEY_ARE = "noted: vectors are kept as they are"
 
 DENSE = [0.1, 0.9, 0.3, 0.2]
-SPARSE = {"indices": [1, 4], "values": [0.5, 1.5]}
+SPARSE: JsonObject = {"indices": [1, 4], "values": [0.5, 1.5]}
 ROWS = [[0.1, 0.9], [0.4, 0.3]]
 RED: JsonObject = {"key": "word", "match": {"value": "red"}}
 

@@ -68,10 +68,14 @@ class Experiment:
         kept: set[str],
         progress: Progress,
     ) -> None:
-        self.args, self.qrels, self.measures, self.progress = args, qrels, measures, progress
-        self.chosen, self.kept = chosen, kept
+        self.args = args
+        self.qrels = qrels
+        self.measures = measures
+        self.progress = progress
+        self.chosen = chosen
+        self.kept = kept
         self.key: Key = document_key(qrels, args.get("doc_id"))
-        self.percent = PERCENTILES[args.get("latency", "p50")]
+        self.percent: int = PERCENTILES[args.get("latency", "p50")]
         count = len(chosen | kept)
         self.rounds: int = args.get("repeat") or max(_LEAST_ROUNDS, -(-_LEAST_CALLS // count))
 

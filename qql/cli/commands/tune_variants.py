@@ -17,6 +17,7 @@ from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.possible_settings import (
     MOST_TRIED,
+    Possible,
     fitting,
     possible_settings,
     sensible_grid,
@@ -26,6 +27,7 @@ from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
+    from qql.compiler.script import Compiled
     from qql.session.session import Session
 
 __all__ = ["LeftOut", "Tunable", "Variant", "value_text", "values_text"]
@@ -62,24 +64,27 @@ class Tunable:
     def __init__(
         self, args: Arguments, session: Session, axes: Mapping[str, list[Json]], queries: Sequence[Query]
     ) -> None:
-        self.args, self.session, self.queries = args, session, queries
-        (self.pipeline,) = pipelines_of(args, session, pipeline_names(args["files"]), list(axes)).values()
-        self.params = [name for name in axes if name in self.pipeline.parameters]
+        self.args = args
+        self.session = session
+        self.queries = queries
+        (pipeline,) = pipelines_of(args, session, pipeline_names(args["files"]), list(axes)).values()
+        self.pipeline = pipeline
+        self.params: list[str] = [name for name in axes if name in self.pipeline.parameters]
         for name in self.params:
             if any(name in query.params for query in queries):
                 raise UsageError.make(
                     "wrong-parameters", f"--grid {name} is a field of the queries, too", hint="rename one"
                 )
-        self.calls = calls_of(args, self.pipeline, queries, self.params)
+        self.calls: list[Call] = calls_of(args, self.pipeline, queries, self.params)
         some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
-        self.compiled = self.pipeline.compiled(some)
+        self.compiled: Compiled = self.pipeline.compiled(some)
         plan = self.compiled.plan
         assert plan is not None, "a pipeline's statement is a query"
         self.plan = plan
-        self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
-        self.possible = possible_settings(self.settable, plan, session.facts(plan.collection))
+        self.settable: Settable = Settable(self.pipeline.text, plan, self.pipeline.name)
+        self.possible: list[Possible] = possible_settings(self.settable, plan, session.facts(plan.collection))
         self.left_out: list[LeftOut] = []
-        self.axes = self._named_axes(axes) if axes else self._sensible_axes()
+        self.axes: dict[str, list[Json]] = self._named_axes(axes) if axes else self._sensible_axes()
 
     def _named_axes(self, axes: Mapping[str, list[Json]]) -> dict[str, list[Json]]:
         named: dict[str, list[Json]] = {}

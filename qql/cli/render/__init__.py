@@ -32,7 +32,7 @@ __all__ = [
     "wants_color",
 ]
 
-__getattr__ = late_names(
+_late = late_names(
     __name__,
     {
         "render_diagnostics": "diagnostics",
@@ -48,3 +48,6 @@ __getattr__ = late_names(
         "text_width": "wrapping",
     },
 )
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and says so of any other
+    __getattr__ = _late

@@ -29,8 +29,8 @@ class LineReader:
     """
 
     def __init__(self, path: str | Path, code: str) -> None:
-        self.path = Path(path)
-        self.line = 0
+        self.path: Path = Path(path)
+        self.line: int = 0
         self._code = code
         self._open = ExitStack()
 

@@ -38,20 +38,20 @@ Vector = list[float] | list[list[float]] | SparseVector
 
 
 class Embedder(Protocol):
-    """One model."""
+    """One model; ``model`` is its name."""
 
     model: str
 
     @property
     def kind(self) -> Kind:
-        """What its vectors are."""
+        """What its vectors are: ``"dense"``, ``"multi"`` or ``"sparse"``."""
 
     @property
     def size(self) -> int | None:
         """The number of dimensions; None for sparse models, and where it is not known before use."""
 
     def embed(self, texts: Sequence[str], purpose: Purpose) -> Sequence[Vector]:
-        """One vector for each text, in order, in one batch.
+        """One vector for each text, in order, in one batch; ``purpose`` is whether they are queries.
 
         Raises `QQLModelError` when the model cannot be loaded or does not answer.
         """

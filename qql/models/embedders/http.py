@@ -95,7 +95,7 @@ class HttpEmbedder:
             address_hint=_ADDRESS_HINT,
             sleep=sleep,
         )
-        self.note = self._service.note
+        self.note: str | None = self._service.note
         self._batch = batch
         dimensions = self._options.get("dimensions")
         self._size: int | None = dimensions or known_size(model)

@@ -15,7 +15,7 @@ __all__ = ["Reranker", "check_scores", "hit_text"]
 
 
 class Reranker(Protocol):
-    """One model."""
+    """One model; ``model`` is its name."""
 
     model: str
 

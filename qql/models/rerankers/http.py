@@ -160,7 +160,7 @@ class HttpReranker:
             permanent=_permanent_error,
             sleep=sleep,
         )
-        self.note = self._service.note
+        self.note: str | None = self._service.note
         self._documents = documents or self._server.documents
         self._characters = characters
 

@@ -103,9 +103,9 @@ class Sightings:
     """Which of the columns that a mapping names were in some row, and what columns there were."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.unseen = dict.fromkeys(names)
+        self.unseen: dict[str, Any | None] = dict.fromkeys(names)
         self.columns: dict[str, None] = {}
-        self.rows = 0
+        self.rows: int = 0
 
     def look(self, row: JsonObject) -> None:
         """Notes a row. It costs nothing once every column was seen."""

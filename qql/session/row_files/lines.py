@@ -50,7 +50,7 @@ class Lines:
     def __init__(self, source: ByteSource) -> None:
         self.source = source
         self.max_bytes = MAX_LINE_BYTES
-        self.number = 0
+        self.number: int = 0
         self._ahead: deque[bytes] = deque()
         self._readline: Callable[[int], bytes] | None = None
 

@@ -73,7 +73,7 @@ class NpyFile:
     """The vectors of a file as rows: ``total`` of them, ``done`` were given. Raises as `open_npy`."""
 
     def __init__(self, path: Path) -> None:
-        self.done = 0
+        self.done: int = 0
         self.notes: list[str] = []
         self._vectors = open_npy(path)
 

@@ -38,7 +38,7 @@ class ParquetFile:
 
     def __init__(self, path: Path, wanted: Collection[str] | None) -> None:
         self.path = path
-        self.done = 0
+        self.done: int = 0
         self.notes: list[str] = []
         self._file = _open(path)
         try:

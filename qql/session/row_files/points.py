@@ -49,7 +49,7 @@ class PointMapping:
         self._id_uuid = id_uuid
         self._id_required = id_uuid or "id" in fields
         whole = fields.get("payload")
-        self.payload_name = whole if isinstance(whole, str) else None
+        self.payload_name: str | None = whole if isinstance(whole, str) else None
         selected = isinstance(whole, Sequence) and not isinstance(whole, str)
         self._selected = tuple(columns_of(whole)) if selected else None
         single = {
@@ -60,26 +60,28 @@ class PointMapping:
         identity = single.pop("id", "id")
         self._id_digits = isinstance(identity, Digits)
         self._identity = identity.of if isinstance(identity, Digits) else identity
-        self.id_name = self._identity if isinstance(self._identity, str) else None
+        self.id_name: str | None = self._identity if isinstance(self._identity, str) else None
         # MAP (v = vector) gives that column to the vector `v`.
         vector = single.pop("vector", None if "vector" in single.values() else "vector")
-        self.vector_name = vector if isinstance(vector, str) else None
+        self.vector_name: str | None = vector if isinstance(vector, str) else None
         self._fields: dict[str, str | Joined] = {
             target: source for target, source in single.items() if not isinstance(source, Digits)
         }
-        self.sources = list(dict.fromkeys(name for one in fields.values() for name in columns_of(one)))
+        self.sources: list[str] = list(
+            dict.fromkeys(name for one in fields.values() for name in columns_of(one))
+        )
         self.opened: Collection[str] = {name.partition(".")[0] for name in self.sources if "." in name}
-        self.joins = any(
+        self.joins: bool = any(
             isinstance(one, Joined) for one in (*self._fields.values(), self._identity, self._shard)
         )
-        self.seen = Sightings(self.sources)
+        self.seen: Sightings = Sightings(self.sources)
         self.left_out: dict[str, None] = {}
         self._moved = self._moved_columns()
         self._moved_paths = [name for name in self._moved if "." in name]
         self._paths = [name for name in self.sources if "." in name]
         self._narrows = whole is not None
         named = {*fields, *self.sources}
-        self.beside = [name for name in vectors if self._narrows and name not in named]
+        self.beside: list[str] = [name for name in vectors if self._narrows and name not in named]
         self._used = self._used_columns({})
 
     def point(self, line: int, row: JsonObject, written: Mapping[str, str] | None = None) -> Row:

@@ -23,7 +23,7 @@ from qql.session.row_files.table import Table
 
 __all__ = ["FORMATS", "RowReader", "batches", "format_of", "read_rows"]
 
-FORMATS = {
+FORMATS: dict[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson", ".jsonlines"),
     "json": (".json",),
     "csv": (".csv",),
@@ -115,7 +115,7 @@ class _Reading:
         self.vectors = vectors
         self.selects = selects
         self.counted = False
-        self.scanned = Scanned()
+        self.scanned: Scanned = Scanned()
 
     def records(self, source: ByteSource) -> Iterator[Record]:
         """The rows of a text."""
@@ -134,8 +134,8 @@ class RowReader(Iterator["Row | BadRow"]):
 
     def __init__(self, reading: _Reading) -> None:
         self._reading = reading
-        self.path = reading.path
-        self.format = reading.format
+        self.path: Path = reading.path
+        self.format: str = reading.format
         self._source = ByteSource(reading.path)
         weakref.finalize(self, self._source.close)
         self.total = self._source.total
