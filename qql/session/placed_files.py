@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from qql.backends.file_locks import lock_file
 
@@ -22,8 +22,8 @@ _SUFFIX = ".qql-partial"
 
 
 @contextmanager
-def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
-    """A text file, open to be written, that is at ``path`` once the work inside is done; ``~`` is the home.
+def placed_file(path: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """A file, open to be written, that is at ``path`` once the work inside is done; ``~`` is the home.
 
     Raises FileExistsError where there is a file and it is not to be overwritten, OSError and ValueError for a
     path that nothing can be written to: a folder, a device, a folder that is missing.
@@ -34,7 +34,7 @@ def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
     _remove_leftovers(place)
     handle, beside = _open_beside(place, 0o666 if mode is None else 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
