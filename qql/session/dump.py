@@ -11,7 +11,7 @@ from qql.backends.base import Progress, Work
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
 from qql.compiler.scalars import scalar_value
-from qql.errors import Diagnostic, QQLExecutionError, many
+from qql.errors import Diagnostic, many
 from qql.nodes import Name
 from qql.records import dataclass, field
 from qql.rest.request import Request, collection_path
@@ -21,8 +21,7 @@ from qql.result import Result
 from qql.schema import METADATA_KEY, Schema
 from qql.session.dump_forms import Dumped, dump_file
 from qql.session.dump_headers import DumpHeader
-from qql.session.files import reason
-from qql.session.placed_files import placed_file
+from qql.session.placed_files import file_of_result
 from qql.session.shard_keys import ShardKey, is_custom, shard_keys_of
 from qql.syntax.printer import show
 
@@ -74,16 +73,9 @@ def dump_collection(
     overwritten), and whatever ``call`` raises.
     """
     done = DumpResult()
-    try:
-        with placed_file(path, overwrite=overwrite) as file:
-            _write_dump(_in_one_piece(call) if one_piece else call, collection, path, file, done, progress)
-    except FileExistsError as exc:
-        hint = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE replaces it"
-        message = f"there is a file {path} already"
-        raise QQLExecutionError(Diagnostic("file-exists", message, hint=hint)) from exc
-    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
-        message = f"the file {path} cannot be written: {reason(exc)}"
-        raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
+    again = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE"
+    with file_of_result(path, overwrite=overwrite, again=again) as file:
+        _write_dump(_in_one_piece(call) if one_piece else call, collection, path, file, done, progress)
     return done
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import IO
 
 from qql.backends.file_locks import lock_file
+from qql.errors import Diagnostic, QQLExecutionError
+from qql.session.files import reason
 
-__all__ = ["placed_file"]
+__all__ = ["file_of_result", "placed_file"]
 
 _SUFFIX = ".qql-partial"
 
@@ -47,6 +49,24 @@ def placed_file(path: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def file_of_result(path: str, *, overwrite: bool, again: str) -> Iterator[IO[bytes]]:
+    """A `placed_file` for what a statement writes; ``again`` is the statement that overwrites.
+
+    Raises `QQLExecutionError`: ``file-exists``, or ``file-unwritable`` for all else that the system refuses,
+    and for a name that promises what there is not (a `ValueError` of the work inside).
+    """
+    try:
+        with placed_file(path, overwrite=overwrite) as file:
+            yield file
+    except FileExistsError as exc:
+        message = f"there is a file {path} already"
+        raise QQLExecutionError(Diagnostic("file-exists", message, hint=f"{again} replaces it")) from exc
+    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+        message = f"the file {path} cannot be written: {reason(exc)}"
+        raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
 
 
 def _open_beside(place: Path, mode: int) -> tuple[int, Path]:

@@ -388,6 +388,19 @@ STATEMENTS: tuple[Entry, ...] = (
         words=("FORMAT", "ON ERROR", "LOAD"),
     ),
     _statement_entry(
+        "COPY … TO",
+        "copy_to",
+        "Writes the hits or rows of a query, SCROLL, COUNT, FACET, MATRIX or SHOW into a file, as its name "
+        "or FORMAT says: a JSON object a line (.jsonl), CSV with a header (the columns of `to_pandas`; lists "
+        "and objects are JSON), or Parquet (with pyarrow). With .gz, .xz or .bz2 behind it, it is "
+        "compressed. A SCROLL without LIMIT gives all points. The file appears whole; one that is there "
+        "already is an error, unless OVERWRITE replaces it.",
+        "COPY (SCROLL FROM docs) TO 'docs.csv';",
+        covers="copy_to_option",
+        see=("COPY", "DUMP", "OVERWRITE"),
+        words=("EXPORT",),
+    ),
+    _statement_entry(
         "OPTIMIZE",
         "optimize",
         "Builds the indexes of a collection, and waits until they are there. The embedded engine does it at "
