@@ -15,14 +15,14 @@ COPY_FORMATS = {
 }
 """Format → the endings of names that mean it; behind those of text, .gz, .xz and .bz2 compress."""
 _PACKED = (".gz", ".xz", ".bz2")
-_SHOWN = [kind for kind in nodes.STATEMENTS if kind.__name__.startswith("Show")]
-_WRITTEN = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix, *_SHOWN)
+_SHOWN = {kind for kind in nodes.STATEMENTS if kind.__name__.startswith("Show")}
+_WRITTEN = {nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix} | _SHOWN
 
 
 def check_copy_to(statement: nodes.CopyTo) -> None:
     """Raises `QQLPlanError` for a statement that gives neither hits nor rows, and for an unknown format."""
     inner = statement.statement
-    if not isinstance(inner, _WRITTEN):
+    if type(inner) not in _WRITTEN:
         message = "COPY … TO writes hits or rows, and this statement gives none"
         hint = "COPY (QUERY …), COPY (SCROLL …), COPY (FACET …) and COPY (SHOW …) can be written"
         raise QQLPlanError(Diagnostic("copy-reads", message, inner.span, hint))

@@ -429,11 +429,7 @@ STATEMENTS: tuple[Entry, ...] = (
         "is written. From a collection in strict mode, as many points are fetched at a time as it allows.",
         "DUMP shops TO 'shops.qql';",
         see=("EXECUTE", "CREATE SNAPSHOT", "OVERWRITE"),
-        also=(
-            "DUMP shops 'shops.qql'",
-            "DUMP COLLECTION shops 'shops.qql'",
-            "DUMP shops TO 'shops.jsonl.gz'",
-        ),
+        also=("DUMP shops 'shops.qql'", "DUMP COLLECTION shops 'shops.qql'"),
     ),
     _statement_entry(
         "USE",
