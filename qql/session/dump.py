@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from qql import nodes
-from qql.backends.base import Progress, Work
+from qql.backends.base import Backend, Progress, Work
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
 from qql.compiler.scalars import scalar_value
@@ -43,9 +43,10 @@ class DumpResult:
 
 
 def dumped(
-    statement: nodes.Dump, call: Call, collection: str, progress: Progress | None, *, one_piece: bool
+    statement: nodes.Dump, call: Call, collection: str, progress: Progress | None, backend: Backend
 ) -> Result:
-    """Carries DUMP out. Raises as `dump_collection` does."""
+    """Carries DUMP out; ``call`` asks ``backend``. Raises as `dump_collection` does."""
+    one_piece = backend.name in ("edge", "local")
     path = str(scalar_value(statement.path))
     done = dump_collection(
         call, collection, path, progress, overwrite=statement.overwrite, one_piece=one_piece

@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 
 from qql import nodes
-from qql.backends.base import Backend, Progress, absence_of, watch
+from qql.backends.base import Backend, Progress, absence_of, telling_of_texts, watch
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
@@ -421,7 +421,9 @@ class Session(ColumnWrites):
             case nodes.Copy():
                 return self._copy(statement, collection)
             case nodes.Dump():
-                return self._dump(statement, collection)
+                from qql.session.dump import dumped
+
+                return dumped(statement, self._within_limits.call, collection, self.on_progress, self.backend)
             case nodes.CopyTo():
                 return self._copy_to(statement, compiled)
             case nodes.Optimize():
@@ -525,7 +527,8 @@ class Session(ColumnWrites):
             if not origin.texts:
                 return request
             places = places_at(request, origin.texts)
-        return embed_request(request, self.embedders, self.backend.infers, places=places)
+        told = telling_of_texts(self.on_progress)
+        return embed_request(request, self.embedders, self.backend.infers, places=places, told=told)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
         written = compiled.written
@@ -592,9 +595,3 @@ class Session(ColumnWrites):
         inner = replace(compiled, statement=statement.statement)
         walk = partial(self._walk, page=PAGE)
         return copied_to(statement, inner, walk, partial(self._result, count=False), self.on_progress)
-
-    def _dump(self, statement: nodes.Dump, collection: str) -> Result:
-        from qql.session.dump import dumped
-
-        one_piece = self.backend.name in ("edge", "local")
-        return dumped(statement, self._within_limits.call, collection, self.on_progress, one_piece=one_piece)
