@@ -437,6 +437,10 @@ STATEMENTS: list[Case] = [
     (lambda: b.show_stages(), "SHOW STAGES"),
     (lambda: b.execute("a.qql"), "EXECUTE 'a.qql'"),
     (lambda: b.dump("docs", "a.qql", overwrite=True), "DUMP docs TO 'a.qql' OVERWRITE"),
+    (
+        lambda: b.copy_to(b.count("docs"), "a.txt", format="csv", overwrite=True),
+        "COPY (COUNT FROM docs) TO 'a.txt' FORMAT csv OVERWRITE",
+    ),
     # -- what of their fields no case above gives
     (
         lambda: query(b.image(param("i"), model="m", options={"a": 1})),

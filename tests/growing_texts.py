@@ -91,6 +91,7 @@ GROWING: dict[str, Make] = {
     "recommend_from: recommend_part+": _many("RECOMMEND FROM c ", "POSITIVE (#)", " "),
     "recommend_from: clause*": _clauses("RECOMMEND FROM c POSITIVE (1)"),
     "select: clause*": _clauses("SELECT * FROM c"),
+    "copy_to: copy_to_option*": _many("COPY (COUNT FROM c) TO 'a.csv' ", "OVERWRITE", " "),
     "dump: overwrite*": _many("DUMP c TO 'a' ", "OVERWRITE", " "),
     "explain: explain_option*": _many("EXPLAIN ", "RUNS #", " ", " COUNT FROM c"),
     "why: why_option*": _many("WHY 1 ", "LIMIT #", " ", " QUERY [1] FROM c"),

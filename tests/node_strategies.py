@@ -622,6 +622,9 @@ _WRITTEN: dict[type[Node], Strategy] = {
             *(nodes.Explain, _batched, st.booleans(), _maybe(_scalars), st.booleans(), _maybe(names))
         )
     ),
+    nodes.CopyTo: st.deferred(
+        lambda: st.builds(nodes.CopyTo, _batched, _texts, _maybe(names), st.booleans())
+    ),
     nodes.Why: st.deferred(
         lambda: st.one_of(_whys(id=_ids), _whys(where=conditions(), limit=_maybe(_scalars)))
     ),
@@ -631,7 +634,7 @@ KINDS: dict[type[Node], Strategy] = {
     kind: _WRITTEN[kind] if kind in _WRITTEN else _statement(kind) for kind in nodes.STATEMENTS
 }
 """A strategy for the statements of each kind."""
-_HEAVY = (Query, nodes.Batch, nodes.Explain, nodes.Why)
+_HEAVY = (Query, nodes.Batch, nodes.CopyTo, nodes.Explain, nodes.Why)
 _batched: Strategy = st.one_of(queries(1), *(made for kind, made in KINDS.items() if kind not in _HEAVY))
 
 # ------------------------------------------------------------------------------------ parameters

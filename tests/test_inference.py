@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from refusals import failure
 
+import qql
 from qql.errors import QQLModelError
 from qql.models.embed_request import embed_request
 from qql.models.embedders import Embedders
@@ -376,3 +377,24 @@ def test_replaced_bodies_are_legal_for_qdrant_client() -> None:
     embedded(given, Embedders()).to_models()
     upsert = request("PUT", "points", {"points": [{"id": 1, "vector": {"s": text("red", "qdrant/bm25")}}]})
     embedded(upsert, Embedders()).to_models()
+
+
+def test_many_texts_are_told_of_and_become_the_same_vectors_in_the_same_places() -> None:
+    points = [{"id": n, "vector": text("a" * (n % 300 + 1)), "payload": {}} for n in range(1000)]
+    given, told = request("PUT", "points", {"points": points}), list[tuple[str, int, int]]()
+    assert embedded(given, told=lambda *one: told.append(one)) == embedded(given)
+    assert told == [("m", 256, 300), ("m", 300, 300)]
+
+
+def test_a_session_tells_how_many_texts_are_embedded() -> None:
+    told: list[tuple[str, str, int, int | None]] = []
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        told.append((what, getattr(what, "unit", ""), done, total))
+
+    rows = [{"id": n, "text": f"word{n}"} for n in range(300)]
+    with qql.connect(on_progress=progress) as db:
+        db.run("CREATE COLLECTION c (v SPARSE MODEL 'qdrant/bm25')")
+        db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
+    found = [one for one in told if one[0] == "embedding with qdrant/bm25"]
+    assert [one[1:] for one in found] == [("texts", 256, 300), ("texts", 300, 300)]

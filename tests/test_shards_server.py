@@ -14,6 +14,7 @@ from qql.backends.client import ClientBackend
 from qql.backends.recording import RecordingBackend
 from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
 from qql.rest.request import Request
+from qql.session.dump_headers import script_of_dump
 from qql.session.shard_keys import ShardKey, shard_keys_of
 
 CLUSTER = {
@@ -106,6 +107,19 @@ def test_a_dump_keeps_shards_replicas_keys_and_aliases(tmp_path: Path) -> None:
         ("POST", "/collections/aliases", alias("a")),
         ("POST", "/collections/aliases", alias("b")),
     ]
+
+
+@pytest.mark.parametrize("name", ["docs.jsonl", "docs.parquet"])
+def test_rows_of_a_dump_go_back_to_their_shard_keys(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    qql.connect(Cluster()).execute(f"DUMP docs TO '{path}'")
+    with path.open("rb") as file:
+        (copy,) = [one for one in script_of_dump(str(path), file).splitlines() if one.startswith("COPY")]
+    server = Cluster()
+    qql.connect(server).run(copy)
+    sent = [one.body or {} for one in server.requests if one.route == ("PUT", "points")]
+    found = [(body["shard_key"], point) for body in sent for point in body["points"]]
+    assert found == [("eu", row(1, "eu")), ("eu", row(2, "eu")), (5, row(1, 5))]
 
 
 def row(key: int, of: Any) -> dict[str, Any]:

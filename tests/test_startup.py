@@ -96,7 +96,7 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 88, OFFLINE),
+    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 89, OFFLINE),
     "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 124, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],

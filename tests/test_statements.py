@@ -595,7 +595,7 @@ KILLED = """
     import os, signal, sys, qql
     from qql.session.placed_files import placed_file
     with placed_file("docs.qql", overwrite=False) as file:
-        file.write("half of it")
+        file.write(b"half of it")
         file.flush()
         print("writing", flush=True)
         sys.stdin.read()

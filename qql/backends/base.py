@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "watch"]
+__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "telling_of_texts", "watch"]
 
 
 class Work(str):
@@ -62,6 +62,13 @@ class Optimized:
 
     def __bool__(self) -> bool:
         return self.changed
+
+
+def telling_of_texts(progress: Progress | None) -> Callable[[str, int, int], None] | None:
+    """Tells ``progress`` how many of how many texts a model has embedded."""
+    if progress is None:
+        return None
+    return lambda model, done, total: progress(Work(f"embedding with {model}", "texts"), done, total)
 
 
 class Backend(Protocol):

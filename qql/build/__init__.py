@@ -79,7 +79,19 @@ from qql.build.points import (
     upsert,
 )
 from qql.build.queries import Query, dbsf, query, ref, rrf
-from qql.build.scripts import batch, built, define, dump, execute, explain, show_stages, undefine, use, why
+from qql.build.scripts import (
+    batch,
+    built,
+    copy_to,
+    define,
+    dump,
+    execute,
+    explain,
+    show_stages,
+    undefine,
+    use,
+    why,
+)
 from qql.build.targets import (
     context,
     discover,
@@ -117,6 +129,7 @@ __all__ = [
     "clear_payload",
     "context",
     "copy",
+    "copy_to",
     "count",
     "create_alias",
     "create_collection",

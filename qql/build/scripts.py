@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "batch",
     "built",
+    "copy_to",
     "define",
     "dump",
     "execute",
@@ -123,6 +124,12 @@ def show_stages() -> Statement:
 def execute(path: Words) -> Statement:
     """``EXECUTE 'file.qql'``: the statements of a file."""
     return statement(nodes.Execute, locals())
+
+
+def copy_to(given: Subject, path: Words, *, format: Name | None = None, overwrite: bool = False) -> Statement:
+    """``COPY ( statement ) TO 'file'``: the hits or rows of a statement, in a file."""
+    parts = {"path": path, "format": format, "overwrite": overwrite}
+    return statement(nodes.CopyTo, {"statement": _subject(given, "copy_to(…)"), **parts})
 
 
 def dump(collection: Name, path: Words, *, overwrite: bool = False) -> Statement:

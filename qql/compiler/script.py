@@ -430,8 +430,13 @@ def _compile_one(
     parsed: Parsed, statement: nodes.Statement, source: Source, context: Context, overlay: Overlay
 ) -> Compiled:
     inner = statement
-    while isinstance(inner, (nodes.Explain, nodes.Why)):
-        _check_told(inner)
+    while isinstance(inner, (nodes.Explain, nodes.Why, nodes.CopyTo)):
+        if isinstance(inner, nodes.CopyTo):
+            from qql.compiler.copy_target import check_copy_to
+
+            check_copy_to(inner)
+        else:
+            _check_told(inner)
         inner = inner.statement
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)

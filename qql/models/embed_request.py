@@ -18,6 +18,10 @@ from qql.rest.types import Body, Json, JsonObject
 __all__ = ["EmbedderProvider", "embed_request", "embedded_values", "with_embedded"]
 
 
+Told = Callable[[str, int, int], None]
+"""Called with a model, and how many of how many texts it has embedded."""
+
+
 class EmbedderProvider(Protocol):
     """What `qql.models.embedders.Embedders` offers."""
 
@@ -32,13 +36,15 @@ def embed_request(
     *,
     default_model: str | None = None,
     places: Iterable[Place] | None = None,
+    told: Told | None = None,
 ) -> Request:
     """The request with a vector in the place of each text; the same object if there is nothing to do.
 
     ``infers(model)`` says whether the engine embeds a model itself: its objects stay. ``default_model`` is
     for objects that name no model. The body is not changed: what differs is copied, the rest is shared.
     Each model is called once for a request and purpose, with each distinct text once. ``places`` are those of
-    the texts, where they are known.
+    the texts, where they are known. With ``told``, a model is given at most
+    256 texts at a time, and how many it has embedded is told.
 
     Raises `QQLModelError`: ``no-model`` for a text without a model, and for images and other objects that
     the engine does not infer; ``model-answer`` for an answer that is not one legal vector of the model's
@@ -66,7 +72,7 @@ def embed_request(
             call = calls[which] = _EmbedderCall(model, embedder, place.purpose, {})
         call.places.setdefault(found["text"], []).append(place.path)
     for call in calls.values():
-        vectors = _call_embedder(call)
+        vectors = _call_embedder(call) if told is None else _in_steps(call, told)
         edits += [
             (path, vector)
             for paths, vector in zip(call.places.values(), vectors, strict=True)
@@ -108,6 +114,22 @@ class _EmbedderCall(NamedTuple):
     embedder: Embedder
     purpose: Purpose
     places: dict[str, list[Path]]
+
+
+_AT_ONCE = 256  # texts, where somebody is told
+
+
+def _in_steps(call: _EmbedderCall, told: Told) -> list[Json]:
+    """The vectors of many texts, and after each step how many there are."""
+    texts = list(call.places)
+    if len(texts) <= _AT_ONCE:
+        return _call_embedder(call)
+    vectors: list[Json] = []
+    for at in range(0, len(texts), _AT_ONCE):
+        places = {text: call.places[text] for text in texts[at : at + _AT_ONCE]}
+        vectors += _call_embedder(call._replace(places=places))
+        told(call.model, len(vectors), len(texts))
+    return vectors
 
 
 def _call_embedder(call: _EmbedderCall) -> list[Json]:

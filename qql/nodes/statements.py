@@ -11,6 +11,7 @@ from qql.nodes.queries import Query
 
 __all__ = [
     "Batch",
+    "CopyTo",
     "Define",
     "Dump",
     "Execute",
@@ -47,6 +48,16 @@ class Dump(Node, metaclass=NodeType):
 
     collection: Name
     path: Scalar
+    overwrite: bool = False
+
+
+@statement("COPY {statement} TO {path}", "format overwrite")
+class CopyTo(Node, metaclass=NodeType):
+    """``COPY ( statement ) TO 'file' [FORMAT f] [OVERWRITE]``: the hits or rows of a statement, in a file."""
+
+    statement: Statement
+    path: Scalar
+    format: Name | None = None
     overwrite: bool = False
 
 
@@ -110,6 +121,7 @@ Statement = (
     | Batch
     | Execute
     | Dump
+    | CopyTo
     | Use
     | Define
     | Undefine
@@ -120,8 +132,8 @@ Statement = (
 
 
 def subject(statement: Statement) -> Statement:
-    """The statement that EXPLAIN or WHY speaks of; the statement itself where it is neither."""
-    while isinstance(statement, (Explain, Why)):
+    """The statement that EXPLAIN or WHY speaks of, or COPY … TO writes; any other is itself."""
+    while isinstance(statement, (Explain, Why, CopyTo)):
         statement = statement.statement
     return statement
 

@@ -1,18 +1,17 @@
-"""DUMP: a collection as a script that makes it again, with its settings, its indexes and its points."""
+"""DUMP: a collection as statements that make it again, with its settings and indexes, and its points."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO
 
 from qql import nodes
-from qql.backends.base import Progress, Work
+from qql.backends.base import Backend, Progress, Work
 from qql.compiler.options.collection import HNSW, OPTIMIZERS, PARAMS, SPARSE, SPARSE_INDEX, VECTOR, WAL
 from qql.compiler.options.table import Settings
-from qql.compiler.row_keys import needs_block
 from qql.compiler.scalars import scalar_value
-from qql.errors import Diagnostic, QQLExecutionError, many
+from qql.errors import Diagnostic, many
 from qql.nodes import Name
 from qql.records import dataclass, field
 from qql.rest.request import Request, collection_path
@@ -20,8 +19,9 @@ from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
 from qql.result import Result
 from qql.schema import METADATA_KEY, Schema
-from qql.session.files import reason
-from qql.session.placed_files import placed_file
+from qql.session.dump_forms import Dumped, dump_file
+from qql.session.dump_headers import DumpHeader
+from qql.session.placed_files import file_of_result
 from qql.session.shard_keys import ShardKey, is_custom, shard_keys_of
 from qql.syntax.printer import show
 
@@ -43,9 +43,10 @@ class DumpResult:
 
 
 def dumped(
-    statement: nodes.Dump, call: Call, collection: str, progress: Progress | None, *, one_piece: bool
+    statement: nodes.Dump, call: Call, collection: str, progress: Progress | None, backend: Backend
 ) -> Result:
-    """Carries DUMP out. Raises as `dump_collection` does."""
+    """Carries DUMP out; ``call`` asks ``backend``. Raises as `dump_collection` does."""
+    one_piece = backend.name in ("edge", "local")
     path = str(scalar_value(statement.path))
     done = dump_collection(
         call, collection, path, progress, overwrite=statement.overwrite, one_piece=one_piece
@@ -64,7 +65,7 @@ def dump_collection(
     overwrite: bool = False,
     one_piece: bool = False,
 ) -> DumpResult:
-    """Write the script of a collection to a file; the folder must exist.
+    """Write a collection to a file; the folder must exist. The file's name says in which form, see `form_of`.
 
     ``one_piece``: the engine has no shards. Of a server the number is written, as a cluster chooses one
     where none is said.
@@ -73,17 +74,9 @@ def dump_collection(
     overwritten), and whatever ``call`` raises.
     """
     done = DumpResult()
-    try:
-        with placed_file(path, overwrite=overwrite) as file:
-            _write_script(_in_one_piece(call) if one_piece else call, collection, file, done, progress)
-            file.flush()
-    except FileExistsError as exc:
-        hint = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE replaces it"
-        message = f"there is a file {path} already"
-        raise QQLExecutionError(Diagnostic("file-exists", message, hint=hint)) from exc
-    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
-        message = f"the file {path} cannot be written: {reason(exc)}"
-        raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
+    again = f"DUMP {_identifier(collection)} TO {show(path)} OVERWRITE"
+    with file_of_result(path, overwrite=overwrite, again=again) as file:
+        _write_dump(_in_one_piece(call) if one_piece else call, collection, path, file, done, progress)
     return done
 
 
@@ -104,34 +97,44 @@ def _in_one_piece(call: Call) -> Call:
     return without_shards
 
 
-def _write_script(
-    call: Call, collection: str, file: TextIO, done: DumpResult, progress: Progress | None
+def _write_dump(
+    call: Call, collection: str, path: str, raw: IO[bytes], done: DumpResult, progress: Progress | None
 ) -> None:
     info = call(Request("GET", collection_path(collection)))
-    config = info.get("config") or {}
-    name = _identifier(collection)
-    file.write(f"CREATE COLLECTION {name}{_collection_clauses(config, done)};\n")
     keys = shard_keys_of(call, collection) if is_custom(info) else []
-    for key in keys:
-        file.write(f"CREATE SHARD KEY {show(key.key)} ON {name}{_key_clause(key, config)};\n")
-    for path, index in sorted((info.get("payload_schema") or {}).items()):
-        file.write(f"CREATE INDEX ON {name} FOR {_identifier(path)}{_index_clause(index)};\n")
-    vectors = Schema.from_info(info).vectors
+    header = DumpHeader(
+        collection,
+        _statements_before(collection, info, keys, done),
+        # The last, so that a name that is in use on another server keeps no point from being loaded.
+        "".join(
+            f"CREATE ALIAS {_identifier(alias)} FOR {_identifier(collection)};\n"
+            for alias in _aliases(call, collection)
+        ),
+        has_shard_keys=is_custom(info),
+    )
     most = min(_POINTS_PER_UPSERT, Allowed.by_settings(info).points or _POINTS_PER_UPSERT)
+    dumped = Dumped(_identifier(collection), Schema.from_info(info).vectors, header, most)
     shards: list[int | str | None] = [one.key for one in keys]
     if not is_custom(info):
         shards = [None]
-    for shard_key in shards:
-        shard = "" if shard_key is None else f"\nSHARD {show(shard_key)}"
-        for points in _scroll_pages(call, collection, shard_key):
-            for at in range(0, len(points), most):
-                _write_points(file, name, points[at : at + most], vectors, shard)
-            done.points += len(points)
-            if progress is not None:
-                progress(Work(f"dumping {collection}", "points"), done.points, info.get("points_count"))
-    # The last, so that a name that is in use on another server does not keep the points from being loaded.
-    for alias in _aliases(call, collection):
-        file.write(f"CREATE ALIAS {_identifier(alias)} FOR {name};\n")
+    with dump_file(raw, path, dumped) as file:
+        for shard_key in shards:
+            for points in _scroll_pages(call, collection, shard_key):
+                file.write(points, shard_key)
+                done.points += len(points)
+                if progress is not None:
+                    progress(Work(f"dumping {collection}", "points"), done.points, info.get("points_count"))
+        file.finish()
+
+
+def _statements_before(collection: str, info: Body, keys: list[ShardKey], done: DumpResult) -> str:
+    config = info.get("config") or {}
+    name = _identifier(collection)
+    made = [f"CREATE COLLECTION {name}{_collection_clauses(config, done)};\n"]
+    made += [f"CREATE SHARD KEY {show(key.key)} ON {name}{_key_clause(key, config)};\n" for key in keys]
+    for path, index in sorted((info.get("payload_schema") or {}).items()):
+        made.append(f"CREATE INDEX ON {name} FOR {_identifier(path)}{_index_clause(index)};\n")
+    return "".join(made)
 
 
 def _identifier(text: str) -> str:
@@ -297,27 +300,3 @@ def _scroll_pages(call: Call, collection: str, key: int | str | None) -> Iterato
         body["offset"] = page.get("next_page_offset")
         if body["offset"] is None:
             return
-
-
-def _write_points(file: TextIO, name: str, points: list[Body], vectors: Collection[str], shard: str) -> None:
-    rows = ",\n".join(_json_text(_upsert_row(point, vectors)) for point in points)
-    file.write(f"UPSERT INTO {name} VALUES\n{rows}{shard};\n")
-
-
-def _upsert_row(point: Body, vectors: Collection[str]) -> JsonObject:
-    """A row; fields that would be something else beside ``id`` and ``vector`` are in a ``payload: {…}``."""
-    payload = point.get("payload") or {}
-    row = {"id": point["id"], "vector": _row_vectors(point.get("vector"), vectors)}
-    return {**row, "payload": payload} if needs_block(payload, vectors) else {**row, **payload}
-
-
-def _row_vectors(vector: Json, vectors: Collection[str]) -> Json:
-    """The vectors of a row. One that the point has not is null: none is made, and none is missed."""
-    if isinstance(vector, list):
-        return vector
-    given = dict.fromkeys(vectors) | dict(vector or {})
-    return {name: given[name] for name in sorted(given)}
-
-
-def _json_text(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 
 from qql.errors import QQLError, QQLExecutionError, Span
+from qql.session.packed_files import HEAD, damage, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def read_utf8(
         if kind is not None and not streams:
             raise ValueError(f"it is {kind}, and no file")
         with open(file, "rb") as opened:  # noqa: PTH123 - pathlib takes longer than all of this
-            raw = read_bounded(opened)
-    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+            raw = read_bounded(unpacked(opened, opened.peek(HEAD)[:HEAD]))
+    except damage(ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
         raise unreadable(exc) from exc
     return decode_utf8(raw, not_text)
 

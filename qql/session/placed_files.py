@@ -12,18 +12,20 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from qql.backends.file_locks import lock_file
+from qql.errors import Diagnostic, QQLExecutionError
+from qql.session.files import reason
 
-__all__ = ["placed_file"]
+__all__ = ["file_of_result", "placed_file"]
 
 _SUFFIX = ".qql-partial"
 
 
 @contextmanager
-def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
-    """A text file, open to be written, that is at ``path`` once the work inside is done; ``~`` is the home.
+def placed_file(path: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """A file, open to be written, that is at ``path`` once the work inside is done; ``~`` is the home.
 
     Raises FileExistsError where there is a file and it is not to be overwritten, OSError and ValueError for a
     path that nothing can be written to: a folder, a device, a folder that is missing.
@@ -34,7 +36,7 @@ def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
     _remove_leftovers(place)
     handle, beside = _open_beside(place, 0o666 if mode is None else 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -47,6 +49,24 @@ def placed_file(path: str, *, overwrite: bool) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def file_of_result(path: str, *, overwrite: bool, again: str) -> Iterator[IO[bytes]]:
+    """A `placed_file` for what a statement writes; ``again`` is the statement that overwrites.
+
+    Raises `QQLExecutionError`: ``file-exists``, or ``file-unwritable`` for all else that the system refuses,
+    and for a name that promises what there is not (a `ValueError` of the work inside).
+    """
+    try:
+        with placed_file(path, overwrite=overwrite) as file:
+            yield file
+    except FileExistsError as exc:
+        message = f"there is a file {path} already"
+        raise QQLExecutionError(Diagnostic("file-exists", message, hint=f"{again} replaces it")) from exc
+    except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+        message = f"the file {path} cannot be written: {reason(exc)}"
+        raise QQLExecutionError(Diagnostic("file-unwritable", message)) from exc
 
 
 def _open_beside(place: Path, mode: int) -> tuple[int, Path]:

@@ -12,10 +12,12 @@ from itertools import chain
 from qql.errors import QQLError, QQLPlanError, Source
 from qql.records import dataclass, field
 from qql.session.files import file_unreadable, from_home, stream_kind
+from qql.session.packed_files import HEAD, damage, form_of, unpacked
 from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import BufferedReader
     from typing import IO
 
     from qql import nodes
@@ -105,6 +107,10 @@ class ScriptFile:
             self._whole = Source(sys.stdin.read(), self.name)
             yield from in_pieces(self._whole)
             return
+        if form_of(self.path) != "script" and self.name != "<stdin>":
+            self._whole = Source(self._script_of_dump(), self.name)
+            yield from in_pieces(self._whole)
+            return
         texts = self._texts()
         begin, size = list[str](), 0
         for text in texts:
@@ -141,6 +147,19 @@ class ScriptFile:
                 raise self._faults.not_text(head, exc.object[exc.start], done - pending + exc.start) from exc
             done += len(chunk)
 
+    def _script_of_dump(self) -> str:
+        """The script that a dump stands for which is no script, but has rows."""
+        from qql.session.dump_headers import script_of_dump
+
+        try:
+            with ExitStack() as opened:
+                file = self._open(opened)
+                if isinstance(file, _Spool):
+                    raise ValueError("it is a pipe, and a dump is read from a file")
+                return script_of_dump(self.path, file)
+        except damage(ValueError, RuntimeError) as exc:
+            raise self._faults.unreadable(exc) from exc
+
     def _chunks(self) -> Iterator[bytes]:
         try:
             with ExitStack() as opened:
@@ -149,7 +168,7 @@ class ScriptFile:
                 while chunk := self._read(file, number):
                     yield chunk
                     number += 1
-        except (OSError, ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
+        except damage(ValueError, RuntimeError) as exc:  # also a NUL in the path, and `~nobody`
             raise self._faults.unreadable(exc) from exc
 
     def _open(self, opened: ExitStack) -> IO[bytes] | _Spool:
@@ -165,7 +184,8 @@ class ScriptFile:
         if kind is not None:
             self._spool = _Spool(_opened(path), own=True)
             return self._spool
-        return opened.enter_context(_opened(path))
+        whole = opened.enter_context(_opened(path))
+        return unpacked(whole, whole.peek(HEAD)[:HEAD])
 
     def _read(self, file: IO[bytes] | _Spool, number: int) -> bytes:
         chunk = file.read(_CHUNK)
@@ -204,7 +224,7 @@ class _Spool:
         return chunk
 
 
-def _opened(path: str) -> IO[bytes]:
+def _opened(path: str) -> BufferedReader:
     return open(path, "rb")  # noqa: PTH123 - as in `from_home`; it is closed by who asks for it
 
 

@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 
 from qql import nodes
-from qql.backends.base import Backend, Optimized, Progress, absence_of, watch
+from qql.backends.base import Backend, Progress, absence_of, telling_of_texts, watch
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.scalars import scalar_value
@@ -187,10 +187,15 @@ class Session(ColumnWrites):
         of the ids. Each point that is not changed meanwhile comes exactly once (`Walk`). Compiles at once,
         and raises as `execute` does, also ``not-a-scroll`` and ``invalid-page``.
         """
-        from qql.session.walks import Walk, scroll_of
+        from qql.session.walks import scroll_of
 
         source = source_of(statement, name)
         require_server([compiled := scroll_of(self._compile(source, params), source)], gaps_of(self.backend))
+        return self._walk(compiled, page)
+
+    def _walk(self, compiled: Compiled, page: int) -> Walk:
+        from qql.session.walks import Walk
+
         return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
@@ -416,9 +421,17 @@ class Session(ColumnWrites):
             case nodes.Copy():
                 return self._copy(statement, collection)
             case nodes.Dump():
-                return self._dump(statement, collection)
+                from qql.session.dump import dumped
+
+                return dumped(statement, self._within_limits.call, collection, self.on_progress, self.backend)
+            case nodes.CopyTo():
+                return self._copy_to(statement, compiled)
             case nodes.Optimize():
-                return self._optimize(statement, collection)
+                from qql.session.index_builds import optimized
+
+                done = optimized(self.backend, statement, collection, self.on_progress)
+                self._knowledge.changed()
+                return message_of(done)
             case nodes.SetQuota():
                 from qql.session.quotas import with_kept_quotas
 
@@ -514,7 +527,8 @@ class Session(ColumnWrites):
             if not origin.texts:
                 return request
             places = places_at(request, origin.texts)
-        return embed_request(request, self.embedders, self.backend.infers, places=places)
+        told = telling_of_texts(self.on_progress)
+        return embed_request(request, self.embedders, self.backend.infers, places=places, told=told)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
         written = compiled.written
@@ -554,16 +568,6 @@ class Session(ColumnWrites):
             compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
         )
 
-    def _optimize(self, statement: nodes.Optimize, collection: str) -> Result:
-        from qql.compiler.options.query import OPTIMIZE_OPTIONS
-        from qql.compiler.options.table import read_options
-
-        timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
-        done = self.backend.optimize(collection, self.on_progress, timeout)
-        self._knowledge.changed()
-        said = f": {done.said}" if isinstance(done, Optimized) and done.said else ""
-        return message_of((f"optimized {collection}" if done else f"{collection} is already optimal") + said)
-
     def _copy(self, statement: nodes.Copy, collection: str) -> Result:
         from qql.backends.bulk import writer_of
         from qql.session.copy_rows import RowLoad
@@ -582,17 +586,12 @@ class Session(ColumnWrites):
             writer=writer_of(self.backend, collection),
             progress=self.on_progress,
         )
-        load.run()
-        result = load.result()
-        try:
-            built = self._builds.build(collection, self.on_progress)
-            return replace(result, warnings=result.warnings + built)
-        except KeyboardInterrupt as stop:
-            stop.add_note(str(result.message))
-            raise
+        return load.run_and_build(self._builds)
 
-    def _dump(self, statement: nodes.Dump, collection: str) -> Result:
-        from qql.session.dump import dumped
+    def _copy_to(self, statement: nodes.CopyTo, compiled: Compiled) -> Result:
+        from qql.session.copied_out import copied_to
+        from qql.session.walks import PAGE
 
-        one_piece = self.backend.name in ("edge", "local")
-        return dumped(statement, self._within_limits.call, collection, self.on_progress, one_piece=one_piece)
+        inner = replace(compiled, statement=statement.statement)
+        walk = partial(self._walk, page=PAGE)
+        return copied_to(statement, inner, walk, partial(self._result, count=False), self.on_progress)

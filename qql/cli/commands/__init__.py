@@ -184,6 +184,23 @@ COMMANDS = {
         ("PIPELINE", "a script with one query"),
         help.TUNE,
     ),
+    "dump": Command(
+        _lazy("dump", "dump"),
+        "write a collection with its settings, indexes, aliases and points into a file",
+        (*TARGET, "overwrite", "color", "progress", "quiet", "format"),
+        _result_formats,
+        MANY,
+        ("COLLECTION FILE", "what to dump, and where to; `-` is standard output"),
+        help.DUMP,
+    ),
+    "restore": Command(
+        _lazy("dump", "restore"),
+        "make a collection again from a file that dump has written",
+        (*TARGET, "color", "progress", "quiet", "format"),
+        _result_formats,
+        MANY,
+        about=help.RESTORE,
+    ),
     "doctor": Command(
         _lazy("doctor", "doctor"),
         "show what is installed and what works here, and what to do where something does not",

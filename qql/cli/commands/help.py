@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from qql.cli.commands.options import Arguments
     from qql.cli.render import Renderer
 
-__all__ = ["BENCH", "DIFF", "DOCTOR", "EVAL", "LINT", "QUERY", "TUNE", "help_"]
+__all__ = ["BENCH", "DIFF", "DOCTOR", "DUMP", "EVAL", "LINT", "QUERY", "RESTORE", "TUNE", "help_"]
 
 EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
@@ -90,6 +90,20 @@ chance, are ranked by the points' ids; a tie is a swap that they allow, and no d
 each query is asked: its text is :query, its other fields are parameters by their names. --api-key goes to
 --url alone, QDRANT_API_KEY to both servers.
 json has everything, jsonl and csv have a row for each hit, or for each query."""
+
+DUMP = """\
+The name of the file says in which form: .jsonl has a line for each point, .parquet (with pyarrow) columns,
+any other is a script. With .gz, .xz or .bz2 behind it, it is compressed. Vectors come back bit for bit.
+`qql restore FILE` or `qql run FILE` makes the collection again; COPY loads the points alone.
+
+  qql dump docs docs.qql.gz --db ./data
+  qql dump docs docs.parquet --url localhost:6333 --overwrite
+  qql dump docs - --db ./data | qql run - --url localhost:6333"""
+RESTORE = """\
+The file is one that `qql dump` or DUMP has written. The collection must not be there yet; its aliases come
+last, when all points are in.
+
+  qql restore docs.qql.gz --url localhost:6333"""
 
 
 def help_(args: Arguments, console: Renderer) -> int:

@@ -408,6 +408,7 @@ OPTIONS = {
     "output": _value_option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
     "check": _switch("output", "--check", help="name the scripts that would change, and exit 1"),
     "write": _switch("output", "--write", help="rewrite the files that change"),
+    "overwrite": _switch("output", "--overwrite", help="replace a file that is there"),
     "fail_on": _value_option(
         "output", "--fail-on", metavar="LEVEL", help="exit 1 for a warning, or for advice too"
     ),

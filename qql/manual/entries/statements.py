@@ -368,23 +368,37 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "COPY",
         "copy",
-        "Loads the rows of a file of JSON, CSV, TSV (also gzipped), Parquet or NumPy into a collection. The "
-        "columns `id` and `vector` are the point's, one that is named like a vector is that vector where "
-        "its value is one, an object `payload` is the payload, all else is payload; MAP says otherwise. "
-        "Without ON ERROR SKIP the file is checked first, and nothing is written if a row is bad. The base64 "
-        "of a dense vector's 32-bit floats (little-endian) is that vector, unless it has a model. A column "
-        "that MAP names and no row has is an error; of a pipe, which is read once and needs ON ERROR SKIP, a "
-        "warning at the end. Rows are written in batches of 256, or of as many as BATCH says, and of at most "
-        "30 MB; one that a server finds too large is halved, and with ON ERROR SKIP so is one that it "
-        "refuses, down to the rows at fault. SHARD sends all rows to a shard key, MAP (shard_key = column) "
-        "each to its own. If the connection is lost, the error says how many rows were written before. A row "
-        "keeps its id, or has the UUID of its content, so that to run COPY again is harmless.",
+        "Loads the rows of a file of JSON, CSV, TSV (also compressed: .gz, .xz, .bz2), Parquet or NumPy "
+        "into a collection. The columns `id` and `vector` are the point's, one that is named like a vector "
+        "is that vector where its value is one, an object `payload` is the payload, all else is payload; "
+        "MAP says otherwise. Without ON ERROR SKIP the file is checked first, and nothing is written if a "
+        "row is bad. The base64 of a dense vector's 32-bit floats (little-endian) is that vector, unless it "
+        "has a model. A column that MAP names and no row has is an error; of a pipe, which is read once and "
+        "needs ON ERROR SKIP, a warning at the end. Rows are written in batches of 256, or of as many as "
+        "BATCH says, and of at most 30 MB; one that a server finds too large is halved, and with ON ERROR "
+        "SKIP so is one that it refuses, down to the rows at fault. SHARD sends all rows to a shard key, "
+        "MAP (shard_key = column) each to its own. If the connection is lost, the error says how many rows "
+        "were written before. A row keeps its id, or has the UUID of its content, so that to run COPY again "
+        "is harmless.",
         "CREATE COLLECTION notes (sparse SPARSE MODEL 'qdrant/bm25');\n"
         "COPY notes FROM 'corpus.jsonl'\n"
         "MAP (id = UUID(key), text = title || ' ' || body, payload = (title, number)) BATCH 500;",
         covers="copy_option copy_format copy_batch copy_on_error",
         see=("MAP", "COLUMNS", "SHARD", "UPSERT", "DUMP"),
         words=("FORMAT", "ON ERROR", "LOAD"),
+    ),
+    _statement_entry(
+        "COPY … TO",
+        "copy_to",
+        "Writes the hits or rows of a query, SCROLL, COUNT, FACET, MATRIX or SHOW into a file, as its name "
+        "or FORMAT says: a JSON object a line (.jsonl), CSV with a header (the columns of `to_pandas`; lists "
+        "and objects are JSON), or Parquet (with pyarrow). With .gz, .xz or .bz2 behind it, it is "
+        "compressed. A SCROLL without LIMIT gives all points. The file appears whole; one that is there "
+        "already is an error, unless OVERWRITE replaces it.",
+        "COPY (SCROLL FROM docs) TO 'docs.csv';",
+        covers="copy_to_option",
+        see=("COPY", "DUMP", "OVERWRITE"),
+        words=("EXPORT",),
     ),
     _statement_entry(
         "OPTIMIZE",
@@ -400,15 +414,18 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "EXECUTE",
         "execute",
-        "Carries out the statements of a file.",
+        "Carries out the statements of a file, which may be compressed, or a dump.",
         "EXECUTE 'queries.qql';",
         see=("DUMP",),
     ),
     _statement_entry(
         "DUMP",
         "dump",
-        "Writes a script that makes a collection again, with its points, its shard keys and its aliases. A "
-        "file that is there already is an error; OVERWRITE replaces it, in one step, when the whole script "
+        "Writes a file that makes a collection again, with its points, its shard keys and its aliases: "
+        "EXECUTE or `qql restore` carries it out. Its name says what it is: a script; with .jsonl a line for "
+        "each point, with .parquet (and pyarrow) columns, of which COPY loads the points alone. With .gz, "
+        ".xz or .bz2 behind it, it is compressed. Vectors come back bit for bit. A "
+        "file that is there already is an error; OVERWRITE replaces it, in one step, when the whole file "
         "is written. From a collection in strict mode, as many points are fetched at a time as it allows.",
         "DUMP shops TO 'shops.qql';",
         see=("EXECUTE", "CREATE SNAPSHOT", "OVERWRITE"),

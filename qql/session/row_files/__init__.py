@@ -1,4 +1,4 @@
-"""Rows of a file → points, for ``COPY c FROM 'file'``: JSON, CSV and TSV, plain or gzipped; Parquet, NumPy.
+"""Rows of a file → points, for ``COPY c FROM 'file'``: JSON, CSV, TSV, plain or compressed; Parquet, NumPy.
 
 Rows come one at a time and memory does not grow with the file. A row at fault is a `BadRow` with its line
 and the reason, and the rest goes on; a file at fault is a `QQLExecutionError`.

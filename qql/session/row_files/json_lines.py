@@ -11,6 +11,7 @@ from qql.errors import QQLExecutionError, fail
 from qql.late import late_pattern
 from qql.rest.limits import U64
 from qql.rest.types import Json, JsonObject
+from qql.session.dump_headers import is_header
 from qql.session.row_files.json_values import json_array, json_objects
 from qql.session.row_files.lines import Lines, encoding_fault
 from qql.session.row_files.row import I64, Record, RowError, fits_64_bits
@@ -41,7 +42,8 @@ def json_rows(lines: Lines, codec: str, scanned: Scanned) -> Iterator[Record]:
         else:
             if not started:
                 _refuse_answers(row, lines)
-            yield line, row, None
+            if started or not is_header(row):
+                yield line, row, None
         started = True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,13 +13,14 @@ from uuid import UUID
 
 from qql.errors import QQLError, QQLExecutionError, fail
 from qql.rest.types import Json
+from qql.session.dump_headers import HEADER_KEY
 from qql.session.files import file_unreadable
 from qql.session.row_files.row import Record, RowError
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ParquetFile"]
+__all__ = ["ParquetFile", "metadata_of", "require_pyarrow"]
 
 _ROWS, _BYTES = 256, 64 << 20  # what is in memory at a time, at most, beside the pages that it comes from
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -41,6 +43,7 @@ class ParquetFile:
         self.done: int = 0
         self.notes: list[str] = []
         self._file = _open(path)
+        self._is_dump = HEADER_KEY.encode() in (self._file.schema_arrow.metadata or {})
         try:
             self._columns = self._readable_columns(wanted)
         except ValueError as exc:  # a name that is no UTF-8
@@ -69,12 +72,22 @@ class ParquetFile:
 
     def _rows_of(self, batch: pyarrow.RecordBatch) -> Iterator[Record]:
         names = batch.schema.names
-        columns = [_values(name, column) for name, column in zip(names, batch.columns, strict=True)]
+        columns = [self._values_of(name, column) for name, column in zip(names, batch.columns, strict=True)]
         for values in zip(*columns, strict=True):
             self.done += 1
             fault = next((value for value in values if isinstance(value, RowError)), None)
             row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
             yield self.done, fault or row, None
+
+    def _values_of(self, name: str, column: Any) -> Values:
+        """The values of a column; a dump has its ids, payloads and shard keys as texts of JSON."""
+        if not self._is_dump:
+            return _values(name, column)
+        if name == "id":
+            return [int(one) if one.isdecimal() else one for one in column.to_pylist()]
+        if name == "vector":
+            return _dumped_vectors(name, column)
+        return [None if one is None else json.loads(one) for one in column.to_pylist()]
 
     def _readable_columns(self, wanted: Collection[str] | None) -> list[str]:
         columns: list[str] = []
@@ -100,7 +113,8 @@ class ParquetFile:
         self._file.close()
 
 
-def _open(path: Path) -> Any:
+def require_pyarrow(done: str = "read") -> tuple[Any, Any]:
+    """pyarrow, and its module of Parquet. Raises `QQLExecutionError` where it cannot be imported."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -108,9 +122,20 @@ def _open(path: Path) -> Any:
         why = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"cannot be imported: {exc}"
         raise QQLExecutionError.make(
             "missing-library",
-            f"Parquet is read by pyarrow, which {why}",
-            hint="pip install pyarrow",
+            f"Parquet is {done} by pyarrow, which {why}",
+            hint="pip install 'qql-lang[arrow]'",
         ) from exc
+    return pyarrow, parquet
+
+
+def metadata_of(path: Path) -> dict[bytes, bytes]:
+    """What a file says of itself. Raises as `ParquetFile` does."""
+    with _open(path) as file:
+        return dict(file.schema_arrow.metadata or {})
+
+
+def _open(path: Path) -> Any:
+    pyarrow, parquet = require_pyarrow()
     try:
         # Pages are read as they are needed, and not whole groups of rows ahead.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
@@ -213,6 +238,17 @@ def _vectors(name: str, column: Any) -> Values | None:
         fault = f"column `{name}`: NaN and infinity are no numbers"
         found.append(numbers.tolist() if good else RowError(fault))
     return found
+
+
+def _dumped_vectors(name: str, column: Any) -> Values:
+    """Vectors, of which those by name are a column each: so no number is an object of pyarrow."""
+    from pyarrow import types
+
+    if not types.is_struct(column.type):
+        return _values(name, column)
+    names = [field.name for field in column.type]
+    parts = [_values(one, column.field(one)) for one in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*parts, strict=True)]
 
 
 def _is_time(kind: Any) -> bool:

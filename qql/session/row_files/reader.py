@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from qql.errors import QQLError, QQLExecutionError, did_you_mean, fail
 from qql.rest.types import JsonObject
+from qql.session.packed_files import unpacked_name
 from qql.session.row_files.delimited import DELIMITERS, TableReader
 from qql.session.row_files.json_lines import json_rows
 from qql.session.row_files.lines import Lines, codec_of
@@ -31,7 +32,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "parquet": (".parquet", ".pq"),
     "npy": (".npy",),
 }
-"""Format → the file names' endings that mean it; ``.gz`` may follow those of text.
+"""Format → the file names' endings that mean it; ``.gz``, ``.xz`` or ``.bz2`` may follow those of text.
 
 ``jsonl`` and ``json`` are read alike: what the file holds decides.
 """
@@ -70,7 +71,7 @@ def read_rows(
     out are given beside the payload.
 
     Raises `QQLExecutionError`, here or while reading: ``file-unreadable`` (missing, a folder, a device, no
-    permission, damaged gzip), ``file-format`` (unknown, no usable header, JSON that cannot be read on,
+    permission, damaged compression), ``file-format`` (unknown, no usable header, JSON that cannot be read on,
     vectors and rows of different numbers), ``file-encoding``, ``unknown-column`` (a table has no column that
     ``fields``, ``types`` or ``columns`` names), ``unknown-type``, ``bad-columns``, ``bad-delimiter``,
     ``bad-mapping``, ``not-a-file`` (a pipe, for a format that needs a file), ``missing-library``.
@@ -168,7 +169,7 @@ class RowReader(Iterator["Row | BadRow"]):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of the file read so far; of a gzipped file the compressed ones, ahead by up to one buffer."""
+        """Bytes of the file read so far; of a compressed one as it lies there, ahead by up to one buffer."""
         if self._parts is None:
             return self._source.bytes_read
         return (self.total or 0) * self._parts.done // max(1, self._parts.total)
@@ -293,7 +294,7 @@ def format_of(path: Path, given: str | None) -> str:
             hint=did_you_mean(given, FORMATS) or f"the formats are {', '.join(FORMATS)}",
             error=QQLExecutionError,
         )
-    name = path.name.lower().removesuffix(".gz")
+    name = unpacked_name(path.name.lower())
     for format, endings in FORMATS.items():
         if name.endswith(endings):
             return format

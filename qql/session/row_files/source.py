@@ -1,17 +1,16 @@
-"""A path → its bytes, unpacked where they are gzipped; how far it is read."""
+"""A path → its bytes, unpacked where they are compressed; how far it is read."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
-import zlib
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
 
 from qql.errors import QQLExecutionError, fail
 from qql.session.files import file_unreadable
+from qql.session.packed_files import HEAD, damage, unpacked
 
 __all__ = ["ByteSource"]
 
@@ -22,7 +21,7 @@ class ByteSource:
     A named pipe is opened when it is first read, since that waits for somebody who writes. ``total`` are the
     bytes of the file as it lies on the disk, None where that is not known (a pipe). Raises
     `QQLExecutionError` (``file-unreadable``), here or while reading: missing, a folder, a device, no
-    permission, damaged gzip.
+    permission, damaged compression.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,16 +42,16 @@ class ByteSource:
     def peek(self) -> bytes:
         """Bytes that come next, at least one before the end; they stay to be read."""
         try:
-            # Both kinds of source have it: a buffered file, and gzip's.
+            # All kinds of source have it: a buffered file, and a compressed one.
             return cast(BufferedReader, self._source()).peek(1)
-        except (OSError, EOFError, zlib.error) as exc:
+        except damage() as exc:
             raise file_unreadable(self.path, exc) from exc
 
     def readline(self, limit: int) -> bytes:
         """The next line with its end, cut where it is longer than ``limit`` bytes; empty at the end."""
         try:
             line = (self._unpacked or self._source()).readline(limit)
-        except (OSError, EOFError, zlib.error) as exc:
+        except damage() as exc:
             raise file_unreadable(self.path, exc) from exc
         self._plain_bytes += len(line)
         return line
@@ -61,14 +60,14 @@ class ByteSource:
         """What is there to read, at most ``limit`` bytes; empty at the end."""
         try:
             piece = cast(BufferedReader, self._source()).read1(limit)
-        except (OSError, EOFError, zlib.error) as exc:
+        except damage() as exc:
             raise file_unreadable(self.path, exc) from exc
         self._plain_bytes += len(piece)
         return piece
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of the file read so far; of a gzipped file the compressed ones, ahead by up to one buffer."""
+        """Bytes of the file read so far; of a compressed one as it lies there, ahead by up to one buffer."""
         if self._raw is None or self._raw.closed:
             return self._read_at_close
         if self._unpacked is self._raw:
@@ -91,10 +90,8 @@ class ByteSource:
                 raise file_unreadable(self.path, ValueError("it is closed"))
             if self._raw is None:
                 self._raw = self.path.open("rb")
-            # A GzipFile without its own file object needs no closing of its own.
-            packed = self._raw.peek(2)[:2] == b"\x1f\x8b"
-            unpacked = gzip.GzipFile(fileobj=self._raw, mode="rb") if packed else self._raw
-            self._unpacked = cast(IO[bytes], unpacked)
+            # What reads a compressed file that it did not open needs no closing of its own.
+            self._unpacked = unpacked(self._raw, self._raw.peek(HEAD)[:HEAD])
         return self._unpacked
 
 

@@ -17,6 +17,7 @@ from qql.syntax.printer.values import (
     name_list,
     name_text,
     options_doc,
+    parenthesized,
     prints,
     quoted_among,
     spread,
@@ -235,6 +236,12 @@ def _restore_snapshot(node: nodes.RestoreSnapshot) -> Doc:
 def _explain(node: nodes.Explain) -> Doc:
     head = join(["EXPLAIN", *clauses(node, *nodes.STATEMENTS[nodes.Explain].clauses)], " ")
     return cat(head, " ", Later(document, node.statement))
+
+
+@prints(nodes.CopyTo)
+def _copy_to(node: nodes.CopyTo) -> Doc:
+    inside = parenthesized(Later(document, node.statement))
+    return _with_clauses(cat("COPY ", inside, " TO ", value_doc(node.path)), node)
 
 
 @prints(nodes.Why)
