@@ -40,7 +40,7 @@ def load_demo(session: Session) -> str:
     left as it is, and else what `Session.run` raises; a collection that could not be filled is dropped again.
     """
     if session.schema(COLLECTION) is not None:
-        hint = f"`DROP COLLECTION {COLLECTION};` makes room; if it is the sample, go on with it: \\d {COLLECTION}"
+        hint = f"`DROP COLLECTION {COLLECTION};` makes room; \\d {COLLECTION} shows whether it is the sample"
         raise UsageError.make("collection-exists", f"there is a collection {COLLECTION} already", hint=hint)
     script = _SCRIPT.read_text(encoding="utf-8")
     create, *fill = session.compile(script, name="the sample collection", sent=False)
