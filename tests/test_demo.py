@@ -40,7 +40,8 @@ def test_each_of_the_five_statements_gives_something(db: Any) -> None:
 
 
 def test_a_collection_of_that_name_is_left_as_it_is(db: Any) -> None:
-    db.run("CREATE COLLECTION demo (small VECTOR(2, DOT)); UPSERT INTO demo VALUES {id: 1, vector: {small: [1, 0]}};")
+    db.run("CREATE COLLECTION demo (small VECTOR(2, DOT))")
+    db.run("UPSERT INTO demo VALUES {id: 1, vector: {small: [1, 0]}};")
     with pytest.raises(qql.QQLError, match="there is a collection demo already") as caught:
         load_demo(db)
     assert caught.value.code == "collection-exists"
