@@ -106,13 +106,13 @@ def evaluate(
         QQLConnectionError, QQLModelError: as `Session.execute`.
     """
     given = named_pipelines(pipelines)
-    baseline = baseline_of(given, baseline)
+    baseline = baseline_of({name: one.file for name, one in given.items()}, baseline)
     if on_error not in ("stop", "skip"):
         message = f"{argument('on_error')} takes stop or skip, not {on_error}"
         raise InputError.make("usage", message)
     wanted = measures_of(measures)
     asked, judged = queries_of(queries, limit), qrels_of(qrels)
-    check_ties(ties, given)
+    check_ties(ties, [name for name, one in given.items() if one.run is not None])
     subject = _Subject(asked, judged, wanted, dict(params or {}))
     paths = _run_paths(run_dir, given, subject)
     how = Asking(ties or "id", doc_id, stages, on_error == "skip", run_dir is not None, progress_of(progress))
@@ -183,15 +183,14 @@ def _measure(
     return dict(done), stamp
 
 
-def check_ties(ties: str | None, given: Mapping[str, Given] | None = None) -> None:
+def check_ties(ties: str | None, runs: Sequence[str] = ()) -> None:
     """Raises `InputError` where ``ties`` is no order, or none that a run can have."""
     if ties is not None and ties not in TIE_ORDERS:
         message = f"{argument('ties')} takes {', '.join(TIE_ORDERS)}, not {ties}"
         raise InputError.make("usage", message, hint=did_you_mean(ties, TIE_ORDERS))
-    run = next((name for name, one in (given or {}).items() if one.run is not None), None)
-    if run is not None and ties == "id":
+    if runs and ties == "id":
         hint = f"{argument('ties', 'doc')} orders equal scores by the documents' ids; without it, runs are so"
-        message = f"{argument('ties', 'id')} has no meaning for the run file {run}"
+        message = f"{argument('ties', 'id')} has no meaning for the run file {runs[0]}"
         raise InputError.make("usage", message, hint=hint)
 
 

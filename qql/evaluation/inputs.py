@@ -310,12 +310,15 @@ def measures_of(given: str | Measure | Iterable[str | Measure]) -> tuple[Measure
     return tuple(dict.fromkeys(out))
 
 
-def baseline_of(given: Mapping[str, Given], baseline: str | None) -> str | None:
-    """The name of the baseline, which may be given as its file. Raises `InputError` ``usage``."""
-    for name, one in given.items():
-        if baseline in (name, one.file):
+def baseline_of(files: Mapping[str, str], baseline: str | None) -> str | None:
+    """The name of the baseline, of pipelines and their files; it may be given as its file.
+
+    Raises `InputError` ``usage``.
+    """
+    for name, file in files.items():
+        if baseline in (name, file):
             return name
     if baseline is not None:
-        hint = did_you_mean(baseline, given) or f"they are called {', '.join(given)}"
+        hint = did_you_mean(baseline, files) or f"they are called {', '.join(files)}"
         raise InputError.make("usage", f"{argument('baseline')} names no pipeline: {baseline}", hint=hint)
     return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qql.errors import Diagnostic, QQLExecutionError, many
 from qql.evaluation.documents import point_ids, source_of
-from qql.evaluation.faults import argument
+from qql.evaluation.faults import Blank, argument
 from qql.evaluation.files import DOC_IDS, Qrels, Query
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body
@@ -101,4 +101,4 @@ def _field_hint(session: Session, collection: str) -> str:
             if name in payload:
                 given = argument("doc_id", name)
                 return f"the points have `{name}`, {payload[name]!r} for one: {given} goes by that"
-    return f"{argument('doc_id', 'FIELD')} takes the ids of documents from the payload"
+    return f"{argument('doc_id', Blank('FIELD'))} takes the ids of documents from the payload"

@@ -6,6 +6,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qql.records import dataclass
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+    from qql.errors import Diagnostic
     from qql.session.stamp import Stamp
 
 __all__ = ["Report", "Section", "collected", "stamp_section"]
 
 _T = TypeVar("_T")
+_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,17 @@ class Report:
 
     def __str__(self) -> str:
         """The sections as text, 80 columns wide."""
-        return "\n\n".join(_as_text(one) for one in self.sections())
+        return "\n\n".join(_as_text(one) for one in (*self.sections(), *self._noted()))
 
     def _repr_html_(self) -> str:
         """The sections for a notebook; all that they hold is escaped."""
-        return "".join(part for one in self.sections() for part in _as_html(one))
+        return "".join(part for one in (*self.sections(), *self._noted()) for part in _as_html(one))
+
+    def _noted(self) -> list[Section]:
+        """What makes the figures mean less than they seem to."""
+        notes: tuple[Diagnostic, ...] = getattr(self, "notes", ())
+        said = (f"{one.severity}[{one.code}]: {one.message}" for one in notes)
+        return [Section("", [], tuple(said))] if notes else []
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What IPython prints in a terminal."""
@@ -85,7 +94,7 @@ def _as_text(one: Section) -> str:
     if one.rows:  # what says how many rows there are is for results
         parts.append(str(Result("rows", rows=one.rows)).rpartition("\n(")[0])
     parts += [shown(one.text.rstrip("\n"), "\n")] if one.text else []
-    parts += [shown(note, None) for note in one.notes]
+    parts += [fill(shown(note, None), _WIDTH, subsequent_indent="  ") for note in one.notes]
     return "\n".join(parts)
 
 

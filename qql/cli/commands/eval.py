@@ -23,8 +23,8 @@ from qql.cli.commands.pipelines import (
 from qql.cli.commands.report import check_output, show_report
 from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
-from qql.evaluation.evaluating import evaluate
-from qql.evaluation.inputs import is_run_file
+from qql.evaluation.evaluating import check_ties, evaluate
+from qql.evaluation.inputs import baseline_of, is_run_file
 from qql.evaluation.sections import Section
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def eval_(args: Arguments, console: Renderer) -> int:
     measures, files = measures_of(args), pipeline_names(args["files"])
     queries, qrels = load_queries(args), load_qrels(args)
     scripts = {name: file for name, file in files.items() if not is_run_file(file)}
+    with options_named(args):
+        baseline_of(files, args.get("baseline"))
+        check_ties(args.get("ties"), [name for name in files if name not in scripts])
     _check_eval(args, scripts)
     with options_named(args), _session(args, console, scripts) as (session, progress):
         found: dict[str, PipelineLike] = {name: Path(file) for name, file in files.items()}

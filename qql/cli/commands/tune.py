@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qql.cli.commands.judgements import check_ties, load_qrels, measures_of
+from qql.cli.commands.judgements import load_qrels, measures_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import pluralize
 from qql.cli.commands.pipelines import (
@@ -20,6 +20,7 @@ from qql.cli.render import Renderer
 from qql.cli.usage import INTERRUPTED, UsageError
 from qql.evaluation.best_settings import check_latency
 from qql.evaluation.best_settings import tune as tune_settings
+from qql.evaluation.evaluating import check_ties
 from qql.evaluation.grid import read_axis
 from qql.rest.types import Json
 
@@ -32,7 +33,7 @@ def tune(args: Arguments, console: Renderer) -> int:
         raise UsageError.make("usage", "tune takes one pipeline; `qql eval` compares several")
     with options_named(args):
         check_latency(args.get("latency", "p50"))
-    check_ties(args)
+        check_ties(args.get("ties"))
     measures, axes = measures_of(args), _grid_axes(args)
     check_output(args)
     queries, qrels = load_queries(args), load_qrels(args)
