@@ -95,7 +95,9 @@ class Tunable:
         assert plan is not None, "a pipeline's statement is a query"
         self.plan = plan
         self.settable: Settable = Settable(self.pipeline.text, plan, self.pipeline.name)
-        self.possible: list[Possible] = possible_settings(self.settable, plan, session.facts(plan.collection))
+        self.possible: list[Possible] = possible_settings(
+            self.settable, plan, self.session.facts(plan.collection)
+        )
         self.left_out: list[LeftOut] = []
         self.axes: dict[str, list[Json]] = self._named_axes(axes) if axes else self._sensible_axes()
 
