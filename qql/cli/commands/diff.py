@@ -42,7 +42,7 @@ from qql.result import Result
 if TYPE_CHECKING:
     from qql.session.session import Session
 
-__all__ = ["diff"]
+__all__ = ["diff", "hits_section"]
 
 _OVERLAP_DEPTH = 10
 """The k of the overlap that is shown for each of many queries, where results are as long."""
@@ -171,16 +171,21 @@ def _diff_sections(
     text = "\n".join(map(sanitize, changes))
     sections = [Section("the texts", [], text=text)] if changes else []
     if isinstance(found, Comparison):
-        rows = [{**row, "move": _ascii_move(row["move"], console)} for row in found.rows()]
-        readable = _readable_rows(rows)
-        fitting = without_bare_ids(readable, _table_width(args, console))
-        elsewhere = (IDS_ELSEWHERE,) if readable and "id" not in fitting[0] else ()
-        return [*sections, Section("the hits", fitting, (*_measure_lines(found), *elsewhere))]
+        return [*sections, hits_section(found, console, _table_width(args, console))]
     k = max((k for k in found.cutoffs if k <= _OVERLAP_DEPTH), default=_OVERLAP_DEPTH)
     shown = ("query", "text", "gone", "new", f"overlap@{k}", "rbo", "tau")
     most = [{name: row[name] for name in shown if name in row} for row in found.most_different()]
     sections.append(Section("over all queries", _readable_rows(found.means()), (found.verdict,)))
     return [*sections, Section("the queries that differ most", _readable_rows(most))] if most else sections
+
+
+def hits_section(found: Comparison, console: Renderer, width: int | None) -> Section:
+    """Which hits moved, and the measures, for people; ``width`` is that of the table (None: no limit)."""
+    rows = [{**row, "move": _ascii_move(row["move"], console)} for row in found.rows()]
+    readable = _readable_rows(rows)
+    fitting = without_bare_ids(readable, width)
+    elsewhere = (IDS_ELSEWHERE,) if readable and "id" not in fitting[0] else ()
+    return Section("the hits", fitting, (*_measure_lines(found), *elsewhere))
 
 
 def _table_width(args: Arguments, console: Renderer) -> int | None:

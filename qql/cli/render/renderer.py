@@ -51,8 +51,10 @@ class Renderer:
     secrets: tuple[str, ...] = ()
     _results_shown: int = field(default=0, init=False)
 
-    def show(self, result: Result) -> None:
-        """Write a result. Raises as `put` does, and KeyError for an unknown format."""
+    def show(self, result: Result, *, full: bool = False) -> None:
+        """Write a result; ``full`` shows what is left out else. Raises as `put` does, and KeyError for an
+        unknown format.
+        """
         from qql.cli.render.formats import FORMATS
 
         if result.kind == "message" and (self.quiet or self.apart):
@@ -71,6 +73,10 @@ class Renderer:
 
         for line in FORMATS["table"](result, replace(self._view(), color=False)):
             self.note(line)
+
+    def begin(self, file: TextIO) -> None:
+        """Write to another file from here on, as if nothing had been written before."""
+        self.file, self._results_shown = file, 0
 
     def put(self, *lines: str) -> None:
         """Write lines as they are.
