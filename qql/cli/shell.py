@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from qql.cli.render import ProgressBar, Renderer
 from qql.cli.usage import ParamValues, UsageError
-from qql.errors import Source, did_you_mean
+from qql.errors import QQLConnectionError, QQLError, Source, did_you_mean
 from qql.records import dataclass, field
 from qql.session.script_files import ScriptText
 
@@ -82,12 +82,12 @@ class Shell:
         try:
             for one in checked.statements():
                 result = self.session.carry_out(one)
-                self._clear_progress()
+                self.clear_progress()
                 if some:
                     self._remember(result)
                 self.renderer.show(result)
         finally:
-            self._clear_progress()
+            self.clear_progress()
             self.end_once()
 
     def _remember(self, result: Result) -> None:
@@ -123,7 +123,7 @@ class Shell:
         try:
             return self.session.execute(text, params or None, name=name)
         finally:
-            self._clear_progress()
+            self.clear_progress()
 
     def show_rows(self, rows: list[JsonObject], warnings: tuple[Diagnostic, ...] = ()) -> None:
         """Show rows of ours, with no time. Raises as `Renderer.show` does."""
@@ -151,13 +151,32 @@ class Shell:
         return {name: value for name, value in params.items() if name in used}
 
     def reconnect(self, target: str) -> None:
-        """Leave this session for one on another target; the old one stays when that fails."""
-        self.take_session(self.connect(target))
+        """Leave this session for one on another target; the old one stays when that fails.
+
+        A server is asked for something, for it might not be there. Raises `QQLError`.
+        """
+        session = self.connect(target)
+        if "://" in session.target:
+            try:
+                session.collections()
+            except QQLConnectionError:
+                session.close()
+                raise
+            except QQLError:  # a key may be for one collection alone
+                pass
+        self.take_session(session)
 
     def take_session(self, session: Session) -> None:
         """Leave this session for another one."""
         self.session.close()
         self.session = session
+
+    def close(self) -> None:
+        """Close the session, and the file that results went to. Raises `QQLError`."""
+        try:
+            self.end_output()
+        finally:
+            self.session.close()
 
     def taken_draft(self) -> str:
         """The text with which the prompt is to begin; it is given once."""
@@ -175,7 +194,8 @@ class Shell:
         if output is not None:
             output.end(self.renderer)
 
-    def _clear_progress(self) -> None:
+    def clear_progress(self) -> None:
+        """Take the progress of what was running from the screen."""
         if self.progress:
             self.progress.clear()
 

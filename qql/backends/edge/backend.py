@@ -21,7 +21,6 @@ from .leftovers import PREFIX, TEMPORARY, remove_abandoned
 from .optimize import needs_optimize, optimize
 from .readers import refuse
 from .routes import Router
-from .space import used_space
 from .system_errors import is_full
 
 TYPE_CHECKING = False
@@ -129,10 +128,6 @@ class EdgeBackend:
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
         return self._in_turn(lambda: needs_optimize(self._database.get(collection)))
-
-    def disk_size(self, collection: str) -> int:
-        """The bytes that a collection takes on the disk, without the holes of its files."""
-        return self._in_turn(lambda: used_space(self._database.get(collection).path))
 
     def flush(self) -> None:
         """Write everything to disk, so that it outlasts a loss of power and not only of the process."""

@@ -105,9 +105,6 @@ class _Served:
     def _needs_optimize(self, collection: str) -> bool:
         return self._engine.needs_optimize(collection)
 
-    def _disk_size(self, collection: str) -> int:
-        return self._engine.disk_size(collection)
-
     def _flush(self) -> None:
         self._engine.flush()
 

@@ -98,11 +98,6 @@ class EngineProcess:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
         return bool(answer(self._asked("a look at the collection", "needs_optimize", collection)))
 
-    def disk_size(self, collection: str) -> int:
-        """The bytes that a collection takes on the disk, without the holes of its files."""
-        size: int = answer(self._asked("the size of the collection", "disk_size", collection))
-        return size
-
     def flush(self) -> None:
         """Write everything to disk, so that it outlasts a loss of power and not only of the process."""
         answer(self._asked("a flush", "flush"))

@@ -74,17 +74,31 @@ def described(session: Session, name: str, *, fields: bool = False) -> Described
     models = session.schema(name)
     schema = Schema.from_info(info)
     facts = session.full_facts(name) if fields else None
-    size = getattr(session.backend, "disk_size", None)
     return Described(
         name,
         info.get("points_count"),
         str(info.get("status", "")),
         [_vector_row(one, schema if models is None else models) for one in schema.vectors],
         _index_rows(info),
-        None if size is None else size(name),
+        _disk_size(session, name),
         info.get("segments_count"),
         None if facts is None else facts.fields,
     )
+
+
+def _disk_size(session: Session, name: str) -> int | None:
+    """The bytes on the disk, of a collection of a directory; a server does not tell of its own."""
+    path = getattr(session.backend, "path", None)
+    if session.backend.name != "edge" or path is None:
+        return None
+    from qql.backends.edge.database import collection_size
+
+    size = collection_size(path, name)
+    if size is not None:
+        return size
+    aliases = session.ask(Request("GET", "/aliases"))["aliases"]
+    named = [one["collection_name"] for one in aliases if one["alias_name"] == name]
+    return collection_size(path, named[0]) if named else None
 
 
 def _vector_row(name: str, schema: Schema) -> JsonObject:

@@ -45,15 +45,22 @@ def set_format(shell: Shell, argument: str) -> None:
 def set_expanded(shell: Shell, argument: str) -> None:
     """Show a field on a line: on, off, or auto.
 
-    `auto` does it where a table is too wide. Without an argument it switches. `on` is the format `vertical`,
-    `off` and `auto` are the format `table`.
+    `auto` does it where a table would not show all. Without an argument it switches between on and off. The
+    formats for programs are not changed by it.
     """
-    said = argument.lower() or ("off" if shell.renderer.format == "vertical" else "on")
+    renderer = shell.renderer
+    shown = "on" if renderer.format == "vertical" else renderer.expanded
+    said = argument.lower() or ("on" if shown == "off" else "off")
     if said not in ("on", "off", "auto"):
         message = rf"\x requires on, off or auto, found {sanitize(argument)[:80]}"
         raise UsageError.make("usage", message)
-    shell.renderer.format = "vertical" if said == "on" else "table"
-    shell.say(f"expanded view is {said}")
+    if renderer.format == "vertical":
+        renderer.format = "table"
+    renderer.expanded = said
+    if renderer.format != "table":
+        shell.say(f"expanded view is {said}, which the format {renderer.format} has no use for")
+    else:
+        shell.say(f"expanded view is {said}")
 
 
 @command("\\timing", argument="[on|off]", group="Results")
@@ -79,3 +86,15 @@ def show_last(shell: Shell, argument: str) -> None:
     finally:
         renderer.format = chosen
         shell.end_once()
+
+
+@command("\\pager", argument="[on|off|COMMAND]", group="Results", raw=True)
+def set_pager(shell: Shell, argument: str) -> None:
+    r"""Show long results in a pager: on, off, a command.
+
+    `on` is what QQL_PAGER or PAGER names, else less. `\pager less -S` is another one. What fits on the screen
+    is shown at once. Without an argument it says what is set.
+    """
+    if argument:
+        shell.renderer.pager = argument.lower() if argument.lower() in ("on", "off") else argument
+    shell.say(f"the pager is {sanitize(shell.renderer.pager)}")

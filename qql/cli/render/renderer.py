@@ -49,6 +49,8 @@ class Renderer:
     err: TextIO | None = None
     err_color: bool = False
     secrets: tuple[str, ...] = ()
+    pager: str = "on"
+    expanded: str = "off"
     _results_shown: int = field(default=0, init=False)
 
     def show(self, result: Result, *, full: bool = False) -> None:
@@ -64,8 +66,12 @@ class Renderer:
                 self.put("")  # two tables in a row would read as one
             self._results_shown += 1
             plain = self.plain and result.kind == "text" and not result.rows
-            self._write(FORMATS["table" if plain else self.format](result, self._view()))
+            self._write(FORMATS["table" if plain else self._expanded_format](result, self._view()))
         self.warn(result.warnings)
+
+    @property
+    def _expanded_format(self) -> str:
+        return "vertical" if self.format == "table" and self.expanded == "on" else self.format
 
     def _note_message(self, result: Result) -> None:
         """The message of a statement, where notes go."""
