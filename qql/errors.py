@@ -138,12 +138,16 @@ class Diagnostic:
         # Whoever words a message may repeat what a user wrote, and that may be megabytes: it is cut here,
         # where every message passes.
         # Passwords in addresses are masked here for the same reason.
-        for name, text in (("message", self.message), ("hint", self.hint)):
-            if text is not None and (len(text) > _LONG or "@" in text):
-                object.__setattr__(self, name, _USER_PART.sub("***", _abbreviated(text)))
-        if self.related and any(len(label) > _LONG or "@" in label for _, label in self.related):
+        # A hint is to be typed, so its words are cut only where nobody would.
+        if len(self.message) > _LONGEST_WORD or "@" in self.message:
+            message = _USER_PART.sub("***", _abbreviated(_with_short_words(self.message)))
+            object.__setattr__(self, "message", message)
+        if self.hint is not None and (len(self.hint) > _LONG or "@" in self.hint):
+            object.__setattr__(self, "hint", _USER_PART.sub("***", _abbreviated(self.hint)))
+        if self.related and any(len(label) > _LONGEST_WORD or "@" in label for _, label in self.related):
             related = tuple(
-                (span, _USER_PART.sub("***", _abbreviated(label))) for span, label in self.related
+                (span, _USER_PART.sub("***", _abbreviated(_with_short_words(label))))
+                for span, label in self.related
             )
             object.__setattr__(self, "related", related)
 
@@ -196,6 +200,9 @@ class Diagnostic:
 
 _LONG, _LONGEST = 300, 1000  # characters of a message that are left alone; that are shown of any
 _LONG_WORD = late_pattern(r"\S{300,}")
+_LONGEST_WORD = 80  # characters of a word that a message repeats
+_TOO_LONG_WORD = late_pattern(rf"(?<!\S)[^\s/\\]{{{_LONGEST_WORD + 1},}}(?!\S)")
+"""Paths and addresses are no words: who reads of a file has to find it."""
 _USER_PART = late_pattern(
     r"""(?<=://)(?:[^\s'"@/:]{0,200}+:(?!\d+/)[^\s'"@]{0,200}+|[^\s'"@/:]{1,200}+)(?=@)"""
 )
@@ -210,6 +217,13 @@ def _masked(text: str) -> str:
     if "_key" in text.lower():
         text = _API_KEY.sub(lambda found: found[1] + "*" * len(found[2]), text)
     return text
+
+
+def _with_short_words(text: str) -> str:
+    """A text without the middle of each word that is longer than a message repeats."""
+    head = _LONGEST_WORD * 5 // 8
+    tail = _LONGEST_WORD - head - 1
+    return _TOO_LONG_WORD.sub(lambda found: f"{found[0][:head]}…{found[0][-tail:]}", text)
 
 
 def _abbreviated(text: str) -> str:
@@ -235,12 +249,13 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
     shown_from = max(0, min(begin - widest // 2, len(text) - widest)) if len(text) > widest else 0
     around = max(0, shown_from - _LONG)
     shown = _masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
-    lead, tail = ("…" if shown_from else ""), ("…" if shown_from + widest < len(text) else "")
     at = begin - shown_from
-    # Control characters would move the caret or drive the terminal.
-    visible = "".join(c if c.isprintable() else " " for c in shown)
-    pad = len(lead) + _columns(visible[:at])
-    caret = " " * pad + "^" * max(1, _columns(visible[at : at + length]))
+    marks, first, last = _written(shown, at, widest)
+    lead = "…" if shown_from + first else ""
+    tail = "…" if shown_from + last < len(text) else ""
+    visible = "".join(marks[first:last])
+    pad = len(lead) + _columns("".join(marks[first:at]))
+    caret = " " * pad + "^" * max(1, _columns("".join(marks[at : min(at + length, last)])))
     margin = " " * len(str(line))
     return [
         f"{margin} --> {source.name}:{line}:{column}",
@@ -248,6 +263,29 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
         f"{line} | {lead}{visible}{tail}",
         f"{margin} | {caret}" + (f" {label}" if label else ""),
     ]
+
+
+def _written(shown: str, at: int, widest: int) -> tuple[list[str], int, int]:
+    """How each character is shown, and from which to which there is room, around a place."""
+    if shown.isascii() and shown.isprintable() and not _TOO_LONG_WORD.search(shown):
+        return [*shown], 0, len(shown)
+    from qql.visible import pieces
+
+    # A tab is as wide as a space here: the caret has to stand below.
+    marks = [" " if char == "\t" else mark for char, mark in zip(shown, pieces(shown), strict=True)]
+    room = _LONGEST_WORD if _TOO_LONG_WORD.search(shown) else widest
+    first, last = 0, len(marks)
+    if room < widest or any(len(mark) > 1 for mark in marks):
+        sizes = [*map(_columns, marks)]
+        surplus = sum(sizes) - room
+        while surplus > 0 and last - first > 1:
+            if last - at > at - first:
+                last -= 1
+                surplus -= sizes[last]
+            else:
+                surplus -= sizes[first]
+                first += 1
+    return marks, first, last
 
 
 def _columns(text: str) -> int:

@@ -205,6 +205,9 @@ class Result(_LateHits):
     ``matched`` is how many points there were for a DELETE, UPDATE or CLEAR, counted just before it where that
     was asked for (``count=True``), else None.
 
+    ``timing`` has the seconds of the phases of ``seconds`` that were measured: ``embed`` (texts became
+    vectors), ``engine`` (it answered), ``rerank`` (a model read the candidates).
+
     ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
     integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
     SCROLL.
@@ -223,6 +226,7 @@ class Result(_LateHits):
     data: Json = field(default=None, compare=False)
     requests: tuple[Request, ...] = field(default=(), compare=False)
     seconds: float = field(default=0.0, compare=False)
+    timing: dict[str, float] = field(default_factory=dict, compare=False)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     matched: int | None = None
     next: int | str | None = None
@@ -393,7 +397,7 @@ class Result(_LateHits):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a table with bars for scores, of bounded size; all of it is escaped."""
-        html: str = _above("qql.notebook.html", "html_of")(self)
+        html: str = _above("qql.cli.render.html", "html_of")(self)
         return html
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

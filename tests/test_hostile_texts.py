@@ -172,7 +172,7 @@ def test_a_request_with_a_number_of_thousands_of_digits_is_refused() -> None:
 
 
 def test_numbers_of_answers_are_written_however_large_they_are() -> None:
-    assert json.loads(json_text({"a": [HUGE, float("nan"), 1]})) == {"a": ["1" + "0" * 5000, "NaN", 1]}
+    assert json.loads(json_text({"a": [HUGE, float("nan"), 1]})) == {"a": ["1" + "0" * 5000, None, 1]}
     assert f32(10**400) == float("inf")
     assert f32(-(10**400)) == float("-inf")
 
@@ -287,8 +287,8 @@ def test_a_message_that_can_be_read_is_left_as_it_is() -> None:
     path = "/" + "a" * 250
     assert qql.Diagnostic("x", path).message == path
     cut = qql.Diagnostic("x", f"the name `{'a' * 5000}` is long", related=((syntax.Span(0, 1), "b" * 5000),))
-    assert re.fullmatch(r"the name `a{199}…a{49}` is long", cut.message)
-    assert len(cut.related[0][1]) < 300
+    assert re.fullmatch(r"the name `a{49}…a{28}` is long", cut.message)
+    assert len(cut.related[0][1]) <= 80
 
 
 def test_a_close_name_is_found_among_very_many() -> None:

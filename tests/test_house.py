@@ -25,6 +25,7 @@ PACKAGE = ROOT / "qql"
 ORDER = [
     "records",
     "late",
+    "visible",
     "flows",
     "awaiting",
     "errors",

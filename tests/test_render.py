@@ -24,6 +24,7 @@ from qql.cli.render import (
 )
 from qql.cli.render.progress import progress_text
 from qql.errors import Diagnostic, QQLExecutionError, QQLSyntaxError, Source, Span
+from qql.rest.request import Request
 from qql.result import Hit, Result
 
 UUID = "0b9f7e1c-1111-4222-8333-444455556666"
@@ -340,8 +341,10 @@ def test_json_in_a_narrow_encoding_is_still_exact() -> None:
 
 
 def test_json_has_no_nan() -> None:
-    text = json_text({"a": math.nan, "b": [math.inf, -math.inf], "c": 1.5})
-    assert json.loads(text) == {"a": "NaN", "b": ["Infinity", "-Infinity"], "c": 1.5}
+    nulls: list[float] = []
+    text = json_text({"a": math.nan, "b": [math.inf, -math.inf], "c": 1.5}, nulls=nulls)
+    assert json.loads(text) == {"a": None, "b": [None, None], "c": 1.5}
+    assert [str(one) for one in nulls] == ["nan", "inf", "-inf"]
 
 
 def test_csv_reads_back() -> None:
@@ -379,17 +382,54 @@ def test_markdown() -> None:
     assert shown(Result("text", message="plan"), "markdown") == "```\nplan\n```\n"
 
 
+class Bytes(io.TextIOWrapper):
+    """A file in memory that text and bytes can be written to, and may be a terminal."""
+
+    def __init__(self, terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", errors="backslashreplace", newline="\n")
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    @property
+    def content(self) -> bytes:
+        self.flush()
+        raw = self.buffer
+        assert isinstance(raw, io.BytesIO)
+        return raw.getvalue()
+
+
+POINTS = Request("POST", "/collections/docs/points/query", {}, {})
+REFUSED = {("trec", "rows"), ("trec", "text"), ("parquet", "text")}
+
+
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_shows_every_kind(format: str) -> None:
-    for result in (
-        hits(Hit(1)),
-        hits(),
+@pytest.mark.parametrize(
+    "result",
+    [
+        hits(Hit(1), requests=(POINTS,)),
+        hits(requests=(POINTS,)),
         rows({"a": 1}),
         rows(),
         Result("message", message="m"),
-        Result("text"),
-    ):
-        shown(result, format)
+        Result("text", message="one\ntwo"),
+    ],
+    ids=lambda result: f"{result.kind} {len(result)}",
+)
+def test_every_format_shows_every_kind_or_says_why_not(format: str, result: Result) -> None:
+    file, err = Bytes(), io.StringIO()
+    view = Renderer(file, format, err=err)
+    if (format, result.kind) in REFUSED:
+        with pytest.raises(QQLExecutionError, match=f"the format {format} cannot hold this result") as caught:
+            view.show(result)
+        assert caught.value.hint
+        return
+    view.show(result)
+    if result.kind == "message":
+        assert "m" in file.content.decode() + err.getvalue()
+    elif len(result):
+        assert file.content
 
 
 # -------------------------------------------------------------------------------------- warnings and errors

@@ -84,6 +84,7 @@ LOWER = frozenset(
         "versioned",
         "kept",
         "late",
+        "visible",
         "errors",
         "rest",
         "nodes",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-__all__ = ["table_of"]
+__all__ = ["parquet_bytes", "table_of"]
 
 _TYPES = {
     "null": "null",
@@ -44,3 +44,15 @@ def _type(pa: Any, shape: Shape) -> Any:
             return pa.list_(_type(pa, shape.item))
         case StructOf():
             return pa.struct({key: _type(pa, one) for key, one in shape.fields.items()}.items())
+
+
+def parquet_bytes(result: Result) -> bytes:
+    """A Parquet file of the same table. Raises as `table_of` does."""
+    import io
+
+    table = table_of(result)
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    return file.getvalue()

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 from qql import nodes
 from qql.compiler.script import Compiled
@@ -31,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["compiled", "embedded", "engine", "reranked", "start", "statement"]
+__all__ = ["begin", "compiled", "embedded", "engine", "reranked", "spent", "start", "statement"]
 
 _DEBUG, _INFO = 10, 20
 _LONGEST_BODY = 4000  # characters
@@ -46,41 +47,65 @@ def _listening(phase: str, level: int) -> logging.Logger | None:
     return logger if logger.isEnabledFor(level) else None
 
 
-def start(phase: str) -> float | None:
-    """The time, where somebody listens to a phase that begins; else None."""
-    return None if _listening(phase, _INFO) is None else time.perf_counter()
+_spent: ContextVar[dict[str, float] | None] = ContextVar("spent", default=None)
+"""Seconds of the phases of the statement that is carried out here: each task and each thread has its own."""
 
 
-def _tell(phase: str, started: float | None, message: str, *values: object) -> None:
-    logger = None if started is None else _listening(phase, _INFO)
-    if logger is not None and started is not None:
+def begin() -> float:
+    """The time at which a statement begins, with phases of its own."""
+    _spent.set({})
+    return time.perf_counter()
+
+
+def spent() -> dict[str, float]:
+    """The seconds of the phases since `begin`."""
+    return _spent.get() or {}
+
+
+def _note(phase: str, started: float) -> None:
+    found = _spent.get()
+    if found is not None:
+        found[phase] = found.get(phase, 0.0) + time.perf_counter() - started
+
+
+def start() -> float:
+    """The time at which a phase begins."""
+    return time.perf_counter()
+
+
+def _tell(phase: str, started: float, message: str, *values: object) -> None:
+    if (logger := _listening(phase, _INFO)) is not None:
         logger.info(message + " in %.1f ms", *values, (time.perf_counter() - started) * 1000)
 
 
-def compiled(started: float | None, statements: Sequence[Compiled]) -> None:
+def compiled(started: float, statements: Sequence[Compiled]) -> None:
     """A text was compiled."""
-    if started is None:
+    if _listening("compile", _INFO) is None:
         return
     kinds = ", ".join(type(one.written).__name__ for one in statements[:5])
     more = f" and {len(statements) - 5} more" if len(statements) > 5 else ""
     _tell("compile", started, "compiled %s%s", kinds or "nothing", more)
 
 
-def embedded(started: float | None, requests: Sequence[Request], made: Sequence[Request]) -> None:
+def embedded(started: float, requests: Sequence[Request], made: Sequence[Request]) -> None:
     """Texts became vectors; nothing is told where none did."""
-    if started is None:
-        return
     changed = [before for before, after in zip(requests, made, strict=True) if after is not before]
+    if not changed:
+        return
+    _note("embed", started)
+    if _listening("embed", _INFO) is None:
+        return
     for one in (one for request in changed for one in inferred_of(request)):
         _tell("embed", started, "%s by %s", many(one.distinct, one.form), one.model)
 
 
-def engine(started: float | None, statement: Compiled, requests: Sequence[Request]) -> None:
+def engine(started: float, statement: Compiled, requests: Sequence[Request]) -> None:
     """The engine has answered the requests of a statement."""
+    _note("engine", started)
     if (logger := _listening("request", _DEBUG)) is not None:
         for request in requests:
             logger.debug("%s %s %s", request.method, request.path, _body_of(request))
-    if started is None:
+    if _listening("engine", _INFO) is None:
         return
     plan = statement.plan
     if plan is None:
@@ -97,12 +122,10 @@ def _body_of(request: Request) -> str:
     return text if len(text) <= _LONGEST_BODY else f"{text[:_LONGEST_BODY]}… ({len(text):,} characters)"
 
 
-def reranked(started: float | None, model: str | None, before: Result, after: Result) -> None:
+def reranked(started: float, model: str | None, before: Result, after: Result) -> None:
     """A reranker has put candidates in its order."""
-    if started is not None:
-        _tell(
-            "rerank", started, "%s by %s, %s,", many(len(before), "candidate"), model, many(len(after), "hit")
-        )
+    _note("rerank", started)
+    _tell("rerank", started, "%s by %s, %s,", many(len(before), "candidate"), model, many(len(after), "hit"))
 
 
 def statement(started: float, done: Compiled, result: Result) -> None:

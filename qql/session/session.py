@@ -288,7 +288,7 @@ class Session(ColumnWrites):
         self, source: Source, params: Params, parsed: Sequence[Parsed] | None = None
     ) -> list[Compiled]:
         """Compiles all of a script, and tells of it."""
-        started = phases.start("compile")
+        started = phases.start()
         found = self._compiled(source, params, parsed)
         phases.compiled(started, found)
         return found
@@ -311,7 +311,7 @@ class Session(ColumnWrites):
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
-        started = time.perf_counter()
+        started = phases.begin()
         advice = compiled.advice
         try:
             self._knowledge.require_shard_keys(compiled)
@@ -335,6 +335,7 @@ class Session(ColumnWrites):
             statement=compiled.text,
             requests=compiled.requests,
             seconds=seconds,
+            timing=phases.spent(),
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
 
@@ -487,7 +488,7 @@ class Session(ColumnWrites):
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
         written = compiled.written
-        started = phases.start("embed")
+        started = phases.start()
         requests = [self._embedded(request, compiled) for request in compiled.requests]
         phases.embedded(started, compiled.requests, requests)
         if isinstance(written, nodes.Query) and written.provenance is not None:
@@ -495,7 +496,7 @@ class Session(ColumnWrites):
         # A COUNT that does not say whether it is exact may be what strict mode allows.
         counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
-        started = phases.start("engine")
+        started = phases.start()
         answers = [call(request) for request in requests]
         phases.engine(started, compiled, requests)
         return answers[0], {}
@@ -525,7 +526,7 @@ class Session(ColumnWrites):
             return result
         from qql.models.rerank_hits import rerank
 
-        started = phases.start("rerank")
+        started = phases.start()
         found = rerank(result, plan.second, plan.payload, self.rerankers)
         phases.reranked(started, plan.second.model, result, found)
         return found

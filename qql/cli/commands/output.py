@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["format_of", "is_format_named", "open_output", "pluralize", "use_color"]
 
-_SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".txt": "table"}
-
 
 @contextlib.contextmanager
 def open_output(args: Arguments, console: Renderer) -> Iterator[TextIO]:
@@ -52,7 +50,10 @@ def format_of(args: Arguments, default: str) -> str:
         return named or default
     from pathlib import Path
 
-    return _SUFFIXES.get(Path(args["output"]).suffix.lower(), default)
+    from qql.cli.render.formats import FORMATS
+
+    suffix = Path(args["output"]).suffix.lower()
+    return next((one.name for one in FORMATS.values() if suffix in one.suffixes), default)
 
 
 def is_format_named(args: Arguments) -> bool:

@@ -9,7 +9,7 @@ from qql.records import replace
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
 
-__all__ = ["beginning_of", "brief_text"]
+__all__ = ["beginning_of", "brief_text", "first_rows"]
 
 _WIDTH = 80
 _MOST_ROWS = 40
@@ -24,11 +24,11 @@ def brief_text(result: Result) -> str:
     rows = None if len(beginning) == len(result) else len(result)
     view = View(_WIDTH, color=False, ascii_only=False, terminal=False, timing=False, rows=rows, brief=True)
     try:
-        lines = [*FORMATS["table"](beginning, view)]
+        lines = [*FORMATS["table"].lines(beginning, view)]
     except ModuleNotFoundError as exc:
         if exc.name != "rich":  # which knows how wide characters are
             raise
-        lines = [*FORMATS["jsonl"](beginning, view)]
+        lines = [*FORMATS["jsonl"].lines(beginning, view)]
     if result.kind in ("hits", "rows") and len(lines) > _MOST_LINES:
         left = len(lines) - _MOST_LINES
         lines = [*lines[:_MOST_LINES], f"… {many(left, 'line')} left out", lines[-1]]
@@ -42,6 +42,12 @@ def beginning_of(result: Result, rows: int) -> Result:
     if result.kind == "rows":
         return replace(result, rows=[_cut_row(row) for row in result.rows[:rows]])
     return result
+
+
+def first_rows(result: Result, rows: int) -> Result:
+    """The first rows of a result, each with all that it has."""
+    name = "hits" if result.kind == "hits" else "rows"
+    return replace(result, **{name: getattr(result, name)[:rows]})
 
 
 def _cut_hit(hit: Hit) -> Hit:

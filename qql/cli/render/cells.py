@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
 from qql.late import late_pattern
-from qql.records import dataclass
+from qql.records import dataclass, field
 from qql.result import Hit, Result, column_of_field
 
 __all__ = [
@@ -80,17 +80,32 @@ def cell_text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value - value != 0:  # NaN or infinite
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     # Most of the rest are small integers, for which a JSON encoder need not be set up.
     return str(value) if type(value) is int and value.bit_length() < 64 else json_text(value)
 
 
-def cell_writer(result: Result, name: str) -> Callable[[object], str]:
-    """How people are shown the values of a column: scores in 32 bits, as the engines compute them."""
+Writer = Callable[[object], str]
+
+
+def cell_writer(result: Result, name: str, vectors: Writer = cell_text) -> Writer:
+    """How people are shown the values of a column: scores in 32 bits, as the engines compute them.
+
+    ``vectors`` writes those of hits.
+    """
+    if name == "vector" and (result.kind == "hits" or _is_batch(result)):
+        return vectors
     if name in ("score", "first_stage_score"):
         return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
     if result.kind == "hits" and name == "stages":
         return _ranks_in_stages
     return cell_text
+
+
+def _is_batch(result: Result) -> bool:
+    """Whether the rows are the points of several queries."""
+    return bool(result.rows) and "query" in result.rows[0]
 
 
 def _float32_text(value: float) -> str:
@@ -137,6 +152,22 @@ class Column:
     right: bool  # numbers
     whole: bool  # ids and numbers: never cut
     width: int
+    bars: list[str] = field(default_factory=list)
+    barred: bool = False
+
+    def show_bars(self, room: int) -> int:
+        """Put the bars behind the numbers, where there are some and as much room; how wide it has become."""
+        wider = len(self.bars[0]) + 1 if self.bars and not self.barred else 0
+        if not wider or wider > room:
+            return 0
+        self.cells = [
+            f"{' ' * (self.width - text_width(cell))}{cell} {bar}"
+            for cell, bar in zip(self.cells, self.bars, strict=True)
+        ]
+        self.header = f"{' ' * (self.width - text_width(self.header))}{self.header}{' ' * wider}"
+        self.width += wider
+        self.barred = True
+        return wider
 
     @property
     def leads(self) -> bool:
@@ -149,12 +180,12 @@ class Column:
         return any(isinstance(value, str) for value in self.values)
 
 
-def columns_of(result: Result, limit: int | None) -> list[Column]:
+def columns_of(result: Result, limit: int | None, vectors: Writer = cell_text) -> list[Column]:
     """The columns at their full width. What is far longer than ``limit`` cells is cut already."""
     names, rows = flat_rows(_without_objects(result))
     values = [*map(list, zip(*rows, strict=True))] or [[] for _ in names]
     return [
-        _new_column(name, column, cell_writer(result, name), limit)
+        _new_column(name, column, cell_writer(result, name, vectors), limit)
         for name, column in zip(names, values, strict=True)
     ]
 
@@ -171,7 +202,7 @@ def _without_objects(result: Result) -> Result:
     return Result("rows", rows=rows)
 
 
-def _new_column(name: str, values: list[object], write: Callable[[object], str], limit: int | None) -> Column:
+def _new_column(name: str, values: list[object], write: Writer, limit: int | None) -> Column:
     present = [value for value in values if value is not MISSING and value is not None]
     number = bool(present) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present)
     whole = number or all(isinstance(v, int | float) or is_id(v) for v in present)

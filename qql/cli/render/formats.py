@@ -1,12 +1,18 @@
-"""The formats of a result: a function each, which gives the lines."""
+"""The formats of a result: a function each, which gives the lines.
+
+`FORMATS` is the one table of them: ``--format``, ``-o FILE`` and ``\\format`` read it. Those for other
+programs alone are made by `exchange`, and HTML by `html`, which are loaded when they are asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
+from qql.cli.render.bars import give_bars
 from qql.cli.render.cells import (
     MISSING,
+    Column,
     cell_text,
     cell_writer,
     columns_of,
@@ -14,17 +20,21 @@ from qql.cli.render.cells import (
     flat_rows,
     is_id,
 )
-from qql.cli.render.passages import words_of_requests
+from qql.cli.render.passages import found_words, words_of_requests
 from qql.cli.render.tables import Layout, fitted
 from qql.cli.render.terminal import json_text, paint, sanitize
+from qql.cli.render.vectors import vector_text
 from qql.cli.render.wrapping import fill_lines, shortened, text_width, wrap_line, wrap_text
 from qql.errors import many
 from qql.late import late_pattern
-from qql.records import dataclass
+from qql.records import dataclass, field
 from qql.rest.types import JsonObject
 from qql.result import Result
 
-__all__ = ["FORMATS", "View"]
+__all__ = ["ALL_ROWS", "FORMATS", "Format", "View"]
+
+ALL_ROWS = r"\last"
+"""The command of the prompt that shows the last result with all its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,9 @@ class View:
     """How the output looks: cells across (None: no limit), colour, and what its encoding can hold.
 
     ``rows`` is how many rows there are in all, where only the first of them are shown. In what is ``brief``
-    long values are cut in any case, and no format is named that shows them.
+    long values are cut in any case, and no format is named that shows them. What is ``whole`` is not cut: a
+    table that would be is shown vertically. ``number`` is the place of the result among those of the output,
+    from 1. Numbers for which JSON has null alone are added to ``nulls``.
     """
 
     width: int | None
@@ -42,16 +54,44 @@ class View:
     timing: bool
     rows: int | None = None
     brief: bool = False
+    whole: bool = False
+    number: int = 1
+    nulls: list[float] = field(default_factory=list)
+
+    def json(self, value: object) -> str:
+        """A value as JSON on a line."""
+        return json_text(value, ascii_only=self.ascii_only, on_screen=self.terminal, nulls=self.nulls)
+
+    def vector(self, value: object) -> str:
+        """A vector: in short on a terminal, with all its numbers elsewhere."""
+        return vector_text(value, ascii_only=self.ascii_only) if self.terminal else cell_text(value)
 
 
-Format = Callable[[Result, View], Iterator[str]]
+Lines = Callable[[Result, View], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: what gives its lines, or where they are bytes, all of it.
+
+    Files whose names end in one of ``suffixes`` have it. ``messages`` says whether it has a way to say what a
+    statement did that gives no rows; else that is said where notes go.
+    """
+
+    name: str
+    lines: Lines
+    suffixes: tuple[str, ...] = ()
+    messages: bool = True
+    content: Callable[[Result], bytes] | None = None
+
+
 FORMATS: dict[str, Format] = {}
-"""Name → a function that gives a result's lines. A new format is one more function here."""
+"""Name → format. A new one is one more function here, or in `exchange`."""
 
 
-def _output_format(name: str) -> Callable[[Format], Format]:
-    def register(function: Format) -> Format:
-        FORMATS[name] = function
+def _output_format(name: str, *suffixes: str, messages: bool = True) -> Callable[[Lines], Lines]:
+    def register(function: Lines) -> Lines:
+        FORMATS[name] = Format(name, function, suffixes, messages)
         return function
 
     return register
@@ -63,16 +103,43 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"
 
 
-def _footer(result: Result, view: View, cut: bool = False) -> str:
+_PHASES = ("embed", "engine", "rerank")
+
+
+def _times(result: Result) -> str:
+    """How long it took, and where it was measured, how long each phase of it."""
+    total = _duration(result.seconds)
+    phases = [f"{name} {_duration(result.timing[name])}" for name in _PHASES if name in result.timing]
+    return ", ".join([*phases, f"total {total}"]) if phases else total
+
+
+def _footer(result: Result, view: View, cut: str = "") -> str:
     parts = ["1 row" if len(result) == 1 else f"{len(result)} rows"]
     if view.rows is not None:
-        parts = [f"the first {len(result)} of {many(view.rows, 'row')}"]
+        parts = [f"the first {len(result):,} of {many(view.rows, 'row')}"]
     if view.timing:
-        parts.append(_duration(result.seconds))
-    cut = cut and not view.brief
-    note = "; long values are cut, the format `vertical` shows them whole" if cut else ""
-    lines = wrap_line(f"({', '.join(parts)}{note})", view.width)
+        parts.append(_times(result))
+    notes = [f"({', '.join(parts)}"]
+    if view.rows is not None and not view.brief:
+        notes.append(f"`{ALL_ROWS}` shows all")
+    if cut and not view.brief:
+        notes.append(cut)
+    lines = wrap_line("; ".join(notes) + ")", view.width)
     return "\n".join(paint(line, "faint", view.color) for line in lines)
+
+
+_CUT = "long values are cut, the format `vertical` shows them whole"
+_IN_SHORT = "vectors are shown in short, the format `json` has all their numbers"
+
+
+def _in_short(columns: Iterable[Column]) -> bool:
+    """Whether vectors are not shown with all their numbers."""
+    return any(
+        value is not MISSING and text != cell_text(value)
+        for column in columns
+        if column.name == "vector"
+        for value, text in zip(column.values, column.texts, strict=True)
+    )
 
 
 def _more(result: Result, view: View) -> Iterator[str]:
@@ -93,31 +160,39 @@ def _message_lines(result: Result, view: View) -> Iterator[str]:
         yield from wrap_line(line, view.width)
 
 
-@_output_format("table")
+@_output_format("table", ".txt")
 def _table_lines(result: Result, view: View) -> Iterator[str]:
     """Boxes for people. Ids and numbers are never cut; of a long text there is the part that matches best."""
     if result.kind not in ("hits", "rows"):
         yield from _message_lines(result, view)
         return
-    columns = columns_of(result, view.width)
+    columns = columns_of(result, None if view.whole else view.width, view.vector)
     if not len(result) or not columns:
         yield _footer(result, view)
         return
-    dots = "..." if view.ascii_only else "…"
-    if view.width is None:
-        layout: Layout | None = Layout(columns, 0)
-    else:
-        words = words_of_requests(result.requests)
-        layout = fitted(columns, view.width, words, dots)
-    if layout is None:
+    if view.terminal:
+        give_bars(columns, result, view.ascii_only)
+    in_short = view.terminal and _in_short(columns)
+    layout = _layout(columns, result, view)
+    box = [*_box_lines(layout, view)] if layout else []
+    if layout is None or (layout.lost and view.whole):
         yield from _vertical_lines(result, view)
         return
-    yield from _box_lines(layout, view)
+    yield from box
     for note in layout.notes:
-        note = note if dots == "…" else note.replace("…", dots)
+        note = note.replace("…", "...") if view.ascii_only else note
         yield from (paint(line, "faint", view.color) for line in wrap_text(note, view.width or layout.width))
-    yield _footer(result, view, layout.lost)
+    said = ((_CUT, layout.lost), (_IN_SHORT, in_short))
+    yield _footer(result, view, "; ".join(text for text, true in said if true))
     yield from _more(result, view)
+
+
+def _layout(columns: list[Column], result: Result, view: View) -> Layout | None:
+    """Where the columns stand; None where there is no room for them."""
+    words = words_of_requests(result.requests)
+    if view.width is None:
+        return Layout(columns, 0, words)
+    return fitted(columns, view.width, words, "..." if view.ascii_only else "…")
 
 
 def _box_lines(layout: Layout, view: View) -> Iterator[str]:
@@ -130,7 +205,7 @@ def _box_lines(layout: Layout, view: View) -> Iterator[str]:
     yield paint(box.get_top(padded), "faint", view.color)
     yield f"{bar} {f' {bar} '.join(titles)} {bar}"
     yield paint(box.get_row(padded, "head"), "faint", view.color)
-    rows = [_row_lines(layout, at, bar, dots) for at in range(layout.rows)]
+    rows = [_row_lines(layout, at, bar, dots, view.color) for at in range(layout.rows)]
     airy = sum(map(len, rows)) > 2 * len(rows)
     for at, lines in enumerate(rows):
         if at and airy:
@@ -139,7 +214,7 @@ def _box_lines(layout: Layout, view: View) -> Iterator[str]:
     yield paint(box.get_bottom(padded), "faint", view.color)
 
 
-def _row_lines(layout: Layout, row: int, bar: str, dots: str) -> list[str]:
+def _row_lines(layout: Layout, row: int, bar: str, dots: str, color: bool) -> list[str]:
     cells = layout.cells(row)
     out = []
     for at in range(max(map(len, cells))):
@@ -147,12 +222,33 @@ def _row_lines(layout: Layout, row: int, bar: str, dots: str) -> list[str]:
         for lines, column in zip(cells, layout.head, strict=True):
             text, cut = fit_cell(lines[at] if at < len(lines) else "", column, dots)
             layout.lost |= cut
-            line.append(text)
+            line.append(_painted(text, column, row, layout.words) if color else text)
         out.append(f"{bar} {f' {bar} '.join(line)} {bar}")
     inside = sum(column.width + 3 for column in layout.head) - 3
     for below in layout.lines_below(row):
-        out.append(f"{bar} {below}{' ' * (inside - text_width(below))} {bar}")
+        pad = " " * (inside - text_width(below))
+        label, text = below[: layout.label_room], below[layout.label_room :]
+        out.append(f"{bar} {label}{_marked(text, layout.words) if color else text}{pad} {bar}")
     return out
+
+
+def _painted(text: str, column: Column, row: int, words: tuple[str, ...]) -> str:
+    """A cell with its bar, or the words of the query in it, in colour."""
+    if column.barred and text.strip():
+        value = column.values[row]
+        style = "below zero" if isinstance(value, float) and value < 0 else "bar"
+        size = len(column.bars[row])
+        return text[:-size] + paint(text[-size:], style, True)
+    return _marked(text, words) if column.is_prose else text
+
+
+def _marked(text: str, words: tuple[str, ...]) -> str:
+    """A text with the words of the query in colour."""
+    parts, done = [], 0
+    for start, end in found_words(text, words):
+        parts += [text[done:start], paint(text[start:end], "found", True)]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
 @_output_format("vertical")
@@ -165,6 +261,8 @@ def _vertical_lines(result: Result, view: View) -> Iterator[str]:
     headers = [sanitize(name) for name in names]
     if view.width is not None:
         headers = [shortened(header, max(view.width // 2, 8)) for header in headers]
+    words = words_of_requests(result.requests) if view.color else ()
+    in_short = False
     size = max(map(text_width, headers), default=0)
     rule, bar = ("-", "|") if view.ascii_only else ("─", "│")
     for number, row in enumerate(rows, 1):
@@ -173,13 +271,15 @@ def _vertical_lines(result: Result, view: View) -> Iterator[str]:
         for header, name, value in zip(headers, names, row, strict=True):
             if value is MISSING:
                 continue
-            text = cell_writer(result, name)(value)
+            text = cell_writer(result, name, view.vector)(value)
+            in_short |= name == "vector" and text != cell_text(value)
             label = paint(header, "bold", view.color) + " " * (size - text_width(header))
             room = None if view.width is None else view.width - size - 3
             for line in _value_lines(text, value, room):
-                yield f"{label} {bar} {line}"
+                shown = _marked(line, words) if words and isinstance(value, str) else line
+                yield f"{label} {bar} {shown}"
                 label = " " * size
-    yield _footer(result, view)
+    yield _footer(result, view, _IN_SHORT if in_short else "")
     yield from _more(result, view)
 
 
@@ -196,7 +296,7 @@ def _value_lines(text: str, value: object, room: int | None) -> Iterator[str]:
             yield from fill_lines(words, room, room)
 
 
-@_output_format("json")
+@_output_format("json", ".json")
 def _json_lines(result: Result, view: View) -> Iterator[str]:
     """One array for each statement, with one object on a line; of SCROLL, an object of it and `next`."""
     line = '{"hits": [' if result.paged else "["
@@ -204,10 +304,10 @@ def _json_lines(result: Result, view: View) -> Iterator[str]:
         if at:
             yield f"{line},"
             line = " "
-        line += json_text(item, ascii_only=view.ascii_only)
+        line += view.json(item)
     if result.paged:
         yield f"{line}],"
-        yield f' "next": {json_text(result.next)}}}'
+        yield f' "next": {view.json(result.next)}}}'
     else:
         yield f"{line}]"
 
@@ -217,14 +317,14 @@ def _items(result: Result) -> Iterable[JsonObject]:
     return (hit.to_dict() for hit in result.hits) if result.kind == "hits" else result.to_dicts()
 
 
-@_output_format("jsonl")
+@_output_format("jsonl", ".jsonl", ".ndjson")
 def _jsonl_lines(result: Result, view: View) -> Iterator[str]:
     """One object on a line."""
     for item in _items(result):
-        yield json_text(item, ascii_only=view.ascii_only)
+        yield view.json(item)
 
 
-@_output_format("csv")
+@_output_format("csv", ".csv")
 def _csv_lines(result: Result, view: View) -> Iterator[str]:
     """RFC 4180 with a header; null and a missing key are empty, lists and objects are JSON."""
     show = sanitize if view.terminal else str
@@ -249,7 +349,7 @@ class _Given:
 _MARKDOWN_SPECIAL = late_pattern(r"[\\|`*<\[\]]")
 
 
-@_output_format("markdown")
+@_output_format("markdown", ".md")
 def _markdown_lines(result: Result, view: View) -> Iterator[str]:
     """A GitHub table, for pasting into an issue."""
     if result.kind == "text":
@@ -267,3 +367,44 @@ def _markdown_lines(result: Result, view: View) -> Iterator[str]:
 
 def _markdown_row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(_MARKDOWN_SPECIAL.sub(r"\\\g<0>", cell) for cell in cells) + " |"
+
+
+# ------------------------------------------------------------------------------------ for other programs
+
+
+@_output_format("html", ".html", ".htm")
+def _html_lines(result: Result, view: View) -> Iterator[str]:
+    """A page with tables whose scores have bars; of EXPLAIN, the picture of the stages."""
+    from qql.cli.render.html import lines_of_page
+
+    return lines_of_page(result, view.number)
+
+
+@_output_format("qql", ".qql")
+def _script_lines(result: Result, view: View) -> Iterator[str]:
+    """A script that makes the points again; what is no point is a comment."""
+    from qql.cli.render.exchange import script_lines
+
+    return script_lines(result, view.json)
+
+
+@_output_format("trec", ".trec", ".run", messages=False)
+def _run_lines(result: Result, view: View) -> Iterator[str]:
+    """A run of TREC; queries are numbered from 1, those of a BATCH ``3-1``, ``3-2``."""
+    from qql.cli.render.exchange import run_lines
+
+    return run_lines(result, view.number)
+
+
+def _no_lines(result: Result, view: View) -> Iterator[str]:
+    return iter(())
+
+
+def _parquet(result: Result) -> bytes:
+    """A Parquet file of the columns of ``to_arrow()``."""
+    from qql.cli.render.exchange import parquet_of
+
+    return parquet_of(result)
+
+
+FORMATS["parquet"] = Format("parquet", _no_lines, (".parquet",), messages=False, content=_parquet)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from qql.cli.render.wrapping import text_width
 from qql.late import late_pattern
 from qql.rest.inference_objects import is_text, places_of
 from qql.rest.request import Request
 
-__all__ = ["best_passage", "words_of_requests"]
+__all__ = ["best_passage", "found_words", "words_of_requests"]
 
 _WORD = late_pattern(r"\w+")
 _SENTENCE_END = late_pattern(r"[.!?:;]\s+|\n\s*\n|\n\s*")
@@ -94,17 +95,24 @@ def _best_start(text: str, words: tuple[str, ...], room: int) -> int:
 
 def _hits(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Where words stand: the first of them, for a text may be full of them."""
+    return ((start, word) for start, _, word in islice(_places(text, words), _MOST_HITS))
+
+
+def _places(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    """From where to where in a text a word stands, and which it is."""
     stems = {word: _stem(word) for word in words}
-    found = 0
     lower = text.lower()
     for one in _WORD.finditer(lower if len(lower) == len(text) else text):
         for word, stem in stems.items():
             if one[0] == word or (len(word) > _SHORT and one[0].startswith(stem)):
-                yield one.start(), word
-                found += 1
+                yield one.start(), one.end(), word
                 break
-        if found >= _MOST_HITS:
-            return
+
+
+def found_words(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """From where to where the words of a query stand in a text; short ones where there are no others."""
+    telling = tuple(word for word in words if len(word) > _SHORT) or words
+    return ((start, end) for start, end, _ in _places(text, telling)) if telling else iter(())
 
 
 def _stem(word: str) -> str:

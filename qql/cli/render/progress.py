@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from qql.cli.render.terminal import can_encode, paint, sanitize
+from qql.cli.render.terminal import can_encode, is_dumb, paint, sanitize, size_of_terminal
 from qql.cli.render.wrapping import shortened, text_width
 from qql.records import dataclass
 
@@ -66,7 +66,8 @@ class _Task:
 
 
 class ProgressBar:
-    """A `Progress` that draws on a file: a line that changes on a terminal, a line for each tenth elsewhere.
+    """A `Progress` that draws on a file: a line that changes on a terminal, a line for each tenth elsewhere,
+    and where the terminal is dumb.
 
     The line comes after ``delay`` seconds, and ``clock`` gives them. It is drawn where progress is told, and
     by no thread: whatever ends the work, the cursor stands where it should.
@@ -98,7 +99,7 @@ class ProgressBar:
         task = self._tasks.setdefault(what, _Task(now, done))
         part = done / total if total else share
         text = progress_text(done, total, unit, share, now - task.began, task.start)
-        if self._file.isatty():
+        if self._file.isatty() and not is_dumb():
             if now - self._first >= self._delay and self._is_due(what, now, part):
                 self._drawn = what, now
                 self._write(f"\r\x1b[2K{self._line(what, text, part)}")
@@ -114,9 +115,7 @@ class ProgressBar:
 
     def _line(self, what: str, text: str, part: float | None) -> str:
         """What stands on the terminal, narrower than it is: no line may wrap."""
-        import shutil
-
-        width = shutil.get_terminal_size().columns - 1
+        width = size_of_terminal(self._file)[0] - 1
         title = shortened(what, min(_LONGEST_TITLE, width - len(text) - 1))
         done, rest = ("━", "─") if can_encode(self._file, "━─") else ("#", "-")
         filled = round((part or 0) * _BAR)

@@ -5,19 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
-from qql.cli.render.terminal import can_encode, json_text, paint, sanitize
+from qql.cli.render.terminal import (
+    can_encode,
+    guarded,
+    is_dumb,
+    json_text,
+    paint,
+    sanitize,
+    size_of_terminal,
+)
 from qql.cli.render.wrapping import wrap_line
-from qql.errors import Diagnostic, QQLError, QQLExecutionError
+from qql.errors import Diagnostic, QQLError, QQLExecutionError, fail
 from qql.records import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
-    from qql.cli.render.formats import View
+    from qql.cli.render.formats import Format, View
     from qql.result import Result
 
 __all__ = ["FOR_PEOPLE", "Renderer", "render"]
@@ -36,6 +45,11 @@ class Renderer:
     ``apart`` sends those messages to ``err``, so that programs read nothing but data; ``plain`` shows texts
     (EXPLAIN) as they are, whatever the format is.
     ``secrets`` are texts that no error shows, whatever a library put into its message.
+
+    Where somebody sits there (``interactive``, and the file is a terminal), what does not fit on the screen
+    goes through ``pager`` (``on``: that of the environment, ``off``, or a command), and of a result there are
+    the first ``most_rows``. ``expanded`` shows what would be a table vertically: ``on``, ``off``, or
+    ``auto``, where the table would not show all of it.
     """
 
     file: TextIO
@@ -49,35 +63,98 @@ class Renderer:
     err: TextIO | None = None
     err_color: bool = False
     secrets: tuple[str, ...] = ()
+    interactive: bool = False
     pager: str = "on"
+    most_rows: int = 1000
     expanded: str = "off"
     _results_shown: int = field(default=0, init=False)
 
     def show(self, result: Result, *, full: bool = False) -> None:
-        """Write a result; ``full`` shows what is left out else. Raises as `put` does, and KeyError for an
-        unknown format.
+        """Write a result; of a long one the beginning, where somebody sits there, unless ``full``.
+
+        Raises as `put` does, KeyError for an unknown format, and `QQLExecutionError` ``wrong-format`` where
+        the format cannot hold the result.
         """
         from qql.cli.render.formats import FORMATS
 
-        if result.kind == "message" and (self.quiet or self.apart):
+        plain = self.plain and result.kind == "text" and not result.rows
+        form = FORMATS["table" if plain else self._expanded_format]
+        if result.kind == "message" and (self.quiet or self.apart or not form.messages):
             self._note_message(result)
+            self.warn(result.warnings)
+            return
+        self._results_shown += 1
+        if form.content:
+            self._put_content(form.name, form.content(result))
         else:
-            if self._results_shown and self.format in ("csv", "markdown"):
-                self.put("")  # two tables in a row would read as one
-            self._results_shown += 1
-            plain = self.plain and result.kind == "text" and not result.rows
-            self._write(FORMATS["table" if plain else self._expanded_format](result, self._view()))
+            self._show_lines(form, result, full)
         self.warn(result.warnings)
 
     @property
     def _expanded_format(self) -> str:
         return "vertical" if self.format == "table" and self.expanded == "on" else self.format
 
+    def _show_lines(self, form: Format, result: Result, full: bool) -> None:
+        from qql.cli.render.formats import ALL_ROWS
+
+        if self._results_shown > 1 and form.name in ("csv", "markdown"):
+            self.put("")  # two tables in a row would read as one
+        view = self._view()
+        if self._is_watched and not full and len(result) > self.most_rows:
+            from qql.cli.render.brief import first_rows
+
+            view = replace(view, rows=len(result))
+            result = first_rows(result, self.most_rows)
+        if not self._is_watched or not self._page(form, result, view):
+            self._write(form.lines(result, view))
+        if view.nulls:
+            self.warn([_nulls_said(len(view.nulls))])
+        if view.rows is not None and form.name not in FOR_PEOPLE:
+            self.note(f"the first {len(result):,} of {view.rows:,} rows; `{ALL_ROWS}` shows all")
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether somebody sits in front of it."""
+        return self.interactive and self.file.isatty()
+
+    def _page(self, form: Format, result: Result, view: View) -> bool:
+        """Show a result through the pager, or at once where it fits on the screen; False: not done."""
+        from qql.cli.render.pager import fits_screen, page_lines, pager_command
+
+        if is_dumb() or (command := pager_command(self.pager)) is None:
+            return False
+        lines = form.lines(result, view)
+        first, fits = fits_screen(lines, self.file)
+        if fits:
+            self._write(first)
+            return True
+        self.file.flush()
+        if page_lines(command, (guarded(line, self.color) for line in chain(first, lines))):
+            return True
+        self.note(f"the pager cannot be started: {command}")
+        view.nulls.clear()
+        return False
+
+    def _put_content(self, format: str, content: bytes) -> None:
+        """Write what is no text. Raises `QQLExecutionError` ``wrong-format``, and as `put` does."""
+        if self.file.isatty():
+            _refuse(
+                f"{format} is no text, and this is a terminal", f"-o FILE.{format} writes a file, `>` too"
+            )
+        if self._results_shown > 1:
+            _refuse(
+                f"a file of {format} holds one result, and this is the second", "run the statements apart"
+            )
+        with self._told_faults():
+            self.file.flush()
+            self.file.buffer.write(content)
+            self.file.flush()
+
     def _note_message(self, result: Result) -> None:
         """The message of a statement, where notes go."""
         from qql.cli.render.formats import FORMATS
 
-        for line in FORMATS["table"](result, replace(self._view(), color=False)):
+        for line in FORMATS["table"].lines(result, replace(self._view(), color=False)):
             self.note(line)
 
     def begin(self, file: TextIO) -> None:
@@ -93,9 +170,16 @@ class Renderer:
 
     def _write(self, lines: Iterable[str]) -> None:
         """Write lines as they come, so that they need not be in memory together. Raises as `put` does."""
-        try:
+        with self._told_faults():
+            if self.file.isatty():
+                lines = (guarded(line, self.color) for line in lines)
             self.file.writelines(line + "\n" for line in lines)
             self.file.flush()
+
+    @contextlib.contextmanager
+    def _told_faults(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenPipeError:
             raise
         except OSError as exc:
@@ -109,7 +193,12 @@ class Renderer:
 
     def put_json(self, value: object, *, indent: int | None = 2) -> None:
         """Write a value as JSON, on one line where ``indent`` is None. Raises as `put` does."""
-        self.put(json_text(value, ascii_only=self.ascii_only, indent=indent))
+        nulls: list[float] = []
+        on_screen = self.file.isatty()
+        text = json_text(value, ascii_only=self.ascii_only, indent=indent, on_screen=on_screen, nulls=nulls)
+        self.put(text)
+        if nulls:
+            self.warn([_nulls_said(len(nulls))])
 
     @property
     def ascii_only(self) -> bool:
@@ -150,6 +239,8 @@ class Renderer:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         to = self.err or self.file
+        if to.isatty():
+            text = guarded(text, self.err_color)
         with contextlib.suppress(BrokenPipeError):  # nobody reads it; the results may still be wanted
             to.write(text + "\n")
             to.flush()
@@ -157,7 +248,12 @@ class Renderer:
     def _view(self) -> View:
         from qql.cli.render.formats import View
 
-        return View(self.line_width, self.color, self.ascii_only, self.file.isatty(), self.timing)
+        terminal = self.file.isatty()
+        whole = (self.width is None and not terminal) or (terminal and self.expanded == "auto")
+        number = max(self._results_shown, 1)
+        return View(
+            *(self.line_width, self.color, self.ascii_only, terminal, self.timing), whole=whole, number=number
+        )
 
     @property
     def line_width(self) -> int | None:
@@ -172,11 +268,20 @@ class Renderer:
 def _width_of(file: TextIO) -> int | None:
     """The width of a terminal, or of our own output to a pipe the one that COLUMNS says; else None."""
     if file.isatty():
-        import shutil
-
-        return shutil.get_terminal_size().columns
+        return size_of_terminal(file)[0]
     said = os.environ.get("COLUMNS", "") if file in (sys.stdout, sys.stderr) else ""
     return int(said) if said.isdecimal() and 0 < int(said) < 100_000 else None
+
+
+def _nulls_said(count: int) -> Diagnostic:
+    numbers = "1 number is" if count == 1 else f"{count:,} numbers are"
+    message = f"{numbers} NaN or infinite, which JSON cannot say: null stands there"
+    hint = "--format csv writes them out"
+    return Diagnostic("not-a-number", message, hint=hint, severity="warning")
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    fail("wrong-format", message, hint=hint, error=QQLExecutionError)
 
 
 def render(

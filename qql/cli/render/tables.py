@@ -89,6 +89,11 @@ class Layout:
         return max((text_width(column.header) for column in self.below), default=0)
 
     @property
+    def label_room(self) -> int:
+        """Characters in front of the texts below a row, at the most."""
+        return _BELOW + self._label_width + 2 if self.below else _BELOW
+
+    @property
     def _room_below(self) -> int:
         return self.width - 4 - _BELOW - self._label_width - 2
 
@@ -118,10 +123,13 @@ def _lines_of_text(rows: int, room: int) -> int:
 def fitted(columns: list[Column], width: int, words: tuple[str, ...] = (), dots: str = "…") -> Layout | None:
     """The layout of columns in ``width`` cells; None where ids and numbers alone are wider."""
     if _total(columns) <= width:
-        return Layout(columns, width)
+        _show_bars(columns, width)
+        return Layout(columns, width, words)
     columns, notes = _without_repeats(columns, width)
     if _total(columns) <= width:
-        return Layout(columns, width, notes=notes)
+        _show_bars(columns, width)
+        return Layout(columns, width, words, notes=notes)
+    _show_bars([column for column in columns if column.whole], width // 2)
     layout = Layout(columns, width, words, dots, notes=notes, wraps=True)
     if _spread(layout) or _widest_last(layout):
         return layout
@@ -153,6 +161,13 @@ def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], l
             kept.append(column)
     notes = [f"in all rows: {', '.join(same)}"] if same else []
     return kept, [*notes, *([f"empty in all rows: {', '.join(empty)}"] if empty else [])]
+
+
+def _show_bars(columns: list[Column], width: int) -> None:
+    """Bars beside numbers, as far as the columns leave room for them."""
+    room = width - _total(columns)
+    for column in columns:
+        room -= column.show_bars(room)
 
 
 # ------------------------------------------------------------------------------------ side by side
@@ -215,6 +230,7 @@ def _folded(layout: Layout) -> Layout | None:
     layout.head = [column for column in layout.head if column in head]
     if not _squeezed(layout):
         return None
+    _show_bars(layout.head, layout.width)
     _fill(layout)
     half = (layout.width - 4) // 2
     short = [column for column in long if column.width + text_width(column.header) < half]

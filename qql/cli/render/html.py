@@ -1,4 +1,4 @@
-"""A result as HTML, for notebooks.
+"""A result as HTML: of bounded size for notebooks, with all that it has for a page.
 
 All that it holds is text of somebody else's, and is escaped. Its colours are those of the page around it,
 light or dark; styles stand at their elements, as some pages take no others.
@@ -6,7 +6,7 @@ light or dark; styles stand at their elements, as some pages take no others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from qql.cli.render.brief import beginning_of
@@ -15,9 +15,10 @@ from qql.cli.render.diagnostics import render_diagnostics
 from qql.cli.render.terminal import sanitize
 from qql.errors import many
 from qql.pictures import fragment, is_explained
+from qql.records import replace
 from qql.result import Result
 
-__all__ = ["html_of"]
+__all__ = ["html_of", "lines_of_page"]
 
 _MOST_ROWS, _MOST_COLUMNS = 50, 30
 _LONGEST_CELL, _LONGEST_TEXT = 200, 200_000  # characters
@@ -37,6 +38,29 @@ def html_of(result: Result) -> str:
         return "".join([fragment([result.data]), *_warnings(result)])
     shown = _table(result) if result.kind in ("hits", "rows") else _message(result)
     return "".join([f'<div style="{_BOX}">', *shown, *_warnings(result), "</div>"])
+
+
+_HEAD = (
+    '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<title>QQL</title><body style="font:15px/1.4 system-ui,sans-serif;margin:1.5em;color-scheme:light dark">'
+)
+
+
+def lines_of_page(result: Result, number: int) -> Iterator[str]:
+    """A page with a result, nothing of it cut; the results behind the first are added to its end.
+
+    What HTML leaves open at the end of a page is left open, so that it can be written as it comes.
+    """
+    if number == 1:
+        yield _HEAD
+    if result.kind == "text" and is_explained(result.data):
+        yield fragment([result.data])
+    elif result.kind in ("hits", "rows"):
+        yield f'<div style="{_BOX}">'
+        yield from _rows_of_table(columns_of(result, None))
+        yield f"{_caption_of(many(len(result), result.kind[:-1]))}</div>"
+    else:
+        yield _pre(result.message)
 
 
 def _text(text: str, newline: str | None = None) -> str:
@@ -64,17 +88,31 @@ def _warnings(result: Result) -> Iterator[str]:
 
 def _table(result: Result) -> Iterator[str]:
     columns = columns_of(beginning_of(result, _MOST_ROWS), _LONGEST_CELL // 4)
-    shown = columns[:_MOST_COLUMNS]
-    if len(result) and shown:
-        yield f'<table style="border-collapse:collapse"><thead><tr style="{_ROW}">'
-        for column in shown:
-            yield f'<th scope="col" style="{_cell_style(column)};font-weight:bold">{_cut(column.header)}</th>'
-        yield "</tr></thead><tbody>"
-        cells = [_cells(column) for column in shown]
-        for row in zip(*cells, strict=True):
-            yield f'<tr style="{_ROW}">{"".join(row)}</tr>'
-        yield "</tbody></table>"
-    yield f'<p style="margin:.3em 0;opacity:.7">{_text(_caption(result, columns))}</p>'
+    yield from _rows_of_table([_short_cells(column) for column in columns[:_MOST_COLUMNS]])
+    yield _caption_of(_caption(result, columns))
+
+
+def _rows_of_table(columns: Sequence[Column]) -> Iterator[str]:
+    """The table, where there are rows, a row in a line."""
+    if not columns or not columns[0].cells:
+        return
+    heads = [
+        f'<th scope="col" style="{_cell_style(column)};font-weight:bold">{escape(column.header)}</th>'
+        for column in columns
+    ]
+    yield f'<table style="border-collapse:collapse"><thead><tr style="{_ROW}">{"".join(heads)}</tr></thead>'
+    yield "<tbody>"
+    for row in zip(*map(_cells, columns), strict=True):
+        yield f'<tr style="{_ROW}">{"".join(row)}</tr>'
+    yield "</tbody></table>"
+
+
+def _caption_of(text: str) -> str:
+    return f'<p style="margin:.3em 0;opacity:.7">{_text(text)}</p>'
+
+
+def _short_cells(column: Column) -> Column:
+    return replace(column, header=_cut(column.header), cells=[*map(_cut, column.cells)])
 
 
 def _cell_style(column: Column) -> str:
@@ -86,12 +124,12 @@ def _cells(column: Column) -> Iterator[str]:
     """The cells of a column, in the order of the rows."""
     style, bars = _cell_style(column), _bars(column)
     for cell, bar in zip(column.cells, bars, strict=True):
-        yield f'<td style="{style}{bar}">{_cut(cell)}</td>'
+        yield f'<td style="{style}{bar}">{escape(cell)}</td>'
 
 
 def _cut(cell: str) -> str:
-    """What `columns_of` made safe to be shown, at its most as long as a cell may be, as HTML."""
-    return escape(cell if len(cell) <= _LONGEST_CELL + 1 else cell[:_LONGEST_CELL] + "…", quote=True)
+    """What `columns_of` made safe to be shown, at its most as long as a cell may be."""
+    return cell if len(cell) <= _LONGEST_CELL + 1 else cell[:_LONGEST_CELL] + "…"
 
 
 def _bars(column: Column) -> Iterable[str]:
