@@ -425,6 +425,24 @@ def test_the_expanded_view_is_switched_and_set(docs: Prompt) -> None:
     assert docs.error(r"\x maybe") == r"usage: \x requires on, off or auto, found maybe (None)"
 
 
+def test_the_pager_is_chosen(prompt: Prompt) -> None:
+    assert prompt(r"\pager") == "the pager is on\n"
+    assert prompt(r"\pager OFF") == "the pager is off\n" and prompt.shell.renderer.pager == "off"
+    prompt(r"\pager less -S")
+    assert prompt.shell.renderer.pager == "less -S"
+
+
+def test_the_last_result_is_shown_whole_where_only_its_beginning_was_shown(
+    docs: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docs.files[0], "isatty", lambda: True)
+    docs.shell.renderer.interactive, docs.shell.renderer.most_rows = True, 2
+    docs.shell.renderer.pager = "off"
+    assert "the first 2 of 4 rows" in docs("SCROLL FROM docs LIMIT 4;")
+    docs(r"\format jsonl")
+    assert docs(r"\last").count('"id"') == 4
+
+
 def test_the_formats_are_listed_and_chosen(docs: Prompt) -> None:
     assert "format is table; the formats are table, vertical, json, jsonl" in docs(r"\format")
     docs(r"\format csv")

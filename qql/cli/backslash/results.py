@@ -45,8 +45,8 @@ def set_format(shell: Shell, argument: str) -> None:
 def set_expanded(shell: Shell, argument: str) -> None:
     """Show a field on a line: on, off, or auto.
 
-    `auto` does it where a table would not show all. Without an argument it switches between on and off. The
-    formats for programs are not changed by it.
+    `auto` does it where a table would not show all. Without an argument it switches between on and off. It is
+    about the format `table`, which it chooses.
     """
     renderer = shell.renderer
     shown = "on" if renderer.format == "vertical" else renderer.expanded
@@ -54,13 +54,8 @@ def set_expanded(shell: Shell, argument: str) -> None:
     if said not in ("on", "off", "auto"):
         message = rf"\x requires on, off or auto, found {sanitize(argument)[:80]}"
         raise UsageError.make("usage", message)
-    if renderer.format == "vertical":
-        renderer.format = "table"
-    renderer.expanded = said
-    if renderer.format != "table":
-        shell.say(f"expanded view is {said}, which the format {renderer.format} has no use for")
-    else:
-        shell.say(f"expanded view is {said}")
+    renderer.format, renderer.apart, renderer.expanded = "table", False, said
+    shell.say(f"expanded view is {said}")
 
 
 @command("\\timing", argument="[on|off]", group="Results")
