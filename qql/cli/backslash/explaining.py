@@ -72,7 +72,6 @@ def _show_text(shell: Shell, text: str, params: object, name: str) -> None:
     from qql.late import cast
 
     result = shell.ask(text, cast(ParamValues, params), name=name)
-    shell.last = result
     shell.renderer.plain = shell.plain_texts
     shell.renderer.show(result)
 
