@@ -517,7 +517,7 @@ def test_trec_eval_gives_the_same_figures_for_our_run_files(tmp_path: Path, seed
     measures = {str(theirs(irm, m)): m for m in ours}
     assert set(measures) == set(map(str, ours))
     result = irm.calc([theirs(irm, m) for m in ours], qrels, their_run)
-    found = ev.evaluate(ids(run), qrels, ours)
+    found = ev.evaluate_run(ids(run), qrels, ours)
     for metric in result.per_query:
         mine = found.values[measures[str(metric.measure)]][metric.query_id]
         assert mine == pytest.approx(metric.value, abs=1e-9), (metric, seed)
@@ -536,7 +536,7 @@ def test_gdeval_gives_the_same_exponential_gains(tmp_path: Path, seed: int) -> N
     ev.write_run(tmp_path / "run", run)
     with (tmp_path / "run").open() as file:
         their_run = list(irm.read_trec_run(file))
-    found = ev.evaluate(ids(run), qrels, [measure])
+    found = ev.evaluate_run(ids(run), qrels, [measure])
     compared = 0
     for metric in theirs(irm, measure).iter_calc(qrels, their_run):
         if metric.query_id in qrels:
@@ -567,7 +567,7 @@ def test_which_queries_count() -> None:
     measures = ev.parse_measures(["R@10", "Judged@10"])
     qrels = {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 0}, "e": {"x": 1}, "empty": {}}
     run = {"a": ["x"], "c": ["x", "y"], "d": ["x"], "empty": ["x"]}
-    found = ev.evaluate(run, qrels, measures, asked=["a", "b", "c", "d", "a", "empty"])
+    found = ev.evaluate_run(run, qrels, measures, asked=["a", "b", "c", "d", "a", "empty"])
     assert found.queries == ("a", "b", "c")
     assert found.unjudged == ("d", "empty")
     assert found.missing == ("b",)
@@ -577,16 +577,16 @@ def test_which_queries_count() -> None:
     assert found.values[measures[0]] == {"a": 1, "b": 0, "c": 0}
     assert [w.code for w in found.warnings()] == ["unjudged-queries"]
     assert "2 queries have no judgements and do not count: d, empty" in found.warnings()[0].message
-    everything = ev.evaluate(run, qrels, measures)
+    everything = ev.evaluate_run(run, qrels, measures)
     assert everything.queries == ("a", "b", "c", "e") and everything.missing == ("b", "e")
 
 
 def test_ids_that_do_not_meet_are_told() -> None:
     (measure,) = ev.parse_measures(["R@10"])
-    found = ev.evaluate({"a": ["other"]}, {"a": {"x": 1}}, [measure])
+    found = ev.evaluate_run({"a": ["other"]}, {"a": {"x": 1}}, [measure])
     assert [w.code for w in found.warnings()] == ["no-judged-hits"]
-    assert ev.evaluate({"a": ["x"]}, {"a": {"x": 1}}, [measure]).warnings() == []
-    fault("no-judged-queries", ev.evaluate, {"1": ["x"]}, {"a": {"x": 1}}, [measure], ["1"])
+    assert ev.evaluate_run({"a": ["x"]}, {"a": {"x": 1}}, [measure]).warnings() == []
+    fault("no-judged-queries", ev.evaluate_run, {"1": ["x"]}, {"a": {"x": 1}}, [measure], ["1"])
 
 
 # ----------------------------------------------------------------------------------------------------- stages
@@ -779,14 +779,14 @@ def three_pipelines() -> dict[str, ev.Evaluation]:
     measures = ev.parse_measures(["RR", "P@1"])
     qrels = {str(q): {"x": 1} for q in range(40)}
     return {
-        "first": ev.evaluate({q: ["y", "x"] for q in qrels}, qrels, measures),
-        "better": ev.evaluate({q: ["x", "y"] for q in qrels}, qrels, measures),
-        "same": ev.evaluate({q: ["x"] if q == "0" else ["z", "x"] for q in qrels}, qrels, measures),
+        "first": ev.evaluate_run({q: ["y", "x"] for q in qrels}, qrels, measures),
+        "better": ev.evaluate_run({q: ["x", "y"] for q in qrels}, qrels, measures),
+        "same": ev.evaluate_run({q: ["x"] if q == "0" else ["z", "x"] for q in qrels}, qrels, measures),
     }
 
 
 def test_pipelines_are_compared_with_the_first() -> None:
-    found = ev.compare(three_pipelines(), rounds=999)
+    found = ev.compare_evaluations(three_pipelines(), rounds=999)
     assert [(c.name, str(c.measure)) for c in found] == [
         *(("better", "RR"), ("better", "P@1"), ("same", "RR"), ("same", "P@1")),
     ]
@@ -799,20 +799,27 @@ def test_pipelines_are_compared_with_the_first() -> None:
 
 
 def test_pipelines_are_compared_with_the_named_one() -> None:
-    found = ev.compare(three_pipelines(), "better", rounds=99)
+    found = ev.compare_evaluations(three_pipelines(), "better", rounds=99)
     assert {c.name for c in found} == {"first", "same"}
     assert all(c.difference < 0 and c.losses > 30 for c in found)
-    assert ev.compare({"only": three_pipelines()["first"]}) == []
+    assert ev.compare_evaluations({"only": three_pipelines()["first"]}) == []
 
 
 def test_what_cannot_be_compared() -> None:
     runs = three_pipelines()
     (measure,) = ev.parse_measures(["AP"])
-    fault("unpaired-runs", ev.compare, runs, "nobody")
-    fault("unpaired-runs", ev.compare, {})
-    other = ev.evaluate({}, {"0": {"x": 1}}, runs["first"].measures)
-    assert "`other` and `first`" in fault("unpaired-runs", ev.compare, runs | {"other": other}).message
-    fault("unpaired-runs", ev.compare, runs | {"other": ev.evaluate({}, {"0": {"x": 1}}, [measure])})
+    fault("unpaired-runs", ev.compare_evaluations, runs, "nobody")
+    fault("unpaired-runs", ev.compare_evaluations, {})
+    other = ev.evaluate_run({}, {"0": {"x": 1}}, runs["first"].measures)
+    assert (
+        "`other` and `first`"
+        in fault("unpaired-runs", ev.compare_evaluations, runs | {"other": other}).message
+    )
+    fault(
+        "unpaired-runs",
+        ev.compare_evaluations,
+        runs | {"other": ev.evaluate_run({}, {"0": {"x": 1}}, [measure])},
+    )
 
 
 # ------------------------------------------------------------------------------------ stages of many queries
@@ -1082,7 +1089,7 @@ def test_rows_of_the_reports() -> None:
     runs = three_pipelines()
     stages = ev.stage_report({"1": pipeline("ab", "c", "a", "a")}, {"1": dict.fromkeys("abcd", 1)})
     assert ev.query_rows(runs)[0] == {"pipeline": "first", "query": "0", "RR": 0.5, "P@1": 0.0}
-    rows = ev.comparison_rows(ev.compare(runs))
+    rows = ev.comparison_rows(ev.compare_evaluations(runs))
     assert len({tuple(row) for row in rows}) == 1
     better, same = rows[0], rows[2]
     assert (better["change"], better["verdict"], better["queries"]) == ("+0.5000", "better", "+40 -0")
@@ -1122,7 +1129,7 @@ def test_the_outcome_of_an_evaluation() -> None:
         {"pipeline": "one", "RR": 0.5, "P@1": 0.3333, "p50 ms": 1.0, "p95 ms": 3.0},
         {"pipeline": "two", "RR": 0.5, "P@1": 0.3333},
     ]
-    data = found.to_dict(qrels)
+    data = found.to_dict()
     assert (data["version"], data["measures"], data["baseline"]) == (1, ["RR", "P@1"], "two")
     first, second = data["pipelines"]
     assert first["per_query"] == {
@@ -1158,7 +1165,7 @@ def test_the_lost_documents_are_in_the_data() -> None:
     one = measured("one", {"1": "a"}, traces=trace)
     qrels = {"1": {**dict.fromkeys("abcd", 1), "e": 0}}
     found = ev.outcome_of({"one": one}, qrels, [ev.Measure("RR")], ["1"])
-    stages = found.to_dict(qrels)["pipelines"][0]["stages"]
+    stages = found.to_dict()["pipelines"][0]["stages"]
     assert stages["lost"] == {"1": ev.fates(trace["1"], "bcd")}
     assert stages["kept"] == 0.25
 

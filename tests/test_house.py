@@ -62,9 +62,9 @@ ENGINES = {
     "prompt_toolkit": "cli/repl",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
-    "pyarrow": "session/row_files/parquet, frames/arrow, result",
-    "pandas": "frames/pandas, result",
-    "polars": "frames/polars, result",
+    "pyarrow": "evaluation/sections, session/row_files/parquet, frames/arrow, result",
+    "pandas": "evaluation/sections, frames/pandas, result",
+    "polars": "evaluation/sections, frames/polars, result",
     "IPython": "notebook",
     "greenlet": "awaiting",
 }

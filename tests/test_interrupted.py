@@ -17,10 +17,10 @@ import qql
 from qql.backends.edge import EdgeBackend
 from qql.backends.recording import RecordingBackend
 from qql.cli import main
-from qql.cli.commands.bench import _Benchmark
 from qql.cli.render import Renderer
 from qql.cli.repl import interact
 from qql.cli.shell import Shell
+from qql.evaluation.benchmark import _Benchmark
 from qql.evaluation.pipelines import Pipeline
 from qql.rest.request import Request
 
@@ -137,7 +137,7 @@ def test_the_prompt_says_what_was_written(rows: Path) -> None:
 
 _CHILD = """
 import os, signal, sys
-from qql.cli.commands.bench import _Benchmark
+from qql.evaluation.benchmark import _Benchmark
 from qql.cli import main
 from qql.models.embedders import hash
 

@@ -12,9 +12,9 @@ import pytest
 
 import qql
 from qql.cli import main
-from qql.cli.commands.tune_trials import Experiment
 from qql.evaluation import Settable, Times, possible_settings, standings
 from qql.evaluation.possible_settings import Possible, sensible_grid
+from qql.evaluation.trials import Experiment
 
 
 def noisy(typical: float, seed: int, spread: float = 0.2, queries: int = 40) -> Times:

@@ -1,17 +1,27 @@
-"""Measuring pipelines: how good (`measures`), where they lose documents (`stages`), whether a difference
-matters (`significance`), how fast they are (`speed`), how two of them differ (`comparison`, `rankings`),
-which settings there are (`settings`), which are worth having (`grid`), what equal scores leave open (`ties`).
+"""Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
+settings are worth having (`tune`), how fast they are (`bench`). ``docs/evaluation.md`` shows how.
 
-A `Pipeline` is a script with one query, and the one thing here that runs anything. Files are read and written
-in `files`; `documents` leads from a point to a judged document, `report` from figures to tables, `outcome`
-holds all figures of an evaluation.
+>>> from qql.evaluation import evaluate
+>>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
+
+The commands `qql eval`, `diff`, `tune` and `bench` are these functions. `aevaluate`, `acompare` and `atune`
+are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`), where
+pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how alike
+rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open (`ties`),
+files (`files`).
 """
 
 from __future__ import annotations
 
+from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
+from qql.evaluation.benchmark import Benchmark, bench
+from qql.evaluation.best_settings import tune
+from qql.evaluation.comparing import compare
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
+from qql.evaluation.evaluating import evaluate
+from qql.evaluation.faults import InputError
 from qql.evaluation.files import (
     Qrels,
     Query,
@@ -28,7 +38,7 @@ from qql.evaluation.measures import (
     DEFAULT_MEASURES,
     Evaluation,
     Measure,
-    evaluate,
+    evaluate_run,
     parse_measure,
     parse_measures,
 )
@@ -48,11 +58,12 @@ from qql.evaluation.report import (
     stages_dict,
     three_digits,
 )
+from qql.evaluation.sections import Report, Section
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
     MeasureDifference,
     bootstrap_interval,
-    compare,
+    compare_evaluations,
     holm,
     paired_t_test,
     randomization_test,
@@ -68,13 +79,16 @@ from qql.evaluation.stages import (
     traces,
 )
 from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
+from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, Times, standings
 
 __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
+    "Benchmark",
     "Comparison",
     "Evaluation",
+    "InputError",
     "Latency",
     "LossReport",
     "Measure",
@@ -87,8 +101,10 @@ __all__ = [
     "Qrels",
     "Query",
     "Ranked",
+    "Report",
     "Run",
     "Scored",
+    "Section",
     "Settable",
     "Spread",
     "StageFound",
@@ -100,13 +116,20 @@ __all__ = [
     "TiedRanking",
     "Times",
     "Timing",
+    "Tuned",
+    "acompare",
+    "aevaluate",
+    "atune",
+    "bench",
     "bootstrap_interval",
     "compare",
+    "compare_evaluations",
     "compare_results",
     "comparison_dict",
     "comparison_rows",
     "document_key",
     "evaluate",
+    "evaluate_run",
     "exact_request",
     "expand_grid",
     "fates",
@@ -152,5 +175,6 @@ __all__ = [
     "tied_run",
     "title_of",
     "traces",
+    "tune",
     "write_run",
 ]

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from qql.analysis.fusion import close
 from qql.analysis.titles import title_of
-from qql.errors import QQLExecutionError, fail, many
+from qql.errors import Diagnostic, QQLExecutionError, fail, many
 from qql.evaluation.documents import in_order, order_key
 from qql.evaluation.files import Query
 from qql.evaluation.rankings import (
@@ -18,13 +18,17 @@ from qql.evaluation.rankings import (
     overlap_at,
     rank_biased_overlap,
 )
-from qql.records import dataclass
+from qql.evaluation.report import readable_rows
+from qql.evaluation.sections import Report, Section
+from qql.records import dataclass, field
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
 
 __all__ = ["Comparison", "Moved", "Survey", "compare_results", "title_of"]
 
 _ALIKE = ("same", "tie")
+_OVERLAP_DEPTH = 10
+"""The k of the overlap that is shown for each of many queries, where results are as long."""
 _SIGNS = {"same": "=", "up": "↑", "down": "↓"}
 
 HitKey = tuple[Json, int | str]
@@ -57,7 +61,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Report):
     """Two results compared: ``moved`` has the hits of A in their order, then those that only B has.
 
     ``a`` and ``b`` are the rankings. ``jaccard`` is of the hits as a set, ``rbo`` with the persistence ``p``,
@@ -72,6 +76,7 @@ class Comparison:
     rbo: float
     p: float
     tau: float | None
+    notes: tuple[Diagnostic, ...] = field(default=(), compare=False)
 
     def overlap(self, k: int) -> float:
         """`overlap_at` k."""
@@ -112,6 +117,24 @@ class Comparison:
             return "the same hits in another order"
         new = sum(one.move == "new" for one in changed)
         return f"{many(self.common, 'hit')} in common, {len(changed) - new} gone, {new} new"
+
+    def lines(self) -> tuple[str, ...]:
+        """The measures and the verdict in sentences."""
+        tau = "nothing to compare: fewer than two common hits, or all of them tie"
+        if self.tau is not None:
+            tau = f"{self.tau:.3f} over the {self.common} common hits"
+        overlaps = ", ".join(f"@{k} {self.overlap(k):.3f}" for k in self.cutoffs)
+        return (
+            *([f"overlap {overlaps}"] if overlaps else []),
+            f"Jaccard {self.jaccard:.3f}",
+            f"rank-biased overlap {self.rbo:.3f} (p = {self.p:g})",
+            f"Kendall's tau {tau}",
+            self.verdict,
+        )
+
+    def sections(self) -> list[Section]:
+        """The hits side by side, and how alike the rankings are."""
+        return [Section("the hits", readable_rows(self.rows()), self.lines())]
 
     def measures(self, cutoffs: Iterable[int] | None = None) -> dict[str, float | None]:
         """Every measure by its name: ``overlap@k`` for each cutoff, ``jaccard``, ``rbo``, ``tau``."""
@@ -245,10 +268,11 @@ def _overlap_cutoffs(longest: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Report):
     """Two pipelines compared over many queries: ``found`` has each query with its comparison, in order."""
 
     found: tuple[tuple[Query, Comparison], ...]
+    notes: tuple[Diagnostic, ...] = field(default=(), compare=False)
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
@@ -269,6 +293,14 @@ class Survey:
         give = "gives" if len(self.found) == 1 else "give"
         queries = many(len(self.found), "query", "queries")
         return f"{same} of {queries} {give} the same hits in the same order, up to ties"
+
+    def sections(self) -> list[Section]:
+        """The measures over all queries, and the queries that differ most."""
+        k = max((k for k in self.cutoffs if k <= _OVERLAP_DEPTH), default=_OVERLAP_DEPTH)
+        shown = ("query", "text", "gone", "new", f"overlap@{k}", "rbo", "tau")
+        most = [{name: row[name] for name in shown if name in row} for row in self.most_different()]
+        means = Section("over all queries", readable_rows(self.means()), (self.verdict,))
+        return [means, Section("the queries that differ most", readable_rows(most))] if most else [means]
 
     def means(self) -> list[JsonObject]:
         """A row a measure: ``measure``, ``mean``, ``least``, and the number of ``queries`` that have it."""

@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from qql.errors import QQLExecutionError, fail
+from qql.errors import fail
+from qql.evaluation.faults import InputError
 from qql.rest.types import Json, JsonObject
 
 __all__ = ["MOST_SETTINGS", "expand_grid", "grid_size", "pareto_front", "read_axis"]
@@ -23,7 +24,7 @@ def read_axis(text: str) -> tuple[str, list[Json]]:
     """``name=value,value,…`` as the name and its values, each once.
 
     Values are JSON (``limit=10,20``, ``weights=[1,2],[2,1]``); where they are not, what stands between commas
-    is a string (``fusion=rrf,dbsf``). Raises `QQLExecutionError` ``bad-grid``.
+    is a string (``fusion=rrf,dbsf``). Raises `InputError` ``bad-grid``.
     """
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
@@ -31,7 +32,7 @@ def read_axis(text: str) -> tuple[str, list[Json]]:
             "bad-grid",
             f"`{text}` names no values to try",
             hint="it reads `name=value,value`: `limit=10,20,50`",
-            error=QQLExecutionError,
+            error=InputError,
         )
     try:
         found = json.loads(f"[{values}]")
@@ -59,18 +60,18 @@ def expand_grid(
 
     The last name's values change fastest. An empty grid has one combination, which is empty.
 
-    Raises `QQLExecutionError` ``bad-grid`` for a name without values and for more than `MOST_SETTINGS`.
+    Raises `InputError` ``bad-grid`` for a name without values and for more than `MOST_SETTINGS`.
     """
     empty = next((name for name, values in grid.items() if not values), None)
     if empty is not None:
-        fail("bad-grid", f"there are no values to try for `{empty}`", error=QQLExecutionError)
+        fail("bad-grid", f"there are no values to try for `{empty}`", error=InputError)
     total = grid_size(grid)
     count = total if sample is None else min(sample, total)
     if count > MOST_SETTINGS:
         fail(
             "bad-grid",
             f"{count:,} combinations are too many, {MOST_SETTINGS:,} is the most",
-            error=QQLExecutionError,
+            error=InputError,
         )
     places = range(total) if count == total else sorted(random.Random(seed).sample(range(total), count))
     return [_combination(grid, place) for place in places]
@@ -92,11 +93,11 @@ def pareto_front(
     One item beats another that has as much or more quality in as little or less time, and is not its equal in
     both. Equals are all kept, in their order.
 
-    Raises `QQLExecutionError` ``bad-grid`` for a figure that is NaN.
+    Raises `InputError` ``bad-grid`` for a figure that is NaN.
     """
     scored = [(latency(item), -quality(item), at, item) for at, item in enumerate(items)]
     if any(math.isnan(seconds) or math.isnan(worth) for seconds, worth, _, _ in scored):
-        fail("bad-grid", "a figure to compare by is not a number", error=QQLExecutionError)
+        fail("bad-grid", "a figure to compare by is not a number", error=InputError)
     front: list[tuple[float, float, int, Item]] = []
     for entry in sorted(scored, key=lambda entry: entry[:3]):
         if not front or entry[1] < front[-1][1] or entry[:2] == front[-1][:2]:

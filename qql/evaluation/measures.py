@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn, TypedDict, TypeGuard, cast
 
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, did_you_mean, fail
+from qql.evaluation.faults import InputError
 from qql.records import dataclass, field
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
     "MEASURES",
     "Evaluation",
     "Measure",
-    "evaluate",
+    "evaluate_run",
     "parse_measure",
     "parse_measures",
 ]
@@ -176,7 +177,7 @@ def parse_measures(texts: Iterable[str]) -> tuple[Measure, ...]:
 def parse_measure(text: str) -> Measure:
     """The measure that a name of ir-measures means (``nDCG@10``, ``R(rel=2)@100``), in any case of letters.
 
-    Raises `QQLExecutionError`: ``unknown-measure``, ``bad-measure``.
+    Raises `InputError`: ``unknown-measure``, ``bad-measure``.
     """
     try:
         tree: ast.expr = ast.parse(text.strip(), mode="eval").body
@@ -201,7 +202,7 @@ def parse_measure(text: str) -> Measure:
             f"there is no measure `{tree.id}`",
             hint=did_you_mean(tree.id, [*MEASURES, *_ALIASES])
             or f"the measures are {', '.join(MEASURES)}, as in nDCG@10",
-            error=QQLExecutionError,
+            error=InputError,
         )
     if "cutoff" in given and cutoff is None:
         cutoff = given.pop("cutoff")
@@ -241,7 +242,7 @@ def _check_parameters(text: str, name: str, given: Mapping[str, object]) -> None
 
 
 def _unusable(text: str, why: str) -> QQLError:
-    return QQLExecutionError.make("bad-measure", f"the measure `{text}` cannot be used: {why}")
+    return InputError.make("bad-measure", f"the measure `{text}` cannot be used: {why}")
 
 
 def _fail_unusable(text: str, why: str) -> NoReturn:
@@ -303,7 +304,7 @@ class Evaluation:
         return warnings
 
 
-def evaluate(
+def evaluate_run(
     run: Mapping[str, Sequence[str]],
     qrels: Mapping[str, Mapping[str, int]],
     measures: Iterable[Measure],

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from qql.errors import Diagnostic
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.files import Qrels, Run
-from qql.evaluation.measures import Evaluation, Measure, evaluate
-from qql.evaluation.report import comparison_dict, stages_dict
-from qql.evaluation.significance import MeasureDifference, compare
+from qql.evaluation.measures import Evaluation, Measure, evaluate_run
+from qql.evaluation.report import (
+    comparison_dict,
+    comparison_rows,
+    marked,
+    query_rows,
+    stage_rows,
+    stages_dict,
+)
+from qql.evaluation.sections import Report, Section, stamp_section
+from qql.evaluation.significance import MeasureDifference, compare_evaluations
 from qql.evaluation.speed import percentile
 from qql.evaluation.stages import LossReport, StageTrace, fates, stage_report
-from qql.evaluation.tie_report import ties_dict
+from qql.evaluation.tie_report import spread_rows, stage_tie_note, tie_notes, ties_dict
 from qql.evaluation.ties import Spread, spread, tied_run
 from qql.records import dataclass, field, replace
 from qql.rest.types import JsonObject
+
+if TYPE_CHECKING:
+    from qql.session.stamp import Stamp
 
 __all__ = ["Measured", "Outcome", "outcome_of"]
 
@@ -52,10 +64,13 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The figures of each pipeline by its name; ``stages`` has those whose stages were asked for.
+class Outcome(Report):
+    """The figures of each pipeline by its name, as `evaluate` gives them.
 
-    ``spreads``: what the order of equal scores leaves open of the figures.
+    ``evaluations`` has the value of each measure for each query, ``comparisons`` whether pipelines differ
+    from the ``baseline`` by more than chance, ``stages`` where those lose documents whose stages were asked
+    for, ``spreads`` what the order of equal scores leaves open, ``notes`` what makes the figures mean less
+    than they seem to, ``stamp`` what they depend on; not ``complete``: Ctrl-C left pipelines out.
     """
 
     measured: Mapping[str, Measured]
@@ -64,6 +79,19 @@ class Outcome:
     stages: Mapping[str, LossReport]
     baseline: str | None
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    qrels: Qrels = field(default_factory=dict)
+    notes: tuple[Diagnostic, ...] = ()
+    complete: bool = True
+    stamp: Stamp | None = None
+    ties: str = "id"
+
+    @property
+    def means(self) -> dict[str, dict[str, float]]:
+        """Pipeline → measure → its mean over the judged queries, 0 to 1."""
+        return {
+            name: {str(measure): mean for measure, mean in one.means.items()}
+            for name, one in self.evaluations.items()
+        }
 
     def rows(self) -> list[JsonObject]:
         """A row a pipeline: the mean of each measure, and the times of those that were asked."""
@@ -76,10 +104,46 @@ class Outcome:
             out.append(row)
         return out
 
-    def to_dict(self, qrels: Qrels) -> JsonObject:
+    def query_rows(self) -> list[JsonObject]:
+        """A row a pipeline and query: the value of each measure."""
+        return query_rows(self.evaluations)
+
+    def sections(self) -> list[Section]:
+        """The figures for people: means, what ties leave open, differences, losses of stages, and what they
+        were measured with."""
+        title = "" if self.complete else " (incomplete)"
+        first, *more = self._quality_sections()
+        stamp = [] if self.stamp is None else [stamp_section(self.stamp)]
+        return [replace(first, title=f"{first.title}{title}"), *more, *stamp]
+
+    def _quality_sections(self) -> Iterator[Section]:
+        several = len(self.measured) > 1
+        measures = {str(measure) for measure in next(iter(self.evaluations.values())).measures}
+        count = len(next(iter(self.evaluations.values())).queries)
+        best = ("* the best",) if several else ()
+        yield Section(f"Quality over {count} judged queries", marked(self.rows(), measures), best)
+        rows = spread_rows(self.spreads)
+        about = tie_notes({name: one.ranked for name, one in self.measured.items()}, self.ties)
+        if rows or about:
+            yield Section("What the order of equal scores leaves open", rows, tuple(about))
+        if several:
+            tests = (
+                "p: of a paired randomization test, corrected for all of these tests (Holm);",
+                "better, worse: it is below 0.05; queries: on how many it is better and worse",
+            )
+            yield Section(f"Against {self.baseline}", comparison_rows(self.comparisons), tests)
+        nested = {name: report for name, report in self.stages.items() if len(report.stages) > 1}
+        for name, report in (nested or self.stages).items():  # one stage can lose nothing to another
+            kept = f"{report.kept:.1%} of the relevant documents reach the result"
+            one = self.measured[name]
+            said = (kept, *stage_tie_note(one.stage_cuts, len(one.ranked)))
+            yield Section(f"Where {name} loses relevant documents", stage_rows(report), said)
+
+    def to_dict(self) -> JsonObject:
         """As JSON data. Keys are added in later versions, never renamed or removed.
 
-        ``{"version": 1, "measures": [name], "baseline", "pipelines", "comparisons"}``
+        ``{"version": 1, "measures": [name], "baseline", "pipelines", "comparisons", "notes", "complete",
+        "stamp"}``
 
         * ``pipelines``: ``[{"name", "file", "queries", "measures": {name: mean}, "per_query": {query: {name:
           value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``;
@@ -88,23 +152,26 @@ class Outcome:
           that was written, or null; ``stages`` is null where nobody asked, else what `stages_dict` gives and
           ``"lost": {query: {document: stage}}``: the relevant documents that the result lacks, null where no
           stage found them.
-        * ``comparisons``: see `comparison_dict`.
+        * ``comparisons``: see `comparison_dict`. ``notes``: see `Diagnostic.to_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures
         return {
             "version": 1,
             "measures": [str(measure) for measure in measures],
             "baseline": self.baseline,
-            "pipelines": [self._pipeline_dict(name, qrels) for name in self.measured],
+            "pipelines": [self._pipeline_dict(name) for name in self.measured],
             "comparisons": [comparison_dict(one) for one in self.comparisons],
+            "notes": [one.to_dict() for one in self.notes],
+            "complete": self.complete,
+            "stamp": None if self.stamp is None else self.stamp.to_dict(),
         }
 
-    def _pipeline_dict(self, name: str, qrels: Qrels) -> JsonObject:
+    def _pipeline_dict(self, name: str) -> JsonObject:
         one, found = self.measured[name], self.evaluations[name]
         values = {str(measure): of for measure, of in found.values.items()}
         stages = None
         if name in self.stages:
-            stages = {**stages_dict(self.stages[name]), "lost": _lost_documents(one.traces or {}, qrels)}
+            stages = {**stages_dict(self.stages[name]), "lost": _lost_documents(one.traces or {}, self.qrels)}
         return {
             "name": name,
             "file": one.file,
@@ -156,7 +223,9 @@ def outcome_of(
     Raises `QQLExecutionError`: ``no-judged-queries``.
     """
     evaluations = {
-        name: evaluate({q: [hit.doc for hit in hits] for q, hits in one.run.items()}, qrels, measures, asked)
+        name: evaluate_run(
+            {q: [hit.doc for hit in hits] for q, hits in one.run.items()}, qrels, measures, asked
+        )
         for name, one in measured.items()
     }
     several = len(measured) > 1
@@ -166,10 +235,11 @@ def outcome_of(
     return Outcome(
         measured,
         evaluations,
-        compare(evaluations, baseline) if several else (),
+        compare_evaluations(evaluations, baseline) if several else (),
         stages,
         (baseline or next(iter(measured))) if several else None,
         {name: _spread_of(one, qrels, measures, asked) for name, one in measured.items()},
+        qrels,
     )
 
 

@@ -10,7 +10,8 @@ from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
-from qql.errors import QQLExecutionError, fail
+from qql.errors import fail
+from qql.evaluation.faults import InputError
 
 __all__ = ["DEFAULT_PERSISTENCE", "jaccard", "kendall_tau", "overlap_at", "rank_biased_overlap"]
 
@@ -47,10 +48,10 @@ def rank_biased_overlap(
     Items that tie count in the order in which they stand. The paper's treatment of ties needs ranks; what is
     measured here is what a reader of the two lists sees.
 
-    Raises `QQLExecutionError` ``bad-persistence`` unless 0 < p < 1.
+    Raises `InputError` ``bad-persistence`` unless 0 < p < 1.
     """
     if not 0 < p < 1:
-        fail("bad-persistence", f"RBO requires 0 < p < 1, found p = {p}", error=QQLExecutionError)
+        fail("bad-persistence", f"RBO requires 0 < p < 1, found p = {p}", error=InputError)
     short, long = sorted((one, other), key=len)
     if not short:
         return float(len(long) == 0)

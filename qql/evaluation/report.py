@@ -21,7 +21,9 @@ __all__ = [
     "latency_dict",
     "marked",
     "query_rows",
+    "readable_rows",
     "short_cells",
+    "six_digits",
     "stage_rows",
     "stages_dict",
     "three_digits",
@@ -184,3 +186,31 @@ def three_digits(value: float) -> float:
         return value
     places = min(3, 2 - math.floor(math.log10(abs(value))))
     return round(value, places) if places > 0 else round(value)
+
+
+def readable_rows(rows: Sequence[JsonObject]) -> list[JsonObject]:
+    """The rows as people read them; what is missing is blank."""
+    titles = {name: _column_title(name) for name in rows[0]} if rows else {}
+    columns = {
+        title: _pad_cells(title, [six_digits(row[name]) for row in rows]) for name, title in titles.items()
+    }
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _pad_cells(title: str, values: Sequence[object]) -> Sequence[object]:
+    if None not in values:
+        return values
+    texts = [title, *("" if value is None else str(value) for value in values)]
+    width = max(map(len, texts))
+    return [text.rjust(width) for text in texts[1:]]
+
+
+def _column_title(name: str) -> str:
+    """The title of a column: ``rank A`` for ``rank_a``."""
+    what, _, side = name.partition("_")
+    return f"{what} {side.upper()}" if side in ("a", "b") else name
+
+
+def six_digits(value: object) -> object:
+    """A score or a measure as people read it, with six digits; any other value as it is."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -24,7 +24,8 @@ from typing import NoReturn
 from qql import nodes
 from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
 from qql.compiler.plan import QueryPlan, stage_key
-from qql.errors import QQLExecutionError, Source, Span, did_you_mean, fail, shown
+from qql.errors import Source, Span, did_you_mean, fail, shown
+from qql.evaluation.faults import InputError
 from qql.records import dataclass, replace
 from qql.rest.types import Body, Json
 from qql.syntax.formatter import format_script
@@ -66,7 +67,7 @@ class Settable:
     def find(self, name: str) -> str:
         """The setting's canonical name: ``Dense.K`` is ``dense.rrf_k``.
 
-        Raises `QQLExecutionError` ``unknown-setting``.
+        Raises `InputError` ``unknown-setting``.
         """
         label, path = self._stage_and_path(name)
         return ".".join([label, *path])
@@ -83,7 +84,7 @@ class Settable:
     def changed(self, values: Body) -> str:
         """The script with these values, in the canonical layout, without comments.
 
-        Raises `QQLExecutionError`: ``unknown-setting``, ``bad-setting``. That a value is of the right kind is
+        Raises `InputError`: ``unknown-setting``, ``bad-setting``. That a value is of the right kind is
         left to the compiler.
         """
         edits: dict[Span, list[Edit]] = {}
@@ -143,9 +144,9 @@ class Settable:
         if first not in _CLAUSES and first not in _OPTIONS:
             known = [*_CLAUSES, *_OPTIONS, *_ALIASES]
             hint = did_you_mean(first, known) or f"there are {', '.join(sorted(known))}"
-            fail("unknown-setting", f"a stage has no setting `{first}`", hint=hint, error=QQLExecutionError)
+            fail("unknown-setting", f"a stage has no setting `{first}`", hint=hint, error=InputError)
         if rest and (first in _CLAUSES or not all(rest)):
-            fail("unknown-setting", f"`{first}` of `{label}` is no object", error=QQLExecutionError)
+            fail("unknown-setting", f"`{first}` of `{label}` is no object", error=InputError)
         return label, [first, *rest]
 
     def _fail_unknown(self, name: str) -> NoReturn:
@@ -156,10 +157,10 @@ class Settable:
                 "unknown-setting",
                 f"there is no parameter `{name}` and no such setting",
                 hint=hint,
-                error=QQLExecutionError,
+                error=InputError,
             )
         hint = did_you_mean(stage, self.stages) or f"the stages are {', '.join(self.stages)}"
-        fail("unknown-setting", f"there is no stage `{stage}`", hint=hint, error=QQLExecutionError)
+        fail("unknown-setting", f"there is no stage `{stage}`", hint=hint, error=InputError)
 
 
 def _queries_in(statement: nodes.Node) -> list[nodes.Query]:
@@ -204,7 +205,7 @@ def _number_node(name: str, value: Json) -> nodes.Scalar | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        fail("bad-setting", f"`{name}` takes a number, not {shown(value)}", error=QQLExecutionError)
+        fail("bad-setting", f"`{name}` takes a number, not {shown(value)}", error=InputError)
     return nodes.Scalar(value)
 
 
@@ -218,14 +219,14 @@ def _with_fusion(query: nodes.Query, value: Json) -> nodes.Query:
     method = str(value).lower()
     if query.fusion is None or method not in ("rrf", "dbsf"):
         why = "takes rrf or dbsf" if query.fusion else "is that of a stage with FUSION"
-        fail("bad-setting", f"`fusion` {why}", error=QQLExecutionError)
+        fail("bad-setting", f"`fusion` {why}", error=InputError)
     kept = tuple(o for o in query.params if method == "rrf" or o.name not in FUSION_OPTIONS)
     return replace(query, fusion=nodes.Fusion(method), params=kept)
 
 
 def _with_top(query: nodes.Query, value: Json) -> nodes.Query:
     if query.rerank is None:
-        fail("bad-setting", "`top` is that of a query with RERANK", error=QQLExecutionError)
+        fail("bad-setting", "`top` is that of a query with RERANK", error=InputError)
     return replace(query, rerank=replace(query.rerank, top=_number_node("top", value)))
 
 
@@ -235,7 +236,7 @@ def _mmr_clause(name: str, with_scalar: Callable[[nodes.Mmr, nodes.Scalar | None
 
     def put(query: nodes.Query, value: Json) -> nodes.Query:
         if not isinstance(query.target, nodes.Mmr):
-            fail("bad-setting", f"`{name}` is that of a stage with MMR", error=QQLExecutionError)
+            fail("bad-setting", f"`{name}` is that of a stage with MMR", error=InputError)
         return replace(query, target=with_scalar(query.target, _number_node(name, value)))
 
     return _Clause(get, put)
@@ -277,7 +278,7 @@ def _with_value_at(name: str, old: Json, path: list[str], value: Json) -> Json:
             "bad-setting",
             f"`{name}` of this script is no object",
             hint="give it whole",
-            error=QQLExecutionError,
+            error=InputError,
         )
     key = next((key for key in old or () if key.lower() == path[0].lower()), path[0])
     return {**(old or {}), key: _with_value_at(key, (old or {}).get(key), path[1:], value)}
@@ -294,6 +295,6 @@ def _named_weights(query: nodes.Query, old: Json) -> Json:
             "bad-setting",
             "weights by name need names, and a stage here has none",
             hint="give them as a list",
-            error=QQLExecutionError,
+            error=InputError,
         )
     return dict(zip(names, weights, strict=True))

@@ -18,7 +18,7 @@ from qql.records import dataclass
 __all__ = [
     "MeasureDifference",
     "bootstrap_interval",
-    "compare",
+    "compare_evaluations",
     "holm",
     "paired_t_test",
     "randomization_test",
@@ -175,7 +175,7 @@ class MeasureDifference:
         return self.p_holm < alpha
 
 
-def compare(
+def compare_evaluations(
     evaluations: Mapping[str, Evaluation],
     baseline: str | None = None,
     *,

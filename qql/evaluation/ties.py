@@ -23,7 +23,7 @@ from itertools import groupby
 from qql.errors import QQLExecutionError, fail
 from qql.evaluation.documents import Key, in_order, in_order_of_ids, order_key
 from qql.evaluation.files import Scored
-from qql.evaluation.measures import Evaluation, Measure, evaluate
+from qql.evaluation.measures import Evaluation, Measure, evaluate_run
 from qql.records import dataclass
 from qql.rest.fusion import f32
 from qql.result import Hit, Result
@@ -143,7 +143,7 @@ def spread(
     wanted = [*measures]
     every = [*asked] if asked is not None else None
     least, most = (
-        evaluate(
+        evaluate_run(
             {
                 query: [hit.doc for hit in one.ordered(ties, qrels.get(query, {}))]
                 for query, one in rankings.items()

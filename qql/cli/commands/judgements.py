@@ -1,132 +1,22 @@
-"""What hits are measured by: the measures, the judgements, and the points that these speak of."""
+"""What hits are measured by: the measures and the judgements."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING
-
 from qql.cli.commands.options import Arguments
-from qql.cli.commands.output import pluralize
-from qql.cli.commands.pipelines import as_usage
-from qql.cli.usage import UsageError
-from qql.errors import Diagnostic, QQLExecutionError, did_you_mean
-from qql.evaluation.documents import point_ids, source_of
-from qql.evaluation.files import DOC_IDS, Qrels, Query, read_qrels
-from qql.evaluation.measures import DEFAULT_MEASURES, Measure, parse_measures
-from qql.evaluation.ties import TIE_ORDERS
-from qql.rest.request import Request, collection_path
-from qql.rest.types import Body
-from qql.result import Hit
+from qql.cli.commands.pipelines import options_named
+from qql.evaluation.files import Qrels, read_qrels
+from qql.evaluation.inputs import measures_of as measures_given
+from qql.evaluation.measures import DEFAULT_MEASURES, Measure
 
-if TYPE_CHECKING:
-    from qql.session.session import Session
-
-__all__ = ["absent_documents", "check_ties", "load_qrels", "measures_of", "points_of", "sources_of"]
-
-_IDS_IN_REQUEST = 1000
-_SAMPLE = 10  # points that are read whole
-_IDS_IN_MESSAGE = 5
-_ID_FIELDS = ("_id", "id", *DOC_IDS, "docno")
+__all__ = ["load_qrels", "measures_of"]
 
 
 def measures_of(args: Arguments) -> tuple[Measure, ...]:
     """The measures of ``--measures``, which are separated by spaces or commas outside of parentheses."""
-    given = args.get("measures", DEFAULT_MEASURES)
-    texts = [name for text in given for name in re.findall(r"(?:\([^)]*\)|[^\s,(])+", text)]
-    if not texts:
-        raise UsageError.make("usage", f"{args.flag('measures')} requires a value, found an empty one")
-    with as_usage():
-        return parse_measures(texts)
-
-
-def check_ties(args: Arguments) -> None:
-    """Raises `UsageError` where ``--ties`` is no order."""
-    if args.get("ties", "id") not in TIE_ORDERS:
-        hint = did_you_mean(args["ties"], TIE_ORDERS)
-        raise UsageError.make("usage", f"--ties takes {', '.join(TIE_ORDERS)}, not {args['ties']}", hint=hint)
+    with options_named(args):
+        return measures_given(args.get("measures", DEFAULT_MEASURES))
 
 
 def load_qrels(args: Arguments) -> Qrels:
     """The judgements of ``--qrels``."""
-    with as_usage():
-        return read_qrels(args["qrels"])
-
-
-def points_of(
-    session: Session, collection: str, ids: Sequence[int | str], payload: bool | Sequence[str] = False
-) -> Iterator[Body]:
-    """Those of the points that there are, with these fields of their payload."""
-    for start in range(0, len(ids), _IDS_IN_REQUEST):
-        body = {
-            "ids": list(ids[start : start + _IDS_IN_REQUEST]),
-            "with_payload": payload,
-            "with_vector": False,
-        }
-        yield from session.ask(Request("POST", collection_path(collection, "points"), {}, body))
-
-
-def sources_of(session: Session, collection: str, ids: Collection[str]) -> dict[str, str]:
-    """The names that ids were made of by ``UUID(name)``, where a field of the payload still has them.
-
-    It is looked for in a few points. Names with spaces, which no run file can have, are left out.
-    """
-    some = points_of(session, collection, [*islice(ids, _SAMPLE)], payload=True)
-    fields = {source_of(Hit(point["id"], payload=point.get("payload"))) for point in some} - {None}
-    found = {}
-    for point in points_of(session, collection, [*ids], [str(name) for name in fields]) if fields else ():
-        hit = Hit(point["id"], payload=point.get("payload"))
-        name = str((hit.payload or {}).get(source_of(hit) or "", ""))
-        if name.split() == [name]:
-            found[str(hit.id)] = name
-    return found
-
-
-def absent_documents(
-    session: Session, collections: Collection[str], queries: Sequence[Query], qrels: Qrels
-) -> Iterator[Diagnostic]:
-    """A warning for each collection that lacks relevant documents, so that nothing can find them.
-
-    Raises `QQLExecutionError` ``absent-documents`` where it has no judged document at all: the ids differ,
-    and all figures would be 0.
-    """
-    relevant = {doc for query in queries for doc, rel in qrels.get(query.id, {}).items() if rel > 0}
-    forms = {doc: point_ids(doc) for doc in sorted(relevant)}
-    for collection in collections:
-        ids = list(dict.fromkeys(form for every in forms.values() for form in every))
-        present = {point["id"] for point in points_of(session, collection, ids)}
-        missing = [doc for doc, every in forms.items() if not present.intersection(every)]
-        if not missing:
-            continue
-        shown = ", ".join(missing[:_IDS_IN_MESSAGE]) + (", …" if len(missing) > _IDS_IN_MESSAGE else "")
-        if len(missing) == len(forms) and not _has_judged_document(session, collection, qrels):
-            raise QQLExecutionError.make(
-                "absent-documents",
-                f"no point of `{collection}` has the id of a judged document: {shown}",
-                hint=_field_hint(session, collection),
-            )
-        yield Diagnostic(
-            "absent-documents",
-            f"`{collection}` lacks {len(missing)} of {pluralize(len(forms), 'relevant document')},"
-            f" so that no query finds them: {shown}",
-            severity="warning",
-        )
-
-
-def _has_judged_document(session: Session, collection: str, qrels: Qrels) -> bool:
-    docs = dict.fromkeys(doc for judged in qrels.values() for doc in judged)
-    found = points_of(session, collection, [form for doc in docs for form in point_ids(doc)])
-    return next(found, None) is not None
-
-
-def _field_hint(session: Session, collection: str) -> str:
-    """What to do where the ids of points and documents differ."""
-    body = {"limit": _SAMPLE, "with_payload": True, "with_vector": False}
-    scrolled = session.ask(Request("POST", collection_path(collection, "points", "scroll"), {}, body))
-    for point in scrolled["points"]:
-        payload = point.get("payload") or {}
-        for name in _ID_FIELDS:
-            if name in payload:
-                return f"the points have `{name}`, {payload[name]!r} for one: --doc-id {name} goes by that"
-    return "--doc-id FIELD takes the ids of documents from the payload"
+    return read_qrels(args["qrels"])

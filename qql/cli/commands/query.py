@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, cast
 
 import qql
 from qql import nodes
+from qql.analysis.titles import title_of
 from qql.cli.commands.connection import MEMORY, target_of
 from qql.cli.commands.default_models import rerank_model_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output
-from qql.cli.commands.report import IDS_ELSEWHERE, six_digits, without_bare_ids
+from qql.cli.commands.report import IDS_ELSEWHERE, without_bare_ids
 from qql.cli.commands.run import open_shell
 from qql.cli.render import Renderer, sanitize
 from qql.cli.usage import UsageError, parse_value, read_script
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
-from qql.evaluation.comparison import title_of
+from qql.evaluation.report import six_digits
 from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import JsonObject

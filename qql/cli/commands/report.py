@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import format_of, open_output, use_color
 from qql.cli.render import Renderer, sanitize, text_width
 from qql.cli.usage import UsageError
-from qql.errors import Diagnostic
-from qql.records import dataclass, replace
+from qql.evaluation.sections import Section
+from qql.records import replace
 from qql.rest.types import JsonObject
 from qql.result import Result
 
-if TYPE_CHECKING:
-    from qql.session.stamp import Stamp
-
 __all__ = [
     "IDS_ELSEWHERE",
-    "Section",
     "check_output",
-    "collected",
-    "distinct_warnings",
     "show_report",
-    "six_digits",
-    "stamp_section",
     "without_bare_ids",
 ]
 
@@ -42,55 +33,14 @@ def check_output(args: Arguments) -> None:
             raise UsageError.make("file-unwritable", f"cannot write {path}")
 
 
-def stamp_section(stamp: Stamp) -> Section:
-    """What the figures above it depend on, for people."""
-    return Section("Measured with", [], tuple(stamp.lines()))
-
-
-_T = TypeVar("_T")
-
-
-def collected(found: Iterable[_T]) -> tuple[list[_T], bool]:
-    """What was measured one after the other, and whether it is all; Ctrl-C ends it with what there is.
-
-    Raises `KeyboardInterrupt` where there is nothing yet.
-    """
-    out: list[_T] = []
-    try:
-        for one in found:
-            out.append(one)
-    except KeyboardInterrupt:
-        if not out:
-            raise
-        return out, False
-    return out, True
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table with what stands above and below it."""
-
-    title: str
-    rows: list[JsonObject]
-    notes: tuple[str, ...] = ()
-    text: str = ""
-
-
 def show_report(
     args: Arguments,
     console: Renderer,
     sections: Sequence[Section],
     data: JsonObject,
     rows: list[JsonObject],
-    *,
-    complete: bool = True,
 ) -> None:
-    """Writes the result: ``sections`` for people, ``data`` as JSON, ``rows`` as jsonl and csv.
-
-    What is not ``complete`` (`collected`) is marked so.
-    """
-    if not complete and sections:
-        sections = [replace(sections[0], title=f"{sections[0].title} (incomplete)"), *sections[1:]]
+    """Writes the result: ``sections`` for people, ``data`` as JSON, ``rows`` as jsonl and csv."""
     with open_output(args, console) as file:
         console.format = format_of(args, "table")
         console.color = use_color(args, file)
@@ -121,11 +71,6 @@ def _show_section(console: Renderer, section: Section, *, first: bool) -> None:
         put(*([""] if marked else ()), sanitize(note))
 
 
-def distinct_warnings(warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """The first warning of each kind."""
-    return list({(one.code, one.severity): one for one in reversed(warnings)}.values())[::-1]
-
-
 def without_bare_ids(rows: Sequence[JsonObject], width: int | None) -> list[JsonObject]:
     """Rows with ``id`` and ``title``, without the ids where both do not fit and each title is another.
 
@@ -139,8 +84,3 @@ def without_bare_ids(rows: Sequence[JsonObject], width: int | None) -> list[Json
     if width is None or natural <= width or not all(titles) or len({*titles}) < len(titles):
         return list(rows)
     return [{name: value for name, value in row.items() if name != "id"} for row in rows]
-
-
-def six_digits(value: object) -> object:
-    """A score or a measure as people read it, with six digits; any other value as it is."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value

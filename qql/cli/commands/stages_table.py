@@ -7,25 +7,22 @@ from collections.abc import Mapping, Sequence
 
 from qql.backends.base import Progress, Work
 from qql.cli.commands.default_models import rerank_model_of
-from qql.cli.commands.judgements import absent_documents, load_qrels, measures_of
+from qql.cli.commands.judgements import load_qrels, measures_of
 from qql.cli.commands.options import Arguments
-from qql.cli.commands.pipelines import (
-    Call,
-    constants_of,
-    load_queries,
-    locate_error,
-    open_measured_session,
-)
-from qql.cli.commands.report import Section, check_output, show_report, stamp_section
+from qql.cli.commands.pipelines import constants_of, load_queries, open_measured_session
+from qql.cli.commands.report import check_output, show_report
 from qql.cli.render import Renderer
 from qql.cli.usage import UsageError
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, did_you_mean, many
+from qql.evaluation.calls import Call, locate_error
 from qql.evaluation.documents import document_key, ranking
 from qql.evaluation.files import Qrels, Query, Scored
-from qql.evaluation.measures import Measure, evaluate
+from qql.evaluation.measures import Measure, evaluate_run
 from qql.evaluation.pipelines import Pipeline
+from qql.evaluation.points import absent_documents
 from qql.evaluation.report import three_digits
+from qql.evaluation.sections import Section, stamp_section
 from qql.evaluation.speed import percentile, recall_at
 from qql.evaluation.stage_table import (
     EXACT,
@@ -254,7 +251,7 @@ class _Run:
         try:
             result, steps = pipeline.timed(pipeline.taken(call.params))
         except QQLError as exc:
-            raise locate_error(exc, name, call, self.args) from exc
+            raise locate_error(exc, name, call) from exc
         figures.seconds.append(steps.engine + steps.rerank)
         figures.outside.append(steps.compile + steps.embed)
         figures.found[call.query.id] = [scored.doc for scored in ranking(result, self.key)]
@@ -303,7 +300,7 @@ class _Report:
     def _quality(self, figures: _Figures) -> dict[str, float]:
         if not self.measures:
             return {}
-        means = evaluate(figures.found, self.qrels, self.measures, list(figures.found)).means
+        means = evaluate_run(figures.found, self.qrels, self.measures, list(figures.found)).means
         return {str(measure): value for measure, value in means.items()}
 
     def _best(self) -> Configuration:

@@ -2,7 +2,7 @@
 
 What a file is, its first line says: one that begins with ``{`` is JSON Lines, the rest is text in columns.
 Blank lines are skipped. Ids are strings, integers in JSON become their digits. The first fault ends the
-reading with a `QQLExecutionError` that names the file and the line, since figures of half a file mislead.
+reading with a `InputError` that names the file and the line, since figures of half a file mislead.
 
 **Queries.** JSON Lines: an object a query, with its id under one of `QUERY_IDS`. Columns:
 ``id<TAB>text`` (TREC topics), or a header line that begins with one of these names and names every column.

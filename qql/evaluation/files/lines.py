@@ -11,7 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
-from qql.errors import QQLError, QQLExecutionError
+from qql.errors import QQLError
+from qql.evaluation.faults import InputError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import reason
 
@@ -25,7 +26,7 @@ class LineReader:
     """The lines of a file as text, blank ones left out, with the number of the last one read.
 
     Use it as a context manager. ``code`` is that of the errors about what the file says; reading raises
-    `QQLExecutionError` ``file-unreadable`` and ``file-encoding``, too.
+    `InputError` ``file-unreadable`` and ``file-encoding``, too.
     """
 
     def __init__(self, path: str | Path, code: str) -> None:
@@ -101,12 +102,12 @@ class LineReader:
         return value
 
     def fail(self, why: str, hint: str | None = None) -> NoReturn:
-        """Raises `QQLExecutionError` about the line that was read last (about the file, where none was)."""
+        """Raises `InputError` about the line that was read last (about the file, where none was)."""
         raise self._fault(why, hint)
 
     def _fault(self, why: str, hint: str | None = None) -> QQLError:
         place = f"{self.path}:{self.line}" if self.line else f"the file {self.path}"
-        return QQLExecutionError.make(self._code, f"{place}: {why}", hint=hint)
+        return InputError.make(self._code, f"{place}: {why}", hint=hint)
 
     def _numbered_lines(self, source: IO[bytes]) -> Iterator[tuple[int, str]]:
         number = 0
@@ -122,14 +123,12 @@ class LineReader:
         except (OSError, EOFError, zlib.error) as exc:
             raise self._unreadable_file(exc) from exc
         except UnicodeDecodeError as exc:
-            raise QQLExecutionError.make(
+            raise InputError.make(
                 "file-encoding", f"{self.path}:{number}: not UTF-8 text (byte {exc.start + 1} of the line)"
             ) from exc
 
     def _unreadable_file(self, exc: Exception) -> QQLError:
-        return QQLExecutionError.make(
-            "file-unreadable", f"the file {self.path} cannot be read: {reason(exc)}"
-        )
+        return InputError.make("file-unreadable", f"the file {self.path} cannot be read: {reason(exc)}")
 
 
 def _distinct_keys(pairs: list[tuple[str, Json]]) -> JsonObject:

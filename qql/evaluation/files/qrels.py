@@ -31,7 +31,7 @@ _INTEGER = late_pattern(r"[+-]?[0-9]{1,9}(\.0*)?", re.ASCII)
 def read_qrels(path: str | Path) -> Qrels:
     """The judgements of a file; queries and documents are in its order.
 
-    Raises `QQLExecutionError`: ``file-unreadable``, ``file-encoding``, ``bad-qrels``.
+    Raises `InputError`: ``file-unreadable``, ``file-encoding``, ``bad-qrels``.
     """
     file = LineReader(path, "bad-qrels")
     qrels: Qrels = {}

@@ -10,7 +10,7 @@ from qql.evaluation.files.lines import LineReader
 from qql.records import dataclass, field
 from qql.rest.types import Body, JsonObject
 
-__all__ = ["QUERY_IDS", "QUERY_TEXTS", "Query", "read_queries"]
+__all__ = ["QUERY_IDS", "QUERY_TEXTS", "Query", "query_params", "read_queries"]
 
 QUERY_IDS = ("_id", "id", "query_id", "query-id", "qid")
 """Names of a query's id in files of queries and judgements; the first that is there counts."""
@@ -28,12 +28,18 @@ class Query:
     id: str
     params: JsonObject = field(hash=False)
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """``file:line``; empty where it comes from no file."""
+        return f"{self.file}:{self.line}" if self.file else ""
 
 
 def read_queries(path: str | Path) -> list[Query]:
     """The queries of a file, in its order.
 
-    Raises `QQLExecutionError`: ``file-unreadable``, ``file-encoding``, ``bad-queries``.
+    Raises `InputError`: ``file-unreadable``, ``file-encoding``, ``bad-queries``.
     """
     file = LineReader(path, "bad-queries")
     with file:
@@ -53,7 +59,7 @@ def read_queries(path: str | Path) -> list[Query]:
 def _json_queries(file: LineReader) -> Iterator[Query]:
     for row in file.objects():
         id_name, value = file.field(row, QUERY_IDS, "an id")
-        yield Query(file.id(id_name, value), _query_params(row), file.line)
+        yield Query(file.id(id_name, value), query_params(row), file.line, str(file.path))
 
 
 def _column_queries(file: LineReader, first: str) -> Iterator[Query]:
@@ -72,9 +78,10 @@ def _column_queries(file: LineReader, first: str) -> Iterator[Query]:
                 "a line of queries is `id<TAB>text`, or JSON",
             )
         row = dict(zip(head, map(str.strip, cells), strict=True))
-        yield Query(file.id(head[0], row[head[0]]), _query_params(row), file.line)
+        yield Query(file.id(head[0], row[head[0]]), query_params(row), file.line, str(file.path))
 
 
-def _query_params(row: Body) -> JsonObject:
+def query_params(row: Body) -> JsonObject:
+    """The parameters that the fields of a query's row are."""
     text = next((name for name in QUERY_TEXTS if name in row), None)
     return {"query" if name == text else name: value for name, value in row.items()}

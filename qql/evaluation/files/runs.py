@@ -31,7 +31,7 @@ def read_run(path: str | Path) -> Run:
     """The rankings of a TREC run file, in trec_eval's order: score descending, then document id descending.
 
     The column ``rank`` is not read, as trec_eval does not read it; scores are compared as 32-bit floats,
-    as there. Raises `QQLExecutionError`: ``file-unreadable``, ``file-encoding``, ``bad-run``.
+    as there. Raises `InputError`: ``file-unreadable``, ``file-encoding``, ``bad-run``.
     """
     file = LineReader(path, "bad-run")
     run: dict[str, dict[str, float]] = {}

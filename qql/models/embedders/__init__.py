@@ -60,13 +60,21 @@ class Embedders:
         api_key: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        made = {name: _CustomEmbedder(name, function) for name, function in (custom or {}).items()}
-        self._custom = {full_name(name): one for name, one in made.items()} | made
+        self._custom = _named(custom or {})
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
         self._cache: ModelCache[Embedder] = ModelCache()
         self._by_name: dict[str, Embedder] = {}  # as they are asked for, without options
+
+    def with_functions(self, custom: Mapping[str, Function | Embedder]) -> Embedders:
+        """The same models, with others of the application beside them or in their place."""
+        from copy import copy
+
+        made = copy(self)
+        made._custom = self._custom | _named(custom)
+        made._by_name = {}
+        return made
 
     def get(self, model: str, options: Body | None = None) -> Embedder:
         """The model of this name with these options; no files are read before it embeds.
@@ -132,6 +140,11 @@ class Embedders:
         from qql.models.embedders.fastembed import FastembedEmbedder
 
         return FastembedEmbedder(model, options, cache_dir=self._cache_dir)
+
+
+def _named(custom: Mapping[str, Function | Embedder]) -> dict[str, _CustomEmbedder]:
+    made = {name: _CustomEmbedder(name, function) for name, function in custom.items()}
+    return {full_name(name): one for name, one in made.items()} | made
 
 
 class _CustomEmbedder:

@@ -47,11 +47,19 @@ class Rerankers:
         api_key: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        self._functions = {name: _CustomReranker(name, made) for name, made in (functions or {}).items()}
+        self._functions = _named(functions or {})
         self._url = url
         self._api_key = api_key
         self._cache_dir = cache_dir
         self._cache: ModelCache[Reranker] = ModelCache()
+
+    def with_functions(self, functions: Mapping[str, Function | Reranker]) -> Rerankers:
+        """The same models, with others of the application beside them or in their place."""
+        from copy import copy
+
+        made = copy(self)
+        made._functions = self._functions | _named(functions)
+        return made
 
     def rerank(self, model: str, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text, in order; the higher, the better.
@@ -102,6 +110,10 @@ class Rerankers:
         from qql.models.rerankers.fastembed import FastembedReranker
 
         return FastembedReranker(model, cache_dir=self._cache_dir, others=self._functions)
+
+
+def _named(functions: Mapping[str, Function | Reranker]) -> dict[str, _CustomReranker]:
+    return {name: _CustomReranker(name, made) for name, made in functions.items()}
 
 
 class _CustomReranker:

@@ -1,41 +1,60 @@
-"""The report of `qql tune`: what can be set, and which settings are worth having."""
+"""What `tune` found: what can be set, and which settings are worth having."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from qql.cli.commands.options import Arguments
-from qql.cli.commands.output import pluralize
-from qql.cli.commands.report import Section
-from qql.cli.commands.tune_trials import Trial
-from qql.cli.commands.tune_variants import Tunable, value_text, values_text
+from qql.errors import Diagnostic, many
+from qql.evaluation.faults import Blank, argument
 from qql.evaluation.measures import Measure
 from qql.evaluation.possible_settings import Possible
 from qql.evaluation.report import three_digits
-from qql.evaluation.significance import compare
+from qql.evaluation.sections import Report, Section, stamp_section
+from qql.evaluation.significance import compare_evaluations
 from qql.evaluation.speed import percentile
 from qql.evaluation.tie_report import tie_notes
+from qql.evaluation.trials import Trial
 from qql.evaluation.tuning import Standing
-from qql.records import dataclass
+from qql.evaluation.variants import Tunable, value_text, values_text
+from qql.records import dataclass, replace
 from qql.rest.types import JsonObject
 
-__all__ = ["TuneReport"]
+if TYPE_CHECKING:
+    from qql.session.stamp import Stamp
+
+__all__ = ["Tuned"]
 
 _TEXTS_SHOWN = 3  # settings whose text is printed
 _COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class TuneReport:
-    """All that was found; ``best`` are those that no other beats, from the fastest to the best."""
+class Tuned(Report):
+    """All that `tune` found; ``best`` are those that no other beats, from the fastest to the best.
 
-    args: Arguments
+    ``trials`` are the settings that were tried, of ``count``; ``chosen_by`` and ``kept_apart`` are the
+    numbers of queries;
+    ``notes`` is what makes the figures mean less than they seem to, ``stamp`` what they depend on; not
+    ``complete``: Ctrl-C ended it.
+    """
+
     script: Tunable
     trials: Sequence[Trial]
     best: Sequence[Standing[Trial]]
     measures: Sequence[Measure]
+    count: int
+    chosen_by: int
+    kept_apart: int
+    complete: bool
+    notes: tuple[Diagnostic, ...]
+    stamp: Stamp
+
+    @property
+    def texts(self) -> list[str]:
+        """The pipelines of the best settings, from the fastest to the best."""
+        return [one.item.variant.pipeline.text for one in self.best]
 
     def rows(self) -> list[JsonObject]:
         """A row a setting, for programs."""
@@ -52,9 +71,9 @@ class TuneReport:
         ]
         return row | {"verdict": ", ".join(filter(None, verdicts))}
 
-    def to_dict(self, complete: bool, chosen_by: int, kept_apart: int) -> JsonObject:
+    def to_dict(self) -> JsonObject:
         """``{"version", "measures", "latency", "complete", "queries", "settings", "tried", "best",
-        "left_out"}``.
+        "left_out", "stamp"}``.
 
         * ``settings``: ``[{"name", "now", "default", "tried": [value], "why"}]``, what can be set.
         * ``tried``: ``[{"values", "measures", "held_out", "per_query": {query: {name: value}}, "ms", "times",
@@ -70,8 +89,8 @@ class TuneReport:
             "version": 1,
             "measures": [str(measure) for measure in self.measures],
             "latency": self._latency,
-            "complete": complete,
-            "queries": {"chosen_by": chosen_by, "kept_apart": kept_apart},
+            "complete": self.complete,
+            "queries": {"chosen_by": self.chosen_by, "kept_apart": self.kept_apart},
             "settings": [self._possible_dict(one) for one in self.script.possible],
             "tried": [self._trial_dict(one) for one in self.trials],
             "best": [
@@ -82,6 +101,7 @@ class TuneReport:
                 for one in self.best
             ],
             "left_out": [{"values": dict(one.values), "why": one.why} for one in self.script.left_out],
+            "stamp": self.stamp.to_dict(),
         }
 
     def _possible_dict(self, one: Possible) -> JsonObject:
@@ -115,19 +135,21 @@ class TuneReport:
 
     # -- for people
 
-    def sections(self) -> Iterator[Section]:
+    def sections(self) -> list[Section]:
         """The tables, and the texts of the best settings; what can be set, where nobody named it."""
-        if "grid" not in self.args:
+        first, *more = self._all_sections()
+        title = first.title if self.complete else f"{first.title} (incomplete)"
+        return [replace(first, title=title), *more, stamp_section(self.stamp)]
+
+    def _all_sections(self) -> Iterator[Section]:
+        if not self.script.named:
             yield self._settings_section()
         yield self._best_section()
         measure = self.measures[0]
         for standing in [one for one in reversed(self.best) if not one.item.current][:_TEXTS_SHOWN]:
             one = standing.item
-            params = [
-                f"--param {shlex.quote(f'{name}={value_text(one.variant.values[name])}')}"
-                for name in self.script.params
-            ]
-            lead = f"-- {' '.join(params)}\n" if params else ""
+            params = {name: value_text(one.variant.values[name]) for name in self.script.params}
+            lead = f"-- {argument('params', params)}\n" if params else ""
             text = one.variant.pipeline.text if len(params) < len(self.script.axes) else ""
             figures = f"{measure} {one.means[measure]:.4f}, {one.times.seconds * 1000:.2f} ms"
             title = f"{self._changes(one)}: {figures}"
@@ -142,7 +164,8 @@ class TuneReport:
             now = value_text(one.now) or (f"({one.default})" if one.default else "–")
             tried = self._tried(one.name) or f"no: {one.why or 'too many combinations'}"
             rows.append({"setting": one.name, "now": now, "tried": tried})
-        notes = ("--grid NAME=V,V… tries others; `qql tune --help` has all names",)
+        others = argument("grid", {"NAME": [Blank("V"), Blank("V…")]})
+        notes = (f"{others} tries others; the help of tune has all names",)
         return Section("What can be set", rows, notes)
 
     def _tried(self, name: str) -> str:
@@ -152,7 +175,7 @@ class TuneReport:
         measure = self.measures[0]
         kept = [one.item for one in self.best]
         rows = [*self.best, *(Standing(one) for one in self.trials if one.current and not self._is_kept(one))]
-        count = pluralize(len(self.trials), "setting")
+        count = many(len(self.trials), "setting")
         verdicts = self._verdicts([one.item for one in rows])
         table = [self._values(one.item) | self._readable(one, verdicts) for one in rows]
         notes = self.script.left_out_notes()
@@ -171,9 +194,7 @@ class TuneReport:
             )
         if verdicts:
             notes.append(f"vs now: whether {measure} differs by more than chance (Holm, 0.05)")
-        notes += tie_notes(
-            {"the best": self.best[-1].item.ranked} if self.best else {}, self.args.get("ties", "id")
-        )
+        notes += tie_notes({"the best": self.best[-1].item.ranked} if self.best else {}, self.script.how.ties)
         return Section(f"The best of {count}, by {measure} and {self._latency}", table, tuple(notes))
 
     def _verdicts(self, shown: Sequence[Trial]) -> dict[Trial, str]:
@@ -184,7 +205,7 @@ class TuneReport:
             return {}
         measure = self.measures[0]
         named = {str(at): one for at, one in enumerate([current, *others])}
-        found = compare({name: one.chosen for name, one in named.items()}, "0")
+        found = compare_evaluations({name: one.chosen for name, one in named.items()}, "0")
         return {
             named[c.name]: ("better" if c.difference > 0 else "worse") if c.significant() else "chance?"
             for c in found
@@ -214,7 +235,7 @@ class TuneReport:
 
     @property
     def _latency(self) -> str:
-        return str(self.args.get("latency", "p50"))
+        return self.script.how.latency
 
     def _stands_for(self, one: Trial) -> bool:
         return any(one is each.item for each in self.best)

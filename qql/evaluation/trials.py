@@ -1,26 +1,21 @@
-"""How `qql tune` measures: the quality of each setting once, then the times of all in turn."""
+"""How `tune` measures: the quality of each setting once, then the times of all in turn."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from qql.backends.base import Work
-from qql.cli.commands.options import Arguments
-from qql.cli.commands.pipelines import Call, locate_error
-from qql.cli.commands.tune_variants import Variant, values_text
 from qql.errors import QQLError
 from qql.evaluation.behind_limit import Ranked, ranked
+from qql.evaluation.calls import Call, locate_error
 from qql.evaluation.documents import Key, document_key
 from qql.evaluation.files import Qrels
-from qql.evaluation.measures import Evaluation, Measure, evaluate
+from qql.evaluation.measures import Evaluation, Measure, evaluate_run
 from qql.evaluation.tuning import Times
+from qql.evaluation.variants import Trying, Variant, values_text
 from qql.records import dataclass, replace
-
-if TYPE_CHECKING:
-    from qql.backends.base import Progress
 
 __all__ = ["PERCENTILES", "Experiment", "Trial"]
 
@@ -61,19 +56,18 @@ class Experiment:
 
     def __init__(
         self,
-        args: Arguments,
+        how: Trying,
         qrels: Qrels,
         measures: Sequence[Measure],
         chosen: set[str],
         kept: set[str],
-        progress: Progress,
     ) -> None:
-        self.args, self.qrels, self.measures, self.progress = args, qrels, measures, progress
+        self.how, self.qrels, self.measures, self.progress = how, qrels, measures, how.progress
         self.chosen, self.kept = chosen, kept
-        self.key: Key = document_key(qrels, args.get("doc_id"))
-        self.percent = PERCENTILES[args.get("latency", "p50")]
+        self.key: Key = document_key(qrels, how.doc_id)
+        self.percent = PERCENTILES[how.latency]
         count = len(chosen | kept)
-        self.rounds: int = args.get("repeat") or max(_LEAST_ROUNDS, -(-_LEAST_CALLS // count))
+        self.rounds: int = how.repeat or max(_LEAST_ROUNDS, -(-_LEAST_CALLS // count))
 
     def qualities(self, variants: Sequence[Variant], current: Variant | None) -> Iterator[Trial]:
         """The quality of each, with the times of these first calls, which are not compared."""
@@ -82,13 +76,13 @@ class Experiment:
             yield self._quality(variant, current=variant is current)
         self.progress(Work("settings", "settings"), len(variants), len(variants))
 
-    def timed(self, trials: Sequence[Trial]) -> tuple[list[Trial], bool]:
-        """The trials with the times of all rounds, and whether Ctrl-C left any round out.
+    def timed(self, trials: Sequence[Trial], *, partial: bool = True) -> tuple[list[Trial], bool]:
+        """The trials with the times of all rounds, and whether Ctrl-C left any round out (with ``partial``).
 
         Each query is asked of all variants in turn, in another order each time, so that whatever slows the
         machine down falls on all of them.
         """
-        dice = random.Random(self.args.get("seed", 0))
+        dice = random.Random(self.how.seed)
         calls = [self._calls_of(one.variant) for one in trials]
         rounds: list[list[list[float]]] = []
         complete = True
@@ -98,6 +92,8 @@ class Experiment:
                 rounds.append(self._round(trials, calls, dice))
             self.progress(Work("rounds of times", "rounds"), self.rounds, self.rounds)
         except KeyboardInterrupt:
+            if not partial:
+                raise
             complete = False
         if not rounds:
             return [*trials], False
@@ -136,7 +132,7 @@ class Experiment:
                 seconds.append(time.perf_counter() - start)
                 found[call.query.id] = ranked(variant.pipeline, asked, result, self.key)
             except QQLError as exc:
-                raise locate_error(exc, values_text(variant.values), call, self.args) from exc
+                raise locate_error(exc, values_text(variant.values), call) from exc
         chosen, kept = (self._evaluation(found, part) for part in (self.chosen, self.kept))
         assert chosen is not None, "there are queries to choose by"
         times = Times((tuple(seconds),), self.percent)
@@ -145,15 +141,14 @@ class Experiment:
     def _evaluation(self, found: Mapping[str, Ranked], part: set[str]) -> Evaluation | None:
         if not part:
             return None
-        ties = self.args.get("ties", "id")
         run = {
-            query: [hit.doc for hit in one.ranking.ordered(ties, self.qrels.get(query, {}))]
+            query: [hit.doc for hit in one.ranking.ordered(self.how.ties, self.qrels.get(query, {}))]
             for query, one in found.items()
         }
-        return evaluate(run, self.qrels, self.measures, sorted(part))
+        return evaluate_run(run, self.qrels, self.measures, sorted(part))
 
     def _ask(self, variant: Variant, call: Call) -> None:
         try:
             variant.pipeline.ask(call.params)
         except QQLError as exc:
-            raise locate_error(exc, values_text(variant.values), call, self.args) from exc
+            raise locate_error(exc, values_text(variant.values), call) from exc

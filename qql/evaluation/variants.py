@@ -1,17 +1,16 @@
-"""The pipelines that `qql tune` tries: one with each combination of values."""
+"""The pipelines that `tune` tries: one with each combination of values."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from qql.cli.commands.options import Arguments
-from qql.cli.commands.output import pluralize
-from qql.cli.commands.pipelines import Call, as_usage, calls_of, constants_of, pipeline_names, pipelines_of
-from qql.cli.render import json_text
-from qql.cli.usage import UsageError
-from qql.errors import QQLError
+from qql.backends.base import Progress
+from qql.errors import QQLError, many
+from qql.evaluation.calls import Call, calls_of
+from qql.evaluation.faults import Blank, InputError, argument
 from qql.evaluation.files import Query
 from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
 from qql.evaluation.pipelines import Pipeline
@@ -28,10 +27,25 @@ from qql.rest.types import Body, Json, JsonObject
 if TYPE_CHECKING:
     from qql.session.session import Session
 
-__all__ = ["LeftOut", "Tunable", "Variant", "value_text", "values_text"]
+__all__ = ["LeftOut", "Trying", "Tunable", "Variant", "value_text", "values_text"]
 
 _MAX_SETTINGS = 200
 _IDLE = "without meaning beside dbsf"
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """How settings are tried: the arguments of `tune`, whose documentation says what they are."""
+
+    params: Body
+    latency: str
+    ties: str
+    doc_id: str | None
+    repeat: int | None
+    sample: int | None
+    max_settings: int | None
+    seed: int
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,17 +74,17 @@ class Tunable:
     """The pipeline as it is, and what can be changed about it. Without a grid, a sensible one is made."""
 
     def __init__(
-        self, args: Arguments, session: Session, axes: Mapping[str, list[Json]], queries: Sequence[Query]
+        self, pipeline: Pipeline, axes: Mapping[str, list[Json]], queries: Sequence[Query], how: Trying
     ) -> None:
-        self.args, self.session, self.queries = args, session, queries
-        (self.pipeline,) = pipelines_of(args, session, pipeline_names(args["files"]), list(axes)).values()
+        self.how, self.session, self.queries, self.pipeline = how, pipeline.session, queries, pipeline
+        self.named = bool(axes)
+        session: Session = pipeline.session
         self.params = [name for name in axes if name in self.pipeline.parameters]
         for name in self.params:
             if any(name in query.params for query in queries):
-                raise UsageError.make(
-                    "wrong-parameters", f"--grid {name} is a field of the queries, too", hint="rename one"
-                )
-        self.calls = calls_of(args, self.pipeline, queries, self.params)
+                message = f"{argument('grid', Blank(name))} is a field of the queries, too"
+                raise InputError.make("wrong-parameters", message, hint="rename one")
+        self.calls = calls_of(self.pipeline, queries, how.params, self.params)
         some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
         self.compiled = self.pipeline.compiled(some)
         plan = self.compiled.plan
@@ -84,41 +98,42 @@ class Tunable:
     def _named_axes(self, axes: Mapping[str, list[Json]]) -> dict[str, list[Json]]:
         named: dict[str, list[Json]] = {}
         for name, values in axes.items():
-            with as_usage():
-                known = name if name in self.params else self.settable.find(name)
+            known = name if name in self.params else self.settable.find(name)
             if known in named:
-                raise UsageError.make("usage", f"--grid {name} is given twice, as {known}")
+                message = f"{argument('grid', Blank(name))} is given twice, as {known}"
+                raise InputError.make("usage", message)
             named[known] = values
         return named
 
     def _sensible_axes(self) -> dict[str, list[Json]]:
-        most = min(self.args.get("max_settings", MOST_TRIED), MOST_SETTINGS)
+        most = min(self.how.max_settings or MOST_TRIED, MOST_SETTINGS)
 
         def count(grid: Mapping[str, Sequence[Json]]) -> int:
             if grid_size(grid) > MOST_SETTINGS:
                 return grid_size(grid)
-            return len({json_text(self._fitted(values)) for values in expand_grid(grid)})
+            return len({_json_text(self._fitted(values)) for values in expand_grid(grid)})
 
         found = sensible_grid(self.possible, count, most)
         if not found:
             names = ", ".join(one.name for one in self.possible)
-            hint = f"--grid NAME=VALUE,VALUE names what to try; there are {names} and search parameters"
-            raise UsageError.make("bad-grid", "nothing suggests itself to be tried", hint=hint)
+            example = argument("grid", {"NAME": [Blank("VALUE"), Blank("VALUE")]})
+            hint = f"{example} names what to try; there are {names} and search parameters"
+            raise InputError.make("bad-grid", "nothing suggests itself to be tried", hint=hint)
         return found
 
     def left_out_notes(self) -> list[str]:
         """How many combinations were left out, and why."""
         idle = dict.fromkeys(name for one in self.left_out for name in one.idle)
         counts = Counter(f"{_IDLE}: {', '.join(idle)}" if one.idle else one.why for one in self.left_out)
-        return [f"left out: {pluralize(count, 'combination')} ({why})" for why, count in counts.items()]
+        return [f"left out: {many(count, 'combination')} ({why})" for why, count in counts.items()]
 
     def current_value(self, name: str) -> Json:
         """The value that a parameter or setting has now; None where there is none."""
-        return constants_of(self.args).get(name) if name in self.params else self.settable.value(name)
+        return self.how.params.get(name) if name in self.params else self.settable.value(name)
 
     def current(self) -> Variant | None:
         """The pipeline as it is; None where a parameter of the grid has no other value."""
-        constants = constants_of(self.args)
+        constants = self.how.params
         if not constants.keys() >= {*self.params}:
             return None
         values = {name: self.current_value(name) for name in self.axes}
@@ -128,22 +143,22 @@ class Tunable:
     def variants(self) -> list[Variant]:
         """A pipeline for each combination, the current one first; each compiles.
 
-        What does not fit together is `left_out`, and what is the same as another. Raises `UsageError` for a
+        What does not fit together is `left_out`, and what is the same as another. Raises `InputError` for a
         value that fits nowhere.
         """
         current = self.current()
         out = [] if current is None else [current]
-        seen = {json_text(one.values) for one in out}
+        seen = {_json_text(one.values) for one in out}
         failed: list[tuple[JsonObject, QQLError]] = []
         given = self._combinations()
         for place, values in enumerate(given):
             fitted = self._fitted(values)
-            if json_text(fitted) in seen:
+            if _json_text(fitted) in seen:
                 idle = tuple(name for name, value in values.items() if value != fitted[name])
                 if idle:
                     self.left_out.append(LeftOut(values, f"{_IDLE}: {', '.join(idle)}", idle))
                 continue
-            seen.add(json_text(fitted))
+            seen.add(_json_text(fitted))
             try:
                 out.append(self._variant(fitted, place))
             except QQLError as exc:
@@ -152,18 +167,18 @@ class Tunable:
         self.left_out += [LeftOut(values, exc.message) for values, exc in failed]
         if len(out) == (current is not None):
             why = f": {self.left_out[0].why}" if self.left_out else ""
-            raise UsageError.make("bad-grid", f"there is nothing to try beside the pipeline as it is{why}")
+            raise InputError.make("bad-grid", f"there is nothing to try beside the pipeline as it is{why}")
         return out
 
     def _combinations(self) -> list[JsonObject]:
         count = grid_size(self.axes)
-        most = self.args.get("max_settings", _MAX_SETTINGS)
-        if "grid" in self.args and "sample" not in self.args and count > most:
-            more = f"; --max-settings {count} tries them all" if count <= MOST_SETTINGS else ""
-            hint = f"--sample N tries N of them, drawn by chance{more}"
-            raise UsageError.make("bad-grid", f"the grid has {count:,} combinations", hint=hint)
-        with as_usage():
-            return expand_grid(self.axes, self.args.get("sample"), self.args.get("seed", 0))
+        most = self.how.max_settings or _MAX_SETTINGS
+        if self.named and self.how.sample is None and count > most:
+            all_of_them = argument("max_settings", count)
+            more = f"; {all_of_them} tries them all" if count <= MOST_SETTINGS else ""
+            hint = f"{argument('sample', Blank('N'))} tries N of them, drawn by chance{more}"
+            raise InputError.make("bad-grid", f"the grid has {count:,} combinations", hint=hint)
+        return expand_grid(self.axes, self.how.sample, self.how.seed)
 
     def _fitted(self, values: Body) -> JsonObject:
         """The values, null for those that have no meaning beside the others."""
@@ -183,12 +198,12 @@ class Tunable:
     def _check_failed(
         self, given: Sequence[JsonObject], failed: Sequence[tuple[JsonObject, QQLError]]
     ) -> None:
-        """Raises `UsageError` for a value all of whose combinations fail: the fault is its own."""
+        """Raises `InputError` for a value all of whose combinations fail: the fault is its own."""
         tried = Counter(key for values in given for key in _keys(values))
         bad = Counter(key for values, _ in failed for key in _keys(values))
         for values, exc in failed:
             if any(bad[key] == tried[key] for key in _keys(values)):
-                raise UsageError.make(
+                raise InputError.make(
                     "bad-setting", f"{values_text(values)}: {exc.message}", hint=exc.hint
                 ) from exc
 
@@ -197,7 +212,7 @@ class Tunable:
 
 
 def _keys(values: Body) -> list[tuple[str, str]]:
-    return [(name, json_text(value)) for name, value in values.items()]
+    return [(name, _json_text(value)) for name, value in values.items()]
 
 
 def values_text(values: Body) -> str:
@@ -206,7 +221,11 @@ def values_text(values: Body) -> str:
 
 
 def value_text(value: object) -> str:
-    """A value as --grid reads it; null is nothing."""
+    """A value as `read_axis` reads it; null is nothing."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json_text(value)
+    return value if isinstance(value, str) else _json_text(value)
+
+
+def _json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

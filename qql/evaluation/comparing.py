@@ -1,0 +1,179 @@
+"""Two pipelines side by side: `compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from qql.backends.base import Work
+from qql.errors import Diagnostic, QQLError
+from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error
+from qql.evaluation.comparison import Comparison, Survey, compare_results
+from qql.evaluation.evaluator import distinct_warnings
+from qql.evaluation.faults import InputError
+from qql.evaluation.files import Query
+from qql.evaluation.inputs import Given, PipelineLike, QueriesLike, named_pipelines, queries_of
+from qql.evaluation.pipelines import Pipeline
+from qql.evaluation.rankings import DEFAULT_PERSISTENCE
+from qql.evaluation.sessions import measured_session, pipelines_on, progress_of
+from qql.records import replace
+from qql.rest.types import Body
+from qql.result import Result
+
+if TYPE_CHECKING:
+    from qql.backends.base import Progress
+
+__all__ = ["compare"]
+
+
+@overload
+def compare(
+    a: PipelineLike | Result,
+    b: PipelineLike | Result | None = None,
+    db: object = None,
+    *,
+    other_db: object = None,
+    queries: None = None,
+    params: Body | None = None,
+    depth: int | None = None,
+    p: float = DEFAULT_PERSISTENCE,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    a: PipelineLike,
+    b: PipelineLike | None = None,
+    db: object = None,
+    *,
+    other_db: object = None,
+    queries: QueriesLike,
+    params: Body | None = None,
+    depth: int | None = None,
+    p: float = DEFAULT_PERSISTENCE,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Survey: ...
+
+
+@overload
+def compare(
+    a: PipelineLike | Result,
+    b: PipelineLike | Result | None = None,
+    db: object = None,
+    *,
+    other_db: object = None,
+    queries: QueriesLike | None = None,
+    params: Body | None = None,
+    depth: int | None = None,
+    p: float = DEFAULT_PERSISTENCE,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Comparison | Survey: ...
+
+
+def compare(
+    a: PipelineLike | Result,
+    b: PipelineLike | Result | None = None,
+    db: object = None,
+    *,
+    other_db: object = None,
+    queries: QueriesLike | None = None,
+    params: Body | None = None,
+    depth: int | None = None,
+    p: float = DEFAULT_PERSISTENCE,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Comparison | Survey:
+    """Two pipelines side by side: which hits moved, and how alike their rankings are. No judgements needed.
+
+    >>> print(compare(text, other_text, db, params={"query": "red shoes"}))
+
+    Args:
+        a, b: pipelines as for `evaluate`, or two `Result`s. Without ``b``, a is compared with itself on
+            ``other_db``.
+        db, options: as for `evaluate`.
+        other_db: where b is asked; else on ``db``.
+        queries: each of them is asked (its text is ``:query``); without, the pipelines are asked once.
+        params: values of parameters that are the same for each query.
+        depth: how many hits of each are compared, from 1; else all.
+        p: RBO's persistence, between 0 and 1 (`rank_biased_overlap` names the source).
+        limit: how many queries are asked at most.
+        progress: called with what is being done, how much is done, and how much there is.
+
+    Returns:
+        A `Comparison`; with ``queries`` a `Survey` of them. ``rows()`` has a row a hit, or a query.
+
+    Raises:
+        InputError, QQLCompileError, QQLExecutionError, QQLConnectionError, QQLModelError: as `evaluate`, and
+            ``bad-depth``, ``bad-persistence``, ``no-hits``.
+    """
+    if isinstance(a, Result) or isinstance(b, Result):
+        if not (isinstance(a, Result) and isinstance(b, Result)) or queries is not None or options:
+            hint = "compare(result, other_result)"
+            raise InputError.make("usage", "a result is compared with another, and alone", hint=hint)
+        return compare_results(a, b, depth=depth, p=p)
+    asked = None if queries is None else queries_of(queries, limit)
+    with measured_session(db, options) as session, measured_session(other_db, {}) as other:
+        sides = [_pipeline(one, session) for one in ([a] if b is None else [a, b])]
+        first, second = sides[0], sides[-1]
+        if other is not None:
+            second = Pipeline(other, second.text, second.name)
+        elif b is None:
+            hint = "compare(a, b, db), or compare(a, db=…, other_db=…)"
+            raise InputError.make("usage", "there is nothing to compare with", hint=hint)
+        check_pipelines([first, second], params or {})
+        how = _How(params or {}, depth, p)
+        if asked is None:
+            return how.once(first, second)
+        return how.each(first, second, asked, progress_of(progress))
+
+
+def _pipeline(given: PipelineLike, session: Any) -> Pipeline:
+    ((name, one),) = named_pipelines({"a pipeline": given}).items()
+    if one.run is not None:
+        raise InputError.make("usage", "compare takes pipelines; evaluate compares rankings that are there")
+    (found,) = pipelines_on(session, {name: Given(name, _shown(one), one.text, one.pipeline)}).values()
+    return found
+
+
+def _shown(one: Given) -> str:
+    return "<string>" if one.file == one.name else one.file
+
+
+class _How:
+    """How two pipelines are compared."""
+
+    def __init__(self, params: Body, depth: int | None, p: float) -> None:
+        self.params, self.depth, self.p = params, depth, p
+
+    def once(self, a: Pipeline, b: Pipeline) -> Comparison:
+        """The comparison of what both give, asked once."""
+        of_a, of_b = (one.ask(one.taken(self.params) or None) for one in (a, b))
+        found = compare_results(of_a, of_b, depth=self.depth, p=self.p)
+        return replace(found, notes=tuple(distinct_warnings([*of_a.warnings, *of_b.warnings])))
+
+    def each(self, a: Pipeline, b: Pipeline, queries: Sequence[Query], progress: Progress) -> Survey:
+        """The comparisons of what both give for each query."""
+        compared = []
+        notes: list[Diagnostic] = []
+        both = [calls_of(one, queries, one.taken(self.params)) for one in (a, b)]
+        for done, (call_a, call_b) in enumerate(zip(*both, strict=True), 1):
+            of_a, of_b = _ask(a, call_a), _ask(b, call_b)
+            notes += [*of_a.warnings, *of_b.warnings]
+            compared.append((call_a.query, compare_results(of_a, of_b, depth=self.depth, p=self.p)))
+            progress(Work("comparing", "queries"), done, len(queries))
+        return Survey(tuple(compared), tuple(distinct_warnings(notes)))
+
+
+def _ask(pipeline: Pipeline, call: Call) -> Result:
+    try:
+        return pipeline.ask(call.params or None)
+    except QQLError as exc:
+        raise locate_error(exc, pipeline.name, call) from exc.__cause__
