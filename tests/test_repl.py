@@ -264,7 +264,7 @@ def test_help_lists_every_command(typed: Typed, word: str) -> None:
     for name in (
         "\\q",
         "\\?",
-        "\\d [NAME]",
+        "\\d [COLLECTION]",
         "\\c [TARGET]",
         "\\i FILE",
         "\\format",
@@ -273,17 +273,6 @@ def test_help_lists_every_command(typed: Typed, word: str) -> None:
         "\\set",
     ):
         assert f"  {name}" in text
-
-
-def test_describe(shell: Shell, typed: Typed) -> None:
-    text = typed("\\d\r\\d docs\r\\d 'my; docs'\r")
-    assert isinstance(shell.session, FakeSession)
-    assert [(statement, params) for statement, params, _ in shell.session.asked] == [
-        ("SHOW COLLECTIONS", None),
-        ("SHOW COLLECTION IDENTIFIER(:name)", {"name": "docs"}),
-        ("SHOW COLLECTION IDENTIFIER(:name)", {"name": "my; docs"}),
-    ]
-    assert "docs" in text
 
 
 def test_format_and_expanded_and_timing(typed: Typed) -> None:

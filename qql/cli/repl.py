@@ -124,7 +124,9 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     unfinished = ""
     while True:
         try:
-            text = prompt.prompt(lambda: f"{_short_target(shell.session.target)}> ", default=unfinished)
+            text = prompt.prompt(
+                lambda: f"{_short_target(shell.session.target)}> ", default=unfinished or shell.taken_draft()
+            )
         except KeyboardInterrupt:
             unfinished = ""
             continue

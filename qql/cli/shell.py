@@ -1,27 +1,45 @@
-"""A session with a terminal around it: it runs scripts, and the backslash commands of the prompt.
+"""A session with a terminal around it: it runs scripts, and what is typed at the prompt.
 
-`Shell` runs a script (``qql run``, a pipe) and the lines of a prompt in the same way. A new command is one
-decorated function; ``\\?`` reads the same table.
+`Shell` runs a script (``qql run``, a pipe) and the lines of a prompt in the same way. The commands of the
+prompt stand in `qql.cli.backslash`, which is loaded when the first of them is looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from qql.cli.render import ProgressBar, Renderer, json_text, sanitize
-from qql.cli.usage import ParamValues, UsageError, parse_value, script_file
-from qql.errors import Source, did_you_mean
+from qql.cli.render import ProgressBar, Renderer
+from qql.cli.usage import ParamValues, UsageError
+from qql.errors import QQLConnectionError, QQLError, Source, did_you_mean
 from qql.records import dataclass, field
 from qql.session.script_files import ScriptText
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from qql.cli.backslash import COMMANDS, Command
+    from qql.cli.backslash.output import Output
+    from qql.errors import Diagnostic
+    from qql.rest.types import JsonObject
+    from qql.result import Result
     from qql.session.session import Session
     from qql.syntax.pieces import Pieces
 
-__all__ = ["COMMANDS", "Command", "Shell", "is_command", "manual_lines"]
+__all__ = ["COMMANDS", "Command", "Ran", "Shell", "is_command", "manual_lines"]
 
-# ------------------------------------------------------------------------------------------------------ shell
+_RAN_KEPT = 20
+"""Statements that the prompt remembers, for the commands about the last one of a kind."""
+_LONGEST_KEPT = 100_000
+"""Characters of a statement that it remembers: of a longer one nobody asks why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A statement that was carried out, and all parameters that there were then."""
+
+    text: str
+    params: ParamValues
 
 
 @dataclass(slots=True)
@@ -31,6 +49,11 @@ class Shell:
     ``connect`` opens a session on another target, for ``\\c``. ``params`` are the values of ``:name``
     parameters (a list: of the ``?`` ones). With ``plain_texts`` a script that gives texts only (EXPLAIN, WHY)
     has them shown as they are, for nobody chose a format.
+
+    ``typed`` is what was typed last that is no command; ``last`` the result that was shown last; ``ran`` the
+    last statements of the prompt, the newest one at the end; ``draft`` the text with which the prompt begins
+    next; ``scripts`` the files that are being run, the innermost one at the end; ``output`` where results go
+    that do not go to the terminal.
     """
 
     session: Session
@@ -39,133 +62,153 @@ class Shell:
     params: ParamValues = field(default_factory=dict)
     progress: ProgressBar | None = None
     plain_texts: bool = False
+    typed: str = ""
+    draft: str = ""
+    last: Result | None = None
+    ran: list[Ran] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
+    output: Output | None = None
 
     def run(self, script: Pieces, *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
 
-        With ``some`` the script gets the parameters that it uses; else it has to use all of them. Raises
-        `QQLError`; the results before the statement that failed have been shown by then.
+        With ``some`` (at the prompt) the script gets the parameters that it uses, and is remembered; else it
+        has to use all of them. Raises `QQLError`; the results before the statement that failed have been
+        shown by then.
         """
-        params = self._params_used_in(script) if some else self.params
+        params = self.params_used_in(script, self.params) if some else self.params
         checked = self.session.checked(script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
             for one in checked.statements():
                 result = self.session.carry_out(one)
-                self._clear_progress()
+                self.clear_progress()
+                if some:
+                    self._remember(result)
                 self.renderer.show(result)
         finally:
-            self._clear_progress()
+            self.clear_progress()
+            self.end_once()
+
+    def _remember(self, result: Result) -> None:
+        self.last = result
+        if 0 < len(result.statement) <= _LONGEST_KEPT:
+            held = self.params.copy()
+            self.ran = [*self.ran[1 - _RAN_KEPT :], Ran(result.statement, held)]
 
     def feed(self, text: str) -> bool:
         """Carry out what was typed: commands (one a line), or statements. False: leave. Raises `QQLError`."""
         typed = text.strip()
-        if typed.rstrip(";").lower() in COMMANDS:
-            return COMMANDS[typed.rstrip(";").lower()].run(self, "") is not False
         if is_command(typed):
             line, _, rest = typed.partition("\n")
-            return self._run_command(line) and self.feed(rest)
+            return self.command(line) and self.feed(rest)
         if typed:
+            self.typed = text
             self.run(ScriptText(Source(text, "<input>")), some=True)
         return True
 
-    def _params_used_in(self, script: Pieces) -> ParamValues:
-        if not self.params:
-            return self.params
-        from qql.syntax.parser import parse_script
+    def command(self, line: str) -> bool:
+        """Carry out a line with a command. False: leave. Raises `QQLError`."""
+        from qql.cli.backslash import COMMANDS
 
-        used = {param.key for piece in script for one in parse_script(piece)[0] for param in one.params}
-        if isinstance(self.params, list):
-            return self.params if used else []
-        return {name: value for name, value in self.params.items() if name in used}
-
-    def _run_command(self, line: str) -> bool:
-        word, *rest = line.rstrip("; \r").split(None, 1)
+        word, *rest = line.rstrip("; \r").split(None, 1) or [""]
         word = word if word.startswith("\\") else word.lower()
         if word not in COMMANDS:
             hint = did_you_mean(word, COMMANDS) or r"`\?` lists the commands"
             raise UsageError.make("unknown-command", f"there is no command {word}", hint=hint)
-        return COMMANDS[word].run(self, _unquoted("".join(rest).strip())) is not False
+        return COMMANDS[word].carry_out(self, "".join(rest).strip())
+
+    def ask(self, text: str, params: ParamValues | None = None, *, name: str) -> Result:
+        """The result of one statement of ours. Raises `QQLError`."""
+        try:
+            return self.session.execute(text, params or None, name=name)
+        finally:
+            self.clear_progress()
+
+    def show_rows(self, rows: list[JsonObject], warnings: tuple[Diagnostic, ...] = ()) -> None:
+        """Show rows of ours, with no time. Raises as `Renderer.show` does."""
+        from qql.result import Result
+
+        timing, self.renderer.timing = self.renderer.timing, False
+        try:
+            self.renderer.show(Result("rows", rows=rows, warnings=warnings))
+        finally:
+            self.renderer.timing = timing
+
+    def say(self, text: str) -> None:
+        """Tell what a command has done, where notes go and not among results."""
+        self.renderer.note(text)
+
+    def params_used_in(self, script: Pieces, params: ParamValues) -> ParamValues:
+        """Those of the parameters that a script uses. Raises `QQLSyntaxError`."""
+        if not params:
+            return params
+        from qql.syntax.parser import parse_script
+
+        used = {param.key for piece in script for one in parse_script(piece)[0] for param in one.params}
+        if isinstance(params, list):
+            return params if used else []
+        return {name: value for name, value in params.items() if name in used}
 
     def reconnect(self, target: str) -> None:
-        """Leave this session for one on another target; the old one stays when that fails."""
+        """Leave this session for one on another target; the old one stays when that fails.
+
+        A server is asked for something, for it might not be there. Raises `QQLError`.
+        """
         session = self.connect(target)
+        if "://" in session.target:
+            try:
+                session.collections()
+            except QQLConnectionError:
+                session.close()
+                raise
+            except QQLError:  # a key may be for one collection alone
+                pass
+        self.take_session(session)
+
+    def take_session(self, session: Session) -> None:
+        """Leave this session for another one."""
         self.session.close()
         self.session = session
 
-    def _clear_progress(self) -> None:
+    def close(self) -> None:
+        """Close the session, and the file that results went to. Raises `QQLError`."""
+        try:
+            self.end_output()
+        finally:
+            self.session.close()
+
+    def taken_draft(self) -> str:
+        """The text with which the prompt is to begin; it is given once."""
+        draft, self.draft = self.draft, ""
+        return draft
+
+    def end_once(self) -> None:
+        """Results go to the terminal again, where they went elsewhere for one time. Raises `QQLError`."""
+        if self.output is not None and self.output.once:
+            self.end_output()
+
+    def end_output(self) -> None:
+        """Results go to the terminal again. Raises `QQLError` where the last of them could not be written."""
+        output, self.output = self.output, None
+        if output is not None:
+            output.end(self.renderer)
+
+    def clear_progress(self) -> None:
+        """Take the progress of what was running from the screen."""
         if self.progress:
             self.progress.clear()
 
 
 def is_command(typed: str) -> bool:
     """Whether a text is a command of the prompt, and no statement."""
-    if typed.startswith("\\") or typed.rstrip(";").lower() in COMMANDS:
+    if typed.startswith("\\"):
         return True
-    return typed.split(None, 1)[0].lower() == "help" if typed else False
+    from qql.cli.backslash import COMMANDS
 
-
-def _unquoted(text: str) -> str:
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\"`"
-    return text[1:-1] if quoted else text
-
-
-# --------------------------------------------------------------------------------------------------- commands
-
-Action = Callable[[Shell, str], "bool | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command of the prompt. ``run`` gets the shell and the rest of the line; it gives False to leave.
-
-    ``help`` may be a function, where it would need what is not loaded before it is shown.
-    """
-
-    name: str
-    argument: str
-    help: str | Callable[[], str]
-    run: Action
-
-    def help_text(self) -> str:
-        return self.help if isinstance(self.help, str) else self.help()
-
-
-COMMANDS: dict[str, Command] = {}
-"""Every spelling of every command."""
-
-
-def _prompt_command(
-    *names: str, argument: str = "", help: str | Callable[[], str]
-) -> Callable[[Action], Action]:
-    def register(function: Action) -> Action:
-        COMMANDS.update(dict.fromkeys(names, Command(names[0], argument, help, function)))
-        return function
-
-    return register
-
-
-@_prompt_command("\\q", "quit", "exit", help="leave")
-def _leave(shell: Shell, argument: str) -> bool:
-    return False
-
-
-@_prompt_command("\\?", "help", help="this list")
-def _list_commands(shell: Shell, argument: str) -> None:
-    if argument:
-        _show_manual(shell, argument)
-        return
-    commands = dict.fromkeys(COMMANDS.values())
-    usage = {command: f"{command.name} {command.argument}".rstrip() for command in commands}
-    width = max(map(len, usage.values()))
-    put = shell.renderer.put_text
-    put("A statement runs at its `;`; Alt-Enter runs it as it stands; Ctrl-C cancels.", "")
-    put(*(f"  {usage[command]:<{width}}  {command.help_text()}" for command in commands))
-
-
-@_prompt_command("\\h", argument="[WORD]", help="the manual: its contents, or what it says of a word")
-def _show_manual(shell: Shell, argument: str) -> None:
-    shell.renderer.put_text(*manual_lines(argument, shell.renderer.line_width))
+    return typed.rstrip(";").lower() in COMMANDS or (
+        bool(typed) and typed.split(None, 1)[0].lower() == "help"
+    )
 
 
 def manual_lines(words: str, width: int | None = None) -> list[str]:
@@ -182,78 +225,12 @@ def manual_lines(words: str, width: int | None = None) -> list[str]:
     return text.splitlines()
 
 
-@_prompt_command("\\d", argument="[NAME]", help="list the collections, or describe one")
-def _describe(shell: Shell, argument: str) -> None:
-    text = "SHOW COLLECTION IDENTIFIER(:name)" if argument else "SHOW COLLECTIONS"
-    shell.renderer.show(shell.session.execute(text, {"name": argument} if argument else None, name="\\d"))
+if not TYPE_CHECKING:
 
+    def __getattr__(name: str) -> Any:
+        # The table of commands, for who asks for it here: `qql run` has no use for it.
+        if name not in ("COMMANDS", "Command"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from qql.cli import backslash
 
-@_prompt_command("\\c", argument="[TARGET]", help="connect to a URL, a directory or :memory:")
-def _connect_to(shell: Shell, argument: str) -> None:
-    if argument:
-        shell.reconnect(argument)
-    shell.renderer.put_text(sanitize(f"connected to {shell.session.target}"))
-
-
-@_prompt_command("\\i", argument="FILE", help="run a script")
-def _run_file(shell: Shell, argument: str) -> None:
-    if not argument:
-        raise UsageError.make("usage", r"\i requires a file")
-    shell.run(script_file(argument), some=True)
-
-
-@_prompt_command("\\set", argument="[NAME VALUE]", help="set :NAME (as JSON, or text); list the parameters")
-def _set_param(shell: Shell, argument: str) -> None:
-    if isinstance(shell.params, list):
-        shell.params = {}
-    name, _, value = argument.partition(" ")
-    if value.strip():
-        shell.params[name.removeprefix(":")] = parse_value(value.strip())
-    elif name:
-        raise UsageError.make(
-            "usage", r"\set requires a name and a value", hint=rf"`\unset {name}` removes it"
-        )
-    else:
-        for known, value in shell.params.items():
-            shell.renderer.put_text(sanitize(f":{known} = {json_text(value)}"))
-
-
-@_prompt_command("\\unset", argument="NAME", help="forget a parameter")
-def _unset_param(shell: Shell, argument: str) -> None:
-    name = argument.removeprefix(":")
-    if not isinstance(shell.params, dict) or name not in shell.params:
-        raise UsageError.make(
-            "usage", f"there is no parameter :{name}", hint=did_you_mean(name, shell.params)
-        )
-    del shell.params[name]
-
-
-def _format_names() -> str:
-    from qql.cli.render.formats import FORMATS
-
-    return ", ".join(FORMATS)
-
-
-@_prompt_command("\\format", argument="[NAME]", help=_format_names)
-def _set_format(shell: Shell, argument: str) -> None:
-    from qql.cli.render.formats import FORMATS
-
-    if argument and argument not in FORMATS:
-        hint = did_you_mean(argument, FORMATS) or f"the formats are {_format_names()}"
-        raise UsageError.make("usage", f"there is no format {argument}", hint=hint)
-    if argument:
-        shell.renderer.format, shell.renderer.apart, shell.plain_texts = argument, False, False
-    shell.renderer.put(f"format is {shell.renderer.format}")
-
-
-@_prompt_command("\\x", help="switch between the formats vertical and table")
-def _toggle_vertical(shell: Shell, argument: str) -> None:
-    _set_format(shell, "table" if shell.renderer.format == "vertical" else "vertical")
-
-
-@_prompt_command("\\timing", argument="[on|off]", help="show how long a statement took")
-def _set_timing(shell: Shell, argument: str) -> None:
-    if argument not in ("", "on", "off"):
-        raise UsageError.make("usage", f"\\timing requires on or off, found {argument}")
-    shell.renderer.timing = argument == "on" if argument else not shell.renderer.timing
-    shell.renderer.put(f"timing is {'on' if shell.renderer.timing else 'off'}")
+        return getattr(backslash, name)

@@ -233,6 +233,8 @@ def bad_character(text: str, pos: int) -> NoReturn:
     hint = next((SIGNS[sign] for sign in SIGNS if text.startswith(sign, pos)), "")
     if char.isalnum() or (char == "-" and text[pos - 1 : pos + 2].replace("-", "").isalnum()):
         hint = "a name with such characters is written in quotes"
+    if char == "\\" and not text[text.rfind("\n", 0, pos) + 1 : pos].strip():
+        hint = r"commands like `\d` are for the prompt; `\i FILE` there runs a script that has them"
     syntax_error(code, f"unexpected character `{shown}`", span, hint or None)
 
 

@@ -27,9 +27,10 @@ from .forks import watch_forks
 from .home import COLLECTIONS, Home
 from .leftovers import remove_unfinished_snapshots
 from .readers import quoted, refuse
+from .space import used_space
 from .system_errors import unopened
 
-__all__ = ["Database"]
+__all__ = ["Database", "collection_size"]
 
 _ALIASES = "aliases.json"
 _DROPPED, _REPLACED = ".drop-", ".old-"
@@ -252,3 +253,9 @@ def _take_place(new: Path, place: Path) -> None:
         gone = old.with_name(f"{_DROPPED}{unique()}")
         old.rename(gone)
         remove_tree(gone)
+
+
+def collection_size(database: Path, collection: str) -> int | None:
+    """The bytes that a collection takes on the disk; None where there is none of that name."""
+    directory = database / COLLECTIONS / directory_name(collection)
+    return used_space(directory) if directory.is_dir() else None

@@ -30,7 +30,7 @@ from qql.records import replace
 if TYPE_CHECKING:
     from qql.session.session import Session
 
-__all__ = ["diff"]
+__all__ = ["diff", "hits_section"]
 
 _SECOND_DATABASE = {"url_b": "url", "db_b": "db"}
 _OF_FIRST = ("url", "db", *SERVER)
@@ -127,11 +127,16 @@ def _diff_sections(
     sections = [Section("the texts", [], text=text)] if changes else []
     if isinstance(found, Survey):
         return [*sections, *found.sections()]
+    return [*sections, hits_section(found, console, _table_width(args, console))]
+
+
+def hits_section(found: Comparison, console: Renderer, width: int | None) -> Section:
+    """Which hits moved, and the measures, for people; ``width`` is that of the table (None: no limit)."""
     (hits,) = found.sections()
     readable = [{**row, "move": _ascii_move(row["move"], console)} for row in hits.rows]
-    fitting = without_bare_ids(readable, _table_width(args, console))
+    fitting = without_bare_ids(readable, width)
     elsewhere = (IDS_ELSEWHERE,) if readable and "id" not in fitting[0] else ()
-    return [*sections, replace(hits, rows=fitting, notes=(*hits.notes, *elsewhere))]
+    return replace(hits, rows=fitting, notes=(*hits.notes, *elsewhere))
 
 
 def _table_width(args: Arguments, console: Renderer) -> int | None:

@@ -66,4 +66,4 @@ def open_shell(args: Arguments, console: Renderer, *, late: bool = False) -> Ite
         try:
             yield shell
         finally:
-            shell.session.close()
+            shell.close()

@@ -157,6 +157,10 @@ class Renderer:
         for line in FORMATS["table"].lines(result, replace(self._view(), color=False)):
             self.note(line)
 
+    def begin(self, file: TextIO) -> None:
+        """Write to another file from here on, as if nothing had been written before."""
+        self.file, self._results_shown = file, 0
+
     def put(self, *lines: str) -> None:
         """Write lines as they are.
 
