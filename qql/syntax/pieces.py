@@ -14,7 +14,7 @@ from qql.errors import QQLSyntaxError, Source, Span
 from qql.late import Protocol, late_pattern
 from qql.syntax.lexer import BLANK, STARTERS, bad_character, cut_here, fault_at, skip_space, syntax_error
 
-__all__ = ["Pieces", "cut_pieces", "in_pieces"]
+__all__ = ["Pieces", "behind_last_statement", "cut_pieces", "in_pieces"]
 
 WHOLE = 1 << 20
 """Characters (bytes, of a file) up to which a script is one piece."""
@@ -251,3 +251,16 @@ def in_pieces(source: Source) -> Iterator[Source]:
         yield source
         return
     yield from cut_pieces((text[at : at + PIECE] for at in range(0, len(text), PIECE)), source.name)
+
+
+def behind_last_statement(text: str) -> int:
+    """Behind the last `;` of a text that ends a statement, and what stands on its line: 0 where there is none.
+
+    Strings, comments and BATCH are passed over; nothing is parsed.
+    """
+    window = _Window("")
+    window.add(text)
+    window.final = True
+    window.scan()
+    # On the line of its `;` a comment belongs to the statement, and another statement does not.
+    return window.ends[-1] if window.ends else 0
