@@ -58,7 +58,7 @@ ENGINES = {
     "qdrant_client": "backends/client, rest/snippets",
     "qdrant_edge": "backends/edge, models/embedders/bm25",
     "fastembed": "models/onnx, models/embedders/fastembed, models/rerankers/fastembed",
-    "prompt_toolkit": "cli/repl",
+    "prompt_toolkit": "cli/repl, cli/prompt",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
     "pyarrow": "session/row_files/parquet, frames/arrow, result",

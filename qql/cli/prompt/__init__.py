@@ -1,1 +1,1 @@
-"""The prompt: what is typed, coloured, completed, kept, and where it is at fault. `qql.cli.repl` puts it together."""
+"""The parts of the prompt: text, keys, colours, faults, history. `qql.cli.repl` puts them together."""

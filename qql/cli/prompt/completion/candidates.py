@@ -11,6 +11,7 @@ from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
 from qql.cli.prompt.completion.statement import Around
 from qql.cli.prompt.completion.suggestion import quoted_text
 from qql.compiler.options.table import Check, Setting
+from qql.errors import many
 from qql.records import NamedTuple, dataclass
 
 __all__ = ["Candidate", "Sources", "files", "functions", "option_about", "words"]
@@ -56,7 +57,9 @@ class Sources:
         elif role in ("stage", "defined stage"):
             own = self.around.stages if role == "stage" else ()
             names = dict.fromkeys([*own, *self.around.defined, *self.known.stages])
-            yield from (Candidate(name, "stage", "defined here" if name in own else "defined") for name in names)
+            yield from (
+                Candidate(name, "stage", "defined here" if name in own else "defined") for name in names
+            )
         elif role == "mapped":
             yield Candidate("id", "field", "the point's id")
             yield from _vectors(there)
@@ -66,16 +69,16 @@ class Sources:
         elif role == "reranker":
             from qql.models.rerankers.names import CROSS_ENCODERS, OVERLAP
 
-            yield from (Candidate(name, "model", "scores texts for a query") for name in (OVERLAP, *CROSS_ENCODERS))
+            yield from (
+                Candidate(name, "model", "scores texts for a query") for name in (OVERLAP, *CROSS_ENCODERS)
+            )
         else:
             yield from (Candidate(word, role) for word in words(role, self.around.first))
 
     def _about(self, name: str) -> str:
         known = self.known.described.get(name)
-        if known is None:
-            return "collection"
-        points = known.schema.points
-        return "collection" if points is None else f"{points:,} points"
+        points = known.schema.points if known is not None else None
+        return "" if points is None else many(points, "point")
 
     def _fields(self, there: KnownCollection, typed: str, role: str) -> Iterator[Candidate]:
         names = Names(there.schema.indexes) if role == "indexed field" else there.paths
@@ -99,21 +102,19 @@ class Sources:
             if lowered not in taken and whole.lower() == lowered:
                 yield Candidate(whole, "model", f"{model.kind}, {model.size}" if model.size else model.kind)
 
-    def keys_of_row(self, *, whole: bool) -> Iterator[Candidate]:
+    def keys_of_row(self, typed: str, *, whole: bool) -> Iterator[Candidate]:
         """What a payload may have as keys; with ``whole`` a row, which has an id and vectors too."""
         if whole:
             yield Candidate("id", "field", "the point's id")
             yield from _vectors(self.there)
-        fields = self.there.fields
-        for path in dict.fromkeys([*(fields.seen if fields else ()), *self.there.schema.indexes]):
-            key = path[1:-1] if path.startswith('"') else path
-            if '"' not in key and (path.startswith('"') or not {".", "["} & {*path}):
-                yield Candidate(key, "field", self.there.describe_field(path), _key(key))
+        for key in self.there.keys.fitting(typed):
+            path = key if key.isidentifier() else f'"{key}"'
+            yield Candidate(key, "field", self.there.describe_field(path), _key(key))
 
     def values_of(self, field: str) -> Iterator[Candidate]:
         """The most frequent values of a field, where they are known."""
         for value, count in self.there.values.get(field, ()):
-            about = f"{count:,} points"
+            about = many(count, "point")
             if isinstance(value, str):
                 yield Candidate(value, "value", about)
             else:
@@ -205,4 +206,3 @@ def _entries(entries: Iterable[os.DirEntry[str]], begun: str) -> Iterator[tuple[
                 yield entry.name, entry.is_dir()
             except OSError:
                 yield entry.name, False
-

@@ -46,7 +46,7 @@ def complete(text: str, cursor: int, known: KnownSchema) -> Completion:
     found = read(text, begin_of(text, cursor), cursor)
     if not found.ways:
         return Completion(tokens=found.tokens)
-    sources = Sources(known, around(text, found.start, found.word, cursor, found.quote))
+    sources = Sources(known, around(text, cursor, found))
     place = _Place(text, cursor, found, sources)
     ranked = _ranked(place, [*place.candidates()])
     return Completion(ranked, sources.collection, place.compared(), found.tokens)
@@ -77,7 +77,6 @@ class _Place:
             table, below = options
             keys = [key for key in table if key not in given_keys(below)]
             yield from (Candidate(key, "option", option_about(key, table[key])) for key in keys)
-            return
         yield from (Candidate(word, "value", text=word) for word in option_words(way, self.text))
         yield from self.row_keys(way)
         yield from self.named(way)
@@ -108,7 +107,7 @@ class _Place:
         words = _row_words(below) if below is not None and "pair" in below.state.symbols else set()
         if below is not None and words:
             given = given_keys(below)
-            keys = self.sources.keys_of_row(whole="VALUES" in words)
+            keys = self.sources.keys_of_row(self.typed, whole="VALUES" in words)
             yield from (one for one in keys if one.name.lower() not in given)
 
     def texts(self, way: Frame) -> Iterator[Candidate]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from qql import nodes
-from qql.cli.prompt.completion.legal import Frame, first_words, take
+from qql.cli.prompt.completion.legal import PARTS, Frame, first_words, take
 from qql.cli.prompt.completion.options import block_kinds, option_name, takes_value
 from qql.cli.prompt.completion.places import rules_taking
 from qql.compiler.stage_checks import NOT_IN_STAGES
@@ -102,8 +102,9 @@ def _fits(word: str, after: Frame, below: Frame, text: str) -> bool:
         return False
     if word == "HYBRID" and below.symbol == "USING":
         return _searches_text(below, text)
-    clauses = {rule for rule in _clauses() & below.state.symbols.keys() if word in first_words(rule)}
-    if clauses:
+    known = below.state.symbols.keys()
+    clauses = {rule for rule in _clauses() & known if word in first_words(rule)}
+    if clauses and not known.isdisjoint(("clause", "_opening")):
         return any(_takes_clause(rule, below, text) for rule in clauses)
     return not _is_given(word, below)
 
@@ -170,7 +171,9 @@ def _begins_with(head: Frame, words: str, text: str) -> bool:
 def _searches_text(below: Frame, text: str) -> bool:
     """Whether the query searches for a text, as USING HYBRID does; True for what is no query."""
     head = next((frame for frame in below.down() if frame.symbol in ("_head", "LPAR", "QUERY")), None)
-    return head is None or head.symbol != "_head" or _begins_with(head, "TEXT", text)
+    if head is None or head.symbol != "_head":
+        return True
+    return _begins_with(head, "TEXT", text) and "OPTIONS" not in text[head.start : head.end].upper().split()
 
 
 def _is_stage(head: Frame) -> bool:
@@ -178,15 +181,16 @@ def _is_stage(head: Frame) -> bool:
 
 
 def _is_given(word: str, below: Frame) -> bool:
-    """Whether something that begins with a word stands there already, and may stand once only."""
-    if word in _AGAIN:
+    """Whether a part that begins with a word stands there already, and may stand once only."""
+    parts = {rule for rule in PARTS & below.state.symbols.keys() if word in first_words(rule)}
+    if not parts or word in _AGAIN:
         return False
     for frame in below.down():
         if frame.symbol in ("LPAR", "LBRACE", "LSQB", "COMMA"):
             return False
-        if word in frame.given:
+        if any(word == one or (one.islower() and word in first_words(one)) for one in frame.given):
             return True
-        if word in ("USING", "EMBED") and {"USING", "EMBED"} & {*frame.given}:
+        if word in ("USING", "EMBED") and not {"USING", "EMBED"}.isdisjoint(frame.given):
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""Which names fit what was typed, best first: as a beginning, at the beginnings of words, letter by letter."""
+"""Which names fit what was typed: as their beginning, at the beginnings of words, letter by letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the block that the cursor is in, by their declarations: their keys, and the words that they take."""
+"""Options of the block that the cursor is in, by their declarations: keys, and the words that they take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from qql.compiler.options.checks import anything, flag, keys_of, number, one_of,
 from qql.compiler.options.table import Check, Setting
 from qql.errors import QQLPlanError
 
-__all__ = ["block_kinds", "given_keys", "option_keys", "opener_of", "option_name", "option_words", "takes_value"]
+__all__ = [
+    "block_kinds",
+    "given_keys",
+    "opener_of",
+    "option_keys",
+    "option_name",
+    "option_words",
+    "takes_value",
+]
 
 Table = Mapping[str, Check]
 
@@ -56,7 +64,9 @@ _CLAUSES: Mapping[str, Table] = {
     "SEARCH": query.QUERY_OPTIONS,
 }
 """The options behind WITH or PARAMS, by the statement."""
-_WITHOUT_TABLE = frozenset({"COMMA", "option", "entry", "pair", "option_name", "EQUAL", "COLON", "NAME", "STRING"})
+_WITHOUT_TABLE = frozenset(
+    {"COMMA", "option", "entry", "pair", "option_name", "EQUAL", "COLON", "NAME", "STRING"}
+)
 
 
 def opener_of(frame: Frame) -> Frame | None:
@@ -165,7 +175,9 @@ def _of_statement(head: Frame, symbols: list[str], text: str) -> Table | None:
         if symbol == "RECOMMEND" and "QUERY" in symbols:
             return None
         if symbol == "_head" and "LPAR" in symbols[1:]:  # of a stage
-            return {name: one for name, one in query.QUERY_OPTIONS.items() if name not in query.REQUEST_OPTIONS}
+            return {
+                name: one for name, one in query.QUERY_OPTIONS.items() if name not in query.REQUEST_OPTIONS
+            }
         if symbol in _CLAUSES:
             return _CLAUSES[symbol]
     return None

@@ -19,13 +19,18 @@ Roles = str | Mapping[str, str]
 """A role, or one by the terminal in front of the name (``""``: any other)."""
 
 _FIELD_ELSE = {"INTO": "vector", "VECTOR": "vector", "": "field"}
+
+
+def _each(role: str, rules: str) -> dict[str, Roles]:
+    return dict.fromkeys(rules.split(), role)
+
+
 ROLES: dict[str, Roles] = {
-    **dict.fromkeys(
-        ("source", "use", "show_collection", "exists_collection", "optimize", "dump", "copy", "select")
-        + ("search", "recommend_from", "upsert", "update", "drop_collection", "alter_collection")
-        + ("show_indexes", "show_snapshots", "create_snapshot", "drop_snapshot", "restore_snapshot")
-        + ("create_shard_key", "drop_shard_key", "show_shard_keys", "group_lookup", "show_aliases"),
+    **_each(
         "collection",
+        "source use show_collection exists_collection optimize dump copy select search recommend_from upsert "
+        "update drop_collection alter_collection show_indexes show_snapshots create_snapshot drop_snapshot "
+        "restore_snapshot create_shard_key drop_shard_key show_shard_keys group_lookup show_aliases",
     ),
     "lookup": {"VECTOR": "vector", "": "collection"},
     "create_alias": {"ALIAS": "new", "EXISTS": "new", "": "collection"},
@@ -34,11 +39,10 @@ ROLES: dict[str, Roles] = {
     "create_index": {"FOR": "field", "TYPE": "index type", "": "collection"},
     "drop_index": {"FOR": "indexed field", "": "collection"},
     **dict.fromkeys(("create_collection", "cte", "define", "vector_def", "preset", "column"), "new"),
-    **dict.fromkeys(
-        ("compare", "between", "in", "is_null", "is_empty", "match", "range", "values_count", "geo", "facet")
-        + ("key", "group", "order_by", "order_target", "nested", "on_field", "full_text", "geo_distance")
-        + ("datetime_key", "truth", "atom"),
+    **_each(
         "field",
+        "compare between in is_null is_empty match range values_count geo facet key group order_by "
+        "order_target nested on_field full_text geo_distance datetime_key truth atom",
     ),
     **dict.fromkeys(
         ("using", "using_part", "hybrid_part", "has_vector", "alteration", "assignment", "assigned"), "vector"

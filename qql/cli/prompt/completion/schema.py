@@ -32,6 +32,14 @@ class KnownCollection:
         by_share = sorted(seen, key=lambda path: (-seen[path].points, path))
         return Names(dict.fromkeys([*self.schema.indexes, *by_share]))
 
+    @cached_property
+    def keys(self) -> Names:
+        """The keys that payloads have at their outermost level, as they are in JSON."""
+        seen = self.fields.seen if self.fields else {}
+        return Names(
+            dict.fromkeys(key for path in (*seen, *self.schema.indexes) if (key := _outermost_key(path)))
+        )
+
     def describe_field(self, path: str) -> str:
         """``keyword index, 80%``: the index of a field or its type, and the share of points that have it."""
         index = self.schema.indexes.get(path)
@@ -75,3 +83,10 @@ class KnownSchema:
 
 
 _NOTHING = KnownCollection()
+
+
+def _outermost_key(path: str) -> str | None:
+    """The key of a field that lies in no other; None for one that does."""
+    if path.startswith('"'):
+        return path[1:-1] if path.find('"', 1) == len(path) - 1 else None
+    return None if "." in path or "[" in path else path

@@ -1,4 +1,4 @@
-"""What the statement around the cursor says elsewhere: the collection that it reads, the stages that it names.
+"""What the statement around the cursor says elsewhere: the collection that it reads, the names of stages.
 
 It is cut into terminals and not parsed, for what stands behind the cursor need not fit what is being typed.
 """
@@ -6,12 +6,25 @@ It is cut into terminals and not parsed, for what stands behind the cursor need 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from qql.cli.prompt.completion.legal import Read
 from qql.late import late_pattern
 from qql.records import dataclass
 from qql.syntax.driver import begins_line
-from qql.syntax.lexer import CLOSING, OPENING, STARTERS, STRINGS, Token, cut_here, fault_at, skip_space, string_at
-from qql.syntax.pieces import behind_last_statement
+from qql.syntax.lexer import (
+    CLOSING,
+    OPENING,
+    STARTERS,
+    STRINGS,
+    Token,
+    cut_here,
+    fault_at,
+    skip_space,
+    string_at,
+)
+from qql.syntax.pieces import last_boundaries
 
 __all__ = ["Around", "around", "begin_of"]
 
@@ -33,13 +46,38 @@ class Around:
 
 
 def begin_of(text: str, cursor: int) -> int:
-    """Behind the last `;` before the cursor that ends a statement."""
-    return behind_last_statement(text[:cursor])
+    """Where to begin to read the statement at the cursor: nothing in front of it can be a part of that.
+
+    That is behind the last `;`. Where statements stand without `;`, it is the one before, for EXPLAIN and
+    WITH may stand on lines of their own.
+    """
+    end, beginnings = last_boundaries(text[:cursor])
+    if len(beginnings) < _NEAR:
+        return end
+    outermost = _outermost(text[:cursor], end, beginnings)
+    return outermost[-_NEAR] if len(outermost) >= _NEAR else end
 
 
-def around(text: str, start: int, word: int, cursor: int, quote: str) -> Around:
-    """What the statement that begins at ``start`` says outside of what is being typed."""
-    before = _tokens(text[:word], start, len(text[:word]))
+_NEAR = 2
+_CONTINUES = frozenset({"WITH", "FUSION", "UPDATE", "BATCH", "RECOMMEND", "SET"})
+"""Words that begin a statement, and may continue one."""
+
+
+def _outermost(text: str, end: int, beginnings: list[int]) -> list[int]:
+    """Those of the places that stand in no bracket, where no statement goes on."""
+    found, depth, at, places = list[int](), 0, end, {*beginnings}
+    while (token := cut_here(text, at := skip_space(text, at))) is not None and token.type != "$END":
+        if not depth and at in places and token.text.upper() not in _CONTINUES:
+            found.append(at)
+        depth = max(0, depth + (token.type in OPENING) - (token.type in CLOSING))
+        at = token.end
+    return found
+
+
+def around(text: str, cursor: int, found: Read) -> Around:
+    """What the statement that was read up to the cursor says outside of what is being typed."""
+    start, word, quote = found.start, found.word, found.quote
+    before = _tokens(text[:word], start, word, skipped=found.skipped)
     behind = cursor
     if quote:
         end = text.find(quote, cursor)
@@ -49,48 +87,67 @@ def around(text: str, start: int, word: int, cursor: int, quote: str) -> Around:
     else:
         while behind < len(text) and (text[behind].isalnum() or text[behind] in "_$."):
             behind += 1
-    depth = sum((one.type in OPENING) - (one.type in CLOSING) for one in before)
-    after = _tokens(text, behind, len(text), depth)
+    after = _tokens(text, behind, len(text), before)
     first, collection = _collection(before, after)
     earlier = text[:start]
     used = [found.group(1) for found in _USED.finditer(earlier)] if "use" in earlier.lower() else []
-    defined = tuple(found.group(1) for found in _DEFINED.finditer(earlier)) if "define" in earlier.lower() else ()
+    defined = (
+        tuple(found.group(1) for found in _DEFINED.finditer(earlier)) if "define" in earlier.lower() else ()
+    )
     return Around(first, collection, _stages([*before, *after]), used[-1] if used else "", defined)
 
 
-def _tokens(text: str, pos: int, end: int, depth: int | None = None) -> list[Token]:
-    """The terminals of the statement at pos, up to its `;` or to what begins the next one.
+def _tokens(
+    text: str,
+    pos: int,
+    end: int,
+    before: list[Token] | None = None,
+    skipped: Mapping[int, int] = MappingProxyType({}),
+) -> list[Token]:
+    """The terminals between two places of a statement, but for arrays and objects that are skipped.
 
-    ``depth`` is how many brackets are open where pos is inside of the statement.
+    Where those ``before`` are given, they may go on behind its end: up to its `;`, or to the next one.
     """
-    begins, depth = depth is None, depth or 0
     found: list[Token] = []
-    while len(found) < _MOST_TOKENS:
-        pos = skip_space(text, pos)
-        token = cut_here(text, pos) if pos < end else None
+    depth, headless = _depth_and_head(before or [])
+    while len(found) < _MOST_TOKENS and (pos := skip_space(text, pos)) < end:
+        token = cut_here(text, pos)
         if token is None:
-            if pos >= end:
-                break
             pos = max(fault_at(text, pos)[1], pos + 1)
+            continue
+        if token.start in skipped:
+            pos = skipped[token.start]
             continue
         if token.type == "$END" or (token.type == "SEMICOLON" and depth <= 0):
             break
+        if before is not None and depth <= 0 and _begins(text, token):
+            if not headless:
+                break
+            headless = False
         depth += (token.type in OPENING) - (token.type in CLOSING)
-        if depth <= 0 and (found or not begins) and _begins_another(text, token, found):
-            break
         found.append(token)
         pos = token.end
     return found
 
 
-_CONTINUES = frozenset({"WITH", "FUSION", "UPDATE", "BATCH", "RECOMMEND"})
+def _depth_and_head(before: list[Token]) -> tuple[int, bool]:
+    """How many brackets are open, and whether the word that a statement is called by is still to come."""
+    depth, headless = 0, bool(before) and before[0].text.upper() in _IN_FRONT
+    for token in before[1:]:
+        if not depth and token.type == "WORD" and token.text.upper() in STARTERS - {"WITH"}:
+            headless = False
+        depth += (token.type in OPENING) - (token.type in CLOSING)
+    return depth, headless
 
 
-def _begins_another(text: str, token: Token, found: list[Token]) -> bool:
+_IN_FRONT = frozenset({"WITH", "EXPLAIN", "WHY"})
+"""Words behind which another one that begins statements has to come."""
+
+
+def _begins(text: str, token: Token) -> bool:
     word = token.text.upper()
-    if token.type != "WORD" or word not in STARTERS or word in _CONTINUES or not begins_line(text, token.start):
-        return False
-    return not found or found[0].text.upper() not in ("EXPLAIN", "WHY", "BATCH")
+    begins = token.type == "WORD" and word in STARTERS and word not in _CONTINUES
+    return begins and begins_line(text, token.start)
 
 
 def _name(token: Token | None) -> str:
@@ -139,9 +196,7 @@ def _names_collection(tokens: list[Token], index: int, word: str, first: str) ->
     previous = tokens[index - 1].text.upper() if index else ""
     if word == "ON" and first in ("CREATE", "DROP", "SHOW", "RESTORE"):
         pass
-    elif word not in _LEADS or previous in _LEADS[word]:
-        return None
-    elif word == "INTO" and previous not in _INTO_BEHIND:
+    elif word not in _LEADS or previous in _LEADS[word] or (word == "INTO" and previous not in _INTO_BEHIND):
         return None
     elif word == "FROM" and (previous == "RECOMMEND" or first != "COPY"):
         pass
