@@ -59,7 +59,7 @@ ENGINES = {
     "qdrant_client": "backends/client, rest/snippets",
     "qdrant_edge": "backends/edge, models/embedders/bm25",
     "fastembed": "models/onnx, models/embedders/fastembed, models/rerankers/fastembed",
-    "prompt_toolkit": "cli/repl",
+    "prompt_toolkit": "cli/repl, cli/prompt",
     "rich": "cli/render, cli/repl",
     "lark": "syntax/lalr",
     "pyarrow": "evaluation/sections, session/row_files/parquet, frames/arrow, result",

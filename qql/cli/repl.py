@@ -18,6 +18,7 @@ from qql.session.files import reason
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
@@ -117,12 +118,16 @@ def _state_directory() -> Path:
 
 def interact(shell: Shell, *, input: Input | None = None, output: Output | None = None) -> int:
     """Prompt, carry out, and show, until ``\\q`` or Ctrl-D. An error is shown and the prompt comes back."""
+    from qql.cli.prompt.completion.completer import completer_for
+
     history, warning = open_history(shell.renderer.secrets)
-    prompt = _prompt_session(history, input, output)
+    completer = completer_for(shell)
+    prompt = _prompt_session(history, input, output, completer)
     if warning:
         shell.renderer.note(warning)
     unfinished = ""
     while True:
+        completer.refresh()
         try:
             text = prompt.prompt(
                 lambda: f"{_short_target(shell.session.target)}> ", default=unfinished or shell.taken_draft()
@@ -159,8 +164,11 @@ def _short_target(target: str) -> str:
     return shown if len(shown) <= _TARGET_WIDTH else "…" + shown[1 - _TARGET_WIDTH :]
 
 
-def _prompt_session(history: History, input: Input | None, output: Output | None) -> PromptSession[str]:
+def _prompt_session(
+    history: History, input: Input | None, output: Output | None, completer: Completer
+) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
     from prompt_toolkit.enums import DEFAULT_BUFFER
     from prompt_toolkit.filters import has_focus
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -184,4 +192,7 @@ def _prompt_session(history: History, input: Input | None, output: Output | None
         prompt_continuation=lambda width, line, wrapped: "-> ".rjust(width),
         enable_open_in_editor=True,
         tempfile_suffix=".qql",
+        completer=completer,
+        complete_while_typing=True,
+        auto_suggest=AutoSuggestFromHistory(),
     )

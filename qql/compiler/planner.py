@@ -13,6 +13,7 @@ from qql.compiler.options.query import (
     ACORN_OPTIONS,
     FUSION_OPTIONS,
     MMR_OPTIONS,
+    QUERY_OPTIONS,
     REQUEST_OPTIONS,
     SEARCH_PARAMS,
 )
@@ -401,7 +402,7 @@ class _Planner:
         return len(fitting) == 1 and fitting[0].model is not None
 
     def params(self, query: nodes.Query, is_root: bool) -> JsonObject:
-        values = read_options(query.params, _QUERY_OPTIONS, "a query")
+        values = read_options(query.params, QUERY_OPTIONS, "a query")
         method = query.fusion.method if query.fusion else None
         if isinstance(query.target, nodes.Hybrid):
             method = method or "rrf"
@@ -521,7 +522,6 @@ class _Planner:
         self.context.warn("no-model", message, target.span, hint)
 
 
-_QUERY_OPTIONS = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
 _OF_SEARCHES = {**SEARCH_PARAMS, **ACORN_OPTIONS}
 _EMBEDDED = tuple(nodes.EMBEDDED.values())
 _ALL_KINDS = {"dense", "sparse", "multi"}

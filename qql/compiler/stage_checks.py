@@ -7,10 +7,10 @@ from operator import attrgetter
 from qql import nodes
 from qql.errors import fail, shown
 
-__all__ = ["check_order", "check_points", "check_stage"]
+__all__ = ["NOT_IN_STAGES", "check_order", "check_points", "check_stage"]
 
 
-_NOT_IN_STAGES = {
+NOT_IN_STAGES = {
     "offset": "OFFSET",
     "group": "GROUP BY",
     "shard": "SHARD",
@@ -18,13 +18,14 @@ _NOT_IN_STAGES = {
     "vectors": "WITH VECTOR",
     "provenance": "WITH PROVENANCE",
 }
+"""Clauses that a stage does not take, by the field that they fill."""
 
 
-_read_those = attrgetter(*_NOT_IN_STAGES)
+_read_those = attrgetter(*NOT_IN_STAGES)
 
 
 def check_stage(stage: nodes.Query, collection: str) -> None:
-    for name, word in _NOT_IN_STAGES.items() if any(_read_those(stage)) else ():
+    for name, word in NOT_IN_STAGES.items() if any(_read_those(stage)) else ():
         clause = getattr(stage, name)
         if clause is not None:
             hint = f"{word} belongs to the query that FROM belongs to"

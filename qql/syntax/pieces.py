@@ -14,7 +14,7 @@ from qql.errors import QQLSyntaxError, Source, Span
 from qql.late import Protocol, late_pattern
 from qql.syntax.lexer import BLANK, STARTERS, bad_character, cut_here, fault_at, skip_space, syntax_error
 
-__all__ = ["Pieces", "cut_pieces", "in_pieces"]
+__all__ = ["Pieces", "cut_pieces", "in_pieces", "last_boundaries"]
 
 WHOLE = 1 << 20
 """Characters (bytes, of a file) up to which a script is one piece."""
@@ -251,3 +251,18 @@ def in_pieces(source: Source) -> Iterator[Source]:
         yield source
         return
     yield from cut_pieces((text[at : at + PIECE] for at in range(0, len(text), PIECE)), source.name)
+
+
+def last_boundaries(text: str) -> tuple[int, list[int]]:
+    """Where the last statement of a text may begin, without that it is parsed.
+
+    Gives the place behind the last `;` that ends a statement (0 where there is none) and, behind that, the
+    places of the words at the start of a line that begin statements, be it inside of another. Strings,
+    comments and BATCH are passed over.
+    """
+    window = _Window("")
+    window.add(text)
+    window.final = True
+    window.scan()
+    end = window.ends[-1] if window.ends else 0
+    return end, [at for at in window.beginnings if at >= end]

@@ -14,13 +14,28 @@ __all__ = [
     "anything",
     "by_name",
     "flag",
+    "keys_of",
     "number",
     "object_of",
     "one_of",
     "text",
     "texts",
     "whole",
+    "words_of",
 ]
+
+_WORDS: dict[Check, tuple[str, ...]] = {}
+_TABLES: dict[Check, Table] = {}
+
+
+def words_of(check: Check) -> tuple[str, ...]:
+    """The words that a check takes, of those that were made here: () where it takes none."""
+    return _WORDS.get(check, ())
+
+
+def keys_of(check: Check) -> Table:
+    """The options of the object that a check takes; {} where it takes none."""
+    return _TABLES.get(check, {})
 
 
 def flag(value: Json) -> Json:
@@ -57,6 +72,7 @@ def one_of(*words: str) -> Check:
             return value.lower()
         raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0])
 
+    _WORDS[check] = words
     return check
 
 
@@ -82,6 +98,8 @@ def any_of(*checks: Check) -> Check:
                 takes.append(str(exc))
         raise ValueError(", or ".join(takes))
 
+    _WORDS[check] = tuple(word for one in checks for word in words_of(one))
+    _TABLES[check] = {name: inner for one in checks for name, inner in keys_of(one).items()}
     return check
 
 
@@ -97,6 +115,7 @@ def object_of(table: Table) -> Check:
             return read_options(value, table, "this object")
         raise ValueError(f"an object with {listed(table)}")
 
+    _TABLES[check] = table
     return check
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "MATRIX_OPTIONS",
     "MMR_OPTIONS",
     "OPTIMIZE_OPTIONS",
+    "QUERY_OPTIONS",
     "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
     "SEARCH_PARAMS",
@@ -104,6 +105,8 @@ SEARCH_PARAMS = table(
     ),
 )
 
+QUERY_OPTIONS = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
+"""All that a query may be given."""
 FEEDBACK_OPTIONS = table(*(Setting(name, number(-math.inf)) for name in ("a", "b", "c")))
 """The constants of relevance feedback's naive formula; all three are needed."""
 BM25_OPTIONS = table(
