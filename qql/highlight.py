@@ -67,10 +67,9 @@ class QQLLexer(Lexer):
         at = 0
         if (command := _COMMAND.match(text)) is not None:  # a command of the prompt
             at = command.end()
-            yield from _parts(
-                text, 0, (command.start(1), Whitespace), (command.end(1), Name.Builtin), (at, Text)
-            )
-        found = list(terminals(text[at:])) if at else list(terminals(text))
+            parts = (command.start(1), Whitespace), (command.end(1), Name.Builtin), (at, Text)
+            yield from _parts(text, 0, *parts)
+        found = [*terminals(text[at:])]
         arrays, shift = 0, at
         for place, one in enumerate(found):
             start, end = one.start + shift, one.end + shift

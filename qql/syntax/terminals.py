@@ -1,4 +1,4 @@
-"""The terminals of a text as the parser takes them, keyword or name, with no tree made: for what shows a text.
+"""The terminals of a text as the parser takes them, keyword or name, with no tree made: to show a text.
 
 A text that is typed is mostly unfinished, and may be anything. So nothing is raised here.
 """
@@ -46,7 +46,7 @@ def terminals(text: str) -> Iterator[Terminal]:
     while pos < len(text):
         walk = _Walk(text, reader)
         if len(text) <= _LONGEST:
-            yield from walk.statement(pos)
+            yield from walk.each(pos)
             pos = walk.end
         yield from (rest := _Rest(text, pos, walk.failed or len(text) > _LONGEST)).all()
         pos = skip_space(text, rest.end)
@@ -70,8 +70,8 @@ class _Walk(Parser):
         self.failed = False
         self.end = 0
 
-    def statement(self, pos: int) -> Iterator[Terminal]:
-        """Its terminals. `end` is behind the last of them, ``failed`` says whether something else stands there."""
+    def each(self, pos: int) -> Iterator[Terminal]:
+        """Its terminals. ``end`` is behind the last of them, ``failed``: something else stands there."""
         self.begin(pos, "start")
         self.end, before = pos, ""
         while True:

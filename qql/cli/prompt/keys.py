@@ -13,6 +13,8 @@ from qql.errors import QQLError
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+    Note = Callable[[str, QQLError], None]
+
 __all__ = ["key_bindings", "uses_vi"]
 
 _EDITING = "QQL_EDITING"
@@ -30,7 +32,7 @@ def uses_vi() -> bool:
     return said == "vi"
 
 
-def key_bindings(note: Callable[[str, QQLError], None]) -> KeyBindings:
+def key_bindings(note: Note) -> KeyBindings:
     """The keys; ``note`` is told of a text what an editor or the formatter had to say against it."""
     from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
@@ -84,9 +86,7 @@ def _run_or_go_on(event: KeyPressEvent, runs: bool) -> None:
         buffer.newline(copy_margin=not event.app.paste_mode())
 
 
-def _change(
-    event: KeyPressEvent, change: Callable[[str], str], note: Callable[[str, QQLError], None]
-) -> None:
+def _change(event: KeyPressEvent, change: Callable[[str], str], note: Note) -> None:
     """Puts another text into the place of what is typed; undo brings that back."""
     buffer = event.current_buffer
     try:

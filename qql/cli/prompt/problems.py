@@ -43,9 +43,9 @@ class Known(Protocol):
 def problem_at(
     text: str, cursor: int, known: Known | None = None, context: Context | None = None, params: object = None
 ) -> Problem | None:
-    """What is wrong with the statement in which the cursor stands; None where nothing is, or not for certain.
+    """What is wrong with the statement in which the cursor stands; None where nothing is for certain.
 
-    A text that only is not finished is not wrong, nor is a word at which the cursor stands: it is being typed.
+    A text that only is not finished is not wrong, nor is a word at which the cursor stands: it is typed.
     ``context`` is what USE and DEFINE have set, ``params`` are the values of parameters.
     """
     if is_command(text.strip()):
@@ -145,7 +145,7 @@ def _stays(fault: Diagnostic) -> bool:
 
 def _unknown_collection(compiled: Sequence[Compiled], known: Known) -> Diagnostic | None:
     """A collection that is none, where one is that is written much like it."""
-    listed = known.collections()
+    listed = known.collections() or ()
     for one in compiled if listed else ():
         statement, name = nodes.subject(one.statement), one.collection
         if name is None or name in listed or isinstance(statement, (*ANY_COLLECTION, nodes.CreateCollection)):

@@ -35,7 +35,7 @@ STYLES = {
     "bottom-toolbar.message": "ansired",
     "bottom-toolbar.hint": "",
 }
-"""The looks of what is typed, by colours that a terminal names, which it has made to be read on its own ground."""
+"""The looks of what is typed. The colours have names: a terminal makes them to be read on its own ground."""
 
 _KEYS = "Alt-Enter runs or goes on · F4 {} · F6 layout · Ctrl-X Ctrl-E editor"
 

@@ -123,7 +123,7 @@ def _pairs(text: str) -> dict[int, int]:
 
 
 def bracket_pair(text: str, cursor: int) -> tuple[int, ...]:
-    """The places of the bracket at the cursor, else of the one before it, and of its other half; none else."""
+    """The places of the bracket at the cursor, or right before it, and of its other half; else none."""
     for at in (cursor, cursor - 1):
         if text[max(at, 0) : at + 1] in tuple("()[]{}") and (other := _pairs(text).get(at)) is not None:
             return at, other
