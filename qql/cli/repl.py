@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,12 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
 
 
 def _carry_out(shell: Shell, text: str) -> bool:
+    before = _writes(shell)
     try:
         return shell.feed(text)
     except KeyboardInterrupt as stop:
+        if before is not None and before == _writes(shell) and not hasattr(stop, "__notes__"):
+            stop.add_note("nothing was written")
         shell.renderer.note(said_of_stop("cancelled", stop))
     except QQLError as error:
         shell.renderer.error(error)
@@ -58,6 +62,14 @@ def _carry_out(shell: Shell, text: str) -> bool:
     except BaseException as fault:  # a panic of an engine is no Exception
         shell.renderer.crash(fault)
     return True
+
+
+def _writes(shell: Shell) -> int | None:
+    """How many requests the session has sent that write; None where nobody counts them."""
+    if not getattr(shell.session, "is_open", True):
+        return 0
+    found = getattr(getattr(shell.session, "backend", None), "writes", None)
+    return found if isinstance(found, int) else None
 
 
 _TARGET_WIDTH = 32
@@ -74,7 +86,11 @@ def _prompt_session(
     from prompt_toolkit import PromptSession
     from prompt_toolkit.enums import EditingMode
 
-    watched = Watched(partial(_look, shell), lambda: session.app.invalidate())
+    def redraw() -> None:
+        with contextlib.suppress(RuntimeError):  # the prompt has ended meanwhile, and its event loop with it
+            session.app.invalidate()
+
+    watched = Watched(partial(_look, shell), redraw)
 
     def problem() -> Problem | None:
         return watched.problem(session.default_buffer.text, session.default_buffer.cursor_position)

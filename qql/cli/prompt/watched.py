@@ -48,7 +48,7 @@ class Watched:
         from qql.highlight import QQLLexer
 
         [*QQLLexer().get_tokens_unprocessed("COUNT FROM c")]
-        self._look("COUNT FROM c;", 0)
+        self._see(("COUNT FROM c;", 0))
         self._ready = True
         self._redraw()
 
@@ -70,7 +70,7 @@ class Watched:
         if asked == self._seen:
             return self._found
         if len(text) <= _AT_ONCE:
-            self._seen, self._found = asked, self._look(text, cursor)
+            self._see(asked)
             return self._found
         self._waits = asked
         if self._looking is None:
@@ -78,11 +78,17 @@ class Watched:
             self._looking.start()
         return None
 
+    def _see(self, asked: tuple[str, int]) -> None:
+        try:
+            found = self._look(*asked)
+        except Exception:  # whatever that is, who types must be able to go on
+            found = None
+        self._seen, self._found = asked, found
+
     def _look_aside(self) -> None:
         """Looks at what was asked for last, until that is what was seen."""
         while (asked := self._waits) != self._seen and asked is not None:
-            found = self._look(*asked)
-            self._seen, self._found = asked, found
+            self._see(asked)
         self._looking = None
         self._redraw()
 
