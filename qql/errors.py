@@ -7,9 +7,10 @@ QQLError                     everything this package raises on purpose
 │   └── QQLScriptError       several statements of one script are at fault
 ├── QQLConnectionError       no server or database could be opened          (exit code 4)
 │   └── QQLTimeoutError      the server gave up, or did not answer in time
-└── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
-    ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
-    └── QQLModelError        a text could not be turned into a vector
+├── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
+│   ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
+│   └── QQLModelError        a text could not be turned into a vector
+└── QQLRefusedError          it may not be done here; nothing was sent      (exit code 5)
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "QQLExecutionError",
     "QQLModelError",
     "QQLPlanError",
+    "QQLRefusedError",
     "QQLScriptError",
     "QQLSyntaxError",
     "QQLTimeoutError",
@@ -366,6 +368,12 @@ class QQLUnsupportedError(QQLExecutionError):
 
 class QQLModelError(QQLExecutionError):
     """A text could not be turned into a vector."""
+
+
+class QQLRefusedError(QQLError):
+    """It may not be done here: the session is read-only, or nobody has agreed to it. Nothing was sent."""
+
+    exit_code = 5
 
 
 class LibraryError(Exception):
