@@ -48,6 +48,7 @@ __all__ = [
     "did_you_mean",
     "fail",
     "many",
+    "masked",
     "shown",
 ]
 
@@ -205,7 +206,7 @@ _USER_PART = late_pattern(
 _API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
     """A part of a statement without passwords and keys, as long as before: a caret may stand below it."""
     if "://" in text:
         text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
@@ -236,7 +237,7 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
     length = max(1, min(span.end - span.start, len(text) - begin))
     shown_from = max(0, min(begin - widest // 2, len(text) - widest)) if len(text) > widest else 0
     around = max(0, shown_from - _LONG)
-    shown = _masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
+    shown = masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
     lead, tail = ("…" if shown_from else ""), ("…" if shown_from + widest < len(text) else "")
     at = begin - shown_from
     # Control characters would move the caret or drive the terminal.

@@ -10,7 +10,7 @@ from qql.cli.usage import UsageError
 from qql.errors import QQLError
 from qql.session.files import read_utf8, reason
 
-__all__ = ["known_keys", "read_keys"]
+__all__ = ["known_keys", "read_keys", "visible_keys"]
 
 _ASK = "-"
 _MIN_SECRET = 4  # characters; hiding shorter ones would hide words
@@ -30,6 +30,16 @@ def read_keys(args: Arguments) -> Arguments:
         elif args.get(name) == _ASK:
             found[name] = _typed(args.flag(name).removeprefix("--").replace("-", " "))
     return found
+
+
+def visible_keys(args: Arguments) -> str | None:
+    """What is said of keys among the arguments as they were given: others can see those of a process."""
+    names = [name for name in KEYS if args.get(name, _ASK) != _ASK]
+    if not names:
+        return None
+    flags, first = ", ".join(map(args.flag, names)), names[0]
+    unseen = f"{args.flag(KEYS[first])} FILE, `{args.flag(first)} -` or a variable keeps it unseen"
+    return f"note: `ps` shows the value of {flags} to all on this machine; {unseen}"
 
 
 def known_keys(args: Arguments) -> tuple[str, ...]:

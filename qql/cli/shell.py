@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qql.cli.access import TYPED, Access
 from qql.cli.render import ProgressBar, Renderer, json_text, sanitize
 from qql.cli.usage import ParamValues, UsageError, parse_value, script_file
 from qql.errors import Source, did_you_mean
@@ -30,7 +31,7 @@ class Shell:
 
     ``connect`` opens a session on another target, for ``\\c``. ``params`` are the values of ``:name``
     parameters (a list: of the ``?`` ones). With ``plain_texts`` a script that gives texts only (EXPLAIN, WHY)
-    has them shown as they are, for nobody chose a format.
+    has them shown as they are, for nobody chose a format. ``access`` says what it may do.
     """
 
     session: Session
@@ -39,6 +40,7 @@ class Shell:
     params: ParamValues = field(default_factory=dict)
     progress: ProgressBar | None = None
     plain_texts: bool = False
+    access: Access = field(default_factory=Access)
 
     def run(self, script: Pieces, *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
@@ -47,13 +49,14 @@ class Shell:
         `QQLError`; the results before the statement that failed have been shown by then.
         """
         params = self._params_used_in(script) if some else self.params
-        checked = self.session.checked(script, params or None)
+        checked = self.access.checked(self.session, script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
             for one in checked.statements():
-                result = self.session.carry_out(one)
+                result = self.access.carry_out(self, one)
                 self._clear_progress()
-                self.renderer.show(result)
+                if result is not None:
+                    self.renderer.show(result)
         finally:
             self._clear_progress()
 
@@ -66,7 +69,7 @@ class Shell:
             line, _, rest = typed.partition("\n")
             return self._run_command(line) and self.feed(rest)
         if typed:
-            self.run(ScriptText(Source(text, "<input>")), some=True)
+            self.run(ScriptText(Source(text, TYPED)), some=True)
         return True
 
     def _params_used_in(self, script: Pieces) -> ParamValues:

@@ -78,6 +78,7 @@ def open_session(
         on_progress=progress,
         advice=args.get("advice", advice),
         count=True,
+        read_only=args.get("read_only", False),
     )
     session.context.default_model = default_model()
     if "://" not in target:

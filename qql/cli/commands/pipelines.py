@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qql.backends.base import Progress
+from qql.cli.access import require_consent
 from qql.cli.commands.connection import MEMORY, open_session, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.scripts import params_of
 from qql.cli.render import ProgressBar, Renderer
 from qql.cli.usage import UsageError, read_script
-from qql.errors import QQLError, QQLExecutionError, did_you_mean
+from qql.errors import QQLError, QQLExecutionError, Source, did_you_mean
 from qql.evaluation.files import Query, read_queries
 from qql.evaluation.pipelines import Pipeline
 from qql.records import dataclass, field, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import JsonObject
+from qql.session.script_files import ScriptText
 
 if TYPE_CHECKING:
     from qql.compiler.plan import QueryPlan
@@ -94,6 +96,8 @@ def open_measured_session(args: Arguments, console: Renderer) -> Iterator[tuple[
         if "setup" in args:
             script = Pipeline(session, read_script(args["setup"]), args["setup"])
             params = script.taken(constants_of(args))
+            text = ScriptText(Source(script.text, script.name))
+            require_consent(session, text, params or None, args.get("profile"), yes="yes" in args)
             for result in session.stream(script.text, params or None, name=script.name):
                 console.warn(result.warnings)
             bars.clear()
