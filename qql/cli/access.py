@@ -5,6 +5,7 @@ A person at the prompt is asked. A script asks nobody: where its profile is prot
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from qql.session.session import Session
     from qql.syntax.pieces import Pieces
 
-__all__ = ["TYPED", "Access", "asked_on_terminal", "connect_profile", "require_consent"]
+__all__ = ["TYPED", "Access", "asked_on_terminal", "connect_profile", "connected", "require_consent"]
 
 TYPED = "<input>"
 """What a text is called that was typed at the prompt."""
@@ -116,7 +117,7 @@ class _Consent:
 
 def _needs_yes(touched: Touched, profile: str) -> QQLError:
     message = f"the profile {profile} is protected, and {touched}"
-    return QQLRefusedError(Diagnostic("needs-yes", message, hint="--yes carries it out"))
+    return QQLRefusedError(Diagnostic("needs-yes", message, hint="--yes on the command line carries it out"))
 
 
 def require_consent(
@@ -135,9 +136,24 @@ def asked_on_terminal(question: str) -> bool | None:
         return None
     from qql.cli.render import sanitize
 
+    _forget_typed()
     sys.stderr.write(sanitize(question))
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    line = ""
+    try:
+        line = sys.stdin.readline()
+    finally:
+        if not line.endswith("\n"):  # Ctrl-D, Ctrl-C
+            sys.stderr.write("\n")
+    return line.strip().lower() in ("y", "yes")
+
+
+def _forget_typed() -> None:
+    """What was typed before the question is no answer to it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # no such module on Windows
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def connect_profile(shell: Shell, name: str) -> str:
@@ -151,6 +167,17 @@ def connect_profile(shell: Shell, name: str) -> str:
     shell.session.close()
     shell.session = session
     shell.access.profile = profile
-    said = [f"connected to {session.target} by the profile {name}"]
-    said += ["read-only"] if session.read_only else []
-    return ", ".join(said + (["protected"] if profile.protected else []))
+    return connected(session, profile)
+
+
+def connected(session: Session, profile: Profile | None) -> str:
+    """What is said of a connection. The session of a database in memory is not opened for that."""
+    said = [f"connected to {session.target}"]
+    if profile is not None:
+        said += [f"by the profile {profile.name}"]
+        said += [
+            word
+            for word, holds in (("read-only", profile.read_only), ("protected", profile.protected))
+            if holds
+        ]
+    return ", ".join(said)

@@ -25,10 +25,10 @@ def read_keys(args: Arguments) -> Arguments:
     for name, file in KEYS.items():
         if name in args and file in args:
             raise UsageError.make("usage", f"{args.flag(name)} and {args.flag(file)} exclude each other")
-        if file in args:
-            found[name] = _one_line(_content_of(args[file]), args[file])
-        elif args.get(name) == _ASK:
+        if _ASK in (args.get(file), args.get(name)):
             found[name] = _typed(args.flag(name).removeprefix("--").replace("-", " "))
+        elif file in args:
+            found[name] = _one_line(_content_of(args[file]), args[file])
     return found
 
 

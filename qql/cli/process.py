@@ -22,6 +22,7 @@ from qql.cli.commands import COMMANDS, PROMPT
 from qql.cli.commands.options import Arguments
 from qql.cli.keys import known_keys, read_keys, visible_keys
 from qql.cli.render import Renderer, wants_color
+from qql.cli.streams import waits_for, with_streams
 from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
@@ -91,7 +92,9 @@ def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     console.secrets = known_keys(args)
     if visible is not None:
         console.note(visible)
-    _tell_what_is_waited_for(command, args, console)
+    args = with_streams(args)
+    if waits_for(command, args):  # or who sits there would wait, too
+        console.note("reading what is typed here, up to Ctrl-D on a line of its own")
     if command is not None:
         return command.run(args, console)
     if "text" in args:
@@ -115,15 +118,6 @@ def _by_profile(args: Arguments, command: Command) -> Arguments:
 
     profile = profile_of(args)
     return with_profile(Arguments(args, profile=profile), profile, command)
-
-
-def _tell_what_is_waited_for(command: Command | None, args: Arguments, console: Renderer) -> None:
-    """Whoever sits at a terminal would wait, too."""
-    files = args.get("files") or ()
-    if command is COMMANDS["fmt"] and not files:
-        files = "-"
-    if "-" in ([files] if isinstance(files, str) else files) and sys.stdin.isatty():
-        console.note("reading what is typed here, up to Ctrl-D on a line of its own")
 
 
 def _discard_output(file: TextIO) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Permissions"]
 
 _HINT = (
     "what lets it write: `read_only = False` of the session, `\\readonly off` at the prompt; "
-    "on the command line, leave out --read-only"
+    "on the command line, leave out --read-only or the `read_only` of the profile"
 )
 
 

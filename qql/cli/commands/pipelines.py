@@ -84,8 +84,6 @@ def constants_of(args: Arguments) -> JsonObject:
 def open_measured_session(args: Arguments, console: Renderer) -> Iterator[tuple[Session, Progress]]:
     """A session on the database that is measured, after ``--setup``, and what is called with progress."""
     target = target_of(args)
-    if args.get("setup") == "-":
-        raise UsageError.make("usage", "--setup requires a file, and standard input is none")
     if target == MEMORY and "setup" not in args:
         hint = "--db DIR or --url URL names one; --setup FILE is a script that fills one in memory"
         raise UsageError.make("usage", "there is no database to measure", hint=hint)

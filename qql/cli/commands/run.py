@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import qql
-from qql.cli.access import Access, asked_on_terminal
+from qql.cli.access import Access, asked_on_terminal, connected
 from qql.cli.commands.connection import (
     MEMORY,
     LateSession,
@@ -44,7 +44,7 @@ def prompt(args: Arguments, console: Renderer) -> int:
     # With options, what is wrong about them is told before the prompt.
     with open_shell(args, console, late=not args and rerank_model_of(args) is None) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
-        console.note(f"qql {qql.__version__}, connected to {shell.session.target}{memory}")
+        console.note(f"qql {qql.__version__}, {connected(shell.session, shell.access.profile)}{memory}")
         shell.access.ask = asked_on_terminal
         console.note(r"\? lists the commands, \q leaves")
         return interact(shell)

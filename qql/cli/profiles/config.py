@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 
-from qql.cli.commands.options import KEYS, OPTIONS, PROFILE
+from qql.cli.commands.options import KEYS, OPTIONS, PROFILE, SERVER
 from qql.cli.profiles.key_sources import WAYS, KeySource
 from qql.cli.profiles.profile import COLORS, Profile
 from qql.cli.profiles.toml_places import place_of, without_values
@@ -98,10 +98,10 @@ def _tables(raw: bytes, path: str) -> tuple[str, dict[str, Any]]:
         raise UsageError.make("invalid-config", f"{path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as exc:  # its words have a place, and no value
         where = _LINE.search(str(exc))
-        source, span = without_values(text, path), None
-        if where:
-            start = sum(len(line) + 1 for line in source.text.split("\n")[: int(where[1]) - 1])
-            span = Span(start, start + 1)
+        source = without_values(text, path)
+        before = int(where[1]) - 1 if where else text.rstrip().count("\n")
+        start = sum(len(line) + 1 for line in source.text.split("\n")[:before])
+        span = Span(start, start + 1)
         raise UsageError(_fault(str(exc), source, span, code="invalid-config")) from None
     except RecursionError:
         raise UsageError.make("invalid-config", f"{path} is nested too deeply") from None
@@ -149,9 +149,11 @@ def _profile(name: str, table: Mapping[str, Any], source: Source, faults: list[D
                 raise _Fault(f"a profile has no setting {setting}", hint, "unknown-setting")
         except _Fault as fault:
             faults.append(_fault(fault.message, source, span, fault.hint, fault.code))
-    if "url" in settings and "db" in settings:
-        span = place_of(source, ("profiles", name, "db"))
-        faults.append(_fault("url and db exclude each other", source, span))
+    if "db" in settings:
+        for setting in table:
+            if setting == "url" or KEY_SETTINGS.get(setting, (setting, ""))[0] in SERVER:
+                span = place_of(source, ("profiles", name, setting))
+                faults.append(_fault(f"{setting} and db exclude each other", source, span))
     return Profile(name, settings, keys, **own)
 
 

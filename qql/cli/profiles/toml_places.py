@@ -26,9 +26,11 @@ def without_values(text: str, name: str) -> Source:
 
 
 def place_of(source: Source, path: tuple[str, ...]) -> Span | None:
-    """Where a key or a table begins, or else the table that it is in; None where neither is found."""
+    """Where a key or a table is first named, or else the table that it is in; None where neither is found."""
     best, depth = None, 0
     for found, span in _places(source.text):
+        if found[: len(path)] == path:
+            return span
         if path[: len(found)] == found and len(found) > depth:
             best, depth = span, len(found)
     return best
