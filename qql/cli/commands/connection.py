@@ -95,6 +95,7 @@ def _connected(args: Arguments, target: str, progress: ProgressBar | None, advic
         on_progress=progress,
         advice=args.get("advice", advice),
         count=True,
+        read_only=args.get("read_only", False),
     )
 
 
