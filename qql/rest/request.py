@@ -64,12 +64,16 @@ class Request:
 
         Raises `QQLPlanError`: ``no-model`` where a text names no model (qdrant-client has no object for
         that), ``no-client-model`` where qdrant-client does not know the route or refuses the body.
+        `QQLExecutionError` ``missing-library`` where qdrant-client is not installed.
         """
         if self.body is None:
             return None
-        from pydantic import ValidationError
+        from qql.missing import needed_for
 
-        adapter = body_adapter(self.route)
+        with needed_for("an object of qdrant_client.models", "qdrant_client"):
+            from pydantic import ValidationError
+
+            adapter = body_adapter(self.route)
         if adapter is None:
             message = f"qdrant-client has no model for {self.method} {self.path}"
             raise QQLPlanError(Diagnostic("no-client-model", message))
@@ -100,8 +104,10 @@ class Request:
         Raises `QQLUnsupportedError` for what no method of the client can say (``unsupported-operation``,
         ``unsupported-key``), and what a session raises: `QQLConnectionError`, `QQLExecutionError`.
         """
-        from qql.backends.client.send import send
+        from qql.missing import needed_for
 
+        with needed_for("a client", "qdrant_client"):
+            from qql.backends.client.send import send
         return send(self, client)
 
     def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
@@ -146,8 +152,11 @@ class Request:
 
         Raises `QQLPlanError` as `to_models` and `curl` do, and `QQLConnectionError` (``invalid-url``).
         """
+        from qql.missing import library
         from qql.rest.snippets import python
 
+        # The program is written by the signatures of its methods.
+        library("qdrant_client", "a program for qdrant-client", instead="curl() does without")
         return python(
             self.method,
             self.path,

@@ -8,16 +8,19 @@ from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from qql.awaiting import Unfinished, carried, carried_aside
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.prepared import Prepared
 from qql.errors import QQLConnectionError
+from qql.missing import needed_for
 from qql.result import Hit, Result
 from qql.session.column_writes import ColumnWrites
 from qql.session.connect import connect
 from qql.session.prepared import SessionStatement
 from qql.session.session import Session
+
+with needed_for("connect_async()"):
+    from qql.awaiting import Unfinished, carried, carried_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,7 +39,9 @@ def run(args: Arguments, console: Renderer) -> int:
 
 def prompt(args: Arguments, console: Renderer) -> int:
     from qql.cli.repl import interact
+    from qql.missing import library
 
+    library("prompt_toolkit", "the prompt", instead="`qql run FILE` and `qql run -` do without")
     # With options, what is wrong about them is told before the prompt.
     with open_shell(args, console, late=not args and rerank_model_of(args) is None) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""

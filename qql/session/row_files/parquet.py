@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from qql.errors import QQLError, QQLExecutionError, fail
+from qql.missing import needed_for
 from qql.rest.types import Json
 from qql.session.files import file_unreadable
 from qql.session.row_files.row import Record, RowError
@@ -101,16 +102,10 @@ class ParquetFile:
 
 
 def _open(path: Path) -> Any:
-    try:
+    with needed_for("COPY of a Parquet or Arrow file"):
+        import numpy  # noqa: F401 - vectors are read by it, and pyarrow does not bring it
         import pyarrow
         from pyarrow import parquet
-    except ImportError as exc:
-        why = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"cannot be imported: {exc}"
-        raise QQLExecutionError.make(
-            "missing-library",
-            f"Parquet is read by pyarrow, which {why}",
-            hint="pip install pyarrow",
-        ) from exc
     try:
         # Pages are read as they are needed, and not whole groups of rows ahead.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
