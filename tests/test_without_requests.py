@@ -44,7 +44,7 @@ def test_it_is_the_error_that_python_raises_of_an_empty_list(error: type[Excepti
 def test_all_else_is_as_of_an_empty_list() -> None:
     found = qql.compile("USE docs")
     [*taken] = found
-    assert taken == found == [] == [*found] == [one for one in found] == found[:1]
+    assert taken == found == [] == [*found] == list(found) == found[:1]
     assert isinstance(found, list)
     assert not found
     for _request in found:

@@ -37,7 +37,7 @@ class NoRequestError(QQLPlanError, ValueError, IndexError):
 
 
 class NoRequests(list[Request]):
-    """No requests. To take one raises `NoRequestError`; a loop has no turns, and all else is as of any list."""
+    """No requests. Taking one raises `NoRequestError`; a loop has no turns, all else is as of any list."""
 
     fault: Diagnostic | None = None
 
@@ -57,7 +57,7 @@ class NoRequests(list[Request]):
 
 
 def _takes_some(frame: FrameType) -> bool:
-    """Whether what a frame is at is ``[a] = …``: CPython asks for an iterator there, as it does for a loop."""
+    """Whether a frame is at ``[a] = …``: CPython asks for an iterator there, as it does for a loop."""
     from opcode import opmap
 
     code, at = frame.f_code.co_code, frame.f_lasti

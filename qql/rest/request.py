@@ -91,15 +91,16 @@ class Request:
             raise QQLPlanError(diagnostic) from exc
 
     @overload
-    def send(self, client: QdrantClient) -> Any: ...
+    def send(self, client: QdrantClient, *, timeout: int | None = None) -> Any: ...
     @overload
-    def send(self, client: AsyncQdrantClient) -> Awaitable[Any]: ...
-    def send(self, client: Any) -> Any:
+    def send(self, client: AsyncQdrantClient, *, timeout: int | None = None) -> Awaitable[Any]: ...
+    def send(self, client: Any, *, timeout: int | None = None) -> Any:
         """Send it through a client of one's own: ``request.send(client)``, ``await request.send(client)``.
 
         Returns what the client's own method gives (``query_points``, ``scroll``, ``upsert``, …), of an
         `AsyncQdrantClient` something to await. Texts stay texts, as in `to_models`: the client embeds
-        them, or the server; `qql.embed` makes vectors of them before.
+        them, or the server; `qql.embed` makes vectors of them before. ``timeout``, in whole seconds, is that
+        of the client's method: of the server, and of the client itself.
 
         Raises `QQLUnsupportedError` for what no method of the client can say (``unsupported-operation``,
         ``unsupported-key``), and what a session raises: `QQLConnectionError`, `QQLExecutionError`.
@@ -108,7 +109,7 @@ class Request:
 
         with needed_for("a client", "qdrant_client"):
             from qql.backends.client.send import send
-        return send(self, client)
+        return send(self, client, timeout)
 
     def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as one command for a POSIX shell, which sends exactly this.

@@ -109,24 +109,41 @@ class AsyncSession(_Flows[Session]):
     full_facts = _Awaited(Session.full_facts)
 
     async def stream(
-        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        script: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
+        timeout: float | None = None,
     ) -> AsyncIterator[Result]:
         """As `Session.stream`; the script is checked when the first result is asked for."""
-        stream = partial(Session.stream, self.inner(), script, params, name=name, count=count)
+        stream = partial(
+            Session.stream, self.inner(), script, params, name=name, count=count, timeout=timeout
+        )
         results = await self.carried(stream, (script, params), {})
         nothing = cast(Result, None)
         while (result := await self.carried(lambda: next(results, nothing), (), {})) is not None:
             yield result
 
     def scroll(
-        self, statement: TextOrTree, params: Params = None, *, page: int = 200, name: str = "<string>"
+        self,
+        statement: TextOrTree,
+        params: Params = None,
+        *,
+        page: int = 200,
+        name: str = "<string>",
+        timeout: float | None = None,
     ) -> AsyncWalk:
         """As `Session.scroll`, for ``async for``; compiled when the first hit is asked for.
 
         A page is read at once: one of 1,000 points would hold the event loop for some milliseconds.
         """
         return AsyncWalk(
-            self, partial(Session.scroll, statement=statement, params=params, page=page, name=name)
+            self,
+            partial(
+                Session.scroll, statement=statement, params=params, page=page, name=name, timeout=timeout
+            ),
         )
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> AsyncStatement:
