@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest integrations bench bench-base clean
+.PHONY: demo test coverage soak lint types format hooks docs wheel lock newest lowest integrations alone bench bench-base clean
 
 demo: .venv/ready
 	$(BIN)/python examples/stdlib_docs.py build/stdlib.jsonl
@@ -97,6 +97,17 @@ integrations:
 	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack]" langchain-qdrant pytest hypothesis "pyright[nodejs]"
 	build/integrations/bin/python -m pytest tests/test_integrations.py
 	build/integrations/bin/python -m pytest tests/test_public_types.py -k every_name
+
+# What works without qdrant-client, rich and prompt-toolkit, by a wheel in an environment that has none of them and
+# only what the compiler and the embedded engine need.
+alone: .venv/ready
+	rm -rf build/alone
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir build/alone/dist
+	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > build/alone/versions.txt
+	$(PYTHON) -m venv build/alone/env
+	build/alone/env/bin/python $(INSTALL) --no-deps --constraint build/alone/versions.txt build/alone/dist/*.whl \
+		orjson qdrant-edge-py greenlet
+	QQL_ALONE=$(CURDIR)/build/alone/env/bin/python $(BIN)/python -m pytest tests/test_absent_packages.py
 
 # CPU time beside pyqql, json.loads, qdrant-edge and qdrant-client by hand: README's table, compared with the run
 # that is kept. `make bench ROWS="edge copy" QUICK=1`, `make bench STORED=build/bench/run.json`.

@@ -154,7 +154,7 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path) -> None:
         f"try: read_rows({str(path)!r})\nexcept QQLError as exc: print(exc.code, exc.hint)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "missing-library pip install 'qql-lang[arrow]'"
+    assert done.stdout.strip() == 'missing-library pip install "qql-lang[arrow]"'
 
 
 # ------------------------------------------------------------------------------------ vectors of NumPy

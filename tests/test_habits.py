@@ -86,6 +86,7 @@ def test_ci_begins_with_the_command_of_the_readme() -> None:
         "types",
         "wheel",
         "integrations",
+        "alone",
         "lowest",
     }
 

@@ -104,7 +104,7 @@ KINDS: list[tuple[Any, Any]] = [
     (pa.scalar(1, pa.timestamp("s")), "1970-01-01T00:00:01"),
     (pd.NaT, None),
     (pd.NA, None),
-    (np.datetime64("NaT"), None),
+    (np.datetime64("NaT", "ns"), None),
     # lists
     ((0.5, 1), [0.5, 1]),
     (type("Values", (list,), {})(["a", DAY]), ["a", "2024-01-02"]),

@@ -20,7 +20,10 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
 
     What is no 32-bit float, or not finite, stays as it is.
     """
-    import numpy
+    try:
+        import numpy
+    except ModuleNotFoundError:  # qdrant-client brings it, and a service may do without
+        return _shortest_by_digits(values)
     import orjson
 
     exact = numpy.asarray(values, dtype=numpy.float64)
@@ -32,6 +35,28 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
     if numpy.array_equal(numpy.asarray(short, dtype=numpy.float32), narrow):
         return short
     return list(values)
+
+
+def _shortest_by_digits(values: Sequence[float]) -> list[float]:
+    """The same in plain Python, number by number: six digits are enough, or seven, and nine for any."""
+    import struct
+
+    packed = struct.Struct("<f")
+
+    def narrow(value: float) -> float | None:
+        try:
+            found: float = packed.unpack(packed.pack(value))[0]
+        except OverflowError:
+            return None
+        return found
+
+    out = []
+    for value in values:
+        if narrow(value) != value:  # nor is a NaN
+            return list(values)
+        tried = (float(f"{value:.{digits}g}") for digits in (6, 7, 8, 9))
+        out.append(next(short for short in tried if narrow(short) == value))
+    return out
 
 
 def shortest_vector(value: Json) -> Json:

@@ -76,9 +76,23 @@ def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:
     except KeyboardInterrupt as stop:
         console.note(said_of_stop("interrupted", stop))
         return INTERRUPTED
+    except ModuleNotFoundError as exc:
+        return _said_of_missing(exc, console)
     except BaseException as fault:  # a panic of an engine is no Exception
         console.crash(fault)
         return _CRASHED
+
+
+def _said_of_missing(exc: ModuleNotFoundError, console: Renderer) -> int:
+    from qql.missing import missing
+
+    try:
+        wanted = missing(exc, "this command")
+    except ModuleNotFoundError as fault:  # it is one of ours
+        console.crash(fault)
+        return _CRASHED
+    console.error(wanted)
+    return wanted.exit_code
 
 
 def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:

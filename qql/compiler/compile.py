@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from qql.compiler.script import Compiled
     from qql.syntax.parser import TextOrTree
 
 __all__ = ["check", "compile_text"]
@@ -47,7 +48,8 @@ def compile_text(
     their literals only, are planned once; the requests are the caller's own all the same.
 
     Statements that a session carries out by itself (USE, DEFINE, COPY, OPTIMIZE …) make no request;
-    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so.
+    for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so. Where there is none
+    at all, ``[request] = qql.compile(…)`` raises `QQLPlanError` (``no-request``), which says why.
 
     Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
     """
@@ -56,10 +58,10 @@ def compile_text(
     plain = params is None and warnings is None and not options
     if plain:
         fill = _ready(text)
-        if fill is not None and (requests := fill(None)) is not None:
+        if fill is not None and (requests := fill(None)):
             return requests
         requests = _SHAPES.known(text)
-        if requests is not None:
+        if requests:
             return _noted(text, requests)
     key = _key(text, options) if options else text
     ahead = _KEPT.get(key)
@@ -74,10 +76,10 @@ def compile_text(
                 warnings += no_requests(plan.statements)
             if plain:
                 _READY.put(text, plan.template.fill)
-            return requests
+            return requests or _without(plan.statements)
     elif plain and _may_have_shape(text):
         requests = _SHAPES.requests(text)
-        if requests is not None:
+        if requests:
             return _noted(text, requests)
     source, context = prepare(text, options)
     context.quiet = warnings is None
@@ -86,7 +88,13 @@ def compile_text(
         _ONCE.add(key)
     if warnings is not None:
         warnings += no_requests(found)
-    return requests_of(found)
+    return requests_of(found) or _without(found)
+
+
+def _without(found: Sequence[Compiled]) -> list[Request]:
+    from qql.compiler.without_requests import explained
+
+    return explained([], found)
 
 
 _MOST = 256

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qql.frames.columns import columns_of
-from qql.frames.missing import library
 from qql.frames.shapes import ListOf, Shape, StructOf, Values, typed
 from qql.late import cast
+from qql.missing import library
 from qql.result import Result
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ _TYPES = {
 
 def table_of(result: Result) -> pyarrow.Table:
     """See `Result.to_arrow`."""
-    pa = library("pyarrow", "arrow", "to_arrow()")
+    pa = library("pyarrow", "to_arrow()")
     columns = {}
     for name, values in columns_of(result).items():
         shape, converted = typed(values)

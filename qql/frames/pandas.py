@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qql.frames.columns import columns_of
-from qql.frames.missing import library
 from qql.frames.shapes import Values, typed
 from qql.late import cast
+from qql.missing import library
 from qql.rest.types import Json
 from qql.result import Result
 
@@ -23,7 +23,7 @@ _NULLABLE = {"bool": "boolean", "int": "Int64", "uint": "UInt64", "float": "floa
 
 def frame_of(result: Result) -> pandas.DataFrame:
     """See `Result.to_pandas`."""
-    pd = library("pandas", "pandas", "to_pandas()")
+    pd = library("pandas", "to_pandas()")
     columns = {name: _series(pd, values) for name, values in columns_of(result).items()}
     return cast("pandas.DataFrame", pd.DataFrame(columns))
 

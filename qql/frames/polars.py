@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qql.frames.columns import columns_of
-from qql.frames.missing import library
 from qql.frames.shapes import ListOf, Shape, StructOf, Values, typed
 from qql.late import cast
+from qql.missing import library
 from qql.result import Result
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ _TYPES = {
 
 def frame_of(result: Result) -> polars.DataFrame:
     """See `Result.to_polars`."""
-    pl = library("polars", "polars", "to_polars()")
+    pl = library("polars", "to_polars()")
     columns = {}
     for name, values in columns_of(result).items():
         shape, converted = typed(values)

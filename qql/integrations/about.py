@@ -1,15 +1,11 @@
-"""What all frameworks are told of a document, and what is said where one of them is missing."""
+"""What all frameworks are told of a document."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
-
-from qql.errors import QQLExecutionError
 from qql.rest.types import JsonObject
 from qql.retrieval import Document
 
-__all__ = ["described", "needed"]
+__all__ = ["described"]
 
 
 def described(document: Document) -> JsonObject:
@@ -26,15 +22,3 @@ def described(document: Document) -> JsonObject:
         "qql_ranks": document.ranks or None,
     }
     return {key: value for key, value in known.items() if value is not None}
-
-
-def needed(module: str, extra: str) -> ModuleType:
-    """A framework's module. Raises `QQLExecutionError` (``missing-library``) where it is not installed."""
-    try:
-        return import_module(module)
-    except ImportError as exc:
-        raise QQLExecutionError.make(
-            "missing-library",
-            f"{module} is not installed, or cannot be loaded: {exc}",
-            hint=f'pip install "qql-lang[{extra}]"',
-        ) from exc

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qql.integrations.about import described, needed
+from qql.integrations.about import described
+from qql.missing import library
 from qql.retrieval import Document, retriever
 
-needed("haystack", "haystack")
+library("haystack", "qql.integrations.haystack")
 
 from haystack import Document as HaystackDocument  # noqa: E402
 from haystack import component, default_from_dict, default_to_dict  # noqa: E402

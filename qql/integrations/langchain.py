@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qql.integrations.about import described, needed
+from qql.integrations.about import described
+from qql.missing import library
 from qql.retrieval import Document, Retriever, retriever
 
-needed("langchain_core.retrievers", "langchain")
+library("langchain_core.retrievers", "qql.integrations.langchain")
 
 from langchain_core.callbacks import (  # noqa: E402
     AsyncCallbackManagerForRetrieverRun,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qql.integrations.about import described, needed
+from qql.integrations.about import described
+from qql.missing import library
 from qql.retrieval import Document, retriever
 
-needed("llama_index.core", "llama-index")
+library("llama_index.core", "qql.integrations.llama_index")
 
 from llama_index.core.base.base_retriever import BaseRetriever  # noqa: E402
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode  # noqa: E402

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from qql.errors import LibraryError, QQLError, QQLModelError, fail
+from qql.missing import needed_for
 from qql.rest.addresses import read_by_others
 from qql.rest.types import Body, Json
 
@@ -92,7 +93,8 @@ class Service:
         Raises `QQLModelError`: ``model-unavailable`` (no connection, or still 429 or 5xx after `TRIES`),
         ``model-refused`` (any other status), and what ``permanent`` gives.
         """
-        import httpx
+        with needed_for(self.label, error=QQLModelError):
+            import httpx
 
         waits = _waits()
         while True:

@@ -65,12 +65,16 @@ class Request:
 
         Raises `QQLPlanError`: ``no-model`` where a text names no model (qdrant-client has no object for
         that), ``no-client-model`` where qdrant-client does not know the route or refuses the body.
+        `QQLExecutionError` ``missing-library`` where qdrant-client is not installed.
         """
         if self.body is None:
             return None
-        from pydantic import ValidationError
+        from qql.missing import needed_for
 
-        adapter = body_adapter(self.route)
+        with needed_for("an object of qdrant_client.models", "qdrant_client"):
+            from pydantic import ValidationError
+
+            adapter = body_adapter(self.route)
         if adapter is None:
             message = f"qdrant-client has no model for {self.method} {self.path}"
             raise QQLPlanError(Diagnostic("no-client-model", message))
@@ -88,22 +92,25 @@ class Request:
             raise QQLPlanError(diagnostic) from exc
 
     @overload
-    def send(self, client: QdrantClient) -> Any: ...
+    def send(self, client: QdrantClient, *, timeout: int | None = None) -> Any: ...
     @overload
-    def send(self, client: AsyncQdrantClient) -> Awaitable[Any]: ...
-    def send(self, client: Any) -> Any:
+    def send(self, client: AsyncQdrantClient, *, timeout: int | None = None) -> Awaitable[Any]: ...
+    def send(self, client: Any, *, timeout: int | None = None) -> Any:
         """Send it through a client of one's own: ``request.send(client)``, ``await request.send(client)``.
 
         Returns what the client's own method gives (``query_points``, ``scroll``, ``upsert``, …), of an
         `AsyncQdrantClient` something to await. Texts stay texts, as in `to_models`: the client embeds
-        them, or the server; `qql.embed` makes vectors of them before.
+        them, or the server; `qql.embed` makes vectors of them before. ``timeout``, in whole seconds, is that
+        of the client's method: of the server, and of the client itself.
 
         Raises `QQLUnsupportedError` for what no method of the client can say (``unsupported-operation``,
         ``unsupported-key``), and what a session raises: `QQLConnectionError`, `QQLExecutionError`.
         """
-        from qql.backends.client.send import send
+        from qql.missing import needed_for
 
-        return send(self, client)
+        with needed_for("a client", "qdrant_client"):
+            from qql.backends.client.send import send
+        return send(self, client, timeout)
 
     def curl(self, url: str = "http://localhost:6333", api_key_variable: str | None = None) -> str:
         """The request as one command for a POSIX shell, which sends exactly this.
@@ -149,8 +156,11 @@ class Request:
 
         Raises `QQLPlanError` as `to_models` and `curl` do, and `QQLConnectionError` (``invalid-url``).
         """
+        from qql.missing import library
         from qql.rest.snippets import python
 
+        # The program is written by the signatures of its methods.
+        library("qdrant_client", "a program for qdrant-client", instead="curl() does without")
         return python(
             self.method,
             self.path,

@@ -9,16 +9,19 @@ from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
-from qql.awaiting import Unfinished, carried, carried_aside
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.prepared import Prepared
 from qql.errors import QQLConnectionError
+from qql.missing import needed_for
 from qql.result import Hit, Result
 from qql.session.column_writes import ColumnWrites
 from qql.session.connect import connect
 from qql.session.prepared import SessionStatement
 from qql.session.session import Session
+
+with needed_for("connect_async()"):
+    from qql.awaiting import Unfinished, carried, carried_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,24 +129,41 @@ class AsyncSession(_Flows[Session]):
     def full_facts(self) -> None: ...
 
     async def stream(
-        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        script: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
+        timeout: float | None = None,
     ) -> AsyncIterator[Result]:
         """As `Session.stream`; the script is checked when the first result is asked for."""
-        stream = partial(Session.stream, self.inner(), script, params, name=name, count=count)
+        stream = partial(
+            Session.stream, self.inner(), script, params, name=name, count=count, timeout=timeout
+        )
         results = await self.carried(stream, (script, params), {})
         nothing = cast(Result, None)
         while (result := await self.carried(lambda: next(results, nothing), (), {})) is not None:
             yield result
 
     def scroll(
-        self, statement: TextOrTree, params: Params = None, *, page: int = 200, name: str = "<string>"
+        self,
+        statement: TextOrTree,
+        params: Params = None,
+        *,
+        page: int = 200,
+        name: str = "<string>",
+        timeout: float | None = None,
     ) -> AsyncWalk:
         """As `Session.scroll`, for ``async for``; compiled, and errors raised, when a hit is asked for.
 
         A page is read at once: one of 1,000 points would hold the event loop for some milliseconds.
         """
         return AsyncWalk(
-            self, partial(Session.scroll, statement=statement, params=params, page=page, name=name)
+            self,
+            partial(
+                Session.scroll, statement=statement, params=params, page=page, name=name, timeout=timeout
+            ),
         )
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> AsyncStatement:

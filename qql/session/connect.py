@@ -25,7 +25,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from qql.backends.client import ClientBackend
+
 __all__ = ["connect", "engine_apart"]
+
+_INSTEAD = "a directory or :memory: does without"
+
+_INSTEAD = "a directory or :memory: does without"
 
 _SERVER = late_pattern(r"(?:https?|grpcs?)://", re.I)
 _APART: ContextVar[bool] = ContextVar("qql_engine_apart", default=False)
@@ -126,15 +132,11 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
             return ThreadedBackend(cast(Backend, target))
         return cast(Backend, target)
     if isinstance(target, str) and _SERVER.match(target):
-        from qql.backends.client import ClientBackend
-
-        return ClientBackend.connect(target, **options)
+        return _client_backend().connect(target, **options)
     if not isinstance(target, (str, os.PathLike)):
-        from qql.backends.client import ClientBackend
-
         own = ("cloud_inference", "assume_version", "retries")
         _refuse_unused(options, own, "a QdrantClient has its own settings")
-        return ClientBackend(cast("Any", target), **options)  # it refuses whatever is no client
+        return _client_backend()(cast("Any", target), **options)  # it refuses whatever is no client
     if isinstance(target, str) and _NO_DIRECTORY.match(target):
         fail(
             "invalid-url",
@@ -146,15 +148,21 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
     _refuse_unused(options, ("timeout", "retries"), "the embedded engine is no server")
     directory = None if target == ":memory:" else target
     if active():
-        from qql.backends.edge.worker import EngineProcess
+        from qql.missing import needed_for
 
+        with needed_for("the embedded engine", "qdrant_edge", error=QQLConnectionError):
+            from qql.backends.edge.worker import EngineProcess
         return EngineProcess(directory)
-    if _APART.get():
-        from qql.backends.edge.apart import EngineApart
+    try:
+        if _APART.get():
+            from qql.backends.edge.apart import EngineApart
 
-        return EngineApart(directory)
-    from qql.backends.edge import EdgeBackend
+            return EngineApart(directory)
+        from qql.backends.edge import EdgeBackend
+    except ImportError as exc:
+        from qql.missing import missing
 
+        raise missing(exc, "the embedded engine", error=QQLConnectionError) from exc
     return EdgeBackend(directory)
 
 
@@ -166,6 +174,14 @@ def engine_apart() -> Iterator[None]:
         yield
     finally:
         _APART.reset(before)
+
+
+def _client_backend() -> type[ClientBackend]:
+    from qql.missing import needed_for
+
+    with needed_for("a server", "qdrant_client", instead=_INSTEAD, error=QQLConnectionError):
+        from qql.backends.client import ClientBackend
+    return ClientBackend
 
 
 def _refuse_unused(options: Mapping[str, object], known: tuple[str, ...], why: str) -> None:

@@ -110,6 +110,6 @@ def _write_parquet(raw: IO[bytes], path: str, result: Result) -> int:
 
     if unpacked_name(path) != path:
         raise ValueError("Parquet is compressed in itself; its name ends in .parquet")
-    _, parquet = require_pyarrow("written")
+    _, parquet = require_pyarrow("a file of Parquet")
     parquet.write_table(result.to_arrow(), raw, compression="zstd")
     return len(result)

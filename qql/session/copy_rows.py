@@ -28,7 +28,6 @@ from qql.session.checked_rows import CheckedRows
 from qql.session.copy_batches import Batch, Checked, Encoded, batches_of
 from qql.session.copy_columns import columns_left_out, unseen_columns
 from qql.session.copy_points import CopiedPoints, is_literal
-from qql.session.index_builds import IndexBuilds
 from qql.session.row_files import BadRow, RowReader, read_rows
 from qql.session.row_files.reader import format_of
 
@@ -114,17 +113,6 @@ class RowLoad:
         finally:
             if self._checked is not None:
                 self._checked.close()
-
-    def run_and_build(self, builds: IndexBuilds) -> Result:
-        """Load the file, and build the indexes where the engine waits for that. Raises as `run` does."""
-        self.run()
-        result = self.result()
-        try:
-            built = builds.build(self.collection, self._progress)
-            return replace(result, warnings=result.warnings + built)
-        except KeyboardInterrupt as stop:
-            stop.add_note(str(result.message))
-            raise
 
     def result(self) -> Result:
         """What was copied, with the warnings about the rows."""

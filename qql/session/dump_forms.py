@@ -196,4 +196,4 @@ def _vector_type(pyarrow: Any, vectors: Mapping[str, VectorInfo]) -> Any:
 def _pyarrow() -> tuple[Any, Any]:
     from qql.session.row_files.parquet import require_pyarrow
 
-    return require_pyarrow("written")
+    return require_pyarrow("a file of Parquet")

@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-from qql import nodes
-from qql.backends.base import Backend, Optimized, Progress
+from qql.backends.base import Backend, Progress
 from qql.errors import Diagnostic, QQLExecutionError
 from qql.records import replace
 
-__all__ = ["IndexBuilds", "optimized"]
+__all__ = ["IndexBuilds"]
 
 _CHECK_AFTER = 256
 """Rows after which the engine is asked again whether it wants to build indexes: to answer, it flushes."""
-
-
-def optimized(backend: Backend, statement: nodes.Optimize, collection: str, progress: Progress | None) -> str:
-    """Carries OPTIMIZE out, and says what was done. Raises as the engine does."""
-    from qql.compiler.options.query import OPTIMIZE_OPTIONS
-    from qql.compiler.options.table import read_options
-
-    timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
-    done = backend.optimize(collection, progress, timeout)
-    said = f": {done.said}" if isinstance(done, Optimized) and done.said else ""
-    return (f"optimized {collection}" if done else f"{collection} is already optimal") + said
 
 
 class IndexBuilds:

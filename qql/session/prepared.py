@@ -43,19 +43,38 @@ class SessionStatement(Prepared):
         self._session = session
         self._reranked = reranked
 
-    def execute(self, /, *values: Any, **named: Any) -> Result:
-        """Carry out the one statement of the text with these values. Raises as `Session.execute` does."""
-        compiled = self._ready(self._given(values, named))
-        own = self._only_own(compiled)
-        for one in compiled[:-1]:
-            self._session.carry_out(one)
-        return self._session.carry_out(own)
+    def execute(self, /, *values: Any, timeout: float | None = None, **named: Any) -> Result:
+        """Carry out the one statement of the text with these values, in ``timeout`` seconds.
 
-    def run(self, /, *values: Any, **named: Any) -> list[Result]:
-        """Carry out all statements of the text with these values. Raises as `Session.run` does."""
-        return [self._session.carry_out(one) for one in self._ready(self._given(values, named))]
+        Where the text has a parameter that is called ``timeout``, it is the value of that. Raises as
+        `Session.execute` does.
+        """
+        timeout = self._own_timeout(timeout, named)
+        with self._session._within(timeout):
+            compiled = self._ready(self._given(values, named))
+            own = self._only_own(compiled)
+            for one in compiled[:-1]:
+                self._session.carry_out(one)
+            return self._session.carry_out(own)
 
-    def execute_many(self, rows: Iterable[Params]) -> list[Result]:
+    def run(self, /, *values: Any, timeout: float | None = None, **named: Any) -> list[Result]:
+        """Carry out all statements of the text with these values, each in ``timeout`` seconds, as `execute`.
+
+        Raises as `Session.run` does.
+        """
+        timeout = self._own_timeout(timeout, named)
+        with self._session._within(timeout):
+            ready = self._ready(self._given(values, named))
+        return [self._session.carry_out(one, timeout=timeout) for one in ready]
+
+    def _own_timeout(self, timeout: float | None, named: dict[str, Any]) -> float | None:
+        """The time of the call; None where ``timeout`` is a parameter of the text, whose value it is."""
+        if timeout is None or all(one.name != "timeout" for one in self._parameters):
+            return timeout
+        named["timeout"] = timeout
+        return None
+
+    def execute_many(self, rows: Iterable[Params], *, timeout: float | None = None) -> list[Result]:
         """Carry out the one statement of the text with each row of values; the results in the same order.
 
         A row is a mapping of names to values, or the values of each ``?``. All rows are checked first, and
@@ -66,8 +85,14 @@ class SessionStatement(Prepared):
         (SCROLL, COUNT, FACET, and queries with GROUP BY, POINTS or WITH PROVENANCE) are carried out one after
         another, and so are writes whose points are to be counted; where one fails, the error has its number.
 
+        ``timeout`` is for all of it.
+
         Raises as `Session.execute` does; what is wrong with the values of a row has the row's number.
         """
+        with self._session._within(timeout):
+            return self._executed_many(rows)
+
+    def _executed_many(self, rows: Iterable[Params]) -> list[Result]:
         compiled = [self._row(number, values) for number, values in enumerate(rows, 1)]
         self._session.require(compiled[:1])
         batch = _batch_of(compiled, count=self._session.count) if len(compiled) > 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Lock
 from types import TracebackType
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+_WITHOUT = nullcontext()
 _READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
@@ -128,14 +130,29 @@ class Session(ColumnWrites):
         *,
         name: str = "<string>",
         count: bool | None = None,
+        timeout: float | None = None,
     ) -> Result:
         """Carry out exactly one statement. ``count`` goes before the session's own.
+
+        ``timeout`` is how many seconds the server may take for all that the statement asks of it, whatever
+        the connection says; where they are over, `QQLTimeoutError`. The embedded engine and local mode run a
+        statement until it is done, and refuse it (`QQLUnsupportedError`, ``no-timeout``).
 
         The result of EXECUTE is a message; `run` gives those of the file's statements too. Raises
         `QQLCompileError` where it cannot be compiled (``one-statement`` for a script), `QQLExecutionError`
         where the engine refuses it, `QQLConnectionError`.
         """
-        source = source_of(statement, name)
+        with self._within(timeout):
+            return self._executed(source_of(statement, name), params, count)
+
+    def _within(self, timeout: float | None) -> AbstractContextManager[None]:
+        if timeout is None:
+            return _WITHOUT
+        from qql.backends.call_time import CallTime
+
+        return CallTime(timeout, self.backend)
+
+    def _executed(self, source: Source, params: Params, count: bool | None) -> Result:
         compiled = self._compile(source, params)
         own = [one for one in compiled if one.source is source]
         if len(own) != 1:
@@ -148,20 +165,34 @@ class Session(ColumnWrites):
         return self.carry_out(compiled[-1], count=count)
 
     def run(
-        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        script: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
+        timeout: float | None = None,
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        Raises as `execute` does; a statement that fails ends the script. ``count`` is as for `execute`.
+        ``timeout`` is for each of its statements, ``count`` as for `execute`. Raises as that does; a statement
+        that fails ends the script.
         """
-        return list(self.stream(script, params, name=name, count=count))
+        return list(self.stream(script, params, name=name, count=count, timeout=timeout))
 
     def stream(
-        self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
+        self,
+        script: TextOrTree,
+        params: Params = None,
+        *,
+        name: str = "<string>",
+        count: bool | None = None,
+        timeout: float | None = None,
     ) -> Iterator[Result]:
         """As `run`, with each result as soon as it is there. The script is checked at once."""
-        checked = self.checked(ScriptText(source_of(script, name)), params)
-        return (self.carry_out(one, count=count) for one in checked.statements())
+        with self._within(timeout):
+            checked = self.checked(ScriptText(source_of(script, name)), params)
+        return (self.carry_out(one, count=count, timeout=timeout) for one in checked.statements())
 
     def checked(self, script: Pieces, params: Params = None) -> CheckedScript:
         """A script of any length, to be carried out statement by statement. Raises as `compile` does."""
@@ -179,24 +210,27 @@ class Session(ColumnWrites):
         return compiled
 
     def scroll(
-        self, statement: TextOrTree, params: Params = None, *, page: int = 1000, name: str = "<string>"
+        self,
+        statement: TextOrTree,
+        params: Params = None,
+        *,
+        page: int = 1000,
+        name: str = "<string>",
+        timeout: float | None = None,
     ) -> Walk:
         """An iterator of all hits of one SCROLL, fetched in pages of ``page`` points, one of which is held.
 
         ``LIMIT`` is how many hits come in all; without it all come. The order is that of ORDER BY, else that
-        of the ids. Each point that is not changed meanwhile comes exactly once (`Walk`). Compiles at once,
-        and raises as `execute` does, also ``not-a-scroll`` and ``invalid-page``.
+        of the ids. Each point that is not changed meanwhile comes exactly once (`Walk`). ``timeout`` is for
+        each page. Compiles at once, and raises as `execute` does, also ``not-a-scroll`` and ``invalid-page``.
         """
-        from qql.session.walks import scroll_of
+        from qql.session.walks import Walk, scroll_of
 
-        source = source_of(statement, name)
-        self.require([compiled := scroll_of(self._compile(source, params), source)])
-        return self._walk(compiled, page)
-
-    def _walk(self, compiled: Compiled, page: int) -> Walk:
-        from qql.session.walks import Walk
-
-        return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
+        source, time = source_of(statement, name), partial(self._within, timeout)
+        with time():
+            self.require([compiled := scroll_of(self._compile(source, params), source)])
+        told = partial(self._told, compiled)
+        return Walk(compiled, self._within_limits, page, told, self._take_notes, time)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -314,8 +348,13 @@ class Session(ColumnWrites):
         self._knowledge.forget_all()
         return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
-    def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
-        """Carry out one statement of `compile`; ``count`` is as for `execute`, which says what is raised."""
+    def carry_out(
+        self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
+    ) -> Result:
+        """Carry out one statement of `compile`; all else is as for `execute`, which says what is raised."""
+        if timeout is not None:
+            with self._within(timeout):
+                return self.carry_out(compiled, count=count)
         started = phases.begin()
         advice = compiled.advice
         try:
@@ -406,7 +445,9 @@ class Session(ColumnWrites):
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
-                return self._explain(statement, compiled)
+                from qql.session.own_work import explained
+
+                return explained(self, statement, compiled)
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
@@ -421,19 +462,21 @@ class Session(ColumnWrites):
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
             case nodes.Copy():
-                return self._copy(statement, collection)
+                from qql.session.own_work import copied
+
+                return copied(self, statement, collection)
             case nodes.Dump():
-                from qql.session.dump import dumped
+                from qql.session.own_work import dumped
 
-                return dumped(statement, self._within_limits.call, collection, self.on_progress, self.backend)
+                return dumped(self, statement, collection)
             case nodes.CopyTo():
-                return self._copy_to(statement, compiled)
-            case nodes.Optimize():
-                from qql.session.index_builds import optimized
+                from qql.session.own_work import copied_to_file
 
-                done = optimized(self.backend, statement, collection, self.on_progress)
-                self._knowledge.changed()
-                return message_of(done)
+                return copied_to_file(self, statement, compiled)
+            case nodes.Optimize():
+                from qql.session.own_work import optimized
+
+                return optimized(self, statement, collection)
             case nodes.SetQuota():
                 from qql.session.quotas import with_kept_quotas
 
@@ -550,18 +593,6 @@ class Session(ColumnWrites):
         self._knowledge.forget(collection)
         return self.schema(collection) or Schema()
 
-    # -- statements that the session carries out itself
-
-    def _explain(self, statement: nodes.Explain, compiled: Compiled) -> Result:
-        from qql.analysis.explain import explain_compiled
-        from qql.analysis.explain_json import explain_dict
-        from qql.session.introspection import told
-
-        if statement.analyze:
-            return self._introspection(compiled).explain_analyze(statement, self.stamp(compiled))
-        compiled = with_gaps(compiled, gaps_of(self.backend))
-        return told([explain_compiled(compiled)], explain_dict(compiled), statement)
-
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
 
@@ -569,31 +600,3 @@ class Session(ColumnWrites):
         return Introspection(
             compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
         )
-
-    def _copy(self, statement: nodes.Copy, collection: str) -> Result:
-        from qql.backends.bulk import writer_of
-        from qql.session.copy_rows import RowLoad
-        from qql.session.copy_shards import require_shards
-
-        self._knowledge.forget(collection)  # a whole file is worth another look
-        self._field_advice.known.changed()
-        require_shards(statement, collection, self.backend)
-        load = RowLoad(
-            statement,
-            collection,
-            schema=self.schema(collection),
-            context=self.context,
-            embed=self._embedded,
-            call=self.backend.call,
-            writer=writer_of(self.backend, collection),
-            progress=self.on_progress,
-        )
-        return load.run_and_build(self._builds)
-
-    def _copy_to(self, statement: nodes.CopyTo, compiled: Compiled) -> Result:
-        from qql.session.copied_out import copied_to
-        from qql.session.walks import PAGE
-
-        inner = replace(compiled, statement=statement.statement)
-        walk = partial(self._walk, page=PAGE)
-        return copied_to(statement, inner, walk, partial(self._result, count=False), self.on_progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from qql import nodes
 from qql.compiler.emit_queries import emit_statement
@@ -62,8 +63,10 @@ class Walk(Iterator[Hit]):
         page: int,
         told: Callable[[QQLError], QQLError],
         warnings: Callable[[], tuple[Diagnostic, ...]],
+        time: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """``told`` makes of an error what users see, ``warnings`` gives what a session says of the statement.
+        """``told`` makes of an error what users see, ``warnings`` gives what a session says of the statement,
+        ``time`` holds a page to the time that it has.
 
         Raises `QQLPlanError` (``invalid-page``) for a ``page`` that is no number of points.
         """
@@ -75,6 +78,7 @@ class Walk(Iterator[Hit]):
         self._size = page
         self._told = told
         self._said = warnings
+        self._time = time
         self._left: list[Hit] = []
         self._remaining: int | None = (compiled.requests[0].body or {}).get("limit")
         self._pages = self._told_pages()
@@ -92,7 +96,8 @@ class Walk(Iterator[Hit]):
 
     def next_page(self) -> list[Hit]:
         """The hits of the next page; none at the end. Raises as asking for a hit does."""
-        return next(self._pages, [])
+        with self._time():
+            return next(self._pages, [])
 
     def close(self) -> None:
         """End the walk. Closing twice is allowed."""

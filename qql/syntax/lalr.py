@@ -114,9 +114,12 @@ def _keep(data: dict[str, Any]) -> None:
 
 def build(text: str) -> dict[str, Any]:
     """The tables of a grammar as JSON data. Raises Lark's ``GrammarError`` for a grammar at fault."""
-    from lark import Lark
-    from lark.lexer import Lexer
-    from lark.parsers.lalr_analysis import Shift
+    from qql.missing import needed_for
+
+    with needed_for("a grammar whose tables are not kept"):
+        from lark import Lark
+        from lark.lexer import Lexer
+        from lark.parsers.lalr_analysis import Shift
 
     class Unused(Lexer):
         """Keeps Lark from building lexers: the terminals are cut by `qql.syntax.lexer`."""

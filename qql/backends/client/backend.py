@@ -17,6 +17,7 @@ from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.backends.base import Optimized, Progress
 from qql.backends.bulk import PointWriter
+from qql.backends.call_time import current_time
 from qql.backends.features.gaps import Gap, assumed_version
 from qql.errors import QQLConnectionError, QQLUnsupportedError, fail
 from qql.flows import active, answer, aside
@@ -35,6 +36,7 @@ from .messages import Notes, Secrets, text_of
 from .payload_order import POINTS, with_ordered_payloads
 from .restore import RECOVER, is_name, require_rest, restore_by_name
 from .retries import MOST_RETRIES, check_retries
+from .routes import with_timeout
 from .server_version import ServerVersion
 from .timeouts import Timeouts
 from .transports import ClientTransport, RestTransport, Transport
@@ -224,6 +226,11 @@ class ClientBackend:
     def __repr__(self) -> str:
         return f"ClientBackend({self.name}, {self._address})"
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether a call can have a time of its own (`qql.backends.call_time`)."""
+        return self.name == "server"
+
     def infers(self, model: str) -> bool:
         """``qdrant/bm25`` on a server that is new enough, every model under cloud inference, none in local
         mode.
@@ -244,7 +251,9 @@ class ClientBackend:
             fail("connection-closed", message, error=QQLConnectionError)
         if self._server is not None:
             self._server.check(request, self._notes.add)
-        if self._timeouts is not None:
+        if (time := current_time()) is not None:
+            request = with_timeout(request, time.left())
+        elif self._timeouts is not None:
             request = self._timeouts.with_time_to_agree(request, rest=self._over_rest)
         with told(self.progress, request):
             return self._checked(request, self._answer(request))

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from qql.backends.call_time import current_time
 from qql.errors import (
     QQLConnectionError,
     QQLError,
@@ -362,20 +363,27 @@ class Faults:
         if isinstance(source, AnswerTooLarge):
             self.fail(QQLExecutionError, "answer-too-large", message.format(self._address), exc, hint)
         if isinstance(source, httpx.ConnectTimeout) and self._timeouts:
-            said = f"no connection within {self._timeouts.connect:g} s"
+            time = current_time()
+            said = f"no connection within {self._timeouts.connect if time is None else time.seconds:g} s"
         if isinstance(source, httpx.ConnectError) and "ssl" in said.lower():
             hint = _TLS
         self.fail(QQLConnectionError, "connection-failed", message.format(self._address, said), exc, hint)
 
     def _fail_in_time(self, source: BaseException, exc: BaseException, request: Request) -> NoReturn:
         """Raise where it was us who stopped waiting."""
-        seconds = self._timeouts.seconds_for(request) if self._timeouts else None
+        time = current_time()
+        if time is not None:
+            seconds: float | None = time.seconds
+        else:
+            seconds = self._timeouts.seconds_for(request) if self._timeouts else None
         said = f"did not answer in time: {text_of(source)}"
         hint = "a longer timeout of the client might help"
         if seconds is not None:
             said = f"did not answer within {seconds:g} s"
             hint = "`--timeout S` (in Python `timeout=`) waits longer"
-            if request.query.get("timeout") is not None:
+            if time is not None:
+                hint = "`timeout=` of the call waits longer"
+            elif request.query.get("timeout") is not None:
                 hint = "the statement's `timeout` says how long the server may take, and so how long we wait"
         if kind_of(request) is not Kind.READ:
             hint += f"; {_PERHAPS_DONE}"

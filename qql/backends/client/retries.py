@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from qql.errors import QQLConnectionError, QQLError, fail
 from qql.flows import pause
+from qql.missing import needed_for
 from qql.records import dataclass, field, replace
 from qql.rest.repeats import harmless_again, reads
 from qql.rest.request import Request
@@ -73,7 +74,8 @@ class Course:
             raise
 
     def _again(self, failure: Exception, send: Callable[[], T]) -> T:
-        import tenacity  # only where something failed: it takes its time
+        with needed_for("a request that is sent again", instead="retries=0 does without"):
+            import tenacity  # only where something failed: it takes its time
 
         passed: list[Exception] = [failure]
 

@@ -8,6 +8,7 @@ bodies from `BODY_MODELS` in `qql.rest.request`.
 from __future__ import annotations
 
 import inspect
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,12 +16,12 @@ from pydantic import BaseModel
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
-from qql.records import dataclass
+from qql.records import dataclass, replace
 from qql.rest.client_calls import ARGUMENT_NAMES, CALLS
 from qql.rest.request import BODY_MODELS, Request
 from qql.rest.types import Body, Json, JsonObject
 
-__all__ = ["ROUTES", "Route"]
+__all__ = ["ROUTES", "Route", "with_timeout"]
 
 
 def _as_json(result: object) -> Json:
@@ -152,3 +153,11 @@ def _renamed(pattern: tuple[str, str], method: str) -> dict[str, str]:
 
 
 ROUTES: dict[tuple[str, str], Route] = dict(_routes())
+
+
+def with_timeout(request: Request, seconds: float) -> Request:
+    """The request with a ``timeout`` in whole seconds, where its route takes one and it says none itself."""
+    route = ROUTES.get(request.route)
+    if route is None or "timeout" not in route.query or request.query.get("timeout") is not None:
+        return request
+    return replace(request, query={**request.query, "timeout": max(1, math.ceil(seconds))})

@@ -11,6 +11,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
 from qql.errors import QQLConnectionError, QQLError, QQLUnsupportedError, fail
+from qql.records import replace
 from qql.rest.request import Request
 
 from .address import address_of
@@ -27,7 +28,7 @@ __all__ = ["send"]
 _OWN = Channel("by a method of qdrant-client", "`qql.connect(url)` sends a request as it is")
 
 
-def send(request: Request, client: QdrantClient | AsyncQdrantClient) -> Any:
+def send(request: Request, client: QdrantClient | AsyncQdrantClient, timeout: int | None = None) -> Any:
     """What the client's own method gives for a request; of an `AsyncQdrantClient`, something to await.
 
     See `Request.send`.
@@ -45,6 +46,8 @@ def send(request: Request, client: QdrantClient | AsyncQdrantClient) -> Any:
         message = f"{request.method} {request.path} has no counterpart {way}"
         hint = SERVER if local else _OWN.alternative
         fail("unsupported-operation", message, hint=hint, error=QQLUnsupportedError)
+    if timeout is not None:
+        request = _within(request, timeout, local)
     method = getattr(client, route.method)
     body = request.body or {}
     require_sound(body)
@@ -61,6 +64,17 @@ def send(request: Request, client: QdrantClient | AsyncQdrantClient) -> Any:
     if isinstance(client, AsyncQdrantClient):
         return _awaited(method(**arguments), request, client)
     return _called(method, arguments, request, client)
+
+
+def _within(request: Request, timeout: int, local: bool) -> Request:
+    """The request with a timeout for the client's method. Raises where there is no such thing."""
+    if local:
+        message = f"timeout={timeout} cannot be kept by local mode, which runs a statement until it is done"
+        fail("no-timeout", message, hint="leave it out; a server keeps it", error=QQLUnsupportedError)
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:
+        message = f"a timeout of a client's method is a whole number of seconds from 1 on, not {timeout!r}"
+        fail("invalid-timeout", message, error=QQLConnectionError)
+    return replace(request, query={**request.query, "timeout": timeout})
 
 
 def _http_of(client: QdrantClient | AsyncQdrantClient) -> ApiClient | AsyncApiClient | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-from qql.errors import QQLConnectionError, fail
+from qql.backends.call_time import current_time, require_seconds
 from qql.records import dataclass, replace
 from qql.rest.request import Request
 
@@ -89,13 +89,14 @@ class Timeouts:
     said: float | None = None
 
     def __post_init__(self) -> None:
-        if self.said is not None and not (math.isfinite(self.said) and self.said > 0):
-            message = f"a timeout requires a number of seconds above 0, not {self.said}"
-            fail("invalid-timeout", message, error=QQLConnectionError)
+        if self.said is not None:
+            require_seconds(self.said)
 
     @property
     def connect(self) -> float:
         """Seconds for a connection to be made."""
+        if (time := current_time()) is not None:
+            return time.left()
         return self.said or CONNECT
 
     def with_time_to_agree(self, request: Request, *, rest: bool) -> Request:
@@ -109,8 +110,11 @@ class Timeouts:
         """Seconds that the answer to a request is waited for; None: for as long as it takes.
 
         A ``timeout`` of the request itself (``PARAMS (timeout = 60)``) is what the server gets for it: we
-        wait a little longer than that, and never less long for what defines and builds.
+        wait a little longer than that, and never less long for what defines and builds. What a call says
+        (`qql.backends.call_time`) goes before all of it.
         """
+        if (time := current_time()) is not None:
+            return time.left()
         kind = kind_of(request)
         own = kind.value
         of_server = _seconds(request.query.get("timeout"))

@@ -14,6 +14,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.conversions.conversion import GrpcToRest
 from qdrant_client.http.api_client import ApiClient, AsyncApiClient
 
+from qql.backends.call_time import current_time
 from qql.backends.short_floats import with_short_vectors
 from qql.errors import QQLUnsupportedError, fail
 from qql.flows import active
@@ -119,16 +120,19 @@ class RestTransport:
         """One HTTP exchange: the whole JSON answer of a status 200 to 202."""
         arguments: JsonObject = {}
         params = [(key, value) for key, value in request.query.items() if value is not None]
+        time = current_time()
         if self._timeouts is not None:
             seconds = self._timeouts.seconds_for(request)
             arguments["timeout"] = httpx.Timeout(seconds, connect=self._timeouts.connect)
-            deadline = Deadline(
-                seconds, generous=self._timeouts.said is None and kind_of(request) is Kind.READ
-            )
+            generous = self._timeouts.said is None and time is None and kind_of(request) is Kind.READ
+            deadline = Deadline(seconds, generous=generous)
+        elif time is not None:
+            deadline = Deadline(left := time.left())
+            arguments["timeout"] = httpx.Timeout(left)
         else:
             deadline = Deadline(_WITHOUT_TIMEOUTS)
         if params:  # as pairs, of which the library makes no timeout of its own
-            arguments["params"] = params if self._timeouts is not None else dict(params)
+            arguments["params"] = params if "timeout" in arguments else dict(params)
         if request.body is not None:
             content = encode(with_float_vectors(request) or {})
             arguments |= {"content": content, "headers": {"Content-Type": "application/json"}}
@@ -140,7 +144,7 @@ class RestTransport:
             return awaited(sent, finish=not reads(request))
 
         try:
-            with within(deadline) if self._timeouts is not None else nullcontext():
+            with within(deadline) if "timeout" in arguments else nullcontext():
                 return course.run(send)
         except Exception as exc:
             failure = exc
@@ -212,7 +216,8 @@ class ClientTransport:
 
     def _upsert(self, message: Any, request: Request) -> object:
         """Sends a message of points by the stub, as the client's own method takes no messages."""
-        seconds = self._client.init_options.get("timeout")
+        time = current_time()
+        seconds = self._client.init_options.get("timeout") if time is None else time.left()
 
         def send() -> object:
             limit = _WITHOUT_TIMEOUTS if seconds is None else math.ceil(seconds)
@@ -234,7 +239,9 @@ class ClientTransport:
         # Local mode is not for several threads; a flow of an event loop is never interrupted in it.
         one_by_one = self._channel is LOCAL and not active()
         failure: Exception | None = None
-        deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else _WITHOUT_TIMEOUTS)
+        time = current_time()
+        unsaid = _WITHOUT_TIMEOUTS if time is None else time.left()
+        deadline = Deadline(self._timeouts.seconds_for(request) if self._timeouts else unsaid)
         course = Course(request, self._retries, deadline)
 
         def send() -> Any:

@@ -28,13 +28,14 @@ _FEW_FILES = 1024
 _NARROW = 60  # columns
 _REQUIRED = {
     "qdrant-edge-py": "the engine of databases in directories",
-    "qdrant-client": "servers",
-    "httpx": "servers and services of models",
     "orjson": "JSON",
-    "prompt-toolkit": "the prompt",
-    "rich": "tables",
 }
 _OPTIONAL = {
+    "qdrant-client": ("servers", "pip install qdrant-client"),
+    "httpx": ("servers and services of models", "pip install httpx"),
+    "prompt-toolkit": ("the prompt", "pip install prompt-toolkit"),
+    "rich": ("how wide newer emoji are in tables", "pip install rich"),
+    "greenlet": ("connect_async()", "pip install greenlet"),
     "fastembed": ("models that run here", "pip install 'qql-lang[fastembed]'"),
     "pyarrow": ("COPY of Parquet and Arrow files, to_arrow()", "pip install 'qql-lang[arrow]'"),
     "pandas": ("to_pandas() of results", "pip install 'qql-lang[pandas]'"),

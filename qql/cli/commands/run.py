@@ -40,7 +40,9 @@ def run(args: Arguments, console: Renderer) -> int:
 
 def prompt(args: Arguments, console: Renderer) -> int:
     from qql.cli.repl import interact
+    from qql.missing import library
 
+    library("prompt_toolkit", "the prompt", instead="`qql run FILE` and `qql run -` do without")
     # With options, what is wrong about them is told before the prompt.
     console.interactive = True
     late = not args and rerank_model_of(args) is None

@@ -223,7 +223,7 @@ def fit_cell(text: str, column: Column, dots: str) -> tuple[str, bool]:
     """The text in exactly the column's width, and whether it had to be cut."""
     size = text_width(text)
     if size > column.width:
-        from rich.cells import set_cell_size
+        from qql.cli.render.cells_of_text import set_cell_size
 
         return set_cell_size(text, max(0, column.width - len(dots))) + dots[: column.width], True
     pad = " " * (column.width - size)

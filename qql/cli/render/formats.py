@@ -196,7 +196,7 @@ def _layout(columns: list[Column], result: Result, view: View) -> Layout | None:
 
 
 def _box_lines(layout: Layout, view: View) -> Iterator[str]:
-    from rich import box as boxes
+    from qql.cli.render import boxes
 
     box, dots = (boxes.ASCII, "...") if view.ascii_only else (boxes.SQUARE, "…")
     padded = [column.width + 2 for column in layout.head]
@@ -204,12 +204,12 @@ def _box_lines(layout: Layout, view: View) -> Iterator[str]:
     titles = [paint(fit_cell(column.header, column, dots)[0], "bold", view.color) for column in layout.head]
     yield paint(box.get_top(padded), "faint", view.color)
     yield f"{bar} {f' {bar} '.join(titles)} {bar}"
-    yield paint(box.get_row(padded, "head"), "faint", view.color)
+    yield paint(box.get_row(padded), "faint", view.color)
     rows = [_row_lines(layout, at, bar, dots, view.color) for at in range(layout.rows)]
     airy = sum(map(len, rows)) > 2 * len(rows)
     for at, lines in enumerate(rows):
         if at and airy:
-            yield paint(box.get_row(padded, "row"), "faint", view.color)
+            yield paint(box.get_row(padded), "faint", view.color)
         yield from lines
     yield paint(box.get_bottom(padded), "faint", view.color)
 

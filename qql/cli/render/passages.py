@@ -67,7 +67,7 @@ def best_passage(text: str, words: Iterable[str], room: int, dots: str = "…") 
 
 def _ended(text: str, room: int, dots: str) -> str:
     """The beginning of a text up to a space, and dots."""
-    from rich.cells import set_cell_size
+    from qql.cli.render.cells_of_text import set_cell_size
 
     head = set_cell_size(text, max(room - len(dots), 0)).rstrip()
     if text[len(head) : len(head) + 1].strip():  # a word was cut

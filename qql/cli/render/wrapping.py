@@ -23,7 +23,7 @@ def text_width(text: str) -> int:
     """How many cells of a terminal a text takes."""
     if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
-    from rich.cells import cell_len
+    from qql.cli.render.cells_of_text import cell_len
 
     return cell_len(text)
 
@@ -37,7 +37,7 @@ def cut_line(line: str, room: int, dots: str = "…") -> str:
     """A line with dots at its end, in at most ``room`` cells."""
     if text_width(line) + len(dots) <= room:
         return line + dots
-    from rich.cells import set_cell_size
+    from qql.cli.render.cells_of_text import set_cell_size
 
     return set_cell_size(line, max(0, room - len(dots))) + dots[:room]
 
@@ -75,7 +75,7 @@ def _cut(word: str, room: int) -> str:
     if word.isascii():
         head = word[:room]
     else:
-        from rich.cells import chop_cells
+        from qql.cli.render.cells_of_text import chop_cells
 
         head = chop_cells(word, room)[0] or word[0]
     ends = [found.end() for found in _JOINT.finditer(head)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from qql.errors import QQLError, QQLModelError
+from qql.missing import missing
 from qql.models.embedders.base import Kind, Purpose, SparseVector
 from qql.models.embedders.options import Table, count, flag, number, read_options, text
 from qql.rest.types import Body
@@ -50,6 +51,8 @@ def _call_engine(model: str, call: Callable[[], Answer]) -> Answer:
         return call()
     except (QQLError, KeyboardInterrupt, SystemExit):
         raise
+    except ImportError as exc:
+        raise missing(exc, f"model `{model}`", error=QQLModelError) from exc
     except UnicodeEncodeError as exc:
         raise QQLModelError.make(
             "model-failed",

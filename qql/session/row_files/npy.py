@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qql.errors import QQLError, QQLExecutionError, fail
+from qql.missing import needed_for
 from qql.rest.types import Json
 from qql.session.files import file_unreadable
 from qql.session.row_files.row import Record, RowError
@@ -47,7 +48,8 @@ def open_npy(path: Path) -> NpyVectors:
     """
     from tokenize import TokenError
 
-    import numpy
+    with needed_for(f"COPY of {path}"):
+        import numpy
 
     source = ByteSource(path)
     source.close()

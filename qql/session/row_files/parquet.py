@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from qql.errors import QQLError, QQLExecutionError, fail
+from qql.missing import needed_for
 from qql.rest.types import Json
 from qql.session.dump_headers import HEADER_KEY
 from qql.session.files import file_unreadable
@@ -113,18 +114,12 @@ class ParquetFile:
         self._file.close()
 
 
-def require_pyarrow(done: str = "read") -> tuple[Any, Any]:
+def require_pyarrow(use: str = "COPY of a Parquet or Arrow file") -> tuple[Any, Any]:
     """pyarrow, and its module of Parquet. Raises `QQLExecutionError` where it cannot be imported."""
-    try:
+    with needed_for(use):
+        import numpy  # noqa: F401 - vectors are read by it, and pyarrow does not bring it
         import pyarrow
         from pyarrow import parquet
-    except ImportError as exc:
-        why = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"cannot be imported: {exc}"
-        raise QQLExecutionError.make(
-            "missing-library",
-            f"Parquet is {done} by pyarrow, which {why}",
-            hint="pip install 'qql-lang[arrow]'",
-        ) from exc
     return pyarrow, parquet
 
 

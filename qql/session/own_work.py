@@ -1,0 +1,92 @@
+"""Statements that are more to a session than requests with answers: COPY, DUMP, EXPLAIN, OPTIMIZE."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qql import nodes
+from qql.backends.base import Optimized
+from qql.records import replace
+from qql.result import Result
+from qql.session.answers import message_of
+from qql.session.server_gaps import gaps_of, with_gaps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.compiler.script import Compiled
+    from qql.session.session import Session
+
+__all__ = ["copied", "copied_to_file", "dumped", "explained", "optimized"]
+
+
+def optimized(session: Session, statement: nodes.Optimize, collection: str) -> Result:
+    """What OPTIMIZE gives."""
+    from qql.compiler.options.query import OPTIMIZE_OPTIONS
+    from qql.compiler.options.table import read_options
+
+    timeout = read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE").get("timeout")
+    done = session.backend.optimize(collection, session.on_progress, timeout)
+    session._knowledge.changed()
+    said = f": {done.said}" if isinstance(done, Optimized) and done.said else ""
+    return message_of((f"optimized {collection}" if done else f"{collection} is already optimal") + said)
+
+
+def copied(session: Session, statement: nodes.Copy, collection: str) -> Result:
+    """What COPY gives."""
+    from qql.backends.bulk import writer_of
+    from qql.session.copy_rows import RowLoad
+    from qql.session.copy_shards import require_shards
+
+    session._knowledge.forget(collection)  # a whole file is worth another look
+    session._field_advice.known.changed()
+    require_shards(statement, collection, session.backend)
+    load = RowLoad(
+        statement,
+        collection,
+        schema=session.schema(collection),
+        context=session.context,
+        embed=session._embedded,
+        call=session.backend.call,
+        writer=writer_of(session.backend, collection),
+        progress=session.on_progress,
+    )
+    load.run()
+    result = load.result()
+    try:
+        built = session._builds.build(collection, session.on_progress)
+        return replace(result, warnings=result.warnings + built)
+    except KeyboardInterrupt as stop:
+        stop.add_note(str(result.message))
+        raise
+
+
+def dumped(session: Session, statement: nodes.Dump, collection: str) -> Result:
+    """What DUMP gives."""
+    from qql.session.dump import dumped
+
+    engine = session.backend
+    return dumped(statement, session._within_limits.call, collection, session.on_progress, engine)
+
+
+def copied_to_file(session: Session, statement: nodes.CopyTo, compiled: Compiled) -> Result:
+    """What COPY … TO gives."""
+    from qql.session.copied_out import copied_to
+    from qql.session.walks import PAGE, Walk
+
+    def walk(one: Compiled) -> Walk:
+        return Walk(one, session._within_limits, PAGE, partial(session._told, one), session._take_notes)
+
+    inner = replace(compiled, statement=statement.statement)
+    return copied_to(statement, inner, walk, partial(session._result, count=False), session.on_progress)
+
+
+def explained(session: Session, statement: nodes.Explain, compiled: Compiled) -> Result:
+    """What EXPLAIN gives."""
+    from qql.analysis.explain import explain_compiled
+    from qql.analysis.explain_json import explain_dict
+    from qql.session.introspection import told
+
+    if statement.analyze:
+        return session._introspection(compiled).explain_analyze(statement, session.stamp(compiled))
+    compiled = with_gaps(compiled, gaps_of(session.backend))
+    return told([explain_compiled(compiled)], explain_dict(compiled), statement)
