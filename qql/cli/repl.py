@@ -33,7 +33,8 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     from qql.cli.prompt.completion.completer import completer_for
 
     history, warning = open_history(shell.renderer.secrets)
-    prompt = _prompt_session(shell, history, input, output, completer_for(shell))
+    completer = completer_for(shell)
+    prompt = _prompt_session(shell, history, input, output, completer)
     if warning:
         shell.renderer.note(warning)
     unfinished = ""

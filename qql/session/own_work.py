@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 from qql import nodes
@@ -74,7 +75,8 @@ def copied_to_file(session: Session, statement: nodes.CopyTo, compiled: Compiled
     from qql.session.walks import PAGE, Walk
 
     def walk(one: Compiled) -> Walk:
-        return Walk(one, session._within_limits, PAGE, partial(session._told, one), session._take_notes)
+        told = partial(session._told, one)
+        return Walk(one, session._within_limits, PAGE, told, session._take_notes, nullcontext)
 
     inner = replace(compiled, statement=statement.statement)
     return copied_to(statement, inner, walk, partial(session._result, count=False), session.on_progress)

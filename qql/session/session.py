@@ -175,8 +175,7 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        ``timeout`` is for each of its statements, ``count`` as for `execute`. Raises as that does; a statement
-        that fails ends the script.
+        All else is as for `execute`, for each statement; one that fails ends the script.
         """
         return list(self.stream(script, params, name=name, count=count, timeout=timeout))
 

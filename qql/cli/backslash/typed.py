@@ -115,7 +115,7 @@ def show_history(shell: Shell, argument: str) -> None:
     Without a word the last 20 entries, oldest first. QQL_HISTORY names the file; what may hold a key is not
     kept.
     """
-    from qql.cli.repl import history_file, open_history
+    from qql.cli.prompt.history import history_file, open_history
 
     if history_file() is None:
         raise UsageError.make(

@@ -16,7 +16,7 @@ from qql.cli.commands.options import Arguments
 from qql.cli.commands.scripts import params_of
 from qql.cli.render import ProgressBar, Renderer
 from qql.cli.usage import UsageError, read_script
-from qql.errors import QQLError, QQLExecutionError, Source, did_you_mean
+from qql.errors import Source
 from qql.evaluation.calls import check_pipelines
 from qql.evaluation.faults import spelled
 from qql.evaluation.files import Query, read_queries
