@@ -66,6 +66,7 @@ ENGINES = {
     "polars": "evaluation/sections, frames/polars, result",
     "IPython": "notebook",
     "greenlet": "awaiting",
+    "shtab": "cli/completion_scripts",
 }
 
 
