@@ -349,6 +349,35 @@ def test_an_event_loop_awaits_the_same_figures(db: qql.Session) -> None:
         asyncio.run(ev.aevaluate(DENSE, QUERIES, QRELS, db))
 
 
+def test_a_cancelled_task_gives_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ev.Pipeline.answer
+    asked: list[str] = []
+
+    async def there() -> None:
+        async with qql.connect_async() as session:
+            await session.run(SETUP)
+            begun = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def answer(self: ev.Pipeline, compiled: Any) -> Any:
+                asked.append(self.text)
+                if self.text == WORDS:
+                    loop.call_soon(begun.set)
+                return real(self, compiled)
+
+            monkeypatch.setattr(ev.Pipeline, "answer", answer)
+            both = {"dense": DENSE, "words": WORDS}
+            task = asyncio.create_task(ev.aevaluate(both, QUERIES, QRELS, session, partial=True))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await session.execute("COUNT FROM docs")).scalar() == 4
+
+    asyncio.run(there())
+    assert asked.count(WORDS) < len(QUERIES)
+
+
 def test_the_command_gives_what_the_function_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

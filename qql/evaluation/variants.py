@@ -16,6 +16,7 @@ from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.possible_settings import (
     MOST_TRIED,
+    Possible,
     fitting,
     possible_settings,
     sensible_grid,
@@ -25,6 +26,8 @@ from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
+    from qql.compiler.plan import QueryPlan
+    from qql.compiler.script import Compiled
     from qql.session.session import Session
 
 __all__ = ["LeftOut", "Trying", "Tunable", "Variant", "value_text", "values_text"]
@@ -76,24 +79,27 @@ class Tunable:
     def __init__(
         self, pipeline: Pipeline, axes: Mapping[str, list[Json]], queries: Sequence[Query], how: Trying
     ) -> None:
-        self.how, self.session, self.queries, self.pipeline = how, pipeline.session, queries, pipeline
-        self.named = bool(axes)
-        session: Session = pipeline.session
-        self.params = [name for name in axes if name in self.pipeline.parameters]
+        self.how: Trying = how
+        self.session: Session = pipeline.session
+        self.queries: Sequence[Query] = queries
+        self.pipeline: Pipeline = pipeline
+        self.named: bool = bool(axes)
+        self.params: list[str] = [name for name in axes if name in self.pipeline.parameters]
         for name in self.params:
             if any(name in query.params for query in queries):
                 message = f"{argument('grid', Blank(name))} is a field of the queries, too"
                 raise InputError.make("wrong-parameters", message, hint="rename one")
-        self.calls = calls_of(self.pipeline, queries, how.params, self.params)
+        self.calls: list[Call] = calls_of(self.pipeline, queries, how.params, self.params)
         some = {**self.calls[0].params, **{name: axes[name][0] for name in self.params}}
-        self.compiled = self.pipeline.compiled(some)
+        self.compiled: Compiled = self.pipeline.compiled(some)
         plan = self.compiled.plan
         assert plan is not None, "a pipeline's statement is a query"
-        self.plan = plan
-        self.settable = Settable(self.pipeline.text, plan, self.pipeline.name)
-        self.possible = possible_settings(self.settable, plan, session.facts(plan.collection))
+        self.plan: QueryPlan = plan
+        self.settable: Settable = Settable(self.pipeline.text, plan, self.pipeline.name)
+        facts = self.session.facts(plan.collection)
+        self.possible: list[Possible] = possible_settings(self.settable, plan, facts)
         self.left_out: list[LeftOut] = []
-        self.axes = self._named_axes(axes) if axes else self._sensible_axes()
+        self.axes: dict[str, list[Json]] = self._named_axes(axes) if axes else self._sensible_axes()
 
     def _named_axes(self, axes: Mapping[str, list[Json]]) -> dict[str, list[Json]]:
         named: dict[str, list[Json]] = {}
