@@ -47,7 +47,8 @@ def arguments(line: str) -> list[str]:
     return words[1:]
 
 
-def test_help_is_one_screen_and_names_every_command(run: Run) -> None:
+def test_help_is_one_screen_and_names_every_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, err = run("--help")
     assert (code, err, out) == (0, "", help_screen())
     lines = out.splitlines()
@@ -55,6 +56,18 @@ def test_help_is_one_screen_and_names_every_command(run: Run) -> None:
     assert max(map(len, lines)) <= 80
     assert {*COMMANDS} <= {*re.findall(r"\w+", out)}
     assert out.index("qql --db ./data") < out.index("eval,")  # what people want comes first
+
+
+@pytest.mark.parametrize("columns", [20, 40, 79, 200])
+def test_the_screen_has_the_same_words_at_any_width(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = run("--help")[1]
+    assert shown.split() == help_screen().split()
+    typed = {"qql", *(line.strip() for line, _ in STARTS)}
+    wide = [line for line in shown.splitlines() if len(line) > columns and line.strip() not in typed]
+    assert all(line.startswith(("usage:", "  qql")) for line in wide)  # what is typed is never cut
 
 
 def test_what_the_screen_begins_with_can_be_typed() -> None:

@@ -43,10 +43,12 @@ class _TopParser(_CommandParser):
     """The parser of all arguments; its help is one screen."""
 
     def format_help(self) -> str:
-        """As `help_screen` has it."""
+        """As `help_screen` has it, for the columns that there are."""
+        from shutil import get_terminal_size
+
         from qql.cli.help_screen import help_screen
 
-        return help_screen()
+        return help_screen(get_terminal_size().columns)
 
 
 def _new_parser() -> _CommandParser:

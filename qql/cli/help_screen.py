@@ -5,14 +5,15 @@ All that there is, each command says of itself (`qql COMMAND --help`), and `man 
 
 from __future__ import annotations
 
-from textwrap import fill
+from collections.abc import Iterable
+from textwrap import wrap
 
 from qql.cli.commands import COMMANDS
 from qql.cli.commands.help import EXIT_CODES
 
 __all__ = ["GROUPS", "STARTS", "help_screen"]
 
-_WIDTH = 80
+_WIDTH, _NARROWEST = 80, 20
 GROUPS = ("Search", "Scripts", "Measuring", "Data", "Help", "Other")
 """The groups of commands, in the order of the screen."""
 STARTS = (
@@ -31,31 +32,36 @@ _MORE = (
 )
 
 
-def help_screen() -> str:
-    """The screen, which ends with a newline."""
+def help_screen(width: int = _WIDTH) -> str:
+    """The screen, which ends with a newline. On one narrower than 80 columns its lines are broken."""
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for name, command in COMMANDS.items():
         groups.setdefault(command.group, []).append(name)
+    codes = ", ".join(f"{code} {meaning.partition(',')[0]}" for code, meaning in EXIT_CODES.items())
+    width = max(min(width, _WIDTH), _NARROWEST)
     lines = [
         "usage: qql [COMMAND] [OPTIONS] [FILE …]",
         "",
-        "QQL for Qdrant: multi-stage retrieval pipelines as text.",
+        *wrap("QQL for Qdrant: multi-stage retrieval pipelines as text.", width),
         "",
-        *_pairs(STARTS),
+        *_pairs(STARTS, width),
         "",
-        *(f"  {group + ':':10} {', '.join(names)}" for group, names in groups.items() if names),
+        *_pairs([(f"{group}:", ", ".join(names)) for group, names in groups.items() if names], width, 10),
         "",
-        *_pairs(_MORE),
+        *_pairs(_MORE, width),
         "",
-        *_exit_codes(),
+        *wrap(f"Exit codes: {codes}.", width, subsequent_indent="  "),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _exit_codes() -> list[str]:
-    codes = ", ".join(f"{code} {meaning.partition(',')[0]}" for code, meaning in EXIT_CODES.items())
-    return fill(f"Exit codes: {codes}.", _WIDTH, subsequent_indent="  ").split("\n")
-
-
-def _pairs(pairs: tuple[tuple[str, str], ...]) -> list[str]:
-    return [f"  {typed:34} {says}".rstrip() for typed, says in pairs]
+def _pairs(pairs: Iterable[tuple[str, str]], width: int, column: int = 34) -> list[str]:
+    """What is typed and what it is, side by side where both have room."""
+    lines: list[str] = []
+    for typed, says in pairs:
+        if width < _WIDTH:
+            lines += [f"  {typed}", *wrap(says, width, initial_indent="    ", subsequent_indent="    ")]
+        else:
+            indent = " " * (column + 3)
+            lines += wrap(says, width, initial_indent=f"  {typed:{column}} ", subsequent_indent=indent)
+    return lines
