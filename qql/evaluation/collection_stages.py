@@ -12,7 +12,7 @@ from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLError, did_you_mean, many
 from qql.evaluation.calls import Call, locate_error
 from qql.evaluation.documents import Key, document_key, ranking
-from qql.evaluation.faults import Blank, InputError, argument
+from qql.evaluation.faults import Blank, InputError, argument, whole_from
 from qql.evaluation.files import Qrels, Query, Scored
 from qql.evaluation.inputs import QrelsLike, QueriesLike, measures_of, qrels_of, queries_of
 from qql.evaluation.measures import Measure, evaluate_run
@@ -104,6 +104,8 @@ def bench_stages(
     Raises:
         InputError: what was given is at fault; else as `evaluate` does.
     """
+    whole_from(1, repeat=repeat)
+    whole_from(0, warmup=warmup)
     asked = None if queries is None else queries_of(queries, limit)
     judged = {} if qrels is None else qrels_of(qrels)
     wanted = measures_of(measures) if judged else ()
