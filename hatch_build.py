@@ -1,4 +1,4 @@
-"""Puts the parser's tables into the wheel, so that no installed program has to build them."""
+"""Puts the parser's tables into the wheel, so that nobody has to build them; and the man page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class TablesHook(BuildHookInterface):
             return
         sys.path.insert(0, self.root)
         try:
+            from qql.cli.man_page import man_page
             from qql.syntax.lalr import PACKED, build, packed
+
+            page = man_page()
         finally:
             sys.path.remove(self.root)
         grammar = (Path(self.root) / "grammar" / "qql.lark").read_text(encoding="utf-8")
@@ -26,6 +29,9 @@ class TablesHook(BuildHookInterface):
         target = Path(self.folder.name) / PACKED
         target.write_bytes(packed(build(grammar)))
         build_data["force_include"][str(target)] = f"qql/{PACKED}"
+        manual = Path(self.folder.name) / "qql.1"
+        manual.write_text(page, encoding="ascii")
+        build_data["shared_data"][str(manual)] = "share/man/man1/qql.1"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         if version != "editable":

@@ -40,7 +40,7 @@ def db() -> Iterator[qql.Session]:
 def test_the_blocks_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, PAGE.name, "exec"), names)
@@ -224,6 +224,9 @@ def test_a_target_is_opened_with_options_and_closed(tmp_path: Path) -> None:
         ({"on_error": "go"}, "`on_error` takes stop or skip, not go"),
         ({"measures": []}, "`measures` requires a value"),
         ({"limit": 0}, "`limit` takes a whole number from 1, not 0"),
+        ({"limit": "3"}, "`limit` takes a whole number from 1, not '3'"),
+        ({"measures": [3]}, "`measures` takes names, as nDCG@10, not 3"),
+        ({"params": ["x"]}, "`params` takes a mapping of names to values"),
         ({"params": {"lang": "de"}}, "nothing has the parameter :lang"),
         ({"params": {"query": "x"}}, "has a field `query`, and so has `params`"),
     ],
@@ -234,6 +237,43 @@ def test_faults_of_arguments_are_told_before_anything_is_asked(
     monkeypatch.setattr(ev.Pipeline, "answer", lambda *_: pytest.fail("a query was asked"))
     with pytest.raises(ev.InputError, match=re.escape(said)):
         ev.evaluate({"dense": DENSE}, QUERIES, QRELS, db, **settings)
+
+
+@pytest.mark.parametrize("given", [None, 7, {"a": 7}, [None]])
+def test_what_is_no_pipeline_is_refused(db: qql.Session, given: Any) -> None:
+    with pytest.raises(ev.InputError, match=r"a pipeline is no (NoneType|int)") as caught:
+        ev.evaluate(given, QUERIES, QRELS, db)
+    assert "the `Path` of a script" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"repeat": 0}, "`repeat` takes a whole number from 1, not 0"),
+        ({"concurrency": 0}, "`concurrency` takes a whole number from 1, not 0"),
+        ({"warmup": -1}, "`warmup` takes a whole number from 0, not -1"),
+        ({"recall": True}, "`recall` takes a whole number from 0, not true"),
+        ({"seconds": 0}, "`seconds` takes a number above 0, not 0"),
+        ({"seconds": 1.0, "repeat": 1}, "exclude each other"),
+    ],
+)
+def test_bench_refuses_numbers_that_mean_nothing(db: qql.Session, settings: Any, said: str) -> None:
+    with pytest.raises(ev.InputError, match=re.escape(said)):
+        ev.bench(DENSE, db, queries=QUERIES, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"holdout": 2}, "`holdout` takes a number between 0 and 1, not 2"),
+        ({"max_settings": 0}, "`max_settings` takes a whole number from 1, not 0"),
+        ({"seed": "x"}, "`seed` takes a whole number from 0, not 'x'"),
+        ({"latency": "p9"}, "`latency` takes p50 or p95, not p9"),
+    ],
+)
+def test_tune_refuses_numbers_that_mean_nothing(db: qql.Session, settings: Any, said: str) -> None:
+    with pytest.raises(ev.InputError, match=re.escape(said)):
+        ev.tune(DENSE, QUERIES, QRELS, db, **settings)
 
 
 def test_the_hint_about_documents_is_in_the_words_of_python(db: qql.Session) -> None:
@@ -347,6 +387,35 @@ def test_an_event_loop_awaits_the_same_figures(db: qql.Session) -> None:
     assert len(tuned.trials) == 3 and {*scored} == {*QUERIES.values()}
     with pytest.raises(ev.InputError, match="an AsyncSession is required"):
         asyncio.run(ev.aevaluate(DENSE, QUERIES, QRELS, db))
+
+
+def test_a_cancelled_task_gives_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ev.Pipeline.answer
+    asked: list[str] = []
+
+    async def there() -> None:
+        async with qql.connect_async() as session:
+            await session.run(SETUP)
+            begun = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def answer(self: ev.Pipeline, compiled: Any) -> Any:
+                asked.append(self.text)
+                if self.text == WORDS:
+                    loop.call_soon(begun.set)
+                return real(self, compiled)
+
+            monkeypatch.setattr(ev.Pipeline, "answer", answer)
+            both = {"dense": DENSE, "words": WORDS}
+            task = asyncio.create_task(ev.aevaluate(both, QUERIES, QRELS, session, partial=True))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await session.execute("COUNT FROM docs")).scalar() == 4
+
+    asyncio.run(there())
+    assert asked.count(WORDS) < len(QUERIES)
 
 
 def test_the_command_gives_what_the_function_gives(

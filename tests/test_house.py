@@ -70,6 +70,7 @@ ENGINES = {
     "polars": "evaluation/sections, frames/polars, result",
     "IPython": "notebook",
     "greenlet": "awaiting",
+    "shtab": "cli/completion_scripts",
 }
 
 

@@ -10,29 +10,10 @@ from typing import Any, NoReturn
 import qql
 from qql.cli.commands import COMMANDS, Command
 from qql.cli.commands.options import OPTIONS, Arguments, Collector, Option
-from qql.cli.render.formats import FORMATS
 from qql.cli.usage import UsageError
 from qql.errors import did_you_mean
 
 __all__ = ["parse_fully"]
-
-_ABOUT = """\
-QQL for Qdrant. Alone: a prompt on a terminal, and standard input as a script elsewhere.
-With -c TEXT: `run`. Options may stand before or after the command."""
-_EPILOG = f"""\
-formats of results: {", ".join(FORMATS)} (else: table on a terminal, jsonl elsewhere)
-json is one array for each statement, jsonl one object on a line. Without --format, messages of statements go
-to standard error in a pipe, so `qql run x.qql | jq .score` reads hits only; EXPLAIN alone is text.
-QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
-QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
-exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothing was sent), 4 no connection,
-  or no answer in time
-
-  qql --db ./data                          a prompt on a database in a directory
-  qql run load.qql --url localhost:6333    a script against a server
-  qql -c "SHOW COLLECTIONS" --format json
-  qql compile query.qql --param q='red shoes'
-  qql fmt --write *.qql                    scripts in the canonical spelling"""
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -58,12 +39,24 @@ class _CommandParser(argparse.ArgumentParser):
         raise UsageError.make("usage", message, hint=hint)
 
 
+class _TopParser(_CommandParser):
+    """The parser of all arguments; its help is one screen."""
+
+    def format_help(self) -> str:
+        """As `help_screen` has it, for the columns that there are."""
+        from shutil import get_terminal_size
+
+        from qql.cli.help_screen import help_screen
+
+        return help_screen(get_terminal_size().columns)
+
+
 def _new_parser() -> _CommandParser:
     parents = {name: _option_parser(name, option) for name, option in OPTIONS.items()}
-    top = _CommandParser(prog="qql", description=_ABOUT, epilog=_EPILOG, parents=list(parents.values()))
+    top = _TopParser(prog="qql", parents=list(parents.values()))
     top.commands = tuple(COMMANDS)
     top.add_argument("-V", "--version", action="version", version=f"qql {qql.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_CommandParser)
     for name, command in COMMANDS.items():
         formats = f"formats: {', '.join(command.format_names())}" if command.formats else ""
         own = commands.add_parser(

@@ -17,6 +17,7 @@ from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
 from qql.evaluation.best_settings import tune
+from qql.evaluation.collection_stages import StagesTable, bench_stages
 from qql.evaluation.comparing import compare
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
@@ -110,6 +111,7 @@ __all__ = [
     "StageFound",
     "StageRecall",
     "StageTrace",
+    "StagesTable",
     "Standing",
     "Steps",
     "Survey",
@@ -121,6 +123,7 @@ __all__ = [
     "aevaluate",
     "atune",
     "bench",
+    "bench_stages",
     "bootstrap_interval",
     "compare",
     "compare_evaluations",

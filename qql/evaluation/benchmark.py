@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from qql.evaluation.calls import (
     stamp_of,
 )
 from qql.evaluation.documents import document_key, ranking
-from qql.evaluation.faults import InputError, argument
+from qql.evaluation.faults import InputError, argument, fixed_params, number_in, whole_from
 from qql.evaluation.inputs import Pipelines, QueriesLike, named_pipelines, queries_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
@@ -139,12 +140,15 @@ def bench(
     """
     if repeat is not None and seconds is not None:
         raise InputError.make("usage", f"{argument('repeat')} and {argument('seconds')} exclude each other")
+    whole_from(1, repeat=repeat, concurrency=concurrency)
+    whole_from(0, warmup=warmup, recall=recall)
+    number_in(0, math.inf, seconds=seconds)
     given = named_pipelines(pipelines)
     runs = [name for name, one in given.items() if one.run is not None]
     if runs:
         raise InputError.make("usage", f"{runs[0]} is a run: only pipelines can be asked")
     asked = None if queries is None else queries_of(queries, limit)
-    fixed = dict(params or {})
+    fixed = fixed_params(params)
     with measured_session(db, options) as session:
         subjects = pipelines_on(session, given)
         check_concurrency(concurrency, next(iter(subjects.values())).session.target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qql.errors import Diagnostic, shown
 from qql.evaluation.calls import check_pipelines
 from qql.evaluation.evaluating import check_ties
-from qql.evaluation.faults import InputError, argument
+from qql.evaluation.faults import InputError, argument, fixed_params, number_in, whole_from
 from qql.evaluation.files import Qrels, Query
 from qql.evaluation.inputs import (
     PipelineLike,
@@ -92,12 +92,15 @@ def tune(
         raise InputError.make("usage", "tune takes one pipeline; evaluate compares several")
     check_latency(latency)
     check_ties(ties)
+    whole_from(1, repeat=repeat, sample=sample, max_settings=max_settings)
+    whole_from(0, seed=seed)
+    number_in(0, 1, holdout=holdout)
     wanted = measures_of(measures)
     axes = {name: _values_of(name, values) for name, values in (grid or {}).items()}
     asked, judged = queries_of(queries, limit), qrels_of(qrels)
     chosen, kept = _split_queries(asked, judged, holdout, seed)
     how = Trying(
-        *(dict(params or {}), latency, ties or "id", doc_id, repeat, sample, max_settings, seed),
+        *(fixed_params(params), latency, ties or "id", doc_id, repeat, sample, max_settings, seed),
         progress_of(progress),
     )
     notes: list[Diagnostic] = []

@@ -10,7 +10,7 @@ from qql.errors import Diagnostic, QQLError
 from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error
 from qql.evaluation.comparison import Comparison, Survey, compare_results
 from qql.evaluation.evaluator import distinct_warnings
-from qql.evaluation.faults import InputError
+from qql.evaluation.faults import InputError, fixed_params
 from qql.evaluation.files import Query
 from qql.evaluation.inputs import Given, PipelineLike, QueriesLike, named_pipelines, queries_of
 from qql.evaluation.pipelines import Pipeline
@@ -128,8 +128,9 @@ def compare(
         elif b is None:
             hint = "compare(a, b, db), or compare(a, db=…, other_db=…)"
             raise InputError.make("usage", "there is nothing to compare with", hint=hint)
-        check_pipelines([first, second], params or {})
-        how = _How(params or {}, depth, p)
+        fixed = fixed_params(params)
+        check_pipelines([first, second], fixed)
+        how = _How(fixed, depth, p)
         if asked is None:
             return how.once(first, second)
         return how.each(first, second, asked, progress_of(progress))

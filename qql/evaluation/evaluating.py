@@ -14,7 +14,7 @@ from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, did_you_mean, many
 from qql.evaluation.calls import calls_of, check_pipelines, first_plan, limit_of, stamp_of
 from qql.evaluation.evaluator import Asking, Evaluator
-from qql.evaluation.faults import InputError, argument
+from qql.evaluation.faults import InputError, argument, fixed_params
 from qql.evaluation.files import Qrels, Query, write_run
 from qql.evaluation.inputs import (
     Given,
@@ -113,7 +113,7 @@ def evaluate(
     wanted = measures_of(measures)
     asked, judged = queries_of(queries, limit), qrels_of(qrels)
     check_ties(ties, [name for name, one in given.items() if one.run is not None])
-    subject = _Subject(asked, judged, wanted, dict(params or {}))
+    subject = _Subject(asked, judged, wanted, fixed_params(params))
     paths = _run_paths(run_dir, given, subject)
     how = Asking(ties or "id", doc_id, stages, on_error == "skip", run_dir is not None, progress_of(progress))
     runs = {

@@ -11,7 +11,7 @@ from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLTimeoutError
 from qql.evaluation.behind_limit import ranked
 from qql.evaluation.calls import Call, locate_error
-from qql.evaluation.documents import document_key
+from qql.evaluation.documents import Key, document_key
 from qql.evaluation.files import Qrels, Run, run_lines
 from qql.evaluation.outcome import Measured
 from qql.evaluation.pipelines import Pipeline
@@ -54,10 +54,13 @@ class Evaluator:
         how: Asking,
         warnings: list[Diagnostic],
     ) -> None:
-        self.name, self.pipeline, self.qrels, self.how = name, pipeline, qrels, how
-        self.key = document_key(qrels, how.doc_id)
-        self.warnings = warnings
-        self.found = Measured(name, pipeline.name, ties=how.ties)
+        self.name: str = name
+        self.pipeline: Pipeline = pipeline
+        self.qrels: Qrels = qrels
+        self.how: Asking = how
+        self.key: Key = document_key(qrels, how.doc_id)
+        self.warnings: list[Diagnostic] = warnings
+        self.found: Measured = Measured(name, pipeline.name, ties=how.ties)
         self.stages: dict[str, list[StageFound]] = {}
         self.result_warnings: list[Diagnostic] = []
         self.failures: list[QQLError] = []

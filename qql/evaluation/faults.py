@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 
-from qql.errors import QQLExecutionError
+from qql.errors import QQLExecutionError, shown
+from qql.rest.types import JsonObject
 
-__all__ = ["Blank", "InputError", "argument", "spelled"]
+__all__ = ["Blank", "InputError", "argument", "fixed_params", "number_in", "spelled", "whole_from"]
 
 Spelling = Callable[[str, object], str]
 """An argument and its value (None: the argument alone), as they are typed."""
@@ -47,3 +49,34 @@ def spelled(how: Spelling) -> Iterator[None]:
         yield
     finally:
         _spelling.reset(token)
+
+
+def whole_from(low: int, **given: object) -> None:
+    """Raises `InputError` ``usage`` for an argument that is there and no whole number of at least ``low``."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            message = f"{argument(name)} takes a whole number from {low}, not {shown(value)}"
+            raise InputError.make("usage", message)
+
+
+def number_in(low: float, high: float, **given: object) -> None:
+    """Raises `InputError` ``usage`` for an argument that is there and no number between these two."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not low < value < high:
+            bounds = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            message = f"{argument(name)} takes a number {bounds}, not {shown(value)}"
+            raise InputError.make("usage", message)
+
+
+def fixed_params(given: object) -> JsonObject:
+    """The parameters that are the same for each query. Raises `InputError` ``wrong-parameters``."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        message = f"{argument('params')} takes a mapping of names to values, not {shown(given)}"
+        raise InputError.make("wrong-parameters", message)
+    return {str(name): value for name, value in given.items()}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from qql.compiler.frames import is_frame, rows_of
-from qql.errors import did_you_mean, shown
-from qql.evaluation.faults import InputError, argument
+from qql.errors import QQLError, did_you_mean, shown
+from qql.evaluation.faults import InputError, argument, whole_from
 from qql.evaluation.files import (
     DOC_IDS,
     MOST_RELEVANT,
@@ -71,8 +71,7 @@ _RUN_LINE = late_pattern(r"\S+\s+\S+\s+\S+\s+[0-9]+\s+[-+0-9.eEinfINF]+\s+\S+")
 
 def queries_of(given: QueriesLike, limit: int | None = None) -> list[Query]:
     """The queries, at most ``limit`` of them. Raises `InputError`: ``bad-queries``, and what files raise."""
-    if limit is not None and limit < 1:
-        raise InputError.make("usage", f"{argument('limit')} takes a whole number from 1, not {shown(limit)}")
+    whole_from(1, limit=limit)
     found = [*_queries(given)][:limit]
     ids = [one.id for one in found]
     if not found:
@@ -216,8 +215,10 @@ def named_pipelines(given: Pipelines) -> dict[str, Given]:
         pairs = [(str(name), one) for name, one in given.items()]
     elif isinstance(given, (str, os.PathLike, Node, Pipeline, Mapping)):
         pairs = [(_name_of(given) or "pipeline", given)]
-    else:
+    elif isinstance(given, Iterable):
         pairs = [(_name_of(one) or f"pipeline {at}", one) for at, one in enumerate(given, 1)]
+    else:
+        raise _no_pipeline(given)
     names = [name for name, _ in pairs]
     if not pairs:
         raise InputError.make("usage", "there is no pipeline")
@@ -255,7 +256,15 @@ def _given(name: str, one: Any) -> Given:
         )
     if isinstance(one, Mapping):
         return Given(name, name, run=_run_of(one))
-    return Given(name, name, text_given(one))
+    if not isinstance(one, (str, Node)):
+        raise _no_pipeline(one)
+    tree: Any = one
+    return Given(name, name, text_given(tree))
+
+
+def _no_pipeline(given: object) -> QQLError:
+    hint = "its text, a tree, the `Path` of a script or of a run file, or query → documents"
+    return InputError.make("usage", f"a pipeline is no {type(given).__name__}: {shown(given)}", hint=hint)
 
 
 def _run_of(given: RunLike) -> Run:
@@ -298,11 +307,14 @@ def measures_of(given: str | Measure | Iterable[str | Measure]) -> tuple[Measure
 
     Raises `InputError`: ``usage`` for none, ``unknown-measure``, ``bad-measure``.
     """
-    several = (given,) if isinstance(given, (str, Measure)) else tuple(given)
+    several = (given,) if isinstance(given, (str, Measure)) or not isinstance(given, Iterable) else [*given]
     out: list[Measure] = []
     for one in several:
         if isinstance(one, Measure):
             out.append(one)
+        elif not isinstance(one, str):
+            message = f"{argument('measures')} takes names, as nDCG@10, not {shown(one)}"
+            raise InputError.make("bad-measure", message)
         else:
             out += parse_measures(re.findall(r"(?:\([^)]*\)|[^\s,(])+", one))
     if not out:

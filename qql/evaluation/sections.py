@@ -9,6 +9,7 @@ from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from qql.flows import Stopped
 from qql.records import dataclass
 from qql.rest.types import JsonObject
 from qql.result import Result
@@ -126,14 +127,15 @@ def stamp_section(stamp: Stamp) -> Section:
 def collected(found: Iterable[_T], *, partial: bool = True) -> tuple[list[_T], bool]:
     """What was measured one after the other, and whether it is all.
 
-    With ``partial``, Ctrl-C ends it with what there is. Raises `KeyboardInterrupt` where there is nothing.
+    With ``partial``, Ctrl-C ends it with what there is. Raises `KeyboardInterrupt` where there is nothing,
+    and where a task was cancelled.
     """
     out: list[_T] = []
     try:
         for one in found:
             out.append(one)
-    except KeyboardInterrupt:
-        if not (out and partial):
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Stopped) or not (out and partial):
             raise
         return out, False
     return out, True

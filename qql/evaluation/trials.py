@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from qql.backends.base import Work
+from qql.backends.base import Progress, Work
 from qql.errors import QQLError
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.calls import Call, locate_error
@@ -15,6 +15,7 @@ from qql.evaluation.files import Qrels
 from qql.evaluation.measures import Evaluation, Measure, evaluate_run
 from qql.evaluation.tuning import Times
 from qql.evaluation.variants import Trying, Variant, values_text
+from qql.flows import Stopped
 from qql.records import dataclass, replace
 
 __all__ = ["PERCENTILES", "Experiment", "Trial"]
@@ -62,14 +63,14 @@ class Experiment:
         chosen: set[str],
         kept: set[str],
     ) -> None:
-        self.how = how
-        self.qrels = qrels
-        self.measures = measures
-        self.progress = how.progress
-        self.chosen = chosen
-        self.kept = kept
+        self.how: Trying = how
+        self.qrels: Qrels = qrels
+        self.measures: Sequence[Measure] = measures
+        self.progress: Progress = how.progress
+        self.chosen: set[str] = chosen
+        self.kept: set[str] = kept
         self.key: Key = document_key(qrels, how.doc_id)
-        self.percent: int = PERCENTILES[how.latency]
+        self.percent: float = PERCENTILES[how.latency]
         count = len(chosen | kept)
         self.rounds: int = how.repeat or max(_LEAST_ROUNDS, -(-_LEAST_CALLS // count))
 
@@ -95,8 +96,8 @@ class Experiment:
                 self.progress(Work("rounds of times", "rounds"), at, self.rounds)
                 rounds.append(self._round(trials, calls, dice))
             self.progress(Work("rounds of times", "rounds"), self.rounds, self.rounds)
-        except KeyboardInterrupt:
-            if not partial:
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, Stopped) or not partial:
                 raise
             complete = False
         if not rounds:

@@ -26,6 +26,7 @@ from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
+    from qql.compiler.plan import QueryPlan
     from qql.compiler.script import Compiled
     from qql.session.session import Session
 
@@ -78,11 +79,11 @@ class Tunable:
     def __init__(
         self, pipeline: Pipeline, axes: Mapping[str, list[Json]], queries: Sequence[Query], how: Trying
     ) -> None:
-        self.how = how
+        self.how: Trying = how
         self.session: Session = pipeline.session
-        self.queries = queries
-        self.pipeline = pipeline
-        self.named = bool(axes)
+        self.queries: Sequence[Query] = queries
+        self.pipeline: Pipeline = pipeline
+        self.named: bool = bool(axes)
         self.params: list[str] = [name for name in axes if name in self.pipeline.parameters]
         for name in self.params:
             if any(name in query.params for query in queries):
@@ -93,11 +94,10 @@ class Tunable:
         self.compiled: Compiled = self.pipeline.compiled(some)
         plan = self.compiled.plan
         assert plan is not None, "a pipeline's statement is a query"
-        self.plan = plan
+        self.plan: QueryPlan = plan
         self.settable: Settable = Settable(self.pipeline.text, plan, self.pipeline.name)
-        self.possible: list[Possible] = possible_settings(
-            self.settable, plan, self.session.facts(plan.collection)
-        )
+        facts = self.session.facts(plan.collection)
+        self.possible: list[Possible] = possible_settings(self.settable, plan, facts)
         self.left_out: list[LeftOut] = []
         self.axes: dict[str, list[Json]] = self._named_axes(axes) if axes else self._sensible_axes()
 

@@ -41,7 +41,7 @@ class Command:
 
     ``options`` are names of `OPTIONS`, ``formats`` the values of ``--format``, ``files`` the number of
     positional arguments as argparse writes it, ``takes`` their name and what they are, ``about`` what there
-    is to say beside that.
+    is to say beside that, with an example at its end, and ``group`` where `qql --help` has it.
     """
 
     run: Action
@@ -51,6 +51,7 @@ class Command:
     files: str = ONE
     takes: tuple[str, str] = ("FILE", "a script; `-` is standard input")
     about: str = ""
+    group: str = "Other"
 
     def format_names(self) -> tuple[str, ...]:
         """The values of ``--format``."""
@@ -78,18 +79,29 @@ def _result_formats() -> tuple[str, ...]:
 PROMPT = _lazy("run", "prompt")
 """What no command at all stands for, on a terminal."""
 COMMANDS = {
-    "run": Command(_lazy("run", "run"), "run a script, and show each result", RUNNING, _result_formats),
+    "run": Command(
+        _lazy("run", "run"),
+        "run a script, and show each result",
+        RUNNING,
+        _result_formats,
+        about=help.RUN,
+        group="Scripts",
+    ),
     "compile": Command(
         _lazy("compile", "compile_"),
         "show the requests of a script, and send nothing",
         (*OFFLINE, "assume_version", "format", "output"),
-        ("json", "jsonl"),
+        ("json", "jsonl", "curl", "python"),
+        about=help.COMPILE,
+        group="Scripts",
     ),
     "explain": Command(
         _lazy("compile", "explain"),
         "show the plan of a script; with --url or --db, by the collections there",
         (*OFFLINE, *TARGET, "format", "output"),
         ("text", "json", "html"),
+        about=help.EXPLAIN,
+        group="Scripts",
     ),
     "check": Command(
         _lazy("compile", "check"),
@@ -97,6 +109,8 @@ COMMANDS = {
         (*OFFLINE, "format"),
         ("text", "json", "jsonl"),
         MANY,
+        about=help.CHECK,
+        group="Scripts",
     ),
     "lint": Command(
         _lazy("lint", "lint"),
@@ -105,12 +119,15 @@ COMMANDS = {
         ("text", "json", "sarif"),
         MANY,
         about=help.LINT,
+        group="Scripts",
     ),
     "fmt": Command(
         _lazy("fmt", "fmt"),
         "show scripts in the canonical spelling and layout, or rewrite them so",
         (*REWRITING, "color", "quiet"),
         files=MANY,
+        about=help.FMT,
+        group="Scripts",
     ),
     "convert": Command(
         _lazy("compile", "convert"),
@@ -118,6 +135,8 @@ COMMANDS = {
         ("text", "collection", *BODIES, "color", "quiet", "format", "output"),
         ("script", "line"),
         takes=("FILE", "a file of requests; `-` is standard input"),
+        about=help.CONVERT,
+        group="Scripts",
     ),
     "query": Command(
         _lazy("query", "query"),
@@ -126,6 +145,7 @@ COMMANDS = {
         _result_formats,
         takes=("TEXT", "what to search for; a JSON array is a vector, `-` is standard input"),
         about=help.QUERY,
+        group="Search",
     ),
     "diff": Command(
         _lazy("diff", "diff"),
@@ -135,6 +155,7 @@ COMMANDS = {
         MANY,
         ("PIPELINE", "a script with one query; `-` is standard input"),
         help.DIFF,
+        "Measuring",
     ),
     "eval": Command(
         _lazy("eval", "eval_"),
@@ -147,6 +168,7 @@ COMMANDS = {
         MANY,
         ("PIPELINE", "a script with one query, or a TREC run file"),
         help.EVAL,
+        "Measuring",
     ),
     "bench": Command(
         _lazy("bench", "bench"),
@@ -160,6 +182,7 @@ COMMANDS = {
         MANY,
         ("PIPELINE", "a script with one query"),
         help.BENCH,
+        "Measuring",
     ),
     "tune": Command(
         _lazy("tune", "tune"),
@@ -183,6 +206,7 @@ COMMANDS = {
         MANY,
         ("PIPELINE", "a script with one query"),
         help.TUNE,
+        "Measuring",
     ),
     "dump": Command(
         _lazy("dump", "dump"),
@@ -192,6 +216,7 @@ COMMANDS = {
         MANY,
         ("COLLECTION FILE", "what to dump, and where to; `-` is standard output"),
         help.DUMP,
+        group="Data",
     ),
     "restore": Command(
         _lazy("dump", "restore"),
@@ -200,6 +225,7 @@ COMMANDS = {
         _result_formats,
         MANY,
         about=help.RESTORE,
+        group="Data",
     ),
     "doctor": Command(
         _lazy("doctor", "doctor"),
@@ -208,13 +234,24 @@ COMMANDS = {
         ("text", "json"),
         takes=("FILE", "none: --db and --url name a database to look at"),
         about=help.DOCTOR,
+        group="Help",
     ),
     "help": Command(
         _lazy("help", "help_"),
         "show what the manual says of a word; without one, its contents",
-        (),
+        ("man",),
         files=MANY,
         takes=("WORD", "a statement, clause, filter, function or option; several words are one name"),
+        about=help.HELP,
+        group="Help",
+    ),
+    "completion": Command(
+        _lazy("completion", "completion"),
+        "print the script by which a shell completes the words of this command",
+        (),
+        takes=("SHELL", "bash, zsh or fish"),
+        about=help.COMPLETION,
+        group="Help",
     ),
     "profiles": Command(
         _lazy("profiles", "profiles"),

@@ -34,14 +34,24 @@ def compile_(args: Arguments, console: Renderer) -> int:
     console.warn(warnings)
     if (gaps := gaps_by(args, None)) is not None:
         require_server(compile_script(source, options.params, options.context()), gaps)
-    bodies = [request.to_dict() for request in requests]
     with open_output(args, console):
-        if args.get("format") == "jsonl":
-            for body in bodies:
-                console.put_json(body, indent=None)
-        else:
-            console.put_json(bodies)
+        match args.get("format"):
+            case "jsonl":
+                for request in requests:
+                    console.put_json(request.to_dict(), indent=None)
+            case "curl" | "python" as form:
+                _put_programs([getattr(request, form)() for request in requests], console)
+            case _:
+                console.put_json([request.to_dict() for request in requests])
     return 0
+
+
+def _put_programs(texts: Sequence[str], console: Renderer) -> None:
+    """Commands or programs, with a line between two; on a terminal, nothing in them controls it."""
+    text = "\n\n".join(one.rstrip("\n") for one in texts)
+    if text:
+        # As it is: it is to be run. Only a terminal is spared what could control it.
+        console.put(sanitize(text, newline="\n") if console.file.isatty() else text)
 
 
 def explain(args: Arguments, console: Renderer) -> int:

@@ -10,7 +10,86 @@ if TYPE_CHECKING:
     from qql.cli.commands.options import Arguments
     from qql.cli.render import Renderer
 
-__all__ = ["BENCH", "DIFF", "DOCTOR", "DUMP", "EVAL", "LINT", "QUERY", "RESTORE", "TUNE", "help_"]
+__all__ = [
+    "BENCH",
+    "CHECK",
+    "COMPILE",
+    "COMPLETION",
+    "CONVERT",
+    "DIFF",
+    "DOCTOR",
+    "DUMP",
+    "EVAL",
+    "EXIT_CODES",
+    "EXPLAIN",
+    "FMT",
+    "HELP",
+    "LINT",
+    "QUERY",
+    "RESTORE",
+    "RUN",
+    "TUNE",
+    "help_",
+]
+
+EXIT_CODES = {
+    0: "done",
+    1: "a statement failed",
+    2: "wrong usage",
+    3: "the text is at fault, and nothing was sent",
+    4: "no connection, or no answer in time",
+    5: "refused, and nothing was sent",
+}
+"""What the exit codes of statements mean; what others there are, a command says."""
+RUN = """\
+json is one array for each statement, jsonl one object on a line. Without --format it is a table on a
+terminal, jsonl elsewhere, and messages of statements go to standard error in a pipe, so that standard output
+has hits only; EXPLAIN alone is text.
+QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
+QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
+{codes}.
+
+  qql run load.qql --url localhost:6333
+  qql run search.qql --db ./data --param q='red shoes' --format json
+  qql run search.qql --db ./data | jq .score""".replace(
+    "{codes}", f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}"
+)
+COMPILE = """\
+curl is a command for each request, python a program for each, with qdrant-client; both ask the server at
+http://localhost:6333.
+
+  qql compile search.qql --param q='red shoes' --model dense=local/hash-256
+  qql compile -c "QUERY [0.1, 0.2] FROM docs LIMIT 5" --format curl"""
+EXPLAIN = """\
+html is a page with a picture of the stages, which needs nothing beside itself.
+
+  qql explain search.qql --db ./data
+  qql explain search.qql --format html -o plan.html"""
+CHECK = """\
+Exit codes: 0; 3 where there are errors.
+
+  qql check *.qql"""
+FMT = """\
+Comments stay where they are. Without --write and --check, the script is printed.
+
+  qql fmt search.qql
+  qql fmt --write *.qql"""
+CONVERT = """\
+A body alone needs --collection; --path says where it is sent to.
+
+  qql convert requests.json --collection docs
+  qql convert page.html > searches.qql"""
+HELP = """\
+--man is the page of this command for `man`, which is installed with it.
+
+  qql help QUERY
+  qql help GROUP BY"""
+COMPLETION = """\
+bash: in ~/.bashrc; zsh: in ~/.zshrc, behind compinit; fish: in ~/.config/fish/completions/qql.fish.
+
+  eval "$(qql completion bash)"
+  qql completion zsh > ~/.zsh/_qql
+  qql completion fish > ~/.config/fish/completions/qql.fish"""
 
 EVAL = """\
 The text of a query is :query in the pipeline, every other field of its row :NAME; --param gives what is the
@@ -89,7 +168,10 @@ A move is how many ranks higher (↑) or lower (↓) a hit stands in B. Equal sc
 chance, are ranked by the points' ids; a tie is a swap that they allow, and no difference. With --queries,
 each query is asked: its text is :query, its other fields are parameters by their names. --api-key goes to
 --url alone, QDRANT_API_KEY to both servers.
-json has everything, jsonl and csv have a row for each hit, or for each query."""
+json has everything, jsonl and csv have a row for each hit, or for each query.
+
+  qql diff dense.qql hybrid.qql --db ./data --param query='red shoes'
+  qql diff hybrid.qql --db ./data --url-b localhost:6333 --queries queries.jsonl"""
 
 DUMP = """\
 The name of the file says in which form: .jsonl has a line for each point, .parquet (with pyarrow) columns,
@@ -107,6 +189,11 @@ last, when all points are in.
 
 
 def help_(args: Arguments, console: Renderer) -> int:
+    if "man" in args:
+        from qql.cli.man_page import man_page
+
+        console.put(man_page().rstrip("\n"))
+        return 0
     from qql.cli.shell import manual_lines
 
     console.put_text(*manual_lines(" ".join(args.get("files", ())), console.line_width))

@@ -438,6 +438,7 @@ OPTIONS = {
         "output", "--disable", metavar="CODE", action=_Many, help="leave this advice out; repeatable"
     ),
     "rules": _switch("output", "--rules", help="show all rules"),
+    "man": _switch("output", "--man", help="print the page of `man qql`, as roff"),
     "rule": _value_option("output", "--rule", metavar="CODE", help="show what a rule says, and why"),
     "color": _value_option("output", "--no-color", action="store_false", help="no colours [NO_COLOR]"),
     "progress": _value_option(

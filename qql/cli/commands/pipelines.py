@@ -38,7 +38,7 @@ __all__ = [
     "taken_by",
 ]
 
-_OPTION_OF = {"params": "param"}
+_OPTION_OF = {"params": "param", "models": "model"}
 """Arguments of `qql.evaluation` whose option has another name."""
 
 

@@ -1,11 +1,7 @@
-"""`qql bench --stages-table`: what each stage of a retrieval costs on a collection, and what it brings."""
+"""`qql bench --stages-table`: what each stage of a retrieval costs and finds in a collection."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-
-from qql.backends.base import Progress, Work
 from qql.cli.commands.default_models import rerank_model_of
 from qql.cli.commands.judgements import load_qrels, measures_of
 from qql.cli.commands.options import Arguments
@@ -13,81 +9,39 @@ from qql.cli.commands.pipelines import constants_of, load_queries, open_measured
 from qql.cli.commands.report import check_output, show_report
 from qql.cli.render import Renderer
 from qql.cli.usage import UsageError
-from qql.compiler.script import Compiled
-from qql.errors import Diagnostic, QQLError, did_you_mean, many
-from qql.evaluation.calls import Call, locate_error
-from qql.evaluation.documents import document_key, ranking
-from qql.evaluation.files import Qrels, Query, Scored
-from qql.evaluation.measures import Measure, evaluate_run
-from qql.evaluation.pipelines import Pipeline
-from qql.evaluation.points import absent_documents
-from qql.evaluation.report import three_digits
-from qql.evaluation.sections import Section, stamp_section
-from qql.evaluation.speed import percentile, recall_at
-from qql.evaluation.stage_table import (
-    EXACT,
-    FINAL,
-    STAGE_LIMITS,
-    Configuration,
-    Searched,
-    StageLimits,
-    Subject,
-    configurations,
-    dense_vectors,
-    limits_for,
-)
-from qql.records import dataclass, field
-from qql.rest.request import Request, collection_path
-from qql.rest.types import JsonObject
-from qql.schema import Schema, VectorInfo
-from qql.session.session import Session
-from qql.syntax.formatter import format_text
+from qql.evaluation.collection_stages import QUALITY, bench_stages
 
 __all__ = ["stages_table"]
 
-_CALLS = 100
-_WARMUP = 10
-_SAMPLE = 50
-"""Points that are searched for where there are no queries."""
-_TIE_RANKS = 50  # ranks behind the last one that are fetched of the exact result, for ties
 _NOT_WITH = ("seconds", "concurrency", "recall")
-_QUALITY = "nDCG@10"
-
-
-@dataclass()
-class _Figures:
-    """What was measured of one configuration: seconds of its stages, and the documents of each query."""
-
-    seconds: list[float] = field(default_factory=list)
-    outside: list[float] = field(default_factory=list)
-    found: dict[str, list[str]] = field(default_factory=dict)
-    recalls: list[float] = field(default_factory=list)
+_PASSED = ("using", "rerank_field", "doc_id", "repeat", "warmup")
+"""Options that are arguments of `bench_stages` under the same names."""
 
 
 def stages_table(args: Arguments, console: Renderer) -> int:
     """Measures the configurations that a collection has all for, and shows what the others lack."""
     _check(args)
-    measures = measures_of(args) if "measures" in args else measures_of(Arguments(measures=[_QUALITY]))
+    measures = measures_of(args) if "measures" in args else QUALITY
     queries = load_queries(args) if "queries" in args else None
-    qrels = load_qrels(args) if "qrels" in args else {}
+    qrels = load_qrels(args) if "qrels" in args else None
     check_output(args)
     with open_measured_session(args, console) as (session, progress):
-        _check_constants(args)
-        collection = _collection_of(args, session)
-        subject, calls = _subject_of(args, session, collection, queries)
-        warnings: list[Diagnostic] = []
-        if qrels and queries is not None and "doc_id" not in args:
-            warnings += absent_documents(session, [collection], queries, qrels)
-        limits = limits_for(subject.points)
-        rows = configurations(subject, limits)
-        run = _Run(args, session, rows, calls, qrels, progress)
-        run.measure()
-        stamp = session.stamp(*run.compiled())
-    report = _Report(subject, limits, rows, run.figures, qrels, measures if qrels else ())
-    data = report.to_dict() | {"stamp": stamp.to_dict()}
-    sections = [*report.sections(len(calls)), stamp_section(stamp)]
-    show_report(args, console, sections, data, report.rows())
-    console.warn(warnings)
+        if constants_of(args) and "setup" not in args:
+            message = "--param has no use here: the pipelines have no parameters of yours"
+            raise UsageError.make("usage", message)
+        found = bench_stages(
+            session,
+            args.get("collection"),
+            queries=queries,
+            qrels=qrels,
+            measures=measures,
+            models=args.get("model"),
+            rerank_model=rerank_model_of(args),
+            progress=progress,
+            **{name: args[name] for name in _PASSED if name in args},
+        )
+    show_report(args, console, found.sections(), found.to_dict(), found.rows())
+    console.warn(found.notes)
     return 0
 
 
@@ -103,275 +57,3 @@ def _check(args: Arguments) -> None:
         if name in args and not {"queries", "qrels"} <= args.keys():
             lacking = "queries" if "queries" not in args else "qrels"
             raise UsageError.make("usage", f"{args.flag(name)} requires {args.flag(lacking)}")
-
-
-def _check_constants(args: Arguments) -> None:
-    if constants_of(args) and "setup" not in args:
-        raise UsageError.make("usage", "--param has no use here: the pipelines have no parameters of yours")
-
-
-def _collection_of(args: Arguments, session: Session) -> str:
-    there = session.collections()
-    if "collection" not in args:
-        if len(there) == 1:
-            return there[0]
-        message = "--stages-table requires --collection NAME: there " + (
-            f"are {', '.join(there)}" if there else "is none"
-        )
-        raise UsageError.make("usage", message)
-    name = str(args["collection"])
-    if session.schema(name) is None:
-        raise UsageError.make("usage", f"there is no collection {name}", hint=did_you_mean(name, there))
-    return name
-
-
-# -------------------------------------------------------------------------------------- what is searched
-
-
-def _subject_of(
-    args: Arguments, session: Session, collection: str, queries: Sequence[Query] | None
-) -> tuple[Subject, list[Call]]:
-    schema = session.schema(collection)
-    facts = session.facts(collection)
-    assert schema is not None and facts is not None
-    schema = schema.with_models(args.get("model") or {})
-    quantization = facts.quantization or {}
-    quantized = [name for name, config in quantization.items() if config]
-    rough, full = _dense_of(args, schema, quantized)
-    multi = next((one for one in schema.vectors.values() if one.kind == "multi"), None)
-    info = session.ask(Request("GET", collection_path(collection)))
-    calls = _calls(session, collection, queries)
-    fields = None if queries is None else {name for query in queries for name in query.params}
-    target = _target_of(rough, fields)
-    if target is None:
-        raise _no_target(rough)
-    if _target_of(full, fields) is None:
-        full = rough
-    subject = Subject(
-        collection=collection,
-        points=int(info.get("points_count") or 0),
-        indexed=int(info.get("indexed_vectors_count") or 0),
-        rough=Searched(rough, target),
-        full=Searched(full, _target_of(full, fields)),
-        quantized=rough.name in quantized,
-        multi=Searched(multi, _target_of(multi, fields)) if multi else None,
-        words=":query" if fields and "query" in fields else None,
-        rerank_model=rerank_model_of(args),
-        field=args.get("rerank_field"),
-    )
-    return subject, calls
-
-
-def _dense_of(args: Arguments, schema: Schema, quantized: Sequence[str]) -> tuple[VectorInfo, VectorInfo]:
-    """The vectors of the first stage and of the full comparison; ``--using`` names one that is both."""
-    named = {name: one for name, one in schema.vectors.items() if one.kind == "dense"}
-    if "using" in args:
-        if args["using"] not in named:
-            hint = did_you_mean(args["using"], named) or f"its dense vectors are {', '.join(named)}"
-            raise UsageError.make("usage", f"there is no dense vector {args['using']}", hint=hint)
-        return named[args["using"]], named[args["using"]]
-    found = dense_vectors(schema.vectors, quantized)
-    if found is None:
-        raise UsageError.make("usage", "the stages are those of a dense vector, and the collection has none")
-    return found
-
-
-def _target_of(vector: VectorInfo, fields: set[str] | None) -> str | None:
-    """What a vector is searched for: a field of the queries of its name, their text; a point without any."""
-    if fields is None:
-        return "POINT :id"
-    if vector.name in fields and vector.name != "query":
-        return f":{vector.name}"
-    return ":query" if vector.model and "query" in fields else None
-
-
-def _no_target(dense: VectorInfo) -> UsageError:
-    name = dense.name or "(unnamed)"
-    hint = f"--model {name}=MODEL embeds them; or give each query its vector as a field `{dense.name}`"
-    return UsageError(Diagnostic("usage", f"no model is known for {name}, to search it for texts", hint=hint))
-
-
-def _calls(session: Session, collection: str, queries: Sequence[Query] | None) -> list[Call]:
-    """The queries; without any, a few points of the collection: each leaves out its own point."""
-    if queries is not None:
-        return [Call(query, query.params) for query in queries]
-    body = {"limit": _SAMPLE, "with_payload": False, "with_vector": False}
-    answer = session.ask(Request("POST", collection_path(collection, "points/scroll"), {}, body))
-    ids = [point["id"] for point in answer["points"]]
-    if len(ids) < 2:
-        raise UsageError.make("usage", f"{collection} has {many(len(ids), 'point')}: nothing to search")
-    return [Call(Query(str(one), {}), {"id": one}) for one in ids]
-
-
-# ------------------------------------------------------------------------------------------- measuring
-
-
-class _Run:
-    """Asks every query of each configuration in turn, so that all feel alike what else the machine does."""
-
-    def __init__(
-        self,
-        args: Arguments,
-        session: Session,
-        rows: Sequence[Configuration],
-        calls: Sequence[Call],
-        qrels: Qrels,
-        progress: Progress,
-    ) -> None:
-        self.args, self.calls, self.progress = args, calls, progress
-        self.key = document_key(qrels, args.get("doc_id"))
-        self.pipelines = {row.name: Pipeline(session, row.text, row.name) for row in rows if row.text}
-        self.figures = {name: _Figures() for name in self.pipelines}
-        self.repeat = int(args.get("repeat", math.ceil(_CALLS / len(calls))))
-
-    def compiled(self) -> list[Compiled]:
-        """The requests of the first query."""
-        call = self.calls[0]
-        return [one.compiled(one.taken(call.params)) for one in self.pipelines.values()]
-
-    def measure(self) -> None:
-        """Fills the figures."""
-        for at in range(self.args.get("warmup", _WARMUP)):
-            for name in self.pipelines:
-                self._ask(name, self.calls[at % len(self.calls)])
-        for figures in self.figures.values():
-            figures.seconds.clear()
-            figures.outside.clear()
-        done, total = 0, self.repeat * len(self.calls)
-        for _ in range(self.repeat):
-            for call in self.calls:
-                for name in self.pipelines:
-                    self._ask(name, call)
-                done += 1
-                self.progress(Work("stages", "calls"), done, total)
-        self._compare()
-
-    def _ask(self, name: str, call: Call) -> None:
-        pipeline, figures = self.pipelines[name], self.figures[name]
-        try:
-            result, steps = pipeline.timed(pipeline.taken(call.params))
-        except QQLError as exc:
-            raise locate_error(exc, name, call) from exc
-        figures.seconds.append(steps.engine + steps.rerank)
-        figures.outside.append(steps.compile + steps.embed)
-        figures.found[call.query.id] = [scored.doc for scored in ranking(result, self.key)]
-
-    def _compare(self) -> None:
-        """The share of the exact hits that each configuration finds, query by query."""
-        exact = self.pipelines[EXACT]
-        for call in self.calls:
-            wanted: list[Scored] = ranking(exact.ask_exactly(exact.taken(call.params), _TIE_RANKS), self.key)
-            for figures in self.figures.values():
-                figures.recalls.append(recall_at(figures.found[call.query.id], wanted, FINAL))
-
-
-# --------------------------------------------------------------------------------------------- report
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    subject: Subject
-    limits: StageLimits
-    configurations: Sequence[Configuration]
-    figures: Mapping[str, _Figures]
-    qrels: Qrels
-    measures: Sequence[Measure]
-
-    def rows(self) -> list[JsonObject]:
-        """A row for each configuration; one that is not here has no figures."""
-        return [self._row(one) for one in self.configurations]
-
-    def _row(self, one: Configuration) -> JsonObject:
-        measures = [str(measure) for measure in self.measures]
-        if one.name not in self.figures:
-            empty = dict.fromkeys(("p95 ms", "recall", *measures), "")
-            return {"stage configuration": one.name, "p50 ms": "not here", **empty}
-        figures = self.figures[one.name]
-        p50, p95 = (three_digits(percentile(figures.seconds, percent) * 1000) for percent in (50, 95))
-        recall = round(sum(figures.recalls) / len(figures.recalls), 4)
-        return {
-            "stage configuration": one.name,
-            "p50 ms": p50,
-            "p95 ms": p95,
-            "recall": recall,
-            **{name: round(value, 4) for name, value in self._quality(figures).items()},
-        }
-
-    def _quality(self, figures: _Figures) -> dict[str, float]:
-        if not self.measures:
-            return {}
-        means = evaluate_run(figures.found, self.qrels, self.measures, list(figures.found)).means
-        return {str(measure): value for measure, value in means.items()}
-
-    def _best(self) -> Configuration:
-        """The deepest configuration that is here: the pipeline that this collection suggests."""
-        return [one for one in self.configurations if one.text][-1]
-
-    def sections(self, queries: int) -> list[Section]:
-        outside = [seconds for one in self.figures.values() for seconds in one.outside]
-        about = "points searched for" if self.subject.rough.target == "POINT :id" else "queries"
-        first = next(iter(self.figures.values()))
-        full, rough = self.subject.full.vector.name, self.subject.rough.vector.name
-        notes = [
-            *([f"full vectors: {full}; quantized: {rough}"] if self.subject.in_two_vectors else []),
-            f"{queries} {about}, {len(first.seconds)} calls each; recall@{FINAL}: of the exact hits;",
-            f"each call takes {three_digits(percentile(outside, 50) * 1000)} ms more to compile and to embed",
-            *self._lacking(),
-        ]
-        title = f"Stages of {self.subject.collection}, {self.subject.points:,} points"
-        limits = [
-            {**one.row(), "": f"← {self.subject.collection}" if one is self.limits else ""}
-            for one in STAGE_LIMITS
-        ]
-        best = self._best()
-        pipeline = format_text(f"{best.text};").rstrip()
-        return [
-            Section(title, self.rows(), tuple(notes)),
-            Section("Stage limits by size", limits, ("Each stage keeps a tenth of the one before.",)),
-            Section(f"What {self.subject.collection} suggests: {best.name}", [], text=pipeline),
-        ]
-
-    def _lacking(self) -> list[str]:
-        """What is not here and why, those of one reason together."""
-        by_reason: dict[tuple[str, str], list[str]] = {}
-        for one in self.configurations:
-            if not one.text:
-                by_reason.setdefault((one.lacks, one.remedy), []).append(one.name)
-        return [
-            f"not here: {', '.join(names)}: {lacks}; {remedy}" for (lacks, remedy), names in by_reason.items()
-        ]
-
-    def to_dict(self) -> JsonObject:
-        """``{"version", "collection", "points", "stages", "limits", "suggests"}``.
-
-        * ``stages``: ``[{"name", "statement", "p50_ms", "p95_ms", "recall", "measures": {name: mean},
-          "not_here"}]``; ``not_here`` is null or ``{"why", "remedy"}``, and then there are no figures.
-        * ``limits``: ``[{"size", "stage1", "stage2", "final"}]``; ``suggests``: ``{"size", "name",
-          "statement"}``, the deepest configuration that is here.
-        """
-        best = self._best()
-        return {
-            "version": 1,
-            "collection": self.subject.collection,
-            "points": self.subject.points,
-            "stages": [self._dict(one) for one in self.configurations],
-            "limits": [
-                {"size": one.size, "stage1": one.stage1, "stage2": one.stage2, "final": FINAL}
-                for one in STAGE_LIMITS
-            ],
-            "suggests": {"size": self.limits.size, "name": best.name, "statement": best.text},
-        }
-
-    def _dict(self, one: Configuration) -> JsonObject:
-        if one.name not in self.figures:
-            return {"name": one.name, "not_here": {"why": one.lacks, "remedy": one.remedy}}
-        figures = self.figures[one.name]
-        return {
-            "name": one.name,
-            "statement": one.text,
-            "p50_ms": percentile(figures.seconds, 50) * 1000,
-            "p95_ms": percentile(figures.seconds, 95) * 1000,
-            "recall": sum(figures.recalls) / len(figures.recalls),
-            "measures": self._quality(figures),
-            "not_here": None,
-        }
