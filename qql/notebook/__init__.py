@@ -1,1 +1,1 @@
-"""QQL in notebooks: results as HTML, and the magics ``%qql`` and ``%%qql``."""
+"""QQL in notebooks: the magics ``%qql`` and ``%%qql``; what is shown, `qql.cli.render.html` makes."""

@@ -11,6 +11,10 @@ from qql.late import late_pattern
 from qql.records import dataclass, field
 from qql.result import Hit, Result, column_of_field
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 __all__ = [
     "MISSING",
     "Column",
@@ -80,7 +84,7 @@ def cell_text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value - value != 0:  # NaN or infinite
+    if isinstance(value, float) and not _is_finite(value):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     # Most of the rest are small integers, for which a JSON encoder need not be set up.
     return str(value) if type(value) is int and value.bit_length() < 64 else json_text(value)
@@ -97,10 +101,15 @@ def cell_writer(result: Result, name: str, vectors: Writer = cell_text) -> Write
     if name == "vector" and (result.kind == "hits" or _is_batch(result)):
         return vectors
     if name in ("score", "first_stage_score"):
-        return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
+        return lambda value: _float32_text(value) if _is_finite(value) else cell_text(value)
     if result.kind == "hits" and name == "stages":
         return _ranks_in_stages
     return cell_text
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a float, and a number."""
+    return isinstance(value, float) and value - value == 0
 
 
 def _is_batch(result: Result) -> bool:
@@ -152,6 +161,7 @@ class Column:
     right: bool  # numbers
     whole: bool  # ids and numbers: never cut
     width: int
+    is_prose: bool = False  # it holds texts (and no numbers, objects or lists)
     bars: list[str] = field(default_factory=list)
     barred: bool = False
 
@@ -173,11 +183,6 @@ class Column:
     def leads(self) -> bool:
         """Whether it says which hit this is, and how good."""
         return self.name in _LEADING_FIELDS
-
-    @property
-    def is_prose(self) -> bool:
-        """Whether it holds texts (and no numbers, objects or lists)."""
-        return any(isinstance(value, str) for value in self.values)
 
 
 def columns_of(result: Result, limit: int | None, vectors: Writer = cell_text) -> list[Column]:
@@ -211,7 +216,17 @@ def _new_column(name: str, values: list[object], write: Writer, limit: int | Non
     cells = [sanitize(text if most is None or len(text) <= most else text[:most] + "…") for text in texts]
     header = sanitize(name)
     width = max(text_width(header), max(map(text_width, cells), default=0), 1)
-    return Column(name, header, values, texts, cells, number, whole, width)
+    return Column(
+        name,
+        header,
+        values,
+        texts,
+        cells,
+        number,
+        whole,
+        width,
+        any(isinstance(value, str) for value in values),
+    )
 
 
 def is_id(value: object) -> bool:
