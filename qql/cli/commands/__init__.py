@@ -259,6 +259,8 @@ COMMANDS = {
         ("output", "format", "color", "quiet"),
         _result_formats,
         takes=("FILE", "none: QQL_CONFIG names another config.toml"),
+        about=help.PROFILES,
+        group="Help",
     ),
 }
 COMMANDS = {name: replace(one, options=(*one.options, "error_format")) for name, one in COMMANDS.items()}

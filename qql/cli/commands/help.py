@@ -25,6 +25,7 @@ __all__ = [
     "FMT",
     "HELP",
     "LINT",
+    "PROFILES",
     "QUERY",
     "RESTORE",
     "RUN",
@@ -173,6 +174,12 @@ json has everything, jsonl and csv have a row for each hit, or for each query.
   qql diff dense.qql hybrid.qql --db ./data --param query='red shoes'
   qql diff hybrid.qql --db ./data --url-b localhost:6333 --queries queries.jsonl"""
 
+PROFILES = """\
+A profile has an address or a directory, where its key is, and what may be done there; docs/connections.md has all
+of its keys.
+
+  qql profiles
+  qql -p prod"""
 DUMP = """\
 The name of the file says in which form: .jsonl has a line for each point, .parquet (with pyarrow) columns,
 any other is a script. With .gz, .xz or .bz2 behind it, it is compressed. Vectors come back bit for bit.
