@@ -116,8 +116,8 @@ WORDS = {
     "SchemaSource": "name → `Schema`, the body that creates it, or the answer to `GET /collections/{name}`; "
     "or a function of the name",
     "EmbedFunction": "(list of n texts) → n vectors: lists of floats or arrays of the shape (dimensions); of "
-    "multivectors (rows, dimensions); sparse ones are objects with `indices` and `values`. Where an event loop "
-    "awaits it, it may be `async`",
+    "multivectors (rows, dimensions); sparse ones are objects with `indices` and `values`. In an event loop "
+    "it may be `async`",
     "Function": "as `EmbedFunction`",
     "RerankFunction": "(query, list of n texts) → n scores, the higher the better; it may be `async` as well",
     "Vector": 'a list of floats; a list of such; or `{"indices": [int], "values": [float]}`',
@@ -143,7 +143,7 @@ BUILD_WORDS = {
     "Selected": "true, false, names, `include(…)`, `exclude(…)`, or `param(…)`",
     "Condition": "a filter, a tree of one, or `param(…)` for one",
     "Operand": "an expression, a number, a date or `param(…)`",
-    "Given": "what is searched for: a text, a vector (a list or array; of rows for multivectors; a sparse one "
+    "Given": "what is searched for: a text, a vector (list or array, of rows for multivectors; a sparse one "
     'is `{"indices": […], "values": […]}`), the id of a point, or `param(…)`',
     "Id": "an unsigned integer, a UUID or `param(…)`",
     "Pairs": "pairs of what is near and what is far, each a `Given`",
