@@ -128,6 +128,14 @@ def test_what_is_private_is_on_no_page() -> None:
     assert not any(re.search(r"\._(?!_init__|_version__)", line.partition("(")[0]) for line in lines)
 
 
+def test_the_page_of_stability_tells_of_what_is_deprecated() -> None:
+    """Whoever deprecates the first name takes the sentence away, and says in its place what goes."""
+    page = (DOCS / "stability.md").read_text(encoding="utf-8")
+    modules = (ROOT / "qql").rglob("*.py")
+    warned = [path.name for path in modules if "DeprecationWarning" in path.read_text(encoding="utf-8")]
+    assert ("Nothing is deprecated today." in page) is not bool(warned), warned
+
+
 def test_dir_shows_what_is_public() -> None:
     assert {*dir(qql)} == {*qql.__all__}
 
