@@ -152,14 +152,14 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        Raises as `execute` does; a statement that fails ends the script. ``count`` is as for `execute`.
+        Raises as `execute` does; a statement that fails while it runs ends the script.
         """
         return list(self.stream(script, params, name=name, count=count))
 
     def stream(
         self, script: TextOrTree, params: Params = None, *, name: str = "<string>", count: bool | None = None
     ) -> Iterator[Result]:
-        """As `run`, with each result as soon as it is there. The script is checked at once."""
+        """As `run`, but each result is given as soon as it is there. The script is checked at once."""
         checked = self.checked(ScriptText(source_of(script, name)), params)
         return (self.carry_out(one, count=count) for one in checked.statements())
 
@@ -310,7 +310,7 @@ class Session(ColumnWrites):
         return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
 
     def carry_out(self, compiled: Compiled, *, count: bool | None = None) -> Result:
-        """Carry out one statement of `compile`; ``count`` is as for `execute`, which says what is raised."""
+        """Carry out one statement that `compile` has given. Raises as `execute` does."""
         started = time.perf_counter()
         advice = compiled.advice
         try:
