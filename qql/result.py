@@ -79,7 +79,8 @@ class Hit:
 
     ``id`` is an unsigned integer or a UUID as a string; ``score`` is None where nothing was scored
     (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
-    a list for the unnamed dense vector, and a dict of name → vector for named ones. ``group`` is the
+    the unnamed vector, or a dict of name → vector for named ones: a dense one is a list of floats, a
+    multivector a list of such, a sparse one ``{"indices": […], "values": […]}``. ``group`` is the
     value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group. Behind
     RERANK, ``score`` is ``second_stage_score``, and ``first_stage_score`` that of the search. ``stages`` is
     what each stage has to do with the hit, where the query says WITH PROVENANCE; it is about the search.
