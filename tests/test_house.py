@@ -66,6 +66,7 @@ ENGINES = {
     "pandas": "frames/pandas, result",
     "polars": "frames/polars, result",
     "IPython": "notebook",
+    "opentelemetry": "session/tracing",
     "greenlet": "awaiting",
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
@@ -56,6 +57,7 @@ def connect(
     on_progress: Progress | None = None,
     advice: bool = True,
     count: bool = False,
+    trace: object = None,
 ) -> Session:
     """Open a session.
 
@@ -74,7 +76,8 @@ def connect(
     of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
     could be better about a statement among the warnings of its result, each advice once. ``count`` has
     the points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before
-    each.
+    each. ``trace`` tells OpenTelemetry what each statement does (`qql.session.tracing`): True by the
+    program's own ``TracerProvider``, or one of those.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -94,7 +97,12 @@ def connect(
     given = {name: value for name, value in options.items() if value is not None}
     backend = _open_backend(target, given)
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
-    return Session(
+    make: Callable[..., Session] = Session
+    if trace is not None and trace is not False:
+        from qql.session.tracing import TracedSession
+
+        make = partial(TracedSession, provider=trace)
+    return make(
         backend,
         context,
         embedding,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Lock
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from qql.syntax.parser import Parsed, TextOrTree
     from qql.syntax.pieces import Pieces
 
+    Call = Callable[[Request], Json]
+
 __all__ = ["Session"]
 
 _WITHOUT = nullcontext()
@@ -103,7 +105,7 @@ class Session(ColumnWrites):
             absence=lambda: absence_of(self.backend),
             size_of=self._size_of,
         )
-        self._knowledge = Knowledge(backend, self._forget_fields)
+        self._knowledge = Knowledge(backend, lambda: self._field_advice.known.forget())
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
@@ -353,9 +355,10 @@ class Session(ColumnWrites):
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
     ) -> Result:
         """Carry out one statement that `compile` has given. Raises as `execute` does."""
-        if timeout is not None:
-            with self._within(timeout):
-                return self.carry_out(compiled, count=count)
+        with self._within(timeout):
+            return self._carried_out(compiled, count)
+
+    def _carried_out(self, compiled: Compiled, count: bool | None) -> Result:
         started = time.perf_counter()
         advice = compiled.advice
         try:
@@ -395,9 +398,6 @@ class Session(ColumnWrites):
             self._knowledge.forget_all()
         else:
             self._knowledge.changed()
-
-    def _forget_fields(self) -> None:
-        self._field_advice.known.forget()
 
     def _take_notes(self) -> tuple[Diagnostic, ...]:
         """What engine and models have taken and not acted on, or have to say, since the last call of this."""
@@ -548,10 +548,13 @@ class Session(ColumnWrites):
         # A COUNT that does not say whether it is exact may be what strict mode allows.
         counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
+        return self._sent(call, compiled, requests)[0], {}
+
+    def _sent(self, call: Call, compiled: Compiled, requests: Sequence[Request]) -> list[Json]:
         started = phases.start("engine")
         answers = [call(request) for request in requests]
         phases.engine(started, compiled, requests)
-        return answers[0], {}
+        return answers
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
         from qql.session.pages import page_of
