@@ -109,6 +109,7 @@ class Session(ColumnWrites):
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
+        self.answered: dict[int, Json] = {}  # by the `id` of a statement that others were asked with
         self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
@@ -177,10 +178,15 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        ``timeout`` is for each of its statements. Raises as `execute` does; a statement that fails while it
-        runs ends the script.
+        ``timeout`` is for each of its statements; without it queries that stand side by side go to a server
+        in one request. Raises as `execute` does; a statement that fails while it runs ends the script.
         """
-        return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        if timeout is not None:
+            return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        from qql.session.query_batches import carried_out_together
+
+        checked = self.checked(ScriptText(source_of(script, name)), params)
+        return list(carried_out_together(self, checked.statements(), count))
 
     def stream(
         self,
@@ -232,8 +238,9 @@ class Session(ColumnWrites):
         with time():
             compiled = scroll_of(self._compile(source, params), source)
             require_server([compiled], gaps_of(self.backend))
-        told = partial(self._told, compiled)
-        return Walk(compiled, self._within_limits, page, told, self._take_notes, time)
+        return Walk(
+            compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes, time
+        )
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -441,12 +448,12 @@ class Session(ColumnWrites):
     def _result(self, compiled: Compiled, count: bool) -> Result:
         if isinstance(compiled.written, _READS):
             return self._read(compiled)
+        from qql.session import own_work
+
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
-                from qql.session.own_work import explained
-
-                return explained(self, statement, compiled)
+                return own_work.explained(self, statement, compiled)
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
@@ -461,17 +468,11 @@ class Session(ColumnWrites):
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
             case nodes.Copy():
-                from qql.session.own_work import copied
-
-                return copied(self, statement, collection)
+                return own_work.copied(self, statement, collection)
             case nodes.Dump():
-                from qql.session.own_work import dumped
-
-                return dumped(self, statement, collection)
+                return own_work.dumped(self, statement, collection)
             case nodes.Optimize():
-                from qql.session.own_work import optimized
-
-                return optimized(self, statement, collection)
+                return own_work.optimized(self, statement, collection)
             case nodes.SetQuota():
                 from qql.session.quotas import with_kept_quotas
 
@@ -484,7 +485,7 @@ class Session(ColumnWrites):
                 return self._send(compiled, count)
 
     def _apply(self, statement: nodes.Statement) -> None:
-        with self._giving:  # of two that define a stage at once, one would be forgotten
+        with self._giving:  # of two stages at once, one would be forgotten
             apply(statement, self.context)
 
     # -- statements that have requests
@@ -539,6 +540,8 @@ class Session(ColumnWrites):
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
+        if id(compiled) in self.answered:
+            return self.answered.pop(id(compiled)), {}
         written = compiled.written
         started = phases.start("embed")
         requests = [self._embedded(request, compiled) for request in compiled.requests]
