@@ -236,11 +236,9 @@ class Session(ColumnWrites):
 
         source, time = source_of(statement, name), partial(self._within, timeout)
         with time():
-            compiled = scroll_of(self._compile(source, params), source)
-            require_server([compiled], gaps_of(self.backend))
-        return Walk(
-            compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes, time
-        )
+            ready = scroll_of(self._compile(source, params), source)
+            require_server([ready], gaps_of(self.backend))
+        return Walk(ready, self._within_limits, page, partial(self._told, ready), self._take_notes, time)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
