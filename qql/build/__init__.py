@@ -79,7 +79,19 @@ from qql.build.points import (
     upsert,
 )
 from qql.build.queries import Query, dbsf, query, ref, rrf
-from qql.build.scripts import batch, built, define, dump, execute, explain, show_stages, undefine, use, why
+from qql.build.scripts import (
+    batch,
+    built,
+    define,
+    dump,
+    execute,
+    explain,
+    show_models,
+    show_stages,
+    undefine,
+    use,
+    why,
+)
 from qql.build.targets import (
     context,
     discover,
@@ -188,6 +200,7 @@ __all__ = [
     "show_collection",
     "show_collections",
     "show_indexes",
+    "show_models",
     "show_quotas",
     "show_shard_keys",
     "show_snapshots",

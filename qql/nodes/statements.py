@@ -15,6 +15,7 @@ __all__ = [
     "Dump",
     "Execute",
     "Explain",
+    "ShowModels",
     "ShowStages",
     "Statement",
     "Undefine",
@@ -77,6 +78,11 @@ class ShowStages(Node, metaclass=NodeType):
     """``SHOW STAGES``."""
 
 
+@statement("SHOW MODELS")
+class ShowModels(Node, metaclass=NodeType):
+    """``SHOW MODELS``."""
+
+
 @statement("EXPLAIN {statement}", "analyze runs ablate format")
 class Explain(Node, metaclass=NodeType):
     """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT text | json | html] statement``."""
@@ -114,6 +120,7 @@ Statement = (
     | Define
     | Undefine
     | ShowStages
+    | ShowModels
     | Explain
     | Why
 )

@@ -465,6 +465,8 @@ class Session(ColumnWrites):
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
+            case nodes.ShowModels():
+                return own_work.models_listed(self)
             case nodes.Copy():
                 return own_work.copied(self, statement, collection)
             case nodes.Dump():
@@ -472,11 +474,7 @@ class Session(ColumnWrites):
             case nodes.Optimize():
                 return own_work.optimized(self, statement, collection)
             case nodes.SetQuota():
-                from qql.session.quotas import with_kept_quotas
-
-                request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
-                result = self._send(replace(compiled, requests=(request,)), False)
-                return replace(result, message=f"{result.message}{kept}")
+                return own_work.quota_set(self, compiled)
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
