@@ -216,7 +216,7 @@ class Result(_LateHits):
 
     ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
     integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
-    SCROLL.
+    SCROLL. ``columns`` are the names of the columns of rows where there is none to tell them.
 
     A result is read as the list of its hits or rows: ``len``, ``for``, ``result[0]``, ``result[:3]`` (a
     list). It is false where that list is empty, and true where it is a message or a text. To type checkers
@@ -237,6 +237,7 @@ class Result(_LateHits):
     matched: int | None = None
     next: int | str | None = None
     paged: bool = False
+    columns: tuple[str, ...] = field(default=(), compare=False)
 
     # -- as a list
 

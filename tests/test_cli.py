@@ -912,6 +912,7 @@ def test_compile_check_and_explain(run: Run, db: str, tmp_path: Path) -> None:
         "SCROLL FROM docs",
         "FACET price FROM docs",
         "SHOW STAGES",
+        "SHOW MODELS",
         "SHOW COLLECTIONS",
         "SHOW COLLECTION docs",
         "SHOW INDEXES ON docs",

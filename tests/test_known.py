@@ -239,6 +239,7 @@ ASKS = (
     nodes.Query,
     *(nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix, nodes.Explain, nodes.Why, nodes.Dump),
     *(nodes.ShowCollections, nodes.ShowCollection, nodes.ShowIndexes, nodes.ShowStages, nodes.ShowQuotas),
+    nodes.ShowModels,
     *(nodes.ShowAliases, nodes.ShowSnapshots, nodes.ShowShardKeys, nodes.ExistsCollection),
 )
 ASKED: tuple[tuple[str, Params], ...] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Lock
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from qql.syntax.parser import Parsed, TextOrTree
     from qql.syntax.pieces import Pieces
 
+    Call = Callable[[Request], Json]
+
 __all__ = ["Session"]
 
 _WITHOUT = nullcontext()
@@ -103,10 +105,11 @@ class Session(ColumnWrites):
             absence=lambda: absence_of(self.backend),
             size_of=self._size_of,
         )
-        self._knowledge = Knowledge(backend, self._forget_fields)
+        self._knowledge = Knowledge(backend, lambda: self._field_advice.known.forget())
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
+        self.answered: dict[int, Json] = {}  # by the `id` of a statement that others were asked with
         self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
@@ -175,9 +178,15 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        All else is as for `execute`, for each statement; one that fails ends the script.
+        ``timeout`` is for each; without it queries side by side go to a server in one request. Raises as
+        `execute` does; a statement that fails ends the script.
         """
-        return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        if timeout is not None:
+            return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        from qql.session.query_batches import carried_out_together
+
+        checked = self.checked(ScriptText(source_of(script, name)), params)
+        return list(carried_out_together(self, checked.statements(), count))
 
     def stream(
         self,
@@ -227,9 +236,8 @@ class Session(ColumnWrites):
 
         source, time = source_of(statement, name), partial(self._within, timeout)
         with time():
-            self.require([compiled := scroll_of(self._compile(source, params), source)])
-        told = partial(self._told, compiled)
-        return Walk(compiled, self._within_limits, page, told, self._take_notes, time)
+            self.require([ready := scroll_of(self._compile(source, params), source)])
+        return Walk(ready, self._within_limits, page, partial(self._told, ready), self._take_notes, time)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -351,9 +359,10 @@ class Session(ColumnWrites):
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
     ) -> Result:
         """Carry out one statement of `compile`; all else is as for `execute`, which says what is raised."""
-        if timeout is not None:
-            with self._within(timeout):
-                return self.carry_out(compiled, count=count)
+        with self._within(timeout):
+            return self._carried_out(compiled, count)
+
+    def _carried_out(self, compiled: Compiled, count: bool | None) -> Result:
         started = phases.begin()
         advice = compiled.advice
         try:
@@ -395,9 +404,6 @@ class Session(ColumnWrites):
             self._knowledge.forget_all()
         else:
             self._knowledge.changed()
-
-    def _forget_fields(self) -> None:
-        self._field_advice.known.forget()
 
     def _take_notes(self) -> tuple[Diagnostic, ...]:
         """What engine and models have taken and not acted on, or have to say, since the last call of this."""
@@ -441,12 +447,12 @@ class Session(ColumnWrites):
     def _result(self, compiled: Compiled, count: bool) -> Result:
         if isinstance(compiled.written, _READS):
             return self._read(compiled)
+        from qql.session import own_work
+
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
-                from qql.session.own_work import explained
-
-                return explained(self, statement, compiled)
+                return own_work.explained(self, statement, compiled)
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
@@ -460,35 +466,25 @@ class Session(ColumnWrites):
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
+            case nodes.ShowModels():
+                return own_work.models_listed(self)
             case nodes.Copy():
-                from qql.session.own_work import copied
-
-                return copied(self, statement, collection)
+                return own_work.copied(self, statement, collection)
             case nodes.Dump():
-                from qql.session.own_work import dumped
-
-                return dumped(self, statement, collection)
+                return own_work.dumped(self, statement, collection)
             case nodes.CopyTo():
-                from qql.session.own_work import copied_to_file
-
-                return copied_to_file(self, statement, compiled)
+                return own_work.copied_to_file(self, statement, compiled)
             case nodes.Optimize():
-                from qql.session.own_work import optimized
-
-                return optimized(self, statement, collection)
+                return own_work.optimized(self, statement, collection)
             case nodes.SetQuota():
-                from qql.session.quotas import with_kept_quotas
-
-                request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
-                result = self._send(replace(compiled, requests=(request,)), False)
-                return replace(result, message=f"{result.message}{kept}")
+                return own_work.quota_set(self, compiled)
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
 
     def _apply(self, statement: nodes.Statement) -> None:
-        with self._giving:  # of two that define a stage at once, one would be forgotten
+        with self._giving:  # of two stages at once, one would be forgotten
             apply(statement, self.context)
 
     # -- statements that have requests
@@ -543,6 +539,8 @@ class Session(ColumnWrites):
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
+        if id(compiled) in self.answered:
+            return self.answered.pop(id(compiled)), {}
         written = compiled.written
         started = phases.start()
         requests = [self._embedded(request, compiled) for request in compiled.requests]
@@ -552,10 +550,13 @@ class Session(ColumnWrites):
         # A COUNT that does not say whether it is exact may be what strict mode allows.
         counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
+        return self._sent(call, compiled, requests)[0], {}
+
+    def _sent(self, call: Call, compiled: Compiled, requests: Sequence[Request]) -> list[Json]:
         started = phases.start()
         answers = [call(request) for request in requests]
         phases.engine(started, compiled, requests)
-        return answers[0], {}
+        return answers
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
         from qql.session.pages import page_of
@@ -578,8 +579,7 @@ class Session(ColumnWrites):
         written = compiled.written
         if not isinstance(written, nodes.Query) or written.rerank is None:
             return result
-        plan = compiled.plan
-        if plan is None or plan.second is None:
+        if (plan := compiled.plan) is None or plan.second is None:
             return result
         from qql.models.rerank_hits import rerank
 
@@ -595,7 +595,6 @@ class Session(ColumnWrites):
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
 
-        request = embedded or self._embedded(compiled.requests[0])
-        return Introspection(
-            compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
-        )
+        asked = embedded or self._embedded(compiled.requests[0])
+        told = self.on_progress
+        return Introspection(compiled, asked, self._within_limits, self.rerankers, self.context, told)
