@@ -203,6 +203,11 @@ def test_every_door_is_shut(db: Session, watched: Watched, door: str) -> None:
     assert (watched.wrote, found.value.code) == ([], "read-only")
 
 
+def test_a_retriever_asks_a_session_that_is_read_only(db: Session, watched: Watched) -> None:
+    [found] = qql.retriever("QUERY :q FROM docs USING v LIMIT 1", db).retrieve([1.0, 0.0])
+    assert (found.id, watched.wrote) == (1, [])
+
+
 def test_a_request_that_reads_goes(db: Session) -> None:
     assert db.ask(Request("POST", "/collections/docs/points/count", {}, {}))["count"] == 2
 

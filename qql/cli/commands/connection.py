@@ -114,9 +114,20 @@ class LateSession:
         return self._session is not None
 
     def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened(), name)
+
+    def _opened(self) -> Session:
         if self._session is None:
             self._session = open_session(self._args, MEMORY, self._progress)
-        return getattr(self._session, name)
+        return self._session
+
+    @property
+    def read_only(self) -> bool:
+        return self._opened().read_only
+
+    @read_only.setter
+    def read_only(self, value: bool) -> None:
+        self._opened().read_only = value
 
     def close(self) -> None:
         if self._session is not None:
