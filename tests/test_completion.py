@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from qql import nodes
 from qql.cli.prompt.completion import places
 from qql.cli.prompt.completion.core import complete, suggestions
 from qql.cli.prompt.completion.matching import Names, rank
@@ -21,7 +22,7 @@ from qql.manual.entries import ENTRIES
 from qql.schema import Fields, Schema, SeenField, VectorInfo
 from qql.syntax.driver import plain_tables
 from qql.syntax.lexer import cut_here, skip_space
-from qql.syntax.parser import keywords, parse_script
+from qql.syntax.parser import Parsed, keywords, parse_script
 
 TRAILS = KnownCollection(
     Schema(
@@ -347,7 +348,7 @@ def test_a_value_is_written_so_that_it_is_read_as_itself(value: str) -> None:
         one = next(one for one in suggestions(text, len(text), known) if one.kind == "value")
         done, errors = parse_script(Source(text[: one.start] + one.text))
         assert not errors
-        assert done[0].statement.where.value.value == value  # type: ignore[union-attr]
+        assert _condition(done[0]).value.value == value
 
 
 @pytest.mark.parametrize("path", ["my place", "a.b c", "ü", "limit", "from", "1st"])
@@ -357,7 +358,14 @@ def test_a_field_is_written_so_that_it_is_read_as_a_name(path: str) -> None:
     one = suggestions(text, len(text), KnownSchema(("docs",), {"docs": there}))[0]
     done, errors = parse_script(Source(f"{text}{one.text} = 1"))
     assert not errors
-    assert done[0].statement.where.name.text == path  # type: ignore[union-attr]
+    assert _condition(done[0]).name.text == path
+
+
+def _condition(parsed: Parsed) -> nodes.Compare:
+    statement = parsed.statement
+    assert isinstance(statement, nodes.Count)
+    assert isinstance(statement.where, nodes.Compare)
+    return statement.where
 
 
 def test_each_kind_says_something_of_itself() -> None:
