@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from qql import nodes
-from qql.cli.prompt.completion import places
+from qql.cli.prompt.completion import legal, places
 from qql.cli.prompt.completion.core import complete, suggestions
 from qql.cli.prompt.completion.matching import Names, rank
 from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
@@ -512,6 +512,30 @@ def test_what_stands_behind_the_cursor_is_not_parsed() -> None:
     text = "COUNT FROM trails WHERE "
     behind = " AND ".join(f"a{index} = {index}" for index in range(200))
     assert complete(text + behind, len(text), KNOWN).tokens == 4
+
+
+def test_a_long_statement_is_not_read_anew_with_each_key() -> None:
+    text = "COUNT FROM trails WHERE " + "".join(f"a{index} = {index} AND\n" for index in range(200))
+    first = complete(text, len(text), KNOWN)
+    then = complete(text + "k", len(text) + 1, KNOWN)
+    assert first.tokens > 700
+    assert then.tokens < 100
+    assert "kind" in [one.text for one in then.suggestions]
+
+
+def test_what_was_read_before_changes_no_suggestion() -> None:
+    chance = random.Random(4)
+    parts = [f"f{index} = {index} AND" for index in range(60)]
+    for _ in range(30):
+        place = chance.randrange(len(parts))
+        parts[place] = chance.choice(
+            ["kind IN ('a', 'b') AND", "NOT (year > 3 OR open = true) AND", "AND AND"]
+        )
+        text = "COUNT FROM trails WHERE " + "\n".join(parts) + "\n"
+        gone_on = complete(text, len(text), KNOWN).suggestions
+        legal._LAST.kept = "", 0, (), {}
+        assert complete(text, len(text), KNOWN).suggestions == gone_on
+        parts[place] = "kind = 'a' AND"
 
 
 def test_ten_thousand_fields_are_not_all_described(monkeypatch: pytest.MonkeyPatch) -> None:

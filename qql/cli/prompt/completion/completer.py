@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.application.current import get_app_or_none
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, ThreadedCompleter
 
 from qql.cli.prompt.completion.core import complete
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PromptCompleter", "QQLCompleter", "completer_for"]
 
-_PATIENCE = 0.3
-"""Seconds that a list waits for what was never read; keys that are pressed meanwhile do not wait."""
+_PATIENCE = 2.0
+"""Seconds that a list waits for what was never read, at most until the next key, which waits for nothing."""
+_LOOK = 0.05
+"""Seconds after which it looks whether the text is still the same."""
 _WIDEST = 60
 
 
@@ -40,11 +44,10 @@ class QQLCompleter(Completer):
             state = self._reader.state
             found = complete(text, cursor, self._reader.known())
             if self._reader.want(found.collection, found.field):
-                self._reader.wait(self._patience)
-            if (
-                self._reader.state is state
-            ):  # else something came that was not known: the index of a field, say
+                self._wait(document)
+            if self._reader.state is state:
                 break
+            # Something came that was not known: the index of a field, say, whose values are wanted now.
         for one in found.suggestions:
             yield Completion(
                 one.text,
@@ -52,6 +55,14 @@ class QQLCompleter(Completer):
                 display=_line(one.shown or one.text),
                 display_meta=_line(f"{one.kind}: {one.about}" if one.about else one.kind),
             )
+
+    def _wait(self, document: Document) -> None:
+        """Wait for the reader, as long as the list would be of use."""
+        app = get_app_or_none()
+        until = monotonic() + self._patience
+        while not self._reader.wait(_LOOK) and monotonic() < until:
+            if app is not None and app.current_buffer.text != document.text:
+                return
 
 
 def _line(text: str) -> str:
