@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from prompt_toolkit.application.current import get_app
@@ -18,6 +19,8 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import qql
+from qql.cli.arguments import Arguments
+from qql.cli.commands.connection import LateSession
 from qql.cli.prompt.completion import completer
 from qql.cli.prompt.completion.completer import PromptCompleter, QQLCompleter, completer_for
 from qql.cli.prompt.completion.core import suggestions
@@ -297,6 +300,28 @@ def test_the_engine_is_read_and_read_again_behind_what_ran(session: qql.Session)
     assert known.collections == ("peaks", "trails")
     assert "fresh" in known.of("trails").paths.names
     assert (known.default, known.stages, known.params) == ("peaks", ("near",), ("limit",))
+
+
+def test_a_session_that_is_not_open_yet_is_not_opened_for_a_list() -> None:
+    late = LateSession(Arguments(), None)
+    reader = BackgroundReader(SessionEngine(lambda: cast(qql.Session, late)))
+    assert read(reader, "trails").collections == ()
+    assert not late.is_open
+    late.execute("CREATE COLLECTION peaks (v VECTOR(2, DOT))")
+    reader.refresh()
+    assert read(reader).collections == ("peaks",)
+    late.close()
+
+
+def test_reading_takes_no_note_from_the_statement_that_runs(
+    session: qql.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken() -> list[str]:
+        raise AssertionError("the notes are the statement's")
+
+    monkeypatch.setattr(session.backend, "take_notes", taken)
+    known = read(BackgroundReader(SessionEngine(lambda: session)), "trails")
+    assert "km" in known.of("trails").paths.names
 
 
 def test_a_closed_session_leaves_what_is_known(session: qql.Session) -> None:

@@ -96,6 +96,11 @@ class LateSession:
         self._args, self._progress = args, progress
         self._session: Session | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was asked for more than its name."""
+        return self._session is not None
+
     def __getattr__(self, name: str) -> Any:
         if self._session is None:
             self._session = open_session(self._args, MEMORY, self._progress)

@@ -61,15 +61,23 @@ class SessionEngine:
         self._session = session
         self._params = params
 
+    def _is_open(self) -> bool:
+        # One that is opened late has nothing in it yet, and two threads must not open it.
+        return getattr(self._session(), "is_open", True)
+
     def collections(self) -> list[str]:
-        return self._session().collections()
+        return self._session().collections() if self._is_open() else []
 
     def describe(self, name: str) -> Schema | None:
-        return self._session().schema(name)
+        return self._session().schema(name) if self._is_open() else None
 
     def sample(self, name: str) -> Fields | None:
-        facts = self._session().full_facts(name)
-        return None if facts is None else facts.fields
+        # Not the session's own sample, which takes away the notes of the statement that runs meanwhile.
+        from qql.session.known_fields import KnownFields
+
+        session = self._session()
+        known = session.schema(name) if self._is_open() else None
+        return None if known is None else KnownFields(session.ask).now(name, known.points)
 
     def facet(self, name: str, field: str) -> Values:
         from qql.rest.request import Request, collection_path
@@ -82,9 +90,12 @@ class SessionEngine:
         return self._session()
 
     def settings(self, known: KnownSchema) -> KnownSchema:
+        known = replace(known, params=tuple(self._params()))
+        if not self._is_open():
+            return known
         context = self._session().context
         stages = tuple(str(cte.name.text) for cte in context.stages.values())
-        return replace(known, default=context.collection, stages=stages, params=tuple(self._params()))
+        return replace(known, default=context.collection, stages=stages)
 
 
 Wanted = tuple[str, str]
