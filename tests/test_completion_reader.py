@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
@@ -235,7 +237,7 @@ def test_no_more_than_fifty_collections_are_kept(reader: BackgroundReader, engin
 
 
 def completions(reader: BackgroundReader, text: str) -> list[str]:
-    found = QQLCompleter(reader, LONG).get_completions(Document(text), CompleteEvent())
+    found = QQLCompleter(lambda: reader, LONG).get_completions(Document(text), CompleteEvent())
     return [one.text for one in found]
 
 
@@ -253,9 +255,21 @@ def test_names_are_shown_without_what_could_drive_a_terminal(
     reader: BackgroundReader, engine: FakeEngine
 ) -> None:
     engine.names = ["a\x1b[31m\nred"]
-    found = [*QQLCompleter(reader, LONG).get_completions(Document("COUNT FROM "), CompleteEvent())]
+    found = [*QQLCompleter(lambda: reader, LONG).get_completions(Document("COUNT FROM "), CompleteEvent())]
     assert not any("\x1b" in one.display_text + one.display_meta_text for one in found)
     assert any("red" in one.display_text for one in found)
+
+
+def test_a_completer_loads_nothing_of_the_language_until_it_is_used() -> None:
+    program = (
+        "import sys, types\n"
+        "from qql.cli.prompt.completion.completer import completer_for\n"
+        "made = completer_for(types.SimpleNamespace(session=None, params={}))\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    rooms = {"qql.syntax", "qql.compiler", "qql.nodes", "qql.session.session", "qql.manual"}
+    assert not rooms & {*done.stdout.split()}
 
 
 # ------------------------------------------------------------------------------------ the real engine
@@ -339,7 +353,7 @@ class Typist(PromptCompleter):
     """A completer that tells which lists it has given, and what the line was changed to."""
 
     def __init__(self, reader: BackgroundReader) -> None:
-        super().__init__(reader)
+        super().__init__(lambda: reader)
         self.lists: Queue[list[str]] = Queue()
         self.lines: Queue[str] = Queue()
         self.suggested: Queue[str] = Queue()
