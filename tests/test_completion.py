@@ -51,7 +51,11 @@ TRAILS = KnownCollection(
 )
 PEAKS = KnownCollection(Schema({"height": VectorInfo("height", "dense", 4, "Dot")}))
 KNOWN = KnownSchema(
-    ("trails", "my-peaks"), {"trails": TRAILS, "my-peaks": PEAKS}, None, ("recent",), ("limit",)
+    collections=("trails", "my-peaks"),
+    described={"trails": TRAILS, "my-peaks": PEAKS},
+    aliases={"live": "trails"},
+    stages=("recent",),
+    params=("limit",),
 )
 
 
@@ -105,6 +109,8 @@ CASES: list[tuple[str, str, str]] = [
     ("WITH a AS (QUERY 'x'), b AS (QUERY 'y')\nQUERY 'z' FROM trails PREFETCH (b, |)", "a b recent", ""),
     ("DEFINE old AS (QUERY 'x');\nQUERY FUSION RRF FROM trails PREFETCH (|", "old recent", ""),
     ("UNDEFINE |", "recent", "trails"),
+    ("COUNT FROM li|", "live", "trails"),
+    ("DROP ALIAS |", "live", "trails"),
     # the collection, wherever it stands
     ("QUERY 'x' USING |", "DENSE", "dense words"),
     ("QUERY 'x' USING | FROM trails", "dense words", "height"),

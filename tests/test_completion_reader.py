@@ -63,6 +63,9 @@ class FakeEngine:
         self._note("collections")
         return names
 
+    def aliases(self) -> dict[str, str]:
+        return {"live": "docs"}
+
     def describe(self, name: str) -> Schema | None:
         self._note(f"describe {name}")
         return Schema(indexes={"kind": "keyword", "title": "text"}) if name in self.names else None
@@ -307,11 +310,12 @@ def test_the_engine_is_read_and_read_again_behind_what_ran(session: qql.Session)
     ]
     session.run(
         "CREATE COLLECTION peaks (v VECTOR(2, DOT)); USE peaks; DEFINE near AS (QUERY [1, 2] USING v);"
-        "UPSERT INTO trails VALUES {id: 4, fresh: true, dense: [1, 1, 1]};"
+        "UPSERT INTO trails VALUES {id: 4, fresh: true, dense: [1, 1, 1]}; CREATE ALIAS live FOR trails;"
     )
     reader.refresh()
     known = read(reader, "trails")
-    assert known.collections == ("peaks", "trails")
+    assert known.collections == ("peaks", "trails") and known.aliases == {"live": "trails"}
+    assert read(reader, "live").of("live").schema == known.of("trails").schema
     assert "fresh" in known.of("trails").paths.names
     assert (known.default, known.stages, known.params) == ("peaks", ("near",), ("limit",))
 

@@ -110,7 +110,7 @@ _PARAMETERS = ("\\set", "\\unset", "\\param")
 
 
 def _collections(_: str, known: KnownSchema) -> Iterable[Candidate]:
-    return [Candidate(name, "collection", "collection", name) for name in known.collections]
+    return [Candidate(name, "collection", text=name) for name in known.collections]
 
 
 def _formats(_: str, known: KnownSchema) -> Iterable[Candidate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Condition, Thread
 
 from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
@@ -34,6 +34,9 @@ class Engine(Protocol):
 
     def collections(self) -> list[str]:
         """The names of the collections."""
+
+    def aliases(self) -> Mapping[str, str]:
+        """The collection of each alias."""
 
     def describe(self, name: str) -> Schema | None:
         """The vectors and indexes of a collection; None where there is none of this name."""
@@ -67,6 +70,14 @@ class SessionEngine:
 
     def collections(self) -> list[str]:
         return self._session().collections() if self._is_open() else []
+
+    def aliases(self) -> Mapping[str, str]:
+        from qql.rest.request import Request
+
+        if not self._is_open():
+            return {}
+        found = self._session().ask(Request("GET", "/aliases"))["aliases"]
+        return {one["alias_name"]: one["collection_name"] for one in found}
 
     def describe(self, name: str) -> Schema | None:
         return self._session().schema(name) if self._is_open() else None
@@ -209,7 +220,7 @@ class BackgroundReader:
         """What is known behind one look at the engine. Raises whatever the engine does."""
         if not collection:
             names = tuple(self._engine.collections())
-            return replace(known, collections=names)
+            return replace(known, collections=names, aliases=self._engine.aliases())
         before = known.of(collection)
         if field:
             values = {**before.values, field: self._engine.facet(collection, field)}
