@@ -12,7 +12,7 @@ from functools import cache
 from qql import nodes
 from qql.cli.prompt.completion.legal import PARTS, Frame, first_words, take
 from qql.cli.prompt.completion.options import block_kinds, option_name, takes_value
-from qql.cli.prompt.completion.places import rules_taking
+from qql.cli.prompt.completion.places import in_stage, rules_taking
 from qql.compiler.stage_checks import NOT_IN_STAGES
 from qql.nodes import Node
 from qql.syntax.clauses import CLAUSE_WORDS
@@ -155,7 +155,7 @@ def _node_takes(rule: str, node: type[Node], head: Frame, given: set[str], text:
         return rule not in given and (needed in given or _begins_with(head, words, text))
     if field not in node.__match_args__ or (field in given and field != "params"):
         return False
-    return not (node is nodes.Query and field in NOT_IN_STAGES and _is_stage(head))
+    return not (node is nodes.Query and field in NOT_IN_STAGES and in_stage(head))
 
 
 def _begins_with(head: Frame, words: str, text: str) -> bool:
@@ -174,10 +174,6 @@ def _searches_text(below: Frame, text: str) -> bool:
     if head is None or head.symbol != "_head":
         return True
     return _begins_with(head, "TEXT", text) and "OPTIONS" not in text[head.start : head.end].upper().split()
-
-
-def _is_stage(head: Frame) -> bool:
-    return any(frame.symbol == "LPAR" for frame in head.down())
 
 
 def _is_given(word: str, below: Frame) -> bool:

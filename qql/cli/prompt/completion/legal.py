@@ -22,7 +22,16 @@ _DECIDED = 3
 _MOST_WAYS = 8
 """Readings of one text that are followed at the same time."""
 PARTS = frozenset(
-    {"clause", "_opening", "write_clause", "upsert_clause", "copy_option", "explain_option", "why_option"}
+    {
+        "clause",
+        "_opening",
+        "write_clause",
+        "upsert_clause",
+        "copy_option",
+        "copy_to_option",
+        "explain_option",
+        "why_option",
+    }
     | {"recommend_part", "mmr_part", "modifier", "quantize_part", "hybrid_part", "using_part"}
     | {"embedding_part"}
 )

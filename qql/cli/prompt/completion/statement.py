@@ -172,7 +172,7 @@ def _collection(before: list[Token], after: list[Token]) -> tuple[str, str]:
         word = token.text.upper()
         if not first and word not in ("EXPLAIN", "ANALYZE", "BATCH"):
             first = word
-        place = _names_collection(tokens, index, word, first)
+        place = _names_collection(tokens, index, word, "" if depth and first == "COPY" else first)
         if place is not None:
             name = _name(tokens[place]) if place < len(tokens) else ""
             if name and (found is None or depth < found[0]):
