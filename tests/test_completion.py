@@ -101,6 +101,7 @@ CASES: list[tuple[str, str, str]] = [
     ("DELETE PAYLOAD kind FROM trails |", "WHERE", "LIMIT"),
     ("UPSERT INTO trails VALUES {id: 1} |", "USING EMBED WAIT", "WHERE LIMIT"),
     ("UPSERT INTO trails VALUES {id: 1} WAIT true |", "USING", "WAIT"),
+    ("UPSERT INTO trails VALUES {id: 1} USING MODEL 'm' |", "EMBED WAIT", "USING"),
     ("COPY trails FROM 'a.csv' FORMAT csv |", "MAP COLUMNS", "FORMAT"),
     # stages
     ("WITH a AS (QUERY 'x' |", "USING WHERE LIMIT", "OFFSET SHARD"),
@@ -112,7 +113,9 @@ CASES: list[tuple[str, str, str]] = [
     ("COUNT FROM li|", "live", "trails"),
     ("DROP ALIAS |", "live", "trails"),
     # the collection, wherever it stands
-    ("QUERY 'x' USING |", "DENSE", "dense words"),
+    ("QUERY 'x' USING |", "DENSE VECTOR MODEL HYBRID", "dense words"),
+    ("QUERY 'x' USING VECTOR 'a' |", "MODEL LIMIT", "VECTOR"),
+    ("QUERY POINT 3 USING |", "VECTOR", "HYBRID"),
     ("QUERY 'x' USING | FROM trails", "dense words", "height"),
     ("QUERY 'x' USING |\nFROM trails\nLIMIT 3; COUNT FROM `my-peaks`", "dense words", "height"),
     ("QUERY 'x' USING | FROM `my-peaks`", "height", "dense"),
@@ -244,9 +247,12 @@ def _words(text: str) -> Iterator[str]:
 # ------------------------------------------------------------------------------------ the grammar
 
 
-def statements() -> Iterator[str]:
-    """The statements of the golden files and of the manual's examples, one by one."""
-    files = [*sorted((ROOT / "tests" / "golden").rglob("*.qql"))]
+def statements(*, planned: bool = False) -> Iterator[str]:
+    """The statements of the golden files and of the manual's examples, one by one; those alone that can be
+    planned, too.
+    """
+    files = sorted((ROOT / "tests" / "golden").rglob("*.qql"))
+    files = [path for path in files if not planned or path.with_suffix(".json").exists()]
     scripts = [*(path.read_text(encoding="utf-8") for path in files), *(entry.example for entry in ENTRIES)]
     scripts += ["EXPLAIN ANALYZE RUNS 3 ABLATE QUERY 'x' FROM trails", "COPY a FROM 'b' ON ERROR STOP"]
     scripts += ["COUNT FROM a WHERE b MATCH SUBSTRING 'c'"]
@@ -277,10 +283,25 @@ def test_every_keyword_of_the_grammar_is_suggested_where_it_is_written() -> None
     assert not missing
 
 
+def test_every_keyword_that_stands_in_a_text_is_suggested_there() -> None:
+    missing = []
+    for text in random.Random(7).sample([*statements(planned=True)], 50):
+        for at in cuts(text):
+            token = cut_here(text, at)
+            assert token is not None
+            word = token.text.upper()
+            after = legal.read(text[: token.end] + " ", 0, token.end + 1)
+            if word in keywords() and any(way.symbol == word for way in after.ways):
+                found = suggestions(text[:at], at, KnownSchema())
+                if word not in {one.text.split()[0].upper() for one in found if one.kind == "keyword"}:
+                    missing.append((text[:at], word))
+    assert not missing
+
+
 def test_a_suggested_keyword_leaves_a_text_that_the_parser_goes_on_with() -> None:
     chance = random.Random(15)
     tried = Counter[str]()
-    for text in chance.sample([*statements()], 250):
+    for text in chance.sample([*statements()], 80):
         places_in = cuts(text)
         for at in chance.sample(places_in, min(2, len(places_in))):
             before = text[:at]

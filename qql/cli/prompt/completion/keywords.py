@@ -153,6 +153,8 @@ def _node_takes(rule: str, node: type[Node], head: Frame, given: set[str], text:
     if rule in _APART and node is nodes.Query:
         needed, words = _APART[rule]
         return rule not in given and (needed in given or _begins_with(head, words, text))
+    if rule in ("payload", "vectors") and ("group_lookup" in given or {"group", "lookup"} <= given):
+        return True  # one of them is that of the lookup
     if field not in node.__match_args__ or (field in given and field != "params"):
         return False
     return not (node is nodes.Query and field in NOT_IN_STAGES and in_stage(head))
@@ -182,11 +184,9 @@ def _is_given(word: str, below: Frame) -> bool:
     if not parts or word in _AGAIN:
         return False
     for frame in below.down():
-        if frame.symbol in ("LPAR", "LBRACE", "LSQB", "COMMA"):
-            return False
+        if not (frame.symbol.startswith("__") or frame.symbol in PARTS):
+            return False  # in front of the first part
         if any(word == one or (one.islower() and word in first_words(one)) for one in frame.given):
-            return True
-        if word in ("USING", "EMBED") and not {"USING", "EMBED"}.isdisjoint(frame.given):
             return True
     return False
 

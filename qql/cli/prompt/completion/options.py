@@ -198,7 +198,7 @@ def block_kinds(under: Frame, text: str) -> frozenset[str] | None:
         if "ADD" in symbols:
             kinds = {kind: one for kind, one in kinds.items() if kind not in ("hnsw", "quantization")}
     elif "ALTER" in symbols:
-        kinds, more = collection.ALTER_BLOCKS, ("SPARSE", "VECTORS")
+        kinds, more = collection.ALTER_BLOCKS, ("SPARSE", "VECTORS", "ID_TRACKER", "PAYLOAD")
         kinds = {kind: one for kind, one in kinds.items() if kind != "wal"}
         given -= {"VECTOR"}  # WITH VECTOR name (…) may stand for each vector
     else:
