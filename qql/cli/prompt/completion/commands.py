@@ -61,7 +61,8 @@ def _arguments(name: str, argument: str, rest: str, cursor: int, known: KnownSch
     if given >= len(slots) and slot not in _MANY:
         return
     if "|" in slot:
-        found: Iterable[Candidate] = [Candidate(word, "value", text=word) for word in slot.split("|")]
+        words = [word for word in slot.split("|") if not word.isupper()]
+        found: Iterable[Candidate] = [Candidate(word, "value", text=word) for word in words]
     elif slot in SLOTS:
         of_params = slot == "NAME" and name in _PARAMETERS
         found = SLOTS["PARAMETER" if of_params else slot](typed.lstrip("'\""), known)
@@ -110,7 +111,7 @@ _PARAMETERS = ("\\set", "\\unset", "\\param")
 
 
 def _collections(_: str, known: KnownSchema) -> Iterable[Candidate]:
-    return [Candidate(name, "collection", "collection", name) for name in known.collections]
+    return [Candidate(name, "collection", text=name) for name in known.collections]
 
 
 def _formats(_: str, known: KnownSchema) -> Iterable[Candidate]:
