@@ -104,8 +104,11 @@ class LateSession:
     target = MEMORY
 
     def __init__(self, args: Arguments, progress: ProgressBar | None) -> None:
+        from threading import Lock
+
         self._args, self._progress = args, progress
         self._session: Session | None = None
+        self._opening = Lock()  # what reads in the background asks for it, too
 
     @property
     def is_open(self) -> bool:
@@ -113,8 +116,9 @@ class LateSession:
         return self._session is not None
 
     def __getattr__(self, name: str) -> Any:
-        if self._session is None:
-            self._session = open_session(self._args, MEMORY, self._progress)
+        with self._opening:
+            if self._session is None:
+                self._session = open_session(self._args, MEMORY, self._progress)
         return getattr(self._session, name)
 
     def close(self) -> None:
