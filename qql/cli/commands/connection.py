@@ -105,8 +105,11 @@ class LateSession:
     target = MEMORY
 
     def __init__(self, args: Arguments, progress: ProgressBar | None) -> None:
+        from threading import Lock
+
         self._args, self._progress = args, progress
         self._session: Session | None = None
+        self._opening = Lock()  # what reads in the background asks for it, too
 
     @property
     def is_open(self) -> bool:
@@ -117,9 +120,10 @@ class LateSession:
         return getattr(self._opened(), name)
 
     def _opened(self) -> Session:
-        if self._session is None:
-            self._session = open_session(self._args, MEMORY, self._progress)
-        return self._session
+        with self._opening:
+            if self._session is None:
+                self._session = open_session(self._args, MEMORY, self._progress)
+            return self._session
 
     @property
     def read_only(self) -> bool:
