@@ -31,6 +31,7 @@ from qql.errors import (
     QQLError,
     QQLExecutionError,
     QQLModelError,
+    QQLRefusedError,
     QQLUnsupportedError,
 )
 from qql.frames.columns import columns_of
@@ -151,6 +152,7 @@ _BY_CLASS: tuple[tuple[type[QQLError], type[Error]], ...] = (
     (QQLModelError, OperationalError),
     (QQLUnsupportedError, NotSupportedError),
     (QQLCompileError, ProgrammingError),
+    (QQLRefusedError, OperationalError),
     (QQLExecutionError, DatabaseError),
     (QQLError, DatabaseError),
 )

@@ -7,9 +7,10 @@ QQLError                     everything this package raises on purpose
 │   └── QQLScriptError       several statements of one script are at fault
 ├── QQLConnectionError       no server or database could be opened          (exit code 4)
 │   └── QQLTimeoutError      the server gave up, or did not answer in time
-└── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
-    ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
-    └── QQLModelError        a text could not be turned into a vector
+├── QQLExecutionError        the engine or a model refused a statement      (exit code 1)
+│   ├── QQLUnsupportedError  this engine cannot do it; the hint names the way round
+│   └── QQLModelError        a text could not be turned into a vector
+└── QQLRefusedError          it may not be done here; nothing was sent      (exit code 5)
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "QQLExecutionError",
     "QQLModelError",
     "QQLPlanError",
+    "QQLRefusedError",
     "QQLScriptError",
     "QQLSyntaxError",
     "QQLTimeoutError",
@@ -46,6 +48,7 @@ __all__ = [
     "did_you_mean",
     "fail",
     "many",
+    "masked",
     "shown",
 ]
 
@@ -210,7 +213,7 @@ _USER_PART = late_pattern(
 _API_KEY = late_pattern(r"""(?<=api_key)(['"]?\s{0,9}[=:]\s{0,9}['"])([^'"]{1,200}+)""", re.I)
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
     """A part of a statement without passwords and keys, as long as before: a caret may stand below it."""
     if "://" in text:
         text = _USER_PART.sub(lambda found: "*" * len(found[0]), text)
@@ -248,7 +251,7 @@ def _snippet(source: Source, span: Span, label: str, width: int | None = None) -
     length = max(1, min(span.end - span.start, len(text) - begin))
     shown_from = max(0, min(begin - widest // 2, len(text) - widest)) if len(text) > widest else 0
     around = max(0, shown_from - _LONG)
-    shown = _masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
+    shown = masked(text[around : shown_from + widest + _LONG])[shown_from - around :][:widest]
     at = begin - shown_from
     marks, first, last = _written(shown, at, widest)
     lead = "…" if shown_from + first else ""
@@ -404,6 +407,12 @@ class QQLUnsupportedError(QQLExecutionError):
 
 class QQLModelError(QQLExecutionError):
     """A text could not be turned into a vector."""
+
+
+class QQLRefusedError(QQLError):
+    """It may not be done here: the session is read-only, or nobody has agreed to it. Nothing was sent."""
+
+    exit_code = 5
 
 
 class LibraryError(Exception):

@@ -337,6 +337,8 @@ def statement_gaps(kind: type[Node]) -> Iterator[str]:
         yield "it is no member of the union of statements of its file (qql/nodes/)"
     if not in_manual(kind):
         yield f"no entry has the rule `{rule_of(kind)}` (qql/manual/entries/statements.py)"
+    if info.effect is None:
+        yield "nothing says whether it writes: `effect` (qql/nodes/)"
     if info.sends is None:
         return
     if info.shows is None and kind not in answers._SHOWS:

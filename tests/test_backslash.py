@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from conftest import ROOT
@@ -18,6 +19,9 @@ from conftest import ROOT
 import qql
 from qql.cli.backslash import COMMANDS, GROUPS, SUBJECTS
 from qql.cli.backslash.scripts import parts_of
+from qql.cli.commands.connection import LateSession
+from qql.cli.commands.options import Arguments
+from qql.cli.profiles.profile import Profile
 from qql.cli.render import Renderer
 from qql.cli.shell import Shell
 from qql.errors import QQLError, QQLScriptError, QQLSyntaxError, Source
@@ -283,6 +287,77 @@ def test_connecting_elsewhere_leaves_the_old_database(docs: Prompt, tmp_path: Pa
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
     assert docs.error(r"\c http://127.0.0.1:1").startswith("connection-failed")
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
+
+
+def test_a_connection_that_fails_leaves_the_profile_as_well(docs: Prompt) -> None:
+    protected = Profile("prod", {"url": "http://127.0.0.1:2"}, protected=True)
+
+    def elsewhere(target: str) -> Session:
+        docs.shell.access.profile = None
+        return connected(target)
+
+    docs.shell.access.profile, docs.shell.connect = protected, elsewhere
+    assert docs.error(r"\c http://127.0.0.1:1").startswith("connection-failed")
+    assert docs.shell.access.profile is protected
+
+
+def test_a_read_only_prompt_refuses_what_writes_and_stays_so(docs: Prompt) -> None:
+    assert docs(r"\readonly on") == "read-only is on\n"
+    assert docs.error("DELETE FROM docs WHERE id = 1;").startswith("read-only")
+    assert docs.error(r"\optimize docs").startswith("read-only")
+    assert docs.rows("COUNT FROM docs;") == [{"count": 4}]
+    docs(r"\c :memory:")
+    assert docs.error("CREATE COLLECTION c (v VECTOR(2, DOT));").startswith("read-only")
+    assert docs(r"\readonly") == "read-only is off\n"
+    docs("CREATE COLLECTION c (v VECTOR(2, DOT));")
+    assert docs.error(r"\readonly maybe") == r"usage: \readonly requires on or off, found maybe (None)"
+
+
+def test_a_database_in_memory_that_is_not_open_yet_is_made_read_only() -> None:
+    shell = Prompt().shell
+    shell.take_session(cast(Session, LateSession(Arguments(), None)))
+    shell.feed(r"\readonly on")
+    with pytest.raises(QQLError, match="read-only"):
+        shell.feed("CREATE COLLECTION c (v VECTOR(2, DOT));")
+    shell.close()
+
+
+def test_profiles_are_listed_without_what_is_secret_in_them(
+    docs: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("QQL_CONFIG", str(path))
+    assert "there are no profiles in" in docs(r"\profile")
+    path.write_text(
+        '[profiles.prod]\nurl = "http://host:6333"\nprotected = true\n[profiles.here]\ndb = "data"\n'
+    )
+    path.chmod(0o600)
+    rest = {"read-only": False, "in use": False}
+    assert docs.rows(r"\profile") == [
+        {"profile": "prod", "target": "http://host:6333", "protected": True} | rest,
+        {"profile": "here", "target": "data", "protected": False} | rest,
+    ]
+
+
+def test_a_profile_is_connected_to(docs: Prompt) -> None:
+    profile = Profile("here", {"db": ":memory:", "read_only": True})
+
+    def opened(name: str) -> tuple[Session, Profile]:
+        assert name == "here"
+        return qql.connect(":memory:", read_only=True), profile
+
+    docs.shell.access.open_profile = opened
+    assert docs(r"\profile here") == "connected to :memory:, by the profile here, read-only\n"
+    assert docs.rows(r"\l") == []
+    assert docs(r"\c") == "connected to :memory:, by the profile here, read-only\n"
+
+
+def test_the_sample_collection_is_loaded_and_its_lines_run(prompt: Prompt) -> None:
+    text = prompt(r"\demo")
+    assert prompt.rows("COUNT FROM demo;") == [{"count": 30}]
+    assert "QUERY" in text
+    prompt(text)
+    assert "there is a collection demo already" in prompt.error(r"\demo")
 
 
 # ------------------------------------------------------------------------------------ what was typed

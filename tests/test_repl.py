@@ -51,6 +51,7 @@ class FakeSession:
         self.asked: list[tuple[str, Any, str]] = []
         self.closed = False
         self.context = make_context()
+        self.read_only = False
 
     def checked(self, script: Pieces, params: Any = None) -> SimpleNamespace:
         name, text = script.name, "".join(piece.text for piece in script)

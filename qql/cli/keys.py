@@ -10,7 +10,7 @@ from qql.cli.usage import UsageError
 from qql.errors import QQLError
 from qql.session.files import read_utf8, reason
 
-__all__ = ["known_keys", "read_keys"]
+__all__ = ["known_keys", "read_keys", "visible_keys"]
 
 _ASK = "-"
 _MIN_SECRET = 4  # characters; hiding shorter ones would hide words
@@ -25,11 +25,21 @@ def read_keys(args: Arguments) -> Arguments:
     for name, file in KEYS.items():
         if name in args and file in args:
             raise UsageError.make("usage", f"{args.flag(name)} and {args.flag(file)} exclude each other")
-        if file in args:
-            found[name] = _one_line(_content_of(args[file]), args[file])
-        elif args.get(name) == _ASK:
+        if _ASK in (args.get(file), args.get(name)):
             found[name] = _typed(args.flag(name).removeprefix("--").replace("-", " "))
+        elif file in args:
+            found[name] = _one_line(_content_of(args[file]), args[file])
     return found
+
+
+def visible_keys(args: Arguments) -> str | None:
+    """What is said of keys among the arguments as they were given: others can see those of a process."""
+    names = [name for name in KEYS if args.get(name, _ASK) != _ASK]
+    if not names:
+        return None
+    flags, first = ", ".join(map(args.flag, names)), names[0]
+    unseen = f"{args.flag(KEYS[first])} FILE, `{args.flag(first)} -` or a variable keeps it unseen"
+    return f"note: `ps` shows the value of {flags} to all on this machine; {unseen}"
 
 
 def known_keys(args: Arguments) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 Exit codes: 0 done; 1 a statement failed, `fmt --check` found a script to change, `lint --fail-on` something
 to say, or `diff --exit-code` a difference; 2 wrong usage, or a file that cannot be read; 3 the text is at
-fault and nothing was sent; 4 no connection, or no answer in time; 70 a fault of qql itself; 130 Ctrl-C;
-141 nobody reads the output.
+fault and nothing was sent; 4 no connection, or no answer in time; 5 refused, as it may not be done here, and
+nothing was sent; 70 a fault of qql itself; 130 Ctrl-C; 141 nobody reads the output. With `--continue` it is
+the highest of the statements that failed.
 
 What a command works with is imported when it runs, so that it starts at once.
 """
@@ -19,8 +20,9 @@ import sys
 from qql.cli.arguments import parse_arguments
 from qql.cli.commands import COMMANDS, PROMPT
 from qql.cli.commands.options import Arguments
-from qql.cli.keys import known_keys, read_keys
+from qql.cli.keys import known_keys, read_keys, visible_keys
 from qql.cli.render import Renderer, wants_color
+from qql.cli.streams import waits_for, with_streams
 from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
@@ -28,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
+
+    from qql.cli.commands import Command
 
 __all__ = ["run"]
 
@@ -41,6 +45,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             if reconfigure := getattr(stream, "reconfigure", None):
                 reconfigure(errors="backslashreplace")
         console = Renderer(sys.stdout, err=sys.stderr, err_color=wants_color(sys.stderr))
+        _name_error_format(sys.argv[1:] if argv is None else argv, console)
         code = _exit_code(argv, console)
         if argv is None:  # the process ends here, and what Python does at its end cannot be interrupted
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -78,10 +83,18 @@ def _exit_code(argv: Sequence[str] | None, console: Renderer) -> int:
 
 def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     command, args = parse_arguments(argv)
-    args = read_keys(args)
-    console.secrets = known_keys(args)
     console.quiet = args.get("quiet", False)
     console.err_color &= args.get("color", True)
+    visible = visible_keys(args)
+    if "profile" in args:
+        args = _by_profile(args, command or COMMANDS["run"])
+    args = read_keys(args)
+    console.secrets = known_keys(args)
+    if visible is not None:
+        console.note(visible)
+    args = with_streams(args)
+    if waits_for(command, args):  # or who sits there would wait, too
+        console.note("reading what is typed here, up to Ctrl-D on a line of its own")
     if command is not None:
         return command.run(args, console)
     if "text" in args:
@@ -89,6 +102,22 @@ def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     if sys.stdin.isatty() and sys.stdout.isatty():
         return PROMPT(args, console)
     return COMMANDS["run"].run(Arguments(args, files="-"), console)
+
+
+def _name_error_format(argv: Sequence[str], console: Renderer) -> None:
+    """Read before all other arguments, which may be at fault."""
+    if any(word.startswith("--error-format") for word in argv):
+        from qql.cli.render.error_objects import named_error_format
+
+        console.error_format = named_error_format(argv)
+
+
+def _by_profile(args: Arguments, command: Command) -> Arguments:
+    """The arguments with what their profile says, and with the profile in the place of its name."""
+    from qql.cli.profiles.applied import profile_of, with_profile
+
+    profile = profile_of(args)
+    return with_profile(Arguments(args, profile=profile), profile, command)
 
 
 def _discard_output(file: TextIO) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qql.cli.access import TYPED, Access
 from qql.cli.render import ProgressBar, Renderer
 from qql.cli.usage import ParamValues, UsageError
 from qql.errors import QQLConnectionError, QQLError, Source, did_you_mean
@@ -48,7 +49,7 @@ class Shell:
 
     ``connect`` opens a session on another target, for ``\\c``. ``params`` are the values of ``:name``
     parameters (a list: of the ``?`` ones). With ``plain_texts`` a script that gives texts only (EXPLAIN, WHY)
-    has them shown as they are, for nobody chose a format.
+    has them shown as they are, for nobody chose a format. ``access`` says what it may do.
 
     ``typed`` is what was typed last that is no command; ``last`` the result that was shown last; ``ran`` the
     last statements of the prompt, the newest one at the end; ``draft`` the text with which the prompt begins
@@ -62,6 +63,7 @@ class Shell:
     params: ParamValues = field(default_factory=dict)
     progress: ProgressBar | None = None
     plain_texts: bool = False
+    access: Access = field(default_factory=Access)
     typed: str = ""
     draft: str = ""
     last: Result | None = None
@@ -77,12 +79,14 @@ class Shell:
         shown by then.
         """
         params = self.params_used_in(script, self.params) if some else self.params
-        checked = self.session.checked(script, params or None)
+        checked = self.access.checked(self.session, script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
             for one in checked.statements():
-                result = self.session.carry_out(one)
+                result = self.access.carry_out(self, one)
                 self.clear_progress()
+                if result is None:
+                    continue
                 if some:
                     self._remember(result)
                 self.renderer.show(result)
@@ -104,7 +108,7 @@ class Shell:
             return self.command(line) and self.feed(rest)
         if typed:
             self.typed = text
-            self.run(ScriptText(Source(text, "<input>")), some=True)
+            self.run(ScriptText(Source(text, TYPED)), some=True)
         return True
 
     def command(self, line: str) -> bool:
@@ -155,12 +159,14 @@ class Shell:
 
         A server is asked for something, for it might not be there. Raises `QQLError`.
         """
+        profile = self.access.profile
         session = self.connect(target)
         if "://" in session.target:
             try:
                 session.collections()
             except QQLConnectionError:
                 session.close()
+                self.access.profile = profile
                 raise
             except QQLError:  # a key may be for one collection alone
                 pass

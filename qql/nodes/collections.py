@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qql.nodes.core import Name, Node, NodeType, Option, Scalar
-from qql.nodes.declare import Rows, statement
+from qql.nodes.declare import READS, REMOVES, WRITES, Rows, statement
 
 __all__ = [
     "AddVector",
@@ -56,7 +56,7 @@ class VectorDef(Node, metaclass=NodeType):
     blocks: tuple[Block, ...] = ()
 
 
-@statement("CREATE COLLECTION {if_not_exists} {name}", shows="created collection {collection}")
+@statement("CREATE COLLECTION {if_not_exists} {name}", shows="created collection {collection}", effect=WRITES)
 class CreateCollection(Node, metaclass=NodeType):
     """``CREATE COLLECTION [IF NOT EXISTS] c (dense VECTOR(384, COSINE), …) WITH HNSW (…)``."""
 
@@ -77,7 +77,7 @@ class VectorChange(Node, metaclass=NodeType):
     blocks: tuple[Block, ...]
 
 
-@statement("ALTER COLLECTION {name}", shows="altered collection {collection}")
+@statement("ALTER COLLECTION {name}", shows="altered collection {collection}", effect=WRITES)
 class AlterCollection(Node, metaclass=NodeType):
     """``ALTER COLLECTION c WITH HNSW (m = 16) WITH VECTOR dense (HNSW (m = 32)) …``."""
 
@@ -86,7 +86,11 @@ class AlterCollection(Node, metaclass=NodeType):
     changes: tuple[VectorChange, ...] = ()
 
 
-@statement("ALTER COLLECTION {collection} ADD {vector}", shows="added the vector {name} to {collection}")
+@statement(
+    "ALTER COLLECTION {collection} ADD {vector}",
+    shows="added the vector {name} to {collection}",
+    effect=WRITES,
+)
 class AddVector(Node, metaclass=NodeType):
     """``ALTER COLLECTION c ADD dense VECTOR(384, COSINE)``."""
 
@@ -95,7 +99,9 @@ class AddVector(Node, metaclass=NodeType):
 
 
 @statement(
-    "ALTER COLLECTION {collection} DROP VECTOR {name}", shows="dropped the vector {name} of {collection}"
+    "ALTER COLLECTION {collection} DROP VECTOR {name}",
+    shows="dropped the vector {name} of {collection}",
+    effect=REMOVES,
 )
 class DropVector(Node, metaclass=NodeType):
     """``ALTER COLLECTION c DROP VECTOR dense``."""
@@ -108,6 +114,7 @@ class DropVector(Node, metaclass=NodeType):
     "DROP COLLECTION {if_exists} {name}",
     sends="DELETE /collections/{name}",
     shows="dropped collection {collection}",
+    effect=REMOVES,
 )
 class DropCollection(Node, metaclass=NodeType):
     """``DROP COLLECTION [IF EXISTS] c``."""
@@ -120,6 +127,7 @@ class DropCollection(Node, metaclass=NodeType):
     "CREATE INDEX {if_not_exists} ON {collection} FOR {name} TYPE {type}",
     "options wait",
     shows="indexed {name} of {collection}",
+    effect=WRITES,
 )
 class CreateIndex(Node, metaclass=NodeType):
     """``CREATE INDEX [IF NOT EXISTS] ON c FOR field [TYPE keyword] [WITH (…)] [WAIT b]``."""
@@ -136,6 +144,7 @@ class CreateIndex(Node, metaclass=NodeType):
     "DROP INDEX {if_exists} ON {collection} FOR {name}",
     "wait",
     shows="dropped the index on {name} of {collection}",
+    effect=REMOVES,
 )
 class DropIndex(Node, metaclass=NodeType):
     """``DROP INDEX [IF EXISTS] ON c FOR field [WAIT b]``."""
@@ -156,6 +165,7 @@ class ShowIndexes(Node, metaclass=NodeType):
 @statement(
     "CREATE {replace} ALIAS {if_not_exists} {name} FOR {collection}",
     shows="the alias {name} stands for {collection}",
+    effect=WRITES,
 )
 class CreateAlias(Node, metaclass=NodeType):
     """``CREATE [OR REPLACE] ALIAS [IF NOT EXISTS] a FOR c``."""
@@ -166,7 +176,7 @@ class CreateAlias(Node, metaclass=NodeType):
     if_not_exists: bool = False
 
 
-@statement("DROP ALIAS {if_exists} {name}", shows="dropped the alias {name}")
+@statement("DROP ALIAS {if_exists} {name}", shows="dropped the alias {name}", effect=REMOVES)
 class DropAlias(Node, metaclass=NodeType):
     """``DROP ALIAS [IF EXISTS] a``."""
 
@@ -174,7 +184,7 @@ class DropAlias(Node, metaclass=NodeType):
     if_exists: bool = False
 
 
-@statement("ALTER ALIAS {name} RENAME TO {to}", shows="renamed the alias {name} to {to}")
+@statement("ALTER ALIAS {name} RENAME TO {to}", shows="renamed the alias {name} to {to}", effect=WRITES)
 class RenameAlias(Node, metaclass=NodeType):
     """``ALTER ALIAS a RENAME TO b``."""
 
@@ -183,7 +193,9 @@ class RenameAlias(Node, metaclass=NodeType):
 
 
 @statement(
-    "SHOW ALIASES ON {collection}", shows=Rows.of("aliases", alias="alias_name", collection="collection_name")
+    "SHOW ALIASES ON {collection}",
+    shows=Rows.of("aliases", alias="alias_name", collection="collection_name"),
+    effect=READS,
 )
 class ShowAliases(Node, metaclass=NodeType):
     """``SHOW ALIASES [ON c]``."""
@@ -191,7 +203,11 @@ class ShowAliases(Node, metaclass=NodeType):
     collection: Name | None = None
 
 
-@statement("CREATE SNAPSHOT ON {collection}", shows="created the snapshot {answer[name]} of {collection}")
+@statement(
+    "CREATE SNAPSHOT ON {collection}",
+    shows="created the snapshot {answer[name]} of {collection}",
+    effect=WRITES,
+)
 class CreateSnapshot(Node, metaclass=NodeType):
     """``CREATE SNAPSHOT ON c``."""
 
@@ -201,6 +217,7 @@ class CreateSnapshot(Node, metaclass=NodeType):
 @statement(
     "DROP SNAPSHOT {if_exists} {snapshot} ON {collection}",
     shows="dropped the snapshot {name} of {collection}",
+    effect=REMOVES,
 )
 class DropSnapshot(Node, metaclass=NodeType):
     """``DROP SNAPSHOT [IF EXISTS] 'name' ON c``."""
@@ -211,7 +228,9 @@ class DropSnapshot(Node, metaclass=NodeType):
 
 
 @statement(
-    "RESTORE SNAPSHOT {snapshot} ON {collection} WITH {options}", shows="restored {collection} from {name}"
+    "RESTORE SNAPSHOT {snapshot} ON {collection} WITH {options}",
+    shows="restored {collection} from {name}",
+    effect=REMOVES,
 )
 class RestoreSnapshot(Node, metaclass=NodeType):
     """``RESTORE SNAPSHOT 'name or location' ON c [WITH (checksum = '…', priority = snapshot)]``."""
@@ -233,7 +252,10 @@ class ShowSnapshots(Node, metaclass=NodeType):
 
 
 @statement(
-    "CREATE SHARD KEY {key} ON {collection}", "options", shows="created the shard key {name} of {collection}"
+    "CREATE SHARD KEY {key} ON {collection}",
+    "options",
+    shows="created the shard key {name} of {collection}",
+    effect=WRITES,
 )
 class CreateShardKey(Node, metaclass=NodeType):
     """``CREATE SHARD KEY 'k' ON c [WITH (shards_number = 2, replication_factor = 1, placement = [1])]``."""
@@ -243,7 +265,11 @@ class CreateShardKey(Node, metaclass=NodeType):
     options: tuple[Option, ...] = ()
 
 
-@statement("DROP SHARD KEY {key} ON {collection}", shows="dropped the shard key {name} of {collection}")
+@statement(
+    "DROP SHARD KEY {key} ON {collection}",
+    shows="dropped the shard key {name} of {collection}",
+    effect=REMOVES,
+)
 class DropShardKey(Node, metaclass=NodeType):
     """``DROP SHARD KEY 'k' ON c``."""
 
@@ -262,7 +288,7 @@ class ShowShardKeys(Node, metaclass=NodeType):
     collection: Name
 
 
-@statement("SET QUOTA {options}", "wait", shows="set the quota")
+@statement("SET QUOTA {options}", "wait", shows="set the quota", effect=WRITES)
 class SetQuota(Node, metaclass=NodeType):
     """``SET QUOTA (enabled = true, max_disk_usage_percent = 90) [WAIT b]``."""
 
@@ -275,7 +301,7 @@ class ShowQuotas(Node, metaclass=NodeType):
     """``SHOW QUOTAS``."""
 
 
-@statement("OPTIMIZE {collection} WITH {options}")
+@statement("OPTIMIZE {collection} WITH {options}", effect=WRITES)
 class Optimize(Node, metaclass=NodeType):
     """``OPTIMIZE c [WITH (timeout = 600)]``."""
 

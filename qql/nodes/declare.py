@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVERYWHERE",
+    "INNER",
+    "READS",
+    "REMOVES",
     "STATEMENTS",
     "TARGETS",
+    "WRITES",
     "YES",
     "Part",
     "Rows",
@@ -139,6 +143,9 @@ class Rows(NamedTuple):
         return cls(key, tuple(columns.items()))
 
 
+READS, WRITES, REMOVES, INNER = "reads", "writes", "removes", "inner"
+
+
 class StatementInfo(NamedTuple):
     """What a class of statements declares.
 
@@ -149,12 +156,18 @@ class StatementInfo(NamedTuple):
     name, and ``{answer[key]}`` a part of the answer. With ``{points}`` (points, 3 points) or ``{of_points}``
     (nothing, `` of 3 points``), the points that it changes can be counted. Where ``sends`` or ``shows`` is
     None, a function of the emitter or of the session has it.
+
+    ``effect`` is what carrying it out does to the database: `READS` (it leaves it as it is, whatever it does
+    to the session or to files), `WRITES`, `REMOVES` (it writes, and what it takes away is gone, however much
+    that is), or `INNER`, what the statements in it do (`qql.nodes.effect_of`). None is no decision: such a
+    statement is taken for one that writes.
     """
 
     text: str
     clauses: tuple[str, ...]
     sends: str | None
     shows: Rows | str | None
+    effect: str | None = None
 
     @property
     def words(self) -> str:
@@ -182,14 +195,20 @@ STATEMENTS: dict[type[Node], StatementInfo] = {}
 
 
 def statement(
-    text: str, clauses: str = "", *, sends: str | None = None, shows: Rows | str | None = None
+    text: str,
+    clauses: str = "",
+    *,
+    sends: str | None = None,
+    shows: Rows | str | None = None,
+    effect: str | None = None,
 ) -> Callable[[_Class], _Class]:
     """Declares a class of nodes as a statement. Stands above the class; ``clauses`` are names with spaces
-    between.
+    between. What sends a GET reads.
     """
 
     def declare(cls: _Class) -> _Class:
-        info = StatementInfo(text, tuple(clauses.split()), sends, shows)
+        does = READS if effect is None and (sends or "").startswith("GET ") else effect
+        info = StatementInfo(text, tuple(clauses.split()), sends, shows, does)
         for name in (*info.fields, *info.clauses, *_in_braces(sends or "")):
             if name not in cls.__match_args__:
                 raise TypeError(f"{cls.__name__} has no field `{name}`, which its declaration names")

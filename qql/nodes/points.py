@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
-from qql.nodes.declare import statement
+from qql.nodes.declare import READS, WRITES, statement
 from qql.nodes.filters import Condition
 from qql.nodes.queries import Selection, Shard, Using
 from qql.nodes.targets import OrderBy
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-@statement("COUNT", "source where params shard")
+@statement("COUNT", "source where params shard", effect=READS)
 class Count(Node, metaclass=NodeType):
     """``COUNT FROM c [WHERE f] [WITH (exact = b)] [SHARD key]``."""
 
@@ -45,7 +45,7 @@ class Count(Node, metaclass=NodeType):
     shard: Shard | None = None
 
 
-@statement("FACET {key}", "source where params shard limit")
+@statement("FACET {key}", "source where params shard limit", effect=READS)
 class Facet(Node, metaclass=NodeType):
     """``FACET field FROM c [WHERE f] [WITH (exact = b)] [SHARD key] [LIMIT n]``."""
 
@@ -57,7 +57,7 @@ class Facet(Node, metaclass=NodeType):
     limit: Scalar | None = None
 
 
-@statement("MATRIX", "source using where params shard limit")
+@statement("MATRIX", "source using where params shard limit", effect=READS)
 class Matrix(Node, metaclass=NodeType):
     """``MATRIX FROM c [USING v] [WHERE f] [PARAMS (sample = n)] [SHARD key] [LIMIT n]``."""
 
@@ -69,7 +69,7 @@ class Matrix(Node, metaclass=NodeType):
     limit: Scalar | None = None
 
 
-@statement("SCROLL", "source where after order_by params payload vectors shard limit")
+@statement("SCROLL", "source where after order_by params payload vectors shard limit", effect=READS)
 class Scroll(Node, metaclass=NodeType):
     """``SCROLL FROM c [WHERE f] [AFTER id] [ORDER BY field] [LIMIT n]``."""
 
@@ -84,7 +84,7 @@ class Scroll(Node, metaclass=NodeType):
     limit: Scalar | None = None
 
 
-@statement("DELETE", "source where shard wait", shows="deleted {points} from {collection}")
+@statement("DELETE", "source where shard wait", shows="deleted {points} from {collection}", effect=WRITES)
 class Delete(Node, metaclass=NodeType):
     """``DELETE FROM c WHERE f [SHARD key] [WAIT b]``."""
 
@@ -98,6 +98,7 @@ class Delete(Node, metaclass=NodeType):
     "DELETE PAYLOAD {names}",
     "source where shard wait",
     shows="deleted payload fields{of_points} from {collection}",
+    effect=WRITES,
 )
 class DeletePayload(Node, metaclass=NodeType):
     """``DELETE PAYLOAD field, … FROM c WHERE f [SHARD key] [WAIT b]``."""
@@ -113,6 +114,7 @@ class DeletePayload(Node, metaclass=NodeType):
     "DELETE VECTOR {names}",
     "source where shard wait",
     shows="deleted vectors{of_points} from {collection}",
+    effect=WRITES,
 )
 class DeleteVector(Node, metaclass=NodeType):
     """``DELETE VECTOR name, … FROM c WHERE f [SHARD key] [WAIT b]``."""
@@ -124,7 +126,12 @@ class DeleteVector(Node, metaclass=NodeType):
     wait: Scalar | None = None
 
 
-@statement("CLEAR PAYLOAD", "source where shard wait", shows="cleared payloads{of_points} in {collection}")
+@statement(
+    "CLEAR PAYLOAD",
+    "source where shard wait",
+    shows="cleared payloads{of_points} in {collection}",
+    effect=WRITES,
+)
 class ClearPayload(Node, metaclass=NodeType):
     """``CLEAR PAYLOAD FROM c WHERE f [SHARD key] [WAIT b]``."""
 
@@ -146,7 +153,7 @@ class Embedding(Node, metaclass=NodeType):
     name: Name | None = None
 
 
-@statement("UPSERT INTO {collection} VALUES {rows}", "embeds mode update_filter shard wait")
+@statement("UPSERT INTO {collection} VALUES {rows}", "embeds mode update_filter shard wait", effect=WRITES)
 class Upsert(Node, metaclass=NodeType):
     """``UPSERT INTO c VALUES {id: 1, vector: […], field: …}, … [USING …] [UPDATE MODE m] [UPDATE FILTER f]
     [SHARD key] [WAIT b]``, ``VALUES :rows``.
@@ -169,6 +176,7 @@ class Upsert(Node, metaclass=NodeType):
     "UPDATE {collection} SET PAYLOAD = {value}",
     "key overwrite where shard wait",
     shows="updated payloads{of_points} in {collection}",
+    effect=WRITES,
 )
 class UpdatePayload(Node, metaclass=NodeType):
     """``UPDATE c SET PAYLOAD = {…} [KEY path] [OVERWRITE] WHERE f [SHARD key] [WAIT b]``.
@@ -189,6 +197,7 @@ class UpdatePayload(Node, metaclass=NodeType):
     "UPDATE {collection} SET VECTOR {name} = {value}",
     "where shard wait",
     shows="updated vectors{of_points} in {collection}",
+    effect=WRITES,
 )
 class UpdateVector(Node, metaclass=NodeType):
     """``UPDATE c SET VECTOR [name] = […] WHERE id = 1``, ``SET VECTOR = {a: […], b: […]} WHERE id = 1``."""
@@ -205,6 +214,7 @@ class UpdateVector(Node, metaclass=NodeType):
     "UPDATE {collection} SET VECTOR VALUES {rows}",
     "where shard wait",
     shows="updated vectors{of_points} in {collection}",
+    effect=WRITES,
 )
 class UpdateVectors(Node, metaclass=NodeType):
     """``UPDATE c SET VECTOR VALUES {id: 1, vector: {a: […]}}, …``."""
@@ -244,7 +254,9 @@ class Column(Node, metaclass=NodeType):
     type: Name | None = None
 
 
-@statement("COPY {collection} FROM {path}", "format columns delimiter header map shard batch on_error")
+@statement(
+    "COPY {collection} FROM {path}", "format columns delimiter header map shard batch on_error", effect=WRITES
+)
 class Copy(Node, metaclass=NodeType):
     """``COPY c FROM 'file' [FORMAT f] [COLUMNS (name type, …)] [DELIMITER ';'] [HEADER b] [MAP (id = key, …)]
     [SHARD key] [BATCH n] [ON ERROR SKIP|STOP]``.

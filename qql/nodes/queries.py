@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
-from qql.nodes.declare import statement
+from qql.nodes.declare import READS, statement
 from qql.nodes.filters import Condition
 from qql.nodes.targets import Formula, Target
 
@@ -106,7 +106,7 @@ class Provenance(Node, metaclass=NodeType):
     """``WITH PROVENANCE``."""
 
 
-@statement("QUERY")
+@statement("QUERY", effect=READS)
 class Query(Node, metaclass=NodeType):
     """``[WITH …] QUERY target FROM c USING v WHERE f PREFETCH (…) FUSION RRF … LIMIT n``; also a stage."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qql.nodes.collections import CollectionStatement, CreateAlias, DropAlias, RenameAlias
 from qql.nodes.core import Name, Node, NodeType, Option, Scalar
-from qql.nodes.declare import statement
+from qql.nodes.declare import INNER, READS, REMOVES, STATEMENTS, WRITES, statement
 from qql.nodes.filters import Condition
 from qql.nodes.points import PointStatement
 from qql.nodes.queries import Query
@@ -21,11 +21,12 @@ __all__ = [
     "Use",
     "Why",
     "changes_aliases",
+    "effect_of",
     "subject",
 ]
 
 
-@statement("BATCH {statements}", "wait params")
+@statement("BATCH {statements}", "wait params", effect=INNER)
 class Batch(Node, metaclass=NodeType):
     """``BATCH { statement; statement; } [WAIT b] [PARAMS (…)]``: statements of one kind in one request."""
 
@@ -34,14 +35,14 @@ class Batch(Node, metaclass=NodeType):
     params: tuple[Option, ...] = ()
 
 
-@statement("EXECUTE {path}")
+@statement("EXECUTE {path}", effect=READS)
 class Execute(Node, metaclass=NodeType):
     """``EXECUTE 'file.qql'``: the statements of a file."""
 
     path: Scalar
 
 
-@statement("DUMP {collection} TO {path}", "overwrite")
+@statement("DUMP {collection} TO {path}", "overwrite", effect=READS)
 class Dump(Node, metaclass=NodeType):
     """``DUMP c TO 'file.qql' [OVERWRITE]``: a script that makes the collection again, with its points."""
 
@@ -50,14 +51,14 @@ class Dump(Node, metaclass=NodeType):
     overwrite: bool = False
 
 
-@statement("USE {collection}")
+@statement("USE {collection}", effect=READS)
 class Use(Node, metaclass=NodeType):
     """``USE c``: the collection of statements that name none."""
 
     collection: Name
 
 
-@statement("DEFINE {name} AS {stage}")
+@statement("DEFINE {name} AS {stage}", effect=READS)
 class Define(Node, metaclass=NodeType):
     """``DEFINE name AS ( stage )``: a stage for the rest of the session or script."""
 
@@ -65,19 +66,19 @@ class Define(Node, metaclass=NodeType):
     stage: Query
 
 
-@statement("UNDEFINE {name}")
+@statement("UNDEFINE {name}", effect=READS)
 class Undefine(Node, metaclass=NodeType):
     """``UNDEFINE name``."""
 
     name: Name
 
 
-@statement("SHOW STAGES")
+@statement("SHOW STAGES", effect=READS)
 class ShowStages(Node, metaclass=NodeType):
     """``SHOW STAGES``."""
 
 
-@statement("EXPLAIN {statement}", "analyze runs ablate format")
+@statement("EXPLAIN {statement}", "analyze runs ablate format", effect=INNER)
 class Explain(Node, metaclass=NodeType):
     """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT text | json | html] statement``."""
 
@@ -88,7 +89,7 @@ class Explain(Node, metaclass=NodeType):
     format: Name | None = None
 
 
-@statement("WHY {negated} {id} {statement}", "where limit format")
+@statement("WHY {negated} {id} {statement}", "where limit format", effect=INNER)
 class Why(Node, metaclass=NodeType):
     """``WHY [NOT] id [FORMAT json] query``: where a point stands in every stage of a query.
 
@@ -131,3 +132,17 @@ def changes_aliases(statement: Statement) -> bool:
     if isinstance(statement, Batch):
         return any(changes_aliases(one) for one in statement.statements)
     return isinstance(statement, (CreateAlias, DropAlias, RenameAlias))
+
+
+def effect_of(statement: Statement) -> str:
+    """What a statement does to the database: `READS`, `WRITES` or `REMOVES`; of a BATCH, the worst of it.
+
+    EXPLAIN without ANALYZE sends nothing, whatever it explains.
+    """
+    if isinstance(statement, Explain) and not statement.analyze:
+        return READS
+    declared = STATEMENTS[type(statement)].effect or WRITES
+    if declared != INNER:
+        return declared
+    inner = statement.statements if isinstance(statement, Batch) else (subject(statement),)
+    return max((effect_of(one) for one in inner), key=(READS, WRITES, REMOVES).index)

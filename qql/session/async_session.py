@@ -145,6 +145,15 @@ class AsyncSession(_Flows[Session]):
         return self.inner().context
 
     @property
+    def read_only(self) -> bool:
+        """Whether whatever writes is refused; it may be set, for all tasks, from the next statement on."""
+        return self.inner().read_only
+
+    @read_only.setter
+    def read_only(self, value: bool) -> None:
+        self.inner().read_only = value
+
+    @property
     def client(self) -> Any:
         """The `AsyncQdrantClient` below; None over the embedded engine."""
         return self.inner().client

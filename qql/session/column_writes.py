@@ -6,6 +6,7 @@ import time
 
 from qql.late import cast
 from qql.records import replace
+from qql.session.permissions import Permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ColumnWrites"]
 
 
-class ColumnWrites:
+class ColumnWrites(Permissions):
     """The part of `Session` that writes columns."""
 
     def upsert(
@@ -53,8 +54,10 @@ class ColumnWrites:
         The result is a message; its ``data`` is ``{"upserted": n}``.
 
         Raises `QQLPlanError` (``unequal-columns``; else as UPSERT does, with the number of the row),
-        `QQLExecutionError` (what was written before is in the message), `QQLConnectionError`.
+        `QQLExecutionError` (what was written before is in the message), `QQLConnectionError`,
+        `QQLRefusedError` where the session is read-only.
         """
+        self.require_read("upsert()")
         from qql.session.session import Session
         from qql.session.upserts import Columns, ColumnUpsert
 

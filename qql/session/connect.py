@@ -52,6 +52,7 @@ def connect(
     on_progress: Progress | None = None,
     advice: bool = True,
     count: bool = False,
+    read_only: bool = False,
 ) -> Session:
     """Open a session.
 
@@ -70,7 +71,9 @@ def connect(
     of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
     could be better about a statement among the warnings of its result, each advice once. ``count`` has
     the points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before
-    each.
+    each. ``read_only`` refuses whatever writes to the database, before anything is sent (`QQLRefusedError`;
+    `Session.read_only` may be changed later). DUMP writes a file alone, so it may; `Session.client` is
+    Qdrant's own client, and asks nobody.
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
     `QQLSyntaxError` for a bad stage.
@@ -90,7 +93,7 @@ def connect(
     given = {name: value for name, value in options.items() if value is not None}
     backend = _open_backend(target, given)
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
-    return Session(
+    session = Session(
         backend,
         context,
         embedding,
@@ -100,6 +103,8 @@ def connect(
         advice=advice,
         count=count,
     )
+    session.read_only = read_only
+    return session
 
 
 def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:

@@ -15,7 +15,6 @@ from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
 from qql.result import Result
 from qql.session.answers import result_of
-from qql.session.server_gaps import gaps_of, require_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class SessionStatement(Prepared):
         Raises as `Session.execute` does; what is wrong with the values of a row has the row's number.
         """
         compiled = [self._row(number, values) for number, values in enumerate(rows, 1)]
-        require_server(compiled[:1], gaps_of(self._session.backend))
+        self._session.require(compiled[:1])
         batch = _batch_of(compiled, count=self._session.count) if len(compiled) > 1 else None
         if batch is None:
             return [self._carry_out(number, one) for number, one in enumerate(compiled, 1)]
@@ -85,7 +84,7 @@ class SessionStatement(Prepared):
 
     def _ready(self, given: Params) -> list[Compiled]:
         compiled = self._complete(given)
-        require_server(compiled, gaps_of(self._session.backend))
+        self._session.require(compiled)
         return compiled
 
     def _only_own(self, compiled: list[Compiled]) -> Compiled:

@@ -6,13 +6,12 @@ by the schemas as its own statements leave them, as the first time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qql.compiler.script import Compiled, each_compiled
-from qql.errors import Diagnostic, QQLCompileError, QQLSyntaxError, QQLUnsupportedError
+from qql.errors import Diagnostic, QQLCompileError, QQLRefusedError, QQLSyntaxError, QQLUnsupportedError
 from qql.session.answers import gives_data
 from qql.session.script_files import ExecutedFiles
-from qql.session.server_gaps import gaps_of, require_server
 from qql.syntax.pieces import WHOLE
 
 TYPE_CHECKING = False
@@ -23,18 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckedScript"]
 
-_MOST_GAPS = 100
+_MOST_TOLD = 100
 
 
 class CheckedScript:
-    """A script that compiles, and of which the server lacks nothing.
+    """A script that compiles, that the session may carry out, and of which the server lacks nothing.
 
-    ``gives_data`` says whether hits, rows or JSON come of a statement. Raises `QQLCompileError`, and
-    `QQLUnsupportedError` for what the server at hand is too old for.
+    ``gives_data`` says whether hits, rows or JSON come of a statement. Raises `QQLCompileError`, and what
+    `Permissions.require` raises. ``also`` is called with each statement, and may raise a `QQLRefusedError`.
     """
 
-    def __init__(self, session: Session, pieces: Pieces, params: Params) -> None:
+    def __init__(
+        self,
+        session: Session,
+        pieces: Pieces,
+        params: Params,
+        also: Callable[[Compiled], None] | None = None,
+    ) -> None:
         self._session = session
+        self._also = also
         self._pieces = pieces
         if params is not None:
             from qql.compiler.given import settled
@@ -59,19 +65,25 @@ class CheckedScript:
     def _check(self) -> None:
         kept: list[Compiled] | None = []
         self.gives_data, size, last = False, 0, None
-        gaps, lacks = gaps_of(self._session.backend), list[Diagnostic]()
+        lacks, refused = list[Diagnostic](), list[Diagnostic]()
         for one in self._each(once=False):
             self.gives_data = self.gives_data or gives_data(one.statement)
             try:
-                require_server([one], gaps)
+                self._session.require([one])
+                if self._also is not None:
+                    self._also(one)
             except QQLUnsupportedError as exc:
-                lacks += exc.diagnostics if len(lacks) < _MOST_GAPS else ()
+                lacks += exc.diagnostics if len(lacks) < _MOST_TOLD else ()
+            except QQLRefusedError as exc:
+                refused += exc.diagnostics if len(refused) < _MOST_TOLD else ()
             if one.source is not last:
                 last, size = one.source, size + len(one.source.text)
             if size > WHOLE:
                 kept = None
             elif kept is not None:
                 kept.append(one)
+        if refused:
+            raise QQLRefusedError(*refused)
         if lacks:
             raise QQLUnsupportedError(*lacks)
         self._kept = kept

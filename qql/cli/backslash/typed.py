@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from qql.cli.access import TYPED
 from qql.cli.backslash.table import command
 from qql.cli.render import sanitize
 from qql.cli.usage import UsageError
@@ -80,7 +81,7 @@ def watch(shell: Shell, argument: str) -> None:
     text, done = _require_typed(shell), 0
     while True:
         shell.renderer.put_text(time.strftime("%Y-%m-%d %H:%M:%S"))
-        shell.run(ScriptText(Source(text, "<input>")), some=True)
+        shell.run(ScriptText(Source(text, TYPED)), some=True)
         done += 1
         if done == times:
             return

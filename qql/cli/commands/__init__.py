@@ -21,7 +21,7 @@ from qql.cli.commands.options import (
     TARGET,
     Arguments,
 )
-from qql.records import dataclass
+from qql.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,4 +199,12 @@ COMMANDS = {
         files=MANY,
         takes=("WORD", "a statement, clause, filter, function or option; several words are one name"),
     ),
+    "profiles": Command(
+        _lazy("profiles", "profiles"),
+        "list the connections that config.toml has for -p NAME, without their keys",
+        ("output", "format", "color", "quiet"),
+        _result_formats,
+        takes=("FILE", "none: QQL_CONFIG names another config.toml"),
+    ),
 }
+COMMANDS = {name: replace(one, options=(*one.options, "error_format")) for name, one in COMMANDS.items()}

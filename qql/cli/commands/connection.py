@@ -78,6 +78,7 @@ def open_session(
         on_progress=progress,
         advice=args.get("advice", advice),
         count=True,
+        read_only=args.get("read_only", False),
     )
     session.context.default_model = default_model()
     if "://" not in target:
@@ -96,10 +97,24 @@ class LateSession:
         self._args, self._progress = args, progress
         self._session: Session | None = None
 
+    @property
+    def read_only(self) -> bool:
+        """What the session is to be, or is."""
+        return self._args.get("read_only", False) if self._session is None else self._session.read_only
+
     def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:  # what is set is meant for the session, and not for what stands in its place
+            setattr(self._opened(), name, value)
+
+    def _opened(self) -> Session:
         if self._session is None:
             self._session = open_session(self._args, MEMORY, self._progress)
-        return getattr(self._session, name)
+        return self._session
 
     def close(self) -> None:
         if self._session is not None:

@@ -31,6 +31,7 @@ __all__ = [
     "MODELS",
     "OFFLINE",
     "OPTIONS",
+    "PROFILE",
     "REPORTS",
     "RERANKERS",
     "REWRITING",
@@ -142,6 +143,17 @@ def _fraction(text: str) -> float:
     return float(text)
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    """Reads one of some words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise _unfit(f"{' or '.join(words)} is required, found {text}")
+        return text
+
+    return read
+
+
 def _finite_number(text: str) -> float:
     try:
         value = float(text)
@@ -182,6 +194,12 @@ def _key_file_option(group: str, flag: str) -> Option:
 OPTIONS = {
     "text": _value_option(
         "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
+    ),
+    "yes": _switch(
+        "statements", "--yes", help="do not ask; carry out what destroys something in a protected profile too"
+    ),
+    "go_on": _switch(
+        "statements", "--continue", help="go on after a statement that fails; exit with the highest code"
     ),
     "collection": _value_option(
         "statements", "--collection", metavar="NAME", help="where statements work that name no collection"
@@ -241,6 +259,10 @@ OPTIONS = {
     "why_not": _value_option(
         "search", "--why-not", metavar="CONDITION", help="why points with this are no hits: WHY NOT WHERE"
     ),
+    "profile": _value_option(
+        "target", "-p", "--profile", metavar="NAME", help="the connection of this name in config.toml"
+    ),
+    "read_only": _switch("target", "--read-only", help="refuse whatever writes to the database"),
     "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
     "api_key": _key_option("target", "--api-key", hidden="QDRANT_API_KEY"),
     "api_key_file": _key_file_option("target", "--api-key-file"),
@@ -423,6 +445,13 @@ OPTIONS = {
         action="either",
         help="show how far a long statement is (else: on a terminal)",
     ),
+    "error_format": _value_option(
+        "output",
+        "--error-format",
+        metavar="FORMAT",
+        type=_one_of("text", "json"),
+        help="json: each error and warning is an object on a line of standard error",
+    ),
     "advice": _value_option(
         "output", "--no-advice", action="store_false", help="no advice among the warnings"
     ),
@@ -445,6 +474,7 @@ SERVER = (
 KEYS = {name: f"{name}_file" for name in ("api_key", "embed_key", "rerank_key")}
 """The options of keys, and of files with keys; from standard input, keys are read in this order."""
 TARGET = (
+    "profile",
     "url",
     "api_key",
     "api_key_file",
@@ -455,6 +485,11 @@ TARGET = (
     "grpc_port",
     "assume_version",
 )
+PROFILE = (
+    *("url", "db", "timeout", "retries", "grpc", "grpc_port", "assume_version", "cloud_inference"),
+    *("read_only", "collection", "model", "embed_url", "rerank_model", "rerank_url", "format", "advice"),
+)
+"""What a profile may say, beside where keys come from."""
 RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
 MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")
@@ -466,8 +501,11 @@ SEARCH = (
 REWRITING = ("check", "write")
 LINTING = ("fail_on", "disable", "rules", "rule")
 OFFLINE = ("text", "collection", "param", "model", "rerank_model", "color", "quiet")
-CONNECTED = ("collection", "param", *TARGET, *MODELS, "output", "format", "color", "progress", "quiet")
-RUNNING = ("text", *CONNECTED, "advice")
+CONNECTED = (
+    *("collection", "param", *TARGET, "read_only", "yes", *MODELS),
+    *("output", "format", "color", "progress", "quiet"),
+)
+RUNNING = ("text", *CONNECTED, "go_on", "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""

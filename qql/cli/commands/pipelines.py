@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qql.backends.base import Progress
+from qql.cli.access import require_consent
 from qql.cli.commands.connection import MEMORY, open_session, target_of
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.scripts import params_of
 from qql.cli.render import ProgressBar, Renderer
 from qql.cli.usage import UsageError, read_script
+from qql.errors import Source
 from qql.evaluation.calls import check_pipelines
 from qql.evaluation.faults import spelled
 from qql.evaluation.files import Query, read_queries
 from qql.evaluation.pipelines import Pipeline
 from qql.rest.types import JsonObject
+from qql.session.script_files import ScriptText
 
 if TYPE_CHECKING:
     from qql.session.session import Session
@@ -90,8 +93,6 @@ def constants_of(args: Arguments) -> JsonObject:
 def open_measured_session(args: Arguments, console: Renderer) -> Iterator[tuple[Session, Progress]]:
     """A session on the database that is measured, after ``--setup``, and what is called with progress."""
     target = target_of(args)
-    if args.get("setup") == "-":
-        raise UsageError.make("usage", "--setup requires a file, and standard input is none")
     if target == MEMORY and "setup" not in args:
         hint = "--db DIR or --url URL names one; --setup FILE is a script that fills one in memory"
         raise UsageError.make("usage", "there is no database to measure", hint=hint)
@@ -102,6 +103,8 @@ def open_measured_session(args: Arguments, console: Renderer) -> Iterator[tuple[
         if "setup" in args:
             script = Pipeline(session, read_script(args["setup"]), args["setup"])
             params = script.taken(constants_of(args))
+            text = ScriptText(Source(script.text, script.name))
+            require_consent(session, text, params or None, args.get("profile"), yes="yes" in args)
             for result in session.stream(script.text, params or None, name=script.name):
                 console.warn(result.warnings)
             bars.clear()

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 
 import qql
+from qql.cli.access import Access, asked_on_terminal, connected
 from qql.cli.commands.connection import (
     MEMORY,
     LateSession,
-    open_other_session,
     open_session,
     target_of,
 )
 from qql.cli.commands.default_models import rerank_model_of
 from qql.cli.commands.options import Arguments
+from qql.cli.commands.other_connections import OtherConnections
 from qql.cli.commands.output import format_of, is_format_named, open_output, use_color
 from qql.cli.commands.scripts import params_of, scripts_of
 from qql.cli.render import FOR_PEOPLE, ProgressBar, Renderer
@@ -34,7 +35,7 @@ def run(args: Arguments, console: Renderer) -> int:
         if target_of(args) == MEMORY and "db" not in args:
             console.note("note: a database in memory, gone at the end; --db DIR or --url URL names another")
         shell.run(script)
-    return 0
+    return shell.access.exit_code
 
 
 def prompt(args: Arguments, console: Renderer) -> int:
@@ -44,7 +45,8 @@ def prompt(args: Arguments, console: Renderer) -> int:
     console.interactive = True
     with open_shell(args, console, late=not args and rerank_model_of(args) is None) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
-        console.note(f"qql {qql.__version__}, connected to {shell.session.target}{memory}")
+        console.note(f"qql {qql.__version__}, {connected(shell.session, shell.access.profile)}{memory}")
+        shell.access.ask = asked_on_terminal
         console.note(r"\? lists the commands, \q leaves")
         return interact(shell)
 
@@ -61,7 +63,10 @@ def open_shell(args: Arguments, console: Renderer, *, late: bool = False) -> Ite
         console.apart = "format" not in args and console.format not in FOR_PEOPLE
         is_late = late and target == MEMORY
         session: Any = LateSession(args, progress) if is_late else open_session(args, target, progress)
-        shell = Shell(session, console, lambda to: open_other_session(args, to, progress), params, progress)
+        access = Access(args.get("profile"), "yes" in args, "go_on" in args)
+        ways = OtherConnections(args, access, console, progress)
+        access.open_profile = ways.by_profile
+        shell = Shell(session, console, ways.to_target, params, progress, access=access)
         shell.plain_texts = not is_format_named(args)
         try:
             yield shell

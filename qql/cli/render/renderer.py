@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
     from qql.cli.render.formats import Format, View
+    from qql.rest.types import Json
     from qql.result import Result
 
 __all__ = ["FOR_PEOPLE", "Renderer", "render"]
@@ -44,6 +45,7 @@ class Renderer:
     a machine format. ``quiet`` leaves out notes, and the messages of statements that only do something.
     ``apart`` sends those messages to ``err``, so that programs read nothing but data; ``plain`` shows texts
     (EXPLAIN) as they are, whatever the format is.
+    With the ``error_format`` json, each error, warning and note is an object on a line.
     ``secrets`` are texts that no error shows, whatever a library put into its message.
 
     Where somebody sits there (``interactive``, and the file is a terminal), what does not fit on the screen
@@ -67,6 +69,7 @@ class Renderer:
     pager: str = "on"
     most_rows: int = 1000
     expanded: str = "off"
+    error_format: str = "text"
     _results_shown: int = field(default=0, init=False)
 
     def show(self, result: Result, *, full: bool = False) -> None:
@@ -207,16 +210,25 @@ class Renderer:
 
     def warn(self, warnings: Iterable[Diagnostic]) -> None:
         """Write diagnostics where warnings go."""
-        if self.err is not None or self.format in FOR_PEOPLE:
+        if self.error_format == "json":
+            self._write_objects(warnings)
+        elif self.err is not None or self.format in FOR_PEOPLE:
             self._write_message(render_diagnostics(warnings, color=self.err_color, width=self._message_width))
 
     def error(self, error: QQLError) -> None:
         """Write an error."""
+        if self.error_format == "json":
+            self._write_objects(error.diagnostics)
+            return
         self._write_message(render_error(error, color=self.err_color, width=self._message_width))
 
     def note(self, text: str) -> None:
         """Write a remark, unless quiet."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        if self.error_format == "json":
+            self._write_objects([Diagnostic("note", text, severity="note")])
+        else:
             lines = sanitize(text, newline="\n").split("\n")
             wrapped = "\n".join(part for line in lines for part in wrap_line(line, self._message_width))
             self._write_message(paint(wrapped, "faint", self.err_color))
@@ -229,9 +241,27 @@ class Renderer:
             import traceback
 
             self._write_message(sanitize("".join(traceback.format_exception(fault)).rstrip(), newline="\n"))
+        if self.error_format == "json":
+            hint = "this is a fault of qql, please report it; QQL_DEBUG=1 shows where"
+            self._write_objects([Diagnostic("internal-error", summary, hint=hint)])
+            return
         self._write_message(
             f"internal error: {summary} (a fault of qql, please report it; QQL_DEBUG=1 shows where)"
         )
+
+    def _write_objects(self, told: Iterable[Diagnostic]) -> None:
+        from qql.cli.render.error_objects import error_object
+
+        for one in told:
+            found = {name: self._public(value) for name, value in error_object(one).items()}
+            self._write_message(json_text(found, ascii_only=True, indent=None))
+
+    def _public(self, value: Json) -> Json:
+        """A value without secrets, which could be told no more where JSON writes a character otherwise."""
+        if isinstance(value, str):
+            for secret in self.secrets:
+                value = value.replace(secret, "***")
+        return value
 
     def _write_message(self, text: str) -> None:
         if not text:

@@ -1,0 +1,1 @@
+"""Profiles: connections with names, in `config.toml`, and where the keys of them come from."""
