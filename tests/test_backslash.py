@@ -417,9 +417,9 @@ def test_an_edited_statement_without_its_end_stands_at_the_prompt(
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("sys.exit(3)", "ended with 3; the text stays as it was"),
-        ("file.write_bytes(b'\\xff')", "what was edited cannot be read"),
-        ("file.unlink()", "what was edited cannot be read"),
+        ("sys.exit(3)", "ended with code 3; the text is as it was"),
+        ("file.write_bytes(b'\\xff')", "what the editor left cannot be read"),
+        ("file.unlink()", "what the editor left cannot be read"),
     ],
 )
 def test_an_editor_that_fails_runs_nothing(
@@ -454,7 +454,7 @@ def test_a_statement_is_watched_so_many_times_or_until_ctrl_c(
 
 
 def test_what_was_typed_is_listed(docs: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qql.cli.repl import open_history
+    from qql.cli.prompt.history import open_history
 
     monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "history"))
     assert docs(r"\history") == "the history is empty\n"

@@ -17,7 +17,7 @@ from test_repl import shell, typed  # noqa: F401
 import qql
 from qql import nodes
 from qql.cli import main
-from qql.cli.repl import submits
+from qql.cli.prompt.typed import submits
 from qql.cli.shell import Shell
 from qql.compiler.options import collection, index, query
 from qql.errors import QQLError, Source

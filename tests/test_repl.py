@@ -17,8 +17,10 @@ from prompt_toolkit.output import DummyOutput
 
 import qql
 from qql import nodes
+from qql.cli.prompt.history import open_history
+from qql.cli.prompt.typed import submits
 from qql.cli.render import Renderer
-from qql.cli.repl import interact, open_history, submits
+from qql.cli.repl import interact
 from qql.cli.shell import Shell
 from qql.cli.usage import UsageError, parse_value, read_script
 from qql.compiler.script import make_context

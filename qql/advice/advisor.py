@@ -19,7 +19,7 @@ from qql.advice import (
     searches,
 )
 from qql.advice.collection_facts import CollectionFacts, facts_from_info, with_schema
-from qql.advice.field_names import named_fields
+from qql.advice.field_names import NamedField, named_fields
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf, ScriptFacts, body_of
 from qql.advice.view import View, view_of
@@ -28,7 +28,7 @@ from qql.compiler.planner import plan_query
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLPlanError
 
-__all__ = ["MODULES", "advise", "advise_all", "advise_script", "names_fields"]
+__all__ = ["MODULES", "advise", "advise_all", "advise_script", "fields_named", "names_fields"]
 
 MODULES = (
     limits,
@@ -69,7 +69,13 @@ def advise(
 
 def names_fields(compiled: Compiled) -> bool:
     """Whether a statement names payload fields at all, so that advice on these may have something to say."""
-    return any(True for view in _views_of(compiled, lambda _: None, None) for _ in named_fields(view))
+    return any(True for _ in fields_named(compiled, lambda _: None))
+
+
+def fields_named(compiled: Compiled, schema_of: SchemaOf) -> Iterator[NamedField]:
+    """Every payload field that a statement names, in no particular order."""
+    for view in _views_of(compiled, schema_of, None):
+        yield from named_fields(view)
 
 
 def _views_of(

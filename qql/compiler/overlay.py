@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ANY_COLLECTION", "Overlay", "create"]
+__all__ = ["ANY_COLLECTION", "Overlay", "create", "named_at"]
 
 ANY_COLLECTION = (nodes.RestoreSnapshot, nodes.DropSnapshot, nodes.ShowSnapshots, nodes.ExistsCollection)
 """Statements about the snapshots of a collection that may be gone, or about whether it is there."""
@@ -86,17 +86,17 @@ class Overlay:
             hint = f"{before} CREATE COLLECTION {collection} (…) makes it".lstrip()
         if drops:
             hint = close or absence or hint
-        message, span = f"there is no collection `{collection}`", _named_at(statement)
+        message, span = f"there is no collection `{collection}`", named_at(statement)
         if isinstance(statement, nodes.Use):  # it may be made later
             context.warn("unknown-collection", message, span, hint)
             return
         raise QQLPlanError(Diagnostic("unknown-collection", message, span, hint))
 
 
-def _named_at(statement: Any) -> Span:
+def named_at(statement: Any) -> Span:
     """Where a statement names its collection."""
     if isinstance(statement, nodes.Batch):
-        return _named_at(statement.statements[0])
+        return named_at(statement.statements[0])
     for one in ("source", "collection", "name"):
         name = getattr(statement, one, None)
         if isinstance(name, nodes.Name):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
@@ -23,9 +25,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["connect"]
+__all__ = ["connect", "engine_apart"]
 
 _SERVER = late_pattern(r"(?:https?|grpcs?)://", re.I)
+_APART: ContextVar[bool] = ContextVar("qql_engine_apart", default=False)
 _NO_DIRECTORY = late_pattern(r"\w{2,}://|[\w.-]+:[0-9]+$|[^/\\]+:[^/\\]*@")
 
 
@@ -139,9 +142,23 @@ def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:
         from qql.backends.edge.worker import EngineProcess
 
         return EngineProcess(directory)
+    if _APART.get():
+        from qql.backends.edge.apart import EngineApart
+
+        return EngineApart(directory)
     from qql.backends.edge import EdgeBackend
 
     return EdgeBackend(directory)
+
+
+@contextlib.contextmanager
+def engine_apart() -> Iterator[None]:
+    """Within it, `connect` starts an embedded engine in a process of its own: Ctrl-C does not wait for it."""
+    before = _APART.set(True)
+    try:
+        yield
+    finally:
+        _APART.reset(before)
 
 
 def _refuse_unused(options: Mapping[str, object], known: tuple[str, ...], why: str) -> None:

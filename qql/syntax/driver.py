@@ -93,6 +93,16 @@ class Parser:
 
     def read(self, pos: int, root: str) -> tuple[Any, Span]:
         """`parse` by the tables at hand."""
+        self.begin(pos, root)
+        outer = getattr(NOW, "reading", None)
+        NOW.reading = self.reading
+        try:
+            return self.drive()
+        finally:
+            NOW.reading = outer or self.reading
+
+    def begin(self, pos: int, root: str) -> None:
+        """Stands in front of a statement, with nothing read of it."""
         self.first = first = skip_space(self.text, pos)
         self.states: list[State] = [self.tables.start(root)]
         self.brackets: list[str] = []
@@ -103,12 +113,6 @@ class Parser:
         self.statement: type[Node] = nodes.Query
         self.fused = False
         self.reading = Reading(first, self.holes)
-        outer = getattr(NOW, "reading", None)
-        NOW.reading = self.reading
-        try:
-            return self.drive()
-        finally:
-            NOW.reading = outer or self.reading
 
     def drive(self) -> tuple[Any, Span]:
         """Shift and reduce until the statement is whole."""

@@ -42,10 +42,10 @@ def serve() -> None:
     it was carried out, the value or the error with its cause, the notes, and what is said of a database that
     is not there.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this one says when it ends
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever prints
     served = _Served(answers)
+    signal.signal(signal.SIGINT, served.leave_off)  # who started this one says when it ends
     try:
         while (call := _read(sys.stdin.buffer)) is not None:
             served.answer(*call)
@@ -68,6 +68,13 @@ class _Served:
     def __init__(self, answers: int) -> None:
         self._answers = answers
         self._backend: EdgeBackend | None = None
+        self._can_leave_off = False
+
+    def leave_off(self, *_: object) -> None:
+        """The signal that nobody waits for indexes any more; at any other time it says nothing."""
+        if self._can_leave_off:
+            self._can_leave_off = False
+            raise KeyboardInterrupt
 
     def answer(self, number: int, method: str, given: tuple[Any, ...]) -> None:
         try:
@@ -100,7 +107,14 @@ class _Served:
         return self._engine.call(request)
 
     def _optimize(self, collection: str, told: bool, timeout: float | None) -> bool:
-        return self._engine.optimize(collection, self._progress if told else None, timeout)
+        self._can_leave_off = True
+        try:
+            return self._engine.optimize(collection, self._progress if told else None, timeout)
+        except KeyboardInterrupt:
+            message = f"building the indexes of {collection} was left off"
+            raise QQLExecutionError.make("stopped", message) from None
+        finally:
+            self._can_leave_off = False
 
     def _needs_optimize(self, collection: str) -> bool:
         return self._engine.needs_optimize(collection)

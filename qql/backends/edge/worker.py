@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import sys
 import tempfile
 import weakref
@@ -21,7 +22,7 @@ from pathlib import Path
 from qql.backends.base import Progress
 from qql.backends.file_locks import lock_file
 from qql.errors import QQLConnectionError, QQLError, QQLExecutionError
-from qql.flows import answer
+from qql.flows import Stopped, answer
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Json
@@ -92,7 +93,12 @@ class EngineProcess:
         """Build indexes now; other calls wait for the end of it. True where there was something to do."""
         what = f"optimizing {collection}"
         asked = self._asked(what, "optimize", collection, progress is not None, timeout, progress=progress)
-        return bool(answer(asked))
+        try:
+            return bool(answer(asked))
+        except Stopped:
+            if self._child is not None and not self._child.waits_for:
+                self._child.interrupt()
+            raise
 
     def needs_optimize(self, collection: str) -> bool:
         """Whether so many vectors are not indexed yet that `optimize` is worth while."""
@@ -127,11 +133,25 @@ class EngineProcess:
         """What was asked and is not answered yet, in words."""
         return [] if self._child is None else self._child.waits_for
 
+    def end_given_up(self) -> None:
+        """Ends the process where all that it is busy with is something that only read, and that nobody waits
+        for any more. The next call starts it again.
+        """
+        if self._child is not None and self._child.is_given_up:
+            self._child.freed = True
+            self._child.kill()
+
     # -- in the event loop
 
     async def _asked(self, what: str, method: str, *given: object, progress: Progress | None = None) -> Json:
-        child = await self._running()
-        done, value, notes, absence = await child.asked(what, method, given, progress)
+        while True:
+            child = await self._running()
+            try:
+                done, value, notes, absence = await child.asked(what, method, given, progress)
+                break
+            except QQLExecutionError:
+                if not child.freed:  # else this stood behind what was given up, and nothing was done of it
+                    raise
         self._notes += (note for note in notes if note not in self._notes)
         self.absence = absence
         if not done:
@@ -143,9 +163,14 @@ class EngineProcess:
         if self._closed:
             raise QQLConnectionError.make("database-closed", f"the database {self.path} was closed")
         async with self._starting:
-            if self._child is None or not self._child.alive:
-                self._child = await self._started()
-            return self._child
+            before = self._child
+            if before is not None and before.alive:
+                return before
+            self._child = child = await self._started()
+            if before is not None and before.unsaid:
+                how = f"the process of the engine {before.unsaid}, and was started again"
+                self._notes.append(f"{how}; what was acknowledged is kept")
+            return child
 
     async def _started(self) -> _Child:
         child = await _Child.started(self.path)
@@ -204,6 +229,8 @@ class _Child(asyncio.SubprocessProtocol):
         self._buffer = bytearray()
         self._count = PROGRESS
         self._waiting: dict[int, tuple[str, asyncio.Future[Any], Progress | None]] = {}
+        self._given_up: dict[int, str] = {}
+        self._killed = self._told = self.freed = False
         self._over = asyncio.get_running_loop().create_future()
         self._errors: Any = None
 
@@ -253,8 +280,25 @@ class _Child(asyncio.SubprocessProtocol):
             self._input.write(frame((number, method, given)))
             found: tuple[bool, Any, list[str], str | None] = await waits
             return found
+        except asyncio.CancelledError:
+            self._given_up[number] = what
+            raise
         finally:
             self._waiting.pop(number, None)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is busy with something that only reads, and nobody waits for that."""
+        return bool(self._given_up) and {*self._given_up.values()} == {_READING} and not self._writes
+
+    @property
+    def _writes(self) -> bool:
+        return any(what != _READING for what in self.waits_for)
+
+    @property
+    def unsaid(self) -> str | None:
+        """How it has ended, where nobody was told, and nobody here has ended it."""
+        return None if self._told or self._killed else self._end()
 
     async def ended(self) -> None:
         """Ends the process, which flushes first, and waits for that."""
@@ -266,8 +310,14 @@ class _Child(asyncio.SubprocessProtocol):
 
     def kill(self) -> None:
         """Ends the process at once."""
+        self._killed = True
         with contextlib.suppress(ProcessLookupError):
             self._transport.kill()
+
+    def interrupt(self) -> None:
+        """Has it leave off what it can leave off: building indexes."""
+        with contextlib.suppress(ProcessLookupError):
+            self._transport.send_signal(signal.SIGINT)
 
     # -- what the event loop tells
 
@@ -288,6 +338,7 @@ class _Child(asyncio.SubprocessProtocol):
                 if progress is not None:
                     progress(*message)
             return
+        self._given_up.pop(number, None)
         found = self._waiting.get(number)
         if found is not None and not found[1].done():
             found[1].set_result(message)
@@ -307,15 +358,18 @@ class _Child(asyncio.SubprocessProtocol):
             self._over.set_result(None)
 
     def _death(self, what: str) -> QQLError:
-        code = self._transport.get_returncode()
-        how = "has ended" if code is None else f"ended with code {code}"
-        if code is not None and code < 0:
-            how = f"was ended by signal {-code}"
+        self._told = True
         said = f": {line}" if (line := self._last_line()) else ""
-        message = f"the process of the engine {how} during {what}{said}"
+        message = f"the process of the engine {self._end()} during {what}{said}"
         hint = "the next statement starts it again, and what was acknowledged is kept"
         hint += "" if what == _READING else "; this may be done or not"
         return QQLExecutionError.make("engine-ended", message, hint=hint)
+
+    def _end(self) -> str:
+        code = self._transport.get_returncode()
+        if code is None:
+            return "has ended"
+        return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
     def _last_line(self) -> str:
         with contextlib.suppress(OSError, ValueError):

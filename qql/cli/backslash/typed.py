@@ -56,7 +56,7 @@ def edit(shell: Shell, argument: str) -> None:
     What does not end with `;` is not run but stands at the prompt next; what was not changed is not run. With
     a file, its text is edited, and the file stays as it is.
     """
-    from qql.cli.backslash.editor import edit as edited
+    from qql.cli.prompt.editor import edit as edited
     from qql.cli.usage import read_script
     from qql.syntax.parser import is_complete
 
@@ -116,7 +116,7 @@ def show_history(shell: Shell, argument: str) -> None:
     Without a word the last 20 entries, oldest first. QQL_HISTORY names the file; what may hold a key is not
     kept.
     """
-    from qql.cli.repl import history_file, open_history
+    from qql.cli.prompt.history import history_file, open_history
 
     if history_file() is None:
         raise UsageError.make(

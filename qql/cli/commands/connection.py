@@ -59,7 +59,24 @@ def open_session(
     args: Arguments, target: str, progress: ProgressBar | None = None, *, advice: bool = True
 ) -> Session:
     """A session on a target, with the settings of the command line. Raises `QQLConnectionError`."""
-    session = qql.connect(
+    # At the prompt Ctrl-C has to reach a statement, which the engine would not let it do in this process.
+    if args.get("apart"):
+        from qql.session.connect import engine_apart
+
+        with engine_apart():
+            session = _connected(args, target, progress, advice)
+    else:
+        session = _connected(args, target, progress, advice)
+    session.context.default_model = default_model()
+    if "://" not in target:
+        from qql.backends.edge.panic_text import hold_panics
+
+        hold_panics()
+    return session
+
+
+def _connected(args: Arguments, target: str, progress: ProgressBar | None, advice: bool) -> Session:
+    return qql.connect(
         target,
         api_key=args.get("api_key", os.environ.get("QDRANT_API_KEY") or None) if "://" in target else None,
         timeout=args.get("timeout"),
@@ -80,12 +97,6 @@ def open_session(
         count=True,
         read_only=args.get("read_only", False),
     )
-    session.context.default_model = default_model()
-    if "://" not in target:
-        from qql.backends.edge.panic_text import hold_panics
-
-        hold_panics()
-    return session
 
 
 class LateSession:
@@ -101,6 +112,11 @@ class LateSession:
     def read_only(self) -> bool:
         """What the session is to be, or is."""
         return self._args.get("read_only", False) if self._session is None else self._session.read_only
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was asked for more than its name."""
+        return self._session is not None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opened(), name)

@@ -172,7 +172,7 @@ def _terminal(args: Arguments) -> Iterator[Finding]:
 
 
 def _history(args: Arguments) -> Iterator[Finding]:
-    from qql.cli.repl import history_file
+    from qql.cli.prompt.history import history_file
 
     file = history_file()
     if file is None:

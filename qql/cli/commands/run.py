@@ -43,7 +43,8 @@ def prompt(args: Arguments, console: Renderer) -> int:
 
     # With options, what is wrong about them is told before the prompt.
     console.interactive = True
-    with open_shell(args, console, late=not args and rerank_model_of(args) is None) as shell:
+    late = not args and rerank_model_of(args) is None
+    with open_shell(Arguments(args, apart=True), console, late=late) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
         console.note(f"qql {qql.__version__}, {connected(shell.session, shell.access.profile)}{memory}")
         shell.access.ask = asked_on_terminal
