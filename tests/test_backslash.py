@@ -15,6 +15,7 @@ from typing import cast
 
 import pytest
 from conftest import ROOT
+from fake_server import FakeServer
 
 import qql
 from qql.cli.backslash import COMMANDS, GROUPS, SUBJECTS
@@ -797,3 +798,35 @@ def test_memory_is_not_kept_for_statements_that_are_long(docs: Prompt) -> None:
     assert len(docs.shell.ran) == 20
     assert docs.shell.ran[-1].text == "COUNT FROM docs WHERE id = 29"
     assert all(len(one.text) < 1000 for one in docs.shell.ran)
+
+
+def test_a_server_is_looked_at_with_the_same_commands_and_its_key_stays_unsaid() -> None:
+    prompt = Prompt()
+    with FakeServer() as server:
+        prompt.shell.take_session(qql.connect(server.url, api_key="k3y-of-a-canary"))
+        prompt.shell.renderer.secrets = ("k3y-of-a-canary",)
+        prompt(SETUP)
+        [row] = prompt.rows(r"\l")
+        assert row["points"] == 4 and "disk" not in row
+        text = prompt(r"\d docs")
+        assert "collection docs: 4 points, green\n" in text and "payload fields seen in all 4 points" in text
+        assert [index["field"] for index in prompt.rows(r"\di")] == ["year"]
+        prompt(QUERY)
+        assert "point 1 is hit 1 of 2" in prompt(r"\why 1")
+        assert "collection d: 4 points" in prompt("CREATE ALIAS d FOR COLLECTION docs;", r"\d d")
+        for shown in (prompt(r"\curl"), prompt(r"\py")):
+            assert server.url in shown and "QDRANT_API_KEY" in shown and "k3y" not in shown
+        prompt.shell.close()
+
+
+def test_an_alias_is_described_with_the_size_of_its_collection(docs: Prompt) -> None:
+    docs("CREATE ALIAS d FOR COLLECTION docs;")
+    assert docs.rows(r"\d d")[0]["disk_bytes"] == docs.rows(r"\d docs")[0]["disk_bytes"]
+
+
+def test_a_statement_is_watched_without_the_pager(docs: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs("COUNT FROM docs;")
+    pagers: list[str] = []
+    monkeypatch.setattr(time, "sleep", lambda _: pagers.append(docs.shell.renderer.pager))
+    docs(r"\watch 1 2")
+    assert pagers == ["off"] and docs.shell.renderer.pager == "on"

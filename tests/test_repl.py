@@ -388,6 +388,8 @@ KEY = "k3y-of-a-canary"
         rf"\set key {KEY}",
         rf"\set :api_token '{KEY}'",
         r"\set k sk-Ab3dEf6hIj9lMn2p",
+        rf"\param key text {KEY}",
+        r"\param k text sk-Ab3dEf6hIj9lMn2p",
         rf"\c http://u:{KEY}@host:6333",
         rf"\c u:{KEY}@host",
         rf"\c http://host?api-key={KEY}",

@@ -78,7 +78,16 @@ def watch(shell: Shell, argument: str) -> None:
     Until Ctrl-C. `\watch 5` waits five seconds between two runs (else 2); `\watch 5 10` ends after ten.
     """
     seconds, times = _interval(argument)
-    text, done = _require_typed(shell), 0
+    text = _require_typed(shell)
+    pager, shell.renderer.pager = shell.renderer.pager, "off"  # it would wait for somebody each time
+    try:
+        _run_again(shell, text, seconds, times)
+    finally:
+        shell.renderer.pager = pager
+
+
+def _run_again(shell: Shell, text: str, seconds: float, times: int | None) -> None:
+    done = 0
     while True:
         shell.renderer.put_text(time.strftime("%Y-%m-%d %H:%M:%S"))
         shell.run(ScriptText(Source(text, TYPED)), some=True)
