@@ -6,10 +6,10 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qql.cli.prompt.history import open_history
+from qql.cli.prompt.history import history_file, open_history
 from qql.cli.prompt.keys import key_bindings, uses_vi
 from qql.cli.prompt.screen import columns, continuation, processors, resting, style, toolbar
-from qql.cli.prompt.typed import command_below
+from qql.cli.prompt.typed import command_below, submits
 from qql.cli.prompt.watched import Watched
 from qql.cli.render import sanitize
 from qql.cli.shell import Shell
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from qql.cli.prompt.problem import Problem
 
-__all__ = ["interact"]
+__all__ = ["history_file", "interact", "open_history", "submits"]
 
 
 def interact(shell: Shell, *, input: Input | None = None, output: Output | None = None) -> int:

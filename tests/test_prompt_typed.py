@@ -1,0 +1,82 @@
+"""The prompt on a terminal, as a person types at it, with the real engine below."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from terminals import prompt
+
+pytestmark = pytest.mark.slow
+MAKE = "CREATE COLLECTION docs (v VECTOR(2, DOT));\r"
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_a_session_at_a_width(tmp_path: Path, columns: int) -> None:
+    with prompt(tmp_path, columns=columns) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type(MAKE)
+        terminal.shows("created collection docs")
+        terminal.type("UPSERT INTO docs VALUES {\rid: 1, v: [1, 0], title: 'a\r")
+        assert "{>" in terminal.shows("'>"), "what is open stands in front of a line"
+        terminal.type("b'};\r")
+        terminal.shows("1 point")
+        terminal.paste("COUNT FROM docs;\nCOUNT FROM docs WHERE title = 'none';\n")
+        assert "count" not in terminal.shows("'none';->"), "a paste runs nothing"
+        terminal.type("\r")
+        terminal.shows("(1 row")
+        terminal.shows("(1 row")
+        terminal.type("DROP COLLECTION docs;\x03")  # the line is given up
+        terminal.type("\x12UPS")
+        terminal.shows("UPSERT INTO docs")
+        terminal.type("\r\r")
+        terminal.shows("1 point")
+        terminal.child.setwinsize(24, 100)
+        terminal.type("SHOW COLLECTIONS;\r")
+        terminal.shows("docs")
+        terminal.type("\x04")
+        assert terminal.leaves() == 0
+    history = (tmp_path / "history").read_text()
+    assert "+id: 1, v: [1, 0], title: 'a\n+b'};\n" in history, "entries are whole"
+    assert "DROP" not in history
+
+
+def test_ctrl_c_ends_a_statement_and_keeps_the_session(tmp_path: Path) -> None:
+    with prompt(tmp_path) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type(MAKE)
+        terminal.shows("created collection docs")
+        (worker,) = terminal.workers()
+        os.kill(worker, signal.SIGSTOP)  # an engine that is busy for ever
+        terminal.type("COUNT FROM docs WHERE a = 1;\r")
+        terminal.shows("a=1;")
+        while terminal.workers() == [worker] and "State:\tT" not in _status(worker):
+            pass
+        terminal.type("\x03")
+        terminal.shows("cancelled: nothing was written")
+        terminal.type("COUNT FROM docs;\r")
+        terminal.shows("(1 row")
+        assert terminal.workers() != [worker], "what was given up has been ended"
+        terminal.type("\\q\r")
+        assert terminal.leaves() == 0
+
+
+def test_an_engine_that_dies_is_said_and_started_again_with_its_data(tmp_path: Path) -> None:
+    with prompt(tmp_path) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type(MAKE + "UPSERT INTO docs VALUES {id: 7, v: [1, 0]};\r")
+        terminal.shows("1 point")
+        (worker,) = terminal.workers()
+        os.kill(worker, signal.SIGKILL)
+        terminal.type("COUNT FROM docs WHERE id = 7;\r")
+        shown = terminal.shows("what was acknowledged is kept")
+        assert "wasendedbysignal9,andwasstartedagain" in shown
+        assert "│1│" in shown
+        terminal.type("\\q\r")
+        assert terminal.leaves() == 0
+
+
+def _status(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
