@@ -194,8 +194,8 @@ def test_collections_are_listed_with_points_and_size(docs: Prompt) -> None:
 def test_a_collection_is_described_whole(docs: Prompt) -> None:
     text = docs(r"\d docs")
     assert re.search(r"^collection docs: 4 points, green, [0-9.]+ [kM]B on disk$", text, re.M)
-    assert re.search(r"│ dense +│ dense +│ 2 +│ Dot +│ +│", text)
-    assert re.search(r"│ words +│ sparse +│ +│ +│ qdrant/bm25 │", text)
+    assert re.search(r"│ dense +│ dense +│ 2 +│ Dot +│ +│ +│", text)
+    assert re.search(r"│ words +│ sparse +│ +│ +│ qdrant/bm25 │ modifier = 'idf' │", text)
     assert re.search(r"│ year +│ integer │ +3 │", text)
     assert "payload fields seen in all 4 points" in text
     assert re.search(r"│ title │ text +│ 100% +│ +│", text)
@@ -647,6 +647,16 @@ def test_a_command_is_found_outside_of_strings_comments_and_batches_only() -> No
         (False, "BATCH {\n\\f\n};"),
         (True, "\\g"),
     ]
+
+
+def test_a_pasted_block_has_statements_and_commands_in_its_order(docs: Prompt) -> None:
+    docs(r"\format jsonl")
+    text = docs("COUNT FROM docs;\n\\set n 1\nCOUNT FROM docs\n  WHERE id = :n;\n\\p")
+    assert text.splitlines()[:4] == ['{"count":4}', '{"count":1}', "COUNT FROM docs", "  WHERE id = :n;"]
+    assert not docs.shell.feed("COUNT FROM docs;\n\\q\nDROP COLLECTION docs;")
+    docs.shown()
+    assert "unknown-command" in docs.error("DROP COLLECTION docs;\n\\nothing")
+    assert docs.rows("COUNT FROM docs;") == [{"count": 4}]
 
 
 def test_copy_of_the_prompt_is_copy_and_says_so(docs: Prompt, tmp_path: Path) -> None:

@@ -348,6 +348,12 @@ def test_a_command_in_the_middle_of_a_statement_leaves_it_open(shell: Shell, typ
     assert asked(shell) == ["ONE\nTHEN"]
 
 
+def test_a_command_below_a_whole_statement_runs_after_it(shell: Shell, typed: Typed) -> None:
+    text = typed("\x1b[200~SHOW STAGES;\n\\timing\x1b[201~\rTWO;\r")
+    assert asked(shell) == ["SHOW STAGES", "TWO"]
+    assert "timing is off" in text
+
+
 def test_leaving_from_the_middle_of_a_statement(shell: Shell, typed: Typed) -> None:
     typed("ONE\r\\q\rTWO;\r")
     assert asked(shell) == []

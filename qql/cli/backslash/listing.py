@@ -71,11 +71,13 @@ def _chosen(shell: Shell, argument: str) -> list[str]:
 @command("\\di", argument="[COLLECTION]", group=_GROUP)
 def list_indexes(shell: Shell, argument: str) -> None:
     """List payload indexes, of all collections or of one."""
+    from qql.cli.backslash.described import readable
+
     rows: list[JsonObject] = []
     for name in _chosen(shell, argument):
         found = shell.ask("SHOW INDEXES ON IDENTIFIER(:name)", {"name": name}, name=r"\di")
         rows += [{"collection": name, **row} for row in found.rows]
-    shell.show_rows(rows)
+    shell.show_rows(readable(rows) if shell.renderer.format in FOR_PEOPLE else rows)
 
 
 @command("\\dv", argument="[COLLECTION]", group=_GROUP)
@@ -83,13 +85,12 @@ def list_vectors(shell: Shell, argument: str) -> None:
     """List vectors, of all collections or of one."""
     from qql.cli.backslash.described import described, readable
 
-    for_people = shell.renderer.format in FOR_PEOPLE
     rows = [
-        {"collection": name, **(readable(vector) if for_people else vector)}
+        {"collection": name, **vector}
         for name in _chosen(shell, argument)
         for vector in described(shell.session, name).vectors
     ]
-    shell.show_rows(rows)
+    shell.show_rows(readable(rows) if shell.renderer.format in FOR_PEOPLE else rows)
 
 
 @command("\\ds", group=_GROUP)
