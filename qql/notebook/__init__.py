@@ -1,1 +1,1 @@
-"""QQL in notebooks: results as HTML, and the magics ``%qql`` and ``%%qql``."""
+"""QQL in notebooks: the magics ``%qql`` and ``%%qql``; `qql.cli.render.html` has what is shown of a result."""

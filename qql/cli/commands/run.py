@@ -61,6 +61,8 @@ def open_shell(args: Arguments, console: Renderer, *, late: bool = False) -> Ite
     with open_output(args, console) as file:
         console.format = format_of(args, "table" if file.isatty() and "output" not in args else "jsonl")
         console.color = use_color(args, file)
+        if "format" in args:
+            console.check()
         console.apart = "format" not in args and console.format not in FOR_PEOPLE
         is_late = late and target == MEMORY
         session: Any = LateSession(args, progress) if is_late else open_session(args, target, progress)

@@ -11,6 +11,10 @@ from qql.late import late_pattern
 from qql.records import dataclass, field
 from qql.result import Hit, Result, column_of_field
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 __all__ = [
     "MISSING",
     "Column",
@@ -80,7 +84,7 @@ def cell_text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value - value != 0:  # NaN or infinite
+    if isinstance(value, float) and not _is_finite(value):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     # Most of the rest are small integers, for which a JSON encoder need not be set up.
     return str(value) if type(value) is int and value.bit_length() < 64 else json_text(value)
@@ -97,10 +101,15 @@ def cell_writer(result: Result, name: str, vectors: Writer = cell_text) -> Write
     if name == "vector" and (result.kind == "hits" or _is_batch(result)):
         return vectors
     if name in ("score", "first_stage_score"):
-        return lambda value: _float32_text(value) if isinstance(value, float) else cell_text(value)
+        return lambda value: _float32_text(value) if _is_finite(value) else cell_text(value)
     if result.kind == "hits" and name == "stages":
         return _ranks_in_stages
     return cell_text
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a float, and a number."""
+    return isinstance(value, float) and value - value == 0
 
 
 def _is_batch(result: Result) -> bool:

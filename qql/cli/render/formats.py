@@ -331,12 +331,13 @@ def _csv_lines(result: Result, view: View) -> Iterator[str]:
     names, rows = flat_rows(result)
     import csv
 
-    writer = csv.writer(_Given(), lineterminator="")
+    # What is in a line end is what the writer quotes.
+    writer = csv.writer(_Given(), lineterminator="\r\n")
     header: list[object] = [*names]
     for row in chain([header], rows) if names else ():
         # Gives what the writer's file gives: the line.
         line: str = writer.writerow(["" if value is None else show(cell_text(value)) for value in row])
-        yield line
+        yield line.removesuffix("\r\n")
 
 
 class _Given:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from qql.cli.render.diagnostics import render_diagnostics, render_error
@@ -108,8 +108,7 @@ class Renderer:
 
             view = replace(view, rows=len(result))
             result = first_rows(result, self.most_rows)
-        if not self._is_watched or not self._page(form, result, view):
-            self._write(form.lines(result, view))
+        self._put_paged(lambda: form.lines(result, view))
         if view.nulls:
             self.warn([_nulls_said(len(view.nulls))])
         if view.rows is not None and form.name not in FOR_PEOPLE:
@@ -120,30 +119,38 @@ class Renderer:
         """Whether somebody sits in front of it."""
         return self.interactive and self.file.isatty()
 
-    def _page(self, form: Format, result: Result, view: View) -> bool:
-        """Show a result through the pager, or at once where it fits on the screen; False: not done."""
-        from qql.cli.render.pager import fits_screen, page_lines, pager_command
+    def _put_paged(self, make: Callable[[], Iterable[str]]) -> None:
+        """Write lines, through the pager where somebody sits there and they do not fit on the screen.
 
-        if is_dumb() or (command := pager_command(self.pager)) is None:
-            return False
-        lines = form.lines(result, view)
+        ``make`` gives the lines; once more where there is no such pager.
+        """
+        command = None
+        if self._is_watched and not is_dumb():
+            from qql.cli.render.pager import fits_screen, page_lines, pager_command
+
+            command = pager_command(self.pager)
+        if command is None:
+            self._write(make())
+            return
+        lines = iter(make())
         first, fits = fits_screen(lines, self.file)
         if fits:
             self._write(first)
-            return True
-        self.file.flush()
-        if page_lines(command, (guarded(line, self.color) for line in chain(first, lines))):
-            return True
-        self.note(f"the pager cannot be started: {command}")
-        view.nulls.clear()
-        return False
+        elif not page_lines(command, (guarded(line, self.color) for line in chain(first, lines))):
+            self.note(f"there is no pager {command}")
+            self._write(make())
+
+    def check(self) -> None:
+        """Raises `QQLExecutionError` ``wrong-format`` where the format is no text and the file a terminal."""
+        from qql.cli.render.formats import FORMATS
+
+        if self.file.isatty() and FORMATS[self.format].content:
+            message = f"{self.format} is no text, and this is a terminal"
+            _refuse(message, f"-o FILE.{self.format} writes a file, `>` too")
 
     def _put_content(self, format: str, content: bytes) -> None:
         """Write what is no text. Raises `QQLExecutionError` ``wrong-format``, and as `put` does."""
-        if self.file.isatty():
-            _refuse(
-                f"{format} is no text, and this is a terminal", f"-o FILE.{format} writes a file, `>` too"
-            )
+        self.check()
         if self._results_shown > 1:
             _refuse(
                 f"a file of {format} holds one result, and this is the second", "run the statements apart"
@@ -192,7 +199,8 @@ class Renderer:
 
     def put_text(self, *lines: str) -> None:
         """Write lines for people, the long ones wrapped at their indent. Raises as `put` does."""
-        self.put(*(part for line in lines for part in wrap_line(line, self.line_width)))
+        wrapped = [part for line in lines for part in wrap_line(line, self.line_width)]
+        self._put_paged(lambda: wrapped)
 
     def put_json(self, value: object, *, indent: int | None = 2) -> None:
         """Write a value as JSON, on one line where ``indent`` is None. Raises as `put` does."""

@@ -125,12 +125,12 @@ def fitted(columns: list[Column], width: int, words: tuple[str, ...] = (), dots:
     if _total(columns) <= width:
         _show_bars(columns, width)
         return Layout(columns, width, words)
-    columns, notes = _without_repeats(columns, width)
+    columns, notes, lost = _without_repeats(columns, width)
     if _total(columns) <= width:
         _show_bars(columns, width)
-        return Layout(columns, width, words, notes=notes)
+        return Layout(columns, width, words, notes=notes, lost=lost)
     _show_bars([column for column in columns if column.whole], width // 2)
-    layout = Layout(columns, width, words, dots, notes=notes, wraps=True)
+    layout = Layout(columns, width, words, dots, notes=notes, wraps=True, lost=lost)
     if _spread(layout) or _widest_last(layout):
         return layout
     return _folded(layout)
@@ -144,9 +144,9 @@ def _total(columns: Sequence[Column]) -> int:
 # ------------------------------------------------------------------------------------ what all rows share
 
 
-def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], list[str]]:
-    """The columns that tell rows apart, and what is said of the others."""
-    kept, same, empty = [], [], []
+def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], list[str], bool]:
+    """The columns that tell rows apart, what is said of the others, and whether that is cut."""
+    kept, same, empty, lost = [], [], [], False
     groups = next((column.texts for column in columns if column.name == "group"), None)
     for at, column in enumerate(columns):
         if column.leads or at == 0:
@@ -154,13 +154,15 @@ def _without_repeats(columns: list[Column], width: int) -> tuple[list[Column], l
         elif all(value is MISSING or value in (None, "") for value in column.values):
             empty.append(column.header)
         elif len(column.cells) > 1 and len(set(column.texts)) == 1:
-            same.append(f"{column.header} = {shortened(column.cells[0], width - 30)}")
+            value = shortened(column.cells[0], width - 30)
+            lost |= value != column.cells[0]
+            same.append(f"{column.header} = {value}")
         elif column.texts == groups:
             same.append(f"{column.header} = group")
         else:
             kept.append(column)
     notes = [f"in all rows: {', '.join(same)}"] if same else []
-    return kept, [*notes, *([f"empty in all rows: {', '.join(empty)}"] if empty else [])]
+    return kept, [*notes, *([f"empty in all rows: {', '.join(empty)}"] if empty else [])], lost
 
 
 def _show_bars(columns: list[Column], width: int) -> None:
