@@ -149,6 +149,19 @@ def test_the_list_of_commands_fits_into_twenty_columns() -> None:
         assert f"{one.usage()} {one.help_text()}" in " ".join(text.split())
 
 
+def test_a_list_that_is_longer_than_the_screen_goes_through_the_pager(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prompt.files[0], "isatty", lambda: True)
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("TERM", "xterm")
+    prompt.shell.renderer.interactive, path = True, tmp_path / "paged"
+    prompt(rf"\pager cat > {path}")
+    assert prompt(r"\?") == ""
+    assert r"\whynot ID" in path.read_text()
+    assert r"Build the indexes" in prompt(r"\? \optimize")  # which fits
+
+
 def test_a_command_is_told_about_with_all_that_is_said_of_it(prompt: Prompt) -> None:
     text = " ".join(prompt(r"\? \d").split())
     assert text.startswith(r"\d [COLLECTION] Describe a collection.")

@@ -6,7 +6,7 @@ prompt stand in `qql.cli.backslash`, which is loaded when the first of them is l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from qql.cli.access import TYPED, Access
 from qql.cli.render import ProgressBar, Renderer
@@ -153,6 +153,16 @@ class Shell:
             self.renderer.show(Result("rows", rows=rows, warnings=warnings))
         finally:
             self.renderer.timing = timing
+
+    def show_text(self, lines: Iterable[str]) -> None:
+        """Show lines for people, whatever the format is: wrapped, and in the pager where they are many."""
+        from qql.result import Result
+
+        plain, self.renderer.plain = self.renderer.plain, True
+        try:
+            self.renderer.show(Result("text", message="\n".join(lines)))
+        finally:
+            self.renderer.plain = plain
 
     def say(self, text: str) -> None:
         """Tell what a command has done, where notes go and not among results."""

@@ -138,7 +138,7 @@ def show_history(shell: Shell, argument: str) -> None:
     shown = found if argument else found[:_ENTRIES_SHOWN]
     if not found:
         shell.say("nothing in the history has that in it" if argument else "the history is empty")
-    for entry in reversed(shown):
-        shell.renderer.put(sanitize(entry, newline="\n"))
+    else:
+        shell.show_text(reversed(shown))
     if len(shown) < len(found):
         shell.say(rf"{len(found) - len(shown):,} older ones are not shown; `\history WORD` looks for one")
