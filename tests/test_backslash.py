@@ -204,6 +204,16 @@ def test_collections_are_listed_with_points_and_size(docs: Prompt) -> None:
     assert re.search(r"│ docs +│ +4 │.* [0-9.]+ [kM]B │", docs(r"\l"))
 
 
+def test_a_collection_that_is_damaged_hides_none_of_the_others(docs: Prompt, tmp_path: Path) -> None:
+    docs(rf"\c {tmp_path / 'data'}", SETUP, "CREATE COLLECTION bad (v VECTOR(2, DOT));")
+    docs(r"\c :memory:")
+    (tmp_path / "data" / "collections" / "bad" / "edge_config.json").write_text("{")
+    docs(rf"\c {tmp_path / 'data'}")
+    bad, good = docs.rows(r"\l")
+    assert bad["points"] is None and bad["status"] == "database-corrupt"
+    assert good["points"] == 4 and good["status"] == "green"
+
+
 def test_a_collection_is_described_whole(docs: Prompt) -> None:
     text = docs(r"\d docs")
     assert re.search(r"^collection docs: 4 points, green, [0-9.]+ [kM]B on disk$", text, re.M)

@@ -69,11 +69,15 @@ class Described:
 
 
 def described(session: Session, name: str, *, fields: bool = False) -> Described:
-    """What is known of a collection; with ``fields``, some of its points are looked at. Raises `QQLError`."""
+    """What is known of a collection; with ``fields``, also what its indexes are like, and what some of its
+    points hold. Raises `QQLError`.
+    """
     shown = session.execute("SHOW COLLECTION IDENTIFIER(:name)", {"name": name}, name=r"\d")
-    indexes = session.execute("SHOW INDEXES ON IDENTIFIER(:name)", {"name": name}, name=r"\d").rows
     info, options = shown.data, {row["name"]: row["details"] for row in shown.rows}
     schema = session.schema(name) or Schema.from_info(info)
+    indexes: list[JsonObject] = [{"field": one} for one in schema.indexes]
+    if fields:
+        indexes = session.execute("SHOW INDEXES ON IDENTIFIER(:name)", {"name": name}, name=r"\d").rows
     facts = session.full_facts(name) if fields else None
     return Described(
         name,
