@@ -212,6 +212,7 @@ def test_a_collection_that_is_damaged_hides_none_of_the_others(docs: Prompt, tmp
     bad, good = docs.rows(r"\l")
     assert bad["points"] is None and bad["status"] == "database-corrupt"
     assert good["points"] == 4 and good["status"] == "green"
+    docs(r"\c :memory:")  # for its folder goes before its fixture
 
 
 def test_a_collection_is_described_whole(docs: Prompt) -> None:
@@ -311,6 +312,7 @@ def test_connecting_elsewhere_leaves_the_old_database(docs: Prompt, tmp_path: Pa
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
     assert docs.error(r"\c http://127.0.0.1:1").startswith("connection-failed")
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
+    docs(r"\c :memory:")
 
 
 def test_a_connection_that_fails_leaves_the_profile_as_well(docs: Prompt) -> None:
