@@ -1,1 +1,1 @@
-"""QQL in notebooks: the magics ``%qql`` and ``%%qql``; `qql.cli.render.html` has what is shown of a result."""
+"""QQL in notebooks: the magics ``%qql`` and ``%%qql``; what is shown, `qql.cli.render.html` makes."""

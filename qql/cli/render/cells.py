@@ -161,6 +161,7 @@ class Column:
     right: bool  # numbers
     whole: bool  # ids and numbers: never cut
     width: int
+    is_prose: bool = False  # it holds texts (and no numbers, objects or lists)
     bars: list[str] = field(default_factory=list)
     barred: bool = False
 
@@ -182,11 +183,6 @@ class Column:
     def leads(self) -> bool:
         """Whether it says which hit this is, and how good."""
         return self.name in _LEADING_FIELDS
-
-    @property
-    def is_prose(self) -> bool:
-        """Whether it holds texts (and no numbers, objects or lists)."""
-        return any(isinstance(value, str) for value in self.values)
 
 
 def columns_of(result: Result, limit: int | None, vectors: Writer = cell_text) -> list[Column]:
@@ -220,7 +216,17 @@ def _new_column(name: str, values: list[object], write: Writer, limit: int | Non
     cells = [sanitize(text if most is None or len(text) <= most else text[:most] + "…") for text in texts]
     header = sanitize(name)
     width = max(text_width(header), max(map(text_width, cells), default=0), 1)
-    return Column(name, header, values, texts, cells, number, whole, width)
+    return Column(
+        name,
+        header,
+        values,
+        texts,
+        cells,
+        number,
+        whole,
+        width,
+        any(isinstance(value, str) for value in values),
+    )
 
 
 def is_id(value: object) -> bool:

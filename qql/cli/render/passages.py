@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 
 from qql.cli.render.wrapping import text_width
@@ -100,7 +101,7 @@ def _hits(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 
 def _places(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
     """From where to where in a text a word stands, and which it is."""
-    stems = {word: _stem(word) for word in words}
+    stems = _stems(words)
     lower = text.lower()
     for one in _WORD.finditer(lower if len(lower) == len(text) else text):
         for word, stem in stems.items():
@@ -113,6 +114,12 @@ def found_words(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """From where to where the words of a query stand in a text; short ones where there are no others."""
     telling = tuple(word for word in words if len(word) > _SHORT) or words
     return ((start, end) for start, end, _ in _places(text, telling)) if telling else iter(())
+
+
+@lru_cache(maxsize=8)
+def _stems(words: tuple[str, ...]) -> dict[str, str]:
+    """The stem of each word; a table asks for those of its query again for each cell."""
+    return {word: _stem(word) for word in words}
 
 
 def _stem(word: str) -> str:
