@@ -28,6 +28,11 @@ class Terminal:
         self._written = ""
         self._seen = 0
 
+    @property
+    def written(self) -> str:
+        """All that the program has written, as it was."""
+        return self._written
+
     def type(self, keys: str) -> None:
         self.child.send(keys)
 

@@ -102,6 +102,22 @@ def test_scripts_come_back_whole_and_those_that_parse_have_no_faults(folder: str
             assert not [value for _, kind, value in found if kind is Error], path
 
 
+def test_statements_that_were_read_before_are_shown_as_they_would_be_anew() -> None:
+    parts = [
+        "QUERY 'a' FROM limit LIMIT 5;",
+        "COUNT FROM docs;\n",
+        " COUNT FROM b -- ;\n;",
+        "COUNT FRM",
+        "SHOW x;",
+    ]
+    lexer = QQLLexer()
+    for first in parts:
+        for then in parts:
+            text = first + then
+            found = [*lexer.get_tokens_unprocessed(text)]
+            assert found == [*QQLLexer().get_tokens_unprocessed(text)]
+
+
 def test_a_text_that_is_long_takes_words_for_keywords() -> None:
     text = "COUNT FROM c;\n" * 3_000
     found = shown(text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 from terminals import prompt
+from test_prompt_text import editor
 
 pytestmark = pytest.mark.slow
 MAKE = "CREATE COLLECTION docs (v VECTOR(2, DOT));\r"
@@ -41,6 +43,46 @@ def test_a_session_at_a_width(tmp_path: Path, columns: int) -> None:
     history = (tmp_path / "history").read_text()
     assert "+id: 1, v: [1, 0], title: 'a\n+b'};\n" in history, "entries are whole"
     assert "DROP" not in history
+
+
+def test_an_editor_and_what_it_says(tmp_path: Path) -> None:
+    command = editor(tmp_path, 'sed -i s/docs/other/ "$2"; touch done')
+    with prompt(tmp_path, environment={"VISUAL": command}) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type("COUNT FROM docs\x18\x05")
+        terminal.shows("COUNT FROM other")
+        assert (tmp_path / "done").exists()
+        terminal.type("\x03\x04")
+        assert terminal.leaves() == 0
+    with prompt(tmp_path, environment={"VISUAL": "false"}) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type("COUNT FROM docs\x18\x05")
+        terminal.shows("false ended with code 1; the text is as it was")
+        terminal.type(";\r")
+        terminal.shows("there is no collection `docs`")
+        terminal.type("\x04")
+        assert terminal.leaves() == 0
+
+
+COLOURS = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-79]|4[0-79]|9[0-7])(?:;[0-9]+)*m")
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm-256color")])
+def test_colours_and_faults_while_typing(tmp_path: Path, name: str, value: str) -> None:
+    with prompt(tmp_path, environment={name: value}) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type("QUERY 'a' FRM docs")
+        if value != "dumb":
+            terminal.shows("did you mean `FROM`?")
+            terminal.type("\x03")
+        else:
+            terminal.type(";\r")
+            terminal.shows("did you mean `FROM`?")
+        assert bool([one for one in COLOURS.findall(terminal.written) if not one.endswith("[39m")]) is (
+            value == "xterm-256color"
+        )
+        terminal.type("\x04")
+        assert terminal.leaves() == 0
 
 
 def test_ctrl_c_ends_a_statement_and_keeps_the_session(tmp_path: Path) -> None:

@@ -105,8 +105,11 @@ class LateSession:
     target = MEMORY
 
     def __init__(self, args: Arguments, progress: ProgressBar | None) -> None:
+        from threading import Lock
+
         self._args, self._progress = args, progress
         self._session: Session | None = None
+        self._opening = Lock()  # what reads in the background asks for it, too
 
     @property
     def read_only(self) -> bool:
@@ -128,9 +131,10 @@ class LateSession:
             setattr(self._opened(), name, value)
 
     def _opened(self) -> Session:
-        if self._session is None:
-            self._session = open_session(self._args, MEMORY, self._progress)
-        return self._session
+        with self._opening:
+            if self._session is None:
+                self._session = open_session(self._args, MEMORY, self._progress)
+            return self._session
 
     def close(self) -> None:
         if self._session is not None:
