@@ -26,7 +26,7 @@ to standard error in a pipe, so `qql run x.qql | jq .score` reads hits only; EXP
 QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
 QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
 exit codes: 0 done, 1 a statement failed, 2 usage, 3 the text is at fault (nothing was sent), 4 no connection,
-  or no answer in time
+  or no answer in time, 5 refused: read-only, or nobody agreed to it (nothing was sent)
 
   qql --db ./data                          a prompt on a database in a directory
   qql run load.qql --url localhost:6333    a script against a server

@@ -69,7 +69,7 @@ class SessionStatement(Prepared):
         Raises as `Session.execute` does; what is wrong with the values of a row has the row's number.
         """
         compiled = [self._row(number, values) for number, values in enumerate(rows, 1)]
-        self._session.require(compiled[:1])
+        self._session._require(compiled[:1])
         batch = _batch_of(compiled, count=self._session.count) if len(compiled) > 1 else None
         if batch is None:
             return [self._carry_out(number, one) for number, one in enumerate(compiled, 1)]
@@ -84,7 +84,7 @@ class SessionStatement(Prepared):
 
     def _ready(self, given: Params) -> list[Compiled]:
         compiled = self._complete(given)
-        self._session.require(compiled)
+        self._session._require(compiled)
         return compiled
 
     def _only_own(self, compiled: list[Compiled]) -> Compiled:

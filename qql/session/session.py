@@ -142,7 +142,7 @@ class Session(ColumnWrites):
             message = f"execute takes one statement, not {len(own)}; run takes a script"
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
-        self.require(compiled)
+        self._require(compiled)
         for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
             self.carry_out(one, count=count)
         return self.carry_out(compiled[-1], count=count)
@@ -175,7 +175,7 @@ class Session(ColumnWrites):
         """
         compiled = self._compile(source_of(script, name), params)
         if sent:
-            self.require(compiled)
+            self._require(compiled)
         return compiled
 
     def scroll(
@@ -190,7 +190,7 @@ class Session(ColumnWrites):
         from qql.session.walks import Walk, scroll_of
 
         source = source_of(statement, name)
-        self.require([compiled := scroll_of(self._compile(source, params), source)])
+        self._require([compiled := scroll_of(self._compile(source, params), source)])
         return Walk(compiled, self._within_limits, page, partial(self._told, compiled), self._take_notes)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
@@ -226,7 +226,7 @@ class Session(ColumnWrites):
 
         Raises `QQLExecutionError` and `QQLConnectionError`.
         """
-        return self._within_limits.call(self.sendable(request))
+        return self._within_limits.call(self._sendable(request))
 
     def collections(self) -> list[str]:
         """The names of the collections, sorted."""
@@ -314,7 +314,7 @@ class Session(ColumnWrites):
         started = phases.begin()
         advice = compiled.advice
         try:
-            self.require_allowed(compiled)
+            self._require_allowed(compiled)
             self._knowledge.require_shard_keys(compiled)
             advice = self._advice_on(compiled)
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):
