@@ -53,6 +53,7 @@ class FakeSession:
         self.asked: list[tuple[str, Any, str]] = []
         self.closed = False
         self.context = make_context()
+        self.read_only = False
 
     def checked(self, script: Pieces, params: Any = None) -> SimpleNamespace:
         name, text = script.name, "".join(piece.text for piece in script)
@@ -347,6 +348,12 @@ def test_a_command_in_the_middle_of_a_statement_leaves_it_open(shell: Shell, typ
     assert asked(shell) == ["ONE\nTHEN"]
 
 
+def test_a_command_below_a_whole_statement_runs_after_it(shell: Shell, typed: Typed) -> None:
+    text = typed("\x1b[200~SHOW STAGES;\n\\timing\x1b[201~\rTWO;\r")
+    assert asked(shell) == ["SHOW STAGES", "TWO"]
+    assert "timing is off" in text
+
+
 def test_leaving_from_the_middle_of_a_statement(shell: Shell, typed: Typed) -> None:
     typed("ONE\r\\q\rTWO;\r")
     assert asked(shell) == []
@@ -387,6 +394,8 @@ KEY = "k3y-of-a-canary"
         rf"\set key {KEY}",
         rf"\set :api_token '{KEY}'",
         r"\set k sk-Ab3dEf6hIj9lMn2p",
+        rf"\param key text {KEY}",
+        r"\param k text sk-Ab3dEf6hIj9lMn2p",
         rf"\c http://u:{KEY}@host:6333",
         rf"\c u:{KEY}@host",
         rf"\c http://host?api-key={KEY}",

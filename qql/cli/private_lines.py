@@ -12,7 +12,7 @@ __all__ = ["holds_secret"]
 _LONG = 8  # characters of a key that is looked for; a shorter one might be a word of any statement
 _NAME = late_pattern(r"key|token|secret|passw|pwd|auth|credential|cookie", re.I)
 _TOKEN = late_pattern(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w+/=.~-]{16,}")
-_SET = late_pattern(r"^\s*\\(?:set|param)\s+:?(\S+)\s+(.+?)[;\s]*$", re.M)
+_SET = late_pattern(r"^\s*\\(?:set|param)\s+:?(\S+)\s+(?:text\s+)?(.+?)[;\s]*$", re.M)
 _CONNECT = late_pattern(r"^\s*\\c\s.*@", re.M)
 _ANYWHERE = late_pattern(
     r"://\S*@"  # an address with a user part

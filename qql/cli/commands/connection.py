@@ -112,6 +112,11 @@ class LateSession:
         self._opening = Lock()  # what reads in the background asks for it, too
 
     @property
+    def read_only(self) -> bool:
+        """What the session is to be, or is."""
+        return self._args.get("read_only", False) if self._session is None else self._session.read_only
+
+    @property
     def is_open(self) -> bool:
         """Whether it was asked for more than its name."""
         return self._session is not None
@@ -119,19 +124,17 @@ class LateSession:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opened(), name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:  # what is set is meant for the session, and not for what stands in its place
+            setattr(self._opened(), name, value)
+
     def _opened(self) -> Session:
         with self._opening:
             if self._session is None:
                 self._session = open_session(self._args, MEMORY, self._progress)
             return self._session
-
-    @property
-    def read_only(self) -> bool:
-        return self._opened().read_only
-
-    @read_only.setter
-    def read_only(self, value: bool) -> None:
-        self._opened().read_only = value
 
     def close(self) -> None:
         if self._session is not None:
