@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from http_recorder import HttpRecorder, ok
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 import qql
 from qql.cli import main
-from qql.cli.access import connect_profile
+from qql.cli.access import Access, connect_profile
 from qql.cli.commands import COMMANDS
 from qql.cli.commands.connection import LateSession
 from qql.cli.commands.options import KEYS, OPTIONS, PROFILE, Arguments
@@ -30,6 +33,8 @@ from qql.cli.profiles.applied import with_profile
 from qql.cli.profiles.config import config_file, read_profiles
 from qql.cli.profiles.profile import COLORS, Profile, prompt_style
 from qql.cli.render import Renderer
+from qql.cli.repl import interact
+from qql.cli.shell import Shell
 
 KEY = "c4nary-K3y-of+QQL"
 Config = Callable[[str], Path]
@@ -424,6 +429,19 @@ def test_a_profile_may_be_read_only(config: Config, run: Run, tmp_path: Path) ->
 )
 def test_the_prompt_is_red_where_a_slip_would_be_felt(profile: Profile | None, style: str) -> None:
     assert prompt_style(profile) == style
+
+
+def test_the_prompt_has_the_colour_of_its_profile(tmp_path: Path) -> None:
+    """In front of what is typed, red stands at a protected profile, and nothing of the kind elsewhere."""
+    for profile, red in ((Profile("x", protected=True), True), (Profile("x"), False)):
+        with qql.connect(":memory:") as session, create_pipe_input() as keys:
+            written = io.StringIO()
+            output = Vt100_Output(written, lambda: Size(24, 80), enable_cpr=False)
+            shell = Shell(session, Renderer(io.StringIO()), lambda _: session, access=Access(profile))
+            keys.send_text("\\q\n")
+            assert interact(shell, input=keys, output=output) == 0
+        prompt = written.getvalue().partition(":memory:")[0].rpartition("\x1b[0")[2]
+        assert (";31" in prompt) == red
 
 
 def test_every_colour_is_one_of_the_terminal() -> None:
