@@ -46,8 +46,8 @@ def what_it_touches(statement: Compiled, session: Session, *, sure: bool = True)
     """What a statement would destroy; None where nobody has to agree to it.
 
     That is DROP and RESTORE of what is there, a DUMP or COPY that overwrites a file, and what changes more
-    than `MOST_UNASKED` points. They are counted by requests that read. Without ``sure`` the names in it may stand
-    for something else by then, so what changes points is taken to change many.
+    than `MOST_UNASKED` points. They are counted by requests that read. Without ``sure`` the names in it may
+    stand for something else by then, so what changes points is taken to change many.
     """
     found = statement.statement
     match found:

@@ -21,6 +21,7 @@ from qql.errors import QQLError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
@@ -86,7 +87,7 @@ def _writes(shell: Shell) -> int | None:
 _TARGET_WIDTH = 32
 
 
-def _prompt_text(shell: Shell) -> list[tuple[str, str]]:
+def _prompt_text(shell: Shell) -> StyleAndTextTuples:
     """The prompt, in the colour of the profile that it is connected by."""
     return [(prompt_style(shell.access.profile), f"{_short_target(shell.session.target)}> ")]
 

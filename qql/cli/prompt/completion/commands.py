@@ -14,6 +14,7 @@ from qql.cli.prompt.completion.matching import rank
 from qql.cli.prompt.completion.schema import KnownSchema
 from qql.cli.prompt.completion.statement import begin_of
 from qql.cli.prompt.completion.suggestion import MOST, Suggestion
+from qql.errors import QQLError
 
 __all__ = ["SLOTS", "command_suggestions", "is_command_line"]
 
@@ -144,6 +145,15 @@ def _targets(typed: str, known: KnownSchema) -> Iterable[Candidate]:
             yield one
 
 
+def _profiles(_: str, known: KnownSchema) -> Iterable[Candidate]:
+    from qql.cli.profiles.config import read_profiles
+
+    try:
+        return [Candidate(name, "profile", text=name) for name in read_profiles()]
+    except QQLError:  # the command says what is wrong with the file
+        return []
+
+
 SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "FILE": lambda typed, _: files(typed),
     "NAME": _collections,
@@ -153,5 +163,6 @@ SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "COMMAND": _commands,
     "TARGET": _targets,
     "PARAMETER": _params,
+    "PROFILE": _profiles,
 }
 """What the arguments of commands are, by the words of their declarations."""

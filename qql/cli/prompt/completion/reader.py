@@ -116,7 +116,8 @@ Wanted = tuple[str, str]
 class BackgroundReader:
     """Knows what was read, and reads what is asked for in a thread that ends where nothing is left to do.
 
-    ``first`` is called in that thread before anything is read; ``now`` gives the seconds of a clock.
+    ``first`` is called in that thread before anything is read; ``now`` gives the seconds of a clock. ``told``
+    is called in it when more is known.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class BackgroundReader:
         self._target: object = None
         self._changes = Condition()
         self._busy = False
+        self.told: Callable[[], object] = lambda: None
 
     # -- from the thread of the prompt
 
@@ -212,9 +214,12 @@ class BackgroundReader:
             except BaseException:  # a panic of an engine is no Exception; a statement that meets it says so
                 known = self._known
             with self._changes:
+                is_more = target is self._target and known is not self._known
                 if target is self._target:
                     self._known = known
                     self._tried.add(wanted)
+            if is_more:
+                self.told()
 
     def _read(self, known: KnownSchema, collection: str, field: str) -> KnownSchema:
         """What is known behind one look at the engine. Raises whatever the engine does."""
