@@ -215,6 +215,8 @@ BEHIND_DOORS = {
     "rest.snippets": "rest/request.py",
     "rest.request": "itself",
     "cli.repl": "cli/commands/run.py, and cli/process.py for what it misses",
+    "cli.prompt": "the same",
+    "cli.profiles.config": "itself",
     "cli.render.cells_of_text": "itself",
     "models.http_service": "itself",
     "models.rerankers.http": "models/http_service.py, whose request is the first thing that is done",

@@ -155,6 +155,9 @@ FAILING = {
     "doctor": ["file"],
     "help": ["nosuchword"],
     "profiles": ["file"],
+    "dump": ["docs"],
+    "restore": ["/no/such"],
+    "completion": ["tcsh"],
 }
 
 
@@ -334,10 +337,9 @@ def test_whoever_stops_reading_ends_it_quietly(tmp_path: Path) -> None:
 
 def test_the_exit_codes_are_those_of_the_help() -> None:
     """Each class of errors has its own, and the help of the command names it."""
-    from qql.cli import full_parser
+    from qql.cli.commands.help import EXIT_CODES
 
     codes = {kind.exit_code for kind in (qql.QQLExecutionError, qql.QQLSyntaxError, qql.QQLConnectionError)}
     assert codes | {qql.QQLRefusedError.exit_code} == {1, 3, 4, 5}
-    said = " ".join(full_parser._EPILOG.split())
-    assert all(f"{code} " in said.partition("exit codes:")[2] for code in (0, 1, 2, 3, 4, 5))
+    assert {*EXIT_CODES} == {0, 1, 2, 3, 4, 5}
     assert run_process.__module__ == "qql.cli.process"

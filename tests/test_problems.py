@@ -53,7 +53,7 @@ class Known:
         ("QUERY 'a';", "QUERY 'a'", "no collection is named", "add FROM collection"),
         ("SCROLL FROM docs LIMIT;", ";", "expected a number, found `;`", None),
         ("SCROLL FROM docs LIMIT ) ", ")", "found `)`", None),
-        ("SHOW COLLEC ", "COLLEC", "found `COLLEC`", "did you mean `COLLECTION`?"),
+        ("SHOW COLLEC ", "COLLEC", "`COLLEC`", "did you mean `COLLECTION`?"),
         ("COUNT FROM # docs", "#", "unexpected character", "a comment begins with `--`"),
         ("QUERY 'a' FROM docs USING dense PARAMS (hnsw_eff = 3) ", "hnsw_eff", "no option", "`hnsw_ef`"),
         ("QUERY 'a' FROM docs PREFETCH (dnse) FUSION RRF ", "dnse", "no stage `dnse`", "WITH dnse AS"),

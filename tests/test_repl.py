@@ -120,6 +120,7 @@ Typed = Callable[..., str]
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    (tmp_path / "history").touch()  # not the first start
     monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "history"))
     view = Renderer(io.StringIO(), err=io.StringIO(), width=80)
 

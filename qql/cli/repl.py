@@ -36,7 +36,9 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     """Prompt, carry out, and show, until ``\\q`` or Ctrl-D. An error is shown and the prompt comes back."""
     from qql.cli.prompt.completion.completer import completer_for
 
-    is_new = is_first_start(history_file())
+    is_new = False
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # what is wrong with the file, a warning says
+        is_new = is_first_start(history_file())
     history, warning = open_history(shell.renderer.secrets)
     completer = completer_for(shell)
     prompt = _prompt_session(shell, history, input, output, completer)

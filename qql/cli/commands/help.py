@@ -39,7 +39,7 @@ EXIT_CODES = {
     2: "wrong usage",
     3: "the text is at fault, and nothing was sent",
     4: "no connection, or no answer in time",
-    5: "refused: read-only, or nobody agreed to it",
+    5: "refused, and nothing was sent",
 }
 """What the exit codes of statements mean; what others there are, a command says."""
 RUN = """\

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qql.cli.prompt.completion.reader import BackgroundReader
-from qql.schema import Schema
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.cli.prompt.completion.reader import BackgroundReader
+    from qql.schema import Schema
 
 __all__ = ["ReadSoFar"]
 
