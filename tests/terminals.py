@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,11 @@ class Terminal:
                 self.child.send("\x1b[1;1R")
         before, self._seen = self._seen, at + len(wanted)
         return shown[before : self._seen]
+
+    def hears_signals(self) -> None:
+        """Waits until Ctrl-C is a signal and no key: a statement is carried out."""
+        while not termios.tcgetattr(self.child.child_fd)[3] & termios.ISIG:
+            pass
 
     def leaves(self) -> int:
         """Waits for the end of the program, and gives its exit code."""

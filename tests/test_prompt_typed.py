@@ -26,7 +26,7 @@ def test_a_session_at_a_width(tmp_path: Path, columns: int) -> None:
         terminal.type("b'};\r")
         terminal.shows("1 point")
         terminal.paste("COUNT FROM docs;\nCOUNT FROM docs WHERE title = 'none';\n")
-        assert "count" not in terminal.shows("'none';->"), "a paste runs nothing"
+        assert "│" not in terminal.shows("'none';"), "a paste runs nothing"
         terminal.type("\r")
         terminal.shows("(1 row")
         terminal.shows("(1 row")
@@ -94,8 +94,7 @@ def test_ctrl_c_ends_a_statement_and_keeps_the_session(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGSTOP)  # an engine that is busy for ever
         terminal.type("COUNT FROM docs WHERE a = 1;\r")
         terminal.shows("a=1;")
-        while terminal.workers() == [worker] and "State:\tT" not in _status(worker):
-            pass
+        terminal.hears_signals()
         terminal.type("\x03")
         terminal.shows("cancelled: nothing was written")
         terminal.type("COUNT FROM docs;\r")
@@ -118,7 +117,3 @@ def test_an_engine_that_dies_is_said_and_started_again_with_its_data(tmp_path: P
         assert "│1│" in shown
         terminal.type("\\q\r")
         assert terminal.leaves() == 0
-
-
-def _status(pid: int) -> str:
-    return Path(f"/proc/{pid}/status").read_text()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from functools import partial
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import TypeVar
 
 from qql.awaiting import Unfinished, carried
@@ -112,6 +112,8 @@ class EngineApart:
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once."""
+        if current_thread() is not main_thread():
+            return []  # what is read in the background is not shown: they are left for what is
         return self._process.take_notes()
 
     def close(self) -> None:
