@@ -40,11 +40,11 @@ def carried_out_together(
             continue
         share = answers.seconds / len(group)
         for one, answer in zip(group, answers.found, strict=True):
-            session.answered[id(one)] = answer
+            session._answered[id(one)] = answer
             try:
                 result = session.carry_out(one, count=count)
             finally:
-                session.answered.pop(id(one), None)
+                session._answered.pop(id(one), None)
             yield amended(result, seconds=result.seconds + share)
 
 

@@ -109,7 +109,7 @@ class Session(ColumnWrites):
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
-        self.answered: dict[int, Json] = {}  # by the `id` of a statement that others were asked with
+        self._answered: dict[int, Json] = {}  # by the `id` of a statement that others were asked with
         self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
@@ -539,8 +539,8 @@ class Session(ColumnWrites):
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
-        if id(compiled) in self.answered:
-            return self.answered.pop(id(compiled)), {}
+        if id(compiled) in self._answered:
+            return self._answered.pop(id(compiled)), {}
         written = compiled.written
         started = phases.start()
         requests = [self._embedded(request, compiled) for request in compiled.requests]
