@@ -75,7 +75,10 @@ QQL = (
     Part(
         "Errors",
         "Every error is a `QQLError`. Codes are as stable as names, messages and hints are not.",
-        _of("qql", "QQLError QQLCompileError QQLSyntaxError QQLPlanError QQLScriptError QQLExecutionError")
+        _of(
+            "qql",
+            "QQLError QQLCompileError QQLSyntaxError QQLPlanError QQLScriptError QQLExecutionError QQLRefusedError",
+        )
         + _of("qql", "QQLUnsupportedError QQLModelError QQLConnectionError QQLTimeoutError")
         + _of("qql", "Diagnostic Span Source"),
     ),
@@ -167,6 +170,20 @@ EVALUATION_WORDS = {
     "Path": "`pathlib.Path`",
     "Analysis": "what each stage of a query did; its fields are not public",
     "CollectionFacts": "what is known of a collection beside its `Schema`; its fields are not public",
+    "QueriesLike": "queries: a file's name; id → text, or id → parameters; texts; rows, or a frame of them",
+    "QrelsLike": "judgements: a file's name; query id → document id → relevance, or query id → documents; rows",
+    "PipelineLike": "a text or tree, the `Path` of a script or a TREC run, a `Pipeline`, or rankings by query",
+    "Pipelines": "one `PipelineLike`, several in a list, or several by their names",
+    "Progress": "called with what is done in words, how much of it is done, and how much there is (None: not known)",
+    "Stamp": "versions, machine and data of a measurement; its fields are not public",
+    "Trial": "what was measured of one of the settings; its fields are not public",
+    "Tunable": "a pipeline and what can be changed about it; its fields are not public",
+    "Figures": "times, recall and steps of one pipeline, as `to_dict` has them; its fields are not public",
+    "_Figures": "times, recall and ranks of each configuration; its fields are not public",
+    "Configuration": "a way to search that is compared; its fields are not public",
+    "StageLimits": "how many candidates each stage has; its fields are not public",
+    "Subject": "what is searched, by which vectors; its fields are not public",
+    "os": "`os.PathLike` is a path",
 }
 
 PAGES = (
@@ -217,7 +234,7 @@ NOT_PUBLIC: dict[str, str] = {
     "Compiled": "made_of filled own_requests written origin",
     "Prepared": "__init__",
     "Diagnostic": "at",
-    "Embedders": "get size_of load take_notes",
+    "Embedders": "get size_of load take_notes with_functions own cache_dir",
     "QQLError": "at make exit_code",
     "Source": "position line hidden",
 }

@@ -111,6 +111,9 @@ class FakeSession:
     def explain(self, text: str, params: Any = None, *, name: str = "<string>") -> str:
         return f"plan of {text} at {self.target}"
 
+    def collections(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self.closed = True
 

@@ -82,7 +82,7 @@ def connect(
     of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
     could be better about a statement among the warnings of its result, each advice once. ``count`` has
     the points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before
-    each. ``trace`` tells OpenTelemetry what each statement does (`qql.session.tracing`): True by the
+    each. ``trace`` tells OpenTelemetry what each statement does (``qql.session.tracing``): True by the
     program's own ``TracerProvider``, or one of those. ``read_only`` refuses whatever writes to the database,
     before anything is sent (`QQLRefusedError`; `Session.read_only` may be changed later). DUMP writes a file
     alone, so it may; `Session.client` is Qdrant's own client, and asks nobody.

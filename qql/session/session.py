@@ -75,7 +75,8 @@ class Session(ColumnWrites):
     them sets (USE, DEFINE) holds for all, from the next statement on.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
-    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
+    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise);
+    with ``read_only`` (which may be set) whatever writes is refused.
     """
 
     def __init__(
@@ -178,8 +179,8 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        ``timeout`` is for each; without it queries side by side go to a server in one request. Raises as
-        `execute` does; a statement that fails ends the script.
+        ``count`` and ``timeout`` are for each; without the second, queries side by side are one request to
+        a server. Raises as `execute` does; a statement that fails ends the script.
         """
         if timeout is not None:
             return list(self.stream(script, params, name=name, count=count, timeout=timeout))
@@ -358,7 +359,7 @@ class Session(ColumnWrites):
     def carry_out(
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
     ) -> Result:
-        """Carry out one statement of `compile`; all else is as for `execute`, which says what is raised."""
+        """Carry out one statement of `compile`. Raises as `execute`, whose ``count`` and ``timeout`` it has."""
         with self._within(timeout):
             return self._carried_out(compiled, count)
 
@@ -576,8 +577,7 @@ class Session(ColumnWrites):
         return embed_request(request, self.embedders, self.backend.infers, places=places, told=told)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
-        written = compiled.written
-        if not isinstance(written, nodes.Query) or written.rerank is None:
+        if not isinstance(written := compiled.written, nodes.Query) or written.rerank is None:
             return result
         if (plan := compiled.plan) is None or plan.second is None:
             return result

@@ -24,8 +24,9 @@ class ReadSoFar:
         return self._reader.state
 
     def collections(self) -> Sequence[str] | None:
-        """The names of all collections; None where none was read."""
-        return self._reader.known().collections or None
+        """The names of all collections and aliases; None where none was read."""
+        known = self._reader.known()
+        return [*known.collections, *known.aliases] or None
 
     def schema(self, collection: str) -> Schema | None:
         """The vectors of a collection, and its indexes; None where they are not known."""
