@@ -77,9 +77,9 @@ QQL = (
         "Every error is a `QQLError`. Codes are as stable as names, messages and hints are not.",
         _of(
             "qql",
-            "QQLError QQLCompileError QQLSyntaxError QQLPlanError QQLScriptError QQLExecutionError QQLRefusedError",
+            "QQLError QQLCompileError QQLSyntaxError QQLPlanError QQLScriptError QQLExecutionError",
         )
-        + _of("qql", "QQLUnsupportedError QQLModelError QQLConnectionError QQLTimeoutError")
+        + _of("qql", "QQLRefusedError QQLUnsupportedError QQLModelError QQLConnectionError QQLTimeoutError")
         + _of("qql", "Diagnostic Span Source"),
     ),
     Part(
@@ -171,10 +171,10 @@ EVALUATION_WORDS = {
     "Analysis": "what each stage of a query did; its fields are not public",
     "CollectionFacts": "what is known of a collection beside its `Schema`; its fields are not public",
     "QueriesLike": "queries: a file's name; id → text, or id → parameters; texts; rows, or a frame of them",
-    "QrelsLike": "judgements: a file's name; query id → document id → relevance, or query id → documents; rows",
-    "PipelineLike": "a text or tree, the `Path` of a script or a TREC run, a `Pipeline`, or rankings by query",
+    "QrelsLike": "judgements: a file's name; query id → document id → relevance, or → documents; rows",
+    "PipelineLike": "a text or tree, the `Path` of a script or TREC run, a `Pipeline`, or rankings by query",
     "Pipelines": "one `PipelineLike`, several in a list, or several by their names",
-    "Progress": "called with what is done in words, how much of it is done, and how much there is (None: not known)",
+    "Progress": "called with what is done in words, how much of it is done, and how much there is",
     "Stamp": "versions, machine and data of a measurement; its fields are not public",
     "Trial": "what was measured of one of the settings; its fields are not public",
     "Tunable": "a pipeline and what can be changed about it; its fields are not public",

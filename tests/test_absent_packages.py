@@ -216,6 +216,7 @@ BEHIND_DOORS = {
     "rest.request": "itself",
     "cli.repl": "cli/commands/run.py, and cli/process.py for what it misses",
     "cli.prompt": "the same",
+    "highlight": "cli/repl.py, or Pygments itself, which looks for it",
     "cli.profiles.config": "itself",
     "cli.render.cells_of_text": "itself",
     "models.http_service": "itself",

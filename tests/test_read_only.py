@@ -71,6 +71,7 @@ READING = [
     "SHOW ALIASES",
     "SHOW SNAPSHOTS ON docs",
     "SHOW STAGES",
+    "SHOW MODELS",
     "USE docs",
     "DEFINE s AS (QUERY [1, 0] USING v LIMIT 5)",
     "EXPLAIN DELETE FROM docs WHERE id = 1",

@@ -483,7 +483,7 @@ def test_no_history_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed:
     monkeypatch.setenv("QQL_HISTORY", "")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     typed("ONE;\r")
-    assert list(tmp_path.iterdir()) == []
+    assert [one.read_text(encoding="utf-8") for one in tmp_path.iterdir()] == [""]
 
 
 def test_a_device_as_history_keeps_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:

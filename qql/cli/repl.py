@@ -37,9 +37,7 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     from qql.cli.prompt.completion.completer import completer_for
 
     is_new = False
-    with contextlib.suppress(
-        OSError, ValueError, RuntimeError
-    ):  # what is wrong with the file, a warning says
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a warning says what is wrong with it
         is_new = is_first_start(history_file())
     history, warning = open_history(shell.renderer.secrets)
     completer = completer_for(shell)
