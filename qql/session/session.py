@@ -359,7 +359,7 @@ class Session(ColumnWrites):
     def carry_out(
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
     ) -> Result:
-        """Carry out one statement of `compile`. Raises as `execute`, and has its ``count`` and ``timeout``."""
+        """Carry out one statement of `compile`. Raises as `execute`, with its ``count`` and ``timeout``."""
         with self._within(timeout):
             return self._carried_out(compiled, count)
 
