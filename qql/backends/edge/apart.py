@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 __all__ = ["EngineApart"]
 
+_TICK = 0.1
+"""Seconds after which who waits looks up: a lock does not hear a signal that came just before it."""
 _PATIENCE = 2.0
 """Seconds after Ctrl-C in which a write that is under way may end, so that what it did can be said."""
 _LONGEST_READ = 1.0
@@ -132,6 +134,9 @@ class EngineApart:
         waits = _Waits[T]()
         try:  # from before it is begun: Ctrl-C may come at any time
             self._loop.call_soon_threadsafe(self._begin, work, waits)
+            while not waits.done():
+                with contextlib.suppress(TimeoutError):
+                    waits.result(_TICK)
             return waits.result()
         except KeyboardInterrupt as stop:
             if writes and waits.begun:

@@ -265,7 +265,7 @@ class _Child(asyncio.SubprocessProtocol):
 
     @property
     def waits_for(self) -> list[str]:
-        return [what for what, _, _ in self._waiting.values()]
+        return [what for what, _, _ in list(self._waiting.values())]  # other threads ask, too
 
     async def asked(
         self, what: str, method: str, given: tuple[object, ...], progress: Progress | None
@@ -289,7 +289,7 @@ class _Child(asyncio.SubprocessProtocol):
     @property
     def is_given_up(self) -> bool:
         """Whether it is busy with something that only reads, and nobody waits for that."""
-        return bool(self._given_up) and {*self._given_up.values()} == {_READING} and not self._writes
+        return bool(self._given_up) and {*list(self._given_up.values())} == {_READING} and not self._writes
 
     @property
     def _writes(self) -> bool:
