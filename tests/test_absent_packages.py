@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import os
 import subprocess
 import sys
@@ -291,4 +292,5 @@ def test_numbers_are_as_short_without_numpy(values: list[float]) -> None:
     ours, theirs = short_floats._shortest_by_digits(values), short_floats.shortest_floats(values)
     with numpy.errstate(over="ignore"):
         assert numpy.array_equal(numpy.float32(ours), numpy.float32(theirs), equal_nan=True)
-    assert all(len(repr(one)) <= len(repr(other)) for one, other in zip(ours, theirs, strict=True))
+    if all(map(math.isfinite, values)):  # else NumPy's way leaves all as they are
+        assert all(len(repr(one)) <= len(repr(other)) for one, other in zip(ours, theirs, strict=True))

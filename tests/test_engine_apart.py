@@ -140,11 +140,11 @@ def test_indexes_that_are_being_built_are_left_off() -> None:
         session = qql.connect(":memory:", on_progress=press)
     with session as db:
         db.run("CREATE COLLECTION c (v VECTOR(64, DOT)) WITH OPTIMIZERS (indexing_threshold = 100)")
-        rows = [{"id": n, "vector": {"v": [float(n % 7 + m % 5) for m in range(64)]}} for n in range(1000)]
+        rows = [{"id": n, "vector": {"v": [float(n % 7 + m % 5) for m in range(64)]}} for n in range(4000)]
         with pytest.raises(KeyboardInterrupt) as stop:
             db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
         assert stop.value.__notes__ == ["everything is written; only the indexes of c are not built"]
-        assert count(db) == 1000
+        assert count(db) == 4000
         assert db.backend.needs_optimize("c"), "and so they are not"
         assert db.backend.optimize("c") and not db.backend.needs_optimize("c")
 

@@ -112,7 +112,6 @@ def _prompt_session(
 
     known = ReadSoFar(completer.reader)
     watched = Watched(partial(_look, shell, known), redraw)
-    completer.reader.told = watched.know_more
 
     def problem() -> Problem | None:
         return watched.problem(session.default_buffer.text, session.default_buffer.cursor_position)
@@ -138,6 +137,7 @@ def _prompt_session(
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
     )
+    completer.reader.told = watched.know_more
     session.app.after_render += lambda _: watched.load()
     session.default_buffer.on_text_insert += lambda _: watched.load()
     return session
