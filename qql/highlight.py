@@ -53,9 +53,9 @@ class QQLLexer(Lexer):
     """Texts of QQL in all its dialects. It takes whatever it is given, and gives all of it back."""
 
     name = "QQL"
-    aliases = ("qql",)
-    filenames = ("*.qql",)
-    mimetypes = ("text/x-qql",)
+    aliases: Any = ("qql",)
+    filenames: Any = ("*.qql",)
+    mimetypes: Any = ("text/x-qql",)
     url = "https://qdrant.tech"
     version_added = ""
 

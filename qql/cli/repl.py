@@ -110,7 +110,7 @@ def _prompt_session(
         with contextlib.suppress(RuntimeError):  # the prompt has ended meanwhile, and its event loop with it
             session.app.invalidate()
 
-    known = ReadSoFar(completer.reader)
+    known = ReadSoFar(completer.inner)
     watched = Watched(partial(_look, shell, known), redraw)
 
     def problem() -> Problem | None:
@@ -137,7 +137,7 @@ def _prompt_session(
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
     )
-    completer.reader.told = watched.know_more
+    completer.inner.told = watched.know_more
     session.app.after_render += lambda _: watched.load()
     session.default_buffer.on_text_insert += lambda _: watched.load()
     return session

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from functools import partial
+from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import TypeVar
 
@@ -63,7 +64,7 @@ class EngineApart:
 
     name = "edge"
     took: float | None = None
-    writes = 0
+    writes: int = 0
     """How many requests that write were carried out, or may be."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
@@ -76,7 +77,7 @@ class EngineApart:
         except BaseException:
             self._end_loop()
             raise
-        self.path = self._process.path
+        self.path: Path = self._process.path
 
     @property
     def absence(self) -> str | None:

@@ -41,6 +41,8 @@ class QQLCompleter(Completer):
         self._patience = patience
         self._made: BackgroundReader | None = None
         self._making = Lock()
+        self.told: Callable[[], object] = lambda: None
+        """Called, from another thread, when more is known."""
 
     @property
     def reader(self) -> BackgroundReader:
@@ -48,6 +50,7 @@ class QQLCompleter(Completer):
         with self._making:
             if self._made is None:
                 self._made = self._make()
+                self._made.told = lambda: self.told()
             return self._made
 
     @property
@@ -93,7 +96,7 @@ class PromptCompleter(ThreadedCompleter):
     """`QQLCompleter` in a thread, so that no key waits for it."""
 
     def __init__(self, make: Callable[[], BackgroundReader]) -> None:
-        self.inner = QQLCompleter(make)
+        self.inner: QQLCompleter = QQLCompleter(make)
         super().__init__(self.inner)
 
     @property

@@ -73,7 +73,10 @@ ROLES: dict[str, Roles] = {
     "joined": "column",
 }
 """What a name is in the rules that take one."""
-LIST_RULES = {"names": ("VECTOR", "VECTORS", "EQUAL"), "field_list": ("VECTOR", "VECTORS")}
+LIST_RULES: dict[str, tuple[str, ...]] = {
+    "names": ("VECTOR", "VECTORS", "EQUAL"),
+    "field_list": ("VECTOR", "VECTORS"),
+}
 """Rules that list names, which the terminal in front of the list tells apart."""
 TEXT_ROLES: dict[str, str] = {
     **dict.fromkeys(("copy", "copy_to", "execute", "dump", "vector_file"), "file"),
