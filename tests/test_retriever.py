@@ -235,7 +235,7 @@ def test_a_field_for_texts_that_no_document_has_is_an_error() -> None:
     with qql.connect() as session:
         fill(session)
         query = "QUERY :q FROM docs USING a LIMIT 3"
-        with pytest.raises(QQLExecutionError) as caught:
+        with pytest.raises(qql.QQLExecutionError) as caught:
             qql.retriever(query, session, text="txet").retrieve("burns")
         assert caught.value.code == "no-text" and "did you mean `text`" in str(caught.value)
         nothing = qql.retriever("QUERY :q FROM docs USING a WHERE n > 99", session, text="txet")
