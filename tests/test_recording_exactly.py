@@ -17,6 +17,7 @@ from qql.analysis.fusion import close
 from qql.errors import QQLCompileError, QQLError, Source
 from qql.evaluation.recording.recomputing import EQUAL, NEEDS_RUN, TIES, Recomputed, recompute
 from qql.evaluation.recording.recorder import record
+from qql.evaluation.recording.settings_at_once import what_if
 from qql.evaluation.settings import Settable
 from qql.records import replace
 from qql.result import Result
@@ -124,7 +125,7 @@ def check(rng: random.Random, session: Session, folder: Path, census: Counter[st
     row = {"id": "q", "n": drawn.limit}
     path = folder / "run.qqlrun"
     try:
-        kept = record(text, [row], session, path, depth=1000, overwrite=True)
+        kept = record(text, [row], session, path, deep=1000, overwrite=True)
     except QQLError as exc:
         census[f"refused: {exc.code}"] += 1
         return
@@ -154,6 +155,46 @@ def test_what_is_recomputed_is_what_the_engine_answers(session: Session, tmp_pat
     rng = random.Random(f"recorded {seed}")
     while census[EQUAL] < 3 or census[TIES] < 2:
         check(rng, session, tmp_path, census)
+
+
+def check_at_once(rng: random.Random, session: Session, folder: Path, census: Counter[str]) -> None:
+    """What is said of many settings at once is what is said of each alone."""
+    drawn = draw(rng, rng.choices(EXACT, [1, 1, 2, 5, 5, 8])[0])
+    text = with_parameter(drawn)
+    try:
+        kept = record(text, [{"id": "q", "n": 10}], session, folder / "run.qqlrun", deep=1000, overwrite=True)
+    except QQLError:
+        return
+    (compiled,) = session.compile(text, {"n": 10})
+    assert compiled.plan is not None
+    script = Settable(text, compiled.plan)
+    grid = []
+    for _ in range(8):
+        values = settings(rng, script) | {"n": rng.choice(LIMITS)}
+        try:
+            next(what_if(kept, text, [values]))
+        except QQLError:
+            continue
+        grid.append(values)
+    (many,) = what_if(kept, text, grid)
+    for at, values in enumerate(grid):
+        changed = script.changed({name: value for name, value in values.items() if name != "n"})
+        (alone,) = recompute(kept, changed.replace(":n", str(values["n"])))
+        census[alone.verdict] += 1
+        if alone.verdict == EQUAL:
+            assert many.ranking(at) == [*alone.ids], (changed, values)
+        assert many.verdicts[at] in {alone.verdict, TIES if alone.verdict == EQUAL else ""}, (changed, values)
+        assert len(many.ranking(at)) == len(alone.ids), (changed, values)
+        if alone.verdict == NEEDS_RUN:
+            assert many.reasons[at], (changed, values)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_settings_at_once_are_what_each_of_them_is(session: Session, tmp_path: Path, seed: int) -> None:
+    census: Counter[str] = Counter()
+    rng = random.Random(f"at once {seed}")
+    while census[EQUAL] < 5:
+        check_at_once(rng, session, tmp_path, census)
 
 
 @pytest.mark.slow

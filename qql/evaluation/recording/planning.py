@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, compile_script
+from qql.compiler.script import Compiled, apply, compile_script
 from qql.errors import Source
 from qql.evaluation.calls import Call
 from qql.evaluation.faults import InputError
@@ -18,6 +18,7 @@ from qql.evaluation.recording.recipes import Recipe, recipe_of
 from qql.evaluation.recording.recordings import RecordedQuery, Recording
 from qql.late import cast
 from qql.schema import Schema
+from qql.syntax.parser import Parsed, parse_script
 
 if TYPE_CHECKING:
     from qql.session.session import Session
@@ -59,18 +60,19 @@ class Planner:
     """Plans texts for the queries of a recording."""
 
     def __init__(self, recording: Recording, params: Mapping[str, Any] | None = None) -> None:
-        self.recording = recording
-        self.params = {**recording.params, **(params or {})}
+        self.recording: Recording = recording
+        self.params: dict[str, Any] = {**recording.params, **(params or {})}
         info = Schema.from_info(recording.info).with_models(recording.models)
         known = {recording.collection: info}
-        self.context = Context(
+        self.context: Context = Context(
             recording.collection_in_use,
             models=recording.models,
             schema=known.get,
             quiet=True,
         )
         for text in recording.defined:
-            compile_script(Source(f"{text};"), None, self.context)
+            ((one, *_), _) = parse_script(Source(text))
+            apply(one.statement, self.context)
 
     def pipeline(self, text: str, name: str = "<string>") -> Pipeline:
         """A pipeline that can be compiled, and asked nothing. Raises `QQLCompileError` where it is none."""
@@ -91,6 +93,12 @@ class Planner:
         """The recipe of a pipeline for a query. Raises `QQLCompileError`."""
         compiled = pipeline.compiled(self.values(pipeline, row))
         return self.recipe_of(compiled)
+
+    def compiled(self, pipeline: Pipeline, values: Params, parsed: Sequence[Parsed]) -> Compiled:
+        """The query of a pipeline whose statements are ``parsed``, whatever its text. Raises as `recipe`."""
+        source = Source(pipeline.text, pipeline.name)
+        found = compile_script(source, values, self.context, parsed=parsed)
+        return next(one for one in found if one.plan is not None)
 
     def recipe_of(self, compiled: Compiled) -> Recipe:
         """The recipe of a compiled query; of one on another collection, with nothing but that obstacle."""

@@ -22,7 +22,18 @@ from qql.records import NamedTuple, dataclass
 from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject
 
-__all__ = ["Computing", "Cut", "Found", "Fusing", "Part", "Recipe", "Rescoring", "recipe_of", "stage_name"]
+__all__ = [
+    "Computing",
+    "Cut",
+    "Found",
+    "Fusing",
+    "Part",
+    "Recipe",
+    "Rescoring",
+    "graphs_of",
+    "recipe_of",
+    "stage_name",
+]
 
 
 class Cut(NamedTuple):
@@ -113,6 +124,14 @@ def recipe_of(plan: QueryPlan, request: Request) -> Recipe:
     if obstacles:
         return Recipe(None, offset, keys, labels, obstacles)
     return Recipe(_Parts(runs).part(0), offset, keys, labels)
+
+
+def graphs_of(part: Part) -> Iterator[str]:
+    """The vectors whose indexes may answer a part of a recipe approximately."""
+    if isinstance(part, Found | Rescoring) and part.graph is not None:
+        yield part.graph
+    for one in () if isinstance(part, Found) else part.inputs:
+        yield from graphs_of(one)
 
 
 # ------------------------------------------------------------------------------------ names

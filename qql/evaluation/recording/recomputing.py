@@ -115,10 +115,10 @@ class Evaluation:
         keys: Mapping[StagePlace, str],
         labels: Mapping[StagePlace, str],
     ) -> None:
-        self.recording = recording
-        self.row = row
-        self.keys = keys
-        self.labels = labels
+        self.recording: Recording = recording
+        self.row: RecordedQuery = row
+        self.keys: Mapping[StagePlace, str] = keys
+        self.labels: Mapping[StagePlace, str] = labels
         self._known: dict[Part, Given | NeedsRun] = {}
         self._doubts: dict[Part, tuple[str, ...]] = {}
         self._lists: dict[StagePlace, tuple[Candidate, ...]] = {}
@@ -198,19 +198,27 @@ class Evaluation:
             self._lists[path] = found
         return self._lists[path]
 
-    def _found(self, part: Found) -> Given:
+    def passing(self, part: Found) -> tuple[tuple[Candidate, ...], bool]:
+        """The recorded points of a stage that pass its threshold, and whether there are no others.
+
+        Raises `NeedsRun` where these are too few for its limit.
+        """
         recorded, every = self.stage(part.path), self.candidates(part.path)
         passing = self._passing(every, part)
+        whole = recorded.whole or len(passing) < len(every)
         limit = part.cut.limit
-        behind_is_known = recorded.whole or len(passing) < len(every)
-        if limit > len(passing) and not behind_is_known:
+        if limit > len(passing) and not whole:
             label = self.labels[part.path]
             raise NeedsRun(f"`{label}`: LIMIT {limit} is beyond the {len(passing)} points recorded")
         if self._is_approximate(part.graph) and limit != recorded.asked:
             label = self.labels[part.path]
             doubt = f"`{label}` searches approximately: with LIMIT {limit} it may find other points"
             self._doubts[part] = (doubt,)
-        return _cut_list(passing, limit, part.by_value, part.by_id, whole=behind_is_known)
+        return passing, whole
+
+    def _found(self, part: Found) -> Given:
+        passing, whole = self.passing(part)
+        return _cut_list(passing, part.cut.limit, part.by_value, part.by_id, whole=whole)
 
     def _is_approximate(self, vector: str | None) -> bool:
         if vector is None:

@@ -24,7 +24,7 @@ from qql.evaluation.files import Query
 from qql.evaluation.inputs import Given, Pipelines, QueriesLike, named_pipelines, queries_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.recording.lines import LineWriter, check_name, whole_lines
-from qql.evaluation.recording.recipes import Recipe, recipe_of
+from qql.evaluation.recording.recipes import Recipe, graphs_of, recipe_of
 from qql.evaluation.recording.recordings import RecordedQuery, RecordedStage, Recording, read_recording
 from qql.evaluation.sessions import measured_session, pipelines_on, progress_of
 from qql.models.embed_request import embed_request
@@ -32,7 +32,6 @@ from qql.records import dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, JsonObject
-from qql.schema import Schema
 from qql.session.session import Session
 from qql.syntax.printer import show
 
@@ -51,7 +50,7 @@ def record(
     db: object,
     path: str | os.PathLike[str],
     *,
-    depth: int = DEPTH,
+    deep: int = DEPTH,
     params: Body | None = None,
     limit: int | None = None,
     resume: bool = False,
@@ -73,7 +72,7 @@ def record(
         pipelines, queries, db, params, limit, progress, options: as for `evaluate`. All pipelines search one
             collection.
         path: the file; its folder exists.
-        depth: how many points of each stage are asked for at least: more where a LIMIT is larger.
+        deep: how many points of each stage are asked for at least: more where a LIMIT is larger.
         resume: whether to go on with a file that is there. Its queries are not asked again, and what was cut
             off of its last line is dropped. Where there is no file, one is made.
         overwrite: whether a file that is there is replaced.
@@ -90,7 +89,7 @@ def record(
     """
     file = os.fspath(path)
     check_name(file)
-    whole_from(1, depth=depth)
+    whole_from(1, deep=deep)
     given = named_pipelines(pipelines)
     _check_no_runs(given)
     asked, constants = queries_of(queries, limit), fixed_params(params)
@@ -102,17 +101,20 @@ def record(
         check_pipelines([*scripts.values()], constants)
         calls = {name: calls_of(one, asked, constants) for name, one in scripts.items()}
         recorder = _Recorder(session, scripts, calls)
-        begun = recorder.begun(file, depth, len(asked), constants)
-        again = argument("overwrite", True) if not resume else ""
-        known, keep, notes = _known(begun) if resume and _is_there(file) else ({*()}, None, ())
+        begun = recorder.begun(file, deep, len(asked), constants)
+        known: set[str] = set()
+        keep: int | None = None
+        notes: tuple[Diagnostic, ...] = ()
+        if resume and _is_there(file):
+            known, keep, notes = _known(begun)
         if keep is None:
-            LineWriter.begin(file, _line(begun.header()), overwrite=overwrite, again=again)
+            LineWriter.begin(file, _line(begun.header()), overwrite=overwrite, again=argument("overwrite"))
         tell = progress_of(progress)
         with LineWriter(file, keep) as writer:
             for at, query in enumerate(asked):
                 tell(Work("recording", "queries"), at, len(asked))
                 if query.id not in known:
-                    writer.write(_line(recorder.recorded(at, query, depth).to_dict()))
+                    writer.write(_line(recorder.recorded(at, query, deep).to_dict()))
             tell(Work("recording", "queries"), len(asked), len(asked))
     return replace(begun, notes=(*recorder.notes(begun), *notes))
 
@@ -145,7 +147,7 @@ def _known(begun: Recording) -> tuple[set[str], int, tuple[Diagnostic, ...]]:
             message = f"{begun.path} was begun with other {_WORDS.get(name, name)}"
             if isinstance(old, int | str):
                 message += f": {old}, not {new}"
-            hint = f"{argument('overwrite', True)} begins anew"
+            hint = f"{argument('overwrite')} begins anew"
             raise InputError.make("other-recording", message, hint=hint)
     ends = [end for _, end in whole_lines(begun.path)]
     return {one.query for one in there.queries()}, ends[-1], tuple(_changes(there, begun))
@@ -221,10 +223,13 @@ class _Recorder:
             for why in recipe.obstacles:
                 message = f"{name} needs runs: {why}"
                 yield Diagnostic("needs-runs", message, severity="warning")
-        dense = [one for one in Schema.from_info(begun.info).vectors if begun.may_be_approximate(one)]
-        if dense:
+        roots = [one.root for one in self.recipes.values() if one.root is not None]
+        graphs = dict.fromkeys(name for root in roots for name in graphs_of(root))
+        vague = [name or "the vector" for name in graphs if begun.may_be_approximate(name)]
+        if vague:
+            which = ", ".join(vague)
             message = (
-                f"{', '.join(dense)} may be searched approximately: a smaller LIMIT may find other points"
+                f"{which} may be searched approximately: with a smaller LIMIT, other points may be found"
             )
             hint = "PARAMS (exact = true) makes stages exact"
             yield Diagnostic("approximate", message, hint=hint, severity="warning")

@@ -61,7 +61,7 @@ class RecordedStage:
 
     @classmethod
     def of_dict(cls, found: Body) -> RecordedStage:
-        """From what `to_dict` gives."""
+        """From what `to_dict` gives. Raises ValueError where its lists are of several lengths."""
         scores, values, of = found["scores"], found.get("values") or (), found.get("of") or ()
         ids = tuple(found["ids"])
         if len(scores) != len(ids) or (values and len(values) != len(ids)):
