@@ -152,6 +152,9 @@ NOT_PUBLIC: dict[str, str] = {
     "Embedders": "get size_of load take_notes",
     "QQLError": "at make exit_code",
     "Source": "position line hidden",
+    "Recording": "header of_header",
+    "RecordedQuery": "to_dict of_dict",
+    "RecordedStage": "to_dict of_dict",
 }
 """Members that have no underscore, as other rooms of the house use them, and that are not public."""
 

@@ -419,3 +419,22 @@ def test_the_command_records_and_goes_on(
     ]:
         assert main(argv) == code, argv
         assert said in " ".join(capsys.readouterr().err.split()), argv
+
+
+@pytest.mark.parametrize("grpc", [False, True])
+def test_a_server_is_recorded_and_recomputed_too(fake_server: Any, tmp_path: Path, grpc: bool) -> None:
+    server = fake_server("1.18.3")
+    with qql.connect(server.grpc_url if grpc else server.url, advice=False) as db:
+        db.run("CREATE COLLECTION d (a VECTOR(2, EUCLID), b VECTOR(2, DOT))")
+        rows = [
+            {"id": at, "a": [at % 11 + at / 100, 1.0], "b": [1.0, at * 7 % 31 + 0.5]} for at in range(1, 31)
+        ]
+        db.execute("UPSERT INTO d VALUES :rows", {"rows": rows})
+        near = "(QUERY :v USING a LIMIT 9), (QUERY :v USING b LIMIT 9)"
+        text = f"QUERY FUSION DBSF FROM d PREFETCH ({near}) LIMIT 7"
+        queries = [{"id": str(at), "v": [at + 0.3, 1.0]} for at in range(4)]
+        kept = record(text, queries, db, tmp_path / "run.qqlrun.gz", deep=20)
+        assert [row.turned for row in kept.queries()] != [None] * 4
+        for one, row in zip(recompute(kept, text), queries, strict=True):
+            hits = db.execute(text, {"v": row["v"]}).hits
+            assert (one.verdict, [*one.ids]) == ("equal", [hit.id for hit in hits])

@@ -14,6 +14,8 @@ alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), wh
 
 from __future__ import annotations
 
+from qql.analysis.model import Candidate
+from qql.analysis.tie_bounds import Place
 from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
@@ -99,6 +101,7 @@ __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
     "Benchmark",
+    "Candidate",
     "Comparison",
     "Evaluation",
     "InputError",
@@ -110,6 +113,7 @@ __all__ = [
     "Moved",
     "Outcome",
     "Pipeline",
+    "Place",
     "Possible",
     "Qrels",
     "Query",
