@@ -157,6 +157,20 @@ def test_what_is_recomputed_is_what_the_engine_answers(session: Session, tmp_pat
         check(rng, session, tmp_path, census)
 
 
+def test_points_that_a_field_makes_equal_keep_their_own_scores(session: Session, tmp_path: Path) -> None:
+    words = "{indices: [4, 18, 19, 21], values: [0.257, 0.5798, 0.9904, 0.4172]}"
+    text = (
+        f"WITH a AS (QUERY ORDER BY number LIMIT 1000), b AS (QUERY {words} USING sparse LIMIT 400)"
+        " QUERY FUSION DBSF FROM many PREFETCH (a, b) LIMIT :n"
+    )
+    kept = record(text, [{"id": "q", "n": 10}], session, tmp_path / "run.qqlrun")
+    (one,) = recompute(kept, text)
+    assert one.verdict == TIES
+    assert len({place.low for place in one.possible.values() if place.last == 9}) > 2
+    for _ in range(5):
+        assert wrong(one, session.execute(text, {"n": 10}), 0) is None
+
+
 def check_at_once(rng: random.Random, session: Session, folder: Path, census: Counter[str]) -> None:
     """What is said of many settings at once is what is said of each alone."""
     drawn = draw(rng, rng.choices(EXACT, [1, 1, 2, 5, 5, 8])[0])

@@ -192,7 +192,7 @@ class FusionBounds:
         every = list(dict.fromkeys(key for one in self.inputs for key in one.places))
         strangers = sum(one.strangers for one in self.inputs)
         if all(self._is_certain(key) for key in every) and not strangers:
-            return list_bounds(found, self.fusion.by_value, self._tied_beyond_limit(found, limit, threshold))
+            return self._certain_bounds(found, self._tied_beyond_limit(found, limit, threshold))
         keys = {key: self._key_range(key) for key in every}
         surely = sorted(keys[key][0] for key in every if not self.may_lack(key))
         perhaps = sorted(high for _, high in keys.values())
@@ -208,6 +208,19 @@ class FusionBounds:
             value = high[1] if high[0] else None
             places[key] = Place(first, min(last, limit - 1), sure, total.low, total.high, value)
         return TieBounds(places, min(strangers, limit), fixed=False)
+
+    def _certain_bounds(self, found: Sequence[Candidate], cut: Sequence[Id] | None) -> TieBounds:
+        """Where all scores are certain. Points that a field ordered are equal by its value, not by scores."""
+        made = list_bounds(found, self.fusion.by_value, cut)
+        if not cut or not self.fusion.by_value:
+            return made
+        own = {key: self._possible_score(key).low for key in cut}
+        places = {
+            key: place._replace(low=own[key], high=own[key]) if key in own else place
+            for key, place in made.places.items()
+        }
+        open_scores = {place.low for place in places.values() if not place.sure}
+        return TieBounds(places, made.strangers, fixed=len(open_scores) < 2)
 
     def _is_certain(self, key: Id) -> bool:
         return len(self._possible_score(key).values) == 1 and not self.may_lack(key)
