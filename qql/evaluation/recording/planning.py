@@ -100,11 +100,14 @@ class Planner:
         found = compile_script(source, values, self.context, parsed=parsed)
         return next(one for one in found if one.plan is not None)
 
-    def recipe_of(self, compiled: Compiled) -> Recipe:
-        """The recipe of a compiled query; of one on another collection, with nothing but that obstacle."""
+    def recipe_of(self, compiled: Compiled, *, named: bool = True) -> Recipe:
+        """The recipe of a compiled query; of one on another collection, with nothing but that obstacle.
+
+        ``named`` is that of `recipes.recipe_of`.
+        """
         plan = compiled.plan
         assert plan is not None, "a pipeline's statement is a query"
         if plan.collection != self.recording.collection:
             why = f"it searches {plan.collection}, and the recording is of {self.recording.collection}"
             return Recipe(None, 0, {}, {}, (why,))
-        return recipe_of(plan, compiled.requests[0])
+        return recipe_of(plan, compiled.requests[0], named=named)

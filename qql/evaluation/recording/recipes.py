@@ -108,15 +108,18 @@ class Recipe:
     obstacles: tuple[str, ...] = ()
 
 
-def recipe_of(plan: QueryPlan, request: Request) -> Recipe:
-    """The recipe of a query. ``request`` is its own, with its texts not embedded: so stages are known."""
+def recipe_of(plan: QueryPlan, request: Request, *, named: bool = True) -> Recipe:
+    """The recipe of a query. ``request`` is its own, with its texts not embedded: so stages are known.
+
+    Without ``named`` it has neither keys nor labels, which take their time.
+    """
     runs = stage_requests(plan, request)
     body = request.body or {}
     obstacles = tuple(dict.fromkeys(_obstacles(plan, body, runs)))
     keys: dict[Path, str] = {}
     labels: dict[Path, str] = {}
     for run in runs:
-        if _is_recorded(run):
+        if named and _is_recorded(run):
             name = stage_name(run)
             keys |= dict.fromkeys(run.paths, name)
             labels |= dict.fromkeys(run.paths, run.label)

@@ -138,7 +138,7 @@ class _Trying:
         others = {one: value for one, value in changes.items() if not self._is_cut(one)}
         try:
             self.parsed.append(self.settable.edited(changes))
-            recipe = self._recipe(self.parsed[-1], first, params)
+            recipe = self._recipe(self.parsed[-1], first, params, named=False)
             key = repr((others, params))
             if key not in self.groups:
                 base = self.settable.edited(others)
@@ -152,9 +152,11 @@ class _Trying:
         label = max((one for one in self.settable.stages if name.startswith(f"{one}.")), key=len)
         return name[len(label) + 1 :].partition(".")[0] in _CUTS
 
-    def _recipe(self, parsed: Sequence[Parsed], row: RecordedQuery, params: Body) -> Recipe:
+    def _recipe(
+        self, parsed: Sequence[Parsed], row: RecordedQuery, params: Body, *, named: bool = True
+    ) -> Recipe:
         values = self.planner.values(self.script, replace(row, params={**row.params, **params}))
-        return self.planner.recipe_of(self.planner.compiled(self.script, values, parsed))
+        return self.planner.recipe_of(self.planner.compiled(self.script, values, parsed), named=named)
 
     def _divide(self, group: _Group) -> None:
         """Into the fusions that are computed at once, and what is recomputed one by one."""
@@ -172,7 +174,9 @@ class _Trying:
             evaluation = Evaluation(self.planner.recording, row, base.keys, base.labels)
             others = group.others
             if base.root != group.base.root or base.obstacles != group.base.obstacles:
-                others = {at: self._recipe(self.parsed[at], row, group.params) for at in group.recipes}
+                others = {
+                    at: self._recipe(self.parsed[at], row, group.params, named=False) for at in group.recipes
+                }
             elif group.program is not None:
                 sheet.put_all(group.program.answered(evaluation))
             for number, one in others.items():
