@@ -15,7 +15,7 @@ alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), wh
 from __future__ import annotations
 
 from qql.analysis.model import Candidate
-from qql.analysis.tie_bounds import Place
+from qql.analysis.tie_bounds import PossiblePlace
 from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
@@ -113,8 +113,8 @@ __all__ = [
     "Moved",
     "Outcome",
     "Pipeline",
-    "Place",
     "Possible",
+    "PossiblePlace",
     "Qrels",
     "Query",
     "Ranked",

@@ -186,8 +186,8 @@ json has everything, jsonl and csv have a row for each hit, or for each query.
   qql diff hybrid.qql --db ./data --url-b localhost:6333 --queries queries.jsonl"""
 
 PROFILES = """\
-A profile has an address or a directory, where its key is, and what may be done there; docs/connections.md has all
-of its keys.
+A profile has an address or a directory, where its key is, and what may be done there; docs/connections.md
+says what else.
 
   qql profiles
   qql -p prod"""

@@ -11,7 +11,7 @@ from qql.analysis.fusion import ascending, rank_key, rank_keys
 from qql.analysis.model import Candidate, Id, OrderValue
 from qql.analysis.model import Path as StagePlace
 from qql.analysis.recomposition import recompose
-from qql.analysis.tie_bounds import FusionBounds, Place, TieBounds, list_bounds, union_bounds
+from qql.analysis.tie_bounds import FusionBounds, PossiblePlace, TieBounds, list_bounds, union_bounds
 from qql.evaluation.inputs import PipelineLike
 from qql.evaluation.recording.planning import Planner, given_text
 from qql.evaluation.recording.recipes import Computing, Found, Fusing, Part, Recipe, Rescoring
@@ -45,7 +45,7 @@ class Recomputed:
     verdict: str
     hits: tuple[Candidate, ...] | None
     reasons: tuple[str, ...] = ()
-    possible: Mapping[Id, Place] = field(default_factory=dict, compare=False)
+    possible: Mapping[Id, PossiblePlace] = field(default_factory=dict, compare=False)
     """Where each point may stand in the list before OFFSET (positions from 0) and with which score; of points
     that are in no recorded list, nothing."""
     strangers: int = 0
