@@ -101,7 +101,9 @@ QQL = (
 )
 _JSON = {
     "Json": "None, or a bool, number, text, list or dict of such",
+    "Id": "the id of a point: an int or a str",
     "JsonObject": "a dict of texts to `Json`",
+    "OrderValue": "a value of the field of ORDER BY: a float or a str",
     "Body": "a mapping of texts to `Json`",
     "Params": "values of parameters: a mapping for `:name`, a sequence for `?`; see [values.md](values.md)",
     "TextOrTree": "a text, a tree of `qql.build` or `qql.parse`, or several trees",
@@ -237,5 +239,9 @@ NOT_PUBLIC: dict[str, str] = {
     "Embedders": "get size_of load take_notes with_functions own cache_dir",
     "QQLError": "at make exit_code",
     "Source": "position line hidden",
+    "Recording": "header of_header",
+    "Settable": "edited",
+    "RecordedQuery": "to_dict of_dict",
+    "RecordedStage": "to_dict of_dict",
 }
 """Members that have no underscore, as other rooms of the house use them, and that are not public."""

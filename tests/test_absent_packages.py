@@ -225,6 +225,8 @@ BEHIND_DOORS = {
     "session.row_files.npy": "itself",
     "session.row_files.parquet": "itself",
     "backends.short_floats": "itself",
+    "evaluation.recording.settings_at_once": "itself",
+    "evaluation.recording.many_fusions": "evaluation/recording/settings_at_once.py",
     "integrations": "qql.missing.library, at the top",
 }
 """Who imports what may be absent, and where a missing one becomes an error. A new one stands behind one."""

@@ -26,13 +26,13 @@ from qql.analysis.model import Candidate, Id, OrderValue
 from qql.records import NamedTuple, dataclass
 from qql.rest.fusion import dbsf_reach, f32, rrf_score
 
-__all__ = ["FusionBounds", "Place", "TieBounds", "list_bounds", "union_bounds"]
+__all__ = ["FusionBounds", "PossiblePlace", "TieBounds", "list_bounds", "union_bounds"]
 
 _MOST_SCORES = 4096
 """So many possible scores of a point are told apart; of more, only the least and the greatest are known."""
 
 
-class Place(NamedTuple):
+class PossiblePlace(NamedTuple):
     """Where a point may stand in a list (positions from 0), whether it surely does, and its score there."""
 
     first: int
@@ -51,7 +51,7 @@ class TieBounds:
     list of the query shows. ``fixed``: the scores of the list are certain, though not whose they are.
     """
 
-    places: Mapping[Id, Place]
+    places: Mapping[Id, PossiblePlace]
     strangers: int = 0
     fixed: bool = True
 
@@ -77,7 +77,7 @@ def list_bounds(
     groups = tie_groups(found, by_value) if equals else [(at, at) for at in range(len(found))]
     whole = len(found) if cut is None or not found else groups[-1][0]
     places = {
-        one.id: Place(first, last, at < whole, one.score, one.score, one.order_value)
+        one.id: PossiblePlace(first, last, at < whole, one.score, one.score, one.order_value)
         for at, (one, (first, last)) in enumerate(zip(found, groups, strict=True))
     }
     if cut is None or not found:
@@ -98,7 +98,7 @@ def union_bounds(
     known = {key for one in inputs for key in one.places}
     strangers = sum(one.strangers for one in inputs)
     limit = min(limit, len(known) + strangers)
-    places = dict.fromkeys(known, Place(0, limit - 1, False, -math.inf, math.inf))
+    places = dict.fromkeys(known, PossiblePlace(0, limit - 1, False, -math.inf, math.inf))
     shown = [] if loose else [one for one in found if one.id in known]
     ranks = rank_keys(shown, by_value)
     if shown and ranks[0] != ranks[-1]:  # else nothing shows which end is the best
@@ -111,7 +111,7 @@ def union_bounds(
             last = bisect_right(every, rank) if rises else len(every) - bisect_left(every, rank)
             last += others - 1
             end, kept = max(first, min(last, limit - 1)), one.id in sure and last < limit
-            places[one.id] = Place(first, end, kept, one.score, one.score, one.order_value)
+            places[one.id] = PossiblePlace(first, end, kept, one.score, one.score, one.order_value)
     return TieBounds(places, min(strangers, limit), fixed=False)
 
 
@@ -192,7 +192,7 @@ class FusionBounds:
         every = list(dict.fromkeys(key for one in self.inputs for key in one.places))
         strangers = sum(one.strangers for one in self.inputs)
         if all(self._is_certain(key) for key in every) and not strangers:
-            return list_bounds(found, self.fusion.by_value, self._tied_beyond_limit(found, limit, threshold))
+            return self._certain_bounds(found, self._tied_beyond_limit(found, limit, threshold))
         keys = {key: self._key_range(key) for key in every}
         surely = sorted(keys[key][0] for key in every if not self.may_lack(key))
         perhaps = sorted(high for _, high in keys.values())
@@ -206,8 +206,21 @@ class FusionBounds:
             sure = not self.may_lack(key) and last < limit
             sure = sure and (threshold is None or total.low >= threshold)
             value = high[1] if high[0] else None
-            places[key] = Place(first, min(last, limit - 1), sure, total.low, total.high, value)
+            places[key] = PossiblePlace(first, min(last, limit - 1), sure, total.low, total.high, value)
         return TieBounds(places, min(strangers, limit), fixed=False)
+
+    def _certain_bounds(self, found: Sequence[Candidate], cut: Sequence[Id] | None) -> TieBounds:
+        """Where all scores are certain. Points that a field ordered are equal by its value, not by scores."""
+        made = list_bounds(found, self.fusion.by_value, cut)
+        if not cut or not self.fusion.by_value:
+            return made
+        own = {key: self._possible_score(key).low for key in cut}
+        places = {
+            key: place._replace(low=own[key], high=own[key]) if key in own else place
+            for key, place in made.places.items()
+        }
+        open_scores = {place.low for place in places.values() if not place.sure}
+        return TieBounds(places, made.strangers, fixed=len(open_scores) < 2)
 
     def _is_certain(self, key: Id) -> bool:
         return len(self._possible_score(key).values) == 1 and not self.may_lack(key)

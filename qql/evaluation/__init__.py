@@ -1,18 +1,21 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
-settings are worth having (`tune`), how fast they are (`bench`). ``docs/evaluation.md`` shows how.
+settings are worth having (`tune`), how fast they are (`bench`); and what they would answer with others, from
+what their stages gave once (`record`, `recompute`, `what_if`). ``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune` and `bench` are these functions. `aevaluate`, `acompare` and `atune`
-are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`), where
-pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how alike
-rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open (`ties`),
-files (`files`).
+The commands `qql eval`, `diff`, `tune`, `bench` and `record` are these functions. `aevaluate`, `acompare` and
+`atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
+where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
+alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
+(`ties`), files (`files`).
 """
 
 from __future__ import annotations
 
+from qql.analysis.model import Candidate
+from qql.analysis.tie_bounds import PossiblePlace
 from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
@@ -47,6 +50,17 @@ from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
+from qql.evaluation.recording import (
+    Recomputed,
+    RecordedQuery,
+    RecordedStage,
+    Recording,
+    WhatIf,
+    read_recording,
+    recompute,
+    record,
+    what_if,
+)
 from qql.evaluation.report import (
     comparison_dict,
     comparison_rows,
@@ -87,6 +101,7 @@ __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
     "Benchmark",
+    "Candidate",
     "Comparison",
     "Evaluation",
     "InputError",
@@ -99,9 +114,14 @@ __all__ = [
     "Outcome",
     "Pipeline",
     "Possible",
+    "PossiblePlace",
     "Qrels",
     "Query",
     "Ranked",
+    "Recomputed",
+    "RecordedQuery",
+    "RecordedStage",
+    "Recording",
     "Report",
     "Run",
     "Scored",
@@ -119,6 +139,7 @@ __all__ = [
     "Times",
     "Timing",
     "Tuned",
+    "WhatIf",
     "acompare",
     "aevaluate",
     "atune",
@@ -163,8 +184,11 @@ __all__ = [
     "read_axis",
     "read_qrels",
     "read_queries",
+    "read_recording",
     "read_run",
     "recall_at",
+    "recompute",
+    "record",
     "run_lines",
     "short_cells",
     "source_of",
@@ -179,5 +203,6 @@ __all__ = [
     "title_of",
     "traces",
     "tune",
+    "what_if",
     "write_run",
 ]

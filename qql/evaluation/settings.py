@@ -88,6 +88,10 @@ class Settable:
         Raises `InputError`: ``unknown-setting``, ``bad-setting``. That a value is of the right kind is
         left to the compiler.
         """
+        return format_script(";\n".join([*(show(one.statement) for one in self.edited(values)), ""]))
+
+    def edited(self, values: Body) -> list[Parsed]:
+        """The statements of `changed`, for who only compiles them. Raises as that does."""
         edits: dict[Span, list[Edit]] = {}
         thresholds: dict[str, nodes.Scalar | None] = {}
         for name, value in values.items():
@@ -99,16 +103,15 @@ class Settable:
         editor = _Editor(
             edits, thresholds, {id(r): k for k in self.stages for r in self._threshold_references(k)}
         )
-        texts = [self._printed(one, editor) for one in self.parsed]
-        return format_script(";\n".join([*texts, ""]))
+        return [self._edited(one, editor) for one in self.parsed]
 
-    def _printed(self, one: Parsed, editor: _Editor) -> str:
+    def _edited(self, one: Parsed, editor: _Editor) -> Parsed:
         match one.statement:
             case nodes.Query() as query:
-                return show(editor.query(query))
+                return replace(one, statement=editor.query(query))
             case nodes.Define() as define:
-                return show(replace(define, stage=editor.query(define.stage)))
-        return show(one.statement)
+                return replace(one, statement=replace(define, stage=editor.query(define.stage)))
+        return one
 
     def _threshold_references(self, label: str) -> list[nodes.Ref]:
         """The references to a stage that give it a threshold of their own, in its place."""

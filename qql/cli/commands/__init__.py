@@ -14,6 +14,7 @@ from qql.cli.commands.options import (
     MEASURING,
     MODELS,
     OFFLINE,
+    RECORDING,
     REPORTS,
     REWRITING,
     RUNNING,
@@ -207,6 +208,15 @@ COMMANDS = {
         ("PIPELINE", "a script with one query"),
         help.TUNE,
         "Measuring",
+    ),
+    "record": Command(
+        _lazy("record", "record"),
+        "ask each stage of pipelines once, deep down, and keep what it gave",
+        RECORDING,
+        files=MANY,
+        takes=("PIPELINE", "a script with one query"),
+        about=help.RECORD,
+        group="Measuring",
     ),
     "dump": Command(
         _lazy("dump", "dump"),

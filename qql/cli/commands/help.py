@@ -27,6 +27,7 @@ __all__ = [
     "LINT",
     "PROFILES",
     "QUERY",
+    "RECORD",
     "RESTORE",
     "RUN",
     "TUNE",
@@ -157,6 +158,16 @@ that no other beats in both quality and time, fastest first. --ties is as for `q
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --measure nDCG@10 \\
     --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
+RECORD = """\
+The lowest stages of the pipelines are asked for --deep points, once for each query: one that several share,
+too. From the file, `qql.evaluation.recompute` answers for any LIMIT up to that, other thresholds, fusions, k,
+weights, formulas over scores, and with stages left out, without the database; and says where it cannot.
+
+The file is JSON Lines, gzipped if its name ends with .gz. A line is added for each query, so what a kill
+leaves can be gone on with: --resume.
+
+  qql record hybrid.qql --db ./data --queries queries.jsonl -o run.qqlrun.gz
+  qql record a.qql b.qql --url localhost:6333 --queries queries.jsonl --deep 500 -o run.qqlrun --resume"""
 QUERY = """\
 --rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
 the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT.

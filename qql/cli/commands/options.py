@@ -32,6 +32,7 @@ __all__ = [
     "OFFLINE",
     "OPTIONS",
     "PROFILE",
+    "RECORDING",
     "REPORTS",
     "RERANKERS",
     "REWRITING",
@@ -403,6 +404,12 @@ OPTIONS = {
         action=_Many,
         help="values to try of a parameter, or of a stage's setting (dense.limit=50,100); repeatable",
     ),
+    "deep": _value_option(
+        "measuring", "--deep", metavar="N", type=_integer(1), help="points of each stage to record [1000]"
+    ),
+    "resume": _switch(
+        "measuring", "--resume", help="go on with the file of -o; what it has is not asked again"
+    ),
     "latency": _value_option(
         "measuring", "--latency", metavar="P", help="what counts as a setting's time: p50 or p95 [p50]"
     ),
@@ -509,6 +516,10 @@ CONNECTED = (
 )
 RUNNING = ("text", *CONNECTED, "go_on", "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")
+RECORDING = (
+    *(name for name in CONNECTED if name != "format"),
+    *("setup", "queries", "limit_queries", "deep", "resume", "overwrite"),
+)
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 

@@ -38,7 +38,7 @@ __all__ = [
     "taken_by",
 ]
 
-_OPTION_OF = {"params": "param", "models": "model"}
+_OPTION_OF = {"params": "param", "models": "model", "path": "output"}
 """Arguments of `qql.evaluation` whose option has another name."""
 
 
