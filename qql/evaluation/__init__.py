@@ -34,7 +34,14 @@ from qql.evaluation.files import (
     run_lines,
     write_run,
 )
+from qql.evaluation.gate import Gate, GateFinding, margins_of, worse_than
 from qql.evaluation.grid import expand_grid, grid_size, pareto_front, read_axis
+from qql.evaluation.judged_comparison import (
+    JudgedComparison,
+    MovedDocument,
+    QueryChange,
+    judged_comparison,
+)
 from qql.evaluation.measures import (
     DEFAULT_MEASURES,
     Evaluation,
@@ -89,18 +96,23 @@ __all__ = [
     "Benchmark",
     "Comparison",
     "Evaluation",
+    "Gate",
+    "GateFinding",
     "InputError",
+    "JudgedComparison",
     "Latency",
     "LossReport",
     "Measure",
     "MeasureDifference",
     "Measured",
     "Moved",
+    "MovedDocument",
     "Outcome",
     "Pipeline",
     "Possible",
     "Qrels",
     "Query",
+    "QueryChange",
     "Ranked",
     "Report",
     "Run",
@@ -140,10 +152,12 @@ __all__ = [
     "holm",
     "in_order",
     "jaccard",
+    "judged_comparison",
     "kendall_tau",
     "latency",
     "latency_cells",
     "latency_dict",
+    "margins_of",
     "marked",
     "measure_calls",
     "order_key",
@@ -179,5 +193,6 @@ __all__ = [
     "title_of",
     "traces",
     "tune",
+    "worse_than",
     "write_run",
 ]

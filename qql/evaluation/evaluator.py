@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from qql.analysis.titles import title_of
 from qql.backends.base import Progress, Work
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLTimeoutError
@@ -98,6 +99,9 @@ class Evaluator:
         query = call.query.id
         self.found.ranked[query] = one = ranked(self.pipeline, asked, result, self.key)
         self.found.run[query] = one.ranking.ordered(self.found.ties, self.qrels.get(query, {}))
+        for hit in result.hits:
+            if title := title_of(hit):
+                self.found.titles.setdefault(self.key(hit), title)
         if self.how.writes:
             deque(run_lines({query: self.found.run[query]}), 0)  # says now what cannot be written later
         if self.how.stages:

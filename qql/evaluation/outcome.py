@@ -41,7 +41,7 @@ class Measured:
     ``run`` has equal scores in the order ``ties`` (see `TIE_ORDERS`), ``ranked`` what is equal, and what the
     LIMIT did. ``traces`` are there where its stages were asked for, and ``stage_cuts``: for which queries a
     stage's LIMIT cut a tie. ``file`` is that of the pipeline, or of a run which was read; ``written`` the run
-    file that was made.
+    file that was made. ``titles`` are what people call the documents, of those whose payload says it.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Measured:
     traces: Mapping[str, Mapping[str, StageTrace]] | None = None
     stage_cuts: dict[str, list[str]] = field(default_factory=dict)
     written: str | None = None
+    titles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_run(cls, name: str, file: str, run: Run, ties: str, qrels: Qrels) -> Measured:

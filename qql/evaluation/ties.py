@@ -108,8 +108,12 @@ def tied_ranking(
 
 
 def tied_run(ranking: Sequence[Scored]) -> TiedRanking:
-    """A ranking as `read_run` gives it: equals have the same 32-bit score, and no LIMIT is known."""
-    groups = tuple(tuple(group) for _, group in groupby(ranking, lambda one: f32(one.score or 0.0)))
+    """A ranking as `read_run` gives it: equals have the same 32-bit score, and no LIMIT is known.
+
+    A document without a score stands where the ranking has it, and equals no other.
+    """
+    places = groupby(enumerate(ranking), lambda one: one[0] if one[1].score is None else (f32(one[1].score),))
+    groups = tuple(tuple(one for _, one in group) for _, group in places)
     return TiedRanking(groups, len(groups[-1]) if groups else 0)
 
 

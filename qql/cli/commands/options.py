@@ -356,6 +356,25 @@ OPTIONS = {
     ),
     "stages": _switch("measuring", "--stages", help="show in which stage relevant documents are lost"),
     "per_query": _switch("measuring", "--per-query", help="show the measures of each query too"),
+    "sort": _value_option(
+        "measuring",
+        "--sort",
+        metavar="MEASURE",
+        help="with --per-query, the worst first: by a measure, or by `delta`, the first one's change",
+    ),
+    "fail_if_worse": _value_option(
+        "measuring",
+        "--fail-if-worse",
+        metavar="RULE",
+        action=_Many,
+        help="exit 1 if a measure fell by more than nDCG@10:0.01, or (nDCG@10) than chance; repeatable",
+    ),
+    "against": _value_option(
+        "measuring",
+        "--against",
+        metavar="FILE",
+        help="what --fail-if-worse compares with: a report (--format json), or a TREC run",
+    ),
     "run_dir": _value_option(
         "measuring",
         "--run-dir",
