@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qql.errors import Diagnostic
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.files import Qrels, Run
-from qql.evaluation.measures import Evaluation, Measure, evaluate_run
+from qql.evaluation.measures import Evaluation, Measure, evaluate_run, residual
 from qql.evaluation.report import (
     comparison_dict,
     comparison_rows,
@@ -121,7 +121,7 @@ class Outcome(Report):
         several = len(self.measured) > 1
         measures = {str(measure) for measure in next(iter(self.evaluations.values())).measures}
         count = len(next(iter(self.evaluations.values())).queries)
-        best = ("* the best",) if several else ()
+        best = (*(("* the best",) if several else ()), *self._residual_notes())
         yield Section(f"Quality over {count} judged queries", marked(self.rows(), measures), best)
         rows = spread_rows(self.spreads)
         about = tie_notes({name: one.ranked for name, one in self.measured.items()}, self.ties)
@@ -140,6 +140,28 @@ class Outcome(Report):
             said = (kept, *stage_tie_note(one.stage_cuts, len(one.ranked)))
             yield Section(f"Where {name} loses relevant documents", stage_rows(report), said)
 
+    def residuals(self) -> dict[str, dict[str, float]]:
+        """Pipeline → measure of RBP → the mean of its residual: how much judgements that lack could add."""
+        out: dict[str, dict[str, float]] = {}
+        for name, found in self.evaluations.items():
+            run = {query: [hit.doc for hit in hits] for query, hits in self.measured[name].run.items()}
+            out[name] = {
+                str(measure): sum(
+                    residual(measure, run.get(q, ()), self.qrels.get(q, {})) for q in found.queries
+                )
+                / len(found.queries)
+                for measure in found.measures
+                if measure.name == "RBP"
+            }
+        return out
+
+    def _residual_notes(self) -> Iterator[str]:
+        for name, residuals in self.residuals().items():
+            for measure, more in residuals.items():
+                mean = self.means[name][measure]
+                most = f"{mean + more:.4f} with all that nobody judged (residual {more:.4f})"
+                yield f"{name}: {measure} is {mean:.4f}, and at most {most}"
+
     def to_dict(self) -> JsonObject:
         """As JSON data. Keys are added in later versions, never renamed or removed.
 
@@ -147,12 +169,12 @@ class Outcome(Report):
         "stamp"}``
 
         * ``pipelines``: ``[{"name", "file", "queries", "measures": {name: mean}, "per_query": {query: {name:
-          value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``;
-          ``empty`` are queries that found nothing; ``ties`` is what `ties_dict` gives; ``times`` is
-          ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a run that was read; ``run`` is the run file
-          that was written, or null; ``stages`` is null where nobody asked, else what `stages_dict` gives and
-          ``"lost": {query: {document: stage}}``: the relevant documents that the result lacks, null where no
-          stage found them.
+          value}}, "residuals": {name: mean}, "empty": [query], "skipped": {query: reason}, "ties", "times",
+          "run", "stages"}]``; ``residuals`` are those of RBP; ``empty`` are queries that found nothing;
+          ``ties`` is what `ties_dict` gives; ``times`` is ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null
+          for a run that was read; ``run`` is the run file that was written, or null; ``stages`` is null where
+          nobody asked, else what `stages_dict` gives and ``"lost": {query: {document: stage}}``: the relevant
+          documents that the result lacks, null where no stage found them.
         * ``comparisons``: see `comparison_dict`. ``notes``: see `Diagnostic.to_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures
@@ -179,6 +201,7 @@ class Outcome(Report):
             "queries": len(found.queries),
             "measures": {str(measure): mean for measure, mean in found.means.items()},
             "per_query": {q: {measure: of[q] for measure, of in values.items()} for q in found.queries},
+            "residuals": self.residuals()[name],
             "empty": list(found.missing),
             "skipped": one.skipped,
             "ties": ties_dict(self.spreads[name], one.ranked, one.ties, one.stage_cuts),

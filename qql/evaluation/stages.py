@@ -131,7 +131,7 @@ def _lost_at(trace: Trace, docs: Mapping[str, set[str]], doc: str) -> str | None
 
 
 def stage_report(
-    traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, int]], rel: int = 1
+    traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, float]], rel: int = 1
 ) -> LossReport:
     """The stages' shares over all queries; ``traces`` is query id → its stages, ``rel`` the least relevance.
 

@@ -57,7 +57,7 @@ class TiedRanking:
         """Whether some of the last group are known to stand behind the LIMIT."""
         return bool(self.groups) and self.places < len(self.groups[-1])
 
-    def ordered(self, ties: str = "id", judged: Mapping[str, int] | None = None) -> list[Scored]:
+    def ordered(self, ties: str = "id", judged: Mapping[str, float] | None = None) -> list[Scored]:
         """The ranking with its equals in one of `TIE_ORDERS`; ``judged`` is document id → relevance.
 
         Raises `QQLExecutionError` ``bad-ties`` for another order.
@@ -71,7 +71,7 @@ class TiedRanking:
         return found[: len(found) - len(self.groups[-1]) + self.places]
 
 
-def _arranged(group: Sequence[Scored], ties: str, judged: Mapping[str, int]) -> Sequence[Scored]:
+def _arranged(group: Sequence[Scored], ties: str, judged: Mapping[str, float]) -> Sequence[Scored]:
     if ties == "id" or len(group) == 1:
         return group
     if ties == "doc":
@@ -136,7 +136,7 @@ class Spread:
 
 def spread(
     rankings: Mapping[str, TiedRanking],
-    qrels: Mapping[str, Mapping[str, int]],
+    qrels: Mapping[str, Mapping[str, float]],
     measures: Iterable[Measure],
     asked: Iterable[str] | None = None,
 ) -> Spread:

@@ -120,7 +120,8 @@ shows the queries that lost most against the baseline first.
     --fail-if-worse nDCG@10:0.01 --fail-if-worse R@100 --against before.json
 
 -o FILE writes there: .md, .csv, .json and .jsonl are formats. json has everything, jsonl and csv the table
-of means (with --per-query: of queries). Measures: nDCG, R, P, Success, RR, AP, Rprec, Judged."""
+of means (with --per-query: of queries). Measures: nDCG, R, P, Success, RR, AP, Rprec, Judged, ERR, RBP,
+Bpref, alpha_nDCG (of judgements with subtopics)."""
 BENCH = """\
 Times are the client's, from the text of the pipeline to its hits. Without --repeat and --seconds, the queries
 are asked until there are 100 calls. Recall compares the first K hits with those of the same pipeline with
