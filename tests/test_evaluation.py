@@ -92,7 +92,7 @@ def test_a_header_names_the_columns(tmp_path: Path) -> None:
         ('{"id": 1}\n[]', ":2", "not a JSON object"),
         ('{"id": ' + "[" * 100_000, ":1", "it nests too deep"),
         ('[{"id": 1}]', ":1", "a JSON array"),
-        ("<top>\n<num> 1", ":1", "XML or SGML"),
+        ("<top>\n<num> 1", ":2", "the topic of line 1 has no </top>"),
         ('{"id": 1}\n{"id": "1"}', ":2", "the query '1' is there twice"),
         ("1\ta\n2\tb\tc", ":2", "3 columns instead of 2"),
         ("1 a", ":1", "1 column instead of 2"),

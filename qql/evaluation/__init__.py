@@ -24,6 +24,9 @@ from qql.evaluation.documents import document_key, in_order, order_key, ranking,
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.faults import InputError
 from qql.evaluation.files import (
+    ClickQrels,
+    Judgement,
+    Judgements,
     Qrels,
     Query,
     Run,
@@ -49,6 +52,7 @@ from qql.evaluation.measures import (
     evaluate_run,
     parse_measure,
     parse_measures,
+    residual,
 )
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
@@ -66,6 +70,7 @@ from qql.evaluation.report import (
     stages_dict,
     three_digits,
 )
+from qql.evaluation.score_ranges import ScoreShare, StageRanges, stage_ranges
 from qql.evaluation.sections import Report, Section
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
@@ -94,12 +99,15 @@ __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
     "Benchmark",
+    "ClickQrels",
     "Comparison",
     "Evaluation",
     "Gate",
     "GateFinding",
     "InputError",
     "JudgedComparison",
+    "Judgement",
+    "Judgements",
     "Latency",
     "LossReport",
     "Measure",
@@ -116,11 +124,13 @@ __all__ = [
     "Ranked",
     "Report",
     "Run",
+    "ScoreShare",
     "Scored",
     "Section",
     "Settable",
     "Spread",
     "StageFound",
+    "StageRanges",
     "StageRecall",
     "StageTrace",
     "StagesTable",
@@ -179,10 +189,12 @@ __all__ = [
     "read_queries",
     "read_run",
     "recall_at",
+    "residual",
     "run_lines",
     "short_cells",
     "source_of",
     "spread",
+    "stage_ranges",
     "stage_report",
     "stage_rows",
     "stages_dict",

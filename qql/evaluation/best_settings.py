@@ -97,7 +97,8 @@ def tune(
     number_in(0, 1, holdout=holdout)
     wanted = measures_of(measures)
     axes = {name: _values_of(name, values) for name, values in (grid or {}).items()}
-    asked, judged = queries_of(queries, limit), qrels_of(qrels)
+    asked = queries_of(queries, limit)
+    judged = qrels_of(qrels, asked)
     chosen, kept = _split_queries(asked, judged, holdout, seed)
     how = Trying(
         *(fixed_params(params), latency, ties or "id", doc_id, repeat, sample, max_settings, seed),

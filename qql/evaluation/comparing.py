@@ -178,7 +178,7 @@ def compare(
             outcome = evaluate(
                 sides,
                 asked,
-                qrels_of(qrels),
+                qrels_of(qrels, asked),
                 params=params,
                 measures=DEFAULT_MEASURES if measures is None else measures,
                 doc_id=doc_id,

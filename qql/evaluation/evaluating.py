@@ -15,7 +15,7 @@ from qql.errors import Diagnostic, did_you_mean, many
 from qql.evaluation.calls import calls_of, check_pipelines, first_plan, limit_of, stamp_of
 from qql.evaluation.evaluator import Asking, Evaluator
 from qql.evaluation.faults import InputError, argument, fixed_params
-from qql.evaluation.files import Qrels, Query, write_run
+from qql.evaluation.files import ClickQrels, Qrels, Query, write_run
 from qql.evaluation.inputs import (
     Given,
     Pipelines,
@@ -111,7 +111,8 @@ def evaluate(
         message = f"{argument('on_error')} takes stop or skip, not {on_error}"
         raise InputError.make("usage", message)
     wanted = measures_of(measures)
-    asked, judged = queries_of(queries, limit), qrels_of(qrels)
+    asked = queries_of(queries, limit)
+    judged = qrels_of(qrels, asked)
     check_judgements(wanted, judged)
     check_ties(ties, [name for name, one in given.items() if one.run is not None])
     subject = _Subject(asked, judged, wanted, fixed_params(params))
@@ -135,6 +136,7 @@ def evaluate(
     figures = bound(outcome_of, measured, judged, wanted, [query.id for query in asked], baseline)
     outcome = aside(figures)
     notes += [*outcome.warnings(partly=limit is not None), *unreached(wanted, judged)]
+    notes += [judged.note()] if isinstance(judged, ClickQrels) else []
     complete = len(measured) == len(given)
     return replace(outcome, notes=tuple(notes), complete=complete, stamp=stamp, ties=ties or "id")
 

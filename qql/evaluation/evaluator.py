@@ -133,10 +133,14 @@ class Evaluator:
         for stage in analysis.stages:
             if stage.cut is not None:
                 self.found.stage_cuts.setdefault(stage.run.stage.label, []).append(call.query.id)
-            own = list(dict.fromkeys(documents[one.id] for one in stage.candidates if one.id in documents))
+            own: dict[str, float] = {}
+            for one in stage.candidates:
+                if one.id in documents:
+                    own.setdefault(documents[one.id], one.score)
             is_root = not stage.run.depth and not reranked
             places = [(*lead, *path) for path in stage.run.paths]
-            out.append(StageFound(stage.label, stage.run.stage.label, places, docs if is_root else own))
+            found, scores = (docs, ()) if is_root else ([*own], [*own.values()])
+            out.append(StageFound(stage.label, stage.run.stage.label, places, found, scores))
         if reranked or not out:
             label = "rerank" if reranked else "root"
             out.append(StageFound(label, label, [()], docs))

@@ -17,6 +17,7 @@ from qql.evaluation.files import (
     QUERY_IDS,
     RELEVANCES,
     SUBTOPICS,
+    ClickQrels,
     Judgement,
     Judgements,
     Qrels,
@@ -109,10 +110,15 @@ def _queries(given: QueriesLike) -> Iterator[Query]:
 # ------------------------------------------------------------------------------------------- judgements
 
 
-def qrels_of(given: QrelsLike) -> Qrels:
-    """The judgements. Raises `InputError`: ``bad-qrels``, and what files raise."""
+def qrels_of(given: QrelsLike, queries: Sequence[Query] = ()) -> Qrels:
+    """The judgements; ``queries`` are those that `read_qrels` takes.
+
+    Raises `InputError`: ``bad-qrels``, and what files raise.
+    """
     if isinstance(given, (str, os.PathLike)):
-        return read_qrels(os.fspath(given))
+        return read_qrels(os.fspath(given), queries)
+    if isinstance(given, ClickQrels):
+        return given
     out = collected_qrels(_judgements(given), _bad_qrels)
     if not out:
         raise InputError.make("bad-qrels", "there are no judgements")

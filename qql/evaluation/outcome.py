@@ -17,6 +17,7 @@ from qql.evaluation.report import (
     stage_rows,
     stages_dict,
 )
+from qql.evaluation.score_ranges import range_rows, stage_ranges
 from qql.evaluation.sections import Report, Section, stamp_section
 from qql.evaluation.significance import MeasureDifference, compare_evaluations
 from qql.evaluation.speed import percentile
@@ -139,6 +140,10 @@ class Outcome(Report):
             one = self.measured[name]
             said = (kept, *stage_tie_note(one.stage_cuts, len(one.ranked)))
             yield Section(f"Where {name} loses relevant documents", stage_rows(report), said)
+            ranges = stage_ranges(one.traces or {})
+            if ranges:
+                hits = "hits: candidates with such a score, in all queries, that are among the first hits"
+                yield Section(f"Which scores the hits of {name} come from", range_rows(ranges), (hits,))
 
     def residuals(self) -> dict[str, dict[str, float]]:
         """Pipeline → measure of RBP → the mean of its residual: how much judgements that lack could add."""
@@ -174,7 +179,8 @@ class Outcome(Report):
           ``ties`` is what `ties_dict` gives; ``times`` is ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null
           for a run that was read; ``run`` is the run file that was written, or null; ``stages`` is null where
           nobody asked, else what `stages_dict` gives and ``"lost": {query: {document: stage}}``: the relevant
-          documents that the result lacks, null where no stage found them.
+          documents that the result lacks, null where no stage found them; and ``"score_ranges"``: which of a
+          stage's scores the first hits come from, as `StageRanges` has it.
         * ``comparisons``: see `comparison_dict`. ``notes``: see `Diagnostic.to_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures
@@ -195,6 +201,7 @@ class Outcome(Report):
         stages = None
         if name in self.stages:
             stages = {**stages_dict(self.stages[name]), "lost": _lost_documents(one.traces or {}, self.qrels)}
+            stages["score_ranges"] = [ranges.to_dict() for ranges in stage_ranges(one.traces or {})]
         return {
             "name": name,
             "file": one.file,

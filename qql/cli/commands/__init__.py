@@ -149,7 +149,7 @@ COMMANDS = {
     "diff": Command(
         _lazy("diff", "diff"),
         "show the results of two pipelines, or of one on two databases, side by side",
-        (*COMPARISON, *MEASURING, "qrels", "measures", "per_query", "sort"),
+        (*COMPARISON, *MEASURING, "qrels", "min_impressions", "measures", "per_query", "sort"),
         REPORTS,
         MANY,
         ("PIPELINE", "a script with one query (`-` is standard input); with --qrels, a TREC run too"),
@@ -161,7 +161,8 @@ COMMANDS = {
         "measure how good pipelines are on queries with judgements, and compare them",
         (
             *MEASURING,
-            *("qrels", "measures", "ties", "baseline", "stages", "per_query", "sort", "run_dir", "on_error"),
+            *("qrels", "min_impressions", "measures", "ties", "baseline", "stages"),
+            *("per_query", "sort", "run_dir", "on_error"),
             *("fail_if_worse", "against"),
         ),
         REPORTS,
@@ -191,6 +192,7 @@ COMMANDS = {
             *MEASURING,
             *(
                 "qrels",
+                "min_impressions",
                 "measures",
                 "ties",
                 "grid",

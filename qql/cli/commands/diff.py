@@ -34,6 +34,7 @@ from qql.records import replace
 
 if TYPE_CHECKING:
     from qql.backends.base import Progress
+    from qql.evaluation.files import Query
     from qql.evaluation.judged_comparison import JudgedComparison
     from qql.evaluation.measures import Measure
     from qql.session.session import Session
@@ -104,8 +105,10 @@ def _judging(args: Arguments) -> tuple[Measure, ...] | None:
     return None
 
 
-def _judgements(args: Arguments, queries: object, measures: Sequence[Measure]) -> dict[str, Any]:
-    given = {"qrels": load_qrels(args), "queries": queries, "measures": measures}
+def _judgements(
+    args: Arguments, queries: Sequence[Query] | None, measures: Sequence[Measure]
+) -> dict[str, Any]:
+    given = {"qrels": load_qrels(args, queries or ()), "queries": queries, "measures": measures}
     return given | {"doc_id": args.get("doc_id"), "limit": args.get("limit_queries")}
 
 
@@ -113,7 +116,7 @@ def _ask_judged(
     args: Arguments,
     session: Session,
     other: Session,
-    queries: object,
+    queries: Sequence[Query] | None,
     measures: Sequence[Measure],
     progress: Progress,
 ) -> tuple[JudgedComparison, list[str]]:

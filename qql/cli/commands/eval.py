@@ -46,7 +46,8 @@ def eval_(args: Arguments, console: Renderer) -> int:
     require(args, "queries", "qrels")
     rules = _rules(args)
     measures, files = _measures(args, rules), pipeline_names(args["files"])
-    queries, qrels = load_queries(args), load_qrels(args)
+    queries = load_queries(args)
+    qrels = load_qrels(args, queries)
     scripts = {name: file for name, file in files.items() if not is_run_file(file)}
     with options_named(args):
         baseline_of(files, args.get("baseline"))

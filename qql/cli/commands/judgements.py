@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.pipelines import options_named
 from qql.cli.usage import UsageError
-from qql.evaluation.files import Qrels, read_qrels
+from qql.evaluation.files import Qrels, Query, read_qrels
 from qql.evaluation.inputs import measures_of as measures_given
 from qql.evaluation.judged_comparison import DELTA, sorted_rows
 from qql.evaluation.measures import DEFAULT_MEASURES, Measure
@@ -21,9 +21,10 @@ def measures_of(args: Arguments) -> tuple[Measure, ...]:
         return measures_given(args.get("measures", DEFAULT_MEASURES))
 
 
-def load_qrels(args: Arguments) -> Qrels:
-    """The judgements of ``--qrels``."""
-    return read_qrels(args["qrels"])
+def load_qrels(args: Arguments, queries: Sequence[Query] = ()) -> Qrels:
+    """The judgements of ``--qrels``; those of Quepid and UBI require the ``queries``."""
+    with options_named(args):
+        return read_qrels(args["qrels"], queries, impressions=args.get("min_impressions"))
 
 
 def check_sort(args: Arguments, measures: Sequence[Measure], *, several: bool) -> None:

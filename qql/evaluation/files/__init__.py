@@ -6,6 +6,8 @@ reading with a `InputError` that names the file and the line, since figures of h
 
 **Queries.** JSON Lines: an object a query, with its id under one of `QUERY_IDS`. Columns:
 ``id<TAB>text`` (TREC topics), or a header line that begins with one of these names and names every column.
+Topics of TREC in XML or SGML are queries too (`qql.evaluation.files.topics`), and cases of Quepid
+(``quepid``) and logs of UBI (``clicks``) are both queries and judgements.
 
 **Judgements.** TREC: ``query iteration document relevance``, separated by whitespace. BEIR:
 ``query-id<TAB>corpus-id<TAB>score``; the header line may be missing. JSON Lines: objects with one name each
@@ -15,6 +17,7 @@ judged and not relevant. Where iterations differ, they are subtopics (TREC's div
 **Runs.** TREC: ``query Q0 document rank score tag``.
 """
 
+from qql.evaluation.files.clicks import ClickQrels
 from qql.evaluation.files.qrels import (
     DOC_IDS,
     MOST_RELEVANT,
@@ -35,6 +38,7 @@ __all__ = [
     "QUERY_TEXTS",
     "RELEVANCES",
     "SUBTOPICS",
+    "ClickQrels",
     "Judgement",
     "Judgements",
     "Qrels",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from qql.errors import many
+from qql.evaluation.faults import InputError, argument, whole_from
+from qql.evaluation.files.clicks import IMPRESSIONS, click_qrels
 from qql.evaluation.files.lines import LineReader
-from qql.evaluation.files.queries import QUERY_IDS
+from qql.evaluation.files.quepid import is_case, rated
+from qql.evaluation.files.queries import QUERY_IDS, Query
 from qql.late import late_pattern
 from qql.records import NamedTuple
 from qql.rest.types import Json
@@ -95,19 +98,50 @@ def collected_qrels(found: Iterable[Judgement], fail: Callable[[str], NoReturn])
     }
 
 
-def read_qrels(path: str | Path) -> Qrels:
+def read_qrels(path: str | Path, queries: Sequence[Query] = (), *, impressions: int | None = None) -> Qrels:
     """The judgements of a file; queries and documents are in its order.
 
-    Raises `InputError`: ``file-unreadable``, ``file-encoding``, ``bad-qrels``.
+    Ratings of Quepid are for texts, which are looked up in ``queries``; without those, queries have the
+    numbers that `read_queries` gives them. Events of UBI belong to the searches in the file that ``queries``
+    were read from; ``impressions`` is the least number of them that a document requires (10).
+
+    Raises `InputError`: ``file-unreadable``, ``file-encoding``, ``bad-qrels``, ``usage`` for ``impressions``
+    of other judgements.
     """
+    whole_from(1, min_impressions=impressions)
     file = LineReader(path, "bad-qrels")
     with file:
         first = file.peek()
-        rows = _json_qrels(file) if first.startswith("{") else _column_qrels(file, first)
+        if first.startswith("{") and '"action_name"' in first:
+            return click_qrels(file, _log_of(file, queries), impressions or IMPRESSIONS)
+        if impressions is not None:
+            message = f"{argument('min_impressions')} has no meaning for judgements that are no events of UBI"
+            raise InputError.make("usage", message)
+        if is_case(first):
+            rows = _rated_qrels(file, first, queries)
+        else:
+            rows = _json_qrels(file) if first.startswith("{") else _column_qrels(file, first)
         qrels = collected_qrels(rows, file.fail)
     if not qrels:
         file.fail("it has no judgements")
     return qrels
+
+
+def _log_of(file: LineReader, queries: Sequence[Query]) -> str:
+    log = queries[0].file if queries else ""
+    if not log:
+        file.fail("events of UBI belong to searches", "the queries have to be read from UBI's file of them")
+    return log
+
+
+def _rated_qrels(file: LineReader, first: str, queries: Sequence[Query]) -> Iterator[Judgement]:
+    known = {str(query.params.get("query", "")).strip(): query.id for query in queries}
+    numbers: dict[str, str] = {}
+    for text, doc, rating in rated(file, first):
+        number = numbers.setdefault(text, str(len(numbers) + 1))
+        if doc is not None:
+            name = known.get(text, text if known else number)
+            yield Judgement(name, file.id("docid", doc), _read_relevance(file, rating))
 
 
 def _json_qrels(file: LineReader) -> Iterator[Judgement]:
