@@ -61,8 +61,10 @@ def test_evaluate_shows_the_ranges_of_each_stage() -> None:
             "UPSERT INTO docs VALUES {id: 1, vector: {v: [9, 0]}}, {id: 2, vector: {v: [5, 7]}},"
             " {id: 3, vector: {v: [1, 1]}}, {id: 4, vector: {v: [0, 8]}}"
         )
-        pipeline = "WITH first AS (QUERY :near USING v LIMIT 3)"
+        pipeline = (
+            "WITH first AS (QUERY :near USING v LIMIT 3)"
             " QUERY [0, 1] FROM docs PREFETCH (first) USING v LIMIT 1"
+        )
         found = ev.evaluate(
             pipeline, [{"id": "q", "near": [1, 0]}], {"q": [2]}, db, stages=True, measures="RR"
         )
