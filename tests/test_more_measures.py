@@ -162,6 +162,8 @@ def test_alpha_ndcg_by_hand(tmp_path: Path) -> None:
 def test_alpha_ndcg_requires_subtopics() -> None:
     with pytest.raises(ev.InputError, match="requires judgements with subtopics"):
         ev.evaluate({"1": ["a"]}, {"1": "x"}, {"1": {"a": 1}}, measures="alpha_nDCG@10")
+    with pytest.raises(ev.InputError, match="requires judgements with subtopics"):
+        ev.tune("QUERY :query FROM docs", {"1": "x"}, {"1": {"a": 1}}, measures="alpha_nDCG")
 
 
 # ------------------------------------------------------------------------------------ fractions

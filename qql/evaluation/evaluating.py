@@ -15,7 +15,7 @@ from qql.errors import Diagnostic, did_you_mean, many
 from qql.evaluation.calls import calls_of, check_pipelines, first_plan, limit_of, stamp_of
 from qql.evaluation.evaluator import Asking, Evaluator
 from qql.evaluation.faults import InputError, argument, fixed_params
-from qql.evaluation.files import ClickQrels, Qrels, Query, write_run
+from qql.evaluation.files import Qrels, Query, write_run
 from qql.evaluation.inputs import (
     Given,
     Pipelines,
@@ -27,7 +27,7 @@ from qql.evaluation.inputs import (
     qrels_of,
     queries_of,
 )
-from qql.evaluation.measures import DEFAULT_MEASURES, Measure, check_judgements, unreached
+from qql.evaluation.measures import DEFAULT_MEASURES, Measure, about_judgements, check_judgements
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.points import absent_documents
@@ -135,8 +135,7 @@ def evaluate(
         baseline = None
     figures = bound(outcome_of, measured, judged, wanted, [query.id for query in asked], baseline)
     outcome = aside(figures)
-    notes += [*outcome.warnings(partly=limit is not None), *unreached(wanted, judged)]
-    notes += [judged.note()] if isinstance(judged, ClickQrels) else []
+    notes += [*outcome.warnings(partly=limit is not None), *about_judgements(wanted, judged)]
     complete = len(measured) == len(given)
     return replace(outcome, notes=tuple(notes), complete=complete, stamp=stamp, ties=ties or "id")
 

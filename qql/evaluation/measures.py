@@ -50,6 +50,7 @@ from typing import NoReturn, TypedDict, TypeGuard, cast
 
 from qql.errors import Diagnostic, QQLError, QQLExecutionError, did_you_mean, fail
 from qql.evaluation.faults import InputError
+from qql.evaluation.files.clicks import ClickQrels
 from qql.evaluation.files.qrels import MOST_RELEVANT, Judgements, subtopics_of
 from qql.late import late_pattern
 from qql.records import dataclass, field, replace
@@ -59,6 +60,7 @@ __all__ = [
     "MEASURES",
     "Evaluation",
     "Measure",
+    "about_judgements",
     "check_judgements",
     "evaluate_run",
     "parse_measure",
@@ -389,6 +391,14 @@ def check_judgements(measures: Iterable[Measure], qrels: Mapping[str, Mapping[st
             hint = "in TREC's `query subtopic document relevance`, or a field `subtopic` of each judgement"
             message = f"{measure} requires judgements with subtopics, and these have none"
             raise InputError.make("bad-qrels", message, hint=hint)
+
+
+def about_judgements(
+    measures: Sequence[Measure], qrels: Mapping[str, Mapping[str, float]]
+) -> list[Diagnostic]:
+    """What there is to know of judgements: that clicks made them, or that nothing is relevant by a measure."""
+    made = [qrels.note()] if isinstance(qrels, ClickQrels) else []
+    return [*made, *unreached(measures, qrels)]
 
 
 def unreached(measures: Iterable[Measure], qrels: Mapping[str, Mapping[str, float]]) -> list[Diagnostic]:
