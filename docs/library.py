@@ -1,175 +1,36 @@
 """Writes docs/library*.md and tests/surface.txt: `python docs/library.py`.
 
-What is public stands here, by name (`PAGES`, `NOT_PUBLIC`); signatures and words are those of the code. What
-has no place in it may change in any release; docs/stability.md says what that means.
+`library_pages.py` beside it says what is public; signatures and words are those of the code.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
+import collections.abc
 import enum
 import importlib
 import inspect
 import re
 import sys
 import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from library_pages import NOT_PUBLIC, PAGES, Page
 
 ROOT = Path(__file__).parent.parent
 SURFACE = ROOT / "tests" / "surface.txt"
 
 
-class Part(NamedTuple):
-    """A chapter of a page: ``names`` are public, each with its module."""
-
-    title: str
-    about: str
-    names: tuple[str, ...]
-
-
-class Page(NamedTuple):
-    """A page of the reference."""
-
-    file: str
-    title: str
-    about: str
-    parts: tuple[Part, ...]
-
-
-def _of(module: str, names: str) -> tuple[str, ...]:
-    return tuple(f"{module}.{name}" for name in names.split())
-
-
-def _all_of(module: str) -> tuple[str, ...]:
-    """The names of a module: classes first, for functions take and give them."""
-    return _of(module, " ".join(importlib.import_module(module).__all__))
-
-
-QQL = (
-    Part(
-        "Sessions",
-        "A session carries statements out.",
-        _of("qql", "connect Session connect_async AsyncSession Walk AsyncWalk"),
-    ),
-    Part(
-        "Results",
-        "What a statement gives.",
-        _of("qql", "Result Hit Group StageShare"),
-    ),
-    Part(
-        "From texts to requests",
-        "All of this works without an engine.",
-        _of("qql", "compile check explain lint format parse split from_request condition embed")
-        + _of("qql", "CompileOptions Request Compiled Schema VectorInfo __version__"),
-    ),
-    Part(
-        "Prepared statements",
-        "Texts that are read once and carried out with many values. A session's are made by its `prepare`.",
-        _of("qql", "prepare Prepared SessionStatement AsyncStatement Parameter"),
-    ),
-    Part(
-        "Retrievers",
-        "A pipeline as a call. Those of frameworks need their extras: "
-        '`pip install "qql-lang[langchain]"`, `[llama-index]`, `[haystack]`.',
-        (
-            *_of("qql", "retriever Retriever Document"),
-            "qql.integrations.langchain.QQLRetriever",
-            "qql.integrations.llama_index.QQLRetriever",
-            "qql.integrations.haystack.QQLRetriever",
-        ),
-    ),
-    Part(
-        "Errors",
-        "Every error is a `QQLError`. Codes are as stable as names, messages and hints are not.",
-        _of("qql", "QQLError QQLCompileError QQLSyntaxError QQLPlanError QQLScriptError QQLExecutionError")
-        + _of("qql", "QQLUnsupportedError QQLModelError QQLConnectionError QQLTimeoutError")
-        + _of("qql", "Diagnostic Span Source"),
-    ),
-    Part(
-        "Models and engines of your own",
-        "What an object has to have that stands for a model, or that `connect` takes for an engine. For most "
-        "models a function will do.",
-        (
-            "qql.models.embedders.Embedders",
-            "qql.models.embedders.base.Embedder",
-            "qql.models.rerankers.base.Reranker",
-            "qql.backends.base.Backend",
-        ),
-    ),
-    Part(
-        "The DB-API",
-        "`qql.dbapi` is Python's DB-API 2.0 (PEP 249); what that says of a name holds here.",
-        _all_of("qql.dbapi"),
-    ),
-)
-PAGES = (
-    Page(
-        "library.md",
-        "The library",
-        "What a program may import, with signatures and errors.\n"
-        "[library-build.md](library-build.md) has `qql.build`, "
-        "[library-evaluation.md](library-evaluation.md) `qql.evaluation`.\n"
-        "[stability.md](stability.md) says what is public, and for how long it stays.",
-        QQL,
-    ),
-    Page(
-        "library-build.md",
-        "qql.build",
-        "Filters, queries and statements of Python objects; [build.md](build.md) puts them together.",
-        (
-            Part(
-                "Names",
-                "Arguments are called as the clauses that they become; None is as if one were left out.\n"
-                "All raise `QQLPlanError` (`wrong-argument`) for what cannot stand where it is given, and "
-                "`TypeError` for an\nargument that there is not.",
-                ("qql.build.clauses.QueryClauses", *_all_of("qql.build")),
-            ),
-        ),
-    ),
-    Page(
-        "library-evaluation.md",
-        "qql.evaluation",
-        "How good pipelines are, how fast, how they differ, and which settings are worth having.",
-        (Part("Names", "", _all_of("qql.evaluation")),),
-    ),
-)
-
-NOT_PUBLIC: dict[str, str] = {
-    "Session": "__init__ backend checked analyse stamp facts full_facts knows_collections",
-    "AsyncSession": "__init__ carried checked context analyse stamp facts full_facts knows_collections inner",
-    "AsyncStatement": "__init__ carried inner",
-    "SessionStatement": "__init__",
-    "Walk": "__init__",
-    "AsyncWalk": "__init__",
-    "Connection": "__init__",
-    "Cursor": "__init__",
-    "Retriever": "__init__",
-    "Compiled": "made_of filled own_requests written origin",
-    "Prepared": "__init__",
-    "Diagnostic": "at",
-    "Embedders": "get size_of load take_notes",
-    "QQLError": "at make exit_code",
-    "Source": "position line hidden",
-}
-"""Members that have no underscore, as other rooms of the house use them, and that are not public."""
-
 _HEAD = "<!-- written by docs/library.py from the docstrings -->\n# {title}\n\n{about}\n"
-_WORDS = """\
+_WORDS_HEAD = """\
 ## Words of signatures
 
 | word | what it stands for |
-|---|---|
-| `Params` | values of parameters: a mapping for `:name`, a sequence for `?`; [values.md](values.md) |
-| `TextOrTree` | a text, a tree of `qql.build` or `qql.parse`, or several trees |
-| `Json`, `JsonObject` | None, a bool, number, text, list or dict of such; a dict of such |
-| `Kind` | `"hits"`, `"rows"`, `"message"` or `"text"` |
-| `Stages` | name → a stage as text, as a tree or as what `qql.build` makes |
-| `SchemaSource` | name → `Schema`, the body that creates it, or the answer to `GET /collections/{name}` |
-| `Progress` | a function of a `str`, which is told how far a long statement is |
-| `nodes.…` | a class of `qql.nodes`: the tree, whose classes and fields follow the grammar |
-"""
+|---|---|"""
 
 
 # ------------------------------------------------------------------------------------------- what there is
@@ -501,8 +362,8 @@ def page_text(page: Page) -> str:
         if part.about:
             parts.append(f"{part.about}\n")
         parts += [section(ENTRIES[name]) for name in part.names]
-    if page.parts is QQL:
-        parts.append(_WORDS)
+    if page.words:
+        parts += [_WORDS_HEAD, *(f"| `{word}` | {meaning} |" for word, meaning in page.words.items())]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -520,6 +381,23 @@ def _lines_of(entry: Entry) -> Iterator[str]:
     for name, member in entry.members():
         kind = "property " if isinstance(member, property) else ""
         yield kind + member_signature(entry.name, name, member)
+
+
+_LITERALS = re.compile(r"'[^']*'|Literal\[[^\]]*\]")
+_ANNOTATION = re.compile(r"(?:: |-> )([^=]*?)(?=, \*?\w+:|, [*/]|\)|=|$)")
+_OF_PYTHON = {*dir(builtins), *dir(typing), *dir(collections.abc), "datetime", "pandas", "polars", "pyarrow"}
+
+
+def unexplained(page: Page) -> set[str]:
+    """The words of a page's signatures that neither a heading nor its table has."""
+    known = {*page.words, *_OF_PYTHON, *(one.short for one in ENTRIES.values())}
+    known |= {"nodes"} if "nodes.…" in page.words else set()
+    words: set[str] = set()
+    for entry in (ENTRIES[name] for part in page.parts for name in part.names):
+        lines = [] if entry.of_others else [*_lines_of(entry)]
+        found = [one for line in lines for one in _ANNOTATION.findall(_LITERALS.sub("", line))]
+        words.update(word for one in found for word in re.findall(r"(?<![\w.])[A-Za-z_]\w*", one))
+    return words - known
 
 
 def write_library(directory: Path, surface_file: Path) -> None:

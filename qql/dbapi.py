@@ -39,6 +39,7 @@ from qql.frames.columns import columns_of
 from qql.records import NamedTuple
 from qql.rest.types import Json
 from qql.result import Result
+from qql.session.answers import gives_data
 from qql.session.connect import connect as open_session
 from qql.session.session import Session
 
@@ -379,18 +380,19 @@ class Cursor:
         """Carry out one statement, ``operation``, with each of ``seq_of_parameters``: writes as one request.
 
         All are checked first; where one is at fault nothing is sent, and the error has its number. Raises as
-        `execute` does, and `ProgrammingError` for a statement that gives rows.
+        `execute` does, and `ProgrammingError` for a statement that gives rows, of which nothing is sent.
         """
         session = self._open()
         self._reset()
         try:
-            results = session.prepare(operation).execute_many(
-                [{} if one is None else one for one in seq_of_parameters]
-            )
+            statement = session.prepare(operation)
+            if any(gives_data(one.statement) for one in statement._parsed or ()):
+                raise ProgrammingError(
+                    "executemany is for writes; execute gives the rows of one set of values"
+                )
+            results = statement.execute_many([{} if one is None else one for one in seq_of_parameters])
         except QQLError as exc:
             raise _translated(exc) from exc
-        if any(one.kind in ("hits", "rows") for one in results):
-            raise ProgrammingError("executemany is for writes; execute gives the rows of one set of values")
         self._take(results)
         return self
 

@@ -26,7 +26,7 @@ from pygments.token import (
 
 from qql.late import late_pattern
 from qql.syntax.lexer import STRINGS
-from qql.syntax.terminals import FAULT, Terminal, terminals
+from qql.syntax.terminals import FAULT, Remembered, Terminal, terminals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +53,15 @@ class QQLLexer(Lexer):
     """Texts of QQL in all its dialects. It takes whatever it is given, and gives all of it back."""
 
     name = "QQL"
-    aliases = ("qql",)
-    filenames = ("*.qql",)
-    mimetypes = ("text/x-qql",)
+    aliases: Any = ("qql",)
+    filenames: Any = ("*.qql",)
+    mimetypes: Any = ("text/x-qql",)
     url = "https://qdrant.tech"
     version_added = ""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"stripnl": False, "ensurenl": False, **options})
+        self._memory = Remembered()
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[_Token]:
         """Where each token begins, what it is, and its text; together they are the text given."""
@@ -69,7 +70,7 @@ class QQLLexer(Lexer):
             at = command.end()
             parts = (command.start(1), Whitespace), (command.end(1), Name.Builtin), (at, Text)
             yield from _parts(text, 0, *parts)
-        found = [*terminals(text[at:])]
+        found = [*terminals(text[at:], self._memory)]
         arrays, shift = 0, at
         for place, one in enumerate(found):
             start, end = one.start + shift, one.end + shift

@@ -79,7 +79,8 @@ class Hit:
 
     ``id`` is an unsigned integer or a UUID as a string; ``score`` is None where nothing was scored
     (SCROLL, POINTS); ``payload`` and ``vector`` are None where they were not asked for. ``vector`` is
-    a list for the unnamed dense vector, and a dict of name → vector for named ones. ``group`` is the
+    the unnamed vector, or a dict of name → vector for named ones: a dense one is a list of floats, a
+    multivector a list of such, a sparse one ``{"indices": […], "values": […]}``. ``group`` is the
     value of the field of GROUP BY, and ``lookup`` the point that its LOOKUP FROM found for the group. Behind
     RERANK, ``score`` is ``second_stage_score``, and ``first_stage_score`` that of the search. ``stages`` is
     what each stage has to do with the hit, where the query says WITH PROVENANCE; it is about the search.
@@ -215,7 +216,7 @@ class Result(_LateHits):
 
     ``next`` is where the next page of a SCROLL begins: ``SCROLL … AFTER :next`` takes it as it is, an
     integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
-    SCROLL.
+    SCROLL. ``columns`` are the names of the columns of rows where there is none to tell them.
 
     A result is read as the list of its hits or rows: ``len``, ``for``, ``result[0]``, ``result[:3]`` (a
     list). It is false where that list is empty, and true where it is a message or a text. To type checkers
@@ -236,6 +237,7 @@ class Result(_LateHits):
     matched: int | None = None
     next: int | str | None = None
     paged: bool = False
+    columns: tuple[str, ...] = field(default=(), compare=False)
 
     # -- as a list
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from qql import nodes
 from qql.compiler.embed_clauses import TEXT_FIELDS, text_at
 from qql.compiler.prepared import Prepared, prepare_text
-from qql.errors import Diagnostic, QQLExecutionError, QQLPlanError, did_you_mean, fail, shown
+from qql.errors import Diagnostic, QQLExecutionError, QQLPlanError, did_you_mean, fail, many, shown
 from qql.models.rerankers.base import hit_text
 from qql.records import dataclass, field, replace
 from qql.rest.types import Json, JsonObject
@@ -90,7 +90,8 @@ class Retriever:
             question, with ``options``, which are those of `qql.connect`, and closed by `Retriever.close`.
         query: the name of the parameter for the question.
         params: values for the other parameters; a question may bring others.
-        text: the payload's field with a document's text.
+        text: the payload's field with a document's text. Where none of the documents has one there,
+            `retrieve` raises `QQLExecutionError` (``no-text``).
         stages: whether documents tell of the stages that found them (WITH PROVENANCE), which runs each
             stage of the pipeline once more.
 
@@ -172,6 +173,12 @@ class Retriever:
         return {self.query: question, **self.params, **params}
 
     def _documents(self, hits: list[Hit]) -> list[Document]:
+        """Raises `QQLExecutionError` (``no-text``) where no document has a text in the field named for it."""
+        if self.text is not None and hits and all(hit_text(hit.payload, self.text) is None for hit in hits):
+            fields = dict.fromkeys(field for hit in hits for field in hit.payload or {})
+            known = f"their fields are {', '.join(fields)}" if fields else "they have no payload"
+            message = f"none of the {many(len(hits), 'document')} has a text in `{self.text}`"
+            fail("no-text", message, hint=did_you_mean(self.text, fields) or known, error=QQLExecutionError)
         return [document_of(hit, self.text) for hit in hits]
 
     # -- as a value

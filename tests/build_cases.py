@@ -435,6 +435,7 @@ STATEMENTS: list[Case] = [
     (lambda: b.define("dense", query("care", limit=5)), "DEFINE dense AS (QUERY 'care' LIMIT 5)"),
     (lambda: b.undefine("dense"), "UNDEFINE dense"),
     (lambda: b.show_stages(), "SHOW STAGES"),
+    (lambda: b.show_models(), "SHOW MODELS"),
     (lambda: b.execute("a.qql"), "EXECUTE 'a.qql'"),
     (lambda: b.dump("docs", "a.qql", overwrite=True), "DUMP docs TO 'a.qql' OVERWRITE"),
     (

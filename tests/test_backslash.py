@@ -11,13 +11,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from conftest import ROOT
+from fake_server import FakeServer
 
 import qql
 from qql.cli.backslash import COMMANDS, GROUPS, SUBJECTS
 from qql.cli.backslash.scripts import parts_of
+from qql.cli.commands.connection import LateSession
+from qql.cli.commands.options import Arguments
+from qql.cli.profiles.profile import Profile
 from qql.cli.render import Renderer
 from qql.cli.shell import Shell
 from qql.errors import QQLError, QQLScriptError, QQLSyntaxError, Source
@@ -144,6 +149,19 @@ def test_the_list_of_commands_fits_into_twenty_columns() -> None:
         assert f"{one.usage()} {one.help_text()}" in " ".join(text.split())
 
 
+def test_a_list_that_is_longer_than_the_screen_goes_through_the_pager(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prompt.files[0], "isatty", lambda: True)
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("TERM", "xterm")
+    prompt.shell.renderer.interactive, path = True, tmp_path / "paged"
+    prompt(rf"\pager cat > {path}")
+    assert prompt(r"\?") == ""
+    assert r"\whynot ID" in path.read_text()
+    assert r"Build the indexes" in prompt(r"\? \optimize")  # which fits
+
+
 def test_a_command_is_told_about_with_all_that_is_said_of_it(prompt: Prompt) -> None:
     text = " ".join(prompt(r"\? \d").split())
     assert text.startswith(r"\d [COLLECTION] Describe a collection.")
@@ -186,11 +204,22 @@ def test_collections_are_listed_with_points_and_size(docs: Prompt) -> None:
     assert re.search(r"│ docs +│ +4 │.* [0-9.]+ [kM]B │", docs(r"\l"))
 
 
+def test_a_collection_that_is_damaged_hides_none_of_the_others(docs: Prompt, tmp_path: Path) -> None:
+    docs(rf"\c {tmp_path / 'data'}", SETUP, "CREATE COLLECTION bad (v VECTOR(2, DOT));")
+    docs(r"\c :memory:")
+    (tmp_path / "data" / "collections" / "bad" / "edge_config.json").write_text("{")
+    docs(rf"\c {tmp_path / 'data'}")
+    bad, good = docs.rows(r"\l")
+    assert bad["points"] is None and bad["status"] == "database-corrupt"
+    assert good["points"] == 4 and good["status"] == "green"
+    docs(r"\c :memory:")  # for its folder goes before its fixture
+
+
 def test_a_collection_is_described_whole(docs: Prompt) -> None:
     text = docs(r"\d docs")
     assert re.search(r"^collection docs: 4 points, green, [0-9.]+ [kM]B on disk$", text, re.M)
-    assert re.search(r"│ dense +│ dense +│ 2 +│ Dot +│ +│", text)
-    assert re.search(r"│ words +│ sparse +│ +│ +│ qdrant/bm25 │", text)
+    assert re.search(r"│ dense +│ dense +│ 2 +│ Dot +│ +│ +│", text)
+    assert re.search(r"│ words +│ sparse +│ +│ +│ qdrant/bm25 │ modifier = 'idf' │", text)
     assert re.search(r"│ year +│ integer │ +3 │", text)
     assert "payload fields seen in all 4 points" in text
     assert re.search(r"│ title │ text +│ 100% +│ +│", text)
@@ -283,6 +312,78 @@ def test_connecting_elsewhere_leaves_the_old_database(docs: Prompt, tmp_path: Pa
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
     assert docs.error(r"\c http://127.0.0.1:1").startswith("connection-failed")
     assert [row["collection"] for row in docs.rows(r"\l")] == ["there"]
+    docs(r"\c :memory:")
+
+
+def test_a_connection_that_fails_leaves_the_profile_as_well(docs: Prompt) -> None:
+    protected = Profile("prod", {"url": "http://127.0.0.1:2"}, protected=True)
+
+    def elsewhere(target: str) -> Session:
+        docs.shell.access.profile = None
+        return connected(target)
+
+    docs.shell.access.profile, docs.shell.connect = protected, elsewhere
+    assert docs.error(r"\c http://127.0.0.1:1").startswith("connection-failed")
+    assert docs.shell.access.profile is protected
+
+
+def test_a_read_only_prompt_refuses_what_writes_and_stays_so(docs: Prompt) -> None:
+    assert docs(r"\readonly on") == "read-only is on\n"
+    assert docs.error("DELETE FROM docs WHERE id = 1;").startswith("read-only")
+    assert docs.error(r"\optimize docs").startswith("read-only")
+    assert docs.rows("COUNT FROM docs;") == [{"count": 4}]
+    docs(r"\c :memory:")
+    assert docs.error("CREATE COLLECTION c (v VECTOR(2, DOT));").startswith("read-only")
+    assert docs(r"\readonly") == "read-only is off\n"
+    docs("CREATE COLLECTION c (v VECTOR(2, DOT));")
+    assert docs.error(r"\readonly maybe") == r"usage: \readonly requires on or off, found maybe (None)"
+
+
+def test_a_database_in_memory_that_is_not_open_yet_is_made_read_only() -> None:
+    shell = Prompt().shell
+    shell.take_session(cast(Session, LateSession(Arguments(), None)))
+    shell.feed(r"\readonly on")
+    with pytest.raises(QQLError, match="read-only"):
+        shell.feed("CREATE COLLECTION c (v VECTOR(2, DOT));")
+    shell.close()
+
+
+def test_profiles_are_listed_without_what_is_secret_in_them(
+    docs: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("QQL_CONFIG", str(path))
+    assert "there are no profiles in" in docs(r"\profile")
+    path.write_text(
+        '[profiles.prod]\nurl = "http://host:6333"\nprotected = true\n[profiles.here]\ndb = "data"\n'
+    )
+    path.chmod(0o600)
+    rest = {"read-only": False, "in use": False}
+    assert docs.rows(r"\profile") == [
+        {"profile": "prod", "target": "http://host:6333", "protected": True} | rest,
+        {"profile": "here", "target": "data", "protected": False} | rest,
+    ]
+
+
+def test_a_profile_is_connected_to(docs: Prompt) -> None:
+    profile = Profile("here", {"db": ":memory:", "read_only": True})
+
+    def opened(name: str) -> tuple[Session, Profile]:
+        assert name == "here"
+        return qql.connect(":memory:", read_only=True), profile
+
+    docs.shell.access.open_profile = opened
+    assert docs(r"\profile here") == "connected to :memory:, by the profile here, read-only\n"
+    assert docs.rows(r"\l") == []
+    assert docs(r"\c") == "connected to :memory:, by the profile here, read-only\n"
+
+
+def test_the_sample_collection_is_loaded_and_its_lines_run(prompt: Prompt) -> None:
+    text = prompt(r"\demo")
+    assert prompt.rows("COUNT FROM demo;") == [{"count": 30}]
+    assert "QUERY" in text
+    prompt(text)
+    assert "there is a collection demo already" in prompt.error(r"\demo")
 
 
 # ------------------------------------------------------------------------------------ what was typed
@@ -342,9 +443,9 @@ def test_an_edited_statement_without_its_end_stands_at_the_prompt(
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("sys.exit(3)", "ended with 3; the text stays as it was"),
-        ("file.write_bytes(b'\\xff')", "what was edited cannot be read"),
-        ("file.unlink()", "what was edited cannot be read"),
+        ("sys.exit(3)", "ended with code 3; the text is as it was"),
+        ("file.write_bytes(b'\\xff')", "what the editor left cannot be read"),
+        ("file.unlink()", "what the editor left cannot be read"),
     ],
 )
 def test_an_editor_that_fails_runs_nothing(
@@ -379,7 +480,7 @@ def test_a_statement_is_watched_so_many_times_or_until_ctrl_c(
 
 
 def test_what_was_typed_is_listed(docs: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qql.cli.repl import open_history
+    from qql.cli.prompt.history import open_history
 
     monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "history"))
     assert docs(r"\history") == "the history is empty\n"
@@ -573,6 +674,16 @@ def test_a_command_is_found_outside_of_strings_comments_and_batches_only() -> No
     ]
 
 
+def test_a_pasted_block_has_statements_and_commands_in_its_order(docs: Prompt) -> None:
+    docs(r"\format jsonl")
+    text = docs("COUNT FROM docs;\n\\set n 1\nCOUNT FROM docs\n  WHERE id = :n;\n\\p")
+    assert text.splitlines()[:4] == ['{"count":4}', '{"count":1}', "COUNT FROM docs", "  WHERE id = :n;"]
+    assert not docs.shell.feed("COUNT FROM docs;\n\\q\nDROP COLLECTION docs;")
+    docs.shown()
+    assert "unknown-command" in docs.error("DROP COLLECTION docs;\n\\nothing")
+    assert docs.rows("COUNT FROM docs;") == [{"count": 4}]
+
+
 def test_copy_of_the_prompt_is_copy_and_says_so(docs: Prompt, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"id": 9, "dense": [1, 1], "title": "nine"}\n')
     text = docs(rf"\copy docs FROM '{tmp_path / 'rows.jsonl'}'")
@@ -722,3 +833,35 @@ def test_memory_is_not_kept_for_statements_that_are_long(docs: Prompt) -> None:
     assert len(docs.shell.ran) == 20
     assert docs.shell.ran[-1].text == "COUNT FROM docs WHERE id = 29"
     assert all(len(one.text) < 1000 for one in docs.shell.ran)
+
+
+def test_a_server_is_looked_at_with_the_same_commands_and_its_key_stays_unsaid() -> None:
+    prompt = Prompt()
+    with FakeServer() as server:
+        prompt.shell.take_session(qql.connect(server.url, api_key="k3y-of-a-canary"))
+        prompt.shell.renderer.secrets = ("k3y-of-a-canary",)
+        prompt(SETUP)
+        [row] = prompt.rows(r"\l")
+        assert row["points"] == 4 and "disk" not in row
+        text = prompt(r"\d docs")
+        assert "collection docs: 4 points, green\n" in text and "payload fields seen in all 4 points" in text
+        assert [index["field"] for index in prompt.rows(r"\di")] == ["year"]
+        prompt(QUERY)
+        assert "point 1 is hit 1 of 2" in prompt(r"\why 1")
+        assert "collection d: 4 points" in prompt("CREATE ALIAS d FOR COLLECTION docs;", r"\d d")
+        for shown in (prompt(r"\curl"), prompt(r"\py")):
+            assert server.url in shown and "QDRANT_API_KEY" in shown and "k3y" not in shown
+        prompt.shell.close()
+
+
+def test_an_alias_is_described_with_the_size_of_its_collection(docs: Prompt) -> None:
+    docs("CREATE ALIAS d FOR COLLECTION docs;")
+    assert docs.rows(r"\d d")[0]["disk_bytes"] == docs.rows(r"\d docs")[0]["disk_bytes"]
+
+
+def test_a_statement_is_watched_without_the_pager(docs: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs("COUNT FROM docs;")
+    pagers: list[str] = []
+    monkeypatch.setattr(time, "sleep", lambda _: pagers.append(docs.shell.renderer.pager))
+    docs(r"\watch 1 2")
+    assert pagers == ["off"] and docs.shell.renderer.pager == "on"

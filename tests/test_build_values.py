@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import inspect
 import math
 import pickle
 import re
@@ -98,6 +100,7 @@ def test_any_text_is_a_value_and_a_name(value: str, name: str) -> None:
         (lambda: field("a") == object(), "wrong-parameter", "field('a') = …: a value of the type object"),
         (lambda: field("a") == "\ud800", "lone-surrogate", "field('a') = …: "),
         (lambda: field(7), "wrong-argument", "field(name): takes a name, not 7"),
+        (lambda: b.sparse(None), "wrong-argument", "sparse(name=…): has to be given; it is None"),
         (lambda: field("a").any_of("abc"), "wrong-argument", "field('a').any_of(…): takes a list, not 'abc'"),
         (lambda: field("a").any_of([1, [2]]), "wrong-argument", "field('a').any_of(…)[1]: takes one value"),
         (lambda: field("a").any_of([1, math.nan]), "number-out-of-range", "field('a').any_of(…)[1]: "),
@@ -361,3 +364,19 @@ def test_a_session_carries_out_what_was_built() -> None:
         db.execute(b.delete("docs", where=field("id").any_of([0, 1])))
         assert db.execute(b.count("docs")).rows == [{"count": 4}]
         assert qql.lint(b.count("docs")) == []
+
+
+def test_what_has_to_be_given_is_an_error_of_ours_where_it_is_none() -> None:
+    """For every call of the builder: None, or what is of no use, in the places that have no default."""
+    tried = 0
+    for name in b.__all__:
+        call = getattr(b, name)
+        if inspect.isclass(call):
+            continue
+        given = inspect.signature(call).parameters.values()
+        places = [one for one in given if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+        for value in (None, object(), [], 3.5, {}):
+            with contextlib.suppress(QQLPlanError):
+                call(*[value] * len(places))
+            tried += bool(places)
+    assert tried > 200

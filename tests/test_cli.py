@@ -623,7 +623,8 @@ def test_alone_on_a_terminal_it_is_a_prompt(
 
     monkeypatch.setattr("qql.cli.repl.interact", interact)
     monkeypatch.setenv("COLUMNS", "80")
-    assert main(["--url", "http://first", "--api-key", "s3cr3t", "--collection", "docs"]) == 0
+    code = main(["--url", "http://first", "--api-key", "s3cr3t", "--collection", "docs"])
+    assert code == 0, err.getvalue()
     assert seen == ["table"]
     assert [session.options["api_key"] for session in sessions] == ["s3cr3t", None, "s3cr3t"]
     assert all(session.options["collection"] == "docs" for session in sessions)
@@ -912,6 +913,7 @@ def test_compile_check_and_explain(run: Run, db: str, tmp_path: Path) -> None:
         "SCROLL FROM docs",
         "FACET price FROM docs",
         "SHOW STAGES",
+        "SHOW MODELS",
         "SHOW COLLECTIONS",
         "SHOW COLLECTION docs",
         "SHOW INDEXES ON docs",

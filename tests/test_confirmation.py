@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import qql
 from qql import nodes
@@ -335,4 +337,34 @@ def test_a_shell_without_a_profile_checks_as_before(tmp_path: Path) -> None:
     with qql.connect(":memory:") as session:
         shell = Shell(session, Renderer(io.StringIO()), lambda target: session)
         shell.run(script_file(str(tmp_path / "a.qql")))
+        assert session.collections() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal")
+def test_on_a_terminal_the_answer_is_read_from_the_keys(tmp_path: Path) -> None:
+    """Ctrl-C and Ctrl-D are no; the prompt comes back after each."""
+    import pexpect
+
+    with qql.connect(tmp_path / "db") as session:
+        session.run("CREATE COLLECTION docs (v VECTOR(2, COSINE));")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "QQL_HISTORY": "", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    given = ["-m", "qql", "--db", str(tmp_path / "db")]
+    shell = pexpect.spawn(sys.executable, given, env=env, dimensions=(24, 80), encoding="utf-8", timeout=60)
+    for answer, said in (
+        ("n\r", "not-confirmed"),
+        ("\x04", "not-confirmed"),
+        ("\x03", "cancelled"),
+        ("y\r", "dropped"),
+    ):
+        shell.expect_exact("\x1b[?25h")  # the prompt waits
+        shell.send("DROP COLLECTION docs;\r")
+        shell.expect_exact("with 0 points. Go on? (y/N) ")
+        shell.send(answer)
+        shell.expect_exact(said)
+    shell.expect_exact("\x1b[?25h")
+    shell.send("\\q\r")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 0
+    with qql.connect(tmp_path / "db") as session:
         assert session.collections() == []

@@ -258,8 +258,11 @@ def test_many_sets_of_values_are_all_checked_first(cursor: dbapi.Cursor) -> None
     assert cursor.fetchone() == (0,)
 
 
-def test_executemany_is_for_writes(cursor: dbapi.Cursor) -> None:
-    with pytest.raises(dbapi.ProgrammingError, match="executemany is for writes"):
-        cursor.executemany("COUNT FROM docs WHERE n = :n", [{"n": 1}, {"n": 3}])
+def test_executemany_is_for_writes(cursor: dbapi.Cursor, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "qql.request")
+    for given in ([{"n": 1}, {"n": 3}], []):
+        with pytest.raises(dbapi.ProgrammingError, match="executemany is for writes"):
+            cursor.executemany("COUNT FROM docs WHERE n = :n", given)
+    assert not caplog.records, "nothing was sent"
     cursor.executemany(PUT, [])
     assert cursor.rowcount == -1

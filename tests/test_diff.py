@@ -398,7 +398,7 @@ def test_the_key_of_the_first_server_is_not_shown_to_the_second(run: Run) -> Non
         for answer in (points, points[::-1])
     ]
     with servers[0] as first, servers[1] as second:
-        data = found(run, "v.qql", "--url", first.url, "--url-b", second.url, "--api-key", "s3cr3t")
+        data = found(run, "v.qql", "--url", first.url, "--url-b", second.url, "--api-key", "s3cr3t", "-q")
     assert [row["move"] for row in data["rows"]] == ["down", "up"]
     assert [[one.headers.get("api-key") for one in server.received][-1] for server in servers] == [
         "s3cr3t",

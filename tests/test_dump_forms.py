@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from refusals import failure
 
 import qql
 from qql.cli import main
 from qql.errors import QQLExecutionError, QQLPlanError
-from qql.session.vector_texts import vector_json
 
 FORMS = [
     "docs.qql",
@@ -217,24 +214,3 @@ def test_what_is_dumped_and_where_to_has_to_be_said(
 ) -> None:
     assert main(argv) == 2
     assert f"{argv[0]} requires" in capsys.readouterr().err
-
-
-# ------------------------------------------------------------------------------------------------ numbers
-
-FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-@given(st.lists(FLOAT32, max_size=20))
-def test_numbers_are_read_back_as_the_same_floats(numbers: list[float]) -> None:
-    def bits(values: list[float]) -> bytes:
-        return struct.pack(f"{len(values)}f", *values)
-
-    assert bits(json.loads(vector_json(numbers))) == bits(numbers)
-
-
-def test_numbers_have_as_few_digits_as_their_floats_need() -> None:
-    tenth = struct.unpack("f", struct.pack("f", 0.1))[0]
-    assert vector_json([tenth, THIRD, 1.0, -0.0]) == "[0.1, 0.33333334, 1, -0.0]"
-    assert vector_json({"v": None, "s": {"indices": [3], "values": [tenth]}, "m": [[tenth], [2.0]]}) == (
-        '{"v": null, "s": {"indices": [3], "values": [0.1]}, "m": [[0.1], [2]]}'
-    )

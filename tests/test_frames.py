@@ -142,6 +142,26 @@ def test_columns_are_there_without_rows(form: str) -> None:
         assert len(frame) == 0
 
 
+@pytest.mark.parametrize("form", ["to_pandas", "to_polars", "to_arrow"])
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        ("FACET city FROM docs", ["value", "count"]),
+        ("MATRIX FROM docs USING v", ["a", "b", "score"]),
+        ("SHOW STAGES", ["stage", "definition"]),
+        ("SHOW ALIASES", ["alias", "collection"]),
+        ("SHOW INDEXES ON docs", ["field", "type", "options", "points"]),
+        ("BATCH { QUERY [1, 0] FROM docs; }", ["query", "id", "score"]),
+    ],
+)
+def test_rows_that_are_none_have_their_columns(form: str, statement: str, columns: list[str]) -> None:
+    with qql.connect(":memory:") as db:
+        db.execute("CREATE COLLECTION docs (v VECTOR(2, DOT))")
+        frame = getattr(db.execute(statement), form)()
+    names = frame.column_names if form == "to_arrow" else list(frame.columns)
+    assert (names, len(frame)) == (columns, 0)
+
+
 def test_groups_stages_and_both_scores_have_columns() -> None:
     hits = [Hit(1, 2.0, {"group": "own"}, group="a", lookup={"id": 5}, first_stage_score=0.5)]
     assert Result("hits", hits=hits).to_polars().to_dicts() == [

@@ -69,6 +69,7 @@ ENGINES = {
     "pandas": "evaluation/sections, frames/pandas, result",
     "polars": "evaluation/sections, frames/polars, result",
     "IPython": "notebook",
+    "opentelemetry": "session/tracing",
     "greenlet": "awaiting",
     "shtab": "cli/completion_scripts",
 }

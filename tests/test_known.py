@@ -238,7 +238,9 @@ CHANGES: dict[type[nodes.Node], str | None] = {
 ASKS = (
     nodes.Query,
     *(nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix, nodes.Explain, nodes.Why, nodes.Dump),
+    nodes.CopyTo,
     *(nodes.ShowCollections, nodes.ShowCollection, nodes.ShowIndexes, nodes.ShowStages, nodes.ShowQuotas),
+    nodes.ShowModels,
     *(nodes.ShowAliases, nodes.ShowSnapshots, nodes.ShowShardKeys, nodes.ExistsCollection),
 )
 ASKED: tuple[tuple[str, Params], ...] = (

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,15 +21,16 @@ DOCS = ROOT / "docs"
 AGAIN = "`python docs/library.py` writes it anew"
 
 
-def load_library() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("library", DOCS / "library.py")
-    assert spec and spec.loader
-    module = sys.modules["library"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def load_library() -> Any:
+    """`docs/library.py`, which imports a module beside it."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        return importlib.import_module("library")
+    finally:
+        sys.path.remove(str(DOCS))
 
 
-library: Any = load_library()
+library = load_library()
 ENTRIES: dict[str, Any] = library.ENTRIES
 
 RAISE_NOTHING = {
@@ -111,7 +110,7 @@ def test_every_exported_name_has_a_place_in_the_pages(module: str) -> None:
     places = [name for page in library.PAGES for part in page.parts for name in part.names]
     assert len(places) == len(set(places))
     for name in importlib.import_module(module).__all__:
-        assert f"{module}.{name}" in places, f"docs/library.py does not place {module}.{name}"
+        assert f"{module}.{name}" in places, f"docs/library_pages.py does not place {module}.{name}"
 
 
 def test_members_that_are_not_public_are_there() -> None:
@@ -127,6 +126,14 @@ def test_what_is_private_is_on_no_page() -> None:
     assert any(line.startswith("qql.Session.execute(") for line in lines)
     assert not any(line.startswith(("qql.Session.backend", "qql.Session.facts")) for line in lines)
     assert not any(re.search(r"\._(?!_init__|_version__)", line.partition("(")[0]) for line in lines)
+
+
+def test_the_page_of_stability_tells_of_what_is_deprecated() -> None:
+    """Whoever deprecates the first name takes the sentence away, and says in its place what goes."""
+    page = (DOCS / "stability.md").read_text(encoding="utf-8")
+    modules = (ROOT / "qql").rglob("*.py")
+    warned = [path.name for path in modules if "DeprecationWarning" in path.read_text(encoding="utf-8")]
+    assert ("Nothing is deprecated today." in page) is not bool(warned), warned
 
 
 def test_dir_shows_what_is_public() -> None:
@@ -198,13 +205,21 @@ def arguments(thing: Any, entry: Any) -> list[str]:
     return [one.name for one in given if one.name not in ("self", "cls", "values", "named")]
 
 
+def with_those_it_names(doc: str, entry: Any) -> str:
+    """A docstring, and those of the members that it is to be read with: ``Raises as `execute` does.``"""
+    members = dict(entry.members())
+    named = [members[name] for name in re.findall(r"\bas `(\w+)`", doc) if name in members]
+    return " ".join([doc, *map(library.doc_of, named)])
+
+
 def test_words_name_every_argument_and_field() -> None:
     """Those of builders are called as the clauses that they become."""
     unsaid = []
     for name, thing, doc, entry in WORDS:
         if entry in OTHERS and not re.match(r"As `|Nothing, as PEP 249", doc):
+            said = with_those_it_names(doc, entry)
             given = {*arguments(thing, entry)} - SAY_ALL
-            unsaid += [(name, one) for one in given if not re.search(rf"\b{one}\b", doc)]
+            unsaid += [(name, one) for one in given if not re.search(rf"\b{one}\b", said)]
     assert not unsaid
 
 
@@ -231,6 +246,11 @@ def test_words_point_to_public_names_only() -> None:
             if not (outside or target in near or f"{module}.{target}" in near):
                 lost.append((name, target))
     assert not lost, "these are on no page"
+
+
+@pytest.mark.parametrize("page", library.PAGES, ids=[page.file for page in library.PAGES])
+def test_words_of_signatures_are_explained(page: Any) -> None:
+    assert library.unexplained(page) == set()
 
 
 def test_markdown_of_a_docstring() -> None:

@@ -477,7 +477,7 @@ def test_lines_may_end_in_crlf() -> None:
         ("COUNT FROM '日本' FOO", 17, "COUNT FROM '日本' FOO", "                  ^^^"),
         ("COUNT FROM 'e\u0301' FOO", 17, "COUNT FROM 'e\u0301' FOO", "               ^^^"),
         ("COUNT FROM '\U0001f600' FOO", 16, "COUNT FROM '\U0001f600' FOO", "                ^^^"),
-        ("COUNT FROM 'a\x1b[31m' FOO", 21, "COUNT FROM 'a [31m' FOO", "                    ^^^"),
+        ("COUNT FROM 'a\x1b[31m' FOO", 21, r"COUNT FROM 'a\x1b[31m' FOO", "                       ^^^"),
     ],
     ids=["tab", "wide", "combining", "emoji", "escape"],
 )

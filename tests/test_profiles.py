@@ -17,16 +17,24 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from http_recorder import HttpRecorder, ok
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 import qql
 from qql.cli import main
-from qql.cli.access import connect_profile
+from qql.cli.access import Access, connect_profile
+from qql.cli.commands import COMMANDS
+from qql.cli.commands.connection import LateSession
 from qql.cli.commands.options import KEYS, OPTIONS, PROFILE, Arguments
 from qql.cli.commands.run import open_shell
 from qql.cli.profiles import key_sources
+from qql.cli.profiles.applied import with_profile
 from qql.cli.profiles.config import config_file, read_profiles
 from qql.cli.profiles.profile import COLORS, Profile, prompt_style
 from qql.cli.render import Renderer
+from qql.cli.repl import interact
+from qql.cli.shell import Shell
 
 KEY = "c4nary-K3y-of+QQL"
 Config = Callable[[str], Path]
@@ -423,6 +431,19 @@ def test_the_prompt_is_red_where_a_slip_would_be_felt(profile: Profile | None, s
     assert prompt_style(profile) == style
 
 
+def test_the_prompt_has_the_colour_of_its_profile(tmp_path: Path) -> None:
+    """In front of what is typed, red stands at a protected profile, and nothing of the kind elsewhere."""
+    for profile, red in ((Profile("x", protected=True), True), (Profile("x"), False)):
+        with qql.connect(":memory:") as session, create_pipe_input() as keys:
+            written = io.StringIO()
+            output = Vt100_Output(written, lambda: Size(24, 80), enable_cpr=False)
+            shell = Shell(session, Renderer(io.StringIO()), lambda _: session, access=Access(profile))
+            keys.send_text("\\q\n")
+            assert interact(shell, input=keys, output=output) == 0
+        prompt = written.getvalue().partition(":memory:")[0].rpartition("\x1b[0")[2]
+        assert (";31" in prompt) == red
+
+
 def test_every_colour_is_one_of_the_terminal() -> None:
     from prompt_toolkit.styles import Style
 
@@ -436,8 +457,7 @@ def test_a_shell_goes_from_profile_to_profile_and_to_a_target(config: Config, tm
         f"protected = true\n[profiles.broken]\nurl = 'http://127.0.0.1:9'\n"
         "api_key_env = 'NOT_SET'\n"
     )
-    profile = read_profiles()["a"]
-    args = profile.arguments(Arguments(profile=profile), ("db", "read_only"), ())
+    args = with_profile(Arguments(), read_profiles()["a"], COMMANDS["run"])
     console = Renderer(io.StringIO(), err=io.StringIO())
     with open_shell(args, console) as shell:
         assert shell.session.read_only
@@ -449,6 +469,24 @@ def test_a_shell_goes_from_profile_to_profile_and_to_a_target(config: Config, tm
         shell.session.execute("SHOW COLLECTIONS")  # it is open still
         shell.reconnect(":memory:")
         assert shell.access.profile is None and not shell.session.read_only
+
+
+def test_what_the_command_line_gave_holds_for_the_next_database_too(config: Config, tmp_path: Path) -> None:
+    config(f"[profiles.a]\ndb = '{tmp_path}/a'\n[profiles.b]\ndb = '{tmp_path}/b'\n")
+    args = with_profile(Arguments(read_only=True), read_profiles()["a"], COMMANDS["run"])
+    with open_shell(args, Renderer(io.StringIO(), err=io.StringIO())) as shell:
+        connect_profile(shell, "b")
+        assert shell.session.read_only
+        shell.reconnect(":memory:")
+        assert shell.session.read_only
+
+
+def test_a_database_in_memory_that_is_not_open_yet_can_be_read_only() -> None:
+    session = LateSession(Arguments(), None)
+    session.read_only = True
+    with pytest.raises(qql.QQLRefusedError):
+        session.execute("CREATE COLLECTION docs (v VECTOR(2, COSINE))")
+    session.close()
 
 
 def test_the_key_of_a_profile_that_is_gone_to_is_masked(config: Config, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ READING = [
     "SHOW ALIASES",
     "SHOW SNAPSHOTS ON docs",
     "SHOW STAGES",
+    "SHOW MODELS",
     "USE docs",
     "DEFINE s AS (QUERY [1, 0] USING v LIMIT 5)",
     "EXPLAIN DELETE FROM docs WHERE id = 1",
@@ -130,7 +131,7 @@ def test_what_reads_is_carried_out(db: Session, watched: Watched, text: str) -> 
 
 def test_the_statements_above_are_all_there_are(db: Session) -> None:
     parsed = [qql.parse(text)[0] for text in (*WRITING, *READING)]
-    named = {type(one) for one in parsed} | {nodes.Execute, nodes.Dump, nodes.Undefine}
+    named = {type(one) for one in parsed} | {nodes.Execute, nodes.Dump, nodes.CopyTo, nodes.Undefine}
     elsewhere = {nodes.ShowShardKeys, nodes.ShowQuotas}  # the embedded engine has neither
     assert set(nodes.STATEMENTS) - named == elsewhere
     assert {nodes.STATEMENTS[kind].effect for kind in elsewhere} == {READS}
@@ -201,6 +202,11 @@ def test_every_door_is_shut(db: Session, watched: Watched, door: str) -> None:
     with pytest.raises(qql.QQLRefusedError) as found:
         DOORS[door](db)
     assert (watched.wrote, found.value.code) == ([], "read-only")
+
+
+def test_a_retriever_asks_a_session_that_is_read_only(db: Session, watched: Watched) -> None:
+    [found] = qql.retriever("QUERY :q FROM docs USING v LIMIT 1", db).retrieve([1.0, 0.0])
+    assert (found.id, watched.wrote) == (1, [])
 
 
 def test_a_request_that_reads_goes(db: Session) -> None:

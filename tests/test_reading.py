@@ -273,7 +273,7 @@ def test_a_page_of_a_scroll_is_one_json_object_however_it_is_cut() -> None:
     for count in (0, 1, 3):
         hits = [Hit(at, None, {"n": at}) for at in range(count)]
         result = Result("hits", hits=hits, paged=True, next=7)
-        found = json.loads("\n".join(FORMATS["json"](result, PLAIN)))
+        found = json.loads("\n".join(FORMATS["json"].lines(result, PLAIN)))
         assert found == {"hits": [hit.to_dict() for hit in hits], "next": 7}
 
 

@@ -53,6 +53,7 @@ class FakeSession:
         self.asked: list[tuple[str, Any, str]] = []
         self.closed = False
         self.context = make_context()
+        self.read_only = False
 
     def checked(self, script: Pieces, params: Any = None) -> SimpleNamespace:
         name, text = script.name, "".join(piece.text for piece in script)
@@ -110,6 +111,9 @@ class FakeSession:
     def explain(self, text: str, params: Any = None, *, name: str = "<string>") -> str:
         return f"plan of {text} at {self.target}"
 
+    def collections(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self.closed = True
 
@@ -119,6 +123,7 @@ Typed = Callable[..., str]
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    (tmp_path / "history").touch()  # not the first start
     monkeypatch.setenv("QQL_HISTORY", str(tmp_path / "history"))
     view = Renderer(io.StringIO(), err=io.StringIO(), width=80)
 
@@ -347,6 +352,12 @@ def test_a_command_in_the_middle_of_a_statement_leaves_it_open(shell: Shell, typ
     assert asked(shell) == ["ONE\nTHEN"]
 
 
+def test_a_command_below_a_whole_statement_runs_after_it(shell: Shell, typed: Typed) -> None:
+    text = typed("\x1b[200~SHOW STAGES;\n\\timing\x1b[201~\rTWO;\r")
+    assert asked(shell) == ["SHOW STAGES", "TWO"]
+    assert "timing is off" in text
+
+
 def test_leaving_from_the_middle_of_a_statement(shell: Shell, typed: Typed) -> None:
     typed("ONE\r\\q\rTWO;\r")
     assert asked(shell) == []
@@ -387,6 +398,8 @@ KEY = "k3y-of-a-canary"
         rf"\set key {KEY}",
         rf"\set :api_token '{KEY}'",
         r"\set k sk-Ab3dEf6hIj9lMn2p",
+        rf"\param key text {KEY}",
+        r"\param k text sk-Ab3dEf6hIj9lMn2p",
         rf"\c http://u:{KEY}@host:6333",
         rf"\c u:{KEY}@host",
         rf"\c http://host?api-key={KEY}",
@@ -470,7 +483,7 @@ def test_no_history_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed:
     monkeypatch.setenv("QQL_HISTORY", "")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     typed("ONE;\r")
-    assert list(tmp_path.iterdir()) == []
+    assert [one.read_text(encoding="utf-8") for one in tmp_path.iterdir()] == [""]
 
 
 def test_a_device_as_history_keeps_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,11 +114,11 @@ def test_a_text_is_shown_as_it_is() -> None:
     assert str(result) == result.message
 
 
-def test_without_rich_the_text_is_json_lines() -> None:
+def test_without_rich_the_text_is_the_same() -> None:
     program = (
         "import sys; sys.modules['rich'] = None\n"
         "from qql.result import Hit, Result\n"
-        "print(Result('hits', hits=[Hit(1, 0.5, {'t': 'é'})]))"
+        "print(Result('hits', hits=[Hit(1, 0.5, {'t': '紅い靴'})]))"
     )
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-c", program],
@@ -128,7 +128,8 @@ def test_without_rich_the_text_is_json_lines() -> None:
         check=True,
         encoding="utf-8",
     )
-    assert done.stdout == '{"id":1,"score":0.5,"payload":{"t":"é"}}\n'
+    assert done.stdout == f"{Result('hits', hits=[Hit(1, 0.5, {'t': '紅い靴'})])}\n"
+    assert "│  1 │   0.5 │ 紅い靴 │" in done.stdout
 
 
 def test_two_columns_never_have_one_name() -> None:

@@ -229,3 +229,14 @@ def test_rerank_and_upsert_find_these_texts(row: dict[str, Any], tmp_path: Path)
         )
         assert [hit.first_stage_score for hit in hits] == pytest.approx([1.0, 1.0], abs=1e-5)
         assert all(hit.second_stage_score and hit.second_stage_score > 0 for hit in hits)
+
+
+def test_a_field_for_texts_that_no_document_has_is_an_error() -> None:
+    with qql.connect() as session:
+        fill(session)
+        query = "QUERY :q FROM docs USING a LIMIT 3"
+        with pytest.raises(qql.QQLExecutionError) as caught:
+            qql.retriever(query, session, text="txet").retrieve("burns")
+        assert caught.value.code == "no-text" and "did you mean `text`" in str(caught.value)
+        nothing = qql.retriever("QUERY :q FROM docs USING a WHERE n > 99", session, text="txet")
+        assert nothing.retrieve("burns") == []

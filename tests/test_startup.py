@@ -98,7 +98,7 @@ EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
     "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 89, OFFLINE),
-    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 124, OFFLINE),
+    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 125, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
@@ -117,7 +117,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        195,
+        197,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

@@ -339,7 +339,7 @@ def test_true_is_no_number_to_the_engine(db: qql.Session) -> None:
 
 
 def test_a_missing_date_is_never_a_text(db: qql.Session) -> None:
-    rows = [{"id": 1, "x": pd.NaT, "y": np.datetime64("NaT"), "z": pd.Series([pd.NaT])}]
+    rows = [{"id": 1, "x": pd.NaT, "y": np.datetime64("NaT", "ns"), "z": pd.Series([pd.NaT])}]
     db.execute("UPSERT INTO c VALUES :rows", {"rows": rows})
     (hit,) = db.execute("SCROLL FROM c LIMIT 9").hits
     assert hit.payload == {"x": None, "y": None, "z": [None]}

@@ -14,12 +14,13 @@ from qql.errors import QQLConnectionError, QQLTimeoutError, QQLUnsupportedError,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
 
 __all__ = ["CallTime", "current_time", "require_seconds"]
 
-monotonic = time.monotonic
+monotonic: Callable[[], float] = time.monotonic
 
 
 def require_seconds(seconds: float) -> float:
@@ -40,7 +41,7 @@ class CallTime:
     """
 
     def __init__(self, seconds: float, backend: object) -> None:
-        self.seconds = require_seconds(seconds)
+        self.seconds: float = require_seconds(seconds)
         if not getattr(backend, "keeps_time", False):
             name = getattr(backend, "name", type(backend).__name__)
             fail(

@@ -37,8 +37,13 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
     return list(values)
 
 
+_LEAST_NORMAL = 2.0**-126  # of 32-bit floats
+
+
 def _shortest_by_digits(values: Sequence[float]) -> list[float]:
-    """The same in plain Python, number by number: six digits are enough, or seven, and nine for any."""
+    """The same in plain Python, number by number: six digits are enough, or seven, and nine for any; of the
+    tiniest numbers, which have fewer bits, even one may do.
+    """
     import struct
 
     packed = struct.Struct("<f")
@@ -54,7 +59,8 @@ def _shortest_by_digits(values: Sequence[float]) -> list[float]:
     for value in values:
         if narrow(value) != value:  # nor is a NaN
             return list(values)
-        tried = (float(f"{value:.{digits}g}") for digits in (6, 7, 8, 9))
+        enough = (6, 7, 8, 9) if abs(value) >= _LEAST_NORMAL else range(1, 10)
+        tried = (float(f"{value:.{digits}g}") for digits in enough)
         out.append(next(short for short in tried if narrow(short) == value))
     return out
 

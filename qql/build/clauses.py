@@ -9,6 +9,7 @@ from qql import nodes
 from qql.build import values
 from qql.build.conditions import condition
 from qql.late import TypedDict
+from qql.records import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,6 +187,9 @@ def _fields(kind: type[nodes.Node], given: Mapping[str, Any], called: str | None
     if unknown:
         takes = ", ".join(kind.__match_args__)
         raise TypeError(f"{called}() takes no {min(unknown)!r}; it takes {takes}")
+    for key, value in given.items():
+        if value is None and kind.__rules__[key].default is MISSING:
+            values.wrong(f"{called}({key}=…)", "has to be given; it is None")
     return {
         key: _converted(kind.__annotations__[key], value, f"{called}({key}=…)")
         for key, value in given.items()

@@ -29,6 +29,7 @@ __all__ = [
     "dump",
     "execute",
     "explain",
+    "show_models",
     "show_stages",
     "undefine",
     "use",
@@ -114,6 +115,11 @@ def define(name: Name, stage: Query | nodes.Query) -> Statement:
 def undefine(name: Name) -> Statement:
     """``UNDEFINE name``."""
     return statement(nodes.Undefine, locals())
+
+
+def show_models() -> Statement:
+    """``SHOW MODELS``."""
+    return statement(nodes.ShowModels, {})
 
 
 def show_stages() -> Statement:

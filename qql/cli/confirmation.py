@@ -45,14 +45,16 @@ class Touched:
 def what_it_touches(statement: Compiled, session: Session, *, sure: bool = True) -> Touched | None:
     """What a statement would destroy; None where nobody has to agree to it.
 
-    That is DROP and RESTORE of what is there, a DUMP that overwrites a file, and what changes more than
-    `MOST_UNASKED` points. They are counted by requests that read. Without ``sure`` the names in it may stand
-    for something else by then, so what changes points is taken to change many.
+    That is DROP and RESTORE of what is there, a DUMP or COPY that overwrites a file, and what changes more
+    than `MOST_UNASKED` points. They are counted by requests that read. Without ``sure`` the names in it may
+    stand for something else by then, so what changes points is taken to change many.
     """
     found = statement.statement
     match found:
         case nodes.Dump(overwrite=True):
-            return _dump(found, statement, session)
+            return _replaced("DUMP OVERWRITE", found.path, _points_of(session, str(statement.collection)))
+        case nodes.CopyTo(overwrite=True):
+            return _replaced("COPY OVERWRITE", found.path, None)
         case nodes.Batch():
             return _batch(found, statement, session, sure)
     info = nodes.STATEMENTS[type(found)]
@@ -121,18 +123,17 @@ def _is_there(session: Session, collection: str) -> bool:
         return exc.code not in _ABSENT
 
 
-def _dump(found: nodes.Dump, statement: Compiled, session: Session) -> Touched | None:
+def _replaced(words: str, named: nodes.Scalar, points: int | None) -> Touched | None:
+    """What a file is replaced by; None where there is no such file."""
     import os
 
-    path = str(scalar_value(found.path))
+    path = str(scalar_value(named))
     try:
         there = os.path.exists(from_home(path))  # noqa: PTH110 - as in `from_home`
     except (ValueError, RuntimeError):  # the statement will say what is wrong with it
         there = False
-    if not there:
-        return None
-    points = _points_of(session, str(statement.collection))
-    return Touched("DUMP OVERWRITE", f"the file {path}, which {_so_many(points)} replace", points)
+    what = "the answer replaces" if words.startswith("COPY") else f"{_so_many(points)} replace"
+    return Touched(words, f"the file {path}, which {what}", points) if there else None
 
 
 def _batch(found: nodes.Batch, statement: Compiled, session: Session, sure: bool) -> Touched | None:

@@ -12,13 +12,20 @@ __all__ = ["holds_secret"]
 _LONG = 8  # characters of a key that is looked for; a shorter one might be a word of any statement
 _NAME = late_pattern(r"key|token|secret|passw|pwd|auth|credential|cookie", re.I)
 _TOKEN = late_pattern(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w+/=.~-]{16,}")
-_SET = late_pattern(r"^\s*\\set\s+:?(\S+)\s+(.+?)[;\s]*$", re.M)
+_SET = late_pattern(r"^\s*\\(?:set|param)\s+:?(\S+)\s+(?:text\s+)?(.+?)[;\s]*$", re.M)
 _CONNECT = late_pattern(r"^\s*\\c\s.*@", re.M)
 _ANYWHERE = late_pattern(
     r"://\S*@"  # an address with a user part
-    r"|[?&][\w-]*(?:key|token|secret|signature|credential|passw|sig)[\w-]*="  # or with a key behind it
-    r"|\bapi[_-]?key\b['\"]?\s*[=:]"  # an option, a header
-    r"|\bauthorization\b\s*:|\bbearer\s+\S",
+    r"|[?&;#][\w-]*(?:key|token|secret|signature|credential|passw|sig)[\w-]*="  # or with a key behind it
+    r"|api[_-]?key\b['\"]?\s*[=:]"  # an option, a header
+    r"|--[\w-]*(?:key|token|secret|password)[\s=]"  # an option of a command
+    r"|(?:passw(?:or)?d|passphrase|(?:access|auth|refresh|bearer|secret|private|client|session)[_-]?"
+    r"(?:key|token|secret))\b['\"]?\s*[=:]"
+    r"|\bauthorization\b['\"]?\s*[=:]|\bbearer\s+\S"
+    r"|(?-i:\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)=)"  # a variable of the environment
+    r"|(?-i:\b(?:sk|pk|rk)[-_](?:\w+[-_])*[A-Za-z0-9]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bhf_[A-Za-z0-9]{20,}"
+    r"|\bxox[abeoprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"  # keys of services
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY",
     re.I,
 )
 

@@ -22,7 +22,6 @@ from qql.cli.commands import COMMANDS, PROMPT
 from qql.cli.commands.options import Arguments
 from qql.cli.keys import known_keys, read_keys, visible_keys
 from qql.cli.render import Renderer, wants_color
-from qql.cli.streams import waits_for, with_streams
 from qql.cli.usage import INTERRUPTED, said_of_stop
 from qql.errors import QQLError
 
@@ -106,9 +105,9 @@ def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     console.secrets = known_keys(args)
     if visible is not None:
         console.note(visible)
-    args = with_streams(args)
-    if waits_for(command, args):  # or who sits there would wait, too
-        console.note("reading what is typed here, up to Ctrl-D on a line of its own")
+    dashes = any(one == "-" or (isinstance(one, list) and "-" in one) for one in args.values())
+    if dashes or command is COMMANDS["fmt"]:
+        args = _with_streams(command, args, console)
     if command is not None:
         return command.run(args, console)
     if "text" in args:
@@ -131,7 +130,17 @@ def _by_profile(args: Arguments, command: Command) -> Arguments:
     from qql.cli.profiles.applied import profile_of, with_profile
 
     profile = profile_of(args)
-    return with_profile(Arguments(args, profile=profile), profile, command)
+    return with_profile(args, profile, command)
+
+
+def _with_streams(command: Command | None, args: Arguments, console: Renderer) -> Arguments:
+    """The arguments with standard input and output where they name `-`."""
+    from qql.cli.streams import waits_for, with_streams
+
+    args = with_streams(args)
+    if waits_for(command, args):  # or who sits there would wait, too
+        console.note("reading what is typed here, up to Ctrl-D on a line of its own")
+    return args
 
 
 def _discard_output(file: TextIO) -> None:

@@ -6,10 +6,13 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qql.cli.prompt.history import open_history
+from qql.cli.greeting import greeting, is_first_start
+from qql.cli.profiles.profile import prompt_style
+from qql.cli.prompt.history import history_file, open_history
 from qql.cli.prompt.keys import key_bindings, uses_vi
+from qql.cli.prompt.known import ReadSoFar
 from qql.cli.prompt.screen import columns, continuation, processors, resting, style, toolbar
-from qql.cli.prompt.typed import command_below
+from qql.cli.prompt.typed import command_below, submits
 from qql.cli.prompt.watched import Watched
 from qql.cli.render import sanitize
 from qql.cli.shell import Shell
@@ -18,32 +21,36 @@ from qql.errors import QQLError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
+    from qql.cli.prompt.completion.completer import PromptCompleter
     from qql.cli.prompt.problem import Problem
 
-__all__ = ["interact"]
+__all__ = ["history_file", "interact", "open_history", "submits"]
 
 
 def interact(shell: Shell, *, input: Input | None = None, output: Output | None = None) -> int:
     """Prompt, carry out, and show, until ``\\q`` or Ctrl-D. An error is shown and the prompt comes back."""
     from qql.cli.prompt.completion.completer import completer_for
 
+    is_new = False
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a warning says what is wrong with it
+        is_new = is_first_start(history_file())
     history, warning = open_history(shell.renderer.secrets)
     completer = completer_for(shell)
     prompt = _prompt_session(shell, history, input, output, completer)
     if warning:
         shell.renderer.note(warning)
+    for line in greeting() if is_new else ():
+        shell.renderer.note(line)
     unfinished = ""
     while True:
         completer.refresh()
         try:
-            text = prompt.prompt(
-                lambda: f"{_short_target(shell.session.target)}> ", default=unfinished or shell.taken_draft()
-            )
+            text = prompt.prompt(lambda: _prompt_text(shell), default=unfinished or shell.taken_draft())
         except KeyboardInterrupt:
             unfinished = ""
             continue
@@ -82,13 +89,18 @@ def _writes(shell: Shell) -> int | None:
 _TARGET_WIDTH = 32
 
 
+def _prompt_text(shell: Shell) -> StyleAndTextTuples:
+    """The prompt, in the colour of the profile that it is connected by."""
+    return [(prompt_style(shell.access.profile), f"{_short_target(shell.session.target)}> ")]
+
+
 def _short_target(target: str) -> str:
     shown = sanitize(target)
     return shown if len(shown) <= _TARGET_WIDTH else "…" + shown[1 - _TARGET_WIDTH :]
 
 
 def _prompt_session(
-    shell: Shell, history: History, input: Input | None, output: Output | None, completer: Completer
+    shell: Shell, history: History, input: Input | None, output: Output | None, completer: PromptCompleter
 ) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -98,7 +110,8 @@ def _prompt_session(
         with contextlib.suppress(RuntimeError):  # the prompt has ended meanwhile, and its event loop with it
             session.app.invalidate()
 
-    watched = Watched(partial(_look, shell), redraw)
+    known = ReadSoFar(completer.inner)
+    watched = Watched(partial(_look, shell, known), redraw)
 
     def problem() -> Problem | None:
         return watched.problem(session.default_buffer.text, session.default_buffer.cursor_position)
@@ -124,13 +137,15 @@ def _prompt_session(
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
     )
+    completer.inner.told = watched.know_more
     session.app.after_render += lambda _: watched.load()
     session.default_buffer.on_text_insert += lambda _: watched.load()
     return session
 
 
-def _look(shell: Shell, text: str, cursor: int) -> Problem | None:
+def _look(shell: Shell, known: ReadSoFar, text: str, cursor: int) -> Problem | None:
     from qql.cli.prompt.problems import problem_at
 
     opened = getattr(shell.session, "is_open", True)  # to ask one that is not would open it
-    return problem_at(text, cursor, None, shell.session.context if opened else None, shell.params)
+    context, at_hand = (shell.session.context, known) if opened else (None, None)
+    return problem_at(text, cursor, at_hand, context, shell.params)

@@ -6,7 +6,7 @@ prompt stand in `qql.cli.backslash`, which is loaded when the first of them is l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from qql.cli.access import TYPED, Access
 from qql.cli.render import ProgressBar, Renderer
@@ -101,15 +101,30 @@ class Shell:
             self.ran = [*self.ran[1 - _RAN_KEPT :], Ran(result.statement, held)]
 
     def feed(self, text: str) -> bool:
-        """Carry out what was typed: commands (one a line), or statements. False: leave. Raises `QQLError`."""
+        """Carry out what was typed: commands (one a line), statements, both. False: leave. Raises `QQLError`.
+
+        Where commands stand behind statements, nothing is carried out if some of it does not parse.
+        """
         typed = text.strip()
         if is_command(typed):
             line, _, rest = typed.partition("\n")
             return self.command(line) and self.feed(rest)
+        source = Source(text, TYPED)
+        if "\n" in typed and "\\" in typed:
+            from qql.cli.backslash.scripts import parts_of, require_sound, run_parts
+
+            if len(parts := list(parts_of(source))) > 1:
+                require_sound(parts)
+                return run_parts(self, parts)
         if typed:
-            self.typed = text
-            self.run(ScriptText(Source(text, TYPED)), some=True)
+            self.run_typed(source)
         return True
+
+    def run_typed(self, source: Source) -> None:
+        """Run statements that were typed, the last ones. Raises as `run` does."""
+        if source.name == TYPED:
+            self.typed = source.text.strip("\n")
+        self.run(ScriptText(source), some=True)
 
     def command(self, line: str) -> bool:
         """Carry out a line with a command. False: leave. Raises `QQLError`."""
@@ -139,6 +154,16 @@ class Shell:
         finally:
             self.renderer.timing = timing
 
+    def show_text(self, lines: Iterable[str]) -> None:
+        """Show lines for people, whatever the format is: wrapped, and in the pager where they are many."""
+        from qql.result import Result
+
+        plain, self.renderer.plain = self.renderer.plain, True
+        try:
+            self.renderer.show(Result("text", message="\n".join(lines)))
+        finally:
+            self.renderer.plain = plain
+
     def say(self, text: str) -> None:
         """Tell what a command has done, where notes go and not among results."""
         self.renderer.note(text)
@@ -159,12 +184,14 @@ class Shell:
 
         A server is asked for something, for it might not be there. Raises `QQLError`.
         """
+        profile = self.access.profile
         session = self.connect(target)
         if "://" in session.target:
             try:
                 session.collections()
             except QQLConnectionError:
                 session.close()
+                self.access.profile = profile
                 raise
             except QQLError:  # a key may be for one collection alone
                 pass

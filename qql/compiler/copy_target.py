@@ -8,7 +8,7 @@ from qql.errors import Diagnostic, QQLPlanError, did_you_mean
 
 __all__ = ["COPY_FORMATS", "check_copy_to", "format_of_target"]
 
-COPY_FORMATS = {
+COPY_FORMATS: dict[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson", ".jsonlines"),
     "csv": (".csv",),
     "parquet": (".parquet", ".pq"),

@@ -85,6 +85,6 @@ def _fault(found: Sequence[Compiled]) -> Diagnostic:
         message = f"none of the {len(found)} statements is a request, beginning with {word}"
     else:
         message = f"{word} is no request: a session carries it out, and sends what it takes"
-        if kind in (nodes.Use, nodes.Define, nodes.Undefine, nodes.ShowStages):
+        if kind in (nodes.Use, nodes.Define, nodes.Undefine, nodes.ShowStages, nodes.ShowModels):
             message = f"{word} is no request: it is between a session and its statements"
     return Diagnostic("no-request", message, first.span, hint, source=first.source)

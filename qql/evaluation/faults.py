@@ -26,7 +26,9 @@ class Blank(str):
     """What stands for a value in a hint; it has no quotes."""
 
     __slots__ = ()
-    __repr__ = str.__str__
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _as_python(name: str, value: object) -> str:

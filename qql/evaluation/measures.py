@@ -396,7 +396,7 @@ def check_judgements(measures: Iterable[Measure], qrels: Mapping[str, Mapping[st
 def about_judgements(
     measures: Sequence[Measure], qrels: Mapping[str, Mapping[str, float]]
 ) -> list[Diagnostic]:
-    """What there is to know of judgements: that clicks made them, or that nothing is relevant by a measure."""
+    """What there is to know of judgements: clicks made them, or nothing is relevant to a measure."""
     made = [qrels.note()] if isinstance(qrels, ClickQrels) else []
     return [*made, *unreached(measures, qrels)]
 

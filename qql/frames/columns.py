@@ -18,6 +18,8 @@ def columns_of(result: Result) -> Columns:
     if result.kind == "hits":
         return _columns_of_hits(result)
     rows = result.rows
+    if not rows:
+        return {name: [] for name in result.columns}
     if not any(isinstance(row.get("payload"), dict) for row in rows):
         return _by_name(rows)
     # Those of a BATCH of queries are points.

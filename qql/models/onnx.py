@@ -180,12 +180,17 @@ class OnnxModel(Generic[Loaded]):
 
 def kept_models() -> tuple[str, list[str]]:
     """Where fastembed keeps its files, and the models there: ``owner/name``. Raises as `import_fastembed`."""
+    folder = cache_folder(None)
+    names = (one.name.removeprefix("models--") for one in folder.glob("models--*"))
+    return str(folder), sorted(name.replace("--", "/", 1) for name in names)
+
+
+def cache_folder(cache_dir: str | None) -> Path:
+    """Where fastembed keeps its files: what was said, or its own choice. Raises as `import_fastembed`."""
     import_fastembed("", "local/hash-N and qdrant/bm25 work")
     from fastembed.common.utils import define_cache_dir
 
-    folder = Path(define_cache_dir(None))
-    names = (one.name.removeprefix("models--") for one in folder.glob("models--*"))
-    return str(folder), sorted(name.replace("--", "/", 1) for name in names)
+    return Path(define_cache_dir(cache_dir))
 
 
 def import_fastembed(which: str, others: str) -> None:

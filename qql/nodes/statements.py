@@ -16,6 +16,7 @@ __all__ = [
     "Dump",
     "Execute",
     "Explain",
+    "ShowModels",
     "ShowStages",
     "Statement",
     "Undefine",
@@ -89,6 +90,11 @@ class ShowStages(Node, metaclass=NodeType):
     """``SHOW STAGES``."""
 
 
+@statement("SHOW MODELS", effect=READS)
+class ShowModels(Node, metaclass=NodeType):
+    """``SHOW MODELS``."""
+
+
 @statement("EXPLAIN {statement}", "analyze runs ablate format", effect=INNER)
 class Explain(Node, metaclass=NodeType):
     """``EXPLAIN [ANALYZE [RUNS n] [ABLATE]] [FORMAT text | json | html] statement``."""
@@ -127,6 +133,7 @@ Statement = (
     | Define
     | Undefine
     | ShowStages
+    | ShowModels
     | Explain
     | Why
 )

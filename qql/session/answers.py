@@ -31,7 +31,8 @@ def result_of(compiled: Compiled, answer: Json, matched: int | None = None) -> R
         case str():
             return Result("message", message=_message(shows, compiled, answer, matched), matched=matched)
         case Rows():
-            return Result("rows", rows=_sorted_rows(shows, answer))
+            columns = tuple([name for name, _ in shows.columns])
+            return Result("rows", rows=_sorted_rows(shows, answer), columns=columns)
         case None:
             raise NotImplementedError(f"{kind.__name__} does not declare how its answer is shown")
 
@@ -56,7 +57,8 @@ def message_of(text: str) -> Result:
 
 def stages_listed(ctes: Iterable[nodes.Cte]) -> Result:
     """The result of SHOW STAGES."""
-    return Result("rows", rows=[{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes])
+    rows = [{"stage": str(cte.name.text), "definition": show(cte.stage)} for cte in ctes]
+    return Result("rows", rows=rows, columns=("stage", "definition"))
 
 
 def name_of(statement: nodes.Statement) -> str:
@@ -132,7 +134,7 @@ def _batch_result(compiled: Compiled, answer: Json) -> Result:
     found = [(number, point) for number, one in enumerate(answer, 1) for point in one["points"]]
     keys = ["id", "score", *(key for key in ("payload", "vector") if any(key in p for _, p in found))]
     rows = [{"query": number, **{key: point.get(key) for key in keys}} for number, point in found]
-    return Result("rows", rows=rows)
+    return Result("rows", rows=rows, columns=("query", *keys))
 
 
 def _existence(compiled: Compiled, answer: Json) -> Result:
@@ -152,7 +154,8 @@ def _count_row(compiled: Compiled, answer: Json) -> Result:
 
 def _facet_rows(compiled: Compiled, answer: Json) -> Result:
     found = map(itemgetter("value", "count"), answer["hits"])
-    return Result("rows", rows=[{"value": value, "count": count} for value, count in found])
+    rows = [{"value": value, "count": count} for value, count in found]
+    return Result("rows", rows=rows, columns=("value", "count"))
 
 
 # ------------------------------------------------------------------------------------ settings
@@ -196,7 +199,8 @@ def _matrix_rows(compiled: Compiled, answer: Json) -> Result:
         ids = answer["ids"]
         found = zip(answer["offsets_row"], answer["offsets_col"], answer["scores"], strict=True)
         pairs = [{"a": ids[row], "b": ids[column], "score": score} for row, column, score in found]
-    return Result("rows", rows=[{key: pair[key] for key in ("a", "b", "score")} for pair in pairs])
+    columns = ("a", "b", "score")
+    return Result("rows", rows=[{key: pair[key] for key in columns} for pair in pairs], columns=columns)
 
 
 def _list_indexes(compiled: Compiled, answer: Json) -> Result:
@@ -209,14 +213,15 @@ def _list_indexes(compiled: Compiled, answer: Json) -> Result:
         }
         for field, index in sorted((answer.get("payload_schema") or {}).items())
     ]
-    return Result("rows", rows=rows)
+    return Result("rows", rows=rows, columns=("field", "type", "options", "points"))
 
 
 def _list_quotas(compiled: Compiled, answer: Json) -> Result:
     """The settings, and what else the server says, by paths."""
     rest = {key: value for key, value in answer.items() if key != "config"}
     found = [*(answer.get("config") or {}).items(), *_leaves(rest)]
-    return Result("rows", rows=[{"quota": name, "value": value} for name, value in found])
+    rows = [{"quota": name, "value": value} for name, value in found]
+    return Result("rows", rows=rows, columns=("quota", "value"))
 
 
 def _leaves(values: Body, above: str = "") -> Iterator[tuple[str, Json]]:
@@ -246,4 +251,4 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
 }
 """What makes results of the answers to statements whose declarations do not say how they are shown."""
 
-_GIVE_DATA = frozenset(_SHOWS) - {nodes.Upsert} | {nodes.ShowStages}
+_GIVE_DATA = frozenset(_SHOWS) - {nodes.Upsert} | {nodes.ShowStages, nodes.ShowModels}

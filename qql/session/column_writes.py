@@ -57,7 +57,7 @@ class ColumnWrites(Permissions):
         `QQLExecutionError` (what was written before is in the message), `QQLConnectionError`,
         `QQLRefusedError` where the session is read-only.
         """
-        self.require_read("upsert()")
+        self._require_read("upsert()")
         from qql.session.session import Session
         from qql.session.upserts import Columns, ColumnUpsert
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from functools import partial
 
 from qql.backends.base import Backend, Progress
 from qql.compiler.script import Stages, make_context
@@ -62,6 +63,7 @@ def connect(
     advice: bool = True,
     count: bool = False,
     read_only: bool = False,
+    trace: object = None,
 ) -> Session:
     """Open a session.
 
@@ -80,9 +82,10 @@ def connect(
     of texts → scores); ``rerank_model`` is the model of a RERANK that names none. ``advice`` puts what
     could be better about a statement among the warnings of its result, each advice once. ``count`` has
     the points counted that DELETE, UPDATE and CLEAR change (`Result.matched`), by one more request before
-    each. ``read_only`` refuses whatever writes to the database, before anything is sent (`QQLRefusedError`;
-    `Session.read_only` may be changed later). DUMP writes a file alone, so it may; `Session.client` is
-    Qdrant's own client, and asks nobody.
+    each. ``trace`` tells OpenTelemetry what each statement does (``qql.session.tracing``): True by the
+    program's own ``TracerProvider``, or one of those. ``read_only`` refuses whatever writes to the database,
+    before anything is sent (`QQLRefusedError`; `Session.read_only` may be changed later). DUMP writes a file
+    alone, so it may; `Session.client` is Qdrant's own client, and asks nobody.
 
     ``collection`` is what statements without FROM work on, as after USE, and ``stages`` (name → text or tree)
     are known as after DEFINE. ``models`` names a model for each vector that has none of its own (``"*"``: for
@@ -109,7 +112,12 @@ def connect(
     given = {name: value for name, value in options.items() if value is not None}
     backend = _open_backend(target, given)
     shown = str(target) if isinstance(target, (str, os.PathLike)) else type(target).__name__
-    session = Session(
+    make: Callable[..., Session] = Session
+    if trace is not None and trace is not False:
+        from qql.session.tracing import TracedSession
+
+        make = partial(TracedSession, provider=trace)
+    session = make(
         backend,
         context,
         embedding,

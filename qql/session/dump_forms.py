@@ -13,7 +13,6 @@ from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 from qql.session.dump_headers import DumpHeader
 from qql.session.packed_files import form_of, packed, unpacked_name
-from qql.session.vector_texts import vector_json
 from qql.syntax.printer import show
 
 TYPE_CHECKING = False
@@ -117,7 +116,7 @@ class _JsonLines:
 
 
 def _row_text(point: Body, vectors: Collection[str], rest: JsonObject) -> str:
-    vector = vector_json(_row_vectors(point.get("vector"), vectors))
+    vector = _json_text(_row_vectors(point.get("vector"), vectors))
     fields = "".join(f", {_json_text(key)}: {_json_text(value)}" for key, value in rest.items())
     return f'{{"id": {_json_text(point["id"])}, "vector": {vector}{fields}}}'
 

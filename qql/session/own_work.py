@@ -1,4 +1,4 @@
-"""Statements that are more to a session than requests with answers: COPY, DUMP, EXPLAIN, OPTIMIZE."""
+"""Statements that are more to a session than requests with answers: COPY, EXPLAIN, SHOW MODELS …"""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import partial
 
 from qql import nodes
 from qql.backends.base import Optimized
+from qql.errors import Diagnostic
+from qql.flows import aside
 from qql.records import replace
 from qql.result import Result
 from qql.session.answers import message_of
@@ -17,7 +19,15 @@ if TYPE_CHECKING:
     from qql.compiler.script import Compiled
     from qql.session.session import Session
 
-__all__ = ["copied", "copied_to_file", "dumped", "explained", "optimized"]
+__all__ = [
+    "copied",
+    "copied_to_file",
+    "dumped",
+    "explained",
+    "models_listed",
+    "optimized",
+    "quota_set",
+]
 
 
 def optimized(session: Session, statement: nodes.Optimize, collection: str) -> Result:
@@ -92,3 +102,26 @@ def explained(session: Session, statement: nodes.Explain, compiled: Compiled) ->
         return session._introspection(compiled).explain_analyze(statement, session.stamp(compiled))
     compiled = with_gaps(compiled, gaps_of(session.backend))
     return told([explain_compiled(compiled)], explain_dict(compiled), statement)
+
+
+def models_listed(session: Session) -> Result:
+    """What SHOW MODELS gives."""
+    from qql.models.models_here import models_here
+
+    rows, absent = aside(models_here, session.embedders, session.rerankers)
+    if absent is None:
+        return Result("rows", rows=rows)
+    hint = 'pip install "qql-lang[fastembed]"'
+    message = f"the models of fastembed are not among them: {absent}"
+    return Result(
+        "rows", rows=rows, warnings=(Diagnostic("no-models", message, hint=hint, severity="warning"),)
+    )
+
+
+def quota_set(session: Session, compiled: Compiled) -> Result:
+    """What SET QUOTA gives."""
+    from qql.session.quotas import with_kept_quotas
+
+    request, kept = with_kept_quotas(compiled.requests[0], session.backend.call)
+    result = session._send(replace(compiled, requests=(request,)), False)
+    return replace(result, message=f"{result.message}{kept}")

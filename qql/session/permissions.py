@@ -32,15 +32,15 @@ class Permissions:
     read_only: bool = False
     backend: Backend
 
-    def require(self, statements: Iterable[Compiled]) -> None:
+    def _require(self, statements: Iterable[Compiled]) -> None:
         """Raises `QQLRefusedError` (``read-only``) for all that write where the session may not, and
         `QQLUnsupportedError` for what the server at hand is too old for. Nothing was sent then.
         """
         statements = [*statements]
-        self.require_allowed(*statements)
+        self._require_allowed(*statements)
         require_server(statements, gaps_of(self.backend))
 
-    def require_allowed(self, *statements: Compiled) -> None:
+    def _require_allowed(self, *statements: Compiled) -> None:
         """Raises `QQLRefusedError` (``read-only``) for all statements that write where none may."""
         if not self.read_only:
             return
@@ -48,15 +48,15 @@ class Permissions:
         if writes:
             raise QQLRefusedError(*map(_refusal, writes))
 
-    def require_read(self, what: str) -> None:
+    def _require_read(self, what: str) -> None:
         """Raises `QQLRefusedError` (``read-only``) for a write that has no text, which is called ``what``."""
         if self.read_only:
             raise QQLRefusedError(_read_only(what))
 
-    def sendable(self, request: Request) -> Request:
+    def _sendable(self, request: Request) -> Request:
         """The request, which no statement makes. Raises `QQLRefusedError` (``read-only``)."""
         if not reads(request):
-            self.require_read(f"{request.method} {request.path}")
+            self._require_read(f"{request.method} {request.path}")
         return request
 
 

@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["begin", "compiled", "embedded", "engine", "reranked", "spent", "start", "statement"]
+__all__ = ["begin", "compiled", "embedded", "engine", "named", "reranked", "spent", "start", "statement"]
 
 _DEBUG, _INFO = 10, 20
 _LONGEST_BODY = 4000  # characters
@@ -109,10 +109,10 @@ def engine(started: float, statement: Compiled, requests: Sequence[Request]) -> 
         return
     plan = statement.plan
     if plan is None:
-        _tell("engine", started, "%s", _named(statement))
+        _tell("engine", started, "%s", named(statement))
         return
     stages = ", ".join(f"{one.label} {one.limit or 10}" for one in plan.stages)
-    _tell("engine", started, "%s, candidates at most: %s;", _named(statement), stages)
+    _tell("engine", started, "%s, candidates at most: %s;", named(statement), stages)
 
 
 def _body_of(request: Request) -> str:
@@ -134,10 +134,12 @@ def statement(started: float, done: Compiled, result: Result) -> None:
         return
     text = result.kind in ("message", "text")
     what = result.message.partition("\n")[0] if text else many(len(result), result.kind[:-1])
-    _tell("statement", started, "%s: %s", _named(done), what)
+    _tell("statement", started, "%s: %s", named(done), what)
 
 
-def _named(done: Compiled) -> str:
+def named(done: Compiled, between: str | None = " on ") -> str:
+    """The kind of a statement, and with ``between`` before it the collection that it is about."""
     name = "".join(f" {one}" if one.isupper() else one for one in type(done.written).__name__).strip().upper()
-    where = f" on {done.collection}" if done.collection and not isinstance(done.written, nodes.Use) else ""
-    return name + where
+    if between is None or not done.collection or isinstance(done.written, nodes.Use):
+        return name
+    return f"{name}{between}{done.collection}"

@@ -94,7 +94,7 @@ class SessionStatement(Prepared):
 
     def _executed_many(self, rows: Iterable[Params]) -> list[Result]:
         compiled = [self._row(number, values) for number, values in enumerate(rows, 1)]
-        self._session.require(compiled[:1])
+        self._session._require(compiled[:1])
         batch = _batch_of(compiled, count=self._session.count) if len(compiled) > 1 else None
         if batch is None:
             return [self._carry_out(number, one) for number, one in enumerate(compiled, 1)]
@@ -109,7 +109,7 @@ class SessionStatement(Prepared):
 
     def _ready(self, given: Params) -> list[Compiled]:
         compiled = self._complete(given)
-        self._session.require(compiled)
+        self._session._require(compiled)
         return compiled
 
     def _only_own(self, compiled: list[Compiled]) -> Compiled:

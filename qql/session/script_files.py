@@ -209,6 +209,7 @@ class _Spool:
         if own:
             finalize(self, stream.close)
         self._at = 0
+        self._ended = False
 
     def again(self) -> _Spool:
         self._at = 0
@@ -217,8 +218,9 @@ class _Spool:
     def read(self, size: int) -> bytes:
         self._kept.seek(self._at)
         chunk = self._kept.read(size)
-        if not chunk:
+        if not chunk and not self._ended:
             chunk = self.stream.read(size)
+            self._ended = len(chunk) < size  # a terminal would be read anew behind its end
             self._kept.write(chunk)
         self._at += len(chunk)
         return chunk

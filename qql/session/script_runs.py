@@ -69,7 +69,7 @@ class CheckedScript:
         for one in self._each(once=False):
             self.gives_data = self.gives_data or gives_data(one.statement)
             try:
-                self._session.require([one])
+                self._session._require([one])
                 if self._also is not None:
                     self._also(one)
             except QQLUnsupportedError as exc:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Lock
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from qql.syntax.parser import Parsed, TextOrTree
     from qql.syntax.pieces import Pieces
 
+    Call = Callable[[Request], Json]
+
 __all__ = ["Session"]
 
 _WITHOUT = nullcontext()
@@ -73,7 +75,8 @@ class Session(ColumnWrites):
     them sets (USE, DEFINE) holds for all, from the next statement on.
 
     ``context`` holds what USE and DEFINE have set; ``target`` is what the session is connected to. With
-    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise).
+    ``count``, the points that DELETE, UPDATE and CLEAR change are counted before (a call may say otherwise);
+    with ``read_only`` (which may be set) whatever writes is refused.
     """
 
     def __init__(
@@ -103,10 +106,11 @@ class Session(ColumnWrites):
             absence=lambda: absence_of(self.backend),
             size_of=self._size_of,
         )
-        self._knowledge = Knowledge(backend, self._forget_fields)
+        self._knowledge = Knowledge(backend, lambda: self._field_advice.known.forget())
         self._known_advice = KnownAdvice(self._knowledge)
         self._planned = PlannedTexts(self._knowledge)
         self._advice_given: set[tuple[str, str]] = set()
+        self._answered: dict[int, Json] = {}  # by the `id` of a statement that others were asked with
         self._giving = Lock()  # never held while the engine is asked
         self._within_limits = WithinLimits(backend, self._described)
         self._field_advice = FieldAdvice(
@@ -159,7 +163,7 @@ class Session(ColumnWrites):
             message = f"execute takes one statement, not {len(own)}; run takes a script"
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
-        self.require(compiled)
+        self._require(compiled)
         for one in compiled[:-1]:  # those of a file, which stand before EXECUTE
             self.carry_out(one, count=count)
         return self.carry_out(compiled[-1], count=count)
@@ -175,9 +179,15 @@ class Session(ColumnWrites):
     ) -> list[Result]:
         """Carry out a script. Nothing is sent where any statement fails to compile.
 
-        All else is as for `execute`, for each statement; one that fails ends the script.
+        ``count`` and ``timeout`` are for each; without the second, queries side by side are one request to
+        a server. Raises as `execute` does; a statement that fails ends the script.
         """
-        return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        if timeout is not None:
+            return list(self.stream(script, params, name=name, count=count, timeout=timeout))
+        from qql.session.query_batches import carried_out_together
+
+        checked = self.checked(ScriptText(source_of(script, name)), params)
+        return list(carried_out_together(self, checked.statements(), count))
 
     def stream(
         self,
@@ -205,7 +215,7 @@ class Session(ColumnWrites):
         """
         compiled = self._compile(source_of(script, name), params)
         if sent:
-            self.require(compiled)
+            self._require(compiled)
         return compiled
 
     def scroll(
@@ -227,9 +237,8 @@ class Session(ColumnWrites):
 
         source, time = source_of(statement, name), partial(self._within, timeout)
         with time():
-            self.require([compiled := scroll_of(self._compile(source, params), source)])
-        told = partial(self._told, compiled)
-        return Walk(compiled, self._within_limits, page, told, self._take_notes, time)
+            self._require([ready := scroll_of(self._compile(source, params), source)])
+        return Walk(ready, self._within_limits, page, partial(self._told, ready), self._take_notes, time)
 
     def prepare(self, text: TextOrTree, *, name: str = "<string>") -> SessionStatement:
         """A statement or a script, read once, to be carried out with other values each time.
@@ -264,7 +273,7 @@ class Session(ColumnWrites):
 
         Raises `QQLExecutionError` and `QQLConnectionError`.
         """
-        return self._within_limits.call(self.sendable(request))
+        return self._within_limits.call(self._sendable(request))
 
     def collections(self) -> list[str]:
         """The names of the collections, sorted. Raises `QQLConnectionError` and `QQLExecutionError`."""
@@ -350,14 +359,15 @@ class Session(ColumnWrites):
     def carry_out(
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None
     ) -> Result:
-        """Carry out one statement of `compile`; all else is as for `execute`, which says what is raised."""
-        if timeout is not None:
-            with self._within(timeout):
-                return self.carry_out(compiled, count=count)
+        """Carry out one statement of `compile`. Raises as `execute`, with its ``count`` and ``timeout``."""
+        with self._within(timeout):
+            return self._carried_out(compiled, count)
+
+    def _carried_out(self, compiled: Compiled, count: bool | None) -> Result:
         started = phases.begin()
         advice = compiled.advice
         try:
-            self.require_allowed(compiled)
+            self._require_allowed(compiled)
             self._knowledge.require_shard_keys(compiled)
             advice = self._advice_on(compiled)
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):
@@ -395,9 +405,6 @@ class Session(ColumnWrites):
             self._knowledge.forget_all()
         else:
             self._knowledge.changed()
-
-    def _forget_fields(self) -> None:
-        self._field_advice.known.forget()
 
     def _take_notes(self) -> tuple[Diagnostic, ...]:
         """What engine and models have taken and not acted on, or have to say, since the last call of this."""
@@ -441,12 +448,12 @@ class Session(ColumnWrites):
     def _result(self, compiled: Compiled, count: bool) -> Result:
         if isinstance(compiled.written, _READS):
             return self._read(compiled)
+        from qql.session import own_work
+
         statement, collection = compiled.statement, str(compiled.collection)
         match statement:
             case nodes.Explain():
-                from qql.session.own_work import explained
-
-                return explained(self, statement, compiled)
+                return own_work.explained(self, statement, compiled)
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
             case nodes.Use():
@@ -460,35 +467,25 @@ class Session(ColumnWrites):
                 return message_of(f"undefined {statement.name.text}")
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
+            case nodes.ShowModels():
+                return own_work.models_listed(self)
             case nodes.Copy():
-                from qql.session.own_work import copied
-
-                return copied(self, statement, collection)
+                return own_work.copied(self, statement, collection)
             case nodes.Dump():
-                from qql.session.own_work import dumped
-
-                return dumped(self, statement, collection)
+                return own_work.dumped(self, statement, collection)
             case nodes.CopyTo():
-                from qql.session.own_work import copied_to_file
-
-                return copied_to_file(self, statement, compiled)
+                return own_work.copied_to_file(self, statement, compiled)
             case nodes.Optimize():
-                from qql.session.own_work import optimized
-
-                return optimized(self, statement, collection)
+                return own_work.optimized(self, statement, collection)
             case nodes.SetQuota():
-                from qql.session.quotas import with_kept_quotas
-
-                request, kept = with_kept_quotas(compiled.requests[0], self.backend.call)
-                result = self._send(replace(compiled, requests=(request,)), False)
-                return replace(result, message=f"{result.message}{kept}")
+                return own_work.quota_set(self, compiled)
             case nodes.Execute():  # the statements of the file stand before it
                 return message_of(f"executed {scalar_value(statement.path)}")
             case _:
                 return self._send(compiled, count)
 
     def _apply(self, statement: nodes.Statement) -> None:
-        with self._giving:  # of two that define a stage at once, one would be forgotten
+        with self._giving:  # of two stages at once, one would be forgotten
             apply(statement, self.context)
 
     # -- statements that have requests
@@ -543,6 +540,8 @@ class Session(ColumnWrites):
 
     def _answer(self, compiled: Compiled) -> tuple[Json, Shares]:
         """The answer to the first request; with PROVENANCE, also the shares that stages have in the hits."""
+        if id(compiled) in self._answered:
+            return self._answered.pop(id(compiled)), {}
         written = compiled.written
         started = phases.start()
         requests = [self._embedded(request, compiled) for request in compiled.requests]
@@ -552,10 +551,13 @@ class Session(ColumnWrites):
         # A COUNT that does not say whether it is exact may be what strict mode allows.
         counts = isinstance(written, nodes.Count) and "exact" not in (requests[0].body or {})
         call = self._within_limits.call if counts else self.backend.call
+        return self._sent(call, compiled, requests)[0], {}
+
+    def _sent(self, call: Call, compiled: Compiled, requests: Sequence[Request]) -> list[Json]:
         started = phases.start()
         answers = [call(request) for request in requests]
         phases.engine(started, compiled, requests)
-        return answers[0], {}
+        return answers
 
     def _page(self, compiled: Compiled, answer: Json) -> Result:
         from qql.session.pages import page_of
@@ -575,11 +577,9 @@ class Session(ColumnWrites):
         return embed_request(request, self.embedders, self.backend.infers, places=places, told=told)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:
-        written = compiled.written
-        if not isinstance(written, nodes.Query) or written.rerank is None:
+        if not isinstance(written := compiled.written, nodes.Query) or written.rerank is None:
             return result
-        plan = compiled.plan
-        if plan is None or plan.second is None:
+        if (plan := compiled.plan) is None or plan.second is None:
             return result
         from qql.models.rerank_hits import rerank
 
@@ -595,7 +595,6 @@ class Session(ColumnWrites):
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
 
-        request = embedded or self._embedded(compiled.requests[0])
-        return Introspection(
-            compiled, request, self._within_limits, self.rerankers, self.context, self.on_progress
-        )
+        asked = embedded or self._embedded(compiled.requests[0])
+        told = self.on_progress
+        return Introspection(compiled, asked, self._within_limits, self.rerankers, self.context, told)

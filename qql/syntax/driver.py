@@ -74,11 +74,19 @@ def plain_tables() -> Tables:
 class Parser:
     """Reads one statement of a text, whose arrays and objects ``reader`` reads where it can."""
 
+    tables: Tables
+    first: int
+    depths: dict[str, int]
+    filter_base: int
+    outermost: bool
+    fused: bool
+    reading: Reading
+
     def __init__(self, text: str, reader: ValueReader, holes: LiteralHoles | None = None) -> None:
         self.text = text
         self.holes = holes
         self.reader = reader
-        self.tables: Tables = tables()
+        self.tables = tables()
 
     def parse(self, pos: int, root: str = "start") -> tuple[Any, Span]:
         """The statement that begins at pos, and its span. A closing `;` is not part of it."""
@@ -104,16 +112,16 @@ class Parser:
     def begin(self, pos: int, root: str) -> None:
         """Stands in front of a statement, with nothing read of it."""
         first = skip_space(self.text, pos)
-        self.first: int = first
+        self.first = first
         self.states: list[State] = [self.tables.start(root)]
         self.brackets: list[str] = []
         self.opened: list[int] = []
-        self.depths: dict[str, int] = _NO_DEPTHS.copy()
-        self.filter_base: int = 0
-        self.outermost: bool = True
+        self.depths = _NO_DEPTHS.copy()
+        self.filter_base = 0
+        self.outermost = True
         self.statement: type[Node] = nodes.Query
-        self.fused: bool = False
-        self.reading: Reading = Reading(first, self.holes)
+        self.fused = False
+        self.reading = Reading(first, self.holes)
 
     def drive(self) -> tuple[Any, Span]:
         """Shift and reduce until the statement is whole."""

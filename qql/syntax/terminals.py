@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["FAULT", "Terminal", "terminals"]
+__all__ = ["FAULT", "Remembered", "Terminal", "terminals"]
 
 FAULT = "FAULT"
 """The kind of what is no terminal: a character that begins none, a string or a comment without an end."""
@@ -25,6 +25,9 @@ _LONGEST = 30_000
 """Characters of a text whose words are told apart by the parser; of longer ones, every word that may be a
 keyword is taken for one.
 """
+_MOST_REMEMBERED = 500
+_LINE = 200
+"""Characters of its first line by which a statement is looked for."""
 
 
 class Terminal(NamedTuple):
@@ -39,17 +42,64 @@ class Terminal(NamedTuple):
     rules: frozenset[str] | Any = frozenset()
 
 
-def terminals(text: str) -> Iterator[Terminal]:
+class Remembered:
+    """Statements that were read before: who types in a long text changes one of many."""
+
+    def __init__(self) -> None:
+        self._by_line: dict[str, list[tuple[str, tuple[Terminal, ...]]]] = {}
+        self._count = 0
+
+    def at(self, text: str, pos: int) -> tuple[str, tuple[Terminal, ...]] | None:
+        """The statement that stands at a place, with its `;`, and its terminals by their places in it."""
+        for known in self._by_line.get(_line(text, pos), ()):
+            if text.startswith(known[0], pos):
+                return known
+        return None
+
+    def add(self, text: str, pos: int, end: int, found: list[Terminal]) -> None:
+        """Remembers a statement that ends with its `;`."""
+        if self._count >= _MOST_REMEMBERED:
+            self._by_line.clear()
+            self._count = 0
+        self._count += 1
+        moved = tuple(Terminal(kind, start - pos, end - pos, rules) for kind, start, end, rules in found)
+        self._by_line.setdefault(_line(text, pos), []).append((text[pos:end], moved))
+
+
+def _line(text: str, pos: int) -> str:
+    end = text.find("\n", pos, pos + _LINE)
+    return text[pos : pos + _LINE if end < 0 else end]
+
+
+def terminals(text: str, memory: Remembered | None = None) -> Iterator[Terminal]:
     """All terminals of a text, in its order; between them is white space and comments."""
     pos = skip_space(text, 0)
-    reader = _NoValues()
     while pos < len(text):
-        walk = _Walk(text, reader)
-        if len(text) <= _LONGEST:
-            yield from walk.each(pos)
-            pos = walk.end
-        yield from (rest := _Rest(text, pos, walk.failed or len(text) > _LONGEST)).all()
-        pos = skip_space(text, rest.end)
+        known = memory.at(text, pos) if memory is not None else None
+        if known is not None:
+            statement, found = known
+            yield from (Terminal(kind, pos + a, pos + b, rules) for kind, a, b, rules in found)
+            pos = skip_space(text, pos + len(statement))
+            continue
+        read: list[Terminal] = []
+        for one in _statement(text, pos):
+            read.append(one)
+            yield one
+        if not read:
+            return
+        end = read[-1].end
+        if memory is not None and read[-1].kind == "SEMICOLON" and len(text) <= _LONGEST:
+            memory.add(text, pos, end, read)
+        pos = skip_space(text, end)
+
+
+def _statement(text: str, pos: int) -> Iterator[Terminal]:
+    """The terminals of the statement at a place, or of what stands there in place of one."""
+    walk = _Walk(text, _NoValues())
+    if len(text) <= _LONGEST:
+        yield from walk.each(pos)
+        pos = walk.end
+    yield from _Rest(text, pos, walk.failed or len(text) > _LONGEST).all()
 
 
 class _NoValues(ValueReader):

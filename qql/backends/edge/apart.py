@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from functools import partial
-from threading import Thread
+from pathlib import Path
+from threading import Thread, current_thread, main_thread
+from typing import TypeVar
 
 from qql.awaiting import Unfinished, carried
 from qql.backends.base import Progress
@@ -24,18 +26,32 @@ from qql.rest.types import Json
 
 from .worker import EngineProcess
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 __all__ = ["EngineApart"]
 
+_TICK = 0.1
+"""Seconds after which who waits looks up: a lock does not hear a signal that came just before it."""
 _PATIENCE = 2.0
 """Seconds after Ctrl-C in which a write that is under way may end, so that what it did can be said."""
 _LONGEST_READ = 1.0
 """Seconds after Ctrl-C in which what was only read may end, before its process is."""
+
+
+class _Waits(Future[T]):
+    """What comes of a task, for who waits in another thread."""
+
+    begun = False
+
+    def take(self, task: asyncio.Task[T]) -> None:
+        failure = None if task.cancelled() else task.exception()
+        with contextlib.suppress(InvalidStateError):  # nobody waits for it any more
+            if task.cancelled():
+                self.cancel()
+            elif failure is not None:
+                self.set_exception(failure)
+            else:
+                self.set_result(task.result())
 
 
 class EngineApart:
@@ -48,7 +64,7 @@ class EngineApart:
 
     name = "edge"
     took: float | None = None
-    writes = 0
+    writes: int = 0
     """How many requests that write were carried out, or may be."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
@@ -61,7 +77,7 @@ class EngineApart:
         except BaseException:
             self._end_loop()
             raise
-        self.path = self._process.path
+        self.path: Path = self._process.path
 
     @property
     def absence(self) -> str | None:
@@ -99,6 +115,8 @@ class EngineApart:
 
     def take_notes(self) -> list[str]:
         """The sentences about what was taken and not acted on, each once."""
+        if current_thread() is not main_thread():
+            return []  # what is read in the background is not shown: they are left for what is
         return self._process.take_notes()
 
     def close(self) -> None:
@@ -114,16 +132,28 @@ class EngineApart:
 
     def _waited(self, work: Callable[[], T], *, writes: bool = False) -> T:
         """What the work gives, which is carried out in a flow."""
-        future = asyncio.run_coroutine_threadsafe(carried(work, self._unfinished), self._loop)
-        try:
-            return future.result()
+        waits = _Waits[T]()
+        try:  # from before it is begun: Ctrl-C may come at any time
+            self._loop.call_soon_threadsafe(self._begin, work, waits)
+            while not waits.done():
+                with contextlib.suppress(TimeoutError):
+                    waits.result(_TICK)
+            return waits.result()
         except KeyboardInterrupt as stop:
-            if writes:
-                stop.add_note(_came_of(future))
+            if writes and waits.begun:
+                stop.add_note(_came_of(waits))
             else:
-                future.cancel()
+                waits.cancel()
                 self._loop.call_soon_threadsafe(self._loop.call_later, _LONGEST_READ, self._free)
             raise
+
+    def _begin(self, work: Callable[[], T], waits: _Waits[T]) -> None:
+        if waits.cancelled():
+            return
+        waits.begun = True
+        task = self._loop.create_task(carried(work, self._unfinished))
+        task.add_done_callback(waits.take)
+        waits.add_done_callback(lambda one: one.cancelled() and self._loop.call_soon_threadsafe(task.cancel))
 
     def _free(self) -> None:
         if (process := getattr(self, "_process", None)) is not None:

@@ -230,7 +230,7 @@ class _Child(asyncio.SubprocessProtocol):
         self._count = PROGRESS
         self._waiting: dict[int, tuple[str, asyncio.Future[Any], Progress | None]] = {}
         self._given_up: dict[int, str] = {}
-        self._killed = self._told = self.freed = False
+        self._killed = self.freed = False
         self._over = asyncio.get_running_loop().create_future()
         self._errors: Any = None
 
@@ -265,7 +265,7 @@ class _Child(asyncio.SubprocessProtocol):
 
     @property
     def waits_for(self) -> list[str]:
-        return [what for what, _, _ in self._waiting.values()]
+        return [what for what, _, _ in list(self._waiting.values())]  # other threads ask, too
 
     async def asked(
         self, what: str, method: str, given: tuple[object, ...], progress: Progress | None
@@ -289,7 +289,7 @@ class _Child(asyncio.SubprocessProtocol):
     @property
     def is_given_up(self) -> bool:
         """Whether it is busy with something that only reads, and nobody waits for that."""
-        return bool(self._given_up) and {*self._given_up.values()} == {_READING} and not self._writes
+        return bool(self._given_up) and {*list(self._given_up.values())} == {_READING} and not self._writes
 
     @property
     def _writes(self) -> bool:
@@ -297,8 +297,8 @@ class _Child(asyncio.SubprocessProtocol):
 
     @property
     def unsaid(self) -> str | None:
-        """How it has ended, where nobody was told, and nobody here has ended it."""
-        return None if self._told or self._killed else self._end()
+        """How it has ended, where nobody here has ended it."""
+        return None if self._killed else self._end()
 
     async def ended(self) -> None:
         """Ends the process, which flushes first, and waits for that."""
@@ -358,7 +358,6 @@ class _Child(asyncio.SubprocessProtocol):
             self._over.set_result(None)
 
     def _death(self, what: str) -> QQLError:
-        self._told = True
         said = f": {line}" if (line := self._last_line()) else ""
         message = f"the process of the engine {self._end()} during {what}{said}"
         hint = "the next statement starts it again, and what was acknowledged is kept"

@@ -2,8 +2,7 @@ r"""``\c``, ``\profile``, ``\use``, ``\readonly``, ``\demo``: what the prompt wo
 
 from __future__ import annotations
 
-import sys
-
+from qql.cli.access import connect_profile, connected
 from qql.cli.backslash.table import command
 from qql.cli.render import sanitize
 from qql.cli.usage import UsageError
@@ -11,9 +10,8 @@ from qql.errors import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from qql.cli.shell import Shell
+    from qql.rest.types import JsonObject
 
 __all__ = ["switched"]
 
@@ -31,26 +29,39 @@ def connect(shell: Shell, argument: str) -> None:
     """Connect to a URL, a directory or :memory:.
 
     Without an argument it says what the prompt is connected to. Where no connection comes about, the old one
-    stays. The keys and settings of the command line are not shown to another server.
+    stays. The keys and settings of the command line are not shown to another server. What was read-only
+    stays so.
     """
     if argument:
-        reads_only = bool(getattr(shell.session, "read_only", False))
+        read_only = shell.session.read_only
         shell.reconnect(argument)
-        _keep_read_only(shell, reads_only)
-    shell.renderer.put_text(sanitize(f"connected to {shell.session.target}"))
-
-
-def _keep_read_only(shell: Shell, reads_only: bool) -> None:
-    session: Any = shell.session
-    if reads_only and hasattr(session, "read_only"):
-        session.read_only = True
+        shell.session.read_only = shell.session.read_only or read_only
+    shell.renderer.put_text(sanitize(connected(shell.session, shell.access.profile)))
 
 
 @command("\\profile", argument="[PROFILE]", group="Connection")
 def use_profile(shell: Shell, argument: str) -> None:
-    """Connect as a profile says, or list the profiles."""
-    profiles = _optional("qql.cli.profiles")
-    shell.renderer.put_text(sanitize(profiles.connect_profile(shell, argument), newline="\n"))
+    """Connect as a profile says, or list the profiles.
+
+    Profiles stand in `config.toml`. Where no connection comes about, the old one stays.
+    """
+    if argument:
+        shell.renderer.put_text(sanitize(connect_profile(shell, argument)))
+        return
+    from qql.cli.profiles.config import config_file, read_profiles
+    from qql.rest.addresses import public_url
+
+    rows: list[JsonObject] = []
+    now = shell.access.profile
+    for name, one in read_profiles().items():
+        target = one.target and (public_url(one.target) if "://" in one.target else one.target)
+        row: JsonObject = {"profile": name, "target": target or "", "read-only": one.read_only}
+        row |= {"protected": one.protected, "in use": now is not None and now.name == name}
+        rows.append(row)
+    if rows:
+        shell.show_rows(rows)
+    else:
+        shell.say(f"there are no profiles in {config_file()}")
 
 
 @command("\\use", argument="[COLLECTION]", group="Connection")
@@ -81,24 +92,13 @@ def read_only(shell: Shell, argument: str) -> None:
 
     They are refused before anything is sent. It stays on when the prompt connects to something else.
     """
-    session: Any = shell.session
-    if not hasattr(session, "read_only"):
-        raise UsageError.make("unsupported", "this session cannot be made read-only")
-    session.read_only = switched(argument, session.read_only, r"\readonly")
-    shell.say(f"read-only is {'on' if session.read_only else 'off'}")
+    shell.session.read_only = switched(argument, shell.session.read_only, r"\readonly")
+    shell.say(f"read-only is {'on' if shell.session.read_only else 'off'}")
 
 
 @command("\\demo", group="Connection")
 def load_demo(shell: Shell, argument: str) -> None:
     """Load a sample collection, with lines to try."""
-    said = _optional("qql.cli.demo").load_demo(shell.session)
-    shell.renderer.put_text(*sanitize(said, newline="\n").split("\n"))
+    from qql.cli.demo import load_demo as load
 
-
-def _optional(module: str) -> Any:
-    """A part of the command line that the commands of the prompt alone load. Raises `UsageError`."""
-    try:
-        __import__(module)  # not that of importlib, which -X importtime does not see
-    except ModuleNotFoundError as exc:
-        raise UsageError.make("unsupported", f"this installation lacks {module}") from exc
-    return sys.modules[module]
+    shell.renderer.put_text(*sanitize(load(shell.session), newline="\n").split("\n"))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from qql.errors import many
 from qql.records import dataclass
-from qql.rest.request import Request, collection_path
+from qql.rest.request import Request
 from qql.rest.types import JsonObject
-from qql.schema import Fields, Schema, SeenField
+from qql.schema import Fields, Schema, SeenField, VectorInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,17 +69,22 @@ class Described:
 
 
 def described(session: Session, name: str, *, fields: bool = False) -> Described:
-    """What is known of a collection; with ``fields``, some of its points are looked at. Raises `QQLError`."""
-    info = session.ask(Request("GET", collection_path(name)))
-    models = session.schema(name)
-    schema = Schema.from_info(info)
+    """What is known of a collection; with ``fields``, also what its indexes are like, and what some of its
+    points hold. Raises `QQLError`.
+    """
+    shown = session.execute("SHOW COLLECTION IDENTIFIER(:name)", {"name": name}, name=r"\d")
+    info, options = shown.data, {row["name"]: row["details"] for row in shown.rows}
+    schema = session.schema(name) or Schema.from_info(info)
+    indexes: list[JsonObject] = [{"field": one} for one in schema.indexes]
+    if fields:
+        indexes = session.execute("SHOW INDEXES ON IDENTIFIER(:name)", {"name": name}, name=r"\d").rows
     facts = session.full_facts(name) if fields else None
     return Described(
         name,
         info.get("points_count"),
         str(info.get("status", "")),
-        [_vector_row(one, schema if models is None else models) for one in schema.vectors],
-        _index_rows(info),
+        [_vector_row(one, str(options.get(one.name or "(unnamed)", ""))) for one in schema.vectors.values()],
+        indexes,
         _disk_size(session, name),
         info.get("segments_count"),
         None if facts is None else facts.fields,
@@ -101,17 +106,9 @@ def _disk_size(session: Session, name: str) -> int | None:
     return collection_size(path, named[0]) if named else None
 
 
-def _vector_row(name: str, schema: Schema) -> JsonObject:
-    vector = schema.vectors[name]
-    row: JsonObject = {"vector": name or "(unnamed)", "role": vector.kind, "size": vector.size}
-    return row | {"distance": vector.distance, "model": vector.model}
-
-
-def _index_rows(info: JsonObject) -> list[JsonObject]:
-    return [
-        {"field": field, "type": one.get("data_type"), "points": one.get("points")}
-        for field, one in sorted((info.get("payload_schema") or {}).items())
-    ]
+def _vector_row(vector: VectorInfo, options: str) -> JsonObject:
+    row: JsonObject = {"vector": vector.name or "(unnamed)", "role": vector.kind, "size": vector.size}
+    return row | {"distance": vector.distance, "model": vector.model, "options": options}
 
 
 def sections_of(found: Described) -> Iterator[tuple[str, list[JsonObject]]]:
@@ -119,8 +116,8 @@ def sections_of(found: Described) -> Iterator[tuple[str, list[JsonObject]]]:
     points = "points not counted" if found.points is None else many(found.points, "point")
     told = [points, found.status, *([f"{found.disk_text()} on disk"] if found.disk is not None else [])]
     yield f"collection {found.name}: {', '.join(one for one in told if one)}", []
-    yield "vectors" if found.vectors else "no vectors", [*map(readable, found.vectors)]
-    yield "indexes" if found.indexes else "no payload indexes", found.indexes
+    yield "vectors" if found.vectors else "no vectors", readable(found.vectors)
+    yield "indexes" if found.indexes else "no payload indexes", readable(found.indexes)
     yield from _fields_section(found)
 
 
@@ -141,9 +138,13 @@ def _fields_section(found: Described) -> Iterator[tuple[str, list[JsonObject]]]:
     yield f"{'payload fields' if rows else 'no payload fields'} seen in {looked}{cut}", rows
 
 
-def readable(row: JsonObject) -> JsonObject:
-    """A row in which what is missing is blank."""
-    return {key: "" if value is None else value for key, value in row.items()}
+def readable(rows: list[JsonObject]) -> list[JsonObject]:
+    """Rows for people: what is missing is blank, and there are no options where none has any."""
+    optional = {"options"} if not any(row.get("options") for row in rows) else set()
+    return [
+        {key: "" if value is None else value for key, value in row.items() if key not in optional}
+        for row in rows
+    ]
 
 
 _WORDS = {"whole": "float", "empty": "empty list"}

@@ -26,11 +26,11 @@ def list_commands(shell: Shell, argument: str) -> None:
     """
     width = shell.renderer.line_width
     if argument.startswith("\\"):
-        shell.renderer.put_text(*_about(argument, width))
+        shell.show_text(_about(argument, width))
     elif argument:
         show_manual(shell, argument)
     else:
-        shell.renderer.put_text(_INTRODUCTION, *command_lines(width))
+        shell.show_text([_INTRODUCTION, *command_lines(width)])
 
 
 def _about(name: str, width: int | None) -> Iterator[str]:
@@ -74,7 +74,7 @@ def show_manual(shell: Shell, argument: str) -> None:
 
     A word is a statement, clause, filter, function or option; several words are one name.
     """
-    shell.renderer.put_text(*manual_lines(argument, shell.renderer.line_width))
+    shell.show_text(manual_lines(argument, shell.renderer.line_width))
 
 
 @command("\\!", argument="[COMMAND LINE]", group="General", raw=True)

@@ -6,6 +6,7 @@ from qql.cli.backslash.connection import require_collection
 from qql.cli.backslash.table import command
 from qql.cli.render import FOR_PEOPLE, sanitize
 from qql.cli.usage import UsageError
+from qql.errors import QQLConnectionError, QQLError
 from qql.rest.types import JsonObject
 
 TYPE_CHECKING = False
@@ -26,9 +27,16 @@ def list_collections(shell: Shell, argument: str) -> None:
     rows: list[JsonObject] = []
     shown = shell.ask("SHOW COLLECTIONS", name=r"\l")
     for name in shell.session.collections():
-        found = described(shell.session, name)
-        row: JsonObject = {"collection": name, "points": found.points, "vectors": len(found.vectors)}
-        row |= {"indexes": len(found.indexes), "status": found.status}
+        row: JsonObject = {"collection": name}
+        try:
+            found = described(shell.session, name)
+        except QQLError as exc:  # one that is damaged hides none of the others
+            if isinstance(exc, QQLConnectionError) and exc.code != "database-corrupt":
+                raise
+            rows.append({**row, "points": None, "vectors": None, "indexes": None, "status": exc.code})
+            continue
+        row |= {"points": found.points, "vectors": len(found.vectors), "indexes": len(found.indexes)}
+        row["status"] = found.status
         if found.disk is not None:
             row["disk"] = found.disk_text() if shell.renderer.format in FOR_PEOPLE else found.disk
         rows.append(row)
@@ -71,11 +79,13 @@ def _chosen(shell: Shell, argument: str) -> list[str]:
 @command("\\di", argument="[COLLECTION]", group=_GROUP)
 def list_indexes(shell: Shell, argument: str) -> None:
     """List payload indexes, of all collections or of one."""
+    from qql.cli.backslash.described import readable
+
     rows: list[JsonObject] = []
     for name in _chosen(shell, argument):
         found = shell.ask("SHOW INDEXES ON IDENTIFIER(:name)", {"name": name}, name=r"\di")
         rows += [{"collection": name, **row} for row in found.rows]
-    shell.show_rows(rows)
+    shell.show_rows(readable(rows) if shell.renderer.format in FOR_PEOPLE else rows)
 
 
 @command("\\dv", argument="[COLLECTION]", group=_GROUP)
@@ -83,13 +93,12 @@ def list_vectors(shell: Shell, argument: str) -> None:
     """List vectors, of all collections or of one."""
     from qql.cli.backslash.described import described, readable
 
-    for_people = shell.renderer.format in FOR_PEOPLE
     rows = [
-        {"collection": name, **(readable(vector) if for_people else vector)}
+        {"collection": name, **vector}
         for name in _chosen(shell, argument)
         for vector in described(shell.session, name).vectors
     ]
-    shell.show_rows(rows)
+    shell.show_rows(readable(rows) if shell.renderer.format in FOR_PEOPLE else rows)
 
 
 @command("\\ds", group=_GROUP)

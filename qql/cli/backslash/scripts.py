@@ -11,13 +11,12 @@ from qql.cli.usage import UsageError, script_file
 from qql.errors import QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span, did_you_mean
 from qql.late import late_pattern
 from qql.records import dataclass
-from qql.session.script_files import ScriptText
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.cli.shell import Shell
 
-__all__ = ["Part", "parts_of", "run_file"]
+__all__ = ["Part", "parts_of", "require_sound", "run_file", "run_parts"]
 
 _COMMAND_LINE = late_pattern(r"^[ \t]*(\\[^\r\n]*)", re.M)
 _DEEPEST = 16
@@ -47,20 +46,23 @@ def run_file(shell: Shell, path: str) -> None:
     shell.scripts.append(path)
     try:
         if len(first) == 1 and "\\" in first[0].text:
-            _run_parts(shell, list(parts_of(first[0])))
+            parts = list(parts_of(first[0]))
+            require_sound(parts)
+            run_parts(shell, parts)
         else:
             shell.run(script, some=True)
     finally:
         shell.scripts.pop()
 
 
-def _run_parts(shell: Shell, parts: list[Part]) -> None:
-    _require_sound(parts)
+def run_parts(shell: Shell, parts: list[Part]) -> bool:
+    """Carry out the parts in their order. False: one of them said that it is enough. Raises `QQLError`."""
     for part in parts:
         if not part.is_command:
-            shell.run(ScriptText(part.source), some=True)
+            shell.run_typed(part.source)
         elif not shell.command(part.source.text):
-            return
+            return False
+    return True
 
 
 def parts_of(source: Source) -> Iterator[Part]:
@@ -87,7 +89,7 @@ def _piece(source: Source, start: int, end: int) -> Source:
     return Source(source.text[start:end], source.name, line, column, before)
 
 
-def _require_sound(parts: list[Part]) -> None:
+def require_sound(parts: list[Part]) -> None:
     """Raises the first error of each statement that does not parse, and of each command that is unknown."""
     from qql.syntax.parser import parse_script
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from qql.cli.access import TYPED
 from qql.cli.backslash.table import command
 from qql.cli.render import sanitize
 from qql.cli.usage import UsageError
@@ -55,7 +56,7 @@ def edit(shell: Shell, argument: str) -> None:
     What does not end with `;` is not run but stands at the prompt next; what was not changed is not run. With
     a file, its text is edited, and the file stays as it is.
     """
-    from qql.cli.backslash.editor import edit as edited
+    from qql.cli.prompt.editor import edit as edited
     from qql.cli.usage import read_script
     from qql.syntax.parser import is_complete
 
@@ -77,10 +78,19 @@ def watch(shell: Shell, argument: str) -> None:
     Until Ctrl-C. `\watch 5` waits five seconds between two runs (else 2); `\watch 5 10` ends after ten.
     """
     seconds, times = _interval(argument)
-    text, done = _require_typed(shell), 0
+    text = _require_typed(shell)
+    pager, shell.renderer.pager = shell.renderer.pager, "off"  # it would wait for somebody each time
+    try:
+        _run_again(shell, text, seconds, times)
+    finally:
+        shell.renderer.pager = pager
+
+
+def _run_again(shell: Shell, text: str, seconds: float, times: int | None) -> None:
+    done = 0
     while True:
         shell.renderer.put_text(time.strftime("%Y-%m-%d %H:%M:%S"))
-        shell.run(ScriptText(Source(text, "<input>")), some=True)
+        shell.run(ScriptText(Source(text, TYPED)), some=True)
         done += 1
         if done == times:
             return
@@ -128,7 +138,7 @@ def show_history(shell: Shell, argument: str) -> None:
     shown = found if argument else found[:_ENTRIES_SHOWN]
     if not found:
         shell.say("nothing in the history has that in it" if argument else "the history is empty")
-    for entry in reversed(shown):
-        shell.renderer.put(sanitize(entry, newline="\n"))
+    else:
+        shell.show_text(reversed(shown))
     if len(shown) < len(found):
         shell.say(rf"{len(found) - len(shown):,} older ones are not shown; `\history WORD` looks for one")

@@ -213,7 +213,7 @@ COMMANDS = {
     "dump": Command(
         _lazy("dump", "dump"),
         "write a collection with its settings, indexes, aliases and points into a file",
-        (*TARGET, "overwrite", "color", "progress", "quiet", "format"),
+        (*TARGET, "read_only", "yes", "overwrite", "color", "progress", "quiet", "format"),
         _result_formats,
         MANY,
         ("COLLECTION FILE", "what to dump, and where to; `-` is standard output"),
@@ -223,7 +223,7 @@ COMMANDS = {
     "restore": Command(
         _lazy("dump", "restore"),
         "make a collection again from a file that dump has written",
-        (*TARGET, "color", "progress", "quiet", "format"),
+        (*TARGET, "read_only", "yes", *MODELS, "color", "progress", "quiet", "format"),
         _result_formats,
         MANY,
         about=help.RESTORE,

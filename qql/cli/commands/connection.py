@@ -105,8 +105,16 @@ class LateSession:
     target = MEMORY
 
     def __init__(self, args: Arguments, progress: ProgressBar | None) -> None:
+        from threading import Lock
+
         self._args, self._progress = args, progress
         self._session: Session | None = None
+        self._opening = Lock()  # what reads in the background asks for it, too
+
+    @property
+    def read_only(self) -> bool:
+        """What the session is to be, or is."""
+        return self._args.get("read_only", False) if self._session is None else self._session.read_only
 
     @property
     def is_open(self) -> bool:
@@ -114,9 +122,19 @@ class LateSession:
         return self._session is not None
 
     def __getattr__(self, name: str) -> Any:
-        if self._session is None:
-            self._session = open_session(self._args, MEMORY, self._progress)
-        return getattr(self._session, name)
+        return getattr(self._opened(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:  # what is set is meant for the session, and not for what stands in its place
+            setattr(self._opened(), name, value)
+
+    def _opened(self) -> Session:
+        with self._opening:
+            if self._session is None:
+                self._session = open_session(self._args, MEMORY, self._progress)
+            return self._session
 
     def close(self) -> None:
         if self._session is not None:

@@ -193,7 +193,7 @@ the first measure, the worst first. One of the two, or both, may be TREC runs.
 
 PROFILES = """\
 A profile has an address or a directory, where its key is, and what may be done there; docs/connections.md
-has all of its keys.
+says what else.
 
   qql profiles
   qql -p prod"""

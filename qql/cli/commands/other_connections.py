@@ -44,6 +44,6 @@ class OtherConnections:
 
     def _own_args(self) -> Arguments:
         """The arguments without what a profile has said."""
-        from qql.cli.profiles.applied import without_connection
+        from qql.cli.profiles.applied import without_profile
 
-        return self._args if self._args.get("profile") is None else without_connection(self._args)
+        return self._args if self._args.get("profile") is None else without_profile(self._args)

@@ -44,7 +44,10 @@ def config_file() -> str:
             return from_home(named)
         except RuntimeError as exc:
             raise UsageError.make("file-unreadable", f"cannot read {named}: {reason(exc)}") from exc
-    from platformdirs import user_config_path
+    from qql.missing import needed_for
+
+    with needed_for("a profile", instead="QQL_CONFIG names a file", error=UsageError):
+        from platformdirs import user_config_path
 
     return str(user_config_path("qql", appauthor=False) / "config.toml")
 

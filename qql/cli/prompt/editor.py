@@ -21,7 +21,7 @@ def edit(text: str) -> str:
     """The text as the user's editor leaves it, without the line end that editors add.
 
     It stands in a file that only the user can read, and that is gone afterwards. Raises `UsageError`
-    (``editor``) where no editor can be started, or it ends with a fault: the text is to stay as it was.
+    (``no-editor``) where no editor can be started, or it ends with a fault: the text is to stay as it was.
     """
     command = _editor()
     handle, name = tempfile.mkstemp(suffix=".qql", prefix="qql-")
@@ -30,10 +30,10 @@ def edit(text: str) -> str:
             file.write(text)
         code = _run([*command, name])
         if code:
-            raise UsageError.make("editor", f"{command[0]} ended with code {code}; the text is as it was")
+            raise UsageError.make("no-editor", f"{command[0]} ended with code {code}; the text is as it was")
         found = Path(name).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as exc:
-        raise UsageError.make("editor", f"what the editor left cannot be read: {reason(exc)}") from exc
+        raise UsageError.make("no-editor", f"what the editor left cannot be read: {reason(exc)}") from exc
     finally:
         Path(name).unlink(missing_ok=True)
     return found.removesuffix("\n")
@@ -50,7 +50,7 @@ def _editor() -> list[str]:
             return [named]
     found = next((name for name in _USUAL if shutil.which(name)), None)
     if found is None:
-        raise UsageError.make("editor", "there is no editor", hint="the variable EDITOR names one")
+        raise UsageError.make("no-editor", "there is no editor", hint="the variable EDITOR names one")
     return [found]
 
 
@@ -59,7 +59,7 @@ def _run(command: list[str]) -> int:
         return subprocess.run(command, check=False).returncode
     except OSError as exc:
         hint = "the variable VISUAL or EDITOR names one that is there"
-        raise UsageError.make("editor", f"cannot start {command[0]}: {reason(exc)}", hint=hint) from exc
+        raise UsageError.make("no-editor", f"cannot start {command[0]}: {reason(exc)}", hint=hint) from exc
 
 
 def laid_out(text: str) -> str:

@@ -47,12 +47,15 @@ def key_bindings(note: Note) -> KeyBindings:
         """Runs what is complete, and goes on with what is not."""
         _run_or_go_on(event, submits(event.current_buffer.text))
 
-    # In vi, Alt-Enter is Escape, which begins to navigate, and Enter, which forces it there.
     @keys.add("escape", "enter", filter=typing & emacs_mode)
-    @keys.add("enter", filter=typing & vi_navigation_mode)
     def _force(event: KeyPressEvent) -> None:
         """The other of the two."""
         _run_or_go_on(event, not submits(event.current_buffer.text))
+
+    @keys.add("enter", filter=typing & vi_navigation_mode)
+    def _run(event: KeyPressEvent) -> None:
+        """Runs what stands there: in vi, Alt-Enter is Escape, which begins to navigate, and Enter."""
+        _run_or_go_on(event, True)
 
     @keys.add("f4")
     def _switch(event: KeyPressEvent) -> None:

@@ -54,8 +54,8 @@ def problem_at(
     piece = text[start:end]
     if not piece.strip() or len(piece) > _LONGEST:
         return None
-    found = _syntax_fault(piece)
-    if found is None and not text[:start].strip():  # what stands before may make what this one needs
+    parses, found = _syntax_fault(piece)
+    if parses and not text[:start].strip():  # what stands before may make what this one needs
         found = _meant_fault(piece, known, context, params)
     if found is None or found.span is None:
         return None
@@ -94,21 +94,21 @@ def statement_at(text: str, cursor: int) -> tuple[int, int]:
 
 
 @lru_cache(8)
-def _syntax_fault(piece: str) -> Diagnostic | None:
-    """The first fault of a text that is more than an end too early."""
+def _syntax_fault(piece: str) -> tuple[bool, Diagnostic | None]:
+    """Whether a text parses, and its first fault where that is more than an end too early."""
     _, errors = parse_script(Source(piece))
     if not errors:
-        return None
+        return True, None
     found = errors[0].diagnostics[0]
     if found.code.startswith("unterminated") or found.span is None:
-        return None
+        return False, None
     if found.span.end >= len(piece.rstrip()):
         # Would something that can stand nowhere be what is wrong, if it stood behind? Then nothing before is.
         _, errors = parse_script(Source(piece.rstrip() + " ~"))
         again = errors[0].diagnostics[0].span if errors else None
         if again is None or again.start > len(piece.rstrip()):
-            return None
-    return found
+            return False, None
+    return False, found
 
 
 def _meant_fault(

@@ -26,11 +26,19 @@ def submits(text: str) -> bool:
     typed = text.strip()
     if not typed or is_command(typed):
         return True
-    return is_complete(text) or command_below(text) is not None
+    return is_complete(text) or _above_command(text) is not None
 
 
 def command_below(text: str) -> tuple[str, str] | None:
     """An unfinished statement and the command that was typed on the line after it, or None."""
+    from qql.syntax.parser import is_complete
+
+    found = _above_command(text)
+    return None if found is None or is_complete(found[0]) else found
+
+
+def _above_command(text: str) -> tuple[str, str] | None:
+    """The statements above a command on the last line, and that line; None where there is none."""
     from qql.syntax.parser import is_complete
 
     statement, _, line = text.rstrip().rpartition("\n")

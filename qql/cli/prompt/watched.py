@@ -92,6 +92,11 @@ class Watched:
         self._looking = None
         self._redraw()
 
+    def know_more(self) -> None:
+        """More is known than when the text was looked at."""
+        self.forget()
+        self._redraw()
+
     def forget(self) -> None:
         """What was found may be otherwise now: a statement was carried out."""
         self._seen = None

@@ -23,12 +23,7 @@ def brief_text(result: Result) -> str:
     beginning = beginning_of(result, _MOST_ROWS)
     rows = None if len(beginning) == len(result) else len(result)
     view = View(_WIDTH, color=False, ascii_only=False, terminal=False, timing=False, rows=rows, brief=True)
-    try:
-        lines = [*FORMATS["table"].lines(beginning, view)]
-    except ModuleNotFoundError as exc:
-        if exc.name != "rich":  # which knows how wide characters are
-            raise
-        lines = [*FORMATS["jsonl"].lines(beginning, view)]
+    lines = [*FORMATS["table"].lines(beginning, view)]
     if result.kind in ("hits", "rows") and len(lines) > _MOST_LINES:
         left = len(lines) - _MOST_LINES
         lines = [*lines[:_MOST_LINES], f"… {many(left, 'line')} left out", lines[-1]]

@@ -69,7 +69,8 @@ def _upserts(result: Result, hits: list[Hit]) -> Iterator[str]:
     points = [*{_key(hit): hit for hit in reversed(hits)}.values()][::-1]
     for at in range(0, len(points), _POINTS_PER_UPSERT):
         body: JsonObject = {"points": [_point(hit) for hit in points[at : at + _POINTS_PER_UPSERT]]}
-        request = {"method": "PUT", "path": collection_path(collection, "points"), "body": body}
+        path = f"{collection_path(collection, 'points')}?wait=true"
+        request = {"method": "PUT", "path": path, "body": body}
         yield from_request(request).rstrip("\n")
 
 

@@ -265,10 +265,13 @@ class Renderer:
             self._write_message(json_text(found, ascii_only=True, indent=None))
 
     def _public(self, value: Json) -> Json:
-        """A value without secrets, which could be told no more where JSON writes a character otherwise."""
+        """A value without secrets, which could be told no more where JSON writes a character otherwise.
+
+        It stays as long as it was: there are spans of it.
+        """
         if isinstance(value, str):
             for secret in self.secrets:
-                value = value.replace(secret, "***")
+                value = value.replace(secret, "*" * len(secret))
         return value
 
     def _write_message(self, text: str) -> None:

@@ -462,6 +462,16 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("DEFINE",),
     ),
     _statement_entry(
+        "SHOW MODELS",
+        "show_models",
+        "Lists the models that texts can be embedded with, and rerankers: what a session was given, what is "
+        "built in, and those of fastembed, with their dimensions, the size of their files, their licence, "
+        "and whether the files are on this machine. Models behind servers are not listed.",
+        "SHOW MODELS;",
+        varies=True,
+        see=("CREATE COLLECTION", "RERANK"),
+    ),
+    _statement_entry(
         "EXPLAIN",
         "explain",
         "Shows the plan of a statement and its request, and sends nothing. ANALYZE carries a query out, and "

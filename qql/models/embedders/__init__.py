@@ -108,6 +108,16 @@ class Embedders:
             return None
         return self.get(model).size
 
+    @property
+    def own(self) -> dict[str, tuple[Kind | None, int | None]]:
+        """The models of the application: kind and dimensions, as far as they are known. None is called."""
+        return {one.model: (one.known_kind, one.size) for one in self._custom.values()}
+
+    @property
+    def cache_dir(self) -> str | None:
+        """Where fastembed keeps its files; None for its own choice."""
+        return self._cache_dir
+
     def load(self, model: str) -> None:
         """Load a model that has files, download them if need be. Raises as `get` and its ``embed`` do."""
         if (load := getattr(self.get(model), "load", None)) is not None:
@@ -164,6 +174,11 @@ class _CustomEmbedder:
         if self._kind is None:
             self.embed(["kind"], "document")
         assert self._kind is not None
+        return self._kind
+
+    @property
+    def known_kind(self) -> Kind | None:
+        """As `kind`; of a function that was not called yet, None."""
         return self._kind
 
     @property

@@ -151,6 +151,11 @@ def _embedding_class(name: str) -> FastembedClass[TextModel]:
     return cast("FastembedClass[TextModel]", getattr(fastembed, name))
 
 
+def embedding_classes() -> list[tuple[FastembedClass[TextModel], Kind]]:
+    """The classes of fastembed that embed texts, each with the kind of its vectors."""
+    return [(_embedding_class(name), kind) for name, kind in _CLASSES.items()]
+
+
 def _find_in_lists(model: str) -> _Listed:
     name = full_name(bare_name(model))
     known: dict[str, _Listed] = {}

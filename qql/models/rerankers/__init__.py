@@ -88,6 +88,11 @@ class Rerankers:
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
         return self._cache.get(name, lambda: self._make_reranker(model))
 
+    @property
+    def own(self) -> list[str]:
+        """The names of the application's rerankers."""
+        return list(self._functions)
+
     def take_notes(self) -> list[str]:
         """What there is to say of the models since the last call of this: a key that others can read."""
         return self._cache.take_notes()

@@ -62,7 +62,7 @@ class FastembedReranker:
             folder = model_folder(model)
             name = _name_in_folder(model, folder) if folder else _name_in_list(model, others)
         self._onnx = OnnxModel(
-            model, name, _encoder_class, cache_dir=cache_dir, folder=folder, instead=OVERLAP
+            model, name, encoder_class, cache_dir=cache_dir, folder=folder, instead=OVERLAP
         )
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
@@ -71,7 +71,8 @@ class FastembedReranker:
         return check_scores(scores, count=len(texts), model=self.model)
 
 
-def _encoder_class() -> FastembedClass[CrossEncoder]:
+def encoder_class() -> FastembedClass[CrossEncoder]:
+    """The class of fastembed whose models read a question and a text together."""
     from fastembed.rerank.cross_encoder import TextCrossEncoder
 
     return cast("FastembedClass[CrossEncoder]", TextCrossEncoder)
@@ -90,7 +91,7 @@ def _import_package(model: str, others: Iterable[str]) -> None:
 
 def _name_in_list(model: str, others: Iterable[str]) -> str:
     """The name as fastembed spells it."""
-    listed = listed_models(_encoder_class())
+    listed = listed_models(encoder_class())
     entry = listed.get(bare_name(model).lower())
     if entry is None:
         raise unknown_reranker(model, {*others, *(known["model"] for known in listed.values())})
@@ -113,5 +114,5 @@ def _name_in_folder(model: str, folder: Path) -> str:
             )
         return {}
 
-    name: str = register_folder(model, folder, _encoder_class(), describe)["model"]
+    name: str = register_folder(model, folder, encoder_class(), describe)["model"]
     return name

@@ -50,8 +50,9 @@ class Sources:
             yield from self._fields(there, typed, role)
         elif role == "collection":
             yield from (Candidate(name, "collection", self._about(name)) for name in self.known.collections)
+            yield from self._aliases()
         elif role == "alias":
-            yield from (Candidate(name, "collection") for name in self.known.collections)
+            yield from self._aliases()
         elif role == "vector":
             yield from _vectors(there)
         elif role in ("stage", "defined stage"):
@@ -74,6 +75,9 @@ class Sources:
             )
         else:
             yield from (Candidate(word, role) for word in words(role, self.around.first))
+
+    def _aliases(self) -> Iterator[Candidate]:
+        yield from (Candidate(name, "alias", f"of {one}") for name, one in self.known.aliases.items())
 
     def _about(self, name: str) -> str:
         known = self.known.described.get(name)
@@ -190,10 +194,10 @@ def files(typed: str, endings: Iterable[str] = ()) -> Iterator[Candidate]:
     for name, directory in found:
         if directory:
             path = f"{above}{name}/"
-            yield Candidate(path, "directory", "directory", path)
+            yield Candidate(path, "directory", text=path)
         elif not wanted or name.endswith(wanted):
             path = f"{above}{name}"
-            yield Candidate(path, "file", "file", path)
+            yield Candidate(path, "file", text=path)
 
 
 def _entries(entries: Iterable[os.DirEntry[str]], begun: str) -> Iterator[tuple[str, bool]]:

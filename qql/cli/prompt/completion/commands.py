@@ -14,6 +14,7 @@ from qql.cli.prompt.completion.matching import rank
 from qql.cli.prompt.completion.schema import KnownSchema
 from qql.cli.prompt.completion.statement import begin_of
 from qql.cli.prompt.completion.suggestion import MOST, Suggestion
+from qql.errors import QQLError
 
 __all__ = ["SLOTS", "command_suggestions", "is_command_line"]
 
@@ -61,7 +62,8 @@ def _arguments(name: str, argument: str, rest: str, cursor: int, known: KnownSch
     if given >= len(slots) and slot not in _MANY:
         return
     if "|" in slot:
-        found: Iterable[Candidate] = [Candidate(word, "value", text=word) for word in slot.split("|")]
+        words = [word for word in slot.split("|") if not word.isupper()]
+        found: Iterable[Candidate] = [Candidate(word, "value", text=word) for word in words]
     elif slot in SLOTS:
         of_params = slot == "NAME" and name in _PARAMETERS
         found = SLOTS["PARAMETER" if of_params else slot](typed.lstrip("'\""), known)
@@ -110,7 +112,7 @@ _PARAMETERS = ("\\set", "\\unset", "\\param")
 
 
 def _collections(_: str, known: KnownSchema) -> Iterable[Candidate]:
-    return [Candidate(name, "collection", "collection", name) for name in known.collections]
+    return [Candidate(name, "collection", text=name) for name in known.collections]
 
 
 def _formats(_: str, known: KnownSchema) -> Iterable[Candidate]:
@@ -143,6 +145,15 @@ def _targets(typed: str, known: KnownSchema) -> Iterable[Candidate]:
             yield one
 
 
+def _profiles(_: str, known: KnownSchema) -> Iterable[Candidate]:
+    from qql.cli.profiles.config import read_profiles
+
+    try:
+        return [Candidate(name, "profile", text=name) for name in read_profiles()]
+    except QQLError:  # the command says what is wrong with the file
+        return []
+
+
 SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "FILE": lambda typed, _: files(typed),
     "NAME": _collections,
@@ -152,5 +163,6 @@ SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "COMMAND": _commands,
     "TARGET": _targets,
     "PARAMETER": _params,
+    "PROFILE": _profiles,
 }
 """What the arguments of commands are, by the words of their declarations."""

@@ -22,9 +22,6 @@ def _texts() -> dict[str, str]:
         short = entry.name.removesuffix(" target").removesuffix(" block")
         for name in (entry.name, short):
             found.setdefault(name.upper(), said)
-    for entry in ENTRIES:
-        for word in (entry.name.upper().split()[:1] if " " not in entry.name else []) + [*entry.words]:
-            found.setdefault(word.upper(), shortened(entry.text))
     return found
 
 

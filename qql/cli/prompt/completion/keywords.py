@@ -12,7 +12,7 @@ from functools import cache
 from qql import nodes
 from qql.cli.prompt.completion.legal import PARTS, Frame, first_words, take
 from qql.cli.prompt.completion.options import block_kinds, option_name, takes_value
-from qql.cli.prompt.completion.places import rules_taking
+from qql.cli.prompt.completion.places import in_stage, rules_taking
 from qql.compiler.stage_checks import NOT_IN_STAGES
 from qql.nodes import Node
 from qql.syntax.clauses import CLAUSE_WORDS
@@ -153,9 +153,11 @@ def _node_takes(rule: str, node: type[Node], head: Frame, given: set[str], text:
     if rule in _APART and node is nodes.Query:
         needed, words = _APART[rule]
         return rule not in given and (needed in given or _begins_with(head, words, text))
+    if rule in ("payload", "vectors") and ("group_lookup" in given or {"group", "lookup"} <= given):
+        return True  # one of them is that of the lookup
     if field not in node.__match_args__ or (field in given and field != "params"):
         return False
-    return not (node is nodes.Query and field in NOT_IN_STAGES and _is_stage(head))
+    return not (node is nodes.Query and field in NOT_IN_STAGES and in_stage(head))
 
 
 def _begins_with(head: Frame, words: str, text: str) -> bool:
@@ -176,21 +178,15 @@ def _searches_text(below: Frame, text: str) -> bool:
     return _begins_with(head, "TEXT", text) and "OPTIONS" not in text[head.start : head.end].upper().split()
 
 
-def _is_stage(head: Frame) -> bool:
-    return any(frame.symbol == "LPAR" for frame in head.down())
-
-
 def _is_given(word: str, below: Frame) -> bool:
     """Whether a part that begins with a word stands there already, and may stand once only."""
     parts = {rule for rule in PARTS & below.state.symbols.keys() if word in first_words(rule)}
     if not parts or word in _AGAIN:
         return False
     for frame in below.down():
-        if frame.symbol in ("LPAR", "LBRACE", "LSQB", "COMMA"):
-            return False
+        if not (frame.symbol.startswith("__") or frame.symbol in PARTS):
+            return False  # in front of the first part
         if any(word == one or (one.islower() and word in first_words(one)) for one in frame.given):
-            return True
-        if word in ("USING", "EMBED") and not {"USING", "EMBED"}.isdisjoint(frame.given):
             return True
     return False
 

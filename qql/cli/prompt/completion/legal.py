@@ -22,7 +22,16 @@ _DECIDED = 3
 _MOST_WAYS = 8
 """Readings of one text that are followed at the same time."""
 PARTS = frozenset(
-    {"clause", "_opening", "write_clause", "upsert_clause", "copy_option", "explain_option", "why_option"}
+    {
+        "clause",
+        "_opening",
+        "write_clause",
+        "upsert_clause",
+        "copy_option",
+        "copy_to_option",
+        "explain_option",
+        "why_option",
+    }
     | {"recommend_part", "mmr_part", "modifier", "quantize_part", "hybrid_part", "using_part"}
     | {"embedding_part"}
 )
@@ -126,24 +135,94 @@ def read(text: str, begin: int, cursor: int) -> Read:
     """Read the statement that holds the cursor, of what stands between ``begin`` and the cursor.
 
     Where no `;` stands between two statements, a statement's first word at the start of a line begins a new
-    one, as it does for the parser.
+    one, as it does for the parser. A long statement is not read anew with each key: what was read last is
+    gone on with, as far as the text is the same.
     """
-    return _Reader(text[:cursor], begin).read()
+    reader = _Reader(text[:cursor], begin)
+    _LAST.resume(reader)
+    found = reader.read()
+    _LAST.keep(reader)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """How far a reader was: at a place, in a statement that began at another, by so many terminals."""
+
+    at: int
+    start: int
+    depth: int
+    ways: tuple[Frame, ...]
+    doubted: Mapping[Frame, int]
+    count: int
+
+
+_SNAPSHOT_EACH = 40
+"""Terminals between two snapshots."""
+
+
+class _Last:
+    """What was read last. It is replaced whole, so threads may share it."""
+
+    def __init__(self) -> None:
+        self.kept: tuple[str, int, tuple[_Snapshot, ...], Mapping[int, int]] = "", 0, (), {}
+
+    def keep(self, reader: _Reader) -> None:
+        # How terminals are read hangs on some behind them: the last snapshot is no use.
+        if len(reader.snapshots) > 1:
+            self.kept = reader.text, reader.begin, tuple(reader.snapshots), reader.skipped
+
+    def resume(self, reader: _Reader) -> None:
+        text, begin, snapshots, skipped = self.kept
+        if begin != reader.begin:
+            return
+        for index in range(len(snapshots) - 1, 0, -1):
+            known = snapshots[index].at
+            if len(reader.text) >= known and reader.text[:known] == text[:known]:
+                reader.go_on_from(snapshots[:index], skipped)
+                return
+
+
+_LAST = _Last()
 
 
 class _Reader:
     def __init__(self, text: str, begin: int) -> None:
-        self.text = text
+        self.text, self.begin = text, begin
         self.values = ValueReader(text)
         self.at = skip_space(text, begin)
-        self.tokens = 0
+        self.count = 0  # terminals up to here
+        self.resumed = 0  # of them, those that another reader has read
         self.skipped: dict[int, int] = {}
+        self.snapshots: list[_Snapshot] = []
+        self.ways: list[Frame] = []
+        self.doubted: dict[Frame, int] = {}  # the ways in which a word is a name that can be a keyword
         self.begin_statement(self.at)
+
+    @property
+    def tokens(self) -> int:
+        """The terminals that it has read itself."""
+        return self.count - self.resumed
+
+    def go_on_from(self, snapshots: tuple[_Snapshot, ...], skipped: Mapping[int, int]) -> None:
+        """Go on where another reader was at the last of some snapshots, in the same text."""
+        last = snapshots[-1]
+        self.snapshots = [*snapshots]
+        self.at, self.start, self.depth = last.at, last.start, last.depth
+        self.ways, self.doubted = [*last.ways], {**last.doubted}
+        self.count = self.resumed = last.count
+        self.skipped = {at: end for at, end in skipped.items() if end <= last.at}
+
+    def note(self) -> None:
+        """Take a snapshot now and then."""
+        if self.count - (self.snapshots[-1].count if self.snapshots else 0) >= _SNAPSHOT_EACH:
+            found = _Snapshot(self.at, self.start, self.depth, tuple(self.ways), {**self.doubted}, self.count)
+            self.snapshots.append(found)
 
     def begin_statement(self, start: int) -> None:
         self.start, self.depth = start, 0
-        self.ways: list[Frame] = [Frame(plain_tables().start("start"), "", start, start, (), None)]
-        self.doubted: dict[Frame, int] = {}  # the ways in which a word is a name that can be a keyword
+        self.ways = [Frame(plain_tables().start("start"), "", start, start, (), None)]
+        self.doubted = {}
 
     def read(self) -> Read:
         text, end = self.text, len(self.text)
@@ -164,6 +243,7 @@ class _Reader:
             self.add(token)
             if not self.ways:
                 return self.done(end)
+            self.note()
 
     def goes_on(self, token: Token) -> bool:
         """Whether the text ends with a terminal that is not whole: a path with a dot, a parameter's colon."""
@@ -206,7 +286,7 @@ class _Reader:
             self.begin_statement(token.start)
         if token.type in ("LSQB", "LBRACE") and self.whole(token):
             return
-        self.tokens += 1
+        self.count += 1
         self.at = token.end
         ways = self.taken(token)
         if not ways and token.type == "SEMICOLON":
@@ -226,7 +306,7 @@ class _Reader:
                 if after is not None:
                     found[after] = way
                     if id(way) in before:
-                        self.doubted[after] = self.tokens
+                        self.doubted[after] = self.count
             if found and terminal in ("PARAM", "NUMBER", "COLON", "MINUS"):
                 self.at = end
                 break
@@ -241,7 +321,7 @@ class _Reader:
         sure = [after for after in found if after not in doubted]
         self.doubted = {after: doubted[after] for after in found if after in doubted}
         if sure:
-            return [one for one in found if self.tokens - self.doubted.get(one, self.tokens) < _DECIDED]
+            return [one for one in found if self.count - self.doubted.get(one, self.count) < _DECIDED]
         return [*found]
 
     def whole(self, token: Token) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -35,7 +35,7 @@ def _by_words(wanted: str) -> re.Pattern[str]:
 @lru_cache(64)
 def _by_letters(wanted: str) -> re.Pattern[str]:
     # Each part takes the least that it can, so no name is gone over twice.
-    return re.compile("".join(rf"[^{re.escape(char)}\n]*+{re.escape(char)}" for char in wanted), re.DOTALL)
+    return re.compile("".join(rf"[^{re.escape(char)}]*+{re.escape(char)}" for char in wanted))
 
 
 class Names:
@@ -44,6 +44,7 @@ class Names:
     def __init__(self, names: Iterable[str]) -> None:
         self.names: Sequence[str] = tuple(names)
         lowered = [name.lower().replace("\n", " ") for name in self.names]
+        self._lowered = lowered
         order = sorted(range(len(lowered)), key=lowered.__getitem__)
         self._sorted = [lowered[index] for index in order]
         self._order = order
@@ -60,10 +61,10 @@ class Names:
             return list(self.names[:most])
         wanted = typed.lower()
         found: dict[int, None] = dict.fromkeys(sorted(self._beginning(wanted, most)))
-        for pattern in (_lines_by_words(wanted), _lines_by_letters(wanted)):
+        for ways in (self._with_word, self._with_letters):
             if len(found) >= most:
                 break
-            for index in self._lines(pattern):
+            for index in ways(wanted):
                 found.setdefault(index)
                 if len(found) >= most:
                     break
@@ -75,17 +76,11 @@ class Names:
             yield self._order[at]
             at, most = at + 1, most - 1
 
-    def _lines(self, pattern: re.Pattern[str]) -> Iterator[int]:
-        for match in pattern.finditer(self._text):
-            yield bisect_left(self._starts, match.start())
+    def _with_word(self, wanted: str) -> Iterator[int]:
+        """The names in which what was typed begins a word. Of many names, no more is tried of their words."""
+        for match in re.finditer(rf"(?<![^\W_]){re.escape(wanted)}", self._text):
+            yield bisect_right(self._starts, match.start()) - 1
 
-
-@lru_cache(64)
-def _lines_by_words(wanted: str) -> re.Pattern[str]:
-    """The lines in which what was typed begins a word: of many names, no more is tried."""
-    return re.compile(rf"^[^\n]*?(?<![^\W_]){re.escape(wanted)}", re.MULTILINE)
-
-
-@lru_cache(64)
-def _lines_by_letters(wanted: str) -> re.Pattern[str]:
-    return re.compile("^" + "".join(rf"[^{re.escape(c)}\n]*+{re.escape(c)}" for c in wanted), re.MULTILINE)
+    def _with_letters(self, wanted: str) -> Iterator[int]:
+        fits = _by_letters(wanted).match
+        return (index for index, name in enumerate(self._lowered) if fits(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qql.cli.prompt.completion.legal import Frame, take
+from qql.cli.prompt.completion.places import in_stage
 from qql.compiler.options import collection, index, query
 from qql.compiler.options.checks import anything, flag, keys_of, number, one_of, words_of
 from qql.compiler.options.table import Check, Setting
@@ -174,7 +175,7 @@ def _of_statement(head: Frame, symbols: list[str], text: str) -> Table | None:
     for symbol in symbols[1:]:
         if symbol == "RECOMMEND" and "QUERY" in symbols:
             return None
-        if symbol == "_head" and "LPAR" in symbols[1:]:  # of a stage
+        if symbol == "_head" and in_stage(head):
             return {
                 name: one for name, one in query.QUERY_OPTIONS.items() if name not in query.REQUEST_OPTIONS
             }
@@ -197,7 +198,7 @@ def block_kinds(under: Frame, text: str) -> frozenset[str] | None:
         if "ADD" in symbols:
             kinds = {kind: one for kind, one in kinds.items() if kind not in ("hnsw", "quantization")}
     elif "ALTER" in symbols:
-        kinds, more = collection.ALTER_BLOCKS, ("SPARSE", "VECTORS")
+        kinds, more = collection.ALTER_BLOCKS, ("SPARSE", "VECTORS", "ID_TRACKER", "PAYLOAD")
         kinds = {kind: one for kind, one in kinds.items() if kind != "wal"}
         given -= {"VECTOR"}  # WITH VECTOR name (…) may stand for each vector
     else:

@@ -11,7 +11,16 @@ from functools import cache
 from qql.cli.prompt.completion.legal import Frame, take
 from qql.syntax.driver import plain_tables
 
-__all__ = ["LIST_RULES", "ROLES", "TEXT_ROLES", "owner", "role_of_name", "role_of_text", "rules_taking"]
+__all__ = [
+    "LIST_RULES",
+    "ROLES",
+    "TEXT_ROLES",
+    "in_stage",
+    "owner",
+    "role_of_name",
+    "role_of_text",
+    "rules_taking",
+]
 
 _DEEPEST = 8
 
@@ -56,6 +65,7 @@ ROLES: dict[str, Roles] = {
     "upsert_clause": "mode",
     **dict.fromkeys(("explain_option", "why_option"), "report format"),
     "copy_option": "file format",
+    "copy_to_option": "file format",
     "quantize": "quantization",
     "mapping": "mapped",
     "_map_source": "column",
@@ -63,10 +73,13 @@ ROLES: dict[str, Roles] = {
     "joined": "column",
 }
 """What a name is in the rules that take one."""
-LIST_RULES = {"names": ("VECTOR", "VECTORS", "EQUAL"), "field_list": ("VECTOR", "VECTORS")}
+LIST_RULES: dict[str, tuple[str, ...]] = {
+    "names": ("VECTOR", "VECTORS", "EQUAL"),
+    "field_list": ("VECTOR", "VECTORS"),
+}
 """Rules that list names, which the terminal in front of the list tells apart."""
 TEXT_ROLES: dict[str, str] = {
-    **dict.fromkeys(("copy", "execute", "dump", "vector_file"), "file"),
+    **dict.fromkeys(("copy", "copy_to", "execute", "dump", "vector_file"), "file"),
     "fusion": "fusion",
     "using": "vector",
     "using_part": "model",
@@ -165,6 +178,11 @@ def role_of_text(way: Frame) -> tuple[str, Frame] | None:
 
 def _behind(frame: Frame) -> str:
     return frame.below.symbol if frame.below is not None else ""
+
+
+def in_stage(head: Frame) -> bool:
+    """Whether a query is a stage of another one: it stands in parentheses that are not those of COPY."""
+    return any(frame.symbol == "LPAR" and _behind(frame) != "COPY" for frame in head.down())
 
 
 def _clause(below: Frame) -> Iterable[Frame]:

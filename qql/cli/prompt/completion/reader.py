@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Condition, Thread
 
 from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
@@ -35,6 +35,9 @@ class Engine(Protocol):
     def collections(self) -> list[str]:
         """The names of the collections."""
 
+    def aliases(self) -> Mapping[str, str]:
+        """The collection of each alias."""
+
     def describe(self, name: str) -> Schema | None:
         """The vectors and indexes of a collection; None where there is none of this name."""
 
@@ -61,15 +64,31 @@ class SessionEngine:
         self._session = session
         self._params = params
 
+    def _is_open(self) -> bool:
+        # One that is opened late has nothing in it yet, and two threads must not open it.
+        return getattr(self._session(), "is_open", True)
+
     def collections(self) -> list[str]:
-        return self._session().collections()
+        return self._session().collections() if self._is_open() else []
+
+    def aliases(self) -> Mapping[str, str]:
+        from qql.rest.request import Request
+
+        if not self._is_open():
+            return {}
+        found = self._session().ask(Request("GET", "/aliases"))["aliases"]
+        return {one["alias_name"]: one["collection_name"] for one in found}
 
     def describe(self, name: str) -> Schema | None:
-        return self._session().schema(name)
+        return self._session().schema(name) if self._is_open() else None
 
     def sample(self, name: str) -> Fields | None:
-        facts = self._session().full_facts(name)
-        return None if facts is None else facts.fields
+        # Not the session's own sample, which takes away the notes of the statement that runs meanwhile.
+        from qql.session.known_fields import KnownFields
+
+        session = self._session()
+        known = session.schema(name) if self._is_open() else None
+        return None if known is None else KnownFields(session.ask).now(name, known.points)
 
     def facet(self, name: str, field: str) -> Values:
         from qql.rest.request import Request, collection_path
@@ -82,9 +101,12 @@ class SessionEngine:
         return self._session()
 
     def settings(self, known: KnownSchema) -> KnownSchema:
+        known = replace(known, params=tuple(self._params()))
+        if not self._is_open():
+            return known
         context = self._session().context
         stages = tuple(str(cte.name.text) for cte in context.stages.values())
-        return replace(known, default=context.collection, stages=stages, params=tuple(self._params()))
+        return replace(known, default=context.collection, stages=stages)
 
 
 Wanted = tuple[str, str]
@@ -94,7 +116,8 @@ Wanted = tuple[str, str]
 class BackgroundReader:
     """Knows what was read, and reads what is asked for in a thread that ends where nothing is left to do.
 
-    ``first`` is called in that thread before anything is read; ``now`` gives the seconds of a clock.
+    ``first`` is called in that thread before anything is read; ``now`` gives the seconds of a clock. ``told``
+    is called in it when more is known.
     """
 
     def __init__(
@@ -114,6 +137,7 @@ class BackgroundReader:
         self._target: object = None
         self._changes = Condition()
         self._busy = False
+        self.told: Callable[[], object] = lambda: None
 
     # -- from the thread of the prompt
 
@@ -190,15 +214,18 @@ class BackgroundReader:
             except BaseException:  # a panic of an engine is no Exception; a statement that meets it says so
                 known = self._known
             with self._changes:
+                is_more = target is self._target and known is not self._known
                 if target is self._target:
                     self._known = known
                     self._tried.add(wanted)
+            if is_more:
+                self.told()
 
     def _read(self, known: KnownSchema, collection: str, field: str) -> KnownSchema:
         """What is known behind one look at the engine. Raises whatever the engine does."""
         if not collection:
             names = tuple(self._engine.collections())
-            return replace(known, collections=names)
+            return replace(known, collections=names, aliases=self._engine.aliases())
         before = known.of(collection)
         if field:
             values = {**before.values, field: self._engine.facet(collection, field)}

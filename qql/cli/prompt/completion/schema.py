@@ -67,12 +67,13 @@ class KnownCollection:
 class KnownSchema:
     """All that is known: names of collections, what is in those that were looked at, what the session set.
 
-    ``default`` is the collection of USE, ``stages`` the names that DEFINE has given. ``params`` are the names
-    of parameters that have a value.
+    ``aliases`` gives the collection of each alias, ``default`` is the collection of USE, ``stages`` are the
+    names that DEFINE has given, ``params`` those of parameters that have a value.
     """
 
     collections: tuple[str, ...] = ()
     described: Mapping[str, KnownCollection] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     default: str | None = None
     stages: tuple[str, ...] = ()
     params: tuple[str, ...] = ()

@@ -28,8 +28,8 @@ from qql.syntax.pieces import last_boundaries
 
 __all__ = ["Around", "around", "begin_of"]
 
-_MOST_TOKENS = 20_000
-"""Terminals behind the cursor that are looked at."""
+_MOST_TOKENS = 5_000
+"""Terminals that are looked at on either side of the cursor."""
 _DEFINED = late_pattern(r"^\s*DEFINE\s+([A-Za-z_]\w*)\s+AS\b", re.IGNORECASE | re.MULTILINE)
 _USED = late_pattern(r"^\s*USE\s+(?:COLLECTION\s+)?([A-Za-z_$][\w$]*)\s*;?", re.IGNORECASE | re.MULTILINE)
 
@@ -172,7 +172,7 @@ def _collection(before: list[Token], after: list[Token]) -> tuple[str, str]:
         word = token.text.upper()
         if not first and word not in ("EXPLAIN", "ANALYZE", "BATCH"):
             first = word
-        place = _names_collection(tokens, index, word, first)
+        place = _names_collection(tokens, index, word, "" if depth and first == "COPY" else first)
         if place is not None:
             name = _name(tokens[place]) if place < len(tokens) else ""
             if name and (found is None or depth < found[0]):
