@@ -173,6 +173,8 @@ EVALUATION_WORDS = {
     "Analysis": "what each stage of a query did; its fields are not public",
     "CollectionFacts": "what is known of a collection beside its `Schema`; its fields are not public",
     "QueriesLike": "queries: a file's name; id → text, or id → parameters; texts; rows, or a frame of them",
+    "Earlier": "figures to compare with: the file of a report as JSON or of a TREC run, or an `Outcome`",
+    "MarginsLike": "rules: `nDCG@10:0.01`, several of them, or measure → margin (None: more than chance)",
     "QrelsLike": "judgements: a file's name; query id → document id → relevance, or → documents; rows",
     "PipelineLike": "a text or tree, the `Path` of a script or TREC run, a `Pipeline`, or rankings by query",
     "Pipelines": "one `PipelineLike`, several in a list, or several by their names",

@@ -861,7 +861,10 @@ def without_times(data: Any) -> Any:
     """What is measured, without what a clock says and what follows from that, and without the stamp."""
     if isinstance(data, dict):
         clocked = ("times", "steps", "ms", "front", "stamp")
-        return {name: without_times(value) for name, value in data.items() if name not in clocked}
+        rounded = {  # the order in which an engine sums up the words of a text is chance
+            name: float(f"{value:.4g}") if name in ("low", "high") else value for name, value in data.items()
+        }
+        return {name: without_times(value) for name, value in rounded.items() if name not in clocked}
     return [without_times(one) for one in data] if isinstance(data, list) else data
 
 

@@ -27,6 +27,9 @@ from qql.evaluation.documents import document_key, in_order, order_key, ranking,
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.faults import InputError
 from qql.evaluation.files import (
+    ClickQrels,
+    Judgement,
+    Judgements,
     Qrels,
     Query,
     Run,
@@ -37,7 +40,14 @@ from qql.evaluation.files import (
     run_lines,
     write_run,
 )
+from qql.evaluation.gate import Gate, GateFinding, margins_of, worse_than
 from qql.evaluation.grid import expand_grid, grid_size, pareto_front, read_axis
+from qql.evaluation.judged_comparison import (
+    JudgedComparison,
+    MovedDocument,
+    QueryChange,
+    judged_comparison,
+)
 from qql.evaluation.measures import (
     DEFAULT_MEASURES,
     Evaluation,
@@ -45,6 +55,7 @@ from qql.evaluation.measures import (
     evaluate_run,
     parse_measure,
     parse_measures,
+    residual,
 )
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
@@ -73,6 +84,7 @@ from qql.evaluation.report import (
     stages_dict,
     three_digits,
 )
+from qql.evaluation.score_ranges import ScoreShare, StageRanges, stage_ranges
 from qql.evaluation.sections import Report, Section
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
@@ -102,21 +114,29 @@ __all__ = [
     "TIE_ORDERS",
     "Benchmark",
     "Candidate",
+    "ClickQrels",
     "Comparison",
     "Evaluation",
+    "Gate",
+    "GateFinding",
     "InputError",
+    "JudgedComparison",
+    "Judgement",
+    "Judgements",
     "Latency",
     "LossReport",
     "Measure",
     "MeasureDifference",
     "Measured",
     "Moved",
+    "MovedDocument",
     "Outcome",
     "Pipeline",
     "Possible",
     "PossiblePlace",
     "Qrels",
     "Query",
+    "QueryChange",
     "Ranked",
     "Recomputed",
     "RecordedQuery",
@@ -124,11 +144,13 @@ __all__ = [
     "Recording",
     "Report",
     "Run",
+    "ScoreShare",
     "Scored",
     "Section",
     "Settable",
     "Spread",
     "StageFound",
+    "StageRanges",
     "StageRecall",
     "StageTrace",
     "StagesTable",
@@ -161,10 +183,12 @@ __all__ = [
     "holm",
     "in_order",
     "jaccard",
+    "judged_comparison",
     "kendall_tau",
     "latency",
     "latency_cells",
     "latency_dict",
+    "margins_of",
     "marked",
     "measure_calls",
     "order_key",
@@ -189,10 +213,12 @@ __all__ = [
     "recall_at",
     "recompute",
     "record",
+    "residual",
     "run_lines",
     "short_cells",
     "source_of",
     "spread",
+    "stage_ranges",
     "stage_report",
     "stage_rows",
     "stages_dict",
@@ -204,5 +230,6 @@ __all__ = [
     "traces",
     "tune",
     "what_if",
+    "worse_than",
     "write_run",
 ]

@@ -19,6 +19,7 @@ from qql.evaluation.sessions import awaits
 
 if TYPE_CHECKING:
     from qql.evaluation.comparison import Comparison, Survey
+    from qql.evaluation.judged_comparison import JudgedComparison
     from qql.evaluation.outcome import Outcome
     from qql.evaluation.tuned import Tuned
     from qql.session.async_session import AsyncSession
@@ -38,7 +39,7 @@ async def aevaluate(
 
 async def acompare(
     a: PipelineLike, b: PipelineLike, db: AsyncSession, **settings: Any
-) -> Comparison | Survey:
+) -> Comparison | Survey | JudgedComparison:
     """`compare` on an `AsyncSession`, with its other arguments and errors."""
     return await _carried(db, partial(compare, a, b, **settings))
 

@@ -20,7 +20,7 @@ from qql.evaluation.inputs import (
     qrels_of,
     queries_of,
 )
-from qql.evaluation.measures import DEFAULT_MEASURES, Measure
+from qql.evaluation.measures import DEFAULT_MEASURES, Measure, about_judgements, check_judgements
 from qql.evaluation.points import absent_documents
 from qql.evaluation.sections import collected
 from qql.evaluation.sessions import measured_session, pipelines_on, progress_of
@@ -97,13 +97,15 @@ def tune(
     number_in(0, 1, holdout=holdout)
     wanted = measures_of(measures)
     axes = {name: _values_of(name, values) for name, values in (grid or {}).items()}
-    asked, judged = queries_of(queries, limit), qrels_of(qrels)
+    asked = queries_of(queries, limit)
+    judged = qrels_of(qrels, asked)
+    check_judgements(wanted, judged)
     chosen, kept = _split_queries(asked, judged, holdout, seed)
     how = Trying(
         *(fixed_params(params), latency, ties or "id", doc_id, repeat, sample, max_settings, seed),
         progress_of(progress),
     )
-    notes: list[Diagnostic] = []
+    notes: list[Diagnostic] = about_judgements(wanted, judged)
     with measured_session(db, options) as session:
         (subject,) = pipelines_on(session, given).values()
         check_pipelines([subject], how.params, axes)

@@ -107,7 +107,7 @@ def bench_stages(
     whole_from(1, repeat=repeat)
     whole_from(0, warmup=warmup)
     asked = None if queries is None else queries_of(queries, limit)
-    judged = {} if qrels is None else qrels_of(qrels)
+    judged = {} if qrels is None else qrels_of(qrels, asked or ())
     wanted = measures_of(measures) if judged else ()
     notes: list[Diagnostic] = []
     with measured_session(db, options) as session:

@@ -32,7 +32,7 @@ Key = Callable[[Hit], str]
 """The document id of a hit."""
 
 
-def document_key(qrels: Mapping[str, Mapping[str, int]], field: str | None = None) -> Key:
+def document_key(qrels: Mapping[str, Mapping[str, float]], field: str | None = None) -> Key:
     """The function that gives the document id of a hit.
 
     Without ``field``, a point is the judged document that has its id (``7`` is ``"7"``, UUIDs in any of their

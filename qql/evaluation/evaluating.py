@@ -27,7 +27,7 @@ from qql.evaluation.inputs import (
     qrels_of,
     queries_of,
 )
-from qql.evaluation.measures import DEFAULT_MEASURES, Measure
+from qql.evaluation.measures import DEFAULT_MEASURES, Measure, about_judgements, check_judgements
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.points import absent_documents
@@ -74,7 +74,7 @@ def evaluate(
         pipelines: one or several (`Pipelines`): texts, trees, `Path`s of scripts, or rankings that are there
             already. A pipeline is one QUERY; the text of a query is its parameter ``:query``, and each other
             field of the query's row the parameter of its name.
-        queries: see `QueriesLike`. qrels: see `QrelsLike`; relevance is an integer, 0 and below is judged
+        queries: see `QueriesLike`. qrels: see `QrelsLike`; relevance is a number, 0 and below is judged
             and not relevant.
         db: a `Session`, or what `qql.connect` takes, which is opened with ``options`` and closed again; None
             where all that is measured are rankings. Of ``options``, ``embedders`` (name → function: list of
@@ -111,7 +111,9 @@ def evaluate(
         message = f"{argument('on_error')} takes stop or skip, not {on_error}"
         raise InputError.make("usage", message)
     wanted = measures_of(measures)
-    asked, judged = queries_of(queries, limit), qrels_of(qrels)
+    asked = queries_of(queries, limit)
+    judged = qrels_of(qrels, asked)
+    check_judgements(wanted, judged)
     check_ties(ties, [name for name, one in given.items() if one.run is not None])
     subject = _Subject(asked, judged, wanted, fixed_params(params))
     paths = _run_paths(run_dir, given, subject)
@@ -133,7 +135,7 @@ def evaluate(
         baseline = None
     figures = bound(outcome_of, measured, judged, wanted, [query.id for query in asked], baseline)
     outcome = aside(figures)
-    notes += outcome.warnings(partly=limit is not None)
+    notes += [*outcome.warnings(partly=limit is not None), *about_judgements(wanted, judged)]
     complete = len(measured) == len(given)
     return replace(outcome, notes=tuple(notes), complete=complete, stamp=stamp, ties=ties or "id")
 

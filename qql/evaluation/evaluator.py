@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from qql.analysis.titles import title_of
 from qql.backends.base import Progress, Work
 from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLTimeoutError
@@ -98,6 +99,9 @@ class Evaluator:
         query = call.query.id
         self.found.ranked[query] = one = ranked(self.pipeline, asked, result, self.key)
         self.found.run[query] = one.ranking.ordered(self.found.ties, self.qrels.get(query, {}))
+        for hit in result.hits:
+            if title := title_of(hit):
+                self.found.titles.setdefault(self.key(hit), title)
         if self.how.writes:
             deque(run_lines({query: self.found.run[query]}), 0)  # says now what cannot be written later
         if self.how.stages:
@@ -129,10 +133,14 @@ class Evaluator:
         for stage in analysis.stages:
             if stage.cut is not None:
                 self.found.stage_cuts.setdefault(stage.run.stage.label, []).append(call.query.id)
-            own = list(dict.fromkeys(documents[one.id] for one in stage.candidates if one.id in documents))
+            own: dict[str, float] = {}
+            for one in stage.candidates:
+                if one.id in documents:
+                    own.setdefault(documents[one.id], one.score)
             is_root = not stage.run.depth and not reranked
             places = [(*lead, *path) for path in stage.run.paths]
-            out.append(StageFound(stage.label, stage.run.stage.label, places, docs if is_root else own))
+            found, scores = (docs, ()) if is_root else ([*own], [*own.values()])
+            out.append(StageFound(stage.label, stage.run.stage.label, places, found, scores))
         if reranked or not out:
             label = "rerank" if reranked else "root"
             out.append(StageFound(label, label, [()], docs))

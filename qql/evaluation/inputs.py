@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, SupportsFloat, TypeAlias
 
 from qql.compiler.frames import is_frame, rows_of
 from qql.errors import QQLError, did_you_mean, shown
 from qql.evaluation.faults import InputError, argument, whole_from
 from qql.evaluation.files import (
     DOC_IDS,
-    MOST_RELEVANT,
     QUERY_IDS,
     RELEVANCES,
+    SUBTOPICS,
+    ClickQrels,
+    Judgement,
+    Judgements,
     Qrels,
     Query,
     Run,
@@ -24,6 +28,7 @@ from qql.evaluation.files import (
     read_queries,
     read_run,
 )
+from qql.evaluation.files.qrels import collected_qrels, relevance_of
 from qql.evaluation.files.queries import query_params
 from qql.evaluation.measures import Measure, parse_measures
 from qql.evaluation.pipelines import Pipeline
@@ -105,23 +110,26 @@ def _queries(given: QueriesLike) -> Iterator[Query]:
 # ------------------------------------------------------------------------------------------- judgements
 
 
-def qrels_of(given: QrelsLike) -> Qrels:
-    """The judgements. Raises `InputError`: ``bad-qrels``, and what files raise."""
+def qrels_of(given: QrelsLike, queries: Sequence[Query] = ()) -> Qrels:
+    """The judgements; ``queries`` are those that `read_qrels` takes.
+
+    Raises `InputError`: ``bad-qrels``, and what files raise.
+    """
     if isinstance(given, (str, os.PathLike)):
-        return read_qrels(os.fspath(given))
-    out: Qrels = {}
-    for query, doc, relevance in _judgements(given):
-        judged = out.setdefault(query, {})
-        if doc in judged:
-            message = f"the document {doc!r} of the query {query!r} is judged twice"
-            raise InputError.make("bad-qrels", message)
-        judged[doc] = relevance
+        return read_qrels(os.fspath(given), queries)
+    if isinstance(given, ClickQrels):
+        return given
+    out = collected_qrels(_judgements(given), _bad_qrels)
     if not out:
         raise InputError.make("bad-qrels", "there are no judgements")
     return out
 
 
-def _judgements(given: Mapping[Any, Any] | Iterable[Any]) -> Iterator[tuple[str, str, int]]:
+def _bad_qrels(message: str) -> NoReturn:
+    raise InputError.make("bad-qrels", message)
+
+
+def _judgements(given: Mapping[Any, Any] | Iterable[Any]) -> Iterator[Judgement]:
     if isinstance(given, Mapping):
         for key, judged in given.items():
             query = _id(key, "bad-qrels", "the id of a query")
@@ -131,11 +139,12 @@ def _judgements(given: Mapping[Any, Any] | Iterable[Any]) -> Iterator[tuple[str,
                 raise InputError.make("bad-qrels", message, hint=hint)
             pairs = judged.items() if isinstance(judged, Mapping) else ((doc, 1) for doc in judged)
             for doc, relevance in pairs:
-                yield (
-                    query,
-                    _id(doc, "bad-qrels", f"a document of the query {query!r}"),
-                    _relevance(relevance),
-                )
+                name = _id(doc, "bad-qrels", f"a document of the query {query!r}")
+                if isinstance(judged, Judgements):
+                    for subtopic, one in judged.subtopics[doc].items():
+                        yield Judgement(query, name, one, subtopic)
+                else:
+                    yield Judgement(query, name, _relevance(relevance))
         return
     for at, row in enumerate(_rows(given, "bad-qrels", "judgements"), 1):
         if not isinstance(row, Mapping):
@@ -144,24 +153,24 @@ def _judgements(given: Mapping[Any, Any] | Iterable[Any]) -> Iterator[tuple[str,
         asked = _field(row, QUERY_IDS, "bad-qrels", place, "a query")
         doc = _field(row, DOC_IDS, "bad-qrels", place, "a document")
         relevance = _field(row, RELEVANCES, "bad-qrels", place, "a relevance")
-        yield (
+        about = next((row[name] for name in SUBTOPICS if name in row), None)
+        yield Judgement(
             _id(asked, "bad-qrels", f"the query of {place}"),
             _id(doc, "bad-qrels", f"the document of {place}"),
             _relevance(relevance),
+            None if about is None else _id(about, "bad-qrels", f"the subtopic of {place}"),
         )
 
 
-def _relevance(value: object) -> int:
+def _relevance(value: object) -> float:
+    """A relevance as a plain number; those of numpy are none that JSON knows."""
     if hasattr(value, "__index__") and not isinstance(value, bool):
-        number = int(value.__index__())
-    elif isinstance(value, float) and value.is_integer():
-        number = int(value)
-    else:
-        raise InputError.make("bad-qrels", f"the relevance {shown(value)} is not an integer")
-    if abs(number) > MOST_RELEVANT:
-        message = f"the relevance {number} is outside of -{MOST_RELEVANT} to {MOST_RELEVANT}"
-        raise InputError.make("bad-qrels", message)
-    return number
+        return relevance_of(value.__index__(), _bad_qrels)
+    if isinstance(value, (float, SupportsFloat)) and not isinstance(value, (bool, str, bytes)):
+        number = float(value)
+        if math.isfinite(number):
+            return relevance_of(number, _bad_qrels)
+    _bad_qrels(f"the relevance {shown(value)} is not a number")
 
 
 def _rows(given: Iterable[Any], code: str, what: str) -> Iterable[Any]:

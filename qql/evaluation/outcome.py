@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qql.errors import Diagnostic
 from qql.evaluation.behind_limit import Ranked
 from qql.evaluation.files import Qrels, Run
-from qql.evaluation.measures import Evaluation, Measure, evaluate_run
+from qql.evaluation.measures import Evaluation, Measure, evaluate_run, residual
 from qql.evaluation.report import (
     comparison_dict,
     comparison_rows,
@@ -17,6 +17,7 @@ from qql.evaluation.report import (
     stage_rows,
     stages_dict,
 )
+from qql.evaluation.score_ranges import range_rows, stage_ranges
 from qql.evaluation.sections import Report, Section, stamp_section
 from qql.evaluation.significance import MeasureDifference, compare_evaluations
 from qql.evaluation.speed import percentile
@@ -41,7 +42,7 @@ class Measured:
     ``run`` has equal scores in the order ``ties`` (see `TIE_ORDERS`), ``ranked`` what is equal, and what the
     LIMIT did. ``traces`` are there where its stages were asked for, and ``stage_cuts``: for which queries a
     stage's LIMIT cut a tie. ``file`` is that of the pipeline, or of a run which was read; ``written`` the run
-    file that was made.
+    file that was made. ``titles`` are what people call the documents, of those whose payload says it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Measured:
     traces: Mapping[str, Mapping[str, StageTrace]] | None = None
     stage_cuts: dict[str, list[str]] = field(default_factory=dict)
     written: str | None = None
+    titles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_run(cls, name: str, file: str, run: Run, ties: str, qrels: Qrels) -> Measured:
@@ -120,7 +122,7 @@ class Outcome(Report):
         several = len(self.measured) > 1
         measures = {str(measure) for measure in next(iter(self.evaluations.values())).measures}
         count = len(next(iter(self.evaluations.values())).queries)
-        best = ("* the best",) if several else ()
+        best = (*(("* the best",) if several else ()), *self._residual_notes())
         yield Section(f"Quality over {count} judged queries", marked(self.rows(), measures), best)
         rows = spread_rows(self.spreads)
         about = tie_notes({name: one.ranked for name, one in self.measured.items()}, self.ties)
@@ -138,6 +140,32 @@ class Outcome(Report):
             one = self.measured[name]
             said = (kept, *stage_tie_note(one.stage_cuts, len(one.ranked)))
             yield Section(f"Where {name} loses relevant documents", stage_rows(report), said)
+            ranges = stage_ranges(one.traces or {})
+            if ranges:
+                hits = "hits: candidates with such a score, in all queries, that are among the first hits"
+                yield Section(f"Which scores the hits of {name} come from", range_rows(ranges), (hits,))
+
+    def residuals(self) -> dict[str, dict[str, float]]:
+        """Pipeline → measure of RBP → the mean of its residual: how much judgements that lack could add."""
+        out: dict[str, dict[str, float]] = {}
+        for name, found in self.evaluations.items():
+            run = {query: [hit.doc for hit in hits] for query, hits in self.measured[name].run.items()}
+            out[name] = {
+                str(measure): sum(
+                    residual(measure, run.get(q, ()), self.qrels.get(q, {})) for q in found.queries
+                )
+                / len(found.queries)
+                for measure in found.measures
+                if measure.name == "RBP"
+            }
+        return out
+
+    def _residual_notes(self) -> Iterator[str]:
+        for name, residuals in self.residuals().items():
+            for measure, more in residuals.items():
+                mean = self.means[name][measure]
+                most = f"{mean + more:.4f} with all that nobody judged (residual {more:.4f})"
+                yield f"{name}: {measure} is {mean:.4f}, and at most {most}"
 
     def to_dict(self) -> JsonObject:
         """As JSON data. Keys are added in later versions, never renamed or removed.
@@ -146,12 +174,13 @@ class Outcome(Report):
         "stamp"}``
 
         * ``pipelines``: ``[{"name", "file", "queries", "measures": {name: mean}, "per_query": {query: {name:
-          value}}, "empty": [query], "skipped": {query: reason}, "ties", "times", "run", "stages"}]``;
-          ``empty`` are queries that found nothing; ``ties`` is what `ties_dict` gives; ``times`` is
-          ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null for a run that was read; ``run`` is the run file
-          that was written, or null; ``stages`` is null where nobody asked, else what `stages_dict` gives and
-          ``"lost": {query: {document: stage}}``: the relevant documents that the result lacks, null where no
-          stage found them.
+          value}}, "residuals": {name: mean}, "empty": [query], "skipped": {query: reason}, "ties", "times",
+          "run", "stages"}]``; ``residuals`` are those of RBP; ``empty`` are queries that found nothing;
+          ``ties`` is what `ties_dict` gives; ``times`` is ``{"calls", "mean_ms", "p50_ms", "p95_ms"}``, null
+          for a run that was read; ``run`` is the run file that was written, or null; ``stages`` is null where
+          nobody asked, else what `stages_dict` gives and ``"lost": {query: {document: stage}}``: the relevant
+          documents that the result lacks, null where no stage found them; and ``"score_ranges"``: which of a
+          stage's scores the first hits come from, as `StageRanges` has it.
         * ``comparisons``: see `comparison_dict`. ``notes``: see `Diagnostic.to_dict`.
         """
         measures = next(iter(self.evaluations.values())).measures
@@ -172,12 +201,14 @@ class Outcome(Report):
         stages = None
         if name in self.stages:
             stages = {**stages_dict(self.stages[name]), "lost": _lost_documents(one.traces or {}, self.qrels)}
+            stages["score_ranges"] = [ranges.to_dict() for ranges in stage_ranges(one.traces or {})]
         return {
             "name": name,
             "file": one.file,
             "queries": len(found.queries),
             "measures": {str(measure): mean for measure, mean in found.means.items()},
             "per_query": {q: {measure: of[q] for measure, of in values.items()} for q in found.queries},
+            "residuals": self.residuals()[name],
             "empty": list(found.missing),
             "skipped": one.skipped,
             "ties": ties_dict(self.spreads[name], one.ranked, one.ties, one.stage_cuts),

@@ -27,20 +27,26 @@ class StageFound:
     """What a stage found for one query, with the places at which it stands in it.
 
     ``label`` may hold values of parameters (``dense WHERE lang = 'de'``), ``name`` is the stage's own.
+    ``scores`` are the documents', where they are known.
     """
 
     label: str
     name: str
     places: Sequence[Place]
     docs: Sequence[str]
+    scores: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StageTrace:
-    """A stage's documents for one query, the best first, and the labels of the stages that it reads."""
+    """A stage's documents for one query, the best first, and the labels of the stages that it reads.
+
+    ``scores`` are the documents', where they are known.
+    """
 
     docs: Sequence[str]
     inputs: tuple[str, ...] = ()
+    scores: Sequence[float] = ()
 
 
 Trace = Mapping[str, StageTrace]
@@ -106,7 +112,10 @@ def traces(found: Mapping[str, Sequence[StageFound]]) -> dict[str, dict[str, Sta
     order = TopologicalSorter(inputs).static_order()
     shape = {place: tuple(labels[below] for below in inputs[place]) for place in order}
     return {
-        query: {labels[place]: StageTrace(stages[place].docs, below) for place, below in shape.items()}
+        query: {
+            labels[place]: StageTrace(stages[place].docs, below, stages[place].scores)
+            for place, below in shape.items()
+        }
         for query, stages in at.items()
     }
 
@@ -131,7 +140,7 @@ def _lost_at(trace: Trace, docs: Mapping[str, set[str]], doc: str) -> str | None
 
 
 def stage_report(
-    traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, int]], rel: int = 1
+    traces: Mapping[str, Trace], qrels: Mapping[str, Mapping[str, float]], rel: int = 1
 ) -> LossReport:
     """The stages' shares over all queries; ``traces`` is query id → its stages, ``rel`` the least relevance.
 

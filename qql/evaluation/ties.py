@@ -57,7 +57,7 @@ class TiedRanking:
         """Whether some of the last group are known to stand behind the LIMIT."""
         return bool(self.groups) and self.places < len(self.groups[-1])
 
-    def ordered(self, ties: str = "id", judged: Mapping[str, int] | None = None) -> list[Scored]:
+    def ordered(self, ties: str = "id", judged: Mapping[str, float] | None = None) -> list[Scored]:
         """The ranking with its equals in one of `TIE_ORDERS`; ``judged`` is document id → relevance.
 
         Raises `QQLExecutionError` ``bad-ties`` for another order.
@@ -71,7 +71,7 @@ class TiedRanking:
         return found[: len(found) - len(self.groups[-1]) + self.places]
 
 
-def _arranged(group: Sequence[Scored], ties: str, judged: Mapping[str, int]) -> Sequence[Scored]:
+def _arranged(group: Sequence[Scored], ties: str, judged: Mapping[str, float]) -> Sequence[Scored]:
     if ties == "id" or len(group) == 1:
         return group
     if ties == "doc":
@@ -108,8 +108,12 @@ def tied_ranking(
 
 
 def tied_run(ranking: Sequence[Scored]) -> TiedRanking:
-    """A ranking as `read_run` gives it: equals have the same 32-bit score, and no LIMIT is known."""
-    groups = tuple(tuple(group) for _, group in groupby(ranking, lambda one: f32(one.score or 0.0)))
+    """A ranking as `read_run` gives it: equals have the same 32-bit score, and no LIMIT is known.
+
+    A document without a score stands where the ranking has it, and equals no other.
+    """
+    places = groupby(enumerate(ranking), lambda one: one[0] if one[1].score is None else (f32(one[1].score),))
+    groups = tuple(tuple(one for _, one in group) for _, group in places)
     return TiedRanking(groups, len(groups[-1]) if groups else 0)
 
 
@@ -132,7 +136,7 @@ class Spread:
 
 def spread(
     rankings: Mapping[str, TiedRanking],
-    qrels: Mapping[str, Mapping[str, int]],
+    qrels: Mapping[str, Mapping[str, float]],
     measures: Iterable[Measure],
     asked: Iterable[str] | None = None,
 ) -> Spread:

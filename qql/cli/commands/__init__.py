@@ -9,7 +9,6 @@ from qql.cli.commands import help
 from qql.cli.commands.options import (
     BODIES,
     COMPARISON,
-    CONNECTED,
     LINTING,
     MEASURING,
     MODELS,
@@ -151,10 +150,10 @@ COMMANDS = {
     "diff": Command(
         _lazy("diff", "diff"),
         "show the results of two pipelines, or of one on two databases, side by side",
-        (*COMPARISON, "queries", "limit_queries", "setup", *CONNECTED),
+        (*COMPARISON, *MEASURING, "qrels", "min_impressions", "measures", "per_query", "sort"),
         REPORTS,
         MANY,
-        ("PIPELINE", "a script with one query; `-` is standard input"),
+        ("PIPELINE", "a script with one query (`-` is standard input); with --qrels, a TREC run too"),
         help.DIFF,
         "Measuring",
     ),
@@ -163,7 +162,9 @@ COMMANDS = {
         "measure how good pipelines are on queries with judgements, and compare them",
         (
             *MEASURING,
-            *("qrels", "measures", "ties", "baseline", "stages", "per_query", "run_dir", "on_error"),
+            *("qrels", "min_impressions", "measures", "ties", "baseline", "stages"),
+            *("per_query", "sort", "run_dir", "on_error"),
+            *("fail_if_worse", "against"),
         ),
         REPORTS,
         MANY,
@@ -192,6 +193,7 @@ COMMANDS = {
             *MEASURING,
             *(
                 "qrels",
+                "min_impressions",
                 "measures",
                 "ties",
                 "grid",

@@ -110,8 +110,19 @@ documents by their names, judged or not.
   qql eval bm25.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --stages
   qql eval bm25.run hybrid.run --queries queries.jsonl --qrels qrels.tsv --measures "nDCG@10 AP P(rel=2)@5"
 
+--fail-if-worse nDCG@10:0.01 --against before.json exits with 1 where the mean fell by more than 0.01 since
+that report (--format json) or TREC run, whether or not that may be chance (p is beside it): on the same
+queries the answer is the same each time. Without a margin, nDCG@10 alone, a loss has to be more than chance:
+p below 0.05, corrected for all rules. Means are over the queries that both have. --per-query --sort delta
+shows the queries that lost most against the baseline first.
+
+  qql eval hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --format json -o before.json
+  qql eval hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv \\
+    --fail-if-worse nDCG@10:0.01 --fail-if-worse R@100 --against before.json
+
 -o FILE writes there: .md, .csv, .json and .jsonl are formats. json has everything, jsonl and csv the table
-of means (with --per-query: of queries). Measures: nDCG, R, P, Success, RR, AP, Rprec, Judged."""
+of means (with --per-query: of queries). Measures: nDCG, R, P, Success, RR, AP, Rprec, Judged, ERR, RBP,
+Bpref, alpha_nDCG (of judgements with subtopics)."""
 BENCH = """\
 Times are the client's, from the text of the pipeline to its hits. Without --repeat and --seconds, the queries
 are asked until there are 100 calls. Recall compares the first K hits with those of the same pipeline with
@@ -182,6 +193,12 @@ each query is asked: its text is :query, its other fields are parameters by thei
 --url alone, QDRANT_API_KEY to both servers.
 json has everything, jsonl and csv have a row for each hit, or for each query.
 
+--qrels judges: wins, losses and ties of each measure with a p-value, and the worst regressions by the first
+one, with the query's text and the documents that moved there (rank before, rank now, label). The figures are
+those of `qql eval`. --per-query adds every query, --sort nDCG@10 by B's value, --sort delta by the change of
+the first measure, the worst first. One of the two, or both, may be TREC runs.
+
+  qql diff dense.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --per-query --sort delta
   qql diff dense.qql hybrid.qql --db ./data --param query='red shoes'
   qql diff hybrid.qql --db ./data --url-b localhost:6333 --queries queries.jsonl"""
 

@@ -318,13 +318,23 @@ OPTIONS = {
     "rerank_key_file": _key_file_option("models", "--rerank-key-file"),
     "cloud_inference": _switch("models", "--cloud-inference", help="let the server embed texts"),
     "queries": _value_option(
-        "measuring", "--queries", metavar="FILE", help="the queries: JSON Lines (BEIR), or id<TAB>text (TREC)"
+        "measuring",
+        "--queries",
+        metavar="FILE",
+        help="the queries: JSON Lines (BEIR), id<TAB>text or XML (TREC), Quepid, UBI",
     ),
     "qrels": _value_option(
         "measuring",
         "--qrels",
         metavar="FILE",
-        help="which documents are relevant to which query (BEIR, TREC)",
+        help="which documents are relevant to which query (BEIR, TREC, Quepid, UBI)",
+    ),
+    "min_impressions": _value_option(
+        "measuring",
+        "--min-impressions",
+        metavar="N",
+        type=_integer(1),
+        help="of events of UBI as judgements: how often a document has to have been shown [10]",
     ),
     "measures": _value_option(
         "measuring",
@@ -355,8 +365,31 @@ OPTIONS = {
         metavar="NAME",
         help="the pipeline that others are compared with [the first]",
     ),
-    "stages": _switch("measuring", "--stages", help="show in which stage relevant documents are lost"),
+    "stages": _switch(
+        "measuring",
+        "--stages",
+        help="show where relevant documents are lost, and of which scores the hits are",
+    ),
     "per_query": _switch("measuring", "--per-query", help="show the measures of each query too"),
+    "sort": _value_option(
+        "measuring",
+        "--sort",
+        metavar="MEASURE",
+        help="with --per-query, the worst first: by a measure, or by `delta`, the first one's change",
+    ),
+    "fail_if_worse": _value_option(
+        "measuring",
+        "--fail-if-worse",
+        metavar="RULE",
+        action=_Many,
+        help="exit 1 if a measure fell by more than nDCG@10:0.01, or (nDCG@10) than chance; repeatable",
+    ),
+    "against": _value_option(
+        "measuring",
+        "--against",
+        metavar="FILE",
+        help="what --fail-if-worse compares with: a report (--format json), or a TREC run",
+    ),
     "run_dir": _value_option(
         "measuring",
         "--run-dir",

@@ -23,7 +23,7 @@ def stages_table(args: Arguments, console: Renderer) -> int:
     _check(args)
     measures = measures_of(args) if "measures" in args else QUALITY
     queries = load_queries(args) if "queries" in args else None
-    qrels = load_qrels(args) if "qrels" in args else None
+    qrels = load_qrels(args, queries or ()) if "qrels" in args else None
     check_output(args)
     with open_measured_session(args, console) as (session, progress):
         if constants_of(args) and "setup" not in args:

@@ -36,7 +36,8 @@ def tune(args: Arguments, console: Renderer) -> int:
         check_ties(args.get("ties"))
     measures, axes = measures_of(args), _grid_axes(args)
     check_output(args)
-    queries, qrels = load_queries(args), load_qrels(args)
+    queries = load_queries(args)
+    qrels = load_qrels(args, queries)
     with open_measured_session(args, console) as (session, progress):
         scripts = pipelines_of(args, session, pipeline_names(args["files"]), list(axes))
         found = tune_settings(

@@ -57,8 +57,11 @@ class LineReader:
         self.line, line = next(self._lines)
         return line
 
-    def peek(self) -> str:
-        """The first line that is not blank, which stays to be read; "" where there is none."""
+    def peek(self, *, markup: bool = False) -> str:
+        """The first line that is not blank, which stays to be read; "" where there is none.
+
+        With ``markup`` it may be XML or SGML.
+        """
         first = next(self._lines, None)
         if first is None:
             return ""
@@ -68,8 +71,8 @@ class LineReader:
             self.fail(
                 "a JSON array, and not one object a line", "`jq -c '.[]' file.json > file.jsonl` converts it"
             )
-        if first[1].startswith("<"):
-            self.fail("a file in XML or SGML", "its topics are read as lines of `id<TAB>text`")
+        if first[1].startswith("<") and not markup:
+            self.fail("a file in XML or SGML, as topics are", "topics are queries")
         return first[1]
 
     def objects(self) -> Iterator[JsonObject]:

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qql.errors import many
+from qql.evaluation.files.clicks import logged_texts
 from qql.evaluation.files.lines import LineReader
+from qql.evaluation.files.quepid import is_case, rated
+from qql.evaluation.files.topics import topics
 from qql.records import dataclass, field
 from qql.rest.types import Body, JsonObject
 
@@ -33,7 +36,7 @@ class Query:
     @property
     def place(self) -> str:
         """``file:line``; empty where it comes from no file."""
-        return f"{self.file}:{self.line}" if self.file else ""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
 def read_queries(path: str | Path) -> list[Query]:
@@ -43,8 +46,8 @@ def read_queries(path: str | Path) -> list[Query]:
     """
     file = LineReader(path, "bad-queries")
     with file:
-        first = file.peek()
-        queries = list(_json_queries(file) if first.startswith("{") else _column_queries(file, first))
+        first = file.peek(markup=True)
+        queries = list(_queries(file, first))
     seen: set[str] = set()
     for query in queries:
         if query.id in seen:
@@ -54,6 +57,26 @@ def read_queries(path: str | Path) -> list[Query]:
     if not queries:
         file.fail("it has no queries")
     return queries
+
+
+def _queries(file: LineReader, first: str) -> Iterator[Query]:
+    if first.startswith("<"):
+        return (Query(number, fields, file.line, str(file.path)) for number, fields in topics(file, first))
+    if is_case(first):
+        texts = dict.fromkeys(text for text, _, _ in rated(file, first))
+        return (Query(str(at), {"query": text}, 0, str(file.path)) for at, text in enumerate(texts, 1))
+    if first.startswith("{") and '"user_query"' in first:
+        return _logged_queries(file)
+    return _json_queries(file) if first.startswith("{") else _column_queries(file, first)
+
+
+def _logged_queries(file: LineReader) -> Iterator[Query]:
+    """The searches of a log, those for the same text once."""
+    seen: set[str] = set()
+    for line, key, text, _ in logged_texts(file.path, "bad-queries"):
+        if text not in seen:
+            seen.add(text)
+            yield Query(key, {"query": text}, line, str(file.path))
 
 
 def _json_queries(file: LineReader) -> Iterator[Query]:
