@@ -158,6 +158,7 @@ FAILING = {
     "dump": ["docs"],
     "restore": ["/no/such"],
     "completion": ["tcsh"],
+    "record": ["p.qql"],
 }
 
 
