@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qql.analysis.model import Id, Reranked, ScoreRange, SecondStageReport, Timing
 
-__all__ = ["second_stage"]
+__all__ = ["score_ranges", "second_stage"]
 
 _RANGES = 5
 
@@ -28,11 +28,20 @@ def second_stage(
     first = {key: (rank, score) for rank, (key, score) in enumerate(candidates, 1)}
     every = tuple(Reranked(key, rank, *first[key], score) for rank, (key, score) in enumerate(order, 1))
     hits = every[page]
-    ranges = _score_ranges([score for _, score in candidates], [one.first_score for one in hits])
+    scores, kept = [score for _, score in candidates], [one.first_score for one in hits]
+    # A stage whose smaller scores are better (Euclid, Manhattan) has its first candidate at the low end.
+    first_is_least = bool(scores) and scores[0] < scores[-1]
+    ranges = score_ranges(scores, kept, total=len(kept), smallest_first=first_is_least)
     return SecondStageReport(model, every, hits, ranges, Timing.of(times) if times else None)
 
 
-def _score_ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[ScoreRange, ...]:
+def score_ranges(
+    scores: Sequence[float], hits: Sequence[float], *, total: int, smallest_first: bool
+) -> tuple[ScoreRange, ...]:
+    """Equal steps of the scores of candidates, the best first, each with its part of ``total`` hits.
+
+    ``hits`` are the scores of those candidates that are hits; there may be hits that are no candidates.
+    """
     if not scores:
         return ()
     low, high = min(scores), max(scores)
@@ -49,9 +58,8 @@ def _score_ranges(scores: Sequence[float], hits: Sequence[float]) -> tuple[Score
             high if at == steps - 1 else low + (at + 1) * width,
             of_all.count(at),
             of_hits.count(at),
-            of_hits.count(at) / len(hits) if hits else 0.0,
+            of_hits.count(at) / total if total else 0.0,
         )
         for at in range(steps)
     ]
-    # A stage whose smaller scores are better (Euclid, Manhattan) has its first candidate at the low end.
-    return tuple(found) if scores[0] < scores[-1] else tuple(reversed(found))
+    return tuple(found) if smallest_first else tuple(reversed(found))

@@ -84,7 +84,7 @@ from qql.evaluation.report import (
     stages_dict,
     three_digits,
 )
-from qql.evaluation.score_ranges import ScoreShare, StageRanges, stage_ranges
+from qql.evaluation.score_ranges import ScoreRange, StageRanges, stage_ranges
 from qql.evaluation.sections import Report, Section
 from qql.evaluation.settings import Settable
 from qql.evaluation.significance import (
@@ -144,7 +144,7 @@ __all__ = [
     "Recording",
     "Report",
     "Run",
-    "ScoreShare",
+    "ScoreRange",
     "Scored",
     "Section",
     "Settable",

@@ -6,28 +6,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from qql.analysis.model import ScoreRange
+from qql.analysis.rerank import score_ranges
 from qql.evaluation.report import six_digits
 from qql.evaluation.stages import Trace
-from qql.records import NamedTuple, dataclass
+from qql.records import dataclass
 from qql.rest.types import JsonObject
 
-__all__ = ["RANGES", "TOP", "ScoreShare", "StageRanges", "range_rows", "stage_ranges"]
+__all__ = ["TOP", "ScoreRange", "StageRanges", "range_rows", "stage_ranges"]
 
 TOP = 10
 """How many of a query's hits are the final ones."""
-RANGES = 5
-"""In how many equal steps a stage's scores are divided."""
-
-
-class ScoreShare(NamedTuple):
-    """A stage's scores from ``low`` to ``high``: how many candidates have such a one, how many of them are
-    final hits, and what part of all final hits these are (0 to 1)."""
-
-    low: float
-    high: float
-    candidates: int
-    hits: int
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +28,14 @@ class StageRanges:
     """
 
     label: str
-    ranges: tuple[ScoreShare, ...]
+    ranges: tuple[ScoreRange, ...]
     hits: int
     elsewhere: float
     top: int
 
     def to_dict(self) -> JsonObject:
         """``{"stage", "top", "hits", "elsewhere", "ranges": [range]}``; a range has the fields of
-        `ScoreShare`."""
+        `ScoreRange`."""
         return {
             "stage": self.label,
             "top": self.top,
@@ -84,35 +73,14 @@ def _ranges_of(label: str, traces: Mapping[str, Trace], top: int) -> StageRanges
             rising += (scored[-1][0] > scored[0][0]) - (scored[-1][0] < scored[0][0])
     if not pairs or not hits:
         return None
+    kept = [score for score, is_hit in pairs if is_hit]
     return StageRanges(
         label,
-        tuple(_divided(pairs, hits, smallest_first=rising > 0)),
+        score_ranges([score for score, _ in pairs], kept, total=hits, smallest_first=rising > 0),
         hits,
-        1 - sum(hit for _, hit in pairs) / hits,
+        1 - len(kept) / hits,
         top,
     )
-
-
-def _divided(pairs: Sequence[tuple[float, bool]], hits: int, *, smallest_first: bool) -> list[ScoreShare]:
-    low, high = min(score for score, _ in pairs), max(score for score, _ in pairs)
-    width = (high - low) / RANGES
-    count = RANGES if 0 < width < math.inf else 1
-    counts = [[0, 0] for _ in range(count)]
-    for score, hit in pairs:
-        at = min(count - 1, int((score - low) / width)) if count > 1 else 0
-        counts[at][0] += 1
-        counts[at][1] += hit
-    found = [
-        ScoreShare(
-            low + at * width if count > 1 else low,
-            high if at == count - 1 else low + (at + 1) * width,
-            candidates,
-            among,
-            among / hits,
-        )
-        for at, (candidates, among) in enumerate(counts)
-    ]
-    return found if smallest_first else found[::-1]
 
 
 def range_rows(found: Sequence[StageRanges]) -> list[JsonObject]:
