@@ -127,7 +127,8 @@ def test_memory_grows_with_the_text(name: str) -> None:
     other, *both = (dict(tasks(UNKEPT + make(size))) for size in (4 * LARGE - 4, 4 * SMALL, 4 * LARGE))
     for task in both[0].keys() & both[1].keys():
         told(other[task])
-        small, large = (peak_of(one[task]) for one in both)
+        # The least of two: what a thread of another test still does is counted as well.
+        small, large = (min(peak_of(one[task]), peak_of(one[task])) for one in both)
         assert large <= MOST * small + 50_000, f"{task}: {small:,} bytes at once, and {large:,}"
 
 
