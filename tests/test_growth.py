@@ -129,7 +129,8 @@ def test_memory_grows_with_the_text(name: str) -> None:
         told(other[task])
         # The least of two: what a thread of another test still does is counted as well.
         small, large = (min(peak_of(one[task]), peak_of(one[task])) for one in both)
-        assert large <= MOST * small + 50_000, f"{task}: {small:,} bytes at once, and {large:,}"
+        # A table of the interpreter that doubles meanwhile is no growth of the text.
+        assert large <= MOST * small + 100_000, f"{task}: {small:,} bytes at once, and {large:,}"
 
 
 def seconds(task: Callable[[], object]) -> float:
