@@ -142,3 +142,13 @@ def test_a_prepared_copy_is_told_its_file_when_it_is_carried_out(db: qql.Session
         (row,) = map(json.loads, (tmp_path / f"{value}.jsonl").read_text(encoding="utf-8").splitlines())
         assert row["payload"]["a"] == value
     failure(QQLPlanError, "file-format", lambda: statement.execute(a="x", file="x.xml"))
+
+
+def test_what_order_by_leaves_out_is_said(db: qql.Session, tmp_path: Path) -> None:
+    db.execute("CREATE INDEX ON c FOR n TYPE integer")
+    db.execute("UPSERT INTO c VALUES {id: 3, v: [1, 1], n: 7}")
+    walk = db.scroll("SCROLL FROM c ORDER BY n")
+    assert [hit.id for hit in walk] == [3] and walk.warnings
+    result = db.execute(f"COPY (SCROLL FROM c ORDER BY n) TO '{tmp_path / 'o.jsonl'}'")
+    assert result.data["rows"] == 1
+    assert [one.message for one in result.warnings] == [one.message for one in walk.warnings]

@@ -17,8 +17,9 @@ from qql.errors import many
 from qql.frames.columns import columns_of
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
-from qql.session.packed_files import packed
+from qql.session.packed_files import packed, require_unpacked
 from qql.session.placed_files import file_of_result
+from qql.session.walks import Walk
 from qql.syntax.printer import show
 
 __all__ = ["copied_to"]
@@ -27,7 +28,7 @@ __all__ = ["copied_to"]
 def copied_to(
     statement: nodes.CopyTo,
     inner: Compiled,
-    walk: Callable[[Compiled], Iterator[Hit]],
+    walk: Callable[[Compiled], Walk],
     answer: Callable[[Compiled], Result],
     progress: Progress | None,
 ) -> Result:
@@ -39,6 +40,7 @@ def copied_to(
     """
     path, format = str(scalar_value(statement.path)), format_of_target(statement)
     again = show(nodes.CopyTo(statement.statement, statement.path, statement.format, overwrite=True))
+    hits = None
     with file_of_result(path, overwrite=statement.overwrite, again=again) as raw:
         if isinstance(inner.statement, nodes.Scroll):
             hits = walk(inner)
@@ -49,7 +51,11 @@ def copied_to(
         items = chain((hit.to_dict() for hit in left), _items(result))
         count = _write(raw, path, format, result, items)
     message = f"copied {many(count, 'row')} into {path}"
-    return Result("message", message=message, warnings=result.warnings, data={"rows": count, "file": path})
+    # A walk also has what compiling told, which is told of the whole statement.
+    said = (
+        result.warnings if hits is None else tuple(one for one in hits.warnings if one not in inner.warnings)
+    )
+    return Result("message", message=message, warnings=said, data={"rows": count, "file": path})
 
 
 def _counted(hits: Iterable[Hit], progress: Progress | None) -> Iterator[Hit]:
@@ -105,11 +111,9 @@ def _cell(value: Json) -> str:
 
 
 def _write_parquet(raw: IO[bytes], path: str, result: Result) -> int:
-    from qql.session.packed_files import unpacked_name
     from qql.session.row_files.parquet import require_pyarrow
 
-    if unpacked_name(path) != path:
-        raise ValueError("Parquet is compressed in itself; its name ends in .parquet")
+    require_unpacked(path)
     _, parquet = require_pyarrow("a file of Parquet")
     parquet.write_table(result.to_arrow(), raw, compression="zstd")
     return len(result)

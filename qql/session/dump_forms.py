@@ -12,7 +12,7 @@ from qql.late import Protocol
 from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 from qql.session.dump_headers import DumpHeader
-from qql.session.packed_files import form_of, packed, unpacked_name
+from qql.session.packed_files import form_of, packed, require_unpacked
 from qql.syntax.printer import show
 
 TYPE_CHECKING = False
@@ -54,8 +54,7 @@ def dump_file(raw: IO[bytes], path: str, dumped: Dumped) -> Iterator[DumpFile]:
     Raises `QQLError`, `OSError`, and `ValueError` for a name that promises what there is not.
     """
     if form_of(path) == "parquet":
-        if unpacked_name(path) != path:
-            raise ValueError("Parquet is compressed in itself; its name ends in .parquet")
+        require_unpacked(path)
         writer = _Parquet(raw, dumped)
         try:
             yield writer

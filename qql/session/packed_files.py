@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["HEAD", "PACKED", "damage", "form_of", "packed", "unpacked", "unpacked_name"]
+__all__ = ["HEAD", "PACKED", "damage", "form_of", "packed", "require_unpacked", "unpacked", "unpacked_name"]
 
 PACKED = {".gz": b"\x1f\x8b\x08", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
 """Endings of names, and the bytes that such a file begins with."""
@@ -56,6 +56,12 @@ def unpacked(file: IO[bytes], head: bytes) -> IO[bytes]:
 
         return BZ2File(file)
     return file
+
+
+def require_unpacked(path: str) -> None:
+    """Raises `ValueError` for a file of Parquet whose name promises that it is compressed once more."""
+    if unpacked_name(path) != path:
+        raise ValueError("Parquet is compressed in itself; its name ends in .parquet")
 
 
 def damage(*others: type[Exception]) -> tuple[type[Exception], ...]:
