@@ -291,7 +291,7 @@ def test_boxes_have_the_lines_of_richs(name: str) -> None:
 def test_numbers_are_as_short_without_numpy(values: list[float]) -> None:
     import numpy
 
-    ours, theirs = short_floats._shortest_by_digits(values), short_floats.shortest_floats(values)
+    ours, theirs = short_floats.shortest_by_digits(values), short_floats.shortest_floats(values)
     with numpy.errstate(over="ignore"):
         assert numpy.array_equal(numpy.float32(ours), numpy.float32(theirs), equal_nan=True)
     if all(map(math.isfinite, values)):  # else NumPy's way leaves all as they are

@@ -14,6 +14,7 @@ from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
 from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
+from qql.kinds import Kind, require_kinds
 from qql.records import dataclass, replace
 from qql.syntax.parser import parse_script
 
@@ -105,6 +106,10 @@ def lint_script(
     return Linted(tuple(kept), silenced, tuple(names))
 
 
+_CODES = Kind("codes", lambda given: isinstance(given, (list, tuple, set, frozenset)))
+_KINDS: dict[str, Kind] = {"disabled": _CODES}
+
+
 def lint_text(
     text: TextOrTree,
     params: Params = None,
@@ -118,6 +123,7 @@ def lint_text(
     /collections/{name}`` tells advice more than vectors alone. Parameters need no values: what is said then
     holds for many. ``disabled`` are codes.
     """
+    require_kinds({"disabled": disabled}, _KINDS)
     source, context = prepare(text, options)
     facts = facts_of(options.get("schema"))
     return list(lint_script(source, params, context, facts, disabled=disabled).found)

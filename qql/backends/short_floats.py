@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["shortest_floats", "shortest_vector", "with_short_vectors"]
+__all__ = ["shortest_by_digits", "shortest_floats", "shortest_vector", "with_short_vectors"]
 
 
 def shortest_floats(values: Sequence[float]) -> list[float]:
@@ -23,7 +23,7 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
     try:
         import numpy
     except ModuleNotFoundError:  # qdrant-client brings it, and a service may do without
-        return _shortest_by_digits(values)
+        return shortest_by_digits(values)
     import orjson
 
     exact = numpy.asarray(values, dtype=numpy.float64)
@@ -40,9 +40,11 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
 _LEAST_NORMAL = 2.0**-126  # of 32-bit floats
 
 
-def _shortest_by_digits(values: Sequence[float]) -> list[float]:
-    """The same in plain Python, number by number: six digits are enough, or seven, and nine for any; of the
-    tiniest numbers, which have fewer bits, even one may do.
+def shortest_by_digits(values: Sequence[float]) -> list[float]:
+    """The same as `shortest_floats` in plain Python, number by number.
+
+    Six digits are enough, or seven, and nine for any; of the tiniest numbers, which have fewer bits, even one
+    may do.
     """
     import struct
 

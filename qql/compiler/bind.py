@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from qql import nodes
 from qql.compiler.bound_conditions import inserted
@@ -46,8 +46,9 @@ def bind(
     ``wanted`` are the statement's parameters in the order of the text. With ``whole``, a value that no
     parameter takes is an error too. Raises `QQLPlanError`.
     """
-    if isinstance(params, (str, bytes)):
-        raise TypeError("params is a mapping or a sequence of values, not one string")
+    if isinstance(params, (str, bytes)) or not (params is None or isinstance(params, Iterable)):
+        kind = "one string" if isinstance(params, (str, bytes)) else f"a {type(params).__name__}"
+        raise TypeError(f"params is a mapping or a sequence of values, not {kind}")
     if params is None and not wanted:
         return statement
     values = _values(wanted, params, whole)

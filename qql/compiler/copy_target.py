@@ -5,6 +5,7 @@ from __future__ import annotations
 from qql import nodes
 from qql.compiler.scalars import text_of
 from qql.errors import Diagnostic, QQLPlanError, did_you_mean
+from qql.packed_files import unpacked_name
 
 __all__ = ["COPY_FORMATS", "check_copy_to", "format_of_target"]
 
@@ -14,7 +15,6 @@ COPY_FORMATS: dict[str, tuple[str, ...]] = {
     "parquet": (".parquet", ".pq"),
 }
 """Format → the endings of names that mean it; behind those of text, .gz, .xz and .bz2 compress."""
-_PACKED = (".gz", ".xz", ".bz2")
 _SHOWN = {kind for kind in nodes.STATEMENTS if kind.__name__.startswith("Show")}
 _WRITTEN = {nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix} | _SHOWN
 
@@ -42,9 +42,7 @@ def format_of_target(statement: nodes.CopyTo) -> str:
         message = f"COPY … TO has no format `{given}`"
         raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
     path = str(statement.path.value)
-    name = path.lower()
-    for ending in _PACKED:
-        name = name.removesuffix(ending)
+    name = unpacked_name(path).lower()
     for format, endings in COPY_FORMATS.items():
         if name.endswith(endings):
             return format

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import lru_cache
 
 from qql.syntax.lexer import MAX_NESTING
@@ -26,6 +26,8 @@ def settled(params: Any) -> Any:
         return params
     if isinstance(params, (Mapping, list, tuple)):
         return _inside(params, 0)
+    if isinstance(params, Set):
+        raise TypeError("params is a mapping or a sequence of values, not a set, which has no order")
     found = _step(params)  # an object whose fields are the values, an array or an iterator of values
     return settled(found) if isinstance(found, (dict, list)) else params
 

@@ -19,6 +19,7 @@ from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.kinds import TEXT, Kind, mapping_of, require_kinds
 from qql.late import TypedDict, cast
 from qql.nodes.core import Composed, tree_of
 from qql.records import NamedTuple, dataclass, field
@@ -177,7 +178,8 @@ class CompileOptions(TypedDict, total=False):
 def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]:
     """The text and the context in which it is compiled.
 
-    Raises `TypeError` for an option that does not exist, `QQLSyntaxError` for a stage that does not parse.
+    Raises `TypeError` for an option that does not exist or is of another kind, `QQLSyntaxError` for a stage
+    that does not parse.
     """
     if not options:
         return source_of(text), Context()
@@ -185,6 +187,7 @@ def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]
     if unknown:
         known = ", ".join(CompileOptions.__annotations__)
         raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
+    require_kinds(options, _OPTION_KINDS)
     context = make_context(
         options.get("collection"), options.get("stages"), options.get("models"), options.get("schema")
     )
@@ -192,6 +195,21 @@ def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]
     if "default_model" in options:
         context.default_model = full_name(options["default_model"])
     return source_of(text, options.get("name", "<string>")), context
+
+
+STAGES = mapping_of(
+    "texts or trees", lambda stage: isinstance(stage, (str, nodes.Node)) or hasattr(stage, "tree")
+)
+MODELS = mapping_of("names of models", lambda model: isinstance(model, str))
+_OPTION_KINDS: dict[str, Kind] = {
+    "collection": TEXT,
+    "stages": STAGES,
+    "models": MODELS,
+    "schema": Kind("a mapping, or a function", lambda given: isinstance(given, Mapping) or callable(given)),
+    "rerank_model": TEXT,
+    "name": TEXT,
+    "default_model": TEXT,
+}
 
 
 def make_context(

@@ -11,12 +11,16 @@ from qql.convert.routes import unsaid
 from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
 from qql.errors import QQLCompileError, QQLScriptError
+from qql.kinds import TEXT, require_kinds
 from qql.rest.shapes import refusal
 from qql.rest.types import Json
 from qql.syntax.formatter import format_tree
 from qql.syntax.printer import show
 
 __all__ = ["from_request", "normal_form", "to_tree"]
+
+
+_KINDS = dict.fromkeys(("method", "path", "collection", "name"), TEXT)
 
 
 def from_request(
@@ -51,6 +55,7 @@ def from_request(
     `QQLPlanError` (``cannot-convert``, with the JSON path of what QQL cannot say), and `QQLScriptError` with
     all of these faults where several requests have some.
     """
+    require_kinds({"method": method, "path": path, "collection": collection, "name": name}, _KINDS)
     if format not in ("script", "line"):
         raise ValueError(f"the formats are script and line, not {format!r}")
     texts, errors = [], []

@@ -19,7 +19,7 @@ from qql.evaluation.calls import (
     stamp_of,
 )
 from qql.evaluation.documents import document_key, ranking
-from qql.evaluation.faults import InputError, argument, fixed_params, number_in, whole_from
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, number_in, whole_from
 from qql.evaluation.inputs import Pipelines, QueriesLike, named_pipelines, queries_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.report import latency_cells, latency_dict, short_cells, three_digits
@@ -138,6 +138,7 @@ def bench(
     Raises:
         InputError: what was given is at fault; else as `evaluate` does.
     """
+    check_kinds(locals())
     if repeat is not None and seconds is not None:
         raise InputError.make("usage", f"{argument('repeat')} and {argument('seconds')} exclude each other")
     whole_from(1, repeat=repeat, concurrency=concurrency)

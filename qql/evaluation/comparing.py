@@ -12,7 +12,7 @@ from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error
 from qql.evaluation.comparison import Comparison, Survey, compare_results
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.evaluator import distinct_warnings
-from qql.evaluation.faults import InputError, argument, fixed_params
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params
 from qql.evaluation.files import Query
 from qql.evaluation.inputs import (
     Given,
@@ -164,6 +164,7 @@ def compare(
         InputError, QQLCompileError, QQLExecutionError, QQLConnectionError, QQLModelError: as `evaluate`, and
             ``bad-depth``, ``bad-persistence``, ``no-hits``.
     """
+    check_kinds(locals())
     if isinstance(a, Result) or isinstance(b, Result):
         if not (isinstance(a, Result) and isinstance(b, Result)) or queries is not None or options:
             hint = "compare(result, other_result)"

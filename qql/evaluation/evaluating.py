@@ -14,7 +14,7 @@ from qql.compiler.plan import QueryPlan
 from qql.errors import Diagnostic, did_you_mean, many
 from qql.evaluation.calls import calls_of, check_pipelines, first_plan, limit_of, stamp_of
 from qql.evaluation.evaluator import Asking, Evaluator
-from qql.evaluation.faults import InputError, argument, fixed_params
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params
 from qql.evaluation.files import Qrels, Query, write_run
 from qql.evaluation.inputs import (
     Given,
@@ -105,6 +105,7 @@ def evaluate(
             where the collection has no judged document, ``no-judged-queries``.
         QQLConnectionError, QQLModelError: as `Session.execute`.
     """
+    check_kinds(locals())
     given = named_pipelines(pipelines)
     baseline = baseline_of({name: one.file for name, one in given.items()}, baseline)
     if on_error not in ("stop", "skip"):

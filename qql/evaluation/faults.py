@@ -8,9 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 
 from qql.errors import QQLExecutionError, shown
+from qql.kinds import FLAG, FUNCTION, PATH, TEXT, Kind, mapping_of, misfit
 from qql.rest.types import JsonObject
 
-__all__ = ["Blank", "InputError", "argument", "fixed_params", "number_in", "spelled", "whole_from"]
+__all__ = [
+    "Blank",
+    "InputError",
+    "argument",
+    "check_kinds",
+    "fixed_params",
+    "number_in",
+    "spelled",
+    "whole_from",
+]
 
 Spelling = Callable[[str, object], str]
 """An argument and its value (None: the argument alone), as they are typed."""
@@ -61,6 +71,26 @@ def whole_from(low: int, **given: object) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             message = f"{argument(name)} takes a whole number from {low}, not {shown(value)}"
             raise InputError.make("usage", message)
+
+
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("stages", "partial", "resume", "overwrite"), FLAG),
+    **dict.fromkeys(("baseline", "ties", "doc_id", "latency", "on_error"), TEXT),
+    "run_dir": PATH,
+    "path": PATH,
+    "grid": mapping_of("lists of values", lambda values: isinstance(values, (list, tuple))),
+    "another": FUNCTION,
+    "progress": FUNCTION,
+}
+"""What the arguments of several functions may be, by their names."""
+
+
+def check_kinds(given: Mapping[str, object]) -> None:
+    """Raises `InputError` ``usage`` for an argument that is there and not of its kind."""
+    name = misfit(given, _KINDS)
+    if name is not None:
+        message = f"{argument(name)} takes {_KINDS[name].words}, not {shown(given[name])}"
+        raise InputError.make("usage", message)
 
 
 def number_in(low: float, high: float, **given: object) -> None:

@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from functools import partial
 
 from qql.backends.base import Backend, Progress
-from qql.compiler.script import Stages, make_context
+from qql.compiler.script import MODELS, STAGES, Stages, make_context
 from qql.errors import QQLConnectionError, fail
 from qql.flows import active
+from qql.kinds import FLAG, FUNCTION, TEXT, Kind, mapping_of, require_kinds
 from qql.late import cast, late_pattern
 from qql.models.embedders import Embedder, Embedders
 from qql.models.embedders import Function as EmbedFunction
@@ -32,7 +33,25 @@ __all__ = ["connect", "engine_apart"]
 
 _INSTEAD = "a directory or :memory: does without"
 
-_INSTEAD = "a directory or :memory: does without"
+_BY_NAME: dict[str, Kind] = {
+    "embedders": mapping_of("functions or embedders", lambda one: callable(one) or hasattr(one, "embed")),
+    "rerankers": mapping_of("functions or rerankers", lambda one: callable(one) or hasattr(one, "score")),
+    "models": MODELS,
+    "stages": STAGES,
+}
+_KINDS: dict[str, Kind] = _BY_NAME | {
+    **dict.fromkeys(("grpc", "cloud_inference", "advice", "count", "read_only"), FLAG),
+    **dict.fromkeys(
+        ("collection", "embed_url", "embed_key", "rerank_model", "rerank_url", "rerank_key"), TEXT
+    ),
+    "api_key": TEXT,
+    "grpc_port": Kind("a whole number", lambda port: isinstance(port, int) and not isinstance(port, bool)),
+    "on_progress": FUNCTION,
+    "trace": Kind(
+        "True or a TracerProvider", lambda given: isinstance(given, bool) or hasattr(given, "get_tracer")
+    ),
+}
+"""What the arguments of `connect` may be; the others are looked at where they are used."""
 
 _SERVER = late_pattern(r"(?:https?|grpcs?)://", re.I)
 _APART: ContextVar[bool] = ContextVar("qql_engine_apart", default=False)
@@ -95,8 +114,9 @@ def connect(
     how much there is (None: not known).
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
-    `QQLSyntaxError` for a bad stage.
+    `QQLSyntaxError` for a bad stage, `TypeError` for an argument of another kind.
     """
+    require_kinds(locals(), _KINDS)
     context = replace(make_context(collection, stages, models), reranker=rerank_model)
     reranking = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
     embedding = Embedders(embedders, url=embed_url, api_key=embed_key)

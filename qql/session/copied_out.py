@@ -15,9 +15,9 @@ from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled
 from qql.errors import many
 from qql.frames.columns import columns_of
+from qql.packed_files import packed, require_unpacked
 from qql.rest.types import Json, JsonObject
 from qql.result import Hit, Result
-from qql.session.packed_files import packed, require_unpacked
 from qql.session.placed_files import file_of_result
 from qql.session.walks import Walk
 from qql.syntax.printer import show

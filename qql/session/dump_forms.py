@@ -9,10 +9,10 @@ from io import TextIOWrapper
 
 from qql.compiler.row_keys import needs_block
 from qql.late import Protocol
+from qql.packed_files import form_of, packed, require_unpacked
 from qql.records import dataclass
 from qql.rest.types import Body, Json, JsonObject
 from qql.session.dump_headers import DumpHeader
-from qql.session.packed_files import form_of, packed, require_unpacked
 from qql.syntax.printer import show
 
 TYPE_CHECKING = False

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 
+from qql.packed_files import form_of
 from qql.records import dataclass
-from qql.session.packed_files import form_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 
 from qql.errors import QQLError, QQLExecutionError, Span
-from qql.session.packed_files import HEAD, damage, unpacked
+from qql.packed_files import HEAD, damage, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from itertools import chain
 
 from qql.errors import QQLError, QQLPlanError, Source
+from qql.packed_files import HEAD, damage, form_of, unpacked
 from qql.records import dataclass, field
 from qql.session.files import file_unreadable, from_home, stream_kind
-from qql.session.packed_files import HEAD, damage, form_of, unpacked
 from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
 
 TYPE_CHECKING = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qql import nodes
 from qql.errors import Diagnostic, QQLCompileError, QQLScriptError, QQLSyntaxError, Source, Span
 from qql.kept import Kept, Noted
+from qql.kinds import TEXT, require_kinds
 from qql.late import cast
 from qql.nodes import Node, Statement
 from qql.records import dataclass
@@ -240,8 +241,9 @@ def parse(text: str, *, name: str = "<string>") -> list[Statement]:
     """The statements of a text, in order.
 
     Raises `QQLSyntaxError` where one statement does not parse, `QQLScriptError` with the first error of
-    each where several do not.
+    each where several do not, `TypeError` for what is no text.
     """
+    require_kinds({"text": text, "name": name}, {"text": TEXT, "name": TEXT})
     done, errors = parse_script(Source(text, name))
     raise_all(errors)
     return [parsed.statement for parsed in done]

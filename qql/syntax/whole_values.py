@@ -169,7 +169,10 @@ class ValueReader:
         if end - pos < _LONG_VALUE:
             self._wasted_long += 0 if end > pos else len(self._text) - pos
             return None
-        import orjson
+        try:
+            import orjson
+        except ModuleNotFoundError:  # a compiler that stands alone does without
+            return None
 
         text = self._text
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 
+from qql.backends.short_floats import shortest_by_digits
 from qql.cli.render.terminal import json_text, sanitize
 from qql.cli.render.wrapping import text_width
 from qql.late import late_pattern
@@ -101,7 +101,7 @@ def cell_writer(result: Result, name: str, vectors: Writer = cell_text) -> Write
     if name == "vector" and (result.kind == "hits" or _is_batch(result)):
         return vectors
     if name in ("score", "first_stage_score"):
-        return lambda value: _float32_text(value) if _is_finite(value) else cell_text(value)
+        return lambda value: repr(shortest_by_digits([value])[0]) if _is_finite(value) else cell_text(value)
     if result.kind == "hits" and name == "stages":
         return _ranks_in_stages
     return cell_text
@@ -115,20 +115,6 @@ def _is_finite(value: object) -> TypeGuard[float]:
 def _is_batch(result: Result) -> bool:
     """Whether the rows are the points of several queries."""
     return bool(result.rows) and "query" in result.rows[0]
-
-
-def _float32_text(value: float) -> str:
-    """The shortest decimal that names this number among 32-bit floats (which scores are); else its repr."""
-    try:
-        if struct.unpack("f", struct.pack("f", value))[0] != value:
-            return repr(value)
-    except OverflowError:
-        return repr(value)
-    for digits in range(6, 10):
-        short = float(f"{value:.{digits}g}")
-        if struct.unpack("f", struct.pack("f", short))[0] == value:
-            return repr(short)
-    return repr(value)
 
 
 def _ranks_in_stages(shares: object) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import IO, NoReturn, cast
+from typing import IO, NoReturn
 
 from qql.errors import QQLError
 from qql.evaluation.faults import InputError
+from qql.packed_files import HEAD, damage, unpacked
 from qql.rest.types import Json, JsonObject
 from qql.session.files import reason
 
@@ -38,13 +37,12 @@ class LineReader:
     def __enter__(self) -> LineReader:
         try:
             raw = self._open.enter_context(self.path.open("rb"))
-            packed = raw.peek(2)[:2] == b"\x1f\x8b"
+            head = raw.peek(HEAD)[:HEAD]
         except (OSError, ValueError) as exc:
             self._open.close()
             raise self._unreadable_file(exc) from exc
-        # A GzipFile over a file that is open already needs no closing of its own.
-        source = cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb")) if packed else raw
-        self._lines = self._numbered_lines(source)
+        # What decompresses a file that is open already needs no closing of its own.
+        self._lines = self._numbered_lines(unpacked(raw, head))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +121,7 @@ class LineReader:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n ")
                 if text.strip():
                     yield number, text
-        except (OSError, EOFError, zlib.error) as exc:
+        except damage() as exc:
             raise self._unreadable_file(exc) from exc
         except UnicodeDecodeError as exc:
             raise InputError.make(

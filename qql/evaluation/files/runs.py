@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,9 @@ from pathlib import Path
 
 from qql.errors import QQLExecutionError, fail, many
 from qql.evaluation.files.lines import LineReader
+from qql.packed_files import packed
 from qql.records import NamedTuple
+from qql.session.files import reason
 
 __all__ = ["Run", "Scored", "read_run", "run_lines", "write_run"]
 
@@ -72,7 +73,7 @@ def _read_score(file: LineReader, text: str) -> float:
 
 
 def write_run(path: str | Path, run: Mapping[str, Sequence[Scored]], tag: str = "qql") -> None:
-    """Write a TREC run file, gzipped where the name ends in ``.gz``; see `run_lines`.
+    """Write a TREC run file, compressed where its name ends in ``.gz``, ``.xz`` or ``.bz2``; see `run_lines`.
 
     The file appears whole: it is written beside its place first. Raises `QQLExecutionError`:
     ``file-unwritable``, ``bad-run``.
@@ -80,18 +81,12 @@ def write_run(path: str | Path, run: Mapping[str, Sequence[Scored]], tag: str = 
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
-        # A gzip header without a time: the same run is the same file.
-        with part.open("wb") as raw:
-            if path.name.endswith(".gz"):
-                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-                    packed.writelines(line.encode() + b"\n" for line in run_lines(run, tag))
-            else:
-                raw.writelines(line.encode() + b"\n" for line in run_lines(run, tag))
+        with part.open("wb") as raw, packed(raw, path.name) as file:
+            file.writelines(line.encode() + b"\n" for line in run_lines(run, tag))
         part.replace(path)
-    except OSError as exc:
-        raise QQLExecutionError.make(
-            "file-unwritable", f"the file {path} cannot be written: {exc.strerror or exc}"
-        ) from exc
+    except (OSError, ValueError) as exc:
+        message = f"the file {path} cannot be written: {reason(exc)}"
+        raise QQLExecutionError.make("file-unwritable", message) from exc
     finally:
         if part.exists():
             part.unlink()

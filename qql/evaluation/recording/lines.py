@@ -16,8 +16,8 @@ from qql.backends.file_locks import lock_file
 from qql.errors import QQLError
 from qql.evaluation.faults import InputError
 from qql.evaluation.files.lines import LONGEST
+from qql.packed_files import HEAD, PACKED, unpacked_name
 from qql.session.files import reason
-from qql.session.packed_files import PACKED, unpacked_name
 from qql.session.placed_files import file_of_result
 
 __all__ = ["LineWriter", "check_name", "whole_lines"]
@@ -41,7 +41,7 @@ def whole_lines(path: str) -> Iterator[tuple[bytes, int]]:
     """
     try:
         with Path(path).expanduser().open("rb") as file:
-            packed = file.peek(2)[:2] == _GZIP[:2]
+            packed = file.peek(HEAD).startswith(_GZIP)
             yield from _packed_lines(file, path) if packed else _plain_lines(file, path)
     except (OSError, ValueError) as exc:
         raise InputError.make("file-unreadable", f"cannot read {path}: {reason(exc)}") from exc

@@ -19,7 +19,7 @@ from qql.analysis.stage_requests import stage_requests
 from qql.backends.base import Progress, Work
 from qql.errors import Diagnostic, QQLError
 from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error, stamp_of
-from qql.evaluation.faults import InputError, argument, fixed_params, whole_from
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, whole_from
 from qql.evaluation.files import Query
 from qql.evaluation.inputs import Given, Pipelines, QueriesLike, named_pipelines, queries_of
 from qql.evaluation.pipelines import Pipeline
@@ -87,6 +87,7 @@ def record(
             ``file-exists``, ``file-unwritable``.
         QQLCompileError, QQLConnectionError, QQLModelError: as `Session.execute`.
     """
+    check_kinds(locals())
     file = os.fspath(path)
     check_name(file)
     whole_from(1, deep=deep)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from qql.errors import QQLError, QQLExecutionError, did_you_mean, fail
+from qql.packed_files import unpacked_name
 from qql.rest.types import JsonObject
-from qql.session.packed_files import unpacked_name
 from qql.session.row_files.delimited import DELIMITERS, TableReader
 from qql.session.row_files.json_lines import json_rows
 from qql.session.row_files.lines import Lines, codec_of

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from qql.errors import QQLExecutionError, fail
+from qql.packed_files import HEAD, damage, unpacked
 from qql.session.files import file_unreadable
-from qql.session.packed_files import HEAD, damage, unpacked
 
 __all__ = ["ByteSource"]
 
