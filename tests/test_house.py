@@ -30,6 +30,7 @@ ORDER = [
     "awaiting",
     "errors",
     "kinds",
+    "allowed",
     "missing",
     "packed_files",
     "nodes",

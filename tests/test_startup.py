@@ -87,6 +87,7 @@ LOWER = frozenset(
         "visible",
         "errors",
         "kinds",
+        "allowed",
         "packed_files",
         "rest",
         "nodes",

@@ -9,7 +9,15 @@ from functools import partial
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
 from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
-from qql.session.script_files import CHANGED_HINT, Faults, ScriptFile, changed_message
+from qql.session.script_files import (
+    CHANGED_HINT,
+    NO_SCRIPT_HINT,
+    Faults,
+    ScriptFile,
+    changed_message,
+    is_script,
+    no_script_message,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,15 +48,18 @@ class UsageError(QQLError):
     exit_code = 2
 
 
-def read_script(path: str) -> str:
-    """The text of a script, which may be a pipe; ``-`` is standard input.
+def read_script(path: str, *, requests: bool = False) -> str:
+    """The text of a script, or of ``requests``, which may be a pipe; ``-`` is standard input.
 
-    Raises `UsageError` with the code ``file-unreadable``.
+    Raises `UsageError`: ``file-unreadable``, ``no-script``.
     """
     unreadable = partial(_unreadable, path)
     if path != "-":
         not_text = partial(_encoding_error, path)
-        return read_utf8(path, unreadable=unreadable, not_text=not_text, streams=True)
+        text = read_utf8(path, unreadable=unreadable, not_text=not_text, streams=True)
+        if not requests and not is_script(path, text):
+            raise _no_script(path)
+        return text
     try:
         buffer = getattr(sys.stdin, "buffer", None)
         raw = read_bounded(buffer) if buffer else sys.stdin.read()
@@ -66,12 +77,15 @@ def script_file(path: str) -> ScriptFile:
     def changed() -> QQLError:
         return UsageError.make("script-changed", changed_message(path), hint=CHANGED_HINT)
 
-    faults = Faults(
-        partial(_unreadable, path), partial(_wrong_byte, "<stdin>" if path == "-" else path), changed
-    )
+    wrong_byte = partial(_wrong_byte, "<stdin>" if path == "-" else path)
+    faults = Faults(partial(_unreadable, path), wrong_byte, changed, partial(_no_script, path))
     script = ScriptFile(path, faults, streams=True)
     script.require()
     return script
+
+
+def _no_script(path: str) -> QQLError:
+    return UsageError.make("no-script", no_script_message(path), hint=NO_SCRIPT_HINT)
 
 
 def _unreadable(path: str, exc: Exception) -> QQLError:

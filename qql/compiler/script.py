@@ -18,7 +18,16 @@ from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
 from qql.compiler.scalars import count_limit, point_id, text_of
-from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.errors import (
+    Diagnostic,
+    QQLCompileError,
+    QQLPlanError,
+    QQLRefusedError,
+    Source,
+    Span,
+    did_you_mean,
+    fail,
+)
 from qql.kinds import TEXT, Kind, mapping_of, require_kinds
 from qql.late import TypedDict, cast
 from qql.nodes.core import Composed, tree_of
@@ -387,6 +396,8 @@ class Script:
         except QQLCompileError as exc:
             self.overlay.checked = False
             return [cast(QQLCompileError, exc.at(source, one.span))]
+        except QQLRefusedError as exc:
+            raise exc.at(source, one.span) from None
         except RecursionError:  # within the limits, but the caller's own stack is nearly full
             return [QQLPlanError(Diagnostic("too-deep", STACK_IS_FULL, one.span, source=source))]
         yield compiled

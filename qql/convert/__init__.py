@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from qql import nodes
+from qql.allowed import Allowed, holds_host, host_of, parse_allowed
 from qql.compiler.compile import compile_text
+from qql.compiler.model_names import is_url
+from qql.compiler.named_models import models_in
 from qql.convert.inputs import Found, Hints, read_all
 from qql.convert.routes import unsaid
 from qql.convert.statements import compare, normal_form, tree_of
 from qql.convert.statements import to_tree as _to_tree
-from qql.errors import QQLCompileError, QQLScriptError
+from qql.errors import Diagnostic, QQLCompileError, QQLRefusedError, QQLScriptError
 from qql.kinds import TEXT, require_kinds
 from qql.rest.shapes import refusal
 from qql.rest.types import Json
@@ -31,6 +35,7 @@ def from_request(
     collection: str | None = None,
     format: Literal["script", "line"] = "script",
     name: str = "<request>",
+    allow: Iterable[str] = (),
 ) -> str:
     """The QQL of a request to Qdrant's REST interface, or of several: a script in the canonical layout.
 
@@ -53,16 +58,17 @@ def from_request(
     second); ``GET …/points/7``, which is an error where there is no such point, and a query for it, which
     brings none; and ``with_payload: []`` and false. Raises `QQLSyntaxError` (``malformed-request``),
     `QQLPlanError` (``cannot-convert``, with the JSON path of what QQL cannot say), and `QQLScriptError` with
-    all of these faults where several requests have some.
+    all of these faults where several requests have some. A model that is an address is one that QQL would
+    call: it raises `QQLRefusedError` (``no-access``) unless ``allow`` has its host, as in ``host:localhost``.
     """
     require_kinds({"method": method, "path": path, "collection": collection, "name": name}, _KINDS)
     if format not in ("script", "line"):
         raise ValueError(f"the formats are script and line, not {format!r}")
-    texts, errors = [], []
+    texts, errors, allowed = [], [], parse_allowed(allow)
     try:
         for found in read_all(request, Hints(method, path, collection), name):
             try:
-                texts.append(_text(found, format))
+                texts.append(_text(found, format, allowed))
             except QQLCompileError as exc:
                 errors.append(found.placed(exc))
     except RecursionError as exc:
@@ -74,9 +80,10 @@ def from_request(
     return ("\n" if format == "script" else "").join(texts)
 
 
-def _text(found: Found, format: str) -> str:
+def _text(found: Found, format: str, allowed: Allowed) -> str:
     wanted = normal_form(found.request)
     tree = tree_of(wanted)
+    _require_hosts(tree, allowed)
     try:
         text = format_tree(tree) if format == "script" else f"{show(tree)};\n"
         (made,) = compile_text(text)
@@ -89,14 +96,31 @@ def _text(found: Found, format: str) -> str:
     return "".join(f"-- {note}\n" for note in notes) + text
 
 
+def _require_hosts(tree: nodes.Statement, allowed: Allowed) -> None:
+    """Raises `QQLRefusedError` for the address of a model, which did not come from whoever writes QQL."""
+    for model in models_in(tree):
+        if is_url(model) and not holds_host(allowed, model):
+            message = f"the request names the model {model!r:.80}, an address that would be called"
+            hint = f"what allows it: `host:{host_of(model)[0] or 'NAME'}` in `allow=`, or behind --allow"
+            raise QQLRefusedError(Diagnostic("no-access", message, hint=hint))
+
+
 def to_tree(
-    request: Json, *, method: str | None = None, path: str | None = None, collection: str | None = None
+    request: Json,
+    *,
+    method: str | None = None,
+    path: str | None = None,
+    collection: str | None = None,
+    allow: Iterable[str] = (),
 ) -> nodes.Statement:
     """The statement of one request, which may be given as for `from_request`. Raises as it does."""
+    allowed = parse_allowed(allow)
     try:
         found = list(read_all(request, Hints(method, path, collection)))
         if len(found) != 1:
             raise refusal("the request", f"one is required, found {len(found)}")
-        return _to_tree(found[0].request)
+        tree = _to_tree(found[0].request)
+        _require_hosts(tree, allowed)
+        return tree
     except RecursionError as exc:
         raise refusal("the request", "it nests too deep for the call stack") from exc

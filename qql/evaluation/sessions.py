@@ -65,7 +65,7 @@ def _for_measuring(
     if not (db.advice or embedders or rerankers or rerank_model):
         return db
     context = db.context if rerank_model is None else replace(db.context, reranker=rerank_model)
-    return Session(
+    made = Session(
         db.backend,
         context,
         db.embedders.with_functions(embedders) if embedders else db.embedders,
@@ -74,6 +74,8 @@ def _for_measuring(
         on_progress=db.on_progress,
         advice=False,
     )
+    made._granted_as(db, [*(embedders or ()), *(rerankers or ()), *filter(None, [rerank_model])])
+    return made
 
 
 def pipelines_on(session: Session | None, given: Mapping[str, Given]) -> dict[str, Pipeline]:

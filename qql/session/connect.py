@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import partial
 
+from qql.allowed import host_entry, parse_allowed
 from qql.backends.base import Backend, Progress
+from qql.compiler.named_models import models_in
 from qql.compiler.script import MODELS, STAGES, Stages, make_context
 from qql.errors import QQLConnectionError, fail
 from qql.flows import active
@@ -21,6 +23,7 @@ from qql.models.rerankers import Function as RerankFunction
 from qql.models.rerankers import Reranker, Rerankers
 from qql.records import replace
 from qql.rest.addresses import public_url
+from qql.session.external import External
 from qql.session.session import Session
 
 TYPE_CHECKING = False
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from qql.backends.client import ClientBackend
+    from qql.compiler.plan import Context
 
 __all__ = ["connect", "engine_apart"]
 
@@ -40,7 +44,7 @@ _BY_NAME: dict[str, Kind] = {
     "stages": STAGES,
 }
 _KINDS: dict[str, Kind] = _BY_NAME | {
-    **dict.fromkeys(("grpc", "cloud_inference", "advice", "count", "read_only"), FLAG),
+    **dict.fromkeys(("grpc", "cloud_inference", "advice", "count", "read_only", "safe"), FLAG),
     **dict.fromkeys(
         ("collection", "embed_url", "embed_key", "rerank_model", "rerank_url", "rerank_key"), TEXT
     ),
@@ -83,6 +87,8 @@ def connect(
     count: bool = False,
     read_only: bool = False,
     trace: object = None,
+    safe: bool = False,
+    allow: Iterable[str] = (),
 ) -> Session:
     """Open a session.
 
@@ -106,6 +112,11 @@ def connect(
     before anything is sent (`QQLRefusedError`; `Session.read_only` may be changed later). DUMP writes a file
     alone, so it may; `Session.client` is Qdrant's own client, and asks nobody.
 
+    ``safe`` lets statements reach nothing beside the database: no file, no address, and no model but those
+    of the program and of the caller (``embedders``, ``models``), unless ``allow`` has it: ``folder:DIR``,
+    ``host:NAME[:PORT]``, ``model:NAME`` with ``*`` for anything. Without ``safe``, ``allow`` names the hosts
+    of models whose addresses a collection's metadata has: what the caller has not written is not called.
+
     ``collection`` is what statements without FROM work on, as after USE, and ``stages`` (name → text or tree)
     are known as after DEFINE. ``models`` names a model for each vector that has none of its own (``"*"``: for
     any dense one). ``embed_url`` is where ``openai/NAME`` is served, ``rerank_url`` the same for ``cohere/``,
@@ -118,8 +129,11 @@ def connect(
     """
     require_kinds(locals(), _KINDS)
     context = replace(make_context(collection, stages, models), reranker=rerank_model)
-    reranking = Rerankers(rerankers, url=rerank_url, api_key=rerank_key)
-    embedding = Embedders(embedders, url=embed_url, api_key=embed_key)
+    functions = [*(embedders or ()), *(rerankers or ())]
+    external = _external(context, allow, safe, [embed_url, rerank_url], functions)
+    permit = external.require_model
+    reranking = Rerankers(rerankers, url=rerank_url, api_key=rerank_key, permit=permit)
+    embedding = Embedders(embedders, url=embed_url, api_key=embed_key, permit=permit)
     options = {
         "api_key": api_key or None,
         "timeout": timeout,
@@ -147,8 +161,21 @@ def connect(
         advice=advice,
         count=count,
     )
-    session.read_only = read_only
+    session.read_only, session._external = read_only, external
     return session
+
+
+def _external(
+    context: Context, allow: Iterable[str], safe: bool, urls: list[str | None], functions: list[str]
+) -> External:
+    """What the caller lets text reach: what is allowed, and the models that come from the caller."""
+    if isinstance(allow, str):
+        raise TypeError(f"allow requires a list of texts, not {allow!r:.40}")
+    hosts = [f"host:{host_entry(url)}" for url in urls if url]
+    own = [*functions, *context.models.values(), *filter(None, [context.reranker])]
+    return External(
+        parse_allowed([*allow, *hosts]), safe=safe, own=[*own, *models_in(context.stages.values())]
+    )
 
 
 def _open_backend(target: object, options: Mapping[str, Any]) -> Backend:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 
+from qql.allowed import expanded
 from qql.errors import QQLError, QQLExecutionError, Span
 from qql.packed_files import HEAD, damage, unpacked
 
@@ -61,9 +62,7 @@ def from_home(path: str) -> str:
     scripts. Raises `RuntimeError` where there is no such user.
     """
     if path.startswith("~"):
-        from pathlib import Path
-
-        return str(Path(path).expanduser())
+        return expanded(path)
     return path.rstrip("/") or path[:1] or "."
 
 

@@ -10,11 +10,14 @@ from qql.errors import Diagnostic, QQLRefusedError, Source
 from qql.nodes.declare import READS
 from qql.rest.repeats import reads
 from qql.rest.request import Request
+from qql.session.script_files import read_executed
 from qql.session.server_gaps import gaps_of, require_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.script import Compiled
+    from qql.session.external import External
+    from qql.session.script_files import ScriptFile, Seen
 
 __all__ = ["Permissions"]
 
@@ -30,18 +33,36 @@ class Permissions:
     """
 
     read_only: bool = False
+    _external: External | None = None
     backend: Backend
+
+    def _granted_as(self, other: Permissions, models: Iterable[str] = ()) -> None:
+        """Has this session do what another may, and use ``models`` beside."""
+        self.read_only = other.read_only
+        self._external = None if other._external is None else other._external.with_models(models)
+
+    def _read_executed(self, statement: nodes.Execute, seen: Seen | None = None) -> ScriptFile:
+        """The script that EXECUTE names, if it may be read. Raises `QQLRefusedError` (``no-access``)."""
+        if self._external is not None:
+            self._external.require_path(statement)
+        return read_executed(statement, seen)
 
     def _require(self, statements: Iterable[Compiled]) -> None:
         """Raises `QQLRefusedError` (``read-only``) for all that write where the session may not, and
         `QQLUnsupportedError` for what the server at hand is too old for. Nothing was sent then.
         """
         statements = [*statements]
+        if self._external is not None:
+            self._external.note(one for one in statements if _may_name_address(one.text))
         self._require_allowed(*statements)
         require_server(statements, gaps_of(self.backend))
 
     def _require_allowed(self, *statements: Compiled) -> None:
-        """Raises `QQLRefusedError` (``read-only``) for all statements that write where none may."""
+        """Raises `QQLRefusedError` for all statements that may not do what they say: ``no-access`` for what
+        they reach beside the database, ``read-only`` for those that write where none may.
+        """
+        if self._external is not None:
+            self._external.require(statements, self.backend.infers)
         if not self.read_only:
             return
         writes = [one for one in statements if nodes.effect_of(one.written) != READS]
@@ -58,6 +79,11 @@ class Permissions:
         if not reads(request):
             self._require_read(f"{request.method} {request.path}")
         return request
+
+
+def _may_name_address(text: str) -> bool:
+    """Whether a statement may name the address of a model, be it by a parameter."""
+    return "://" in text or "model" in text.lower()
 
 
 def _refusal(compiled: Compiled) -> Diagnostic:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from itertools import chain
 
 from qql.errors import QQLError, QQLPlanError, Source
-from qql.packed_files import HEAD, damage, form_of, unpacked
+from qql.packed_files import HEAD, damage, form_of, unpacked, unpacked_name
 from qql.records import dataclass, field
 from qql.session.files import file_unreadable, from_home, stream_kind
 from qql.syntax.pieces import WHOLE, cut_pieces, in_pieces
@@ -22,21 +22,25 @@ if TYPE_CHECKING:
 
     from qql import nodes
 
-__all__ = ["ExecutedFiles", "Faults", "ScriptFile", "ScriptText", "read_executed"]
+__all__ = ["ExecutedFiles", "Faults", "ScriptFile", "ScriptText", "is_script", "read_executed"]
 
 _CHUNK = 1 << 16  # bytes
+_SCRIPTS = (".qql", ".sql")
+"""Endings of names of scripts, which may begin with a word that is misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
     """The errors of a script's file, in the words of whoever has it read.
 
-    ``not_text`` is given the file's first bytes, the byte that is at fault, and its offset.
+    ``not_text`` is given the file's first bytes, the byte that is at fault, and its offset; ``no_script`` is
+    for a file that is something else: no line of it is to be shown to whoever named it.
     """
 
     unreadable: Callable[[Exception], QQLError]
     not_text: Callable[[bytes, int, int], QQLError]
     changed: Callable[[], QQLError]
+    no_script: Callable[[], QQLError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,13 @@ class ScriptFile:
             yield from in_pieces(self._whole)
             return
         texts = self._texts()
-        begin, size = list[str](), 0
+        begin, size, known = list[str](), 0, False
         for text in texts:
             begin.append(text)
             size += len(text)
+            if not known and size:
+                self._require_script("".join(begin))
+                known = True
             if size > WHOLE:
                 break
         else:
@@ -123,6 +130,11 @@ class ScriptFile:
             yield self._whole
             return
         yield from cut_pieces(chain(begin, texts), self.name)
+
+    def _require_script(self, begin: str) -> None:
+        """Raises an error where a file begins with no statement, and its name does not say that it is one."""
+        if self.name != "<stdin>" and not is_script(self.path, begin):
+            raise self._faults.no_script()
 
     def require_unchanged(self) -> None:
         """Raises an error where the file has another time or size, or is another one, than at first."""
@@ -250,7 +262,10 @@ def read_executed(statement: nodes.Execute, seen: Seen | None = None) -> ScriptF
     def changed() -> QQLError:
         return QQLPlanError.make("script-changed", changed_message(path), span, CHANGED_HINT)
 
-    faults = Faults(lambda exc: file_unreadable(path, exc, span, QQLPlanError), not_text, changed)
+    def no_script() -> QQLError:
+        return QQLPlanError.make("no-script", no_script_message(path), span, NO_SCRIPT_HINT)
+
+    faults = Faults(lambda exc: file_unreadable(path, exc, span, QQLPlanError), not_text, changed, no_script)
     return ScriptFile(path, faults, seen=seen)
 
 
@@ -262,12 +277,30 @@ def changed_message(path: str) -> str:
     return f"the script {path} changed while it was being run; no more of it is carried out"
 
 
+def is_script(path: str, begin: str) -> bool:
+    """Whether a file is a script: its name says so, or what it begins with."""
+    if unpacked_name(path).lower().endswith(_SCRIPTS):
+        return True
+    from qql.syntax.parser import may_be_script
+
+    return may_be_script(begin)
+
+
+NO_SCRIPT_HINT = "a script whose first word is misspelt is read if its name ends in .qql"
+
+
+def no_script_message(path: str) -> str:
+    """What is said of a file that begins with no statement."""
+    return f"the file {path} is no script: it does not begin with a statement"
+
+
 class ExecutedFiles:
     """The files that the statements of a script execute; each stays as it was when it was first read."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[nodes.Execute, Seen | None], ScriptFile] = read_executed) -> None:
+        self._read = read
         self._seen: dict[str, Seen] = {}
 
     def __call__(self, statement: nodes.Execute) -> ScriptFile:
-        file = read_executed(statement)
-        return read_executed(statement, self._seen.setdefault(file.path, Seen()))
+        file = self._read(statement, None)
+        return self._read(statement, self._seen.setdefault(file.path, Seen()))

@@ -47,7 +47,7 @@ class CheckedScript:
 
             params = settled(params)
         self._params: Params = params
-        self._files = ExecutedFiles()
+        self._files = ExecutedFiles(session._read_executed)
         self._kept: list[Compiled] | None = None
         self.gives_data: bool = False
         by_memory = session.knows_collections

@@ -43,7 +43,7 @@ from qql.session.index_builds import IndexBuilds
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
 from qql.session.planned_texts import PlannedTexts
-from qql.session.script_files import ScriptText, read_executed
+from qql.session.script_files import ScriptText
 from qql.session.script_runs import CheckedScript
 from qql.session.server_gaps import gaps_of, with_gaps
 from qql.session.strict_mode import WithinLimits
@@ -347,14 +347,14 @@ class Session(ColumnWrites):
             return [planned]
         by_memory = bool(self._knowledge)
         try:
-            found = compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+            found = compile_script(source, params, self.context, files=self._read_executed, parsed=parsed)
             self._planned.keep(found, self.context)
             return found
         except QQLCompileError as exc:
             if not by_memory or isinstance(exc, QQLSyntaxError):
                 raise
         self._knowledge.forget_all()
-        return compile_script(source, params, self.context, files=read_executed, parsed=parsed)
+        return compile_script(source, params, self.context, files=self._read_executed, parsed=parsed)
 
     def carry_out(
         self, compiled: Compiled, *, count: bool | None = None, timeout: float | None = None

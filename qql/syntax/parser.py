@@ -38,6 +38,7 @@ __all__ = [
     "Parsed",
     "is_complete",
     "keywords",
+    "may_be_script",
     "parse",
     "parse_condition",
     "parse_script",
@@ -180,6 +181,15 @@ def _check_text(text: str) -> None:
         message = f"the text has {size:,} bytes; the limit is 64 MiB"
         hint = "COPY … FROM loads a file, VALUES :rows takes rows as a parameter"
         syntax_error("text-too-long", message, Span(0, 1), hint)
+
+
+def may_be_script(begin: str) -> bool:
+    """Whether a text that begins so may be a script: with nothing, with a statement, or with a ``;``."""
+    at = skip_space(begin, 0)
+    token = cut_here(begin, at)
+    if token is None:
+        return fault_at(begin, at)[0] == "unterminated-comment"
+    return token.type in ("$END", "SEMICOLON") or token.text.upper() in STARTERS
 
 
 def _recover(text: str, pos: int, failed: Span | None) -> int:

@@ -132,7 +132,7 @@ COMMANDS = {
     "convert": Command(
         _lazy("compile", "convert"),
         "show the QQL of requests: JSON, curl commands, POST /path with JSON below it, a page with such",
-        ("text", "collection", *BODIES, "color", "quiet", "format", "output"),
+        ("text", "collection", *BODIES, "allow", "color", "quiet", "format", "output"),
         ("script", "line"),
         takes=("FILE", "a file of requests; `-` is standard input"),
         about=help.CONVERT,

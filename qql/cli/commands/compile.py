@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import qql
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
-from qql.cli.commands.scripts import CompileOptions, scripts_of, source_of
+from qql.cli.commands.scripts import CompileOptions, scripts_of, source_of, sources_of
 from qql.cli.render import Renderer, render_diagnostics, sanitize
 from qql.compiler.script import Compiled, compile_script, each_compiled
 from qql.errors import Diagnostic, QQLCompileError
@@ -153,7 +153,7 @@ def _diagnostics(script: Pieces, options: CompileOptions) -> Iterator[Diagnostic
 
 
 def convert(args: Arguments, console: Renderer) -> int:
-    source = source_of(args)
+    [source] = sources_of(args, requests=True)
     script = qql.from_request(
         source.text,
         method=args.get("method"),
@@ -161,6 +161,7 @@ def convert(args: Arguments, console: Renderer) -> int:
         collection=args.get("collection"),
         format=args.get("format", "script"),
         name=source.name,
+        allow=args.get("allow", ()),
     ).rstrip("\n")
     with open_output(args, console) as file:
         # As it is: it may go into a file, to be run.

@@ -96,6 +96,8 @@ def _connected(args: Arguments, target: str, progress: ProgressBar | None, advic
         advice=args.get("advice", advice),
         count=True,
         read_only=args.get("read_only", False),
+        safe=args.get("safe", False),
+        allow=args.get("allow", ()),
     )
 
 

@@ -90,6 +90,20 @@ class _Many(Collector):
         return [*self._values]
 
 
+class _Allowed(_Many):
+    """The same, each one of what can be allowed."""
+
+    def take(self, value: str) -> object:
+        from qql.allowed import parse_allowed
+        from qql.errors import QQLConnectionError
+
+        try:
+            parse_allowed([value])
+        except QQLConnectionError as exc:
+            raise ValueError(f"cannot be used: {exc.diagnostic.message}") from None
+        return super().take(value)
+
+
 class _Once(Collector):
     """Takes a value, and refuses a second one."""
 
@@ -264,6 +278,14 @@ OPTIONS = {
         "target", "-p", "--profile", metavar="NAME", help="the connection of this name in config.toml"
     ),
     "read_only": _switch("target", "--read-only", help="refuse whatever writes to the database"),
+    "safe": _switch("target", "--safe", help="no file, address or other model may be reached by statements"),
+    "allow": _value_option(
+        "target",
+        "--allow",
+        metavar="KIND:NAME",
+        action=_Allowed,
+        help="what they may reach after all: folder:DIR, host:NAME, model:NAME; repeatable",
+    ),
     "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
     "api_key": _key_option("target", "--api-key", hidden="QDRANT_API_KEY"),
     "api_key_file": _key_file_option("target", "--api-key-file"),
@@ -533,7 +555,7 @@ PROFILE = (
 )
 """What a profile may say, beside where keys come from."""
 RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
-MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
+MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference", "safe", "allow")
 BODIES = ("method", "path")
 COMPARISON = ("depth", "rbo_p", "url_b", "db_b", "exit_code")
 SEARCH = (

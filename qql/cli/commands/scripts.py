@@ -29,12 +29,14 @@ def scripts_of(args: Arguments) -> list[Pieces]:
     return [script_file(file) for file in files] if files else [ScriptText(_command_text(args))]
 
 
-def sources_of(args: Arguments) -> list[Source]:
-    """The texts to work on. Raises `UsageError`."""
+def sources_of(args: Arguments, *, requests: bool = False) -> list[Source]:
+    """The texts to work on: scripts, or requests. Raises `UsageError`."""
     files = _files_of(args)
-    if files:
-        return [Source(read_script(file), "<stdin>" if file == "-" else file) for file in files]
-    return [_command_text(args)]
+    if not files:
+        return [_command_text(args)]
+    return [
+        Source(read_script(file, requests=requests), "<stdin>" if file == "-" else file) for file in files
+    ]
 
 
 def _files_of(args: Arguments) -> list[str]:

@@ -49,7 +49,7 @@ class Embedders:
 
     ``custom`` maps names to functions (``list[str]`` → one vector for each, lists or numpy arrays) or to
     `Embedder` objects; ``url`` and ``api_key`` are for OpenAI-compatible servers, ``cache_dir`` is where
-    fastembed keeps its files.
+    fastembed keeps its files. ``permit`` is called with the name of a model before it is used, and may raise.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class Embedders:
         url: str | None = None,
         api_key: str | None = None,
         cache_dir: str | None = None,
+        permit: Callable[[str], None] | None = None,
     ) -> None:
+        self._permit = permit
         self._custom = _named(custom or {})
         self._url = url
         self._api_key = api_key
@@ -93,6 +95,8 @@ class Embedders:
             read_options(model, options, {})
             return self._custom[model]
         model = full_name(model)
+        if self._permit is not None:
+            self._permit(model)
         given = {name: value for name, value in (options or {}).items() if value is not None}
         name = model if is_url(model) or model.lower().startswith((OPENAI, FASTEMBED)) else model.lower()
         key = name, json.dumps(given, sort_keys=True, default=repr)

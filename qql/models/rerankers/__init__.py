@@ -46,7 +46,9 @@ class Rerankers:
         url: str | None = None,
         api_key: str | None = None,
         cache_dir: str | None = None,
+        permit: Callable[[str], None] | None = None,
     ) -> None:
+        self._permit = permit
         self._functions = _named(functions or {})
         self._url = url
         self._api_key = api_key
@@ -85,6 +87,8 @@ class Rerankers:
         if model in self._functions:
             return self._functions[model]
         model = full_reranker_name(model)
+        if self._permit is not None:
+            self._permit(model)
         name = model if is_remote(model) or model.lower().startswith(FASTEMBED) else model.lower()
         return self._cache.get(name, lambda: self._make_reranker(model))
 
