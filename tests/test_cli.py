@@ -134,6 +134,8 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "advice": True,
         "count": True,
         "read_only": False,
+        "safe": False,
+        "allow": (),
     }
 
 

@@ -47,8 +47,9 @@ def test_the_commands_show_what_the_page_shows(capsys: pytest.CaptureFixture[str
 
 
 def test_the_python_runs() -> None:
-    [block] = blocks("python")
-    exec(compile(block, PAGE.name, "exec"), {})
+    names: dict[str, object] = {}
+    for block in blocks("python"):  # the later ones go on with the names of the first
+        exec(compile(block, PAGE.name, "exec"), names)
 
 
 def test_each_setting_is_explained() -> None:

@@ -230,9 +230,17 @@ def test_what_an_evaluation_asks_is_asked_as_the_session_may(tmp_path: Path) -> 
     qrels: dict[str, dict[str | int, int]] = {"q": {1: 1}}
     with qql.connect(safe=True) as db:
         db.execute(CREATE)
-        text = "QUERY :query MODEL 'openai/m' FROM docs LIMIT 3"
+        db.execute("UPSERT INTO docs VALUES {id: 1, text: 'a'}")
+        text = "QUERY TEXT :query MODEL 'openai/m' FROM docs LIMIT 3"
         with pytest.raises(qql.QQLRefusedError):
             evaluate(text, {"q": "a"}, qrels, db)
         own = {"mine": lambda texts: [[1.0] * 16] * len(texts)}
-        found = evaluate("QUERY :query MODEL 'mine' FROM docs LIMIT 3", {"q": "a"}, qrels, db, embedders=own)
-        assert found.means["pipeline"]["RR"] == 0
+        found = evaluate(
+            "QUERY TEXT :query MODEL 'mine' FROM docs LIMIT 3",
+            {"q": "a"},
+            qrels,
+            db,
+            embedders=own,
+            measures="RR",
+        )
+        assert [*found.means.values()] == [{"RR": 1.0}]

@@ -36,7 +36,11 @@ REACHED = {
 }
 """The commands whose messages come from a room below that of the commands."""
 
-REACHED_BY = {"session/permissions.py": {"run", "dump", "restore"}, "evaluation/gate.py": {"eval"}}
+REACHED_BY = {
+    "session/permissions.py": {"run", "dump", "restore"},
+    "session/external.py": {"run", "query", "restore", "eval", "tune", "bench", "diff", "record"},
+    "evaluation/gate.py": {"eval"},
+}
 """The same of modules that fewer commands come by: a writing statement is refused, a gate is passed."""
 
 _OF_OTHERS = ("convert/curl.py", "convert/texts.py", "pictures/", "notebook/")

@@ -120,7 +120,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        199,
+        201,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

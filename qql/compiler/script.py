@@ -187,7 +187,7 @@ class CompileOptions(TypedDict, total=False):
 def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]:
     """The text and the context in which it is compiled.
 
-    Raises `TypeError` for an option that does not exist or is of another kind, `QQLSyntaxError` for a stage
+    Raises ``TypeError`` for an option that does not exist or is of another kind, `QQLSyntaxError` for a stage
     that does not parse.
     """
     if not options:

@@ -125,7 +125,7 @@ def connect(
     how much there is (None: not known).
 
     Raises `QQLConnectionError` where nothing can be opened and for an option that the target has no use for,
-    `QQLSyntaxError` for a bad stage, `TypeError` for an argument of another kind.
+    `QQLSyntaxError` for a bad stage, ``TypeError`` for an argument of another kind.
     """
     require_kinds(locals(), _KINDS)
     context = replace(make_context(collection, stages, models), reranker=rerank_model)

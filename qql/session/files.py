@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable
 
-from qql.allowed import expanded
 from qql.errors import QQLError, QQLExecutionError, Span
 from qql.packed_files import HEAD, damage, unpacked
 
@@ -62,6 +61,8 @@ def from_home(path: str) -> str:
     scripts. Raises `RuntimeError` where there is no such user.
     """
     if path.startswith("~"):
+        from qql.allowed import expanded
+
         return expanded(path)
     return path.rstrip("/") or path[:1] or "."
 

@@ -251,7 +251,7 @@ def parse(text: str, *, name: str = "<string>") -> list[Statement]:
     """The statements of a text, in order.
 
     Raises `QQLSyntaxError` where one statement does not parse, `QQLScriptError` with the first error of
-    each where several do not, `TypeError` for what is no text.
+    each where several do not, ``TypeError`` for what is no text.
     """
     require_kinds({"text": text, "name": name}, {"text": TEXT, "name": TEXT})
     done, errors = parse_script(Source(text, name))
