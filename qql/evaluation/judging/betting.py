@@ -1,17 +1,18 @@
 """Whether a mean is above or below a number, told from values that come one by one, and looked at each time.
 
-Values are -1 to 1, and each has the same mean, whatever those before it were: here, the differences of queries
-in random order. A gambler who begins with 1 stakes a part c of what is there against the mean being at most m:
-a value x leaves the share 1 - c + c (1 + x) / (1 + m) of it. If the mean is at most m, the gambler's money is
-a supermartingale, and the chance that it ever reaches 1 / α is at most α (Ville's inequality), however often
-somebody looks, and whenever they stop. So a mean of m and below is refuted when it does. Which part is best is
-not known beforehand, so that the money is divided among several parts.
+Values are -1 to 1, and each has the same mean, whatever those before it were: here, the differences of
+queries in random order. A gambler who begins with 1 stakes a part c of what is there against the mean being
+at most m: a value x leaves the share 1 - c + c (1 + x) / (1 + m) of it. If the mean is at most m, the
+gambler's money is a supermartingale, and the chance that it ever reaches 1 / α is at most α (Ville's
+inequality), however often somebody looks, and whenever they stop. So a mean of m and below is refuted when it
+does. Which part is best is not known beforehand, so that the money is divided among several parts.
 
 Waudby-Smith, Ramdas: Estimating means of bounded random variables by betting, J. R. Stat. Soc. B 86(1), 2024
 (first 2020), §§ 4-5 (there for values of 0 to 1); the fixed parts are its "hedged grid-Kelly".
 
-The money grows with each value. So where of some values only a lower bound is known, the money by these bounds
-is never more than that by the values, and what it refutes is refuted. Values may become known in any order.
+The money grows with each value. So where of some values only a lower bound is known, the money by these
+bounds is never more than that by the values, and what it refutes is refuted. Values may become known in any
+order.
 """
 
 from __future__ import annotations

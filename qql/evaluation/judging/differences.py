@@ -1,14 +1,14 @@
 """How much two rankings of a query can differ by a measure, while documents wait for their judgement.
 
-The difference is the measure's value of ranking B minus that of A, -1 to 1. Bounds hold whatever the documents
-turn out to be that nobody judged yet, each of which has one of the relevances 0, 1, …, ``grades``; no other
-bounds are narrower. What no ranking has, nobody is asked about: as in pooling, it counts by the judgements
-that are there.
+The difference is the measure's value of ranking B minus that of A, -1 to 1. Bounds hold whatever the
+documents turn out to be that nobody judged yet, each of which has one of the relevances 0, 1, …, ``grades``;
+no other bounds are narrower. What no ranking has, nobody is asked about: as in pooling, it counts by the
+judgements that are there.
 
-* ``P``, ``RBP``: a sum over documents. One that has the same rank in both rankings cancels out; any other adds
-  its gain times the difference of its two discounts.
-* ``nDCG``, ``R``: such a sum, over what the best ranking has. A document with the same rank in both cancels out
-  above, and cannot turn the sign of the difference; below, it makes the difference smaller.
+* ``P``, ``RBP``: a sum over documents. One that has the same rank in both rankings cancels out; any other
+  adds its gain times the difference of its two discounts.
+* ``nDCG``, ``R``: such a sum, over what the best ranking has. A document with the same rank in both cancels
+  out above, and cannot turn the sign of the difference; below, it makes the difference smaller.
 * ``RR``, ``Success``: what counts is the first relevant document of each ranking.
 """
 
@@ -23,7 +23,7 @@ from qql.evaluation.faults import InputError, argument
 from qql.evaluation.measures import Measure
 from qql.records import NamedTuple, dataclass
 
-__all__ = ["MEASURES_JUDGED", "Bounds", "Difference", "Effect", "difference_of"]
+__all__ = ["MEASURES_JUDGED", "Bounds", "Difference", "Effect", "check_measure", "difference_of"]
 
 MEASURES_JUDGED = ("nDCG", "P", "R", "RBP", "RR", "Success")
 """The measures whose difference has bounds here."""
@@ -78,7 +78,8 @@ class Difference:
         """
 
     def closer(self, document: str, judged: Mapping[str, float], chance: float, relevant: float) -> float:
-        """By how much the bounds are expected to come closer, if the document may be so ``relevant``, or not."""
+        """By how much the bounds are expected to come closer, if the document may be so ``relevant``, or
+        not."""
         width = self.bounds(judged).width
         then = self.bounds({**judged, document: relevant}).width
         other = self.bounds({**judged, document: 0}).width
@@ -91,14 +92,15 @@ class Difference:
 
 def difference_of(measure: Measure, a: Sequence[str], b: Sequence[str], grades: int) -> Difference:
     """The difference by a measure. Raises `InputError` for one that has no bounds here."""
-    _check(measure, grades)
+    check_measure(measure, grades)
     cut_a, cut_b = a[: measure.cutoff], b[: measure.cutoff]
     if measure.name in ("RR", "Success"):
         return _OfFirst(measure, cut_a, cut_b)
     return _OfSums(_sums_of(measure, grades), cut_a, cut_b)
 
 
-def _check(measure: Measure, grades: int) -> None:
+def check_measure(measure: Measure, grades: int) -> None:
+    """Raises `InputError` ``bad-measure`` for one whose difference has no bounds."""
     if measure.name not in MEASURES_JUDGED or measure.judged_only:
         names = ", ".join(MEASURES_JUDGED)
         message = f"what {measure} can become is not known before all is judged"
@@ -240,10 +242,10 @@ def _largest(sums: _Sums, above: float, weights: Iterable[float], known: Sequenc
     """The largest value of (above + Σ weight · gain) / ideal, over the gains of the open documents.
 
     The largest weight takes the largest gain: to exchange two gains leaves the ideal as it is. So documents
-    get their gains in the order of their weights, and only how many have each gain is open. For a ratio t, the
-    assignment with the largest value of the sum less t times the ideal is found place by place; where that
-    value is 0, t is the largest ratio. (Dinkelbach: On nonlinear fractional programming, Management Science
-    13(7), 1967.)
+    get their gains in the order of their weights, and only how many have each gain is open. For a ratio t,
+    the assignment with the largest value of the sum less t times the ideal is found place by place; where
+    that value is 0, t is the largest ratio. (Dinkelbach: On nonlinear fractional programming, Management
+    Science 13(7), 1967.)
     """
     assert sums.places is not None
     best = _Assignments(sums, above, sorted(weights, reverse=True), known)
@@ -259,9 +261,7 @@ def _largest(sums: _Sums, above: float, weights: Iterable[float], known: Sequenc
 class _Assignments:
     """The ways to give open documents, ordered by their weights, gains that do not rise."""
 
-    def __init__(
-        self, sums: _Sums, above: float, weights: Sequence[float], known: Sequence[float]
-    ) -> None:
+    def __init__(self, sums: _Sums, above: float, weights: Sequence[float], known: Sequence[float]) -> None:
         self._above = above
         self._gains = [gain for gain in sums.gains if gain > 0]
         self._weights = [0.0, *accumulate(weights)]  # of the first n documents

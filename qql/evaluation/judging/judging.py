@@ -1,6 +1,7 @@
 """Which document to judge next, and what is decided by the judgements so far: `Judging`, which asks nobody.
 
-The terminal, a page and functions all drive it: `question`, then `judge`, `skip` or `undo`, until it is `done`.
+The terminal, a page and functions all drive it: `question`, then `judge`, `skip` or `undo`, until it is
+`done`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from qql.evaluation.judging.differences import Bounds, Difference, Effect, diffe
 from qql.evaluation.measures import Measure, parse_measure
 from qql.records import dataclass
 
-__all__ = ["SCOPES", "Judging", "Question", "Standing"]
+__all__ = ["SCOPES", "Decision", "Judging", "Question"]
 
 SCOPES = ("population", "log")
 """What a verdict is about: all queries of the kind of these, or these alone."""
@@ -45,7 +46,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Decision:
     """What judgements tell so far. Differences are the mean over queries of B's value minus A's.
 
     ``of_log``: ``"A"`` or ``"B"`` where that is better by more than ``smallest`` on these queries, whatever
@@ -260,11 +261,11 @@ class Judging:
         """``A``, ``B`` or ``equal``, by the scope; None where it is open."""
         return self._of_log() if self.scope == "log" else self._of_population()
 
-    def standing(self) -> Standing:
+    def decision(self) -> Decision:
         """All that is decided, by both scopes."""
         bounds = [one.bounds for one in self._order]
         most = max(self._evidence(above=True, sure=True), self._evidence(above=False, sure=True))
-        return Standing(
+        return Decision(
             self._of_log(),
             self.log_bounds(),
             self._of_population(),
@@ -288,6 +289,10 @@ class Judging:
     def judged(self, query: str) -> Mapping[str, float]:
         """Document → relevance, of what is judged for a query."""
         return self._queries[query].judged
+
+    def is_same(self, query: str) -> bool:
+        """Whether both rankings of a query are the same."""
+        return self._queries[query].difference.same
 
     def left(self, query: str) -> int:
         """How many documents of a query have no judgement, of those that could change its difference."""
