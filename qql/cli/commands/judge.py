@@ -142,6 +142,8 @@ def _report(args: Arguments, console: Renderer, found: Verdict) -> None:
     show_report(shown, console, sections, found.to_dict(), rows)
     console.warn(found.notes)
     if found.end == "hopeless":
-        console.note("--scope log asks for what decides it on these queries alone; more queries may decide it")
+        console.note(
+            "--scope log asks for what decides it on these queries alone; more queries may decide it"
+        )
     if found.end in ("stopped", "interrupted", "most") and "output" in args:
         console.note(f"the same command goes on with the judgements in {args['output']}")

@@ -34,16 +34,19 @@ def evidence_above(values: Iterable[float], mean: float = 0.0, enough: float = f
 
     Ends early where it is ``enough``. For lower bounds of values it is a lower bound.
     """
-    share = 1 / len(PARTS)
-    money = [share] * len(PARTS)
+    part_a, part_b, part_c, part_d = PARTS  # one by one, as this is most of the work of a verdict
+    a = b = c = d = 1 / len(PARTS)
     scale = 1 / (1 + max(mean, _EDGE - 1))
     most = 1.0
     for value in values:
         if value == mean:
             continue
         ratio = (1 + value) * scale - 1
-        money = [have * (1 + part * ratio) for have, part in zip(money, PARTS, strict=True)]
-        total = sum(money)
+        a *= 1 + part_a * ratio
+        b *= 1 + part_b * ratio
+        c *= 1 + part_c * ratio
+        d *= 1 + part_d * ratio
+        total = a + b + c + d
         if total > most:
             most = total
             if most >= enough:
