@@ -1,22 +1,23 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
-settings are worth having (`tune`), how fast they are (`bench`); and what they would answer with others, from
-what their stages gave once (`record`, `recompute`, `what_if`). ``docs/evaluation.md`` shows how.
+settings are worth having (`tune`), how fast they are (`bench`), which is better by the fewest judgements
+(`judge`); and what they would answer with others, from what their stages gave once (`record`, `recompute`,
+`what_if`). ``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench` and `record` are these functions. `aevaluate`, `acompare` and
-`atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
-where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
-alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
-(`ties`), files (`files`).
+The commands `qql eval`, `diff`, `tune`, `bench`, `judge` and `record` are these functions. `aevaluate`,
+`acompare`, `atune` and `ajudge` are the same for an `AsyncSession`. What they are made of can be used alone:
+measures (`measures`), where pipelines lose documents (`stages`), whether a difference matters
+(`significance`), times (`speed`), how alike rankings are (`comparison`, `rankings`), settings (`settings`,
+`grid`), what equal scores leave open (`ties`), files (`files`), what judgements leave open (`judging`).
 """
 
 from __future__ import annotations
 
 from qql.analysis.model import Candidate
 from qql.analysis.tie_bounds import PossiblePlace
-from qql.evaluation.awaited import acompare, aevaluate, atune
+from qql.evaluation.awaited import acompare, aevaluate, ajudge, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
 from qql.evaluation.best_settings import tune
@@ -47,6 +48,17 @@ from qql.evaluation.judged_comparison import (
     MovedDocument,
     QueryChange,
     judged_comparison,
+)
+from qql.evaluation.judging import (
+    Answer,
+    Bounds,
+    Decision,
+    GivenJudgement,
+    Judge,
+    Judging,
+    Question,
+    Verdict,
+    judge,
 )
 from qql.evaluation.measures import (
     DEFAULT_MEASURES,
@@ -112,17 +124,23 @@ from qql.evaluation.tuning import Standing, Times, standings
 __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
+    "Answer",
     "Benchmark",
+    "Bounds",
     "Candidate",
     "ClickQrels",
     "Comparison",
+    "Decision",
     "Evaluation",
     "Gate",
     "GateFinding",
+    "GivenJudgement",
     "InputError",
+    "Judge",
     "JudgedComparison",
     "Judgement",
     "Judgements",
+    "Judging",
     "Latency",
     "LossReport",
     "Measure",
@@ -137,6 +155,7 @@ __all__ = [
     "Qrels",
     "Query",
     "QueryChange",
+    "Question",
     "Ranked",
     "Recomputed",
     "RecordedQuery",
@@ -161,9 +180,11 @@ __all__ = [
     "Times",
     "Timing",
     "Tuned",
+    "Verdict",
     "WhatIf",
     "acompare",
     "aevaluate",
+    "ajudge",
     "atune",
     "bench",
     "bench_stages",
@@ -183,6 +204,7 @@ __all__ = [
     "holm",
     "in_order",
     "jaccard",
+    "judge",
     "judged_comparison",
     "kendall_tau",
     "latency",

@@ -1,4 +1,4 @@
-"""The same as `evaluate`, `compare` and `tune` for the session of an event loop.
+"""The same as `evaluate`, `compare`, `tune` and `judge` for the session of an event loop.
 
 They are the same functions, carried out in a flow: what asks the engine or a model waits there, and other
 tasks go on. `bench` has no such form, as what it measures would be the loop's time, too.
@@ -15,16 +15,18 @@ from qql.evaluation.comparing import compare
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.faults import InputError
 from qql.evaluation.inputs import PipelineLike, Pipelines, QrelsLike, QueriesLike
+from qql.evaluation.judging.running import judge
 from qql.evaluation.sessions import awaits
 
 if TYPE_CHECKING:
     from qql.evaluation.comparison import Comparison, Survey
     from qql.evaluation.judged_comparison import JudgedComparison
+    from qql.evaluation.judging.verdict import Verdict
     from qql.evaluation.outcome import Outcome
     from qql.evaluation.tuned import Tuned
     from qql.session.async_session import AsyncSession
 
-__all__ = ["acompare", "aevaluate", "atune"]
+__all__ = ["acompare", "aevaluate", "ajudge", "atune"]
 
 _T = TypeVar("_T")
 
@@ -50,6 +52,14 @@ async def atune(
     """`tune` on an `AsyncSession`, with its other arguments and errors. Its times are those that a task of
     the loop waits."""
     return await _carried(db, partial(tune, pipeline, queries, qrels, **settings))
+
+
+async def ajudge(
+    a: PipelineLike, b: PipelineLike, queries: QueriesLike, db: AsyncSession, **settings: Any
+) -> Verdict:
+    """`judge` on an `AsyncSession`, with its other arguments and errors; the function that judges may be
+    async."""
+    return await _carried(db, partial(judge, a, b, queries, **settings))
 
 
 async def _carried(db: AsyncSession, work: Callable[..., _T]) -> _T:

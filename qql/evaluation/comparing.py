@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from qql.backends.base import Progress
     from qql.session.session import Session
 
-__all__ = ["compare"]
+__all__ = ["compare", "judged_sides"]
 
 
 @overload
@@ -175,7 +175,7 @@ def compare(
     asked = None if queries is None else queries_of(queries, limit)
     with measured_session(db, options) as session, measured_session(other_db, {}) as other:
         if asked is not None and qrels is not None:
-            sides = _judged_sides(a, b, session, other)
+            sides = judged_sides(a, b, session, other)
             outcome = evaluate(
                 sides,
                 asked,
@@ -223,7 +223,7 @@ def _two_pipelines(
     return first, second
 
 
-def _judged_sides(
+def judged_sides(
     a: PipelineLike, b: PipelineLike | None, session: Session | None, other: Session | None
 ) -> dict[str, PipelineLike]:
     """What is evaluated, by the names that are shown: those of files where they differ, else A and B."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from qql.backends.base import Progress
     from qql.session.stamp import Stamp
 
-__all__ = ["check_ties", "evaluate"]
+__all__ = ["check_ties", "evaluate", "shallow_rankings"]
 
 
 def evaluate(
@@ -172,7 +172,7 @@ def _measure(
     check_pipelines([*pipelines.values()], subject.params)
     calls = {name: calls_of(one, subject.queries, subject.params) for name, one in pipelines.items()}
     plans = {name: first_plan(one, calls[name]) for name, one in pipelines.items()}
-    notes += _shallow_rankings(plans, subject.measures)
+    notes += shallow_rankings(plans, subject.measures)
     if how.doc_id is None:
         collections = {
             plan.collection: pipelines[name].session for name, plan in plans.items() if plan is not None
@@ -225,7 +225,7 @@ def _run_paths(
     return {name: Path(run_dir) / f"{stem}.run" for name, stem in stems.items()}
 
 
-def _shallow_rankings(
+def shallow_rankings(
     plans: Mapping[str, QueryPlan | None], measures: Sequence[Measure]
 ) -> Iterator[Diagnostic]:
     """A warning for each pipeline with fewer hits than a measure looks at."""

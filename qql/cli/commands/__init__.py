@@ -157,6 +157,20 @@ COMMANDS = {
         help.DIFF,
         "Measuring",
     ),
+    "judge": Command(
+        _lazy("judge", "judge"),
+        "ask for the fewest judgements that say which of two pipelines is better",
+        (
+            *MEASURING,
+            *("qrels", "judge", "measures", "scope", "alpha", "smallest", "grades", "seed", "most"),
+            *("doc_field", "per_query", "sort"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "two scripts with one query each, or TREC run files"),
+        help.JUDGE,
+        "Measuring",
+    ),
     "eval": Command(
         _lazy("eval", "eval_"),
         "measure how good pipelines are on queries with judgements, and compare them",

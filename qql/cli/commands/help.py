@@ -24,6 +24,7 @@ __all__ = [
     "EXPLAIN",
     "FMT",
     "HELP",
+    "JUDGE",
     "LINT",
     "PROFILES",
     "QUERY",
@@ -201,6 +202,27 @@ the first measure, the worst first. One of the two, or both, may be TREC runs.
   qql diff dense.qql hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --per-query --sort delta
   qql diff dense.qql hybrid.qql --db ./data --param query='red shoes'
   qql diff hybrid.qql --db ./data --url-b localhost:6333 --queries queries.jsonl"""
+JUDGE = """\
+Both pipelines answer each query; then a judge is asked, document by document, how relevant it is: 0 to
+--grades. Asked for are only documents that could still change the verdict, those that are worth the most
+first. It stops when the verdict is decided, or cannot be any more. At the terminal: 0-3, s skips, u undoes,
+m shows more of the text, q quits; other input has an answer on each line. Neither ranks nor pipelines are
+shown to the judge.
+
+-o FILE gets each judgement as it is given, as JSON Lines with its source and time; the same command goes on
+with it, and `qql eval --qrels FILE` takes it. The report goes to standard output.
+
+--scope population, the default: a test over queries in random order (--seed) that may be looked at after each
+judgement, and is wrong with a chance of at most --alpha; the queries have to be a random sample. --scope log:
+bounds over these queries alone, which no other judgement could change. Both are reported. --measure: nDCG, P,
+R, RBP, RR or Success, with a cutoff [nDCG@10]. A server is sent {"query", "document", "id"} and answers
+{"relevance": 2}; QQL_JUDGE_API_KEY is its key. MODULE:FUNCTION is code that is run; it takes two texts.
+--per-query --sort delta, width or left shows every query.
+Exit codes: 0 decided; 1 open; 130 after Ctrl-C, with all judgements in FILE.
+
+  qql judge dense.qql hybrid.qql --db ./data --queries log.jsonl -o judged.jsonl
+  qql judge dense.qql hybrid.qql --db ./data --queries log.jsonl -o judged.jsonl --judge mine:relevance
+  qql judge a.run b.run --queries log.jsonl --judge qrels.tsv --scope log"""
 
 PROFILES = """\
 A profile has an address or a directory, where its key is, and what may be done there; docs/connections.md

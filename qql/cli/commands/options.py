@@ -424,6 +424,45 @@ OPTIONS = {
         metavar="DO",
         help="where a query fails: stop (as without), or skip it, which finds nothing then",
     ),
+    "judge": _value_option(
+        "measuring",
+        "--judge",
+        metavar="WHO",
+        help="person[:NAME] (at this terminal), a FILE of judgements, MODULE:FUNCTION, https://… [person]",
+    ),
+    "scope": _value_option(
+        "measuring",
+        "--scope",
+        metavar="WHAT",
+        type=_one_of("population", "log"),
+        help="what the verdict is about: all queries of this kind, or these alone (log) [population]",
+    ),
+    "alpha": _value_option(
+        "measuring",
+        "--alpha",
+        metavar="PART",
+        type=_fraction,
+        help="how likely a verdict may be wrong [0.05]",
+    ),
+    "smallest": _value_option(
+        "measuring",
+        "--smallest",
+        metavar="D",
+        type=_fraction,
+        help="a difference up to this is none [0]",
+    ),
+    "grades": _value_option(
+        "measuring", "--grades", metavar="N", type=_integer(1), help="the largest relevance [3]"
+    ),
+    "most": _value_option(
+        "measuring", "--most", metavar="N", type=_integer(1), help="ask for at most N judgements"
+    ),
+    "doc_field": _value_option(
+        "measuring",
+        "--doc-field",
+        metavar="FIELD",
+        help="the payload field with the text that is judged (else text, body, …)",
+    ),
     "stages_table": _switch(
         "measuring",
         "--stages-table",

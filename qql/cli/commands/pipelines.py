@@ -38,7 +38,13 @@ __all__ = [
     "taken_by",
 ]
 
-_OPTION_OF = {"params": "param", "models": "model", "path": "output"}
+_OPTION_OF = {
+    "params": "param",
+    "models": "model",
+    "path": "output",
+    "measure": "measures",
+    "judgements": "qrels",
+}
 """Arguments of `qql.evaluation` whose option has another name."""
 
 
