@@ -1,11 +1,12 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
-settings are worth having (`tune`), how fast they are (`bench`); and what they would answer with others, from
-what their stages gave once (`record`, `recompute`, `what_if`). ``docs/evaluation.md`` shows how.
+settings are worth having (`tune`), how fast they are (`bench`), what makes a point a hit (`why_not`); and what
+they would answer with others, from what their stages gave once (`record`, `recompute`, `what_if`).
+``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench` and `record` are these functions. `aevaluate`, `acompare` and
+The commands `qql eval`, `diff`, `tune`, `bench`, `why-not` and `record` are these functions. `aevaluate`, `acompare` and
 `atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
 where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
 alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
@@ -57,6 +58,7 @@ from qql.evaluation.measures import (
     parse_measures,
     residual,
 )
+from qql.evaluation.other_queries import ChangedQuery, OtherQueries
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
@@ -108,12 +110,15 @@ from qql.evaluation.stages import (
 from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
 from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, Times, standings
+from qql.evaluation.why_not import Advice, WhyNot, why_not
 
 __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
+    "Advice",
     "Benchmark",
     "Candidate",
+    "ChangedQuery",
     "ClickQrels",
     "Comparison",
     "Evaluation",
@@ -130,6 +135,7 @@ __all__ = [
     "Measured",
     "Moved",
     "MovedDocument",
+    "OtherQueries",
     "Outcome",
     "Pipeline",
     "Possible",
@@ -162,6 +168,7 @@ __all__ = [
     "Timing",
     "Tuned",
     "WhatIf",
+    "WhyNot",
     "acompare",
     "aevaluate",
     "atune",
@@ -230,6 +237,7 @@ __all__ = [
     "traces",
     "tune",
     "what_if",
+    "why_not",
     "worse_than",
     "write_run",
 ]
