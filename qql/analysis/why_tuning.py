@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from qql import nodes
 from qql.analysis.formula_numbers import formula_of, numbers_in
 from qql.analysis.fusion import Fusion, slack
-from qql.analysis.model import Candidate, Id
+from qql.analysis.model import Candidate, Fused, Id
 from qql.analysis.query_body import compares_vectors, mmr_of
 from qql.analysis.query_edits import Edit, Place, Value, stage_at
 from qql.analysis.recomposition import recompose
 from qql.analysis.why_changes import MOST_CANDIDATES
 from qql.analysis.why_trace import StageTrace
 from qql.records import NamedTuple, dataclass, replace
+from qql.rest.limits import U32
 from qql.rest.types import Body
 
 __all__ = ["Tuning", "relative_change", "tunings"]
@@ -109,6 +110,17 @@ class _Knobs:
         """How many points enter or leave the page, beside the one that is looked for."""
         before = {one.id for one in self.stage.found[self.page()]}
         return len(before.symmetric_difference(found) - {self.stage.key})
+
+    def surely(self, order: Sequence[Candidate | Fused]) -> list[Id] | None:
+        """The points of the page, of a list that goes beyond it; None where the point is none of them, or
+        may be none, as it is equal to one behind the page or before it."""
+        page = self.page()
+        ids = [one.id for one in order[page]]
+        if self.stage.key not in ids:
+            return None
+        mine = order[page.start + ids.index(self.stage.key)].score
+        edges = [*order[page.stop : page.stop + 1], *order[max(page.start - 1, 0) : page.start]]
+        return None if any(abs(mine - one.score) <= slack(mine) for one in edges) else ids
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -227,15 +239,8 @@ class _Fused:
 
     def page(self, fusion: Fusion) -> list[Id] | None:
         """The points that the stage then gives; None where the point is none of them, or by chance."""
-        stage, page = self.known.stage, self.known.page()
-        threshold = stage.run.body.get("score_threshold")
-        order = recompose(fusion, self.lists, threshold, by_direction=self.turned)
-        ids = [one.id for one in order[page]]
-        if stage.key not in ids:
-            return None
-        mine = order[page.start + ids.index(stage.key)].score
-        edges = [*order[page.stop : page.stop + 1], *order[max(page.start - 1, 0) : page.start]]
-        return None if any(abs(mine - one.score) <= slack(mine) for one in edges) else ids
+        threshold = self.known.stage.run.body.get("score_threshold")
+        return self.known.surely(recompose(fusion, self.lists, threshold, by_direction=self.turned))
 
     def tuning(self, fusion: Fusion, edit: Edit, before: Value, after: Value) -> Tuning:
         """A value that works."""
@@ -312,10 +317,12 @@ def _diversities(known: _Knobs) -> list[_Knob]:
 def _asked(known: _Knobs, edits: Sequence[Edit], body_of: BodyOf) -> dict[Edit, list[Id]]:
     """The edits with which the stage gives the point, and what it gives then."""
     bodies = [(edit, body) for edit in dict.fromkeys(edits) if (body := body_of(edit)) is not None]
-    answers = known.stage.point.queries(*(body for _, body in bodies)) if bodies else []
-    page, key = known.page(), known.stage.key
-    lists = [[one.id for one in found[page]] for found in answers]
-    return {edit: ids for (edit, _), ids in zip(bodies, lists, strict=True) if key in ids}
+    # One more shows whether chance decides at the end; MMR has other points where more are asked for.
+    more = 0 if mmr_of(known.stage.run.body) is not None else 1
+    deeper = [{**body, "limit": min(known.stage.run.limit + more, U32)} for _, body in bodies]
+    answers = known.stage.point.queries(*deeper)
+    found = [known.surely(list(answer)) for answer in answers]
+    return {edit: ids for (edit, _), ids in zip(bodies, found, strict=True) if ids is not None}
 
 
 def _of_graph(known: _Knobs) -> Iterator[Tuning]:

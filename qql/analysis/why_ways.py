@@ -36,7 +36,7 @@ from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLCompileError, QQLExecutionError
 from qql.records import NamedTuple, dataclass, replace
-from qql.rest.limits import U32
+from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.request import Request
 from qql.rest.types import Body
 from qql.syntax.printer import show
@@ -249,12 +249,15 @@ class _Search:
             plan, request = self.rewriting.plan(edited(self.rewriting.query, edits))
             body = {**(request.body or {}), "with_payload": False, "with_vector": False}
             again = _AGAIN_WITH_EQUALS if self.base.uneven else _AGAIN
-            lists = self.base.point.queries(*[body] * (1 + again))
+            deeper = {**body, "limit": min(body.get("limit", DEFAULT_LIMIT) + 1, U32)}
+            *lists, beyond = self.base.point.queries(*[body] * (1 + again), deeper)
         except (QQLCompileError, QQLExecutionError):  # what was found without it stays
             return
         hits, first = [one.id for one in lists[0]], 1 + (plan.offset or 0)
         if self.key in hits:
-            steady = all(place_of(one, self.key) for one in lists)
+            steady = all(place_of(one, self.key) for one in lists) and not _cuts_equals(
+                lists[0], beyond, body
+            )
             place = _Place(first + hits.index(self.key), first - 1 + len(hits), steady, tuple(hits))
             self.found.setdefault(given, _Found(edits, place))
 
@@ -352,6 +355,13 @@ class _Search:
     def hits_before(self) -> Sequence[Id]:
         """The hits of the query as it is."""
         return _Trial(self, self.base.plan, self.base.point.engine.request).first_hits
+
+
+def _cuts_equals(hits: Sequence[Candidate], beyond: Sequence[Candidate], body: Body) -> bool:
+    """Whether the last hit is equal to the first that LIMIT cuts off; of MMR that is not to be seen."""
+    if mmr_of(body) is not None or len(beyond) <= len(hits):
+        return False
+    return beyond[len(hits)].score == hits[-1].score
 
 
 class _Trial:

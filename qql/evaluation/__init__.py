@@ -1,16 +1,16 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
-settings are worth having (`tune`), how fast they are (`bench`), what makes a point a hit (`why_not`); and what
-they would answer with others, from what their stages gave once (`record`, `recompute`, `what_if`).
+settings are worth having (`tune`), how fast they are (`bench`), what makes a point a hit (`why_not`); and
+what they would answer with others, from what their stages gave once (`record`, `recompute`, `what_if`).
 ``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench`, `why-not` and `record` are these functions. `aevaluate`, `acompare` and
-`atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
-where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
-alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
-(`ties`), files (`files`).
+The commands `qql eval`, `diff`, `tune`, `bench`, `why-not` and `record` are these functions. `aevaluate`,
+`acompare` and `atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures
+(`measures`), where pipelines lose documents (`stages`), whether a difference matters (`significance`), times
+(`speed`), how alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores
+leave open (`ties`), files (`files`).
 """
 
 from __future__ import annotations

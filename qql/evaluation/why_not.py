@@ -20,7 +20,7 @@ from qql.evaluation.other_queries import OtherQueries, QuerySet
 from qql.evaluation.pipelines import Pipeline
 from qql.evaluation.sections import Report, Section
 from qql.evaluation.sessions import measured_session, pipelines_on, progress_of
-from qql.records import dataclass
+from qql.records import dataclass, replace
 from qql.rest.types import Body, JsonObject
 from qql.session.explanations import explanation_of
 from qql.syntax.formatter import format_script
@@ -38,43 +38,42 @@ __all__ = ["Advice", "WhyNot", "why_not"]
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What makes the point a hit, tried on the engine.
+    """What makes the point a hit, tried on the engine: it then is hit ``rank`` of those up to ``last``.
 
-    ``way`` has the changes, where the point then is, and whom it pushes out. ``pipeline`` is the changed
-    pipeline, with its parameters; None where it cannot be written so, since the condition that is dropped
-    stands in a parameter. ``others`` is what it does to the other queries; None without a set.
+    ``text`` is the changes as words: ``LIMIT 40 → 73 in dense``. ``steady``: it was a hit each time;
+    otherwise the order of equals decides. ``pushed_out`` are hits that are none then, ``entered`` how many
+    points are hits beside the one that was asked for, and were none. ``statement`` is the changed query, and
+    ``pipeline`` the changed pipeline, with its parameters; None where it cannot be written so, since the
+    condition that is dropped stands in a parameter. ``others`` is what it does to the other queries; None
+    without a set.
     """
 
-    way: Way
+    text: str
+    rank: int
+    last: int
+    steady: bool
+    pushed_out: tuple[int | str, ...]
+    entered: int
+    statement: str
     pipeline: str | None
     others: OtherQueries | None = None
 
-    @property
-    def text(self) -> str:
-        """The changes, as words: ``LIMIT 40 → 73 in dense``."""
-        return ", ".join(one.text for one in self.way.changes)
-
     def row(self) -> JsonObject:
         """``change``, ``hit``, ``pushes out``, and the columns of `OtherQueries.cells`."""
-        out = ", ".join(map(str, self.way.pushed_out))
-        row: JsonObject = {
-            "change": self.text,
-            "hit": f"{self.way.rank} of {self.way.last}",
-            "pushes out": out,
-        }
+        out = ", ".join(map(str, self.pushed_out))
+        row: JsonObject = {"change": self.text, "hit": f"{self.rank} of {self.last}", "pushes out": out}
         return row | ({} if self.others is None else self.others.cells())
 
     def to_dict(self) -> JsonObject:
-        """``{"text", "rank", "last", "steady", "pushed_out", "entered", "statement", "pipeline", …}``."""
-        way = self.way
+        """As JSON data: the fields by their names."""
         return {
             "text": self.text,
-            "rank": way.rank,
-            "last": way.last,
-            "steady": way.steady,
-            "pushed_out": list(way.pushed_out),
-            "entered": way.entered,
-            "statement": way.statement,
+            "rank": self.rank,
+            "last": self.last,
+            "steady": self.steady,
+            "pushed_out": list(self.pushed_out),
+            "entered": self.entered,
+            "statement": self.statement,
             "pipeline": self.pipeline,
             "others": None if self.others is None else self.others.to_dict(),
         }
@@ -84,8 +83,8 @@ class Advice:
 class WhyNot(Report):
     """Why a point is no hit, and what makes it one, the smallest change first; see `why_not`.
 
-    ``reason`` says it in a sentence, ``lines`` for each stage. ``calls`` is how often the engine was called
-    for the point, ``asked`` how many queries of the set were run.
+    ``reason`` says it in a sentence, ``lines`` for each stage, too. ``calls`` is how often the engine was
+    called for the point, ``asked`` how many queries of the set were run.
     """
 
     point: int | str
@@ -100,7 +99,7 @@ class WhyNot(Report):
 
     def sections(self) -> list[Section]:
         """The reason, the changes with what they do, the queries that lose most, the changed pipeline."""
-        out = [Section("", [], text="\n".join(self.lines))]
+        out = [Section("", [], self.lines)]
         if self.advice:
             others = self.advice[0].others
             about = "" if others is None else f", and what that does to {others.count} other queries"
@@ -220,7 +219,7 @@ def why_not(
             progress=progress_of(progress),
         )
         advice = _advice(found, asked, compiled, values, a_set)
-    lines = tuple(found.lines())
+    lines = tuple((replace(found, ways=None) if advice else found).lines())
     return WhyNot(found.id, mine, found.is_hit, found.reason, lines, advice, found.calls, a_set.calls)
 
 
@@ -269,18 +268,24 @@ def _advice(
     ways = () if found.ways is None else found.ways.found
     texts = [_changed_text(way, pipeline, compiled, values) for way in ways]
     if not others.queries or not any(texts):
-        return tuple(Advice(way, text) for way, text in zip(ways, texts, strict=True))
+        return tuple(_told(way, text) for way, text in zip(ways, texts, strict=True))
     plan = compiled.plan
     assert plan is not None, "a pipeline's statement is a query"
     before, depth = others.rankings(pipeline), limit_of(plan)
     out = []
     for way, text in zip(ways, texts, strict=True):
         if text is None:
-            out.append(Advice(way, None))
+            out.append(_told(way, None))
             continue
         after = others.rankings(Pipeline(pipeline.session, text, pipeline.name))
-        out.append(Advice(way, text, others.compared(before, after, depth)))
+        out.append(_told(way, text, others.compared(before, after, depth)))
     return tuple(out)
+
+
+def _told(way: Way, pipeline: str | None, others: OtherQueries | None = None) -> Advice:
+    text = ", ".join(one.text for one in way.changes)
+    place = (way.rank, way.last, way.steady, way.pushed_out, way.entered)
+    return Advice(text, *place, way.statement, pipeline, others)
 
 
 def _whole(pipeline: Pipeline) -> Pipeline:
