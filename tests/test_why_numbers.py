@@ -36,7 +36,7 @@ def db() -> Iterator[Session]:
         yield session
 
 
-def ways(db: Session, text: str, key: int) -> list[Any]:
+def tried(db: Session, text: str, key: int) -> list[Any]:
     """The ways that are told, each of which makes the point a hit; the query as it is does not."""
     assert key not in db.execute(text).ids
     found = db.execute(f"WHY NOT {key} {text}").data["ways"]["found"]
@@ -57,7 +57,7 @@ FUSED = f"WITH x AS ({A} LIMIT 20), y AS ({B} LIMIT 20) QUERY FUSION RRF FROM c 
 
 
 def test_a_weight_is_found_that_no_smaller_change_replaces(db: Session) -> None:
-    change = by_word(ways(db, FUSED, 4))["rrf_weights"]
+    change = by_word(tried(db, FUSED, 4))["rrf_weights"]
     assert change["before"] == {"x": 1, "y": 1}
     ((name, weight),) = ((name, one) for name, one in change["value"].items() if one != 1)
     assert (name == "x") == (weight > 1), "x gives it, and y does not"
@@ -70,7 +70,7 @@ def test_a_weight_is_found_that_no_smaller_change_replaces(db: Session) -> None:
 
 def test_weights_that_are_a_list_stay_one(db: Session) -> None:
     text = FUSED.replace("LIMIT 6", "PARAMS (rrf_weights = [1, 2]) LIMIT 6")
-    change = by_word(ways(db, text, 3))["rrf_weights"]
+    change = by_word(tried(db, text, 3))["rrf_weights"]
     assert change["before"] == [1, 2] and isinstance(change["value"], list)
 
 
@@ -91,7 +91,7 @@ def test_another_k_brings_up_what_several_stages_give() -> None:
             "WITH x AS (QUERY [1] USING a LIMIT 6), y AS (QUERY [1] USING b LIMIT 6) "
             "QUERY FUSION RRF FROM c PREFETCH (x, y) PARAMS (rrf_k = 1, rrf_weights = [1, 0.9]) LIMIT 2"
         )
-        change = by_word(ways(session, text, 9))["rrf_k"]
+        change = by_word(tried(session, text, 9))["rrf_k"]
         assert change["before"] == 1 and change["value"] > 1
         between = text.replace("rrf_k = 1", f"rrf_k = {change['value'] - 1}")
         assert change["value"] == 2 or 9 not in session.execute(between).ids
@@ -106,12 +106,12 @@ def test_the_other_fusion_is_tried(db: Session) -> None:
 def _fusion_of(db: Session, text: str, key: int) -> Any:
     if key in db.execute(text).ids:
         return None
-    return by_word(ways(db, text, key)).get("FUSION")
+    return by_word(tried(db, text, key)).get("FUSION")
 
 
 def test_a_factor_of_a_formula_is_changed_until_the_point_is_a_hit(db: Session) -> None:
     text = f"WITH x AS ({A} LIMIT 20) QUERY FORMULA $score + n * 0.5 FROM c PREFETCH (x) LIMIT 5"
-    change = by_word(ways(db, text, 15))["FORMULA"]
+    change = by_word(tried(db, text, 15))["FORMULA"]
     assert change["before"] == 0.5 and change["text"] == f"0.5 → {change['value']:g} in FORMULA"
     assert change["value"] > 1, "from 1 on, a greater n weighs more than the score"
 
@@ -121,7 +121,7 @@ def test_a_number_in_a_condition_of_a_formula_stays(db: Session) -> None:
         f"WITH x AS ({A} LIMIT 20) QUERY FORMULA $score + CASE WHEN n > 30 THEN 1 ELSE 0.5 END "
         "FROM c PREFETCH (x) LIMIT 5"
     )
-    assert "FORMULA" not in by_word(ways(db, text, 15))
+    assert "FORMULA" not in by_word(tried(db, text, 15))
 
 
 def test_less_diversity_lets_a_near_point_in() -> None:
@@ -131,14 +131,14 @@ def test_less_diversity_lets_a_near_point_in() -> None:
         far = [{"id": 10 + at, "v": [1.0, 0.8 + 0.3 * at]} for at in range(4)]
         session.execute("UPSERT INTO c VALUES :rows", {"rows": near + far})
         text = "QUERY MMR [1, 0] DIVERSITY 0.9 CANDIDATES 8 FROM c USING v LIMIT 3"
-        change = by_word(ways(session, text, 1))["DIVERSITY"]
+        change = by_word(tried(session, text, 1))["DIVERSITY"]
         assert change["before"] == 0.9 and change["value"] < 0.9
 
 
 def test_a_number_above_and_a_limit_below_are_a_pair(db: Session) -> None:
     """Neither alone does; a greater LIMIT of the query is told beside it."""
     text = FUSED.replace("LIMIT 20), y", "LIMIT 10), y").replace("LIMIT 20)", "LIMIT 10)")
-    found = [ways(db, text, key) for key in (11, 12, 13)]
+    found = [tried(db, text, key) for key in (11, 12, 13)]
     words = Counter(
         tuple(sorted(change["word"] for change in way["changes"])) for each in found for way in each
     )
@@ -147,18 +147,18 @@ def test_a_number_above_and_a_limit_below_are_a_pair(db: Session) -> None:
 
 
 def test_offset_and_groups_are_no_obstacle(db: Session) -> None:
-    found = ways(db, f"{FUSED} OFFSET 2", 4)
+    found = tried(db, f"{FUSED} OFFSET 2", 4)
     assert found and all(3 <= one["rank"] <= one["last"] for one in found)
-    assert ways(db, FUSED.replace("LIMIT 6", "GROUP BY kind SIZE 2 LIMIT 2"), 4)
+    assert tried(db, FUSED.replace("LIMIT 6", "GROUP BY kind SIZE 2 LIMIT 2"), 4)
 
 
 def test_the_fewest_other_hits_go_first(db: Session) -> None:
     """And a condition is dropped last."""
-    found = ways(db, FUSED, 4)
+    found = tried(db, FUSED, 4)
     others = [one["entered"] + len(one["pushed_out"]) for one in found]
     assert len(found) > 1 and others == sorted(others)
     text = FUSED.replace("FROM c", "FROM c WHERE kind = 'odd'")
-    assert ways(db, text, 0)[0]["changes"][0]["word"] == "WHERE", "nothing else lets it in"
+    assert tried(db, text, 0)[0]["changes"][0]["word"] == "WHERE", "nothing else lets it in"
 
 
 def test_what_is_pushed_out_is_told() -> None:
@@ -221,7 +221,7 @@ def test_edits_of_values_are_those_of_their_parameters() -> None:
 
 @pytest.mark.parametrize("count", [10, pytest.param(60 * ROUNDS, marks=pytest.mark.slow)])
 def test_whatever_is_told_makes_the_point_a_hit(count: int) -> None:
-    """Of points that nearly are hits, in pipelines drawn by chance: where a number may do what a LIMIT does."""
+    """Of points that nearly are hits, in pipelines drawn by chance: there a number may do it."""
     rng, seen = random.Random(count), Counter[str]()
     with qql.connect(":memory:", advice=False) as session:
         pipelines.create(session, ("some", "many"))
@@ -231,7 +231,8 @@ def test_whatever_is_told_makes_the_point_a_hit(count: int) -> None:
             if near is None:
                 continue
             seen["pairs"] += 1
-            found = (session.execute(f"WHY NOT {near} {drawn.text}").data["ways"] or {"found": []})["found"]
+            ways = session.execute(f"WHY NOT {near} {drawn.text}").data["ways"]
+            found = ways["found"] if ways else []
             seen["with advice"] += bool(found)
             for way in found:
                 there = near in session.execute(way["statement"]).ids
