@@ -33,7 +33,9 @@ _RATIOS = (1.25, 2.0, 5.0, 20.0, 100.0)
 _HALVINGS = 6
 _BETWEEN = 4
 """Values that are asked for between the last that does not do and the first that does."""
-_EFS = (64, 128, 256, 512, 1024, 2048)
+_EFS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+_EF = 100
+"""What `hnsw_ef` is where nothing is said: Qdrant takes `ef_construct`, whose default this is."""
 _MOST_FACTORS = 6
 
 
@@ -331,11 +333,11 @@ def _of_graph(known: _Knobs) -> Iterator[Tuning]:
     params = body.get("params") or {}
     if not compares_vectors(body) or params.get("exact"):
         return
-    given = params.get("hnsw_ef") or 0
+    given = params.get("hnsw_ef") or _EF
     wider = [one for one in _EFS if one > max(given, known.stage.run.limit)]
     answers = known.stage.point.queries(*({**body, "params": {**params, "hnsw_ef": one}} for one in wider))
     for value, found in zip(wider, answers, strict=True):
         ids = [one.id for one in found[known.page()]]
         if known.stage.key in ids:
-            yield Tuning(known.edit("hnsw_ef", value), known.others(ids), relative_change(given or 1, value))
+            yield Tuning(known.edit("hnsw_ef", value), known.others(ids), relative_change(given, value))
             return
