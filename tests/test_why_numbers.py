@@ -99,8 +99,8 @@ def test_another_k_brings_up_what_several_stages_give() -> None:
 
 def test_the_other_fusion_is_tried(db: Session) -> None:
     text = FUSED.replace("FUSION RRF", "FUSION DBSF").replace("LIMIT 20), y", "LIMIT 3), y")
-    found = [change for key in range(5, 20) if (change := _fusion_of(db, text, key))]
-    assert found and all((one["before"], one["value"]) == ("dbsf", "rrf") for one in found)
+    change = next(one for key in range(40) if (one := _fusion_of(db, text, key)))
+    assert (change["before"], change["value"]) == ("dbsf", "rrf")
 
 
 def _fusion_of(db: Session, text: str, key: int) -> Any:
@@ -122,6 +122,14 @@ def test_a_number_in_a_condition_of_a_formula_stays(db: Session) -> None:
         "FROM c PREFETCH (x) LIMIT 5"
     )
     assert "FORMULA" not in by_word(tried(db, text, 15))
+
+
+def test_values_that_the_engine_refuses_leave_the_other_ways(db: Session) -> None:
+    """As the logarithm of what is not positive, which comes of a greater factor."""
+    text = f"WITH x AS ({A} LIMIT 20) QUERY FORMULA $score + LN(5 - n * {{}}) FROM c PREFETCH (x) LIMIT 5"
+    with pytest.raises(qql.QQLExecutionError):
+        db.execute(text.format(2))
+    assert by_word(tried(db, text.format(0.1), 9))["LIMIT"]["before"] == 5
 
 
 def test_less_diversity_lets_a_near_point_in() -> None:

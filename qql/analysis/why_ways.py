@@ -233,7 +233,10 @@ class _Search:
             return next((run.body for run in runs if path in run.paths), None)
 
         outcome = "" if edits else self.outcomes.get(path, "")
-        return tunings(stage, place, query, _label_of(stage, place), outcome, body_of)
+        try:
+            return tunings(stage, place, query, _label_of(stage, place), outcome, body_of)
+        except QQLExecutionError:  # a value that the engine refuses, as of a formula that is undefined for it
+            return []
 
     def check(self, edits: tuple[Edit, ...]) -> None:
         """Runs a query with another number, and again, in one call; notes it where the point is a hit."""
