@@ -330,7 +330,9 @@ def test_a_server_is_analysed_as_the_embedded_engine(db: Session, server: Sessio
 
 @pytest.mark.parametrize("text", [f"WHY 1 {PIPELINE}", f"WHY NOT 4 {PIPELINE}"])
 def test_why_on_a_server(db: Session, server: Session, text: str) -> None:
-    assert server.execute(text).data == db.execute(text).data
+    there, here = server.execute(text).data, db.execute(text).data
+    assert there.pop("calls") >= here.pop("calls") > 0  # how many shards there are is asked of a server
+    assert there == here
 
 
 def test_provenance_on_a_server(db: Session, server: Session) -> None:

@@ -123,6 +123,13 @@ def typed(text: str, change: dict[str, Any]) -> str:
             out = re.sub(rf"\b{name} WHERE {re.escape(condition)}", name, text)
         else:
             out = re.sub(rf"\b({name} {word}) [-\d.]+", rf"\1 {value}", text)
+    elif word == "FORMULA":
+        old = f"n * {change['before']}" if change["before"] == 0.01 else str(change["before"])
+        out = (
+            text[:begin] + words.replace(old, old.replace(str(change["before"]), str(value)), 1) + text[end:]
+        )
+    elif word == "FUSION":
+        out = text[:begin] + re.sub(r"FUSION \w+|$", f" FUSION {value}", words, count=1) + text[end:]
     elif condition is not None:
         for old in (f" AND {condition}", f"{condition} AND ", f" WHERE {condition}"):
             if old in words:
@@ -250,8 +257,8 @@ def test_an_outranked_point_is_told_the_limit_that_has_it(docs: Session) -> None
     scores = Counter(hit.score for hit in hits)
     at = next(at for at, hit in enumerate(hits[20:], 20) if scores[hit.score] == 1)
     told = docs.execute(f"WHY NOT {hits[at].id} {FUSED.format(10)}")
-    assert [f"LIMIT {at + 1}"] in told_by(told.data["ways"])
-    assert f"LIMIT {at + 1} (tried: hit {at + 1} of {at + 1})" in str(told.message).splitlines()[1]
+    assert [f"LIMIT 10 → {at + 1}"] in told_by(told.data["ways"])
+    assert f"LIMIT 10 → {at + 1} (tried: hit {at + 1} of {at + 1})" in str(told.message)
     assert hits[at].id not in docs.execute(FUSED.format(at)).ids
 
 
@@ -269,7 +276,7 @@ def test_where_nothing_makes_it_a_hit_the_reason_is_told(docs: Session) -> None:
     told = docs.execute("WHY NOT 9 QUERY 'apple' FROM docs USING rough WHERE n > 40 LIMIT 3")
     assert told.data["ways"]["found"] == []
     reason = "root: it has no value of the vector rough"
-    expected = f"no LIMIT, threshold or filter of this query makes it a hit: {reason}"
+    expected = f"no limit, threshold, filter or number of this query makes it a hit: {reason}"
     assert str(told.message).splitlines()[1] == expected
 
 
@@ -285,7 +292,7 @@ def test_stages_of_the_session_are_changed_too(docs: Session) -> None:
         key = docs.execute("QUERY 'apple river' FROM docs USING fine LIMIT 60").ids[50]
         ways = ways_of(docs, text, int(key))
         ((change,),) = told_by(ways)
-        assert re.fullmatch(r"LIMIT 5\d in near", change)
+        assert re.fullmatch(r"LIMIT 5 → 5\d in near", change)
     finally:
         docs.execute("UNDEFINE near")
     assert key in docs.execute(ways["found"][0]["statement"]).ids  # which has the stage in it
@@ -300,7 +307,7 @@ def test_a_limit_has_room_for_all_equals() -> None:
         for stages in ("", " PREFETCH ((QUERY [1, 1] USING v LIMIT 400))"):
             told = session.execute(f"WHY NOT 15 QUERY [1, 1] FROM c USING v{stages} LIMIT 3").data
             (way,) = told["ways"]["found"]
-            assert [change["text"] for change in way["changes"]] == ["LIMIT 20"] and way["steady"]
+            assert [change["text"] for change in way["changes"]] == ["LIMIT 3 → 20"] and way["steady"]
 
 
 def test_of_what_hangs_on_chance_that_is_said() -> None:
@@ -393,7 +400,7 @@ def test_a_try_that_is_refused_is_no_way(docs: Session) -> None:
     assert one.plan is not None
     found = why(one.plan, told.request, strict, int(key), rewriting=replace(rewriting, plan=plan))
     assert changed and found.ways is not None and found.ways.found == ()
-    assert "LIMIT 40: limit exceeds 10" in found.ways.lines()[0]
+    assert "LIMIT 10 → 40: limit exceeds 10" in found.ways.lines()[0]
 
 
 def test_a_filter_that_no_point_satisfies(docs: Session) -> None:

@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from qql import nodes
+from qql.analysis.formula_numbers import formula_of, with_formula, with_number
 from qql.analysis.model import Path
+from qql.compiler.options.query import FUSION_OPTIONS
 from qql.compiler.plan import stage_key
 from qql.records import NamedTuple, dataclass, field, replace
 from qql.syntax.printer import show
 
-__all__ = ["Edit", "Place", "edited", "places_in", "with_stages", "without_parts"]
+__all__ = [
+    "Address",
+    "Edit",
+    "Place",
+    "Value",
+    "edited",
+    "places_in",
+    "same_edits",
+    "stage_at",
+    "with_stages",
+    "without_parts",
+]
 
 Address = tuple[str | int, ...]
 """Where a stage is written: the name of a CTE, or ``""`` for the query, then positions in PREFETCH."""
+Value = int | float | str | bool | tuple[float, ...] | None
+"""What a clause or an option is to say; the weights of a fusion stand in the order of its PREFETCH."""
 
 
 class Place(NamedTuple):
@@ -32,14 +47,15 @@ class Edit:
     """One change of a query's words: a clause, an option, or a part of WHERE that is left out.
 
     ``address`` is that of the stage, or of a reference in PREFETCH where ``in_reference`` is true. ``value``
-    is None where the clause is left out; ``part`` is what is left out of WHERE, as QQL. ``label`` is the
-    name of the stage. ``widened``: the value is more than was said to be needed.
+    is None where the clause is left out; ``part`` is what is left out of WHERE, as QQL; of FORMULA, it says
+    which of its numbers is changed, counted from 0. ``label`` is the name of the stage. ``widened``: the
+    value is more than was said to be needed.
     """
 
     address: Address
     word: str
-    value: int | float | str | bool | None = None
-    part: str | None = None
+    value: Value = None
+    part: str | int | None = None
     in_reference: bool = False
     label: str = field(default="root", compare=False)
     widened: bool = field(default=False, compare=False)
@@ -110,6 +126,23 @@ def edited(query: nodes.Query, edits: Iterable[Edit]) -> nodes.Query:
     return query
 
 
+def stage_at(query: nodes.Query, edit: Edit) -> nodes.Query | nodes.Ref:
+    """The words that an edit changes: those of a stage, or of a reference in PREFETCH."""
+    owner, *rest = edit.address
+    found: nodes.Query | nodes.Ref = query
+    if owner != "":
+        found = next(cte.stage for cte in query.ctes if stage_key(cte.name) == owner)
+    for at in rest:
+        if isinstance(found, nodes.Ref):
+            assert isinstance(found.stage, nodes.Query)
+            found = found.stage
+        found = found.prefetch[int(at)]
+    if isinstance(found, nodes.Ref) and not edit.in_reference:
+        assert isinstance(found.stage, nodes.Query)
+        return found.stage
+    return found
+
+
 def _at(query: nodes.Query, address: Address, edit: Edit) -> nodes.Query:
     owner, *rest = address
     if owner == "":
@@ -137,12 +170,13 @@ def _below(stage: nodes.Query, rest: list[str | int], edit: Edit) -> nodes.Query
 
 def _edited_reference(ref: nodes.Ref, edit: Edit) -> nodes.Ref:
     if edit.word == "WHERE":
-        return replace(ref, where=without_parts(ref.where, edit.part))
+        return replace(ref, where=without_parts(ref.where, _condition(edit)))
     assert edit.word == "SCORE THRESHOLD"
     return replace(ref, threshold=_scalar(edit))
 
 
 def _scalar(edit: Edit) -> nodes.Scalar | None:
+    assert not isinstance(edit.value, tuple)
     return None if edit.value is None else nodes.Scalar(edit.value)
 
 
@@ -159,7 +193,11 @@ def _with_threshold(stage: nodes.Query, edit: Edit) -> nodes.Query:
 
 
 def _with_condition(stage: nodes.Query, edit: Edit) -> nodes.Query:
-    return replace(stage, where=without_parts(stage.where, edit.part))
+    return replace(stage, where=without_parts(stage.where, _condition(edit)))
+
+
+def _condition(edit: Edit) -> str | None:
+    return None if edit.part is None else str(edit.part)
 
 
 def _with_size(stage: nodes.Query, edit: Edit) -> nodes.Query:
@@ -176,6 +214,40 @@ def _with_candidates(stage: nodes.Query, edit: Edit) -> nodes.Query:
     if isinstance(stage.target, nodes.Mmr):
         return replace(stage, target=replace(stage.target, candidates=_scalar(edit)))
     return _with_option(stage, replace(edit, word="mmr_candidates"))
+
+
+def _with_diversity(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    if isinstance(stage.target, nodes.Mmr):
+        return replace(stage, target=replace(stage.target, diversity=_scalar(edit)))
+    return _with_option(stage, replace(edit, word="mmr_diversity"))
+
+
+def _with_fusion(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    method = str(edit.value).lower()
+    kept = tuple(one for one in stage.params if method == "rrf" or one.name.lower() not in FUSION_OPTIONS)
+    return replace(stage, fusion=nodes.Fusion(method), params=kept)
+
+
+def _with_weights(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    """By the names of the stages, where all have one and nobody has written a list."""
+    assert isinstance(edit.value, tuple)
+    old = next((one.value for one in stage.params if one.name.lower() == edit.word), None)
+    names = [str(ref.stage.text) for ref in stage.prefetch if isinstance(ref.stage, nodes.Name)]
+    weights: object = list(edit.value)
+    if not isinstance(old, list) and len({name.lower() for name in names}) == len(edit.value):
+        weights = dict(zip(names, edit.value, strict=True))
+    others = tuple(one for one in stage.params if one.name.lower() != edit.word)
+    return replace(stage, params=(*others, nodes.Option(edit.word, weights)))
+
+
+def _with_factor(stage: nodes.Query, edit: Edit) -> nodes.Query:
+    """Another number in FORMULA."""
+    formula = formula_of(stage)
+    assert formula is not None
+    assert isinstance(edit.part, int)
+    assert isinstance(edit.value, (int, float))
+    expression = with_number(formula.expression, edit.part, edit.value)
+    return with_formula(stage, replace(formula, expression=expression))
 
 
 def _with_start(stage: nodes.Query, edit: Edit) -> nodes.Query:
@@ -198,6 +270,10 @@ _CLAUSES: dict[str, Callable[[nodes.Query, Edit], nodes.Query]] = {
     "TOP": _with_top,
     "CANDIDATES": _with_candidates,
     "START FROM": _with_start,
+    "DIVERSITY": _with_diversity,
+    "FUSION": _with_fusion,
+    "FORMULA": _with_factor,
+    "rrf_weights": _with_weights,
 }
 """How each clause is changed; any other word is an option of PARAMS."""
 
@@ -222,6 +298,41 @@ def without_parts(condition: nodes.Condition | None, part: str | None) -> nodes.
                 return condition
             return _joined(new for _, new in rest)
     return condition
+
+
+def same_edits(edits: Iterable[Edit], query: nodes.Query, other: nodes.Query) -> tuple[Edit, ...] | None:
+    """The edits of a query as those of another, which is the same but for values and their parameters.
+
+    Conditions are told by their texts, which have the values. None where a part of WHERE has no counterpart.
+    """
+    out = []
+    for edit in edits:
+        if edit.word == "WHERE":
+            theirs = dict(zip(_parts_at(query, edit), _parts_at(other, edit), strict=False))
+            same = len(_parts_at(query, edit)) == len(_parts_at(other, edit))
+            if not same or edit.part not in theirs:
+                return None
+            edit = replace(edit, part=theirs[str(edit.part)])
+        out.append(edit)
+    return tuple(out)
+
+
+def _parts_at(query: nodes.Query, edit: Edit) -> list[str]:
+    return [show(one) for one in _parts(stage_at(query, edit).where)]
+
+
+def _parts(condition: nodes.Condition | None) -> list[nodes.Condition]:
+    """What AND joins in a condition, as `without_parts` takes it."""
+    match condition:
+        case None:
+            return []
+        case nodes.And(children=children):
+            return [part for one in children for part in _parts(one)]
+        case nodes.Not(child=nodes.Not(child=inner)):
+            return _parts(inner)
+        case nodes.Not(child=nodes.Or(children=children)):
+            return [part for one in children for part in _parts(nodes.Not(one))]
+    return [condition]
 
 
 def _joined(conditions: Iterable[nodes.Condition | None]) -> nodes.Condition | None:

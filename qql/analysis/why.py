@@ -21,6 +21,7 @@ from qql.analysis.why_ways import Reranking, Rewriting, ways_in
 from qql.compiler.plan import QueryPlan, SecondStage
 from qql.records import replace
 from qql.rest.request import Request
+from qql.rest.types import Json
 
 __all__ = ["why"]
 
@@ -45,6 +46,32 @@ def why(
     that would make the point a hit. ``remote``: the engine is a server.
     Raises what ``call`` and ``second`` raise.
     """
+    counted = _Counted(call)
+    told = _why(plan, request, counted, point_id, second=second, rewriting=rewriting, remote=remote)
+    return replace(told, calls=counted.calls)
+
+
+class _Counted:
+    """Calls of an engine, counted."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.calls = call, 0
+
+    def __call__(self, request: Request) -> Json:
+        self.calls += 1
+        return self.call(request)
+
+
+def _why(
+    plan: QueryPlan,
+    request: Request,
+    call: Call,
+    point_id: Id,
+    *,
+    second: Reranking | None,
+    rewriting: Rewriting | None,
+    remote: bool,
+) -> Explanation:
     engine = Engine(plan, request, call, remote)
     found = engine.points([point_id], with_payload=True)
     if not found:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 
 from qql.analysis.model import Id
+from qql.analysis.text import joined
+from qql.errors import many
 from qql.records import dataclass, field, fields
-from qql.rest.types import JsonObject
+from qql.rest.types import Json, JsonObject
 from qql.syntax.printer import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qql.analysis.query_edits import Edit
 
 __all__ = ["Change", "Explanation", "FailedCondition", "Obstacle", "Standing", "Way", "Ways", "WordsChange"]
 
@@ -99,17 +105,19 @@ class Standing:
 class WordsChange:
     """A change of the words of a query, as text, and in its parts.
 
-    ``word`` is the clause or the option, ``value`` what it is to say. Of WHERE, ``condition`` is what is left
-    out. ``stage`` is the name of the stage, None for the query; ``source`` says whether it is changed in the
-    ``stage``'s own words or at its ``reference`` in PREFETCH.
+    ``word`` is the clause or the option, ``value`` what it is to say, ``before`` what it says now, or what
+    holds where it says nothing; None where that is nothing. Of FORMULA they are one of its numbers. Of WHERE,
+    ``condition`` is what is left out. ``stage`` is the name of the stage, None for the query; ``source`` says
+    whether it is changed in the ``stage``'s own words or at its ``reference`` in PREFETCH.
     """
 
     text: str
     word: str
-    value: int | float | str | None
+    value: Json
     condition: str | None
     stage: str | None
     source: str
+    before: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,9 @@ class Way:
     """Changes that together make the point a hit, tried: it then is hit ``rank`` of those up to ``last``.
 
     ``steady``: it was a hit each time; otherwise the order of equals decides. ``statement`` is the changed
-    query, as QQL.
+    query, as QQL. ``pushed_out`` are the hits of the query as it is that are none then, ``entered`` how many
+    points are hits beside the one that was asked for, and were none. ``edits`` are the changes for who makes
+    them in another tree; they are no part of the JSON data.
     """
 
     changes: tuple[WordsChange, ...]
@@ -125,11 +135,22 @@ class Way:
     last: int
     steady: bool
     statement: str
+    pushed_out: tuple[Id, ...] = ()
+    entered: int = 0
+    edits: tuple[Edit, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         chance = "" if self.steady else ", but chance decides, among equals"
         texts = ", ".join(one.text for one in self.changes)
-        return f"{texts} (tried: hit {self.rank} of {self.last}{chance})"
+        return f"{texts} (tried: hit {self.rank} of {self.last}{chance}{self._pushed_out()})"
+
+    def _pushed_out(self) -> str:
+        """Whose place it takes, as words behind others."""
+        shown = [str(key) for key in self.pushed_out[:_SHOWN_IDS]]
+        more = len(self.pushed_out) - len(shown)
+        if more:
+            shown.append(f"{more} more")
+        return f"; pushes out {joined(shown)}" if shown else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +165,9 @@ class Obstacle:
 class Ways:
     """What would make a point a hit: ``found``, each in the same number of changes, the fewest that do.
 
-    ``tries`` is how many changed queries were looked at for that; ``stopped``: there was more to try.
-    ``obstacles`` are what kept the point out where nothing could be changed.
+    The smallest stands first (`why_ways` says what is small). ``tries`` is how many changed queries were
+    looked at for that; ``stopped``: there was more to try. ``obstacles`` are what kept the point out where
+    nothing could be changed.
     """
 
     found: tuple[Way, ...]
@@ -163,10 +185,11 @@ class Ways:
         said = f": {why}" if why else ""
         if self.stopped:
             return [f"of {self.tries} changed queries that were tried, none makes it a hit{said}"]
-        return [f"no LIMIT, threshold or filter of this query makes it a hit{said}"]
+        return [f"no limit, threshold, filter or number of this query makes it a hit{said}"]
 
 
 _SHOWN_WAYS = 3
+_SHOWN_IDS = 3
 _MADE = "made a hit by"
 
 
@@ -177,7 +200,8 @@ class Explanation:
     ``outcome`` is ``hit``, ``no-point``, or that of the first standing; ``reason`` says it in a sentence.
     ``standings`` has the root first, then the stages in the order of the request; where RERANK is followed
     too, it stands before the root, with the label ``RERANK``, and all others one deeper. ``ways`` are what
-    would make the point a hit; None where it is one, or the query can be changed by nobody here.
+    would make the point a hit; None where it is one, or the query can be changed by nobody here. ``calls`` is
+    how often the engine was called for the answer.
     """
 
     id: Id
@@ -187,6 +211,7 @@ class Explanation:
     score: float | None = None
     standings: tuple[Standing, ...] = field(default=())
     ways: Ways | None = None
+    calls: int = 0
 
     @property
     def is_hit(self) -> bool:
@@ -199,6 +224,15 @@ class Explanation:
             self.reason,
             *(self.ways.lines() if self.ways else ()),
             *(f"{'  ' * (one.depth + 1)}{one.label}: {self._told(one)}" for one in self.standings),
+            *self._cost(),
+        ]
+
+    def _cost(self) -> list[str]:
+        """What it took to find that out, where queries were changed for it."""
+        if self.ways is None or not self.ways.tries:
+            return []
+        return [
+            f"tried {many(self.ways.tries, 'changed query', 'changed queries')}, in {self.calls} calls in all"
         ]
 
     def _told(self, standing: Standing) -> str:
@@ -213,4 +247,4 @@ class Explanation:
 
 def _by_field(one: Explanation) -> JsonObject:
     """What an object holds, by the names of its fields; or what stands in one does."""
-    return {field.name: getattr(one, field.name) for field in fields(one)}
+    return {field.name: getattr(one, field.name) for field in fields(one) if field.name != "edits"}

@@ -2,7 +2,12 @@
 
 What keeps the point out of one stage is known (`why_stage`), and so is what lets it in there. But in the
 stages above, it then stands somewhere else. So the query is run with the change, and the point is followed
-again, until it is a hit or nothing more is to be changed.
+again, until it is a hit or nothing more is to be changed. Numbers that change the order of a stage (k and
+weights of a fusion, factors of a formula, …) are tried beside that, alone and with one change below them.
+
+Of two sets of changes, the smaller is the one with fewer changes; then what does not hang on the order of
+equals; then what drops fewer conditions; then what fewer other points enter or leave the hits by; then what
+takes fewer candidates more; then what changes a number less, by its ratio.
 """
 
 from __future__ import annotations
@@ -20,16 +25,20 @@ from qql.analysis.placement import Placement
 from qql.analysis.point_queries import DEEPEST, PointQueries, place_of
 from qql.analysis.query_body import mmr_of
 from qql.analysis.query_edits import Edit, Place, edited, places_in
+from qql.analysis.stage_requests import stage_requests
 from qql.analysis.why_changes import MOST_CANDIDATES
-from qql.analysis.why_result import Change, Obstacle, Standing, Way, Ways, WordsChange
+from qql.analysis.why_result import Change, Obstacle, Standing, Way, Ways
 from qql.analysis.why_stage import standing_in
+from qql.analysis.why_told import size_of, text_of, told
 from qql.analysis.why_trace import QueryTrace, StageTrace
+from qql.analysis.why_tuning import Tuning, tunings
 from qql.compiler.plan import QueryPlan
 from qql.compiler.planner import OVERSAMPLING
 from qql.errors import QQLCompileError, QQLExecutionError
 from qql.records import NamedTuple, dataclass, replace
-from qql.rest.limits import U32
+from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.request import Request
+from qql.rest.types import Body
 from qql.syntax.printer import show
 
 __all__ = ["Reranking", "Rewriting", "ways_in"]
@@ -42,6 +51,10 @@ _MOST_TRIES = 40
 """Changed queries that are run for one point."""
 _MOST_RERANKED = 12
 """The same where each is reranked by a model."""
+_MOST_TUNED = 8
+"""Queries with other numbers that are run beside those, each in one call."""
+_TUNED_BY_STAGE = 4
+"""Those of one stage: the smallest changes first."""
 _MOST_WAYS = 5
 _MOST_STEPS = 16
 """Changes in turn on the way from one stage to the hits."""
@@ -81,11 +94,13 @@ class _Budget(Exception):
 
 
 class _Place(NamedTuple):
-    """Where the point is among the hits: its rank, that of the last hit, whether it is there each time."""
+    """Where the point is among the hits: its rank, that of the last hit, whether it is there each time, and
+    all of the hits."""
 
     rank: int
     last: int
     steady: bool
+    hits: tuple[Id, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +109,6 @@ class _Found:
 
     edits: tuple[Edit, ...]
     place: _Place
-
-
-def _preference(found: _Found) -> tuple[object, ...]:
-    """Those first whose hit does not hang on chance, then those that leave conditions alone, or take less."""
-    dropped = sum(edit.word == "WHERE" for edit in found.edits)
-    slots = sum(edit.value for edit in found.edits if isinstance(edit.value, int))
-    return not found.place.steady, dropped, slots
 
 
 class _Search:
@@ -119,6 +127,9 @@ class _Search:
         self.counted: set[frozenset[Edit]] = set()
         self.obstacles: dict[Path, Obstacle] = {}
         self.entries: dict[Path, frozenset[tuple[object, ...]]] = {}
+        self.entered: list[tuple[Path, tuple[Edit, ...]]] = []
+        self.outcomes: dict[Path, str] = {}
+        self.tuned = 0
         self.found: dict[frozenset[Edit], _Found] = {}
 
     def run(self) -> Ways:
@@ -136,6 +147,10 @@ class _Search:
         closed = self.closed_stages()
         for path in closed:
             self.open((path,))
+        for path in closed:
+            self.tune((), path)
+        for path, edits in self.entered:
+            self.tune(edits, path)
         usable = [path for path in closed if path in self.entries]
         for count in range(2, len(usable) + 1):
             for paths in combinations(usable, count):
@@ -171,7 +186,7 @@ class _Search:
                 return
             entered = paths[0] != _ROOT and all(trial.gives(path) for path in paths)
             if len(paths) == 1 and (entered or (paths[0] == _ROOT and edits)):
-                self.entries.setdefault(paths[0], frozenset(edits))
+                self.note_entry(paths[0], edits)
             if edits and trial.place is not None and (trial.place.steady or not self.more(trial, way, edits)):
                 self.entries.setdefault(paths[0], frozenset(edits))
                 self.add(trial, tuple(edits.values()))
@@ -180,6 +195,74 @@ class _Search:
             if not more or len(edits) > self.fewest:
                 return
             edits |= {edit.key: edit for edit in _wider_first(more, edits)}
+
+    def note_entry(self, path: Path, edits: Mapping[tuple[object, ...], Edit]) -> None:
+        """Notes what lets the point into a stage, once; with another number above, one change may do."""
+        if path not in self.entries:
+            self.entries[path] = frozenset(edits)
+            if path != _ROOT and len(edits) == 1:
+                self.entered.append((path, tuple(edits.values())))
+
+    # -- other numbers
+
+    def tune(self, edits: tuple[Edit, ...], path: Path) -> None:
+        """Tries other numbers of the first stage, from one up to the hits, that keeps the point out."""
+        trial = self.known.get(frozenset(edits))
+        if trial is None or len(edits) >= self.fewest or (edits and trial.place is not None):
+            return
+        way = [path[:depth] for depth in range(len(path), -1, -1)]
+        at = next((one for one in way if one == _ROOT or not trial.gives(one)), _ROOT)
+        for one in self.tunings(trial, at, edits)[:_TUNED_BY_STAGE]:
+            if len(edits) + 1 > self.fewest or self.tuned >= _MOST_TUNED:
+                return
+            self.check((*edits, one.edit))
+
+    def tunings(self, trial: _Trial, path: Path, edits: tuple[Edit, ...]) -> Sequence[Tuning]:
+        """Other numbers of a stage of a query with edits, that let the point through it."""
+        query = edited(self.rewriting.query, edits)
+        stage, place = trial.stage(path), self.places[path]
+        if stage.place() is not None and path != _ROOT:
+            return []
+
+        def body_of(edit: Edit) -> Body | None:
+            try:
+                plan, request = self.rewriting.plan(edited(query, [edit]))
+            except QQLCompileError:
+                return None
+            runs = stage_requests(plan, request)
+            return next((run.body for run in runs if path in run.paths), None)
+
+        outcome = "" if edits else self.outcomes.get(path, "")
+        try:
+            return tunings(stage, place, query, _label_of(stage, place), outcome, body_of)
+        except QQLExecutionError:  # a value that the engine refuses, as of a formula that is undefined for it
+            return []
+
+    def check(self, edits: tuple[Edit, ...]) -> None:
+        """Runs a query with another number, and again, in one call; notes it where the point is a hit."""
+        self.tuned += 1
+        given = frozenset(edits)
+        if self.base.plan.second is not None or self.base.analysis.grouped:
+            trial = self.trial(edits)
+            if trial is not None and trial.place is not None:
+                self.found.setdefault(given, _Found(edits, trial.place))
+            return
+        self.counted.add(given)
+        try:
+            plan, request = self.rewriting.plan(edited(self.rewriting.query, edits))
+            body = {**(request.body or {}), "with_payload": False, "with_vector": False}
+            again = _AGAIN_WITH_EQUALS if self.base.uneven else _AGAIN
+            deeper = {**body, "limit": min(body.get("limit", DEFAULT_LIMIT) + 1, U32)}
+            *lists, beyond = self.base.point.queries(*[body] * (1 + again), deeper)
+        except (QQLCompileError, QQLExecutionError):  # what was found without it stays
+            return
+        hits, first = [one.id for one in lists[0]], 1 + (plan.offset or 0)
+        if self.key in hits:
+            steady = all(place_of(one, self.key) for one in lists) and not _cuts_equals(
+                lists[0], beyond, body
+            )
+            place = _Place(first + hits.index(self.key), first - 1 + len(hits), steady, tuple(hits))
+            self.found.setdefault(given, _Found(edits, place))
 
     def more(self, trial: _Trial, way: Sequence[Path], edits: dict[tuple[object, ...], Edit]) -> list[Edit]:
         """What lets the point into the next stage on its way, as far as that was not changed already."""
@@ -220,7 +303,8 @@ class _Search:
             trial = _Trial(self, *self.rewriting.plan(edited(self.rewriting.query, edits)))
             _ = trial.place
         except (QQLCompileError, QQLExecutionError) as exc:
-            text = f"with {' and '.join(sorted(_text_of(one) for one in edits))}: {exc.message}"
+            changes = sorted(text_of(self.rewriting.query, one) for one in edits)
+            text = f"with {' and '.join(changes)}: {exc.message}"
             self.obstacles.setdefault((-1,), Obstacle("", text))
             return None
         return trial
@@ -240,15 +324,47 @@ class _Search:
         self.found.setdefault(frozenset(edits), _Found(edits, trial.place))
 
     def ways(self) -> Iterator[Way]:
-        """The smallest sets, those of the same clauses once, and the best of them first."""
-        fewest = self.fewest
+        """The smallest sets, those of the same clauses once, and the smallest of them first."""
+        fewest, query = self.fewest, self.rewriting.query
         best = [one for one in self.found.values() if len(one.edits) == fewest]
-        best.sort(key=_preference)
-        different = {frozenset(edit.key for edit in one.edits): one for one in reversed(best)}
-        for one in sorted(different.values(), key=_preference)[:_MOST_WAYS]:
-            statement = show(edited(self.rewriting.query, one.edits))
-            changes = tuple(map(_told, sorted(one.edits, key=lambda edit: -len(edit.address))))
-            yield Way(changes, one.place.rank, one.place.last, one.place.steady, statement)
+        if not best:
+            return
+        before = self.hits_before
+        order = {one.edits: self.preference(one) for one in best}
+        best.sort(key=lambda one: order[one.edits])
+        different: dict[frozenset[tuple[object, ...]], _Found] = {}
+        for one in best:
+            different.setdefault(frozenset(edit.key for edit in one.edits), one)
+        for one in [*different.values()][:_MOST_WAYS]:
+            statement = show(edited(query, one.edits))
+            deepest_first = sorted(one.edits, key=lambda edit: -len(edit.address))
+            changes = tuple(told(query, edit) for edit in deepest_first)
+            out = tuple(key for key in before if key not in one.place.hits)
+            entered = len({*one.place.hits} - {*before, self.key})
+            place = one.place
+            yield Way(
+                *(changes, place.rank, place.last, place.steady, statement, out, entered, one.edits),
+            )
+
+    def preference(self, found: _Found) -> tuple[object, ...]:
+        """What comes first: a hit that does not hang on chance; then what leaves conditions alone; then the
+        fewest other points that enter or leave the hits; the fewest candidates more; the least change of a
+        number."""
+        size = size_of(self.rewriting.query, found.edits)
+        others = {*self.hits_before}.symmetric_difference(found.place.hits) - {self.key}
+        return not found.place.steady, size.dropped, len(others), size.slots, size.relative
+
+    @cached_property
+    def hits_before(self) -> Sequence[Id]:
+        """The hits of the query as it is."""
+        return _Trial(self, self.base.plan, self.base.point.engine.request).first_hits
+
+
+def _cuts_equals(hits: Sequence[Candidate], beyond: Sequence[Candidate], body: Body) -> bool:
+    """Whether the last hit is equal to the first that LIMIT cuts off; of MMR that is not to be seen."""
+    if mmr_of(body) is not None or len(beyond) <= len(hits):
+        return False
+    return beyond[len(hits)].score == hits[-1].score
 
 
 class _Trial:
@@ -260,23 +376,30 @@ class _Trial:
     @cached_property
     def place(self) -> _Place | None:
         """Where the point is among the hits, as a person gets them."""
-        found = self._first_answer()
-        if found is None:
+        hits, first = self.first_hits, self.first_rank
+        rank = next((rank for rank, one in enumerate(hits, first) if one == self.search.key), None)
+        if rank is None:
             return None
         uneven = bool(self.trace.uneven) or self._has_uneven_hits()
         if self.plan.second is not None:
             again = _AGAIN_RERANKED if uneven else 0
         else:
             again = _AGAIN_WITH_EQUALS if uneven else _AGAIN
-        return _Place(*found, self._is_steady(again))
+        return _Place(rank, first - 1 + len(hits), self._is_steady(again), tuple(hits))
 
-    def _first_answer(self) -> tuple[int, int] | None:
-        """As `_ask`, of the run that is looked at anyway."""
+    @property
+    def first_rank(self) -> int:
+        """The rank of the first hit; groups are counted from 1 on each page."""
+        if self.plan.second is not None:
+            return self.plan.second.offset + 1
+        return 1 + (0 if self.trace.stages[0].makes_groups else self.trace.analysis.offset)
+
+    @cached_property
+    def first_hits(self) -> Sequence[Id]:
+        """The hits, of the run that is looked at anyway."""
         if self.plan.second is not None:
             return self._ask()
-        found, offset = self.trace.analysis.hits, self.trace.analysis.offset
-        place = place_of(found, self.search.key)
-        return None if place is None else (offset + place[0], offset + len(found))
+        return [one.id for one in self.trace.analysis.hits]
 
     def _has_uneven_hits(self) -> bool:
         """Whether equals among the hits may leave the point out; `_cuts_equals` is for the end of a page."""
@@ -299,7 +422,7 @@ class _Trial:
                 return False
             if len(keys) > 1 and keys[0] == keys[1] and not self.plan.offset:
                 again -= 1  # that was to ask again: as many points as before are as good as this one
-        return all(self._ask() is not None for _ in range(again))
+        return all(self.search.key in self._ask() for _ in range(again))
 
     def _end_of_page(self, root: StageTrace) -> Sequence[Candidate]:
         """The last hit, and the first one that LIMIT cuts off, as the query has them now."""
@@ -308,23 +431,19 @@ class _Trial:
             return root.point.queries({**body, "limit": min(last + 2, U32)})[0][last:]
         return root.point.queries({**body, "offset": last, "limit": 2})[0]
 
-    def _ask(self) -> tuple[int, int] | None:
+    def _ask(self) -> Sequence[Id]:
+        """The hits, asked for once more."""
         search = self.search
         if self.plan.second is not None and search.second is not None:
             order = [one[0] for one in search.second(self.plan, self.request)]
             first, top = self.plan.second.offset, self.plan.second.top
-            hits = order[first : None if top is None else first + top]
-        else:
-            bare = {**(self.request.body or {}), "with_payload": False, "with_vector": False}
-            answer = search.call(replace(self.request, body=bare))
+            return order[first : None if top is None else first + top]
+        bare = {**(self.request.body or {}), "with_payload": False, "with_vector": False}
+        answer = search.call(replace(self.request, body=bare))
+        if "groups" in answer:
             first = self.plan.offset or 0
-            if "groups" in answer:
-                hits = [hit["id"] for group in answer["groups"][first:] for hit in group["hits"]]
-                first = 0
-            else:
-                hits = [hit["id"] for hit in answer["points"]]
-        rank = next((rank for rank, one in enumerate(hits, first + 1) if one == search.key), None)
-        return None if rank is None else (rank, first + len(hits))
+            return [hit["id"] for group in answer["groups"][first:] for hit in group["hits"]]
+        return [hit["id"] for hit in answer["points"]]
 
     @cached_property
     def trace(self) -> QueryTrace:
@@ -349,6 +468,8 @@ class _Trial:
         """The edits that let the point into a stage, or what no edit changes."""
         stage = self.stage(path)
         standing = standing_in(stage)
+        if self.plan is self.search.base.plan:
+            self.search.outcomes[path] = standing.outcome
         if path == _ROOT and standing.outcome == "found" and self.plan.second is not None:
             return self._openings_of_second()
         place = self.search.places[path]
@@ -458,20 +579,3 @@ def _widened_maker(standing: Standing, place: Place, stage: StageTrace) -> list[
 def _lets_into_all(edit: Edit) -> bool:
     """Whether a change leaves out a part of the query's own WHERE, which keeps the point out of all."""
     return edit.word == "WHERE" and edit.address == ("",) and not edit.in_reference
-
-
-def _told(edit: Edit) -> WordsChange:
-    stage = None if edit.address == ("",) else edit.label
-    source = "reference" if edit.in_reference else "stage"
-    return WordsChange(_text_of(edit), edit.word, edit.value, edit.part, stage, source)
-
-
-def _text_of(edit: Edit) -> str:
-    """An edit as words that can be typed, and where they stand."""
-    if edit.part is not None:
-        where = f"the reference to {edit.label}" if edit.in_reference else edit.label
-        return f"dropping {edit.part} from WHERE of {where}"
-    text = str(Change(edit.word, edit.value)) if edit.value is not None else f"without {edit.word}"
-    if edit.in_reference:
-        return f"{text} at the reference to {edit.label}"
-    return text if edit.address == ("",) else f"{text} in {edit.label}"

@@ -69,6 +69,7 @@ from qql.evaluation.measures import (
     parse_measures,
     residual,
 )
+from qql.evaluation.other_queries import ChangedQuery, OtherQueries
 from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
@@ -120,14 +121,17 @@ from qql.evaluation.stages import (
 from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
 from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, Times, standings
+from qql.evaluation.why_not import Advice, WhyNot, why_not
 
 __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
+    "Advice",
     "Answer",
     "Benchmark",
     "Bounds",
     "Candidate",
+    "ChangedQuery",
     "ClickQrels",
     "Comparison",
     "Decision",
@@ -148,6 +152,7 @@ __all__ = [
     "Measured",
     "Moved",
     "MovedDocument",
+    "OtherQueries",
     "Outcome",
     "Pipeline",
     "Possible",
@@ -182,6 +187,7 @@ __all__ = [
     "Tuned",
     "Verdict",
     "WhatIf",
+    "WhyNot",
     "acompare",
     "aevaluate",
     "ajudge",
@@ -252,6 +258,7 @@ __all__ = [
     "traces",
     "tune",
     "what_if",
+    "why_not",
     "worse_than",
     "write_run",
 ]

@@ -194,19 +194,21 @@ class Introspection:
             return {}
         return names_of(Hit(point["id"], payload=point.get("payload")) for point in answer)
 
-    def why(self, statement: nodes.Why) -> Result:
-        """WHY [NOT] id, and WHY [NOT] WHERE."""
-        from qql.analysis import MOST_FOLLOWED, Engine, why_each
+    def explanation(self, key: int | str) -> Explanation:
+        """Where a point stands in each stage, and what makes it a hit where it is none."""
         from qql.analysis.why import why
 
         second = None if self.plan.second is None else self.reranked
         rewriting, call = self.rewriting(), self.backend.call
+        return why(
+            self.plan, self.request, call, key, second=second, rewriting=rewriting, remote=self._remote
+        )
 
-        def follow(key: int | str) -> Explanation:
-            return why(
-                self.plan, self.request, call, key, second=second, rewriting=rewriting, remote=self._remote
-            )
+    def why(self, statement: nodes.Why) -> Result:
+        """WHY [NOT] id, and WHY [NOT] WHERE."""
+        from qql.analysis import MOST_FOLLOWED, Engine, why_each
 
+        follow = self.explanation
         if statement.id is not None:
             found = follow(point_id(statement.id))
             return told(found.lines(), found.to_dict(), statement)
@@ -214,7 +216,7 @@ class Introspection:
         where = show(statement.where), emit_filter(statement.where) or {}
         limit = count_limit(statement.limit, "LIMIT", 1) or MOST_FOLLOWED
         each = why_each(
-            Engine(self.plan, self.request, call),
+            Engine(self.plan, self.request, self.backend.call),
             where,
             self.hit_ids(),
             follow,

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.cli.shell import Shell
     from qql.rest.request import Request
+    from qql.result import Result
 
 _GROUP = "Looking into a query"
 _SERVER = "http://localhost:6333"
@@ -49,13 +50,19 @@ def explain_hit(shell: Shell, argument: str) -> None:
 def explain_miss(shell: Shell, argument: str) -> None:
     r"""Say why a point is no hit of the last query.
 
-    And what would make it one. `\whynot WHERE year > 2020` is about the points of which that holds and that
-    the last query did not find.
+    And what would make it one, with the query that is changed in that way. `\whynot WHERE year > 2020` is
+    about the points of which that holds and that the last query did not find.
     """
-    _why(shell, argument, "WHY NOT", r"\whynot")
+    found = _why(shell, argument, "WHY NOT", r"\whynot")
+    ways = (found.data or {}).get("ways") or {}
+    if ways.get("found") and shell.plain_texts:
+        from qql.syntax.formatter import format_script
+
+        changed = format_script(f"{ways['found'][0]['statement']};")
+        shell.renderer.put_text(sanitize(changed.rstrip(), newline="\n"))
 
 
-def _why(shell: Shell, argument: str, words: str, name: str) -> None:
+def _why(shell: Shell, argument: str, words: str, name: str) -> Result:
     from qql.cli.backslash.ran import QUERIES, last_ran
 
     if not argument:
@@ -63,10 +70,10 @@ def _why(shell: Shell, argument: str, words: str, name: str) -> None:
         raise UsageError.make("usage", f"{name} requires the id of a point, or a condition", hint=hint)
     ran = last_ran(shell, QUERIES, "query")
     point = f"'{argument}'" if re.fullmatch(_UUID, argument) else argument
-    _show_text(shell, f"{words} {point} {ran.text}", ran.params, name)
+    return _show_text(shell, f"{words} {point} {ran.text}", ran.params, name)
 
 
-def _show_text(shell: Shell, text: str, params: object, name: str) -> None:
+def _show_text(shell: Shell, text: str, params: object, name: str) -> Result:
     """Runs a statement that gives a text, which is shown as it is where nobody chose a format."""
     from qql.cli.usage import ParamValues
     from qql.late import cast
@@ -74,6 +81,7 @@ def _show_text(shell: Shell, text: str, params: object, name: str) -> None:
     result = shell.ask(text, cast(ParamValues, params), name=name)
     shell.renderer.plain = shell.plain_texts
     shell.renderer.show(result)
+    return result
 
 
 @command("\\curl", group=_GROUP)

@@ -234,6 +234,19 @@ COMMANDS = {
         about=help.RECORD,
         group="Measuring",
     ),
+    "why-not": Command(
+        _lazy("why_not", "why_not"),
+        "say what makes a point a hit, and what that does to other queries",
+        (
+            *MEASURING,
+            *("point", "query", "recording", "qrels", "min_impressions", "measures"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        help.WHY_NOT,
+        "Measuring",
+    ),
     "dump": Command(
         _lazy("dump", "dump"),
         "write a collection with its settings, indexes, aliases and points into a file",

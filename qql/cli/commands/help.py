@@ -180,6 +180,20 @@ leaves can be gone on with: --resume.
 
   qql record hybrid.qql --db ./data --queries queries.jsonl -o run.qqlrun.gz
   qql record a.qql b.qql --url localhost:6333 --queries queries.jsonl --deep 500 -o run.qqlrun --resume"""
+WHY_NOT = """\
+WHY NOT of a query, and of a set: changes of the pipeline, as few as it takes, each of which makes the point a
+hit; each was run. Of as many changes, those come first by which the fewest other points enter or leave the
+hits, then those that take the fewest candidates more, then those that change a number least. Then all
+--queries, but for the one that is asked about, are asked before and after: how many have other best hits, and
+with --qrels what each measure gains and who loses most. The changed pipeline stands at the end.
+
+--recording answers for the set without asking, where it says for certain what the pipeline and the changed
+one give; without --queries, its own are the set. --param query=TEXT is --query TEXT.
+Exit codes: 0; 1 where nothing makes the point a hit; 2 and 3 for errors.
+
+  qql why-not hybrid.qql --db ./data --query 'red shoes' --id 17
+  qql why-not hybrid.qql --db ./data --query q3 --id 17 --queries queries.jsonl --qrels qrels.tsv
+  qql why-not hybrid.qql --db ./data --query q3 --id 17 --recording run.qqlrun.gz --format json"""
 QUERY = """\
 --rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
 the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT.

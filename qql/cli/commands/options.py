@@ -504,6 +504,13 @@ OPTIONS = {
     "resume": _switch(
         "measuring", "--resume", help="go on with the file of -o; what it has is not asked again"
     ),
+    "point": _value_option("measuring", "--id", metavar="ID", help="the point that is asked about"),
+    "query": _value_option(
+        "measuring", "--query", metavar="TEXT", help="the text of :query, or the id of one of --queries"
+    ),
+    "recording": _value_option(
+        "measuring", "--recording", metavar="FILE", help="of `qql record`: answers for the other queries"
+    ),
     "latency": _value_option(
         "measuring", "--latency", metavar="P", help="what counts as a setting's time: p50 or p95 [p50]"
     ),

@@ -488,11 +488,16 @@ STATEMENTS: tuple[Entry, ...] = (
         "why",
         "Follows one point through a query: where it stood in every stage, which condition of which filter "
         "it fails, or which limit or threshold cuts it off and at which rank it would have stood. Of a point "
-        "that is no hit it says what makes it one, in as few changes as it takes: changed queries are run "
-        "(40 at most), and what is told was tried. WHERE in place of an id is about the points that satisfy "
-        "a condition, LIMIT behind it about so many of them (5 without it): those first that the query puts "
-        "first; WHY NOT WHERE leaves out the hits. Otherwise, WHY and WHY NOT ask the same. FORMAT json is "
-        "for programs: the changes one by one, and the changed query.",
+        "that is no hit it says what makes it one, in as few changes as it takes, a clause or a condition, "
+        "or a number (k and weights of a fusion, the fusion itself, a factor of a formula, DIVERSITY, "
+        "hnsw_ef): changed queries are run (40 at most, and 8 with other numbers), and what is told was "
+        "tried. Of as many changes, those go first by which the fewest other points enter or leave the hits, "
+        "then those that take the fewest candidates more, then those that change a number least; a dropped "
+        "condition goes last. "
+        "WHERE in place of an id is about the points that satisfy a condition, LIMIT behind it about so many "
+        "of them (5 without it): those first that the query puts first; WHY NOT WHERE leaves out the hits. "
+        "Otherwise, WHY and WHY NOT ask the same. FORMAT json is for programs: the changes one by one, whom "
+        "they push out, the changed query, and how often the engine was called.",
         "WHY NOT 1 QUERY 'burns' FROM docs USING dense WHERE year = 2024 LIMIT 2;\n"
         "WHY NOT WHERE topic = 'skin' QUERY 'surgery' FROM docs USING sparse LIMIT 1;",
         covers="why_option",
