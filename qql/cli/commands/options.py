@@ -25,6 +25,7 @@ __all__ = [
     "BODIES",
     "COMPARISON",
     "CONNECTED",
+    "FUNCTIONS",
     "KEYS",
     "LINTING",
     "MEASURING",
@@ -88,6 +89,30 @@ class _Many(Collector):
     def take(self, value: str) -> object:
         self._values = (*self._values, value)
         return [*self._values]
+
+
+class _Functions(Collector):
+    """Collects functions of modules into a dict: the name of a model → where it is. A function without a name
+    is called as it is written.
+    """
+
+    metavar = "[NAME=]MODULE:FUNCTION"
+
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+
+    def take(self, value: str) -> object:
+        name, equals, where = value.rpartition("=")  # a name may be an address, with a `=` in it
+        module, colon, function = where.partition(":")
+        dotted = [*module.split("."), *function.split(".")]
+        if not colon or (equals and not name) or not all(map(str.isidentifier, dotted)):
+            raise ValueError(f"requires {self.metavar}, found {value!r}")
+        if name in self._found or (not name and where in self._found):
+            raise ValueError(f"has two functions for {name or where}")
+        if not name and any(one == written for one, written in self._found.items()):
+            raise ValueError(f"has a second function without a name, {where}: NAME={where} gives it one")
+        self._found = {**self._found, name or where: where}
+        return self._found
 
 
 class _Once(Collector):
@@ -304,9 +329,23 @@ OPTIONS = {
         action=_Models,
         help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
     ),
+    "embedder": _value_option(
+        "models",
+        "--embedder",
+        metavar=_Functions.metavar,
+        action=_Functions,
+        help="run this Python function as a model: texts to vectors; without NAME, that of dense vectors",
+    ),
     "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
     "embed_key": _key_option("models", "--embed-key", hidden="QQL_EMBEDDINGS_API_KEY"),
     "embed_key_file": _key_file_option("models", "--embed-key-file"),
+    "reranker": _value_option(
+        "models",
+        "--reranker",
+        metavar=_Functions.metavar,
+        action=_Functions,
+        help="the same: query and texts to scores; without NAME, for a RERANK that names no model",
+    ),
     "rerank_model": _value_option(
         "models",
         "--rerank-model",
@@ -532,8 +571,10 @@ PROFILE = (
     *("read_only", "collection", "model", "embed_url", "rerank_model", "rerank_url", "format", "advice"),
 )
 """What a profile may say, beside where keys come from."""
-RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
-MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
+RERANKERS = ("reranker", "rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
+FUNCTIONS = ("embedder", "reranker")
+"""What runs code of the user."""
+MODELS = ("model", "embedder", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference")
 BODIES = ("method", "path")
 COMPARISON = ("depth", "rbo_p", "url_b", "db_b", "exit_code")
 SEARCH = (
