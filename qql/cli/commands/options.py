@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
+from qql.cli.commands.collectors import Collector, Functions, Many, Once, Pairs, VectorModels
 from qql.records import dataclass
 
 TYPE_CHECKING = False
@@ -42,89 +43,8 @@ __all__ = [
     "SERVER",
     "TARGET",
     "Arguments",
-    "Collector",
     "Option",
 ]
-
-
-class Collector:
-    """What an option does with its values, beside keeping the last; one for each reading of the arguments."""
-
-    def take(self, value: str) -> object:
-        """The value of the option with this one. Raises ValueError with words behind the option's name."""
-        raise NotImplementedError
-
-
-class _Pairs(Collector):
-    """Collects NAME=VALUE into a dict."""
-
-    metavar = "NAME=VALUE"
-
-    def __init__(self) -> None:
-        self._pairs: dict[str, str] = {}
-
-    def take(self, value: str) -> object:
-        name, equals, held = value.partition("=")
-        if not name or not equals:
-            raise ValueError(f"requires {self.metavar}, found {value!r}")
-        self._pairs = {**self._pairs, name: held}
-        return self._pairs
-
-
-class _Models(_Pairs):
-    """The same; a value alone is that of ``*``, every dense vector."""
-
-    metavar = "VECTOR=MODEL"
-
-    def take(self, value: str) -> object:
-        return super().take(value if "=" in value or not value else f"*={value}")
-
-
-class _Many(Collector):
-    """Collects values into a list."""
-
-    def __init__(self) -> None:
-        self._values: tuple[str, ...] = ()
-
-    def take(self, value: str) -> object:
-        self._values = (*self._values, value)
-        return [*self._values]
-
-
-class _Functions(Collector):
-    """Collects functions of modules into a dict: the name of a model → where it is. A function without a name
-    is called as it is written.
-    """
-
-    metavar = "[NAME=]MODULE:FUNCTION"
-
-    def __init__(self) -> None:
-        self._found: dict[str, str] = {}
-
-    def take(self, value: str) -> object:
-        name, equals, where = value.rpartition("=")  # a name may be an address, with a `=` in it
-        module, colon, function = where.partition(":")
-        dotted = [*module.split("."), *function.split(".")]
-        if not colon or (equals and not name) or not all(map(str.isidentifier, dotted)):
-            raise ValueError(f"requires {self.metavar}, found {value!r}")
-        if name in self._found or (not name and where in self._found):
-            raise ValueError(f"has two functions for {name or where}")
-        if not name and any(one == written for one, written in self._found.items()):
-            raise ValueError(f"has a second function without a name, {where}: NAME={where} gives it one")
-        self._found = {**self._found, name or where: where}
-        return self._found
-
-
-class _Once(Collector):
-    """Takes a value, and refuses a second one."""
-
-    _taken = False
-
-    def take(self, value: str) -> object:
-        if self._taken:
-            raise ValueError("was already given; one text may hold several statements")
-        self._taken = True
-        return value
 
 
 def _unfit(message: str) -> Exception:
@@ -219,7 +139,7 @@ def _key_file_option(group: str, flag: str) -> Option:
 
 OPTIONS = {
     "text": _value_option(
-        "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
+        "statements", "-c", "--command", metavar="TEXT", action=Once, help="take this, not a file"
     ),
     "yes": _switch(
         "statements", "--yes", help="do not ask; carry out what destroys something in a protected profile too"
@@ -239,8 +159,8 @@ OPTIONS = {
     "param": _value_option(
         "statements",
         "--param",
-        metavar=_Pairs.metavar,
-        action=_Pairs,
+        metavar=Pairs.metavar,
+        action=Pairs,
         help="the value of :NAME (1=VALUE: of the first `?`), as JSON or text; repeatable",
     ),
     "depth": _value_option(
@@ -325,15 +245,15 @@ OPTIONS = {
     "model": _value_option(
         "models",
         "--model",
-        metavar=_Models.metavar,
-        action=_Models,
+        metavar=VectorModels.metavar,
+        action=VectorModels,
         help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
     ),
     "embedder": _value_option(
         "models",
         "--embedder",
-        metavar=_Functions.metavar,
-        action=_Functions,
+        metavar=Functions.metavar,
+        action=Functions,
         help="run this Python function as a model: texts to vectors; without NAME, that of dense vectors",
     ),
     "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
@@ -342,8 +262,8 @@ OPTIONS = {
     "reranker": _value_option(
         "models",
         "--reranker",
-        metavar=_Functions.metavar,
-        action=_Functions,
+        metavar=Functions.metavar,
+        action=Functions,
         help="the same: query and texts to scores; without NAME, for a RERANK that names no model",
     ),
     "rerank_model": _value_option(
@@ -379,7 +299,7 @@ OPTIONS = {
         "measuring",
         *("--measure", "--measures"),
         metavar="NAMES",
-        action=_Many,
+        action=Many,
         help="measures by ir-measures' names, separated by spaces [nDCG@10 R@100 RR@10]",
     ),
     "doc_id": _value_option(
@@ -420,7 +340,7 @@ OPTIONS = {
         "measuring",
         "--fail-if-worse",
         metavar="RULE",
-        action=_Many,
+        action=Many,
         help="exit 1 if a measure fell by more than nDCG@10:0.01, or (nDCG@10) than chance; repeatable",
     ),
     "against": _value_option(
@@ -473,7 +393,7 @@ OPTIONS = {
         "measuring",
         "--grid",
         metavar="NAME=V,V…",
-        action=_Many,
+        action=Many,
         help="values to try of a parameter, or of a stage's setting (dense.limit=50,100); repeatable",
     ),
     "deep": _value_option(
@@ -514,7 +434,7 @@ OPTIONS = {
         "output", "--fail-on", metavar="LEVEL", help="exit 1 for a warning, or for advice too"
     ),
     "disable": _value_option(
-        "output", "--disable", metavar="CODE", action=_Many, help="leave this advice out; repeatable"
+        "output", "--disable", metavar="CODE", action=Many, help="leave this advice out; repeatable"
     ),
     "rules": _switch("output", "--rules", help="show all rules"),
     "man": _switch("output", "--man", help="print the page of `man qql`, as roff"),
