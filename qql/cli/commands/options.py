@@ -446,6 +446,13 @@ OPTIONS = {
         action="either",
         help="show how far a long statement is (else: on a terminal)",
     ),
+    "log_level": _value_option(
+        "output",
+        "--log-level",
+        metavar="LEVEL",
+        type=_one_of("info", "debug"),
+        help="tell on standard error of each statement and stage (info), and of each request (debug)",
+    ),
     "error_format": _value_option(
         "output",
         "--error-format",
@@ -506,7 +513,7 @@ LINTING = ("fail_on", "disable", "rules", "rule")
 OFFLINE = ("text", "collection", "param", "model", "rerank_model", "color", "quiet")
 CONNECTED = (
     *("collection", "param", *TARGET, "read_only", "yes", *MODELS),
-    *("output", "format", "color", "progress", "quiet"),
+    *("output", "format", "color", "progress", "quiet", "log_level"),
 )
 RUNNING = ("text", *CONNECTED, "go_on", "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")
