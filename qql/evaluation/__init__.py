@@ -1,15 +1,16 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
 settings are worth having (`tune`), how fast they are (`bench`); and what they would answer with others, from
-what their stages gave once (`record`, `recompute`, `what_if`). ``docs/evaluation.md`` shows how.
+what their stages gave once (`record`, `recompute`, `what_if`); and what their stages say of each document
+(`features`). ``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench` and `record` are these functions. `aevaluate`, `acompare` and
-`atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
-where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
-alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
-(`ties`), files (`files`).
+The commands `qql eval`, `diff`, `tune`, `bench`, `record` and `features` are these functions. `aevaluate`,
+`acompare` and `atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures
+(`measures`), where pipelines lose documents (`stages`), whether a difference matters (`significance`), times
+(`speed`), how alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores
+leave open (`ties`), files (`files`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.faults import InputError
+from qql.evaluation.feature_files import FeatureColumn, FeatureFile
+from qql.evaluation.feature_rows import Features, features, write_features
 from qql.evaluation.files import (
     ClickQrels,
     Judgement,
@@ -117,6 +120,9 @@ __all__ = [
     "ClickQrels",
     "Comparison",
     "Evaluation",
+    "FeatureColumn",
+    "FeatureFile",
+    "Features",
     "Gate",
     "GateFinding",
     "InputError",
@@ -179,6 +185,7 @@ __all__ = [
     "exact_request",
     "expand_grid",
     "fates",
+    "features",
     "grid_size",
     "holm",
     "in_order",
@@ -231,5 +238,6 @@ __all__ = [
     "tune",
     "what_if",
     "worse_than",
+    "write_features",
     "write_run",
 ]

@@ -9,6 +9,7 @@ from qql.cli.commands import help
 from qql.cli.commands.options import (
     BODIES,
     COMPARISON,
+    FEATURES,
     LINTING,
     MEASURING,
     MODELS,
@@ -219,6 +220,16 @@ COMMANDS = {
         takes=("PIPELINE", "a script with one query"),
         about=help.RECORD,
         group="Measuring",
+    ),
+    "features": Command(
+        _lazy("features", "features"),
+        "write what the stages of a pipeline say of each document, for learning to rank",
+        FEATURES,
+        ("parquet", "jsonl", "csv", "svmlight"),
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        help.FEATURES,
+        "Measuring",
     ),
     "dump": Command(
         _lazy("dump", "dump"),

@@ -26,6 +26,7 @@ __all__ = [
     "BODIES",
     "COMPARISON",
     "CONNECTED",
+    "FEATURES",
     "FUNCTIONS",
     "KEYS",
     "LINTING",
@@ -308,6 +309,13 @@ OPTIONS = {
         metavar="FIELD",
         help="the payload field that names the document (else the id)",
     ),
+    "fields": _value_option(
+        "measuring",
+        "--field",
+        metavar="FIELD",
+        action=Many,
+        help="a field of the payload that is a feature, too; repeatable",
+    ),
     "setup": _value_option("measuring", "--setup", metavar="FILE", help="run this script first"),
     "limit_queries": _value_option(
         "measuring", "--limit-queries", metavar="N", type=_integer(1), help="only the first N queries"
@@ -521,6 +529,7 @@ RECORDING = (
     *(name for name in CONNECTED if name != "format"),
     *("setup", "queries", "limit_queries", "deep", "resume", "overwrite"),
 )
+FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "overwrite")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 
