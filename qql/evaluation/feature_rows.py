@@ -17,7 +17,7 @@ from qql.analysis.stage_requests import stage_requests
 from qql.backends.base import Progress, Work
 from qql.errors import Diagnostic, QQLError, many
 from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error
-from qql.evaluation.documents import document_key, payload_value
+from qql.evaluation.documents import Key, document_key, payload_value
 from qql.evaluation.evaluator import distinct_warnings
 from qql.evaluation.faults import InputError, argument, fixed_params
 from qql.evaluation.feature_files import FeatureColumn, FeatureFile, require_format, written_features
@@ -222,7 +222,7 @@ class FeatureRows:
         self.needed: tuple[str, ...] = tuple(
             dict.fromkeys((*asked.fields, *([asked.doc_id] if asked.doc_id else [])))
         )
-        self.key = document_key(qrels or {}, asked.doc_id)
+        self.key: Key = document_key(qrels or {}, asked.doc_id)
         self.progress: Progress = progress_of(asked.progress)
         self.empty: list[str] = []
         self._said: list[Diagnostic] = []
