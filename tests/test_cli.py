@@ -133,6 +133,8 @@ def test_options_before_and_after_the_command(run: Run, sessions: list[FakeSessi
         "on_progress": None,
         "advice": True,
         "count": True,
+        "embedders": None,
+        "rerankers": None,
         "read_only": False,
         "safe": False,
         "allow": (),

@@ -160,6 +160,7 @@ FAILING = {
     "completion": ["tcsh"],
     "record": ["p.qql"],
     "why-not": ["p.qql"],
+    "features": ["p.qql"],
 }
 
 

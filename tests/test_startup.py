@@ -120,7 +120,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        201,
+        202,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

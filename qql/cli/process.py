@@ -108,6 +108,23 @@ def _dispatch(argv: Sequence[str] | None, console: Renderer) -> int:
     dashes = any(one == "-" or (isinstance(one, list) and "-" in one) for one in args.values())
     if dashes or command is COMMANDS["fmt"]:
         args = _with_streams(command, args, console)
+    if "log_level" in args:
+        from qql.cli.log_lines import log_lines
+
+        with log_lines(console, args["log_level"]):  # lines and bars would stand in each other's way
+            return _with_models(command, Arguments({"progress": False, **args}), console)
+    return _with_models(command, args, console)
+
+
+def _with_models(command: Command | None, args: Arguments, console: Renderer) -> int:
+    if "embedder" in args or "reranker" in args:
+        from qql.cli.own_models import with_own_models
+
+        return with_own_models(args, console, lambda bound: _run(command, bound, console))
+    return _run(command, args, console)
+
+
+def _run(command: Command | None, args: Arguments, console: Renderer) -> int:
     if command is not None:
         return command.run(args, console)
     if "text" in args:

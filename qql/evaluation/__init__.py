@@ -27,6 +27,8 @@ from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results
 from qql.evaluation.documents import document_key, in_order, order_key, ranking, source_of
 from qql.evaluation.evaluating import evaluate
 from qql.evaluation.faults import InputError
+from qql.evaluation.feature_files import FeatureColumn, FeatureFile
+from qql.evaluation.feature_rows import Features, features, write_features
 from qql.evaluation.files import (
     ClickQrels,
     Judgement,
@@ -136,6 +138,9 @@ __all__ = [
     "Comparison",
     "Decision",
     "Evaluation",
+    "FeatureColumn",
+    "FeatureFile",
+    "Features",
     "Gate",
     "GateFinding",
     "GivenJudgement",
@@ -206,6 +211,7 @@ __all__ = [
     "exact_request",
     "expand_grid",
     "fates",
+    "features",
     "grid_size",
     "holm",
     "in_order",
@@ -260,5 +266,6 @@ __all__ = [
     "what_if",
     "why_not",
     "worse_than",
+    "write_features",
     "write_run",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "in_order",
     "in_order_of_ids",
     "order_key",
+    "payload_value",
     "point_ids",
     "ranking",
     "source_of",
@@ -128,7 +129,7 @@ def _as_point(doc: str) -> str:
 
 
 def _document_in_payload(hit: Hit, field: str) -> str:
-    value = _payload_value(hit.payload or {}, field)
+    value = payload_value(hit.payload or {}, field)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str) and value:
@@ -141,7 +142,8 @@ def _document_in_payload(hit: Hit, field: str) -> str:
     )
 
 
-def _payload_value(payload: Body, field: str) -> Json:
+def payload_value(payload: Body, field: str) -> Json:
+    """The value of a field: of the key of that name, or where its dots lead to; None where there is none."""
     if field in payload:
         return payload[field]
     value: Json = payload

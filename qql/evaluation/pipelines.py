@@ -17,6 +17,7 @@ from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, JsonObject
 from qql.result import Result
+from qql.session import phases
 from qql.session.session import Session
 from qql.syntax.parser import Parsed, parse_script, raise_all
 
@@ -104,7 +105,9 @@ class Pipeline:
     def embedded(self, params: Params = None) -> Compiled:
         """The query with its parameters and the vectors of its texts. Raises as `Session.execute` does."""
         compiled = self.compiled(params)
+        started = phases.start()
         request = embed_request(compiled.requests[0], self.session.embedders, self.session.backend.infers)
+        phases.embedded(started, compiled.requests, (request,))
         return replace(compiled, requests=(request,))
 
     def answer(self, asked: Compiled) -> Result:

@@ -22,7 +22,7 @@ from qql.session.placed_files import file_of_result
 from qql.session.walks import Walk
 from qql.syntax.printer import show
 
-__all__ = ["copied_to"]
+__all__ = ["copied_to", "csv_cell"]
 
 
 def copied_to(
@@ -99,12 +99,13 @@ def _write_csv(text: TextIOWrapper, result: Result) -> int:
     columns = columns_of(result)
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([*map(_cell, row)] for row in zip(*columns.values(), strict=True))
+    writer.writerows([*map(csv_cell, row)] for row in zip(*columns.values(), strict=True))
     text.flush()
     return len(result)
 
 
-def _cell(value: Json) -> str:
+def csv_cell(value: Json) -> str:
+    """A value as a cell: texts as they are, nothing for None, JSON for all else."""
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, ensure_ascii=False)

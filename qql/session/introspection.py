@@ -27,6 +27,7 @@ from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json
 from qql.result import Hit, Result, StageShare
+from qql.session import phases
 from qql.session.answers import result_of
 from qql.syntax.printer import show
 
@@ -86,7 +87,10 @@ class Introspection:
             remote=self._remote,
             progress=tell,
         )
-        return found if self.plan.second is None else found.reranked(self.rerank_report(runs))
+        if self.plan.second is not None:
+            found = found.reranked(self.rerank_report(runs))
+        phases.analysed(found)
+        return found
 
     def rerank_report(self, runs: int) -> SecondStageReport:
         """What RERANK does with its candidates; its model is timed ``runs`` times, and called once for 0."""
@@ -272,6 +276,7 @@ class Introspection:
             return found
 
         analysis = analyse(self.plan, self.request, call_and_keep, runs=0, remote=self._remote)
+        phases.analysed(analysis)
         return answers[0], {one.id: one.shares for one in provenance(analysis)}
 
 

@@ -6,12 +6,15 @@
 | ``qql.embed`` | INFO | the texts that models made vectors of |
 | ``qql.engine`` | INFO | the engine's time for a statement, and how many candidates its stages may bring |
 | ``qql.rerank`` | INFO | how many candidates a reranker read, and how many of them are hits |
+| ``qql.stage`` | INFO | each stage of a query: kind, limit, and what is known of its hits and scores |
 | ``qql.statement`` | INFO | what came back, and the time of all of it |
 | ``qql.request`` | DEBUG | each request: method, path and body |
 
-A program that wants them calls ``logging.basicConfig(level=logging.INFO)``, as for any library. No line holds
-a key: requests have none, and addresses are not told. Texts and payloads stand in the requests of DEBUG
-alone, where vectors are cut.
+A program that wants them calls ``logging.basicConfig(level=logging.INFO)``, as for any library; the commands
+have ``--log-level info``. Of a query that is asked as a whole, the answer shows the hits of the last stage
+alone; EXPLAIN ANALYZE, WITH PROVENANCE, `qql eval --stages` and `qql record` ask and tell of each.
+No line holds a key: requests have none, and addresses are not told. Texts and payloads stand in the requests
+of DEBUG alone, where vectors are cut.
 """
 
 from __future__ import annotations
@@ -32,7 +35,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["begin", "compiled", "embedded", "engine", "named", "reranked", "spent", "start", "statement"]
+    from qql.analysis.model import Analysis, Candidate, StageRun
+
+__all__ = [
+    "analysed",
+    "answered",
+    "begin",
+    "compiled",
+    "embedded",
+    "engine",
+    "named",
+    "recorded",
+    "reranked",
+    "spent",
+    "stage_asked",
+    "start",
+    "statement",
+]
 
 _DEBUG, _INFO = 10, 20
 _LONGEST_BODY = 4000  # characters
@@ -126,6 +145,42 @@ def reranked(started: float, model: str | None, before: Result, after: Result) -
     """A reranker has put candidates in its order."""
     _note("rerank", started)
     _tell("rerank", started, "%s by %s, %s,", many(len(before), "candidate"), model, many(len(after), "hit"))
+    _tell_stages("lines_of_rerank", model, before, after, (time.perf_counter() - started) * 1000)
+
+
+def answered(done: Compiled, result: Result) -> Result:
+    """A query that was asked as a whole has its hits, or the candidates for its RERANK; gives them back."""
+    if _listening("stage", _INFO) is not None and isinstance(done.written, nodes.Query):
+        engine = spent().get("engine")
+        if done.plan is not None and done.written.provenance is None:
+            _tell_stages("lines_of_plan", done.plan, result, None if engine is None else engine * 1000)
+    return result
+
+
+def analysed(found: Analysis) -> None:
+    """All stages of a query were asked."""
+    _tell_stages("lines_of_analysis", found)
+
+
+def stage_asked(run: StageRun, limit: int, found: Sequence[Candidate], ms: float) -> None:
+    """A stage was asked by itself."""
+    _tell_stages("stage_line", run.label, run.stage, limit, found, ms)
+
+
+def recorded(started: float, query: str, stages: int) -> None:
+    """All stages for a query were asked, and are kept."""
+    _tell("statement", started, "recorded the query %s: %s", query, many(stages, "stage"))
+
+
+def _tell_stages(lines: str, *given: object) -> None:
+    """Lines that a function of `stage_lines` makes, where somebody listens."""
+    if (logger := _listening("stage", _INFO)) is None:
+        return
+    from qql.session import stage_lines
+
+    made = getattr(stage_lines, lines)(*given)
+    for line in [made] if isinstance(made, str) else made:
+        logger.info("%s", line)
 
 
 def statement(started: float, done: Compiled, result: Result) -> None:

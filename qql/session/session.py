@@ -495,7 +495,7 @@ class Session(ColumnWrites):
         answer, shares = self._answer(compiled)
         if isinstance(compiled.written, nodes.Scroll):
             return self._page(compiled, answer)
-        result = self._reranked(result_of(compiled, answer), compiled)
+        result = self._reranked(phases.answered(compiled, result_of(compiled, answer)), compiled)
         if shares:
             hits = [replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits]
             result = replace(result, hits=hits)

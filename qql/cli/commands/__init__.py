@@ -9,6 +9,7 @@ from qql.cli.commands import help
 from qql.cli.commands.options import (
     BODIES,
     COMPARISON,
+    FEATURES,
     LINTING,
     MEASURING,
     MODELS,
@@ -141,7 +142,7 @@ COMMANDS = {
     "query": Command(
         _lazy("query", "query"),
         "search with one text, in one or two stages; --show prints the QQL that it stands for",
-        (*SEARCH, *TARGET, *MODELS, "output", "format", "color", "quiet", "advice"),
+        (*SEARCH, *TARGET, *MODELS, "output", "format", "color", "quiet", "log_level", "advice"),
         _result_formats,
         takes=("TEXT", "what to search for; a JSON array is a vector, `-` is standard input"),
         about=help.QUERY,
@@ -247,10 +248,20 @@ COMMANDS = {
         help.WHY_NOT,
         "Measuring",
     ),
+    "features": Command(
+        _lazy("features", "features"),
+        "write what the stages of a pipeline say of each document, for learning to rank",
+        FEATURES,
+        ("parquet", "jsonl", "csv", "svmlight"),
+        MANY,
+        ("PIPELINE", "a script with one query"),
+        help.FEATURES,
+        "Measuring",
+    ),
     "dump": Command(
         _lazy("dump", "dump"),
         "write a collection with its settings, indexes, aliases and points into a file",
-        (*TARGET, "read_only", "yes", "overwrite", "color", "progress", "quiet", "format"),
+        (*TARGET, "read_only", "yes", "overwrite", "color", "progress", "quiet", "log_level", "format"),
         _result_formats,
         MANY,
         ("COLLECTION FILE", "what to dump, and where to; `-` is standard output"),
@@ -260,7 +271,7 @@ COMMANDS = {
     "restore": Command(
         _lazy("dump", "restore"),
         "make a collection again from a file that dump has written",
-        (*TARGET, "read_only", "yes", *MODELS, "color", "progress", "quiet", "format"),
+        (*TARGET, "read_only", "yes", *MODELS, "color", "progress", "quiet", "log_level", "format"),
         _result_formats,
         MANY,
         about=help.RESTORE,

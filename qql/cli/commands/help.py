@@ -22,6 +22,7 @@ __all__ = [
     "EVAL",
     "EXIT_CODES",
     "EXPLAIN",
+    "FEATURES",
     "FMT",
     "HELP",
     "JUDGE",
@@ -194,6 +195,19 @@ Exit codes: 0; 1 where nothing makes the point a hit; 2 and 3 for errors.
   qql why-not hybrid.qql --db ./data --query 'red shoes' --id 17
   qql why-not hybrid.qql --db ./data --query q3 --id 17 --queries queries.jsonl --qrels qrels.tsv
   qql why-not hybrid.qql --db ./data --query q3 --id 17 --recording run.qqlrun.gz --format json"""
+FEATURES = """\
+A row is a document that was found for a query: its label (with --qrels; none where nobody judged it), rank
+and score in the answer, and score and rank in each stage, none where the stage did not find it. --field adds
+a field of the payload. A pipeline with RERANK has both scores, and the rank in front of it.
+
+The name of -o says what is written: .parquet (with pyarrow), .jsonl, .csv, or .svm, .svmlight, .libsvm and
+.letor for SVM-light; .gz, .xz or .bz2 behind it compress all but Parquet. Without -o, it is standard output.
+SVM-light has `label qid:n 1:value … # document query`, and its features in comments in front. There, the
+label is 0 without a judgement, a missing score or field is left out, which readers take for 0, and a missing
+rank is the LIMIT of its stage plus 1.
+
+  qql features hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --field year -o t.parquet
+  qql features hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv -o train.svm.gz"""
 QUERY = """\
 --rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
 the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT.

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
+from qql.cli.commands.collectors import Allowed, Collector, Functions, Many, Once, Pairs, VectorModels
 from qql.records import dataclass
 
 TYPE_CHECKING = False
@@ -25,6 +26,8 @@ __all__ = [
     "BODIES",
     "COMPARISON",
     "CONNECTED",
+    "FEATURES",
+    "FUNCTIONS",
     "KEYS",
     "LINTING",
     "MEASURING",
@@ -41,79 +44,8 @@ __all__ = [
     "SERVER",
     "TARGET",
     "Arguments",
-    "Collector",
     "Option",
 ]
-
-
-class Collector:
-    """What an option does with its values, beside keeping the last; one for each reading of the arguments."""
-
-    def take(self, value: str) -> object:
-        """The value of the option with this one. Raises ValueError with words behind the option's name."""
-        raise NotImplementedError
-
-
-class _Pairs(Collector):
-    """Collects NAME=VALUE into a dict."""
-
-    metavar = "NAME=VALUE"
-
-    def __init__(self) -> None:
-        self._pairs: dict[str, str] = {}
-
-    def take(self, value: str) -> object:
-        name, equals, held = value.partition("=")
-        if not name or not equals:
-            raise ValueError(f"requires {self.metavar}, found {value!r}")
-        self._pairs = {**self._pairs, name: held}
-        return self._pairs
-
-
-class _Models(_Pairs):
-    """The same; a value alone is that of ``*``, every dense vector."""
-
-    metavar = "VECTOR=MODEL"
-
-    def take(self, value: str) -> object:
-        return super().take(value if "=" in value or not value else f"*={value}")
-
-
-class _Many(Collector):
-    """Collects values into a list."""
-
-    def __init__(self) -> None:
-        self._values: tuple[str, ...] = ()
-
-    def take(self, value: str) -> object:
-        self._values = (*self._values, value)
-        return [*self._values]
-
-
-class _Allowed(_Many):
-    """The same, each one of what can be allowed."""
-
-    def take(self, value: str) -> object:
-        from qql.allowed import parse_allowed
-        from qql.errors import QQLConnectionError
-
-        try:
-            parse_allowed([value])
-        except QQLConnectionError as exc:
-            raise ValueError(f"cannot be used: {exc.diagnostic.message}") from None
-        return super().take(value)
-
-
-class _Once(Collector):
-    """Takes a value, and refuses a second one."""
-
-    _taken = False
-
-    def take(self, value: str) -> object:
-        if self._taken:
-            raise ValueError("was already given; one text may hold several statements")
-        self._taken = True
-        return value
 
 
 def _unfit(message: str) -> Exception:
@@ -208,7 +140,7 @@ def _key_file_option(group: str, flag: str) -> Option:
 
 OPTIONS = {
     "text": _value_option(
-        "statements", "-c", "--command", metavar="TEXT", action=_Once, help="take this, not a file"
+        "statements", "-c", "--command", metavar="TEXT", action=Once, help="take this, not a file"
     ),
     "yes": _switch(
         "statements", "--yes", help="do not ask; carry out what destroys something in a protected profile too"
@@ -228,8 +160,8 @@ OPTIONS = {
     "param": _value_option(
         "statements",
         "--param",
-        metavar=_Pairs.metavar,
-        action=_Pairs,
+        metavar=Pairs.metavar,
+        action=Pairs,
         help="the value of :NAME (1=VALUE: of the first `?`), as JSON or text; repeatable",
     ),
     "depth": _value_option(
@@ -283,7 +215,7 @@ OPTIONS = {
         "target",
         "--allow",
         metavar="KIND:NAME",
-        action=_Allowed,
+        action=Allowed,
         help="what they may reach after all: folder:DIR, host:NAME, model:NAME; repeatable",
     ),
     "url": _value_option("target", "--url", metavar="URL", help="a Qdrant server [QDRANT_URL]"),
@@ -322,13 +254,27 @@ OPTIONS = {
     "model": _value_option(
         "models",
         "--model",
-        metavar=_Models.metavar,
-        action=_Models,
+        metavar=VectorModels.metavar,
+        action=VectorModels,
         help="the model of a vector; MODEL alone: of every dense one; repeatable [QQL_MODEL: of HYBRID]",
+    ),
+    "embedder": _value_option(
+        "models",
+        "--embedder",
+        metavar=Functions.metavar,
+        action=Functions,
+        help="run this Python function as a model: texts to vectors; without NAME, that of dense vectors",
     ),
     "embed_url": _value_option("models", "--embed-url", metavar="URL", help="a service that embeds texts"),
     "embed_key": _key_option("models", "--embed-key", hidden="QQL_EMBEDDINGS_API_KEY"),
     "embed_key_file": _key_file_option("models", "--embed-key-file"),
+    "reranker": _value_option(
+        "models",
+        "--reranker",
+        metavar=Functions.metavar,
+        action=Functions,
+        help="the same: query and texts to scores; without NAME, for a RERANK that names no model",
+    ),
     "rerank_model": _value_option(
         "models",
         "--rerank-model",
@@ -362,7 +308,7 @@ OPTIONS = {
         "measuring",
         *("--measure", "--measures"),
         metavar="NAMES",
-        action=_Many,
+        action=Many,
         help="measures by ir-measures' names, separated by spaces [nDCG@10 R@100 RR@10]",
     ),
     "doc_id": _value_option(
@@ -370,6 +316,13 @@ OPTIONS = {
         "--doc-id",
         metavar="FIELD",
         help="the payload field that names the document (else the id)",
+    ),
+    "fields": _value_option(
+        "measuring",
+        "--field",
+        metavar="FIELD",
+        action=Many,
+        help="a field of the payload that is a feature, too; repeatable",
     ),
     "setup": _value_option("measuring", "--setup", metavar="FILE", help="run this script first"),
     "limit_queries": _value_option(
@@ -403,7 +356,7 @@ OPTIONS = {
         "measuring",
         "--fail-if-worse",
         metavar="RULE",
-        action=_Many,
+        action=Many,
         help="exit 1 if a measure fell by more than nDCG@10:0.01, or (nDCG@10) than chance; repeatable",
     ),
     "against": _value_option(
@@ -495,7 +448,7 @@ OPTIONS = {
         "measuring",
         "--grid",
         metavar="NAME=V,V…",
-        action=_Many,
+        action=Many,
         help="values to try of a parameter, or of a stage's setting (dense.limit=50,100); repeatable",
     ),
     "deep": _value_option(
@@ -543,7 +496,7 @@ OPTIONS = {
         "output", "--fail-on", metavar="LEVEL", help="exit 1 for a warning, or for advice too"
     ),
     "disable": _value_option(
-        "output", "--disable", metavar="CODE", action=_Many, help="leave this advice out; repeatable"
+        "output", "--disable", metavar="CODE", action=Many, help="leave this advice out; repeatable"
     ),
     "rules": _switch("output", "--rules", help="show all rules"),
     "man": _switch("output", "--man", help="print the page of `man qql`, as roff"),
@@ -554,6 +507,13 @@ OPTIONS = {
         "--progress",
         action="either",
         help="show how far a long statement is (else: on a terminal)",
+    ),
+    "log_level": _value_option(
+        "output",
+        "--log-level",
+        metavar="LEVEL",
+        type=_one_of("info", "debug"),
+        help="tell on standard error of each statement and stage (info), and of each request (debug)",
     ),
     "error_format": _value_option(
         "output",
@@ -600,8 +560,13 @@ PROFILE = (
     *("read_only", "collection", "model", "embed_url", "rerank_model", "rerank_url", "format", "advice"),
 )
 """What a profile may say, beside where keys come from."""
-RERANKERS = ("rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
-MODELS = ("model", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference", "safe", "allow")
+RERANKERS = ("reranker", "rerank_model", "rerank_url", "rerank_key", "rerank_key_file")
+FUNCTIONS = ("embedder", "reranker")
+"""What runs code of the user."""
+MODELS = (
+    *("model", "embedder", "embed_url", "embed_key", "embed_key_file", *RERANKERS, "cloud_inference"),
+    *("safe", "allow"),
+)
 BODIES = ("method", "path")
 COMPARISON = ("depth", "rbo_p", "url_b", "db_b", "exit_code")
 SEARCH = (
@@ -613,7 +578,7 @@ LINTING = ("fail_on", "disable", "rules", "rule")
 OFFLINE = ("text", "collection", "param", "model", "rerank_model", "color", "quiet")
 CONNECTED = (
     *("collection", "param", *TARGET, "read_only", "yes", *MODELS),
-    *("output", "format", "color", "progress", "quiet"),
+    *("output", "format", "color", "progress", "quiet", "log_level"),
 )
 RUNNING = ("text", *CONNECTED, "go_on", "advice")
 MEASURING = (*CONNECTED, "setup", "queries", "limit_queries", "doc_id")
@@ -621,6 +586,7 @@ RECORDING = (
     *(name for name in CONNECTED if name != "format"),
     *("setup", "queries", "limit_queries", "deep", "resume", "overwrite"),
 )
+FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "overwrite")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 

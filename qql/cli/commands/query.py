@@ -33,7 +33,10 @@ _DEFAULT_CANDIDATES = 50
 _CONDITION_PREFIX = "QUERY 1 WHERE "
 _OWN_COLUMNS = ("rank", "first rank", "id", "first score", "second score", "vector")
 _EXCLUSIVE_OPTIONS = (
-    *(("no_rerank", other) for other in ("rerank_model", "rerank_url", "rerank_key", "rerank_field")),
+    *(
+        ("no_rerank", other)
+        for other in ("reranker", "rerank_model", "rerank_url", "rerank_key", "rerank_field")
+    ),
     ("hybrid", "using"),
     ("explain", "analyze"),
     ("explain", "why_not"),

@@ -232,10 +232,13 @@ class Renderer:
 
     def note(self, text: str) -> None:
         """Write a remark, unless quiet."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self.remark(text)
+
+    def remark(self, text: str, code: str = "note") -> None:
+        """Write a remark that was asked for; among objects it has this code."""
         if self.error_format == "json":
-            self._write_objects([Diagnostic("note", text, severity="note")])
+            self._write_objects([Diagnostic(code, text, severity="note")])
         else:
             lines = sanitize(text, newline="\n").split("\n")
             wrapped = "\n".join(part for line in lines for part in wrap_line(line, self._message_width))

@@ -32,6 +32,7 @@ from qql.records import dataclass, replace
 from qql.rest.limits import U32
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, JsonObject
+from qql.session import phases
 from qql.session.session import Session
 from qql.syntax.printer import show
 
@@ -237,6 +238,7 @@ class _Recorder:
 
     def recorded(self, at: int, query: Query, depth: int) -> RecordedQuery:
         """What the stages give for a query. Raises as `Session.execute` does."""
+        started = phases.start()
         wanted: dict[str, _Wanted] = {}
         for name, pipeline in self.pipelines.items():
             call = self.calls[name][at]
@@ -251,6 +253,7 @@ class _Recorder:
             except QQLError as exc:
                 where = Call(query, {})
                 raise locate_error(exc, f"`{one.run.label}`", where) from exc
+        phases.recorded(started, query.id, len(stages))
         return RecordedQuery(query.id, query.params, stages, self.turned)
 
     def _add_stages(self, compiled: Compiled, depth: int, wanted: dict[str, _Wanted]) -> None:
@@ -286,6 +289,7 @@ class _Recorder:
         started = time.perf_counter()
         found = self._ask(one.request, body)
         ms = (time.perf_counter() - started) * 1000
+        phases.stage_asked(one.run, body["limit"], found, ms)
         if self.turned is None and not one.of and ascending(found):
             self._see_direction(one.request, {**body, "limit": len(found)}, found)
         points, scores = tuple(hit.id for hit in found), [hit.score for hit in found]
