@@ -32,6 +32,7 @@ from qql.syntax.printer import show
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Explanation, Provenance, Rewriting, SecondStageReport
+    from qql.analysis.score_parts import Words
     from qql.session.stamp import Stamp
 
 __all__ = ["Introspection", "Shares", "told"]
@@ -202,13 +203,22 @@ class Introspection:
         second = None if self.plan.second is None else self.reranked
         rewriting, call = self.rewriting(), self.backend.call
 
-        def follow(key: int | str) -> Explanation:
+        def follow(key: int | str, words: Words | None = None) -> Explanation:
             return why(
-                self.plan, self.request, call, key, second=second, rewriting=rewriting, remote=self._remote
+                self.plan,
+                self.request,
+                call,
+                key,
+                second=second,
+                rewriting=rewriting,
+                remote=self._remote,
+                words=words,
             )
 
         if statement.id is not None:
-            found = follow(point_id(statement.id))
+            from qql.session.term_names import words_of
+
+            found = follow(point_id(statement.id), words_of(self.compiled.requests[0]))
             return told(found.lines(), found.to_dict(), statement)
         assert statement.where is not None
         where = show(statement.where), emit_filter(statement.where) or {}
