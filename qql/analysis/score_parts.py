@@ -34,12 +34,12 @@ _TOLERANCE = 1e-4  # the engine adds up 32-bit floats, vectors of which may be q
 class Term(NamedTuple):
     """A term that a query and a point have in common, and what it gives to the score.
 
-    ``text`` is what it is called, None where that is not known; ``index`` its dimension, None for a text
+    ``text`` is what it is called, None where that is not known; ``dimension`` its number, None for a text
     index. ``query`` and ``document`` are its weights, None for a text index.
     """
 
     text: str | None
-    index: int | None
+    dimension: int | None
     query: float | None
     document: float | None
     score: float
@@ -54,7 +54,7 @@ class Term(NamedTuple):
     @property
     def name(self) -> str:
         """What it is called, or its dimension."""
-        return f"dimension {self.index}" if self.text is None else self.text
+        return f"dimension {self.dimension}" if self.text is None else self.text
 
     def made_of(self) -> str:
         """The product that the score is; nothing where its factors are not known."""
@@ -70,7 +70,7 @@ class Term(NamedTuple):
         """``{"term", "index", "query", "document", "factor", "score"}``."""
         return {
             "term": self.text,
-            "index": self.index,
+            "index": self.dimension,
             "query": self.query,
             "document": self.document,
             "factor": self.factor,
@@ -136,7 +136,7 @@ class ScoreParts:
         """A line for each of the greatest parts, one for the others, and one for what adds up to another
         score.
         """
-        shown = self.parts[:_MOST_SHOWN]
+        shown: Sequence[Term | Pair] = self.parts[:_MOST_SHOWN]
         names = [one.name for one in shown]
         width = max(map(len, names), default=0)
         scores = [digits(one.score, 4) for one in shown]
@@ -294,7 +294,7 @@ Nearness = Callable[[Sequence[float], Sequence[float]], float]
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(map(mul, a, b))
+    return float(sum(map(mul, a, b)))
 
 
 def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
@@ -306,7 +306,7 @@ def _squares(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _steps(a: Sequence[float], b: Sequence[float]) -> float:
-    return -sum(map(abs, map(sub, a, b)))
+    return -float(sum(map(abs, map(sub, a, b))))
 
 
 _NEARNESS: dict[str, Nearness] = {"Cosine": _cosine, "Dot": _dot, "Euclid": _squares, "Manhattan": _steps}

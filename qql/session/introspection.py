@@ -11,7 +11,7 @@ import orjson
 
 from qql import nodes
 from qql.analysis.explain import advice_lines
-from qql.backends.base import Backend, Progress, Work
+from qql.backends.base import Backend, Progress, Work, usage_of
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query
 from qql.compiler.empty_lists import said_in_reads
@@ -75,7 +75,7 @@ class Introspection:
         """What each stage does, each timed ``runs`` times; with that of RERANK where there is one."""
         from qql.analysis import analyse
 
-        call, took = self.backend.call, lambda: self.backend.took
+        call, took, used = self.backend.call, lambda: self.backend.took, lambda: usage_of(self.backend)
         tell = partial(self._tell, "timing stages")
         found = analyse(
             self.plan,
@@ -84,6 +84,7 @@ class Introspection:
             runs=runs,
             ablate=ablate,
             took=took,
+            used=used,
             remote=self._remote,
             progress=tell,
         )

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from qql.backends.base import Backend, Optimized, Progress
+from qql.backends.base import Backend, Optimized, Progress, usage_of
 from qql.errors import QQLError, QQLExecutionError, fail
 from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
+from qql.rest.usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class WithinLimits:
     def took(self) -> float | None:
         """The seconds of the last call, which may have been one of several."""
         return self._backend.took
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call has cost, which may have been one of several."""
+        return usage_of(self._backend)
 
     def infers(self, model: str) -> bool:
         """Whether the engine itself makes the vectors of a model."""

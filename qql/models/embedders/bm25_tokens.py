@@ -46,7 +46,7 @@ class Token(NamedTuple):
     id: int
     weight: float
     words: tuple[str, ...]
-    count: int
+    times: int
 
 
 class DroppedWord(NamedTuple):
