@@ -400,6 +400,7 @@ STATEMENTS: list[Case] = [
     ),
     (lambda: b.drop_index("docs", "t", if_exists=True), "DROP INDEX IF EXISTS ON docs FOR t"),
     (lambda: b.show_indexes("docs"), "SHOW INDEXES ON docs"),
+    (lambda: b.analyze_text("red shoes", "t", "docs"), "ANALYZE TEXT 'red shoes' ON t FROM docs"),
     (lambda: b.create_alias("a", "docs", replace=True), "CREATE OR REPLACE ALIAS a FOR docs"),
     (lambda: b.drop_alias("a"), "DROP ALIAS a"),
     (lambda: b.rename_alias("a", "b"), "ALTER ALIAS a RENAME TO b"),

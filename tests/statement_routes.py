@@ -31,6 +31,7 @@ STATEMENTS: list[tuple[str, str, str]] = [
     ("SHOW COLLECTIONS", "GET", "/collections"),
     ("SHOW COLLECTION docs", "GET", "/collections/docs"),
     ("SHOW INDEXES ON docs", "GET", "/collections/docs"),
+    ("ANALYZE TEXT 'red shoes' ON t FROM docs", "GET", "/collections/docs"),
     ("EXISTS COLLECTION docs", "GET", "/collections/docs/exists"),
     ("SHOW ALIASES", "GET", "/aliases"),
     ("SHOW ALIASES ON docs", "GET", "/collections/docs/aliases"),

@@ -8,11 +8,12 @@ from qql.late import Protocol
 from qql.records import dataclass
 from qql.rest.request import Request
 from qql.rest.types import Json
-from qql.rest.usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
+
+    from qql.rest.usage import Usage
 
 __all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "telling_of_texts", "usage_of", "watch"]
 
@@ -53,8 +54,8 @@ def usage_of(backend: object) -> Usage | None:
 
     A backend may have this as its attribute ``usage``.
     """
-    found = getattr(backend, "usage", None)
-    return found if isinstance(found, Usage) else None
+    found: Usage | None = getattr(backend, "usage", None)
+    return found
 
 
 def watch(backend: object, progress: Progress | None) -> None:

@@ -60,6 +60,7 @@ from qql.build.formulas import (
     truth,
 )
 from qql.build.points import (
+    analyze_text,
     clear_payload,
     copy,
     count,
@@ -121,6 +122,7 @@ __all__ = [
     "add_vector",
     "all_of",
     "alter_collection",
+    "analyze_text",
     "any_of",
     "batch",
     "bound",

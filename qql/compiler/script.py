@@ -457,6 +457,7 @@ def _compile_one(
 
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
+    nodes.AnalyzeText: "source",
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
     **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
     **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection, nodes.ExistsCollection), "name"),

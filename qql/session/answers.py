@@ -216,6 +216,12 @@ def _list_indexes(compiled: Compiled, answer: Json) -> Result:
     return Result("rows", rows=rows, columns=("field", "type", "options", "points"))
 
 
+def _list_tokens(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.text_tokens import tokens_listed
+
+    return tokens_listed(compiled, answer)
+
+
 def _list_quotas(compiled: Compiled, answer: Json) -> Result:
     """The settings, and what else the server says, by paths."""
     rest = {key: value for key, value in answer.items() if key != "config"}
@@ -245,6 +251,7 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.Batch: _batch_result,
     nodes.Upsert: _upsert_message,
     nodes.ShowIndexes: _list_indexes,
+    nodes.AnalyzeText: _list_tokens,
     nodes.ShowQuotas: _list_quotas,
     nodes.ShowCollection: _describe_collection,
     nodes.ExistsCollection: _existence,

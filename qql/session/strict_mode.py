@@ -16,11 +16,12 @@ from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
-from qql.rest.usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+
+    from qql.rest.usage import Usage
 
 __all__ = ["WithinLimits"]
 

@@ -472,6 +472,17 @@ STATEMENTS: tuple[Entry, ...] = (
         see=("CREATE COLLECTION", "RERANK"),
     ),
     _statement_entry(
+        "ANALYZE TEXT",
+        "analyze_text",
+        "Shows the tokens that a text index, or BM25 for a sparse vector, makes of a text: which of its "
+        "words each comes from, whether documents and queries have it (of BM25, with which weight), and why "
+        "a word is dropped. The tokenizer of the engine inside of QQL does it; servers have the same. "
+        "Of tokenizer = multilingual it is not known.",
+        "CREATE INDEX ON docs FOR title TYPE text WITH (stopwords = 'english');\n"
+        "ANALYZE TEXT 'The care of hearts' ON title FROM docs;",
+        see=("CREATE INDEX", "MATCH"),
+    ),
+    _statement_entry(
         "EXPLAIN",
         "explain",
         "Shows the plan of a statement and its request, and sends nothing. ANALYZE carries a query out, and "
