@@ -420,6 +420,8 @@ STATEMENTS: list[Case] = [
     (lambda: b.show_shard_keys("docs"), "SHOW SHARD KEYS ON docs"),
     (lambda: b.set_quota({"enabled": True}, wait=True), "SET QUOTA (enabled = true) WAIT true"),
     (lambda: b.show_quotas(), "SHOW QUOTAS"),
+    (lambda: b.show_optimizations("docs"), "SHOW OPTIMIZATIONS ON docs"),
+    (lambda: b.show_memory("docs"), "SHOW MEMORY ON docs"),
     (
         lambda: b.explain(b.count("docs"), analyze=True, runs=3, ablate=True, format="json"),
         "EXPLAIN ANALYZE RUNS 3 ABLATE FORMAT json COUNT FROM docs",

@@ -44,6 +44,8 @@ STATEMENTS: list[tuple[str, str, str]] = [
     ("CREATE SNAPSHOT ON docs", "POST", "/collections/docs/snapshots"),
     ("DROP SNAPSHOT 's' ON docs", "DELETE", "/collections/docs/snapshots/s"),
     ("SHOW QUOTAS", "GET", "/quotas"),
+    ("SHOW OPTIMIZATIONS ON docs", "GET", "/collections/docs/optimizations"),
+    ("SHOW MEMORY ON docs", "GET", "/collections/docs/memory"),
     ("CREATE COLLECTION b VECTOR(2, COSINE)", "PUT", "/collections/b"),
     ("ALTER COLLECTION docs WITH HNSW (m = 8)", "PATCH", "/collections/docs"),
     ("DROP COLLECTION docs", "DELETE", "/collections/docs"),

@@ -134,7 +134,7 @@ def test_what_reads_is_carried_out(db: Session, watched: Watched, text: str) -> 
 def test_the_statements_above_are_all_there_are(db: Session) -> None:
     parsed = [qql.parse(text)[0] for text in (*WRITING, *READING)]
     named = {type(one) for one in parsed} | {nodes.Execute, nodes.Dump, nodes.CopyTo, nodes.Undefine}
-    elsewhere = {nodes.ShowShardKeys, nodes.ShowQuotas}  # the embedded engine has neither
+    elsewhere = {nodes.ShowShardKeys, nodes.ShowQuotas, nodes.ShowOptimizations, nodes.ShowMemory}
     assert set(nodes.STATEMENTS) - named == elsewhere
     assert {nodes.STATEMENTS[kind].effect for kind in elsewhere} == {READS}
 

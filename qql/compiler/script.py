@@ -467,7 +467,7 @@ _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.CreateSnapshot, nodes.DropSnapshot, nodes.RestoreSnapshot), "collection"),
     **dict.fromkeys((nodes.ShowSnapshots, nodes.CreateAlias, nodes.Copy, nodes.Dump), "collection"),
     **dict.fromkeys((nodes.CreateShardKey, nodes.DropShardKey, nodes.ShowShardKeys), "collection"),
-    **dict.fromkeys((nodes.Optimize, nodes.Use), "collection"),
+    **dict.fromkeys((nodes.Optimize, nodes.ShowOptimizations, nodes.ShowMemory, nodes.Use), "collection"),
 }
 """The field in which a statement names the collection that it works on."""
 

@@ -216,6 +216,18 @@ def _list_indexes(compiled: Compiled, answer: Json) -> Result:
     return Result("rows", rows=rows, columns=("field", "type", "options", "points"))
 
 
+def _list_optimizations(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.server_state import optimizations_listed
+
+    return optimizations_listed(answer)
+
+
+def _list_memory(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.server_state import memory_listed
+
+    return memory_listed(answer)
+
+
 def _list_tokens(compiled: Compiled, answer: Json) -> Result:
     from qql.session.text_tokens import tokens_listed
 
@@ -253,6 +265,8 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.ShowIndexes: _list_indexes,
     nodes.AnalyzeText: _list_tokens,
     nodes.ShowQuotas: _list_quotas,
+    nodes.ShowOptimizations: _list_optimizations,
+    nodes.ShowMemory: _list_memory,
     nodes.ShowCollection: _describe_collection,
     nodes.ExistsCollection: _existence,
 }

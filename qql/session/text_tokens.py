@@ -30,7 +30,7 @@ def tokens_listed(compiled: Compiled, info: Json) -> Result:
     """
     statement = compiled.statement
     assert isinstance(statement, nodes.AnalyzeText)
-    text, name = text_of(statement.text, "the text of ANALYZE TEXT"), statement.name.text
+    text, name = text_of(statement.text, "the text of ANALYZE TEXT"), str(statement.name.text)
     index = (info.get("payload_schema") or {}).get(name) or {}
     vector = Schema.from_info(info).vectors.get(name)
     if index.get("data_type") == "text":
@@ -72,7 +72,7 @@ def _refuse(name: nodes.Name, compiled: Compiled, info: Json) -> NoReturn:
     texts = [field for field, one in indexes.items() if one.get("data_type") == "text"]
     vectors = [one.name for one in Schema.from_info(info).vectors.values() if str(one.model).lower() == BM25]
     known = [*texts, *vectors]
-    hint = did_you_mean(name.text, known) or (
+    hint = did_you_mean(str(name.text), known) or (
         f"these are: {', '.join(known)}"
         if known
         else f"CREATE INDEX ON {compiled.collection} FOR {name.text} TYPE text makes one"

@@ -366,6 +366,24 @@ STATEMENTS: tuple[Entry, ...] = (
         refused=True,
     ),
     _statement_entry(
+        "SHOW OPTIMIZATIONS",
+        "show_optimizations",
+        "Shows what a server's optimizers do: those that run with the step that they are at, the queue, "
+        "those that are done with their seconds, and the segments that need none.",
+        "SHOW OPTIMIZATIONS ON docs;",
+        see=("OPTIMIZE", "SHOW COLLECTION"),
+        refused=True,
+    ),
+    _statement_entry(
+        "SHOW MEMORY",
+        "show_memory",
+        "Shows how many bytes each part of a collection takes of a server: on disk, in RAM that stays, in "
+        "the page cache, and how many would be worth caching. Servers estimate them.",
+        "SHOW MEMORY ON docs;",
+        see=("SHOW COLLECTION",),
+        refused=True,
+    ),
+    _statement_entry(
         "COPY",
         "copy",
         "Loads the rows of a file of JSON, CSV, TSV (also compressed: .gz, .xz, .bz2), Parquet or NumPy "
