@@ -400,6 +400,7 @@ STATEMENTS: list[Case] = [
     ),
     (lambda: b.drop_index("docs", "t", if_exists=True), "DROP INDEX IF EXISTS ON docs FOR t"),
     (lambda: b.show_indexes("docs"), "SHOW INDEXES ON docs"),
+    (lambda: b.analyze_text("red shoes", "t", "docs"), "ANALYZE TEXT 'red shoes' ON t FROM docs"),
     (lambda: b.create_alias("a", "docs", replace=True), "CREATE OR REPLACE ALIAS a FOR docs"),
     (lambda: b.drop_alias("a"), "DROP ALIAS a"),
     (lambda: b.rename_alias("a", "b"), "ALTER ALIAS a RENAME TO b"),
@@ -419,6 +420,8 @@ STATEMENTS: list[Case] = [
     (lambda: b.show_shard_keys("docs"), "SHOW SHARD KEYS ON docs"),
     (lambda: b.set_quota({"enabled": True}, wait=True), "SET QUOTA (enabled = true) WAIT true"),
     (lambda: b.show_quotas(), "SHOW QUOTAS"),
+    (lambda: b.show_optimizations("docs"), "SHOW OPTIMIZATIONS ON docs"),
+    (lambda: b.show_memory("docs"), "SHOW MEMORY ON docs"),
     (
         lambda: b.explain(b.count("docs"), analyze=True, runs=3, ablate=True, format="json"),
         "EXPLAIN ANALYZE RUNS 3 ABLATE FORMAT json COUNT FROM docs",

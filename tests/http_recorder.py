@@ -60,6 +60,8 @@ _EMPTY: dict[tuple[str, str], Any] = {
     ("GET", "/collections"): {"collections": []},
     ("GET", "/aliases"): {"aliases": []},
     ("GET", "/quotas"): {},
+    ("GET", "optimizations"): {},
+    ("GET", "memory"): {},
     ("GET", "aliases"): {"aliases": []},
     ("GET", ""): COLLECTION,
     ("GET", "exists"): {"exists": False},

@@ -558,7 +558,13 @@ _BY_TYPE: dict[str, Strategy] = {
     "Selection": _selections,
     "OrderBy": _orders,
 }
-_BY_NAME: dict[str, Strategy] = {"path": _texts, "snapshot": _texts, "key": _shard_keys, "after": _ids}
+_BY_NAME: dict[str, Strategy] = {
+    "path": _texts,
+    "snapshot": _texts,
+    "text": _texts,
+    "key": _shard_keys,
+    "after": _ids,
+}
 
 
 def _whys(**points: Strategy) -> Strategy:

@@ -768,6 +768,7 @@ def test_an_index_that_cannot_be(engine: Engine, body: dict[str, Any], code: str
         ("POST", "/collections/docs/snapshots/upload", "uploading a snapshot"),
         ("GET", "/collections/docs/snapshots/a.snapshot", "downloading a snapshot"),
         ("GET", "/collections/docs/optimizations", "optimizations"),
+        ("GET", "/collections/docs/memory", "memory"),
         ("GET", "/telemetry", "/telemetry"),
         ("GET", "/collections/docs/nothing", "/collections/docs/nothing"),
         ("DELETE", "/collections/docs/index/", "index"),

@@ -241,6 +241,7 @@ ASKS = (
     nodes.CopyTo,
     *(nodes.ShowCollections, nodes.ShowCollection, nodes.ShowIndexes, nodes.ShowStages, nodes.ShowQuotas),
     nodes.ShowModels,
+    *(nodes.AnalyzeText, nodes.ShowOptimizations, nodes.ShowMemory),
     *(nodes.ShowAliases, nodes.ShowSnapshots, nodes.ShowShardKeys, nodes.ExistsCollection),
 )
 ASKED: tuple[tuple[str, Params], ...] = (

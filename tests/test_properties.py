@@ -186,6 +186,13 @@ def test_lines_part_statements_as_semicolons_do(texts: list[str], line_end: str)
     assert len(qql.split(line_end.join(texts))) == len(texts)
 
 
+def test_an_update_that_says_collection_begins_a_statement_behind_an_upsert() -> None:
+    upsert = "UPSERT INTO c VALUES {id: 1}"
+    for update in ("UPDATE COLLECTION c SET PAYLOAD = {a: 1}", "UPDATE collection SET PAYLOAD = {a: 1}"):
+        assert qql.parse(f"{upsert}\n{update}") == qql.parse(f"{upsert};\n{update}")
+    assert len(qql.parse(f"{upsert}\nUPDATE MODE insert_only")) == 1
+
+
 _SPACES = [" ", "\n", "\t", "\r\n", "  ", "/**/", " /* ' */ ", "\n-- it's ; a comment\n", "\ufeff"]
 
 

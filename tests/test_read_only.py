@@ -21,6 +21,7 @@ MAKE = """
 CREATE COLLECTION docs (v VECTOR(2, COSINE));
 UPSERT INTO docs VALUES {id: 1, vector: {v: [1, 0]}, a: 1}, {id: 2, vector: {v: [0, 1]}, a: 2};
 CREATE INDEX ON docs FOR a TYPE integer;
+CREATE INDEX ON docs FOR t TYPE text;
 CREATE ALIAS known FOR docs;
 """
 WRITING = [
@@ -62,6 +63,7 @@ READING = [
     "SCROLL FROM docs",
     "COUNT FROM docs",
     "FACET a FROM docs",
+    "ANALYZE TEXT 'x' ON t FROM docs",
     "MATRIX FROM docs USING v",
     "BATCH { QUERY [1, 0] FROM docs USING v LIMIT 1; QUERY [0, 1] FROM docs USING v LIMIT 1; }",
     "SHOW COLLECTIONS",
@@ -132,7 +134,7 @@ def test_what_reads_is_carried_out(db: Session, watched: Watched, text: str) -> 
 def test_the_statements_above_are_all_there_are(db: Session) -> None:
     parsed = [qql.parse(text)[0] for text in (*WRITING, *READING)]
     named = {type(one) for one in parsed} | {nodes.Execute, nodes.Dump, nodes.CopyTo, nodes.Undefine}
-    elsewhere = {nodes.ShowShardKeys, nodes.ShowQuotas}  # the embedded engine has neither
+    elsewhere = {nodes.ShowShardKeys, nodes.ShowQuotas, nodes.ShowOptimizations, nodes.ShowMemory}
     assert set(nodes.STATEMENTS) - named == elsewhere
     assert {nodes.STATEMENTS[kind].effect for kind in elsewhere} == {READS}
 

@@ -43,6 +43,8 @@ RIGHT: dict[str, list[Any]] = {
     "SHOW SHARD KEYS ON docs": [None, {}],
     "SHOW SNAPSHOTS ON docs": [[]],
     "SHOW QUOTAS": [{}, {"x": 1}, {"status": "x"}],
+    "SHOW OPTIMIZATIONS ON docs": [{}, {"x": 1}, {"status": "x"}],
+    "SHOW MEMORY ON docs": [{}, {"x": 1}, {"status": "x"}],
     "WHY 1 QUERY [1, 0] FROM docs": [[]],
 }
 """Wrong elsewhere and right for these."""

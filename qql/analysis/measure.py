@@ -28,6 +28,7 @@ from qql.records import replace
 from qql.rest.named_points import all_named_points
 from qql.rest.request import Request
 from qql.rest.types import Body
+from qql.rest.usage import Used
 
 __all__ = ["analyse"]
 
@@ -45,6 +46,7 @@ def analyse(
     runs: int = 1,
     ablate: bool = False,
     took: Took = lambda: None,
+    used: Used = lambda: None,
     remote: bool = False,
     compare: bool = True,
     progress: Tell = lambda done, total: None,
@@ -53,15 +55,16 @@ def analyse(
 
     ``request`` is the plan's with its texts embedded. The query and its distinct stages are sent in one batch
     (GROUP BY: its query beside it), without payload; then each is sent ``runs`` times by itself, for the
-    times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account.
+    times; 0 leaves them out. ``took`` gives the seconds that the last call took by the engine's own account,
+    ``used`` what it has cost by that.
     ``progress`` gets the runs done, and all of them. ``remote``: the engine is a server. Without ``compare``,
     the candidates of a stage are not held against the hits, other stages' and those behind its limit.
     Raises what ``call`` raises.
     """
-    stages = stage_requests(plan, request)
+    stages, told = stage_requests(plan, request), (took, used)
     if not stages:
         hits = tuple(Candidate(point["id"], 0.0) for point in call(request))
-        timing = _measure_time(request, call, runs, took, progress)
+        timing = _measure_time(request, call, runs, told, progress)
         return Analysis(plan, request, (), hits, timing=timing)
     engine = Engine(plan, request, call, remote)
     lists, hits = _run_stages(engine, stages)
@@ -74,7 +77,7 @@ def analyse(
         report = StageReport(
             run,
             checks.lists[at],
-            timing=_measure_time(single, call, runs, took, tell),
+            timing=_measure_time(single, call, runs, told, tell),
             verdict=checks.verdict(at),
             rescored=checks.rescored(at),
         )
@@ -115,11 +118,14 @@ def _tell_run(progress: Tell, before: int, total: int, done: int, _: int) -> Non
     progress(before + done, total)
 
 
-def _measure_time(request: Request, call: Call, runs: int, took: Took, progress: Tell) -> Timing | None:
+def _measure_time(
+    request: Request, call: Call, runs: int, told: tuple[Took, Used], progress: Tell
+) -> Timing | None:
     """One request, sent ``runs`` times."""
     if runs < 1:
         return None
-    times, server = [], []
+    took, used = told
+    times, server, usage = [], [], []
     for done in range(1, runs + 1):
         started = time.perf_counter()
         call(request)
@@ -127,8 +133,10 @@ def _measure_time(request: Request, call: Call, runs: int, took: Took, progress:
         by_engine = took()
         if by_engine is not None:
             server.append(by_engine * 1000)
+        if (cost := used()) is not None:
+            usage.append(cost)
         progress(done, runs)
-    return Timing.of(times, server)
+    return Timing.of(times, server, usage)
 
 
 # ------------------------------------------------------------------------------------ one stage beside others

@@ -10,6 +10,7 @@ from operator import itemgetter
 
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.text import joined
+from qql.analysis.timing import Timing
 from qql.compiler.plan import Input, QueryPlan, Stage
 from qql.records import NamedTuple, dataclass, replace
 from qql.rest.fusion import f32
@@ -177,29 +178,6 @@ class Scores:
     def to_dict(self) -> JsonObject:
         """``{"min", "median", "max", "histogram"}``."""
         return {"min": self.low, "median": self.median, "max": self.high, "histogram": list(self.histogram)}
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds of single calls, seen from here; ``server``: the server's own median, where it says it."""
-
-    runs: int
-    p50: float
-    p95: float
-    server: float | None = None
-
-    @classmethod
-    def of(cls, times: Sequence[float], server: Sequence[float] = ()) -> Timing:
-        """Of one or more measured times."""
-        from statistics import median
-
-        p95 = sorted(times)[math.ceil(0.95 * len(times)) - 1]
-        by_server = median(server) if server else None
-        return cls(len(times), median(times), p95, by_server)
-
-    def to_dict(self) -> JsonObject:
-        """``{"runs", "p50_ms", "p95_ms", "server_ms"}``."""
-        return {"runs": self.runs, "p50_ms": self.p50, "p95_ms": self.p95, "server_ms": self.server}
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,7 +544,7 @@ class Analysis:
         ``{"version": 1, "collection", "offset", "grouped", "timing", "hits", "stages", "ablation", "second",
         "notes"}``
 
-        * ``timing``: ``{"runs", "p50_ms", "p95_ms", "server_ms"}`` or null.
+        * ``timing``: ``{"runs", "p50_ms", "p95_ms", "server_ms", "usage"}`` or null.
         * ``hits``: ``[{"id", "rank", "score"}]``, the query's answer; ranks from offset + 1.
         * ``stages``: the root first, then in the order of the request, each
           ``{"label", "paths", "depth", "inputs", "limit", "returned", "unused", "timing", "scores",

@@ -102,6 +102,8 @@ def _details(analysis: Analysis, at: int, *, scores: bool = True) -> Iterator[st
     """What a stage did, line by line; with its ``scores``, unless a picture shows them."""
     report, beside = analysis.stages[at], _labels_beside(analysis, at)
     yield _returned_line(report, analysis.grouped and at == 0)
+    if report.timing is not None and report.timing.usage is not None:
+        yield f"cost the server {report.timing.usage}"
     if report.cut is not None:
         yield report.cut.text
     yield from _value_lines(report, scores=scores)

@@ -13,6 +13,7 @@ from qql.analysis.measure import analyse
 from qql.analysis.model import Analysis, Id
 from qql.analysis.placement import Placement, Slots
 from qql.analysis.point_queries import PointQueries, place_of
+from qql.analysis.score_parts import Words, score_parts
 from qql.analysis.text import digits, joined
 from qql.analysis.why_result import Explanation, Standing
 from qql.analysis.why_stage import standing_in
@@ -37,14 +38,15 @@ def why(
     second: Reranking | None = None,
     rewriting: Rewriting | None = None,
     remote: bool = False,
+    words: Words | None = None,
 ) -> Explanation:
     """Follow one point through a query whose texts are embedded.
 
     ``point_id`` is an integer or a UUID in any spelling; the answer has the engine's own. ``second`` reranks
     the candidates of a RERANK, and is called where the point exists; without it, the answer is about
     the candidates only, which are what the request brings. With ``rewriting``, changes of the query are tried
-    that would make the point a hit. ``remote``: the engine is a server.
-    Raises what ``call`` and ``second`` raise.
+    that would make the point a hit. ``remote``: the engine is a server. With ``words``, scores are divided
+    into their parts, which it names (`score_parts`). Raises what ``call`` and ``second`` raise.
     """
     counted = _Counted(call)
     told = _why(plan, request, counted, point_id, second=second, rewriting=rewriting, remote=remote)
@@ -83,6 +85,8 @@ def _why(
         return _why_fetched(key, analysis)
     trace = QueryTrace(PointQueries(engine, key, found[0].get("payload")), analysis)
     standings = tuple(map(standing_in, trace.stages))
+    if words is not None:
+        standings = tuple(_with_parts(trace, *one, words) for one in enumerate(standings))
     if plan.second is not None and second is not None:
         told = _why_reranked(trace, standings, plan.second, second(plan, request))
     else:
@@ -90,6 +94,13 @@ def _why(
     if told.is_hit or rewriting is None:
         return told
     return replace(told, ways=ways_in(trace, rewriting, call, second))
+
+
+def _with_parts(trace: QueryTrace, at: int, standing: Standing, words: Words) -> Standing:
+    """A standing with the parts of its score, where the stage gave the point one."""
+    if standing.score is None:
+        return standing
+    return replace(standing, parts=score_parts(trace.point, trace.stages[at].run, words))
 
 
 def _why_searched(trace: QueryTrace, standings: tuple[Standing, ...]) -> Explanation:

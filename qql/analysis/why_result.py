@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 
 from qql.analysis.model import Id
+from qql.analysis.score_parts import ScoreParts
 from qql.analysis.text import joined
 from qql.errors import many
 from qql.records import dataclass, field, fields
@@ -74,7 +77,8 @@ class Standing:
     ``rank`` counts from 1. Where the point was kept out, it is the place at which it would stand with more
     slots: of vectors, in an exact search; of ``diversity``, in the order of MMR; of ``group-full``, in its
     group; of ``group-cut``, that of its group. None beyond `DEEPEST`, and where there is none. ``changes``,
-    where it is simple, are what would let the point into the stage, all of them together.
+    where it is simple, are what would let the point into the stage, all of them together. ``parts`` are those
+    of the score, where WHY is asked about one point, and the score is a sum.
     """
 
     label: str
@@ -86,6 +90,7 @@ class Standing:
     failed: tuple[FailedCondition, ...] = ()
     changes: tuple[Change, ...] = ()
     path: tuple[int, ...] = ()
+    parts: ScoreParts | None = None
 
     @property
     def hint(self) -> str | None:
@@ -223,7 +228,7 @@ class Explanation:
         return [
             self.reason,
             *(self.ways.lines() if self.ways else ()),
-            *(f"{'  ' * (one.depth + 1)}{one.label}: {self._told(one)}" for one in self.standings),
+            *chain.from_iterable(map(self._lines_of, self.standings)),
             *self._cost(),
         ]
 
@@ -231,9 +236,15 @@ class Explanation:
         """What it took to find that out, where queries were changed for it."""
         if self.ways is None or not self.ways.tries:
             return []
-        return [
-            f"tried {many(self.ways.tries, 'changed query', 'changed queries')}, in {self.calls} calls in all"
-        ]
+        tried = many(self.ways.tries, "changed query", "changed queries")
+        return [f"tried {tried}, in {self.calls} calls in all"]
+
+    def _lines_of(self, one: Standing) -> Iterator[str]:
+        """A stage, and below it the parts of its score."""
+        indent = "  " * (one.depth + 1)
+        yield f"{indent}{one.label}: {self._told(one)}"
+        if one.parts is not None:
+            yield from (f"{indent}  {line}" for line in one.parts.lines())
 
     def _told(self, standing: Standing) -> str:
         """What is said of a stage; what lets the point into the hits is said before."""
@@ -245,6 +256,8 @@ class Explanation:
         return found
 
 
-def _by_field(one: Explanation) -> JsonObject:
+def _by_field(one: Explanation | ScoreParts) -> JsonObject:
     """What an object holds, by the names of its fields; or what stands in one does."""
+    if isinstance(one, ScoreParts):
+        return one.to_dict()
     return {field.name: getattr(one, field.name) for field in fields(one) if field.name != "edits"}

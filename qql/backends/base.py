@@ -13,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "telling_of_texts", "watch"]
+    from qql.rest.usage import Usage
+
+__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "telling_of_texts", "usage_of", "watch"]
 
 
 class Work(str):
@@ -45,6 +47,15 @@ def absence_of(backend: object) -> str | None:
     """
     said = getattr(backend, "absence", None)
     return said if isinstance(said, str) else None
+
+
+def usage_of(backend: object) -> Usage | None:
+    """What the last call of this thread has cost by the engine's own account; None where it says nothing.
+
+    A backend may have this as its attribute ``usage``.
+    """
+    found: Usage | None = getattr(backend, "usage", None)
+    return found
 
 
 def watch(backend: object, progress: Progress | None) -> None:

@@ -127,6 +127,8 @@ _EMPTY: dict[tuple[str, str], Json] = {
     ("POST", "/collections/aliases"): True,
     ("GET", "/quotas"): {"config": {"enabled": False}, "usage": {}},
     ("GET", "/snapshots"): [],
+    ("GET", "optimizations"): {"summary": {}, "running": []},
+    ("GET", "memory"): {},
     ("GET", ""): _EMPTY_COLLECTION,
     ("GET", "exists"): {"exists": False},
     ("GET", "aliases"): {"aliases": []},

@@ -44,6 +44,8 @@ __all__ = [
     "show_collection",
     "show_collections",
     "show_indexes",
+    "show_memory",
+    "show_optimizations",
     "show_quotas",
     "show_shard_keys",
     "show_snapshots",
@@ -239,6 +241,16 @@ def show_shard_keys(collection: Name) -> Statement:
 def set_quota(options: Options, *, wait: Value = None) -> Statement:
     """``SET QUOTA (…)``."""
     return statement(nodes.SetQuota, locals())
+
+
+def show_optimizations(collection: Name) -> Statement:
+    """``SHOW OPTIMIZATIONS ON c``: what a server's optimizers do, have done and will do."""
+    return statement(nodes.ShowOptimizations, locals())
+
+
+def show_memory(collection: Name) -> Statement:
+    """``SHOW MEMORY ON c``: the bytes that each part of a collection takes of a server."""
+    return statement(nodes.ShowMemory, locals())
 
 
 def show_quotas() -> Statement:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Rows = Row | Iterable[Row]
 
 __all__ = [
+    "analyze_text",
     "clear_payload",
     "copy",
     "count",
@@ -87,6 +88,11 @@ def count(
 ) -> Statement:
     """``COUNT FROM c …``."""
     return statement(nodes.Count, locals())
+
+
+def analyze_text(text: Value, name: Name, source: Name | None = None) -> Statement:
+    """``ANALYZE TEXT 'words' ON field FROM c``: the tokens that a text index or BM25 makes of a text."""
+    return statement(nodes.AnalyzeText, locals())
 
 
 def facet(

@@ -23,7 +23,7 @@ from qql.compiler.plan import Context, collection_of
 from qql.compiler.scalars import one_key, scalar_value, text_of
 from qql.compiler.vector_models import default_vectors, model_of_vector, size_made
 from qql.errors import did_you_mean, fail, shown
-from qql.rest.limits import MAX_VECTOR_SIZE
+from qql.rest.limits import MAX_VECTOR_SIZE, OPTIMIZATION_LISTS
 from qql.rest.quoting import quoted
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Body, Json, JsonObject
@@ -502,6 +502,11 @@ def _emit_set_quota(statement: nodes.SetQuota, context: Context) -> list[Request
     return [Request("PUT", "/quotas", waiting(statement.wait) if statement.wait else {}, body)]
 
 
+def _emit_show_optimizations(statement: nodes.ShowOptimizations, context: Context) -> list[Request]:
+    collection = collection_of(statement.collection, context, statement.span)
+    return [Request("GET", collection_path(collection, "optimizations"), {"with": OPTIMIZATION_LISTS})]
+
+
 def _check_optimize(statement: nodes.Optimize, context: Context) -> list[Request]:
     """No request: a session carries it out. What it would not understand is told before anything is sent."""
     read_options(statement.options, OPTIMIZE_OPTIONS, "OPTIMIZE")
@@ -523,5 +528,6 @@ EMIT_COLLECTIONS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Reques
     nodes.CreateShardKey: _emit_create_shard_key,
     nodes.DropShardKey: _emit_drop_shard_key,
     nodes.SetQuota: _emit_set_quota,
+    nodes.ShowOptimizations: _emit_show_optimizations,
     nodes.Optimize: _check_optimize,
 }

@@ -16,7 +16,7 @@ from qql.compiler.options.query import COUNT_OPTIONS, FACET_OPTIONS, REQUEST_OPT
 from qql.compiler.options.table import read_options
 from qql.compiler.pages import begin_page
 from qql.compiler.plan import Context, collection_of
-from qql.compiler.scalars import count_limit, point_id, shard_key, wait_of
+from qql.compiler.scalars import count_limit, point_id, shard_key, text_of, wait_of
 from qql.errors import QQLPlanError, Span, did_you_mean, fail, shown
 from qql.records import dataclass, replace
 from qql.rest.request import Request, collection_path
@@ -81,6 +81,12 @@ def _emit_count(statement: nodes.Count, context: Context) -> list[Request]:
     url, options = _asked(statement.params, COUNT_OPTIONS, "COUNT")
     body = clean({"filter": emit_filter(statement.where), "shard_key": shard_key(statement.shard)})
     return [Request("POST", collection_path(collection, "points", "count"), url, body | options)]
+
+
+def _emit_analyze_text(statement: nodes.AnalyzeText, context: Context) -> list[Request]:
+    """The collection's description, which says how its texts are tokenized."""
+    text_of(statement.text, "the text of ANALYZE TEXT")
+    return [Request("GET", collection_path(collection_of(statement.source, context, statement.span)))]
 
 
 def _emit_facet(statement: nodes.Facet, context: Context) -> list[Request]:
@@ -498,6 +504,7 @@ def words_of(statement: nodes.Node) -> str:
 EMIT_POINTS: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {
     nodes.Count: _emit_count,
     nodes.Facet: _emit_facet,
+    nodes.AnalyzeText: _emit_analyze_text,
     nodes.Scroll: _emit_scroll,
     **dict.fromkeys(_CHANGES, _emit_change),
 }

@@ -486,6 +486,7 @@ def _compile_one(
 
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.Count, nodes.Facet, nodes.Scroll, nodes.Matrix, nodes.Delete), "source"),
+    nodes.AnalyzeText: "source",
     **dict.fromkeys((nodes.DeletePayload, nodes.DeleteVector, nodes.ClearPayload), "source"),
     **dict.fromkeys((nodes.CreateCollection, nodes.AlterCollection), "name"),
     **dict.fromkeys((nodes.DropCollection, nodes.ShowCollection, nodes.ExistsCollection), "name"),
@@ -495,7 +496,7 @@ _NAMED_BY: Mapping[type[nodes.Node], str] = {
     **dict.fromkeys((nodes.CreateSnapshot, nodes.DropSnapshot, nodes.RestoreSnapshot), "collection"),
     **dict.fromkeys((nodes.ShowSnapshots, nodes.CreateAlias, nodes.Copy, nodes.Dump), "collection"),
     **dict.fromkeys((nodes.CreateShardKey, nodes.DropShardKey, nodes.ShowShardKeys), "collection"),
-    **dict.fromkeys((nodes.Optimize, nodes.Use), "collection"),
+    **dict.fromkeys((nodes.Optimize, nodes.ShowOptimizations, nodes.ShowMemory, nodes.Use), "collection"),
 }
 """The field in which a statement names the collection that it works on."""
 

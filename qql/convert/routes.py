@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from qql.errors import QQLPlanError, did_you_mean, shown
+from qql.rest.limits import OPTIMIZATION_LISTS
 from qql.rest.request import Request
 from qql.rest.shapes import Shape, fields, refusal
 from qql.rest.types import Json
@@ -42,6 +43,13 @@ def _ordering(value: Json, at: str) -> str:
     raise refusal(at, "QQL writes in Qdrant's default ordering, which is weak", "leave the ordering out")
 
 
+def _every_list(value: Json, at: str) -> str:
+    every = OPTIMIZATION_LISTS.split(",")
+    if isinstance(value, str) and set(value.split(",")) <= {*every}:
+        return value
+    raise refusal(at, f"SHOW OPTIMIZATIONS lists {', '.join(every)}", "leave the others out")
+
+
 READING: Mapping[str, Shape] = {"timeout": _count, "consistency": _consistency}
 """Parameters that a statement has: PARAMS (timeout = …, consistency = …)."""
 _WAITING: Mapping[str, Shape] = {"wait": _truth, "timeout": _count}
@@ -77,6 +85,7 @@ _PARAMETERS: Mapping[Route, Shape] = {
     **dict.fromkeys((*_ALWAYS_WAITING, ("PUT", "/quotas")), fields(_WAITING)),
     **dict.fromkeys((("PUT", "vectors/*"), ("DELETE", "vectors/*")), fields(_WRITING)),
     **dict.fromkeys(_PATIENT, fields({"timeout": _count})),
+    ("GET", "optimizations"): fields({"with": _every_list}),
 }
 """By route: the parameters of the URL. Routes that are not here have none."""
 
@@ -90,7 +99,7 @@ def url_parameters(request: Request) -> dict[str, Json]:
     found = _PARAMETERS.get(route, _NO_PARAMETERS)(dict(request.query), "URL")
     if route in _CHANGING:
         found = {"wait": "false", **found}
-    unheard = {"ordering"} if route in _ASKING else {"ordering", "timeout"}
+    unheard = {"ordering"} if route in _ASKING else {"ordering", "timeout", "with"}
     if route in _ALWAYS_WAITING:
         unheard.add("wait")
     return {key: value for key, value in found.items() if key not in unheard}
@@ -112,7 +121,6 @@ def unsaid(query: Mapping[str, Json], route: Route) -> list[str]:
 
 _CLUSTER = "it is about the nodes of a cluster, and QQL is about collections"
 _SERVICE = "it is about the server, and QQL is about collections"
-_OPTIMIZER = "it tells what the server's optimizer does"
 _FILE = "it sends or brings a file"
 _NOT_SAID: tuple[tuple[str, str, str | None], ...] = (
     ("/collections/*/cluster", _CLUSTER, "SHOW SHARD KEYS ON c shows the shard keys of a collection"),
@@ -120,11 +128,6 @@ _NOT_SAID: tuple[tuple[str, str, str | None], ...] = (
     ("/collections/*/snapshots/upload", _FILE, "RESTORE SNAPSHOT 'URL' ON c restores from an address"),
     ("/collections/*/snapshots/*", _FILE, "SHOW SNAPSHOTS ON c lists the snapshots"),
     ("/collections/*/shards/*/snapshots", "it is about one shard, and QQL is about whole collections", None),
-    (
-        "/collections/*/optimizations",
-        "it tells what the server's optimizer does",
-        "SHOW COLLECTION c tells whether it is done",
-    ),
     ("/snapshots", "it is about all collections at once", "CREATE SNAPSHOT ON c makes one of a collection"),
     *((f"/{path}", _SERVICE, None) for path in ("telemetry", "metrics", "locks", "issues", "healthz")),
     *((f"/{path}", _SERVICE, None) for path in ("livez", "readyz", "service", "logger", "profiler")),

@@ -63,6 +63,8 @@ _BODILESS: frozenset[Route] = frozenset(
         ("DELETE", "snapshots/*"),
         ("GET", "shards"),
         ("GET", "/quotas"),
+        ("GET", "optimizations"),
+        ("GET", "memory"),
     }
 )
 _FULL_WITHOUT: frozenset[Route] = frozenset({("POST", "points/scroll"), ("POST", "points/count")})
@@ -183,6 +185,8 @@ _STATEMENTS: Mapping[Route, Callable[[_Given], nodes.Statement]] = {
     ("POST", "shards/delete"): lambda given: nodes.DropShardKey(
         scalar(given.body["shard_key"]), given.collection
     ),
+    ("GET", "optimizations"): lambda given: nodes.ShowOptimizations(given.collection),
+    ("GET", "memory"): lambda given: nodes.ShowMemory(given.collection),
     ("GET", "/quotas"): lambda given: nodes.ShowQuotas(),
     ("PUT", "/quotas"): lambda given: nodes.SetQuota(options_of(given.body), given.wait),
 }

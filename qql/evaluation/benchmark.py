@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from qql.evaluation.sessions import measured_session, pipelines_on, progress_of
 from qql.evaluation.speed import Latency, latency, measure_calls, percentile, recall_at
 from qql.records import dataclass, replace
 from qql.rest.types import Body, JsonObject
+from qql.rest.usage import Usage
 from qql.session.connect import connect
 from qql.session.session import Session
 
@@ -49,12 +50,16 @@ class Figures:
     """What was measured of one pipeline: seconds, by all calls and by what they go to (medians).
 
     ``recalls`` has the recall of the first ``k`` hits for each query, 0 to 1; None: not measured.
+    ``server`` are the median seconds by the server's own account, ``usage`` the median of what it counts;
+    None where it does not say.
     """
 
     times: Latency
     steps: Mapping[str, float]
     k: int = 0
     recalls: Sequence[float] | None = None
+    server: float | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,10 @@ class Benchmark(Report):
     def to_dict(self) -> JsonObject:
         """``{"version": 1, "complete", "pipelines": [figures], "stamp"}``, as JSON data.
 
-        Figures are ``{"name", "file", "times", "steps", "recall"}``. ``times``: see `latency_dict`;
-        ``steps``: medians, ``{"compile_ms", "embed_ms", "engine_ms", "rerank_ms"}``; ``recall``: ``{"k",
-        "mean", "min", "per_query": [share]}`` or null.
+        Figures are ``{"name", "file", "times", "steps", "recall", "server_ms", "usage"}``. ``times``: see
+        `latency_dict`; ``steps``: medians, ``{"compile_ms", "embed_ms", "engine_ms", "rerank_ms"}``;
+        ``recall``: ``{"k", "mean", "min", "per_query": [share]}`` or null. ``server_ms`` and ``usage``
+        (``{"hardware", "tokens"}``) are medians of what the server says, or null.
         """
         return {
             "version": 1,
@@ -221,7 +227,8 @@ class _Benchmark:
             for one in others:
                 if one.session is not self.pipeline.session:
                     one.session.close()
-        return Figures(times, self.step_medians(), k, self.recalls(calls, k) if k else None)
+        steps, server, usage = self.step_medians(), self.server(), self.usage()
+        return Figures(times, steps, k, self.recalls(calls, k) if k else None, server, usage)
 
     def depth(self, call: Call) -> int:
         """How many hits are compared with those of exact search; 0: none."""
@@ -270,6 +277,15 @@ class _Benchmark:
         """The median seconds of each step."""
         return {name: percentile([getattr(one, name) for one in self.steps], 50) for name in _STEPS}
 
+    def server(self) -> float | None:
+        """The median seconds by the server's own account."""
+        times = [one.server for one in self.steps if one.server is not None]
+        return percentile(times, 50) if times else None
+
+    def usage(self) -> Usage | None:
+        """The median of what the server says a call has cost."""
+        return Usage.median([one.usage for one in self.steps if one.usage is not None])
+
     def recalls(self, calls: Sequence[Call], k: int) -> list[float]:
         """The recall of the first k hits of each call against exact search: 0 to 1."""
         key = document_key({}, self.how.doc_id)
@@ -297,6 +313,8 @@ def _timing_sections(found: Mapping[str, Figures], concurrency: int) -> list[Sec
         Section(f"Milliseconds of a call{calls}", times),
         Section("What they go to (medians)", steps),
     ]
+    if costs := [*_costs(found)]:
+        sections.append(Section("By the server's own account (medians of a call)", costs))
     recalls = [
         {
             "pipeline": name,
@@ -312,12 +330,21 @@ def _timing_sections(found: Mapping[str, Figures], concurrency: int) -> list[Sec
     return [*sections, Section("Recall against exact search", recalls)] if recalls else sections
 
 
+def _costs(found: Mapping[str, Figures]) -> Iterator[JsonObject]:
+    """What the server says; nothing of pipelines of which it says nothing."""
+    for name, one in found.items():
+        cells: JsonObject = {} if one.server is None else {"ms": three_digits(one.server * 1000)}
+        cells |= one.usage.cells() if one.usage is not None else {}
+        if cells:
+            yield {"pipeline": name, **cells}
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
 def _figures_dict(name: str, file: str, one: Figures) -> JsonObject:
-    """``{"name", "file", "times", "steps", "recall"}``.
+    """``{"name", "file", "times", "steps", "recall", "server_ms", "usage"}``.
 
     ``times``: see `latency_dict`; ``steps``: medians, ``{"compile_ms", "embed_ms", "engine_ms",
     "rerank_ms"}``; ``recall``: ``{"k", "mean", "min", "per_query": [share]}`` or null.
@@ -329,4 +356,12 @@ def _figures_dict(name: str, file: str, one: Figures) -> JsonObject:
         "per_query": list(one.recalls),
     }
     steps = {f"{step}_ms": seconds * 1000 for step, seconds in one.steps.items()}
-    return {"name": name, "file": file, "times": latency_dict(one.times), "steps": steps, "recall": recall}
+    return {
+        "name": name,
+        "file": file,
+        "times": latency_dict(one.times),
+        "steps": steps,
+        "recall": recall,
+        "server_ms": one.server if one.server is None else one.server * 1000,
+        "usage": one.usage and one.usage.to_dict(),
+    }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from qql import nodes
+from qql.backends.base import usage_of
 from qql.compiler.bind import Params
 from qql.compiler.script import Compiled
 from qql.errors import QQLPlanError, Source
@@ -16,6 +17,7 @@ from qql.models.rerank_hits import rerank
 from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, JsonObject
+from qql.rest.usage import Usage
 from qql.result import Result
 from qql.session import phases
 from qql.session.session import Session
@@ -35,13 +37,16 @@ class Steps:
     """The seconds of one call, by what took them.
 
     ``compile``: text → request; ``embed``: texts → vectors, here and not in the engine; ``engine``: the
-    request and its answer; ``rerank``: the second stage.
+    request and its answer; ``rerank``: the second stage. ``server`` is what of ``engine`` the server says it
+    took itself, ``usage`` what it says it has cost; None where it does not.
     """
 
     compile: float
     embed: float
     engine: float
     rerank: float
+    server: float | None = None
+    usage: Usage | None = None
 
 
 class Pipeline:
@@ -151,9 +156,11 @@ class Pipeline:
         first = replace(compiled, requests=(request,), plan=replace(plan, second=None))
         result = session.carry_out(first)
         found = clock()
+        server, usage = session.backend.took, usage_of(session.backend)
         if plan.second is not None:
             result = rerank(result, plan.second, plan.payload, session.rerankers)
-        return result, Steps(planned - start, embedded - planned, found - embedded, clock() - found)
+        times = planned - start, embedded - planned, found - embedded, clock() - found
+        return result, Steps(*times, server, usage)
 
     def analyse(self, params: Params = None) -> Analysis:
         """What each of its stages gave. Raises as `Session.execute` does."""

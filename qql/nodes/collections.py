@@ -30,6 +30,8 @@ __all__ = [
     "ShowCollection",
     "ShowCollections",
     "ShowIndexes",
+    "ShowMemory",
+    "ShowOptimizations",
     "ShowQuotas",
     "ShowShardKeys",
     "ShowSnapshots",
@@ -301,6 +303,20 @@ class ShowQuotas(Node, metaclass=NodeType):
     """``SHOW QUOTAS``."""
 
 
+@statement("SHOW OPTIMIZATIONS ON {collection}", effect=READS)
+class ShowOptimizations(Node, metaclass=NodeType):
+    """``SHOW OPTIMIZATIONS ON c``."""
+
+    collection: Name
+
+
+@statement("SHOW MEMORY ON {collection}", sends="GET /collections/{collection}/memory")
+class ShowMemory(Node, metaclass=NodeType):
+    """``SHOW MEMORY ON c``."""
+
+    collection: Name
+
+
 @statement("OPTIMIZE {collection} WITH {options}", effect=WRITES)
 class Optimize(Node, metaclass=NodeType):
     """``OPTIMIZE c [WITH (timeout = 600)]``."""
@@ -350,6 +366,8 @@ CollectionStatement = (
     | ShowShardKeys
     | SetQuota
     | ShowQuotas
+    | ShowOptimizations
+    | ShowMemory
     | Optimize
     | ShowCollections
     | ShowCollection

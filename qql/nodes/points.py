@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "AnalyzeText",
     "ClearPayload",
     "Column",
     "Copy",
@@ -55,6 +56,15 @@ class Facet(Node, metaclass=NodeType):
     params: tuple[Option, ...] = ()
     shard: Shard | None = None
     limit: Scalar | None = None
+
+
+@statement("ANALYZE TEXT {text} ON {name}", "source", effect=READS)
+class AnalyzeText(Node, metaclass=NodeType):
+    """``ANALYZE TEXT 'words' ON field FROM c``: the tokens that its text index, or BM25, makes of a text."""
+
+    text: Scalar
+    name: Name
+    source: Name | None = None
 
 
 @statement("MATRIX", "source using where params shard limit", effect=READS)
@@ -277,6 +287,7 @@ class Copy(Node, metaclass=NodeType):
 PointStatement = (
     Count
     | Facet
+    | AnalyzeText
     | Scroll
     | Matrix
     | Delete

@@ -242,6 +242,19 @@ def _offsets(value: Json) -> Misfit | None:
     return None
 
 
+_SEGMENTS = _list(_record({}, {"points_count": _WHOLE}))
+_OPTIMIZED = _record({}, {"segments": _SEGMENTS, "progress": _OBJECT})
+_OPTIMIZATIONS = _record(
+    {},
+    {"running": _list(_OPTIMIZED), "queued": _list(_OPTIMIZED), "completed": _list(_OPTIMIZED)}
+    | {"idle_segments": _SEGMENTS},
+)
+_PARTS = _list(_OBJECT)
+_MEMORY = _record(
+    {}, {"total": _OBJECT, "vectors": _PARTS, "sparse_vectors": _PARTS, "payload_index": _PARTS}
+)
+
+
 # ------------------------------------------------------------------------------------ by route
 
 SHAPES: Mapping[tuple[str, str], Shape] = {
@@ -250,6 +263,8 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
     ("GET", "/cluster"): _OBJECT,
     ("GET", "/quotas"): _record({}, {"config": _OBJECT}),
     ("PUT", "/quotas"): _YES_OR_NO,
+    ("GET", "optimizations"): _OPTIMIZATIONS,
+    ("GET", "memory"): _MEMORY,
     ("GET", "/snapshots"): _list(_SNAPSHOT),
     ("POST", "/snapshots"): _SNAPSHOT,
     ("DELETE", "/snapshots/*"): _YES_OR_NO,

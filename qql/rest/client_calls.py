@@ -96,6 +96,7 @@ CALLS: dict[str, Call] = {
     f"PUT {_COLLECTION}/points/vectors": _write_call("points_api.update_vectors", "update_vectors"),
     f"POST {_COLLECTION}/points/vectors/delete": _write_call("points_api.delete_vectors", "delete_vectors"),
     f"POST {_COLLECTION}/points/batch": _write_call("points_api.batch_update", "batch_update_points"),
+    f"GET {_COLLECTION}/optimizations": Call("collections_api.get_optimizations", "get_optimizations"),
     f"GET {_COLLECTION}/shards": Call("distributed_api.list_shard_keys", "list_shard_keys"),
     f"PUT {_COLLECTION}/shards": Call("distributed_api.create_shard_key", "create_shard_key"),
     f"POST {_COLLECTION}/shards/delete": Call("distributed_api.delete_shard_key", "delete_shard_key"),
@@ -140,6 +141,7 @@ class QueryParameter:
 
 
 QUERY_PARAMETERS = {
+    "completed_limit": QueryParameter(number=True),
     "consistency": QueryParameter(members="ReadConsistencyType", number=True),
     "ordering": QueryParameter(members="WriteOrdering"),
     "timeout": QueryParameter(number=True),

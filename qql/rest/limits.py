@@ -11,6 +11,7 @@ __all__ = [
     "GROUP_SIZE",
     "MAX_PREFETCH_DEPTH",
     "MAX_VECTOR_SIZE",
+    "OPTIMIZATION_LISTS",
     "RRF_K",
     "U32",
     "U64",
@@ -30,5 +31,7 @@ U32 = 2**32 - 1
 """The largest limit, offset or group size, and the largest index of a sparse vector."""
 U64 = 2**64 - 1
 """The largest id of a point that is a number."""
+OPTIMIZATION_LISTS = "queued,completed,idle_segments"
+"""What GET …/optimizations lists beside what runs, where it is asked for."""
 BM25 = "qdrant/bm25"
 """The sparse model that Qdrant's servers (from 1.15.2) and the embedded engine compute themselves."""

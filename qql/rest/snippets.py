@@ -303,6 +303,8 @@ def _find_call(method: str, path: str) -> tuple[Call, dict[str, str]]:
     raise QQLPlanError.make("no-client-model", message, hint=_BY_CURL)
 
 
+_PYTHONS_OWN = ("with",)
+"""Parameters that the client's methods cannot call as Qdrant does."""
 _BY_CURL = "Request.curl() writes any request"
 
 
@@ -317,7 +319,9 @@ def _call_node(
     """The call: of the client's own method where that can say all of the request."""
     in_path: _Arguments = {key: _path_argument(key, name) for key, name in names.items()}
     in_query: _Arguments = {
-        key: writer.parameter(key, value) for key, value in query.items() if value is not None
+        f"{key}_" if key in _PYTHONS_OWN else key: writer.parameter(key, value)
+        for key, value in query.items()
+        if value is not None
     }
     low = _method_parameters(call.low)
     takes_body = next(reversed(low), None) not in (None, *names, *QUERY_PARAMETERS)

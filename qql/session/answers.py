@@ -216,6 +216,24 @@ def _list_indexes(compiled: Compiled, answer: Json) -> Result:
     return Result("rows", rows=rows, columns=("field", "type", "options", "points"))
 
 
+def _list_optimizations(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.server_state import optimizations_listed
+
+    return optimizations_listed(answer)
+
+
+def _list_memory(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.server_state import memory_listed
+
+    return memory_listed(answer)
+
+
+def _list_tokens(compiled: Compiled, answer: Json) -> Result:
+    from qql.session.text_tokens import tokens_listed
+
+    return tokens_listed(compiled, answer)
+
+
 def _list_quotas(compiled: Compiled, answer: Json) -> Result:
     """The settings, and what else the server says, by paths."""
     rest = {key: value for key, value in answer.items() if key != "config"}
@@ -245,7 +263,10 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
     nodes.Batch: _batch_result,
     nodes.Upsert: _upsert_message,
     nodes.ShowIndexes: _list_indexes,
+    nodes.AnalyzeText: _list_tokens,
     nodes.ShowQuotas: _list_quotas,
+    nodes.ShowOptimizations: _list_optimizations,
+    nodes.ShowMemory: _list_memory,
     nodes.ShowCollection: _describe_collection,
     nodes.ExistsCollection: _existence,
 }

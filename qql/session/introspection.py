@@ -11,7 +11,7 @@ import orjson
 
 from qql import nodes
 from qql.analysis.explain import advice_lines
-from qql.backends.base import Backend, Progress, Work
+from qql.backends.base import Backend, Progress, Work, usage_of
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query
 from qql.compiler.empty_lists import said_in_reads
@@ -33,6 +33,7 @@ from qql.syntax.printer import show
 
 if TYPE_CHECKING:
     from qql.analysis import Analysis, Explanation, Provenance, Rewriting, SecondStageReport
+    from qql.analysis.score_parts import Words
     from qql.session.stamp import Stamp
 
 __all__ = ["Introspection", "Shares", "told"]
@@ -75,7 +76,7 @@ class Introspection:
         """What each stage does, each timed ``runs`` times; with that of RERANK where there is one."""
         from qql.analysis import analyse
 
-        call, took = self.backend.call, lambda: self.backend.took
+        call, took, used = self.backend.call, lambda: self.backend.took, lambda: usage_of(self.backend)
         tell = partial(self._tell, "timing stages")
         found = analyse(
             self.plan,
@@ -84,6 +85,7 @@ class Introspection:
             runs=runs,
             ablate=ablate,
             took=took,
+            used=used,
             remote=self._remote,
             progress=tell,
         )
@@ -198,14 +200,23 @@ class Introspection:
             return {}
         return names_of(Hit(point["id"], payload=point.get("payload")) for point in answer)
 
-    def explanation(self, key: int | str) -> Explanation:
-        """Where a point stands in each stage, and what makes it a hit where it is none."""
+    def explanation(self, key: int | str, words: Words | None = None) -> Explanation:
+        """Where a point stands in each stage, and what makes it a hit where it is none; with ``words``, what
+        its scores are made of.
+        """
         from qql.analysis.why import why
 
         second = None if self.plan.second is None else self.reranked
         rewriting, call = self.rewriting(), self.backend.call
         return why(
-            self.plan, self.request, call, key, second=second, rewriting=rewriting, remote=self._remote
+            self.plan,
+            self.request,
+            call,
+            key,
+            second=second,
+            rewriting=rewriting,
+            remote=self._remote,
+            words=words,
         )
 
     def why(self, statement: nodes.Why) -> Result:
@@ -214,7 +225,9 @@ class Introspection:
 
         follow = self.explanation
         if statement.id is not None:
-            found = follow(point_id(statement.id))
+            from qql.session.term_names import words_of
+
+            found = follow(point_id(statement.id), words_of(self.compiled.requests[0]))
             return told(found.lines(), found.to_dict(), statement)
         assert statement.where is not None
         where = show(statement.where), emit_filter(statement.where) or {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from qql.backends.base import Backend, Optimized, Progress
+from qql.backends.base import Backend, Optimized, Progress, usage_of
 from qql.errors import QQLError, QQLExecutionError, fail
 from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
@@ -20,6 +20,8 @@ from qql.rest.types import Body, Json, JsonObject
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+
+    from qql.rest.usage import Usage
 
 __all__ = ["WithinLimits"]
 
@@ -72,6 +74,11 @@ class WithinLimits:
     def took(self) -> float | None:
         """The seconds of the last call, which may have been one of several."""
         return self._backend.took
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call has cost, which may have been one of several."""
+        return usage_of(self._backend)
 
     def infers(self, model: str) -> bool:
         """Whether the engine itself makes the vectors of a model."""

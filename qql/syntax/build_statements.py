@@ -38,6 +38,9 @@ class Statements:
         names = [child for child in children if isinstance(child, Name)]
         return with_clauses(nodes.Facet, "FACET", clauses, {"key": names[0]} if names else {})
 
+    def analyze_text(self, text: Scalar, name: Name, *clauses: Clause) -> nodes.AnalyzeText:
+        return with_clauses(nodes.AnalyzeText, "ANALYZE TEXT", clauses, {"text": text, "name": name})
+
     def explain(self, *children: Clause | nodes.Statement) -> nodes.Explain:
         *options, statement = children
         clauses = cast(list[Clause], options)

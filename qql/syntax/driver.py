@@ -391,7 +391,8 @@ class Parser:
         if keyword == "BATCH":  # `BATCH {` begins a statement, `BATCH 500` is COPY's
             return following.type == "LBRACE"
         if keyword == "UPDATE":  # `UPDATE MODE m` and `UPDATE FILTER f` are UPSERT's
-            return cut(self.text, following.end).text.upper() == "SET"
+            named = following.text.upper() == "COLLECTION"  # UPDATE COLLECTION c SET
+            return named or cut(self.text, following.end).text.upper() == "SET"
         if keyword == "WITH":  # `WITH name AS (` begins a query; `WITH (`, `WITH PAYLOAD …` is a clause
             name = following.type == "WORD" or following.type in STRINGS
             return name and cut(self.text, following.end).text.upper() == "AS"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from qdrant_client.grpc import (
     collections_service_pb2,
@@ -38,8 +39,9 @@ Serve = Callable[[str, Request, int, dict[str, str], Callable[[Any], bytes]], by
 class RpcSide:
     """Listens on ``port`` (0: any) once made; `begin` answers, `end` breaks off and lets the port go."""
 
-    def __init__(self, port: int, serve: Serve) -> None:
+    def __init__(self, port: int, serve: Serve, usage: Callable[[], Any]) -> None:
         self._serve = serve
+        self._usage = usage
         self._pool = ThreadPoolExecutor(_THREADS)
         self._server = grpc.server(self._pool, options=_OPTIONS)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
@@ -71,6 +73,8 @@ class RpcSide:
             message = write(answer)
             if "time" in message.DESCRIPTOR.fields_by_name:
                 message.time = 0.001
+            if "usage" in message.DESCRIPTOR.fields_by_name and (usage := self._usage()) is not None:
+                ParseDict(usage, message.usage)
             return bytes(message.SerializeToString())
 
         def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:

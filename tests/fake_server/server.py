@@ -39,8 +39,8 @@ class FakeServer:
     """Use as a context manager. ``port`` speaks REST and the one above it gRPC.
 
     ``version`` is what it announces and behaves as. A ``cluster`` knows shard keys. ``api_key`` is asked of
-    every request. ``body_limit`` is in bytes and holds for REST. `calls` and `engine` may be looked at and
-    changed while it runs.
+    every request. ``body_limit`` is in bytes and holds for REST. `calls`, `engine` and `usage`, which
+    every answer then has, may be looked at and changed while it runs.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class FakeServer:
         body_limit: int = _LIMIT,
     ) -> None:
         self.engine = Engine(version, cluster=cluster)
+        self.usage: dict[str, Any] | None = None
         self.calls: list[Call] = []
         self._api_key = api_key
         self._limit = body_limit
@@ -123,13 +124,15 @@ class FakeServer:
         for _ in range(_TRIES):
             rest = RestSide(0, self._serve_rest, self._limit)
             try:
-                return rest, RpcSide(rest.port + 1, self._serve_rpc)
+                return rest, RpcSide(rest.port + 1, self._serve_rpc, lambda: self.usage)
             except RuntimeError:  # somebody has the port
                 rest.server_close()
         raise RuntimeError("no two ports beside one another are free")
 
     def _sides(self, port: int, grpc_port: int) -> tuple[RestSide, RpcSide]:
-        return RestSide(port, self._serve_rest, self._limit), RpcSide(grpc_port, self._serve_rpc)
+        return RestSide(port, self._serve_rest, self._limit), RpcSide(
+            grpc_port, self._serve_rpc, lambda: self.usage
+        )
 
     # --- one exchange ------------------------------------------------------------------------------------
 
@@ -139,7 +142,8 @@ class FakeServer:
         def encoded(answer: Any) -> bytes:
             if request.route == ("GET", "/"):
                 return json.dumps(answer).encode()
-            return json.dumps({"result": answer, "status": "ok", "time": 0.001}).encode()
+            usage = {} if self.usage is None else {"usage": self.usage}
+            return json.dumps({"result": answer, "status": "ok", "time": 0.001} | usage).encode()
 
         try:
             return 200, self._serve("rest", name, request, size, headers, encoded)

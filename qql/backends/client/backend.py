@@ -25,6 +25,7 @@ from qql.rest.answer_shapes import misfit
 from qql.rest.limits import BM25
 from qql.rest.request import Request, collection_path
 from qql.rest.types import Json
+from qql.rest.usage import Usage
 
 from .address import address_of, endpoint, require_headers, sent_in_clear
 from .bulk import GrpcPoints, RestPoints, in_parts
@@ -159,14 +160,15 @@ class ClientBackend:
     ) -> ClientBackend:
         """A backend for the server at ``url``; the connection is made by the first call.
 
-        ``http://`` and ``https://`` addresses speak REST (port 6333 unless given), ``grpc://`` and ``grpcs://``
-        (TLS) speak gRPC (port 6334 unless given). An http address with ``grpc_port`` means gRPC on that port;
-        with ``grpc=True`` alone, on the port after that of REST, of which the first call makes sure that the
-        same server is there. ``timeout``, in seconds, is for queries (else 5) and for writes of points (else
-        60); indexes and snapshots are waited for without end, other definitions for 5 minutes (`Kind`).
-        ``retries`` is how often a request is sent again, within that time, where that may help and does no
-        harm. The API key travels as the header ``api-key``; ``headers`` go along with every request.
-        ``assume_version`` (``"1.18"``) is believed before what the server says its version is.
+        ``http://`` and ``https://`` addresses speak REST (port 6333 unless given), ``grpc://`` and
+        ``grpcs://`` (TLS) speak gRPC (port 6334 unless given). An http address with ``grpc_port`` means
+        gRPC on that port; with ``grpc=True`` alone, on the port after that of REST, of which the first call
+        makes sure that the same server is there. ``timeout``, in seconds, is for queries (else 5) and for
+        writes of points (else 60); indexes and snapshots are waited for without end, other definitions for
+        5 minutes (`Kind`). ``retries`` is how often a request is sent again, within that time, where that
+        may help and does no harm. The API key travels as the header ``api-key``; ``headers`` go along with
+        every request. ``assume_version`` (``"1.18"``) is believed before what the server says its version
+        is.
 
         Raises `QQLConnectionError` for an address, key or timeout that cannot be used.
         """
@@ -310,8 +312,13 @@ class ClientBackend:
 
     @property
     def took(self) -> float | None:
-        """The server's own time for the last call, in seconds; gRPC and local mode tell none."""
+        """The server's own time for the last call, in seconds; local mode and the async gRPC tell none."""
         return self._transport.took
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call has cost by the server's account, where it reports usage."""
+        return self._transport.usage
 
     def server_version(self) -> str | None:
         """The server's version, e.g. ``"1.19.0"``, asked for once; None in local mode and where unknown."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 from qql.errors import QQLConnectionError, QQLError
 from qql.rest.request import Request
 from qql.rest.types import Json
+from qql.rest.usage import Usage
 
 from .address import PORT_HINT, Endpoint
 from .messages import Notes, excerpt
@@ -28,14 +29,21 @@ class FoundPort:
         self._grpc, self._rest = over_grpc, over_rest
         self._where, self._notes = where, notes
         self._found = False
-        self.took: float | None = None
+
+    @property
+    def took(self) -> float | None:
+        """The server's time for the last call over gRPC."""
+        return self._grpc.took
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it has cost."""
+        return self._grpc.usage
 
     def call(self, request: Request) -> Json:
         """The answer over gRPC. Raises `QQLConnectionError` ``grpc-port-unknown`` beside what it raises."""
         self._find()
-        answer = self._grpc.call(request)
-        self.took = self._grpc.took
-        return answer
+        return self._grpc.call(request)
 
     def version(self) -> Json:
         """The version over gRPC; raises as `call` does."""

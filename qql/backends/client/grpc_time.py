@@ -15,6 +15,8 @@ from qdrant_client.connection import (
     create_generic_client_interceptor,
 )
 
+from .grpc_costs import heard
+
 __all__ = ["keep_time", "seconds_left"]
 
 seconds_left: ContextVar[float | None] = ContextVar("seconds_left", default=None)
@@ -37,5 +39,5 @@ async def _timed_async(details: Any, requests: Any, *_streams: bool) -> tuple[An
     return details._replace(timeout=seconds_left.get()), requests, None
 
 
-def _timed(details: Any, requests: Any, *_streams: bool) -> tuple[Any, Any, None]:
-    return details._replace(timeout=seconds_left.get()), requests, None
+def _timed(details: Any, requests: Any, *_streams: bool) -> tuple[Any, Any, Any]:
+    return details._replace(timeout=seconds_left.get()), requests, heard

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from threading import Lock, local
+from threading import Lock
+from threading import local as by_thread
 from typing import Any, Protocol
 from warnings import WarningMessage
 
@@ -23,6 +24,7 @@ from qql.rest.float_vectors import with_float_vectors
 from qql.rest.repeats import reads
 from qql.rest.request import Request
 from qql.rest.types import Body, Json, JsonObject
+from qql.rest.usage import Usage
 
 from .arguments import GRPC, LOCAL, Arguments, arguments_for
 from .bodies import require_inference, require_sound
@@ -32,6 +34,7 @@ from .encoding import canonical_path, encode
 from .exchange import BoundedClient
 from .faults import Faults
 from .grpc_answers import as_over_rest
+from .grpc_costs import costs, sound_seconds
 from .grpc_time import seconds_left
 from .local import (
     ignored_settings,
@@ -48,7 +51,6 @@ from .timeouts import Kind, Timeouts, kind_of
 __all__ = ["ClientTransport", "RestTransport", "Transport"]
 
 _WITHOUT_TIMEOUTS = 5.0  # seconds for all tries of a request through a client that has times of its own
-_LONGEST = 1e9  # seconds that a server may say a call took; more is no time
 
 
 class Transport(Protocol):
@@ -57,6 +59,10 @@ class Transport(Protocol):
     @property
     def took(self) -> float | None:
         """Seconds that the last call took by the server's account; None where it is not told."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call has cost by the server's account; None where it is not told."""
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer, as JSON data."""
@@ -92,7 +98,7 @@ class RestTransport:
         self._faults = faults
         self._timeouts = timeouts
         self._retries = retries
-        self._told = local()  # by thread
+        self._told = by_thread()
 
     @property
     def took(self) -> float | None:
@@ -100,15 +106,20 @@ class RestTransport:
         seconds: float | None = getattr(self._told, "took", None)
         return seconds
 
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call of this thread has cost by the server's account."""
+        found: Usage | None = getattr(self._told, "usage", None)
+        return found
+
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
-        self._told.took = None
+        self._told.took = self._told.usage = None
         answer = self._exchange(request)
         if not (isinstance(answer, dict) and "result" in answer):
             self._faults.fail_answer(answer, request)
-        seconds = answer.get("time")
-        sound = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST
-        self._told.took = seconds if sound else None
+        self._told.took = sound_seconds(answer.get("time"))
+        self._told.usage = Usage.of(answer.get("usage"))
         return answer["result"]
 
     def version(self) -> Json:
@@ -158,8 +169,6 @@ class ClientTransport:
     ``infers`` is that of the backend. ``timeouts`` hold for a client that `keep_time` was told of.
     """
 
-    took: float | None = None  # the methods leave the server's time out
-
     def __init__(
         self,
         client: QdrantClient | AsyncQdrantClient,
@@ -179,6 +188,19 @@ class ClientTransport:
         self._infers = infers
         self._timeouts = timeouts
         self._turn = Lock()
+        self._told = by_thread()
+
+    @property
+    def took(self) -> float | None:
+        """As that of `RestTransport`, of a client that `keep_time` was told of; the async one tells none."""
+        seconds: float | None = getattr(self._told, "took", None)
+        return seconds
+
+    @property
+    def usage(self) -> Usage | None:
+        """As ``took``."""
+        found: Usage | None = getattr(self._told, "usage", None)
+        return found
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
@@ -246,8 +268,12 @@ class ClientTransport:
 
         def send() -> Any:
             before = seconds_left.set(deadline.left() if self._timeouts else None)
+            self._told.took = self._told.usage = None
             try:
-                return awaited(method(**arguments), finish=not reads(request))
+                with costs() as heard:
+                    result = awaited(method(**arguments), finish=not reads(request))
+                    self._told.took, self._told.usage = heard.took, heard.usage
+                return result
             finally:
                 seconds_left.reset(before)
 

@@ -32,6 +32,7 @@ _REFUSED_ROUTES: tuple[tuple[str, str, str], ...] = (
     (r"GET snapshots/.*", "downloading a snapshot", "it is a file in the database's directory"),
     (r"GET points/.*", "the route {route}", "POST …/points, which QUERY POINTS sends, does the same"),
     (r"GET optimizations", "the state of optimizations", "OPTIMIZE does what is to be done"),
+    (r"GET memory", "what a collection takes of memory", "its files are in the database's directory"),
     (
         r"\w+ /(telemetry|metrics|issues|healthz|livez|readyz)",
         "{route}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qql.rest.limits import OPTIMIZATION_LISTS
 from qql.rest.request import Request
 from qql.rest.types import JsonObject
 
@@ -110,6 +111,24 @@ ADMINISTRATION: tuple[Feature, ...] = (
     ),
     feature(
         "shard-key.show", "SHOW SHARD KEYS ON docs", request("GET", "shards"), edge=ONE_PIECE, local=NOT_ITS
+    ),
+    feature(
+        "optimizations.show",
+        "SHOW OPTIMIZATIONS ON docs",
+        Request("GET", "/collections/docs/optimizations", {"with": OPTIMIZATION_LISTS}),
+        since="1.17",
+        edge="it optimizes when OPTIMIZE says so, and waits for it",
+        local=NOT_ITS,
+        only_rest=True,
+    ),
+    feature(
+        "memory.show",
+        "SHOW MEMORY ON docs",
+        request("GET", "memory"),
+        since="1.18",
+        edge="its engine does not tell; the files are in the database's directory",
+        local=NOT_ITS,
+        only_rest=True,
     ),
     feature(
         "quota.show",

@@ -138,6 +138,8 @@ _WAYS = {
     "ALTER COLLECTION … ADD": "CREATE COLLECTION with all vectors, and DUMP of the old one, makes it anew",
     "ALTER COLLECTION … DROP VECTOR": "DELETE VECTOR … FROM removes the vectors of its points",
     "SET QUOTA": "WITH STRICT_MODE (…) limits each collection",
+    "SHOW OPTIMIZATIONS": "SHOW COLLECTION shows whether a collection is green",
+    "SHOW MEMORY": "SHOW COLLECTION shows how many points a collection has",
     "SHOW QUOTAS": "SHOW COLLECTION shows the limits of its STRICT_MODE",
     "prefix": _LEAVE_OUT,
     "nested": _LEAVE_OUT,
@@ -280,6 +282,8 @@ ROUTES = dict(
     (
         _route("alter.add-vector", "ALTER COLLECTION … ADD"),
         _route("alter.drop-vector", "ALTER COLLECTION … DROP VECTOR"),
+        _route("optimizations.show", "SHOW OPTIMIZATIONS"),
+        _route("memory.show", "SHOW MEMORY"),
         _route("quota.show", "SHOW QUOTAS"),
         _route("quota.set", "SET QUOTA"),
     )

@@ -16,7 +16,7 @@ from qql.analysis.model import Candidate, StageRun
 from qql.analysis.model import Path as Place
 from qql.analysis.query_body import without_threshold
 from qql.analysis.stage_requests import stage_requests
-from qql.backends.base import Progress, Work
+from qql.backends.base import Progress, Work, usage_of
 from qql.errors import Diagnostic, QQLError
 from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error, stamp_of
 from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, whole_from
@@ -289,6 +289,8 @@ class _Recorder:
         started = time.perf_counter()
         found = self._ask(one.request, body)
         ms = (time.perf_counter() - started) * 1000
+        took, usage = self.session.backend.took, usage_of(self.session.backend)
+        server_ms = None if took is None else took * 1000
         phases.stage_asked(one.run, body["limit"], found, ms)
         if self.turned is None and not one.of and ascending(found):
             self._see_direction(one.request, {**body, "limit": len(found)}, found)
@@ -296,7 +298,8 @@ class _Recorder:
         values = tuple(hit.order_value for hit in found)
         if not any(value is not None for value in values):
             values = ()
-        return RecordedStage(one.run.label, body["limit"], points, scores, values, ms, one.of)
+        asked = one.run.label, body["limit"]
+        return RecordedStage(*asked, points, scores, values, ms, one.of, server_ms, usage)
 
     def _ask(self, request: Request, body: JsonObject) -> tuple[Candidate, ...]:
         path = collection_path(self.collection, "points", "query")

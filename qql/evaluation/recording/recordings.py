@@ -14,6 +14,7 @@ from qql.evaluation.faults import InputError
 from qql.evaluation.recording.lines import whole_lines
 from qql.records import dataclass, field
 from qql.rest.types import Body, JsonObject
+from qql.rest.usage import Usage
 from qql.schema import Schema
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class RecordedStage:
     """What a stage gave for a query when ``asked`` points were asked for, the best first.
 
     ``scores`` are 32-bit floats, ``values`` those of the field of ORDER BY (empty without one), ``ms`` the
-    milliseconds that the answer took. ``of``: the keys of the stages whose points it rescored; empty of a
-    stage that searches everything.
+    milliseconds that the answer took; ``server_ms`` and ``usage`` are its time and its cost by the server's
+    own account, None where it does not say. ``of``: the keys of the stages whose points it rescored; empty
+    of a stage that searches everything.
     """
 
     label: str
@@ -41,6 +43,8 @@ class RecordedStage:
     values: tuple[OrderValue | None, ...] = ()
     ms: float = 0.0
     of: tuple[str, ...] = ()
+    server_ms: float | None = None
+    usage: Usage | None = None
 
     @property
     def whole(self) -> bool:
@@ -57,6 +61,8 @@ class RecordedStage:
         found: JsonObject = {"label": self.label, "asked": self.asked, "ms": round(self.ms, 3)}
         found |= {"ids": list(self.ids), "scores": shortest_floats(list(self.scores))}
         found |= {"values": list(self.values)} if self.values else {}
+        found |= {} if self.server_ms is None else {"server_ms": round(self.server_ms, 3)}
+        found |= {} if self.usage is None else {"usage": self.usage.to_dict()}
         return found | ({"of": list(self.of)} if self.of else {})
 
     @classmethod
@@ -67,7 +73,10 @@ class RecordedStage:
         if len(scores) != len(ids) or (values and len(values) != len(ids)):
             raise ValueError("a list of a stage is not as long as another")
         made = array("f", scores)
-        return cls(found["label"], found["asked"], ids, made, tuple(values), found["ms"], tuple(of))
+        given = found.get("usage")
+        usage = None if given is None else Usage(given["hardware"], given["tokens"])
+        listed, server = (made, tuple(values), found["ms"], tuple(of)), found.get("server_ms")
+        return cls(found["label"], found["asked"], ids, *listed, server, usage)
 
 
 @dataclass(frozen=True, slots=True)

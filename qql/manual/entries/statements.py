@@ -366,6 +366,24 @@ STATEMENTS: tuple[Entry, ...] = (
         refused=True,
     ),
     _statement_entry(
+        "SHOW OPTIMIZATIONS",
+        "show_optimizations",
+        "Shows what a server's optimizers do: those that run with the step that they are at, the queue, "
+        "those that are done with their seconds, and the segments that need none.",
+        "SHOW OPTIMIZATIONS ON docs;",
+        see=("OPTIMIZE", "SHOW COLLECTION"),
+        refused=True,
+    ),
+    _statement_entry(
+        "SHOW MEMORY",
+        "show_memory",
+        "Shows how many bytes each part of a collection takes of a server: on disk, in RAM that stays, in "
+        "the page cache, and how many would be worth caching. Servers estimate them.",
+        "SHOW MEMORY ON docs;",
+        see=("SHOW COLLECTION",),
+        refused=True,
+    ),
+    _statement_entry(
         "COPY",
         "copy",
         "Loads the rows of a file of JSON, CSV, TSV (also compressed: .gz, .xz, .bz2), Parquet or NumPy "
@@ -470,6 +488,17 @@ STATEMENTS: tuple[Entry, ...] = (
         "SHOW MODELS;",
         varies=True,
         see=("CREATE COLLECTION", "RERANK"),
+    ),
+    _statement_entry(
+        "ANALYZE TEXT",
+        "analyze_text",
+        "Shows the tokens that a text index, or BM25 for a sparse vector, makes of a text: which of its "
+        "words each comes from, whether documents and queries have it (of BM25, with which weight), and why "
+        "a word is dropped. The tokenizer of the engine inside of QQL does it; servers have the same. "
+        "Of tokenizer = multilingual it is not known.",
+        "CREATE INDEX ON docs FOR title TYPE text WITH (stopwords = 'english');\n"
+        "ANALYZE TEXT 'The care of hearts' ON title FROM docs;",
+        see=("CREATE INDEX", "MATCH"),
     ),
     _statement_entry(
         "EXPLAIN",

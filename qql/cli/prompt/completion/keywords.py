@@ -26,6 +26,7 @@ _HEADS: dict[str, type[Node]] = {
     "SCROLL": nodes.Scroll,
     "MATRIX": nodes.Matrix,
     "FACET": nodes.Facet,
+    "ANALYZE": nodes.AnalyzeText,
     "DELETE": nodes.Delete,
     "CLEAR": nodes.ClearPayload,
 }

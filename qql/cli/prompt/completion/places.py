@@ -39,7 +39,8 @@ ROLES: dict[str, Roles] = {
         "collection",
         "source use show_collection exists_collection optimize dump copy select search recommend_from upsert "
         "update drop_collection alter_collection show_indexes show_snapshots create_snapshot drop_snapshot "
-        "restore_snapshot create_shard_key drop_shard_key show_shard_keys group_lookup show_aliases",
+        "restore_snapshot create_shard_key drop_shard_key show_shard_keys group_lookup show_aliases "
+        "show_optimizations show_memory",
     ),
     "lookup": {"VECTOR": "vector", "": "collection"},
     "create_alias": {"ALIAS": "new", "EXISTS": "new", "": "collection"},
@@ -51,7 +52,7 @@ ROLES: dict[str, Roles] = {
     **_each(
         "field",
         "compare between in is_null is_empty match range values_count geo facet key group order_by "
-        "order_target nested on_field full_text geo_distance datetime_key truth atom",
+        "order_target nested on_field full_text analyze_text geo_distance datetime_key truth atom",
     ),
     **dict.fromkeys(
         ("using", "using_part", "hybrid_part", "has_vector", "alteration", "assignment", "assigned"), "vector"
