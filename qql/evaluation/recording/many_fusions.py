@@ -118,7 +118,7 @@ class FusionProgram:
         self.head: int = max((int(self.depths[one.numbers].max()) + 1 for one in self.batches), default=1)
 
     def _batches(self) -> list[Batch]:
-        """Those with short lists first, so that sums that are made at once look at as few points as they can."""
+        """Those with short lists first, so that sums that are made at once look at few points."""
         found: dict[tuple[int, bool, bool], list[int]] = {}
         ranked = [falls_with_rank(one.fusion, self._most(at)) for at, one in enumerate(self.rows)]
         for at, one in enumerate(self.sums):
@@ -195,7 +195,8 @@ class Answers:
     """The answers to one query.
 
     ``ids`` are the points of all columns; ``places`` has a row of columns for each setting of the program,
-    -1 behind the last hit; ``codes`` are the verdicts' numbers, ``reasons`` those of settings by number.
+    -1 behind the last hit; ``reasons`` are those of settings by number, ``estimates`` the settings that have
+    an answer beside such reasons.
     """
 
     def __init__(self, program: FusionProgram, evaluation: Evaluation, order: Order | None = None) -> None:
@@ -287,7 +288,7 @@ class Answers:
             has[at, one] = True
         for part, numbers in self.program.rows_of_parts.items():
             table = self._rows(part, numbers)[:, kept[part]]
-            values[numpy.ix_(numbers, there[part])] = table
+            values[numpy.array(numbers)[:, None], there[part]] = table
         values[lost] = 0
         last = [int(one.max()) + 1 if len(one) else 1 for one in there]
         return _Matrix(values, has, numpy.array(last, dtype=numpy.intp))
@@ -373,6 +374,8 @@ class Answers:
         open_order = tied[program.of] | (first_equal[program.of] < ends)
         unsure = none[program.of] | doubted[program.of]
         self.verdicts: list[str] = _CODES[numpy.where(unsure, 2, numpy.where(open_order, 1, 0))].tolist()
+        guessed = program.settings[unsure & ~none[program.of]]
+        self.estimates: set[int] = {*guessed.tolist()}
         self.reasons: dict[int, tuple[str, ...]] = {
             int(program.settings[at]): self._why(program.sums[program.of[at]], lost)
             for at in numpy.flatnonzero(unsure)
@@ -419,8 +422,8 @@ def _sorted_rows(row: Array, column: Array, scores: Array, ranks: Array) -> tupl
     if len(ranks) >> _RANKS or (len(row) and int(row[-1]) >> _ROWS):
         order = numpy.lexsort((ranks[column], -scores, row))
         return row[order], column[order], scores[order]
-    # One sort of whole numbers takes a fifth of the time. The bits of floats are in their order where they are
-    # not negative, and against it below; the sum makes the two zeros one.
+    # One sort of whole numbers takes a fifth of the time. The bits of floats are in their order where these
+    # are not negative, and against it below; the sum makes the two zeros one.
     bits = (scores + numpy.float32(0)).view(numpy.int32).astype(numpy.int64)
     bits = numpy.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
     lifted = (1 << 31) - 1 - bits

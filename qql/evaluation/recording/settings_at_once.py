@@ -34,7 +34,8 @@ class WhatIf:
     positions in ``ids``, the best hit first, -1 behind the last; all rows have one length. It is an array of
     numpy where that is installed, else lists. ``verdicts`` are those of `Recomputed`, one for each setting:
     with ``equal but for ties`` said too often rather than too seldom. ``reasons`` are, by the number of the
-    setting, why it needs a run.
+    setting, why it needs a run; ``estimates`` are those of them that have a ranking all the same, as
+    `Recomputed` has hits.
     """
 
     query: str
@@ -42,6 +43,11 @@ class WhatIf:
     places: Sequence[Sequence[int]]
     verdicts: Sequence[str]
     reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    estimates: frozenset[int] = frozenset()
+
+    def known(self, setting: int) -> bool:
+        """Whether anything can be said of a setting: its answer, or an estimate of it."""
+        return self.verdicts[setting] != NEEDS_RUN or setting in self.estimates
 
     def ranking(self, setting: int) -> list[Id]:
         """The hits with a setting, by its number from 0; empty where nothing can be said."""
@@ -141,7 +147,7 @@ class SettingsPlan:
 
     def _add(self, number: int, values: Body, first: RecordedQuery) -> None:
         params = {one: value for one, value in values.items() if one in self.names}
-        others: Body = {}
+        others: JsonObject = {}
         cuts: dict[str, JsonObject] = {}
         try:
             for one, value in values.items():
@@ -206,6 +212,10 @@ class SettingsPlan:
             fusions = {}
         group.others = {number: one for number, one in group.recipes.items() if number not in fusions}
 
+    def recipe(self, number: int) -> Recipe:
+        """The recipe of a setting for the first query."""
+        return next(group.recipes[number] for group in self.groups.values() if number in group.recipes)
+
     def answered(self, row: RecordedQuery, order: Order | None = None) -> WhatIf:
         """All settings for one query; ``order`` is what equals are ordered by, the least first."""
         sheet = _Sheet(row.query, len(self.settings), self.top)
@@ -257,12 +267,15 @@ class _Sheet:
         self.many: list[Answers] = []
         self.verdicts: list[str] = [NEEDS_RUN] * count
         self.reasons: dict[int, tuple[str, ...]] = {}
+        self.estimates: set[int] = set()
 
     def put(self, number: int, found: Recomputed) -> None:
         """The answer of one setting."""
         ids = [one.id for one in (found.hits or ())[: self.top]]
         self.rows[number] = [self.ids.setdefault(key, len(self.ids)) for key in ids]
         self.verdicts[number] = found.verdict
+        if found.verdict == NEEDS_RUN and found.hits is not None:
+            self.estimates.add(number)
         if found.reasons:
             self.reasons[number] = found.reasons
 
@@ -275,15 +288,19 @@ class _Sheet:
             for at, verdict in zip(found.program.settings.tolist(), found.verdicts, strict=True):
                 self.verdicts[at] = verdict
         self.reasons |= found.reasons
+        self.estimates |= found.estimates
+
+    def _said(self) -> tuple[list[str], dict[int, tuple[str, ...]], frozenset[int]]:
+        return self.verdicts, self.reasons, frozenset(self.estimates)
 
     def done(self) -> WhatIf:
         width = max(map(len, self.rows), default=0)
         if not self.many:
             lists = [[*row, *[-1] * (width - len(row))] for row in self.rows]
-            return WhatIf(self.query, [*self.ids], lists, self.verdicts, self.reasons)
+            return WhatIf(self.query, [*self.ids], lists, *self._said())
         found: Any = self.many[0].places
         if len(self.many) == 1 and len(found) == len(self.rows):
-            return WhatIf(self.query, self.many[0].ids, found, self.verdicts, self.reasons)
+            return WhatIf(self.query, self.many[0].ids, found, *self._said())
         import numpy
 
         width = max(width, *(one.places.shape[1] for one in self.many))
@@ -295,4 +312,4 @@ class _Sheet:
             named = numpy.array([*names, -1], dtype=numpy.int32)[one.places]
             places[one.program.settings, : named.shape[1]] = named
         found = places
-        return WhatIf(self.query, [*self.ids], found, self.verdicts, self.reasons)
+        return WhatIf(self.query, [*self.ids], found, *self._said())
