@@ -87,6 +87,7 @@ class Board:
         measures: Sequence[Measure],
         ties: str,
         progress: Progress,
+        bases: dict[tuple[str, str], Recipe] | None = None,
     ) -> None:
         self.planner: Planner = planner
         self.script: Pipeline = script
@@ -97,6 +98,7 @@ class Board:
         self.ties: str = ties
         self.progress: Progress = progress
         self.left_out: Counter[str] = Counter()
+        self._bases: dict[tuple[str, str], Recipe] = {} if bases is None else bases
         self._key: Key = document_key(qrels)
         self._scored: dict[str, Scored | None] = {}
 
@@ -128,14 +130,13 @@ class Board:
         for row in self.rows:
             yield row, plan.answered(row, order_of(self.ties, self.doc, self.qrels[row.query]))
 
-    def spread(self, values: JsonObject, ties: str) -> Scored | None:
-        """The figures of a setting with its equals in another order."""
-        return Board(
-            self.planner, self.script, self.rows, self.qrels, self.measures, ties, self.progress
-        ).add([values])[0]
+    def apart(self, ties: str | None = None) -> Board:
+        """Another one for the same, without settings; ``ties`` is the order of its equals."""
+        given = (self.planner, self.script, self.rows, self.qrels, self.measures)
+        return Board(*given, ties or self.ties, self.progress, self._bases)
 
     def _plan(self, settings: Sequence[JsonObject], top: int | None) -> SettingsPlan:
-        return SettingsPlan(self.planner, self.script, self.rows[0], settings, top)
+        return SettingsPlan(self.planner, self.script, self.rows[0], settings, top, self._bases)
 
     def _recomputed(self, settings: Sequence[JsonObject]) -> Iterator[Scored | None]:
         plan = self._plan(settings, depth_of(self.measures))

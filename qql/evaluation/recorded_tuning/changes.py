@@ -44,11 +44,12 @@ class Change:
 
     def sentence(self, measure: Measure) -> str:
         """For people."""
-        costs = f"costs {self.cost} elsewhere" if self.cost else "costs none"
+        s = "" if " and " in self.text else "s"
+        costs = f"cost{s} {self.cost} elsewhere" if self.cost else f"cost{s} none"
         lost = many(self.lost, "relevant document")
         certain = "" if self.p < _ALPHA else ", which may be chance"
         return (
-            f"{self.text} recovers {self.recovered} of the {lost} that the pipeline loses, and {costs}:"
+            f"{self.text} recover{s} {self.recovered} of the {lost} that the pipeline loses, and {costs}:"
             f" {measure} {self.difference:+.4f}{certain}"
         )
 
@@ -62,11 +63,11 @@ class Change:
 def changes_of(space: Space, board: Board, measure: Measure, chosen: Scored) -> list[Change]:
     """What each change of ``chosen`` does alone, then all of them; and of other settings the value that does
     most alone, where that is more than nothing. The pipeline as it is has to be recomputed."""
-    current = space.current
+    current, board = space.current, board.apart()  # what is only told was not tried
     if current is None:
         return []
-    now = board.add([current])[0]
-    if now is None:
+    now, best = board.add([current, chosen.values])
+    if now is None or best is None:
         return []
     own = space.changes(chosen.values)
     singles = [space.fitted({**current, name: value}) for name, value in own.items()]
@@ -80,8 +81,8 @@ def changes_of(space: Space, board: Board, measure: Measure, chosen: Scored) -> 
             told.append(max(better, key=lambda one: _gain(one, now, measure)))
     told.sort(key=lambda one: -_gain(one, now, measure))
     told = list({id(one): one for one in told}.values())[:_MOST]
-    if len(own) > 1 and chosen not in told:
-        told.append(chosen)
+    if len(own) > 1 and best not in told:
+        told.append(best)
     if not told:
         return []
     found = _documents(board, measure, [now, *told])
@@ -90,7 +91,8 @@ def changes_of(space: Space, board: Board, measure: Measure, chosen: Scored) -> 
         differences = _differences(one, now, measure)
         low, high = bootstrap_interval(differences)
         lost, recovered, cost = found[at]
-        text = " and ".join(_told(space, name, value) for name, value in space.changes(one.values).items())
+        *first, last = (_told(space, name, value) for name, value in space.changes(one.values).items())
+        text = f"{', '.join(first)} and {last} together" if first else last
         mean = math.fsum(differences) / len(differences)
         p = randomization_test(differences)
         out.append(Change(dict(one.values), text, lost, recovered, cost, mean, low, high, p))

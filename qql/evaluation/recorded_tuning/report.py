@@ -209,6 +209,8 @@ class RecordedTuned(Report):
         )
         for why, count in self.board.left_out.items():
             notes.append(f"left out: {many(count, 'setting')}, which need runs ({why})")
+        if self.board.left_out:
+            notes.append(f"without {argument('recording')} and its like, tune runs what it tries")
         tied = self.chosen.ties
         if tied:
             count = len(self.board.queries)

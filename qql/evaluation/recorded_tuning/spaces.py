@@ -12,7 +12,7 @@ from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
 from qql.evaluation.possible_settings import Possible, fitting, sensible_grid
 from qql.evaluation.recorded_tuning.boards import text_of
 from qql.evaluation.settings import FUSIONS, Settable
-from qql.records import dataclass
+from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, Json, JsonObject
 
@@ -65,6 +65,8 @@ class Space:
     constants: Body
     possible: tuple[Possible, ...]
     named: bool
+    current: JsonObject | None = None
+    """The values as they are; None where a parameter has none."""
 
     @classmethod
     def of(
@@ -102,7 +104,10 @@ class Space:
             example = argument("grid", {"NAME": [Blank("VALUE"), Blank("VALUE")]})
             message = "nothing suggests itself to be tried"
             raise InputError.make("bad-grid", message, hint=f"{example} names what to try")
-        return cls(settable, named, params, constants, possible, bool(grid))
+        made = replace(bare, axes=named)
+        if any(name not in constants for name in params):
+            return made
+        return replace(made, current=made.fitted({name: made.now(name) for name in named}))
 
     def size(self, grid: Mapping[str, Sequence[Json]]) -> int:
         """How many combinations of a grid differ; of a large one, how many there are."""
@@ -114,13 +119,6 @@ class Space:
         """The values, null for those that have no meaning beside the others."""
         kept = fitting(self.settable, values)
         return {name: value if name in kept else None for name, value in values.items()}
-
-    @property
-    def current(self) -> JsonObject | None:
-        """The values as they are; None where a parameter has none."""
-        if any(name not in self.constants for name in self.params):
-            return None
-        return self.fitted({name: self.now(name) for name in self.axes})
 
     def now(self, name: str) -> Json:
         """The value that a setting or a parameter has now."""
@@ -134,7 +132,7 @@ class Space:
     def combinations(self, sample: int | None, most: int | None, seed: int) -> list[JsonObject]:
         """All combinations that differ, or a sample of them. Raises `InputError` ``bad-grid``."""
         count = grid_size(self.axes)
-        most = most or MOST_SETTINGS
+        most = most if most is not None and self.named else MOST_SETTINGS
         if sample is None and count > most:
             hint = f"{argument('sample', Blank('N'))} tries N of them, drawn by chance"
             raise InputError.make("bad-grid", f"the grid has {many(count, 'combination')}", hint=hint)

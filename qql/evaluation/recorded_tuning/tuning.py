@@ -131,7 +131,7 @@ def _tuned(work: RecordedWork, recording: Recording, pipeline: Pipeline | None) 
     planner = Planner(recording, work.how.params)
     script = planner.pipeline(work.text, work.name)
     check_pipelines([script], work.how.params, work.grid)
-    rows = _rows(work, recording)
+    rows = _rows(work, recording, script)
     first = {**{name: values[0] for name, values in work.grid.items()}, **planner.params}
     plan = script.compiled(script.taken({**rows[0].params, **first})).plan
     assert plan is not None, "a pipeline's statement is a query"
@@ -143,18 +143,19 @@ def _tuned(work: RecordedWork, recording: Recording, pipeline: Pipeline | None) 
             raise InputError.make("wrong-parameters", message, hint="rename one")
     how = work.how
     most = how.max_settings or (None if work.search == "optuna" else MOST_TRIED)
-    constants = {**planner.params}
+    constants = {name: value for name, value in recording.params.items() if name not in work.grid}
+    constants |= how.params
     space = Space.of(settable, plan, parameters, work.grid, constants, depth=recording.depth, most=most)
     board = Board(planner, script, rows, work.qrels, work.measures, how.ties, how.progress)
     return _searched(work, recording, pipeline, space, board)
 
 
-def _rows(work: RecordedWork, recording: Recording) -> list[RecordedQuery]:
+def _rows(work: RecordedWork, recording: Recording, script: Pipeline) -> list[RecordedQuery]:
     """The recorded queries that are judged and asked. Raises `InputError` ``other-recording``."""
     asked = {one.id: one for one in work.queries}
     rows = [one for one in recording.queries() if work.qrels.get(one.query) and one.query in asked]
     for row in rows:
-        if dict(row.params) != dict(asked[row.query].params):
+        if script.taken(row.params) != script.taken(asked[row.query].params):
             message = f"the query {row.query!r} was recorded with other fields"
             raise InputError.make("other-recording", message)
     known = {one.query for one in rows}
@@ -193,8 +194,12 @@ def _searched(
 
     every = range(len(board.queries))
     cross = checked(splits, choose, current, measure, board.queries)
-    kept_apart = work.holdout is not None
-    chosen = choose(splits[0][0] if kept_apart else every)
+    if work.holdout is None:
+        # Folds may have tried what the search of all queries has not, and all queries choose.
+        tried(every)
+        chosen = _best(board.scored, space, measure, every, current)
+    else:
+        chosen = choose(splits[0][0])
     fronts = {
         "candidates": _front(board.scored, space, measure, lambda one: one.candidates),
         "ms": _front(board.scored, space, measure, lambda one: one.ms),
@@ -256,7 +261,8 @@ def _adverse(board: Board, measure: Measure, chosen: Scored, current: Scored | N
     equal scores."""
     if current is None:
         return None
-    least, most = board.spread(chosen.values, "worst"), board.spread(current.values, "best")
+    (least,) = board.apart("worst").add([chosen.values])
+    (most,) = board.apart("best").add([current.values])
     return None if least is None or most is None else least.means[measure] - most.means[measure]
 
 

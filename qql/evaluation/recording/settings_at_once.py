@@ -129,7 +129,10 @@ class SettingsPlan:
         first: RecordedQuery,
         settings: Sequence[Body],
         top: int | None,
+        bases: dict[tuple[str, str], Recipe] | None = None,
     ) -> None:
+        """``bases`` keeps what was planned for queries, for other plans of the same pipeline."""
+        self.bases = bases
         self.planner = planner
         self.script = script
         self.top = top
@@ -183,13 +186,11 @@ class SettingsPlan:
                 parsed = self.settable.edited({**group.changes, **one})
                 group.changed[key] = self._recipe(parsed, first, group.params, named=False)
             changed.append(group.changed[key])
-        if len(changed) == 1:
-            return changed[0]
         found = group.merged.of(changed)
         if found is None:
             every = {name: value for one in cuts.values() for name, value in one.items()}
             parsed = self.settable.edited({**group.changes, **every})
-            found = self._recipe(parsed, first, group.params, named=False)
+            found = self._recipe(parsed, first, group.params)
         return found
 
     def _parsed(self, number: int) -> Sequence[Parsed]:
@@ -201,7 +202,7 @@ class SettingsPlan:
     def _recipe(
         self, parsed: Sequence[Parsed], row: RecordedQuery, params: Body, *, named: bool = True
     ) -> Recipe:
-        values = self.planner.values(self.script, replace(row, params={**row.params, **params}))
+        values = {**self.planner.values(self.script, row), **params}
         return self.planner.recipe_of(self.planner.compiled(self.script, values, parsed), named=named)
 
     def _divide(self, group: _Group) -> None:
@@ -212,6 +213,14 @@ class SettingsPlan:
             fusions = {}
         group.others = {number: one for number, one in group.recipes.items() if number not in fusions}
 
+    def _base(self, row: RecordedQuery, key: str, group: _Group) -> Recipe:
+        known = None if self.bases is None else self.bases.get((row.query, key))
+        if known is None:
+            known = self._recipe(group.parsed, row, group.params)
+            if self.bases is not None:
+                self.bases[row.query, key] = known
+        return known
+
     def recipe(self, number: int) -> Recipe:
         """The recipe of a setting for the first query."""
         return next(group.recipes[number] for group in self.groups.values() if number in group.recipes)
@@ -219,8 +228,8 @@ class SettingsPlan:
     def answered(self, row: RecordedQuery, order: Order | None = None) -> WhatIf:
         """All settings for one query; ``order`` is what equals are ordered by, the least first."""
         sheet = _Sheet(row.query, len(self.settings), self.top)
-        for group in self.groups.values():
-            base = self._recipe(group.parsed, row, group.params)
+        for key, group in self.groups.items():
+            base = self._base(row, key, group)
             evaluation = Evaluation(self.planner.recording, row, base.keys, base.labels)
             others: Mapping[int, Recipe] = group.others
             if base.root != group.base.root or base.obstacles != group.base.obstacles:
