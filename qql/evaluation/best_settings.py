@@ -148,8 +148,8 @@ def tune(
         seed: of all that is drawn by chance.
         recording: of `record`, or its file. One that is not there is made of ``db``; without a name, for
             this call alone.
-        search: ``grid``: all combinations (at most 10,000); ``optuna``: so many as ``sample`` (200), each drawn
-            by what was good before. Requires the extra ``optuna``.
+        search: ``grid``: all combinations (at most 10,000); ``optuna``: so many as ``sample`` (200), each
+            drawn by what was good before. Requires the extra ``optuna``.
         folds: so many parts of the queries are measured with what the others have chosen; 5 on a recording.
         deep: how many points of each stage are asked for where a recording is made (1000).
         partial: whether Ctrl-C ends with what was tried (`Tuned.complete` is False then).
