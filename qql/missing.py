@@ -24,6 +24,7 @@ _INSTALLED_BY = {
     "llama_index": "llama-index",
     "loguru": "fastembed",
     "opentelemetry": "otel",
+    "optuna": "optuna",
     "pandas": "pandas",
     "polars": "polars",
     "pyarrow": "arrow",

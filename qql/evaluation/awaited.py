@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qql.evaluation.judged_comparison import JudgedComparison
     from qql.evaluation.judging.verdict import Verdict
     from qql.evaluation.outcome import Outcome
+    from qql.evaluation.recorded_tuning.report import RecordedTuned
     from qql.evaluation.tuned import Tuned
     from qql.session.async_session import AsyncSession
 
@@ -48,7 +49,7 @@ async def acompare(
 
 async def atune(
     pipeline: PipelineLike, queries: QueriesLike, qrels: QrelsLike, db: AsyncSession, **settings: Any
-) -> Tuned:
+) -> Tuned | RecordedTuned:
     """`tune` on an `AsyncSession`, with its other arguments and errors. Its times are those that a task of
     the loop waits."""
     return await _carried(db, partial(tune, pipeline, queries, qrels, **settings))

@@ -29,14 +29,51 @@ from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, standings
 from qql.evaluation.variants import Trying, Tunable
 from qql.flows import aside
+from qql.late import overload
 from qql.rest.types import Body, Json
 
 if TYPE_CHECKING:
+    import os
+    from typing import Literal
+
     from qql.backends.base import Progress
+    from qql.evaluation.recorded_tuning.report import RecordedTuned
+    from qql.evaluation.recording.recordings import Recording
 
 __all__ = ["check_latency", "tune"]
 
 
+@overload
+def tune(
+    pipeline: PipelineLike,
+    queries: QueriesLike,
+    qrels: QrelsLike,
+    db: object = None,
+    *,
+    recording: Recording | str | os.PathLike[str],
+    **settings: Any,
+) -> RecordedTuned: ...
+@overload
+def tune(
+    pipeline: PipelineLike,
+    queries: QueriesLike,
+    qrels: QrelsLike,
+    db: object = None,
+    *,
+    folds: int,
+    **settings: Any,
+) -> RecordedTuned: ...
+@overload
+def tune(
+    pipeline: PipelineLike,
+    queries: QueriesLike,
+    qrels: QrelsLike,
+    db: object = None,
+    *,
+    search: Literal["optuna"],
+    **settings: Any,
+) -> RecordedTuned: ...
+@overload
 def tune(
     pipeline: PipelineLike,
     queries: QueriesLike,
@@ -58,13 +95,44 @@ def tune(
     partial: bool = False,
     progress: Progress | None = None,
     **options: Any,
-) -> Tuned:
+) -> Tuned: ...
+def tune(
+    pipeline: PipelineLike,
+    queries: QueriesLike,
+    qrels: QrelsLike,
+    db: object = None,
+    *,
+    grid: Mapping[str, Sequence[Json]] | None = None,
+    params: Body | None = None,
+    measures: str | Measure | Iterable[str | Measure] = DEFAULT_MEASURES,
+    latency: str = "p50",
+    ties: str | None = None,
+    doc_id: str | None = None,
+    repeat: int | None = None,
+    sample: int | None = None,
+    max_settings: int | None = None,
+    holdout: float | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    partial: bool = False,
+    progress: Progress | None = None,
+    recording: Recording | str | os.PathLike[str] | None = None,
+    search: str = "grid",
+    folds: int | None = None,
+    deep: int | None = None,
+    **options: Any,
+) -> Tuned | RecordedTuned:
     """Try settings of a pipeline, and find those worth having for their quality and time.
 
     >>> found = tune(text, queries, qrels, db, grid={"root.rrf_k": [2, 20, 60]}, measures="nDCG@10")
     >>> print(found.texts[-1])  # the best one
 
-    Each query is asked of all settings in turn, and times differ only where a bootstrap over rounds and
+    With a ``recording``, ``folds`` or a ``search`` other than ``grid``, settings are not run but recomputed,
+    in thousands, from what the stages gave once (`record`), and what is found is a `RecordedTuned`: a winner
+    only beyond noise and ties, with its figure for queries that did not choose it, and what each change
+    does. With a ``db``, the few on the front are run as well, and the difference is told.
+
+    Else each query is asked of all settings in turn, and times differ only where a bootstrap over rounds and
     queries says so (`qql.evaluation.tuning` names its source): what is as good in the same time is equal.
 
     Args:
@@ -78,14 +146,23 @@ def tune(
         sample: so many combinations of the grid, drawn by chance; else all, at most ``max_settings`` (200).
         holdout: the share of the queries, between 0 and 1, that is kept apart and does not choose.
         seed: of all that is drawn by chance.
+        recording: of `record`, or its file. One that is not there is made of ``db``; without a name, for
+            this call alone.
+        search: ``grid``: all combinations (at most 10,000); ``optuna``: so many as ``sample`` (200), each
+            drawn by what was good before. Requires the extra ``optuna``.
+        folds: so many parts of the queries are measured with what the others have chosen; 5 on a recording.
+        deep: how many points of each stage are asked for where a recording is made (1000).
         partial: whether Ctrl-C ends with what was tried (`Tuned.complete` is False then).
 
     Returns:
-        A `Tuned`; its ``best`` are the settings that no other beats, ``texts`` their pipelines.
+        A `Tuned`; its ``best`` are the settings that no other beats, ``texts`` their pipelines. Of a
+        recording, a `RecordedTuned`.
 
     Raises:
         InputError: what was given is at fault: ``bad-grid``, ``bad-setting``, ``unknown-setting``, ``usage``;
-            and what `evaluate` raises.
+            and what `evaluate` raises. Of a recording also ``other-recording``, ``needs-run``,
+            ``idle-option``, ``bad-recording``.
+        QQLExecutionError: ``missing-library`` without Optuna.
     """
     given = named_pipelines(pipeline)
     if len(given) > 1 or next(iter(given.values())).run is not None:
@@ -100,11 +177,27 @@ def tune(
     asked = queries_of(queries, limit)
     judged = qrels_of(qrels, asked)
     check_judgements(wanted, judged)
-    chosen, kept = _split_queries(asked, judged, holdout, seed)
     how = Trying(
         *(fixed_params(params), latency, ties or "id", doc_id, repeat, sample, max_settings, seed),
         progress_of(progress),
     )
+    if recording is not None or folds is not None or search != "grid":
+        from qql.evaluation.recorded_tuning.tuning import RecordedWork, tuned_by_recording
+
+        whole_from(2, folds=folds)
+        whole_from(1, deep=deep)
+        ((name, one),) = given.items()
+        text = one.text if one.pipeline is None else one.pipeline.text
+        work = RecordedWork(
+            *(text, name, asked, judged, axes, wanted, how, recording, search, folds, holdout, deep, partial)
+        )
+        with measured_session(db, options) as session:
+            own = None if session is None else pipelines_on(session, given)[name]
+            return tuned_by_recording(work, session, own)
+    if deep is not None:
+        message = f"{argument('deep')} is for a recording, and settings are run here"
+        raise InputError.make("idle-option", message)
+    chosen, kept = _split_queries(asked, judged, holdout, seed)
     notes: list[Diagnostic] = about_judgements(wanted, judged)
     with measured_session(db, options) as session:
         (subject,) = pipelines_on(session, given).values()

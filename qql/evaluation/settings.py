@@ -32,11 +32,13 @@ from qql.syntax.formatter import format_script
 from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import show
 
-__all__ = ["Settable"]
+__all__ = ["FUSIONS", "Settable"]
 
 Edit = tuple[list[str], Json]
 """The path of names of a setting within its stage, and its new value."""
 
+FUSIONS: Mapping[str, tuple[str, ...]] = {"rrf": tuple(FUSION_OPTIONS), "dbsf": ()}
+"""The fusions that can be tried, each with the options that have a meaning beside it."""
 _ALIASES = {"k": "rrf_k", "weights": "rrf_weights", "score_threshold": "threshold"}
 _OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *MMR_OPTIONS})
 
@@ -221,10 +223,11 @@ class _Clause:
 
 def _with_fusion(query: nodes.Query, value: Json) -> nodes.Query:
     method = str(value).lower()
-    if query.fusion is None or method not in ("rrf", "dbsf"):
-        why = "takes rrf or dbsf" if query.fusion else "is that of a stage with FUSION"
+    if query.fusion is None or method not in FUSIONS:
+        why = f"takes {' or '.join(FUSIONS)}" if query.fusion else "is that of a stage with FUSION"
         fail("bad-setting", f"`fusion` {why}", error=InputError)
-    kept = tuple(o for o in query.params if method == "rrf" or o.name not in FUSION_OPTIONS)
+    idle = {option for options in FUSIONS.values() for option in options} - {*FUSIONS[method]}
+    kept = tuple(o for o in query.params if o.name not in idle)
     return replace(query, fusion=nodes.Fusion(method), params=kept)
 
 

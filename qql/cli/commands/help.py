@@ -168,7 +168,15 @@ in turn, --repeat times, and times differ only where a bootstrap over rounds and
 good in the same time is equal, and of equals the report shows the one that changes the least. Shown are those
 that no other beats in both quality and time, fastest first. --ties is as for `qql eval`.
 
+With --recording, --folds or --search optuna, settings are not run but recomputed, in thousands, from what
+each stage gave once (`qql record`): in FILE, which is made where there is none, or for this call alone. The
+best is a winner only where queries that had no part in the choice say so, beyond noise and equal scores: by
+--folds, or by the share of --holdout. The report has what each change does alone, and with a database the
+best are run as well. --search optuna (extra `optuna`) draws --sample settings. Limits beyond --deep, and
+what is no cut or fusion of recorded stages (hnsw_ef, MMR, RERANK), need runs.
+
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv
+  qql tune hybrid.qql --recording run.qqlrun --queries queries.jsonl --qrels qrels.tsv
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --measure nDCG@10 \\
     --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
 RECORD = """\

@@ -451,6 +451,25 @@ OPTIONS = {
         action=Many,
         help="values to try of a parameter, or of a stage's setting (dense.limit=50,100); repeatable",
     ),
+    "recording": _value_option(
+        "measuring",
+        "--recording",
+        metavar="FILE",
+        help="recompute settings from what `qql record` kept; it is made where there is none",
+    ),
+    "search": _value_option(
+        "measuring",
+        "--search",
+        metavar="HOW",
+        help="which settings are recomputed: grid, all of them, or optuna, by what was good before [grid]",
+    ),
+    "folds": _value_option(
+        "measuring",
+        "--folds",
+        metavar="N",
+        type=_integer(2),
+        help="recompute; measure each of N parts of the queries by what the others choose [5]",
+    ),
     "deep": _value_option(
         "measuring", "--deep", metavar="N", type=_integer(1), help="points of each stage to record [1000]"
     ),

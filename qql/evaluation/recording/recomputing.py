@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -14,11 +14,12 @@ from qql.analysis.recomposition import recompose
 from qql.analysis.tie_bounds import FusionBounds, PossiblePlace, TieBounds, list_bounds, union_bounds
 from qql.evaluation.inputs import PipelineLike
 from qql.evaluation.recording.planning import Planner, given_text
-from qql.evaluation.recording.recipes import Computing, Found, Fusing, Part, Recipe, Rescoring
+from qql.evaluation.recording.recipes import Computing, Cut, Found, Fusing, Part, Recipe, Rescoring
 from qql.evaluation.recording.recordings import RecordedQuery, RecordedStage, Recording
 from qql.evaluation.recording.score_formulas import ScoreFormula
 from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.fusion import f32
+from qql.rest.limits import U32
 from qql.rest.types import JsonObject
 
 __all__ = ["EQUAL", "NEEDS_RUN", "TIES", "Evaluation", "Given", "NeedsRun", "Recomputed", "recompute"]
@@ -135,6 +136,24 @@ class Evaluation:
         doubts = self.doubts(recipe.root)
         verdict = NEEDS_RUN if doubts else EQUAL if bounds.settled else TIES
         return Recomputed(self.row.query, verdict, hits, doubts, bounds.places, bounds.strangers)
+
+    def ordered(self, recipe: Recipe, order: Callable[[Id], Any]) -> tuple[Candidate, ...]:
+        """The hits of `recomputed`, those of equal score by ``order``, the least first: also of those that a
+        LIMIT cuts, as far as they are known. Raises `NeedsRun`."""
+        part = recipe.root
+        assert part is not None, "there are hits"
+        limit = part.cut.limit
+        if isinstance(part, Found):
+            if part.by_value or part.by_id:
+                return self.given(part).found[recipe.offset :]
+            every = self.passing(part)[0]
+        else:
+            every = self.given(replace(part, cut=Cut(U32, part.cut.threshold))).found
+        if any(one.order_value is not None for one in every):
+            return self.given(part).found[recipe.offset :]
+        smaller = ascending(every)
+        ranked = sorted(every, key=lambda one: (one.score if smaller else -one.score, order(one.id)))
+        return tuple(ranked[recipe.offset : limit])
 
     def given(self, part: Part) -> Given:
         """What a stage gives. Raises `NeedsRun`."""

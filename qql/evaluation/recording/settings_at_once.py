@@ -10,19 +10,20 @@ from qql.errors import QQLError
 from qql.evaluation.faults import InputError, whole_from
 from qql.evaluation.inputs import PipelineLike
 from qql.evaluation.pipelines import Pipeline
+from qql.evaluation.recording.merged_recipes import MergedRecipes
 from qql.evaluation.recording.planning import Planner, given_text
 from qql.evaluation.recording.recipes import Found, Fusing, Recipe
 from qql.evaluation.recording.recomputing import NEEDS_RUN, Evaluation, Recomputed
 from qql.evaluation.recording.recordings import RecordedQuery, Recording
 from qql.evaluation.settings import Settable
 from qql.records import dataclass, field, replace
-from qql.rest.types import Body, Json
+from qql.rest.types import Body, Json, JsonObject
 
 if TYPE_CHECKING:
-    from qql.evaluation.recording.many_fusions import Answers, FusionProgram
+    from qql.evaluation.recording.many_fusions import Answers, FusionProgram, Order
     from qql.syntax.parser import Parsed
 
-__all__ = ["WhatIf", "what_if"]
+__all__ = ["SettingsPlan", "WhatIf", "what_if"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class WhatIf:
     positions in ``ids``, the best hit first, -1 behind the last; all rows have one length. It is an array of
     numpy where that is installed, else lists. ``verdicts`` are those of `Recomputed`, one for each setting:
     with ``equal but for ties`` said too often rather than too seldom. ``reasons`` are, by the number of the
-    setting, why it needs a run.
+    setting, why it needs a run; ``estimates`` are those of them that have a ranking all the same, as
+    `Recomputed` has hits.
     """
 
     query: str
@@ -41,6 +43,11 @@ class WhatIf:
     places: Sequence[Sequence[int]]
     verdicts: Sequence[str]
     reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    estimates: frozenset[int] = frozenset()
+
+    def known(self, setting: int) -> bool:
+        """Whether anything can be said of a setting: its answer, or an estimate of it."""
+        return self.verdicts[setting] != NEEDS_RUN or setting in self.estimates
 
     def ranking(self, setting: int) -> list[Id]:
         """The hits with a setting, by its number from 0; empty where nothing can be said."""
@@ -84,9 +91,9 @@ def what_if(
     first = next(recording.queries(), None)
     if first is None:
         return
-    trying = _Trying(planner, script, first, settings, top)
+    plan = SettingsPlan(planner, script, first, settings, top)
     for row in recording.queries():
-        yield trying.answered(row)
+        yield plan.answered(row)
 
 
 _CUTS = frozenset({"limit", "threshold", "fusion", "rrf_k", "rrf_weights"})
@@ -95,19 +102,25 @@ _CUTS = frozenset({"limit", "threshold", "fusion", "rrf_k", "rrf_weights"})
 
 class _Group:
     """Settings whose stages are the same: ``base`` is what all of them but their cuts makes of the first
-    query, ``parsed`` the statements of that, ``params`` the values that they give to parameters."""
+    query, ``parsed`` the statements of that, ``params`` the values that they give to parameters, ``changes``
+    those of settings beside their cuts."""
 
-    def __init__(self, parsed: Sequence[Parsed], params: Body, base: Recipe) -> None:
+    def __init__(self, parsed: Sequence[Parsed], params: Body, changes: Body, base: Recipe) -> None:
         self.parsed = parsed
         self.params = params
+        self.changes = changes
         self.base = base
+        self.merged = MergedRecipes(base)
         self.recipes: dict[int, Recipe] = {}
+        self.changed: dict[str, Recipe] = {}
+        """The recipe for what is changed of one stage, by that as text."""
         self.program: FusionProgram | None = None
         self.others: dict[int, Recipe] = {}
 
 
-class _Trying:
-    """Plans each setting once, where the query has no part in what its cuts do; else for each query."""
+class SettingsPlan:
+    """Settings of a pipeline, planned once where the query has no part in what their cuts do; else for each
+    query. Raises as `what_if` does."""
 
     def __init__(
         self,
@@ -116,7 +129,10 @@ class _Trying:
         first: RecordedQuery,
         settings: Sequence[Body],
         top: int | None,
+        bases: dict[tuple[str, str], Recipe] | None = None,
     ) -> None:
+        """``bases`` keeps what was planned for queries, for other plans of the same pipeline."""
+        self.bases = bases
         self.planner = planner
         self.script = script
         self.top = top
@@ -124,8 +140,8 @@ class _Trying:
         plan = script.compiled(planner.values(script, first)).plan
         assert plan is not None, "a pipeline's statement is a query"
         self.settable = Settable(script.text, plan, script.name)
-        self.count = len(settings)
-        self.parsed: list[Sequence[Parsed]] = []
+        self.settings = settings
+        self.places: dict[str, tuple[str, str, bool]] = {}
         self.groups: dict[str, _Group] = {}
         for number, values in enumerate(settings):
             self._add(number, values, first)
@@ -133,29 +149,60 @@ class _Trying:
             self._divide(group)
 
     def _add(self, number: int, values: Body, first: RecordedQuery) -> None:
-        changes = {self.settable.find(one): value for one, value in values.items() if one not in self.names}
         params = {one: value for one, value in values.items() if one in self.names}
-        others = {one: value for one, value in changes.items() if not self._is_cut(one)}
+        others: JsonObject = {}
+        cuts: dict[str, JsonObject] = {}
         try:
-            self.parsed.append(self.settable.edited(changes))
-            recipe = self._recipe(self.parsed[-1], first, params, named=False)
+            for one, value in values.items():
+                if one not in self.names:
+                    name, label, is_cut = self._place(one)
+                    (cuts.setdefault(label, {}) if is_cut else others)[name] = value
             key = repr((others, params))
-            if key not in self.groups:
-                base = self.settable.edited(others)
-                self.groups[key] = _Group(base, params, self._recipe(base, first, params))
+            group = self.groups.get(key)
+            if group is None:
+                parsed = self.settable.edited(others)
+                group = _Group(parsed, params, others, self._recipe(parsed, first, params))
+                self.groups[key] = group
+            group.recipes[number] = self._planned(group, cuts, first)
         except QQLError as exc:
             said = ", ".join(f"{one}={value}" for one, value in values.items())
             raise InputError.make("bad-setting", f"{said}: {exc.message}", hint=exc.hint) from exc
-        self.groups[key].recipes[number] = recipe
 
-    def _is_cut(self, name: str) -> bool:
-        label = max((one for one in self.settable.stages if name.startswith(f"{one}.")), key=len)
-        return name[len(label) + 1 :].partition(".")[0] in _CUTS
+    def _place(self, given: str) -> tuple[str, str, bool]:
+        """A setting's own name, its stage, and whether it is a cut."""
+        if given not in self.places:
+            name = self.settable.find(given)
+            label = max((one for one in self.settable.stages if name.startswith(f"{one}.")), key=len)
+            is_cut = name[len(label) + 1 :].partition(".")[0] in _CUTS
+            self.places[given] = name, label, is_cut
+        return self.places[given]
+
+    def _planned(self, group: _Group, cuts: Mapping[str, Body], first: RecordedQuery) -> Recipe:
+        """The recipe of a setting: made of those of what it changes of each stage, where that is clear."""
+        changed = []
+        for one in cuts.values():
+            key = repr(one)
+            if key not in group.changed:
+                parsed = self.settable.edited({**group.changes, **one})
+                group.changed[key] = self._recipe(parsed, first, group.params, named=False)
+            changed.append(group.changed[key])
+        found = group.merged.of(changed)
+        if found is None:
+            every = {name: value for one in cuts.values() for name, value in one.items()}
+            parsed = self.settable.edited({**group.changes, **every})
+            found = self._recipe(parsed, first, group.params)
+        return found
+
+    def _parsed(self, number: int) -> Sequence[Parsed]:
+        values = self.settings[number]
+        return self.settable.edited(
+            {self._place(one)[0]: value for one, value in values.items() if one not in self.names}
+        )
 
     def _recipe(
         self, parsed: Sequence[Parsed], row: RecordedQuery, params: Body, *, named: bool = True
     ) -> Recipe:
-        values = self.planner.values(self.script, replace(row, params={**row.params, **params}))
+        values = {**self.planner.values(self.script, row), **params}
         return self.planner.recipe_of(self.planner.compiled(self.script, values, parsed), named=named)
 
     def _divide(self, group: _Group) -> None:
@@ -166,21 +213,36 @@ class _Trying:
             fusions = {}
         group.others = {number: one for number, one in group.recipes.items() if number not in fusions}
 
-    def answered(self, row: RecordedQuery) -> WhatIf:
-        """All settings for one query."""
-        sheet = _Sheet(row.query, self.count, self.top)
-        for group in self.groups.values():
-            base = self._recipe(group.parsed, row, group.params)
+    def _base(self, row: RecordedQuery, key: str, group: _Group) -> Recipe:
+        known = None if self.bases is None else self.bases.get((row.query, key))
+        if known is None:
+            known = self._recipe(group.parsed, row, group.params)
+            if self.bases is not None:
+                self.bases[row.query, key] = known
+        return known
+
+    def recipe(self, number: int) -> Recipe:
+        """The recipe of a setting for the first query."""
+        return next(group.recipes[number] for group in self.groups.values() if number in group.recipes)
+
+    def answered(self, row: RecordedQuery, order: Order | None = None) -> WhatIf:
+        """All settings for one query; ``order`` is what equals are ordered by, the least first."""
+        sheet = _Sheet(row.query, len(self.settings), self.top)
+        for key, group in self.groups.items():
+            base = self._base(row, key, group)
             evaluation = Evaluation(self.planner.recording, row, base.keys, base.labels)
-            others = group.others
+            others: Mapping[int, Recipe] = group.others
             if base.root != group.base.root or base.obstacles != group.base.obstacles:
                 others = {
-                    at: self._recipe(self.parsed[at], row, group.params, named=False) for at in group.recipes
+                    at: self._recipe(self._parsed(at), row, group.params, named=False) for at in group.recipes
                 }
             elif group.program is not None:
-                sheet.put_all(group.program.answered(evaluation))
+                sheet.put_all(group.program.answered(evaluation, order))
             for number, one in others.items():
-                sheet.put(number, evaluation.recomputed(one))
+                found = evaluation.recomputed(one)
+                if order is not None and found.hits is not None:
+                    found = replace(found, hits=evaluation.ordered(one, order))
+                sheet.put(number, found)
         return sheet.done()
 
 
@@ -214,27 +276,40 @@ class _Sheet:
         self.many: list[Answers] = []
         self.verdicts: list[str] = [NEEDS_RUN] * count
         self.reasons: dict[int, tuple[str, ...]] = {}
+        self.estimates: set[int] = set()
 
     def put(self, number: int, found: Recomputed) -> None:
         """The answer of one setting."""
         ids = [one.id for one in (found.hits or ())[: self.top]]
         self.rows[number] = [self.ids.setdefault(key, len(self.ids)) for key in ids]
         self.verdicts[number] = found.verdict
+        if found.verdict == NEEDS_RUN and found.hits is not None:
+            self.estimates.add(number)
         if found.reasons:
             self.reasons[number] = found.reasons
 
     def put_all(self, found: Answers) -> None:
         """The answers of all settings of a program."""
         self.many.append(found)
-        for at, verdict in zip(found.program.settings.tolist(), found.verdicts, strict=True):
-            self.verdicts[at] = verdict
+        if len(found.verdicts) == len(self.verdicts):  # of all settings, which are in their order
+            self.verdicts = found.verdicts
+        else:
+            for at, verdict in zip(found.program.settings.tolist(), found.verdicts, strict=True):
+                self.verdicts[at] = verdict
         self.reasons |= found.reasons
+        self.estimates |= found.estimates
+
+    def _said(self) -> tuple[list[str], dict[int, tuple[str, ...]], frozenset[int]]:
+        return self.verdicts, self.reasons, frozenset(self.estimates)
 
     def done(self) -> WhatIf:
         width = max(map(len, self.rows), default=0)
         if not self.many:
             lists = [[*row, *[-1] * (width - len(row))] for row in self.rows]
-            return WhatIf(self.query, [*self.ids], lists, self.verdicts, self.reasons)
+            return WhatIf(self.query, [*self.ids], lists, *self._said())
+        found: Any = self.many[0].places
+        if len(self.many) == 1 and len(found) == len(self.rows):
+            return WhatIf(self.query, self.many[0].ids, found, *self._said())
         import numpy
 
         width = max(width, *(one.places.shape[1] for one in self.many))
@@ -245,5 +320,5 @@ class _Sheet:
             names = [self.ids.setdefault(key, len(self.ids)) for key in one.ids]
             named = numpy.array([*names, -1], dtype=numpy.int32)[one.places]
             places[one.program.settings, : named.shape[1]] = named
-        found: Any = places
-        return WhatIf(self.query, [*self.ids], found, self.verdicts, self.reasons)
+        found = places
+        return WhatIf(self.query, [*self.ids], found, *self._said())
