@@ -49,7 +49,9 @@ def why(
     into their parts, which it names (`score_parts`). Raises what ``call`` and ``second`` raise.
     """
     counted = _Counted(call)
-    told = _why(plan, request, counted, point_id, second=second, rewriting=rewriting, remote=remote)
+    told = _why(
+        plan, request, counted, point_id, second=second, rewriting=rewriting, remote=remote, words=words
+    )
     return replace(told, calls=counted.calls)
 
 
@@ -73,6 +75,7 @@ def _why(
     second: Reranking | None,
     rewriting: Rewriting | None,
     remote: bool,
+    words: Words | None,
 ) -> Explanation:
     engine = Engine(plan, request, call, remote)
     found = engine.points([point_id], with_payload=True)
