@@ -97,8 +97,8 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 89, OFFLINE),
-    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 125, OFFLINE),
+    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 90, OFFLINE),
+    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 126, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
@@ -117,7 +117,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        197,
+        199,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }
