@@ -171,7 +171,8 @@ def test_a_linear_fusion_below_another_goes_by_the_lists_of_its_own_stages(sessi
         "WITH (weights = {low: 2, high: 1}) LIMIT 20"
     )
     low = session.execute(
-        f"QUERY FUSION LINEAR FROM some WHERE number > 2 PREFETCH ({inner}) WITH (normalizer = zscore) LIMIT 4"
+        f"QUERY FUSION LINEAR FROM some WHERE number > 2 PREFETCH ({inner}) "
+        "WITH (normalizer = zscore) LIMIT 4"
     ).hits
     high = session.execute(other.replace(" USING", " FROM some USING") + " WHERE number > 2").hits
     drawn = Drawn([], ["dense", "dot"], "minmax", [2, 1], None, 20, 0, None)
@@ -308,7 +309,8 @@ def test_distances_are_not_added_up(session: Session) -> None:
 
 def test_explain_says_in_how_many_requests(session: Session) -> None:
     for normalizer, words in (("minmax", "two requests"), ("sigmoid", "one request")):
-        text = f"EXPLAIN QUERY FUSION LINEAR FROM some {STAGES} WITH (normalizer = {normalizer}, weights = [2, 1])"
+        options = f"normalizer = {normalizer}, weights = [2, 1]"
+        text = f"EXPLAIN QUERY FUSION LINEAR FROM some {STAGES} WITH ({options})"
         found = session.execute(text)
         assert words in found.message and "weights: inline 1 2, inline 2 1" in found.message
         told = found.data["plan"]["stages"][-1]["linear"]

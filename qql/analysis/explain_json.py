@@ -37,9 +37,9 @@ def explain_dict(compiled: Compiled) -> JsonObject:
       place in this list, from 0; ``origin`` HYBRID or FORMULA for a stage that nobody wrote. ``does`` says
       what the stage does and ``details`` all else, in the words of EXPLAIN's text. ``kind`` (dense, sparse,
       multi) and ``size`` (dimensions) are the vector's; without a schema, those of what it is compared with,
-      as far as they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2; ``linear`` is
-      ``{"normalizer", "weights", "requests"}``. ``emitted`` says how often the stage stands in the request,
-      as Qdrant shares none. ``where`` is the stage's own.
+      as far as they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2; ``linear`` is what
+      FUSION LINEAR says, and by how many requests. ``emitted`` says how often the stage stands in the
+      request, as Qdrant shares none. ``where`` is the stage's own.
     * ``inputs``: ``[{"stage", "number", "where", "threshold", "lookup"}]``, with what the reference adds.
     * ``filters``: what Qdrant applies, once for each different filter that the stages above lead to:
       ``[{"emitted", "parts"}]``; all parts have to hold. A part is ``{"text", "source", "stage", "number",

@@ -5,11 +5,11 @@ what their stages gave once (`record`, `recompute`, `what_if`). ``docs/evaluatio
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench` and `record` are these functions. `aevaluate`, `acompare` and
-`atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures (`measures`),
-where pipelines lose documents (`stages`), whether a difference matters (`significance`), times (`speed`), how
-alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores leave open
-(`ties`), files (`files`).
+The commands `qql eval`, `diff`, `tune`, `calibrate`, `bench` and `record` are these functions. `aevaluate`,
+`acompare` and `atune` are the same for an `AsyncSession`. What they are made of can be used alone: measures
+(`measures`), where pipelines lose documents (`stages`), whether a difference matters (`significance`), times
+(`speed`), how alike rankings are (`comparison`, `rankings`), settings (`settings`, `grid`), what equal scores
+leave open (`ties`), files (`files`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from qql.evaluation.awaited import acompare, aevaluate, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
 from qql.evaluation.best_settings import tune
+from qql.evaluation.calibration import Calibrated, Curve, MeasureBeside, Quality, StageCurve, calibrate
 from qql.evaluation.collection_stages import StagesTable, bench_stages
 from qql.evaluation.comparing import compare
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
@@ -113,9 +114,11 @@ __all__ = [
     "DEFAULT_MEASURES",
     "TIE_ORDERS",
     "Benchmark",
+    "Calibrated",
     "Candidate",
     "ClickQrels",
     "Comparison",
+    "Curve",
     "Evaluation",
     "Gate",
     "GateFinding",
@@ -126,6 +129,7 @@ __all__ = [
     "Latency",
     "LossReport",
     "Measure",
+    "MeasureBeside",
     "MeasureDifference",
     "Measured",
     "Moved",
@@ -135,6 +139,7 @@ __all__ = [
     "Possible",
     "PossiblePlace",
     "Qrels",
+    "Quality",
     "Query",
     "QueryChange",
     "Ranked",
@@ -149,6 +154,7 @@ __all__ = [
     "Section",
     "Settable",
     "Spread",
+    "StageCurve",
     "StageFound",
     "StageRanges",
     "StageRecall",
@@ -168,6 +174,7 @@ __all__ = [
     "bench",
     "bench_stages",
     "bootstrap_interval",
+    "calibrate",
     "compare",
     "compare_evaluations",
     "compare_results",

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from qql.errors import QQLPlanError
 from qql.records import NamedTuple, dataclass
-from qql.rest.fusion import f32
 from qql.rest.types import Body, Json, JsonObject
 
 __all__ = [
@@ -100,9 +99,9 @@ class LinearFusion:
         """
         if not scores:
             return Scale(0.0, 0.0, 0.0)
-        weight, low, high = f32(self.weights[at]), min(scores), max(scores)
+        weight, low, high = _f32(self.weights[at]), min(scores), max(scores)
         if low == high:  # there is no scale: minmax takes each of them for the best
-            shift = f32(low - 1)
+            shift = _f32(low - 1)
             return Scale(weight, shift, shift) if self.normalizer == "minmax" else Scale(0.0, low, low)
         turned = scores[0] < scores[-1]
         last = high if turned else low
@@ -111,7 +110,7 @@ class LinearFusion:
         else:
             shift = math.fsum(scores) / len(scores)
             width = math.sqrt(math.fsum((one - shift) ** 2 for one in scores) / len(scores))
-        return Scale(f32((-weight if turned else weight) / width), f32(shift), last)
+        return Scale(_f32((-weight if turned else weight) / width), _f32(shift), last)
 
     def contributions(self, at: int, scores: Sequence[float]) -> tuple[list[float], float]:
         """What an input gives to each of its points, and to a point that it lacks."""
@@ -122,7 +121,7 @@ class LinearFusion:
 
     def by_itself(self, at: int, score: float) -> float:
         """What a score contributes, where that hangs on no list. Infinite where its exponential is."""
-        weight = f32(self.weights[at])
+        weight = _f32(self.weights[at])
         if self.normalizer == "none":
             return weight * score
         try:
@@ -148,6 +147,12 @@ class LinearFusion:
 
     def _is_smaller(self, at: int) -> bool:
         return at < len(self.smaller) and self.smaller[at]
+
+
+def _f32(value: float) -> float:
+    from qql.rest.fusion import f32  # whoever compiles loads no arithmetic
+
+    return f32(value)
 
 
 def _sigmoid(name: str, turned: bool) -> Json:

@@ -466,6 +466,18 @@ OPTIONS = {
     "seed": _value_option(
         "measuring", "--seed", metavar="N", type=_integer(0), help="where random choices start [0]"
     ),
+    "recording": _value_option(
+        "measuring", "--recording", metavar="FILE", help="what the stages gave, as `qql record` keeps it"
+    ),
+    "folds": _value_option(
+        "measuring", "--folds", metavar="N", type=_integer(2), help="parts of the queries for the proof [5]"
+    ),
+    "penalty": _value_option(
+        "measuring", "--penalty", metavar="X", type=_finite_number, help="of steep curves [1]"
+    ),
+    "judged_only": _switch("measuring", "--judged-only", help="leave out candidates without a judgement"),
+    "log_odds": _switch("measuring", "--log-odds", help="the score is the log-odds, not the probability"),
+    "anyway": _switch("measuring", "--anyway", help="show the pipeline, better or not, and exit 0"),
     "format": _value_option("output", "--format", metavar="FORMAT", help="see below"),
     "output": _value_option("output", "-o", "--output", metavar="FILE", help="write results to a file"),
     "check": _switch("output", "--check", help="name the scripts that would change, and exit 1"),
