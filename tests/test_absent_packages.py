@@ -227,6 +227,7 @@ BEHIND_DOORS = {
     "backends.short_floats": "itself",
     "evaluation.recording.settings_at_once": "itself",
     "evaluation.recording.many_fusions": "evaluation/recording/settings_at_once.py",
+    "evaluation.calibration.logistic": "itself",
     "integrations": "qql.missing.library, at the top",
 }
 """Who imports what may be absent, and where a missing one becomes an error. A new one stands behind one."""

@@ -120,7 +120,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        202,
+        204,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

@@ -448,7 +448,16 @@ def same_stage(view: View) -> Iterator[Found]:
     for stage in view.stages:
         inputs = tuple((numbers[id(i.stage)], i.where, i.threshold, i.lookup) for i in stage.inputs)
         key = (
-            *(stage.target, stage.rrf, stage.where, stage.threshold, stage.params, stage.lookup, stage.model),
+            *(
+                stage.target,
+                stage.rrf,
+                stage.linear,
+                stage.where,
+                stage.threshold,
+                stage.params,
+                stage.lookup,
+            ),
+            stage.model,
             inputs,
         )
         # What can be hashed of a stage parts most of them; the rest is compared.

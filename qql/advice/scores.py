@@ -24,6 +24,8 @@ def _fusion_bounds(view: View, stage: Stage) -> Bounds | None:
         return dbsf_bounds(limits)
     if stage.fusion == "rrf":
         return rrf_bounds(limits, *_rrf_settings(stage))
+    if stage.linear is not None and stage.linear.normalizer in ("minmax", "sigmoid"):
+        return Bounds(0.0, sum(stage.linear.weights))
     return None
 
 

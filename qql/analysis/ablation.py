@@ -74,4 +74,6 @@ def without_input(body: Body, at: int) -> JsonObject | None:
     if fusion is not None and fusion.weights is not None:
         kept = [weight for number, weight in enumerate(fusion.weights) if number != at]
         query = {**query, "rrf": {**query["rrf"], "weights": kept}}
+    if fusion is not None and fusion.linear is not None:
+        query = fusion.linear.without(at).query()
     return {**body, "prefetch": prefetch, "query": query}

@@ -10,7 +10,7 @@ from qql.analysis.explain_requests import request_dict
 from qql.analysis.stage_text import condition_ids, stage_details, stage_does, vector_facts
 from qql.compiler.effective_filters import Filters, Part, statement_parts
 from qql.compiler.embed_clauses import fields_read
-from qql.compiler.plan import Input, QueryPlan, SecondStage
+from qql.compiler.plan import Input, QueryPlan, SecondStage, Stage
 from qql.compiler.script import Compiled
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
@@ -32,13 +32,14 @@ def explain_dict(compiled: Compiled) -> JsonObject:
       "options", "second"}``. ``expanded`` counts the prefetches of the request, ``options`` are those of the
       request as a whole (timeout, consistency).
     * ``stages``: in the order in which they can run, the root last, each ``{"number", "label", "origin",
-      "does", "target", "fusion", "rrf", "using", "kind", "size", "distance", "model", "threshold", "params",
-      "lookup", "limit", "emitted", "inputs", "where", "filters", "details"}``. ``number`` is the place in
-      this list, from 0; ``origin`` HYBRID or FORMULA for a stage that nobody wrote. ``does`` says what the
-      stage does and ``details`` all else, in the words of EXPLAIN's text. ``kind`` (dense, sparse, multi)
-      and ``size`` (dimensions) are the vector's; without a schema, those of what it is compared with, as far
-      as they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2. ``emitted`` says how often
-      the stage stands in the request, as Qdrant shares none. ``where`` is the stage's own.
+      "does", "target", "fusion", "rrf", "linear", "using", "kind", "size", "distance", "model", "threshold",
+      "params", "lookup", "limit", "emitted", "inputs", "where", "filters", "details"}``. ``number`` is the
+      place in this list, from 0; ``origin`` HYBRID or FORMULA for a stage that nobody wrote. ``does`` says
+      what the stage does and ``details`` all else, in the words of EXPLAIN's text. ``kind`` (dense, sparse,
+      multi) and ``size`` (dimensions) are the vector's; without a schema, those of what it is compared with,
+      as far as they are known. ``limit`` null is Qdrant's 10, ``rrf`` without k its 2; ``linear`` is what
+      FUSION LINEAR says, and by how many requests. ``emitted`` says how often the stage stands in the
+      request, as Qdrant shares none. ``where`` is the stage's own.
     * ``inputs``: ``[{"stage", "number", "where", "threshold", "lookup"}]``, with what the reference adds.
     * ``filters``: what Qdrant applies, once for each different filter that the stages above lead to:
       ``[{"emitted", "parts"}]``; all parts have to hold. A part is ``{"text", "source", "stage", "number",
@@ -90,6 +91,14 @@ def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
     }
 
 
+def _linear(stage: Stage) -> JsonObject | None:
+    linear = stage.linear
+    if linear is None:
+        return None
+    weights = list(linear.weights)
+    return {"normalizer": linear.normalizer, "weights": weights, "requests": 2 if linear.awaits_lists else 1}
+
+
 def _stage_dict(
     plan: QueryPlan,
     chain: _Chain,
@@ -107,6 +116,7 @@ def _stage_dict(
         "target": _as_qql(stage.target),
         "fusion": stage.fusion,
         "rrf": None if stage.rrf is None else dict(stage.rrf),
+        "linear": _linear(stage),
         "using": stage.text_field or stage.using,
         "kind": kind,
         "size": size,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from qql.analysis.text import counted, one_line
 from qql.rest.inference_objects import Inferred, inferred_of
+from qql.rest.linear_fusion import awaits_lists
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
@@ -36,6 +37,8 @@ def request_lines(request: Request) -> Iterator[str]:
         size = f"request: {counted(_body_size(request), 'byte')} of JSON"
         size += f", {counted(prefetches, 'prefetch', 'prefetches')}" if prefetches else ""
         yield size + ("; vectors take the place of what is embedded" if inferred else "")
+    if awaits_lists(request.body):
+        yield "before it: a batch of the searches below `linear`; by their scores, a FORMULA takes its place"
     query = "&".join(f"{key}={value}" for key, value in request.query.items())
     yield f"{request.method} {request.path}{'?' + query if query else ''}"
     if request.body is not None:

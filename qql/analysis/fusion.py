@@ -10,6 +10,7 @@ from qql.analysis.model import Candidate, Fused, Id, OrderValue, StageRun
 from qql.records import dataclass
 from qql.rest.fusion import dbsf_scores, f32, rrf_score
 from qql.rest.limits import RRF_K
+from qql.rest.linear_fusion import LinearFusion, read_linear
 from qql.rest.types import Body
 
 __all__ = [
@@ -35,11 +36,12 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """A fusion: ``method`` is ``rrf`` or ``dbsf``; k and weights are those of RRF."""
+    """A fusion: ``method`` is ``rrf``, ``dbsf`` or ``linear``; k and weights are those of RRF."""
 
     method: str
     k: int = RRF_K
     weights: tuple[float, ...] | None = None
+    linear: LinearFusion | None = None
 
     @property
     def by_value(self) -> bool:
@@ -57,7 +59,10 @@ class Fusion:
             weights = given.get("weights")
             k = given.get("k")
             return cls("rrf", RRF_K if k is None else k, tuple(weights) if weights is not None else None)
-        return cls(query["fusion"]) if "fusion" in query else None
+        if "fusion" in query:
+            return cls(query["fusion"])
+        linear = read_linear(query) if "linear" in query or "formula" in query else None
+        return None if linear is None else cls("linear", linear=linear)
 
 
 def slack(score: float) -> float:
@@ -100,7 +105,9 @@ def contributions(
     """
     out = []
     for at, found in enumerate(lists):
-        if fusion.method == "rrf":
+        if fusion.linear is not None:
+            values, _ = fusion.linear.contributions(at, [one.score for one in found])
+        elif fusion.method == "rrf":
             weight = 1.0 if fusion.weights is None else fusion.weights[at]
             values = [rrf_score(position, fusion.k, weight) for position in range(len(found))]
         else:
@@ -115,6 +122,8 @@ def fuse(fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: 
 
     DBSF puts points that come with an order value first, by that value, whatever their scores.
     """
+    if fusion.linear is not None:
+        return _fused_linearly(fusion.linear, lists)
     scores: dict[Id, float] = {}
     parts: dict[Id, list[float | None]] = {}
     order: dict[Id, OrderValue | None] = {}
@@ -130,6 +139,18 @@ def fuse(fusion: Fusion, lists: Sequence[Sequence[Candidate]], *, by_direction: 
             parts[one.id][at] = value
     fused = [Fused(key, score, tuple(parts[key]), order[key]) for key, score in scores.items()]
     return sorted(fused, key=lambda one: rank_key(one, True), reverse=True)
+
+
+def _fused_linearly(linear: LinearFusion, lists: Sequence[Sequence[Candidate]]) -> list[Fused]:
+    """As a formula does it: added up in 64 bits, and rounded to 32 at the end; absence may contribute too."""
+    parts: dict[Id, list[float | None]] = {}
+    given = [linear.contributions(at, [one.score for one in found]) for at, found in enumerate(lists)]
+    nothing = [absent or None for _, absent in given]
+    for at, found in enumerate(lists):
+        for one, value in zip(found, given[at][0], strict=True):
+            parts.setdefault(one.id, list(nothing))[at] = value
+    fused = [Fused(key, f32(sum(one or 0.0 for one in some)), tuple(some)) for key, some in parts.items()]
+    return sorted(fused, key=lambda one: rank_key(one, False), reverse=True)
 
 
 # ------------------------------------------------------------------------------------ lists

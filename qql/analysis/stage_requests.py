@@ -24,7 +24,7 @@ from qql.rest.request import Request
 from qql.rest.types import Body, JsonObject
 from qql.syntax.printer import show
 
-__all__ = ["stage_requests"]
+__all__ = ["AloneStages", "stage_requests"]
 
 
 def stage_requests(plan: QueryPlan, request: Request) -> list[StageRun]:
@@ -36,7 +36,7 @@ def stage_requests(plan: QueryPlan, request: Request) -> list[StageRun]:
     """
     if isinstance(plan.root.target, nodes.Points) or request.body is None:
         return []
-    runs = _StageRuns(plan.collection, request.body).all(plan.root)
+    runs = AloneStages(plan.collection, request.body).all(plan.root)
     labels = _unique_labels(runs)
     return [
         run if run.label == label else replace(run, label=label)
@@ -52,8 +52,8 @@ class _Alone(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class _StageRuns:
-    """Walks the plan and the request's body side by side."""
+class AloneStages:
+    """The stages of a body as they are run alone; `all` walks the plan beside it."""
 
     def __init__(self, collection: str, body: Body) -> None:
         self.collection = collection

@@ -16,6 +16,7 @@ from qql.compiler.vectors import vector_kind
 from qql.late import late_pattern
 from qql.records import fields, replace
 from qql.rest.limits import GROUP_SIZE, RRF_K
+from qql.rest.linear_fusion import LinearFusion
 from qql.rest.types import Body
 from qql.syntax.printer import show
 
@@ -153,14 +154,38 @@ def vector_facts(stage: Stage) -> tuple[str | None, int | None]:
     return (known_kind(stage.model), known_size(stage.model)) if stage.model else (None, None)
 
 
+_NORMALIZED = {
+    "minmax": "the best of a stage is 1, the last 0, and so is what it lacks",
+    "zscore": "deviations from the mean of a stage; what it lacks counts as its last",
+    "sigmoid": "1 / (1 + exp(-score)); what a stage lacks is 0",
+    "none": "scores as they are; what a stage lacks is 0",
+}
+
+
 def _fusion_lines(stage: Stage) -> Iterator[str]:
+    if stage.linear is not None:
+        yield from _linear_lines(stage, stage.linear)
     if stage.fusion != "rrf":
         return
     options = stage.rrf or {}
     yield f"k: {options['k']}" if options.get("k") is not None else f"k: {RRF_K} (Qdrant's default)"
     if "weights" in options:
-        pairs = zip((one.stage.label for one in stage.inputs), options["weights"], strict=True)
-        yield "weights: " + ", ".join(f"{name} {weight}" for name, weight in pairs)
+        yield _weights_text(stage, options["weights"])
+
+
+def _weights_text(stage: Stage, weights: Iterable[float]) -> str:
+    pairs = zip((one.stage.label for one in stage.inputs), weights, strict=True)
+    return "weights: " + ", ".join(f"{name} {weight:g}" for name, weight in pairs)
+
+
+def _linear_lines(stage: Stage, linear: LinearFusion) -> Iterator[str]:
+    """How scores are brought to one scale, and in how many requests."""
+    yield f"normalizer: {linear.normalizer} ({_NORMALIZED[linear.normalizer]})"
+    yield _weights_text(stage, linear.weights)
+    if linear.awaits_lists:
+        yield "two requests: the stages alone, for the figures of their scores; then one FORMULA with these"
+    else:
+        yield "one request: a FORMULA over the scores of the stages"
 
 
 def condition_ids(parts: Iterable[Part]) -> tuple[int, ...]:

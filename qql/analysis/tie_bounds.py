@@ -25,6 +25,7 @@ from qql.analysis.fusion import (
 from qql.analysis.model import Candidate, Id, OrderValue
 from qql.records import NamedTuple, dataclass
 from qql.rest.fusion import dbsf_reach, f32, rrf_score
+from qql.rest.linear_fusion import LinearFusion
 
 __all__ = ["FusionBounds", "PossiblePlace", "TieBounds", "list_bounds", "union_bounds"]
 
@@ -250,6 +251,8 @@ class FusionBounds:
         """What one input can give to a point."""
         bounds = self.inputs[at]
         place = bounds.places.get(key)
+        if self.fusion.linear is not None:
+            return self._linear_share(self.fusion.linear, at, key)
         if place is None:
             return _NOTHING
         if self.fusion.method == "rrf":
@@ -262,6 +265,25 @@ class FusionBounds:
         reach = dbsf_reach(len(bounds.places) + bounds.strangers)
         ends = 0.5 - reach, 0.5 + reach
         return _Possible(frozenset(ends if place.sure else (*ends, 0.0)), exact=False)
+
+    def _linear_share(self, linear: LinearFusion, at: int, key: Id) -> _Possible:
+        """What one input of a linear fusion can give to a point; absence may give something, too."""
+        bounds, found = self.inputs[at], self.lists[at]
+        place = bounds.places.get(key)
+        if bounds.fixed:
+            values, absent = linear.contributions(at, [one.score for one in found])
+            if place is None:
+                return _Possible(frozenset((absent,)))
+            value = self._given[at].get(key, values[-1] if values else absent)
+            return _Possible(frozenset((value,) if place.sure else (value, absent)))
+        if linear.awaits_lists:
+            ends = linear.bounds(at, len(bounds.places) + bounds.strangers)
+            return _Possible(frozenset((*ends, 0.0)), exact=False)
+        if place is None:
+            return _NOTHING
+        ends = linear.by_itself(at, place.low), linear.by_itself(at, place.high)
+        possible = frozenset(ends if place.sure else (*ends, 0.0))
+        return _Possible(possible, exact=ends[0] == ends[1])
 
     def _share_by_rank(self, at: int, first: int, last: int, sure: bool) -> _Possible:
         where = at, first, last, sure

@@ -81,7 +81,7 @@ from qql.build.points import (
     update_vectors,
     upsert,
 )
-from qql.build.queries import Query, dbsf, query, ref, rrf
+from qql.build.queries import Query, dbsf, linear, query, ref, rrf
 from qql.build.scripts import (
     batch,
     built,
@@ -178,6 +178,7 @@ __all__ = [
     "include",
     "inference",
     "insert",
+    "linear",
     "lookup",
     "mapping",
     "matrix",

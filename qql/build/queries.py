@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Stage: TypeAlias = "Query | nodes.Query | nodes.Ref | Reference | str"
     Target = nodes.Target | Operand | Given | None
 
-__all__ = ["Query", "Reference", "dbsf", "query", "ref", "rrf"]
+__all__ = ["Query", "Reference", "dbsf", "linear", "query", "ref", "rrf"]
 
 
 class Reference(NamedTuple):
@@ -130,6 +130,23 @@ def dbsf(*stages: Stage, name: str | None = None, **clauses: Unpack[QueryClauses
     return _fused("dbsf", stages, {}, name, clauses)
 
 
+def linear(
+    *stages: Stage,
+    normalizer: str | None = None,
+    weights: Sequence[float] | Mapping[str, float] | nodes.Param | None = None,
+    name: str | None = None,
+    **clauses: Unpack[QueryClauses],
+) -> Query:
+    """Stages, fused by a weighed sum of scores: ``linear(dense, sparse, normalizer="sigmoid", limit=10)``.
+
+    ``normalizer`` is ``"minmax"`` (where none is given), ``"zscore"``, ``"sigmoid"`` or ``"none"``;
+    ``weights`` are given in the order of the stages, or by their names. All else as of `rrf`.
+    """
+    given = {"normalizer": normalizer, "weights": weights}
+    own = {key: values.data(one, f"linear({key}=…)") for key, one in given.items() if one is not None}
+    return _fused("linear", stages, own, name, clauses)
+
+
 def _fused(
     method: str, stages: tuple[Stage, ...], own: dict[str, Any], name: str | None, clauses: QueryClauses
 ) -> Query:
@@ -149,8 +166,9 @@ def _query(
     called: str,
 ) -> Query:
     if isinstance(fusion, str):
-        if fusion.lower() not in ("rrf", "dbsf"):
-            values.wrong(f"{called}(fusion=…)", f"takes 'rrf' or 'dbsf', not {fusion!r}")
+        if fusion.lower() not in nodes.FUSIONS:
+            methods = ", ".join(map(repr, nodes.FUSIONS))
+            values.wrong(f"{called}(fusion=…)", f"takes one of {methods}, not {fusion!r}")
         fusion = nodes.Fusion(fusion.lower())
     alone = isinstance(prefetch, (str, Statement, nodes.Node, Reference))
     given: list[Any] = [prefetch] if alone else values.several(prefetch, f"{called}(prefetch=…)")

@@ -20,6 +20,7 @@ from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError
 from qql.kept import Kept, Noted
 from qql.late import late_pattern
+from qql.rest.linear_fusion import awaits_lists
 from qql.rest.request import Request
 from qql.syntax.parser import LONGEST_KEPT, parse_script, text_given
 
@@ -51,10 +52,23 @@ def compile_text(
     for those that read or write (COPY, OPTIMIZE, EXECUTE, DUMP, WHY) a warning says so. Where there is none
     at all, ``[request] = qql.compile(…)`` raises `QQLPlanError` (``no-request``), which says why.
 
-    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements.
+    Raises `QQLSyntaxError`, `QQLPlanError`, or `QQLScriptError` with the faults of all statements. A
+    `QQLPlanError` ``two-requests`` is of FUSION LINEAR by what no single request knows.
     """
     if not isinstance(text, str):
         text = text_given(text)
+    requests = _compiled(text, params, warnings, options)
+    if any(awaits_lists(one.body) for one in requests):
+        from qql.compiler.one_request import refuse
+
+        source, context = prepare(text, options)
+        refuse(compile_script(source, params, context, []))
+    return requests
+
+
+def _compiled(
+    text: str, params: Params, warnings: list[Diagnostic] | None, options: CompileOptions
+) -> list[Request]:
     plain = params is None and warnings is None and not options
     if plain:
         fill = _ready(text)

@@ -130,6 +130,8 @@ def _stands_below(key: str, given: Input) -> bool:
 
 def _emit_target(stage: Stage) -> JsonObject | None:
     """What scores the points of a stage; None where they come by their ids."""
+    if stage.linear is not None:
+        return stage.linear.query()
     if stage.fusion == "rrf" and stage.rrf is not None:
         return {"rrf": dict(stage.rrf)}
     if stage.fusion is not None:

@@ -12,6 +12,7 @@ from qql.compiler.model_names import DEFAULT_DENSE
 from qql.errors import Diagnostic, Span, fail, shown
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED
 from qql.records import dataclass, field
+from qql.rest.linear_fusion import LinearFusion
 from qql.rest.types import Json
 from qql.schema import Schema, VectorInfo
 
@@ -112,6 +113,7 @@ class Stage:
     inputs: tuple[Input, ...] = ()
     origin: str | None = None
     text_field: str | None = None
+    linear: LinearFusion | None = None
 
     @property
     def by_id(self) -> bool:

@@ -11,7 +11,6 @@ from qql import nodes
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.options.query import (
     ACORN_OPTIONS,
-    FUSION_OPTIONS,
     MMR_OPTIONS,
     QUERY_OPTIONS,
     REQUEST_OPTIONS,
@@ -22,7 +21,13 @@ from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, i
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
 from qql.compiler.stage_checks import check_order, check_points, check_stage
-from qql.compiler.stage_options import INLINE, fold_acorn, fusion_options
+from qql.compiler.stage_options import (
+    INLINE,
+    check_fusion_option,
+    fold_acorn,
+    fusion_options,
+    linear_fusion,
+)
 from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
 from qql.errors import Span, did_you_mean, fail
@@ -265,6 +270,7 @@ class _Planner:
             query.lookup,
             inputs,
             text_field=self.field(query, target) if isinstance(target, nodes.FullText) else None,
+            linear=linear_fusion(query, params, inputs),
         )
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
@@ -407,9 +413,7 @@ class _Planner:
         if isinstance(query.target, nodes.Hybrid):
             method = method or "rrf"
         for option in query.params:
-            if option.name in FUSION_OPTIONS and method != "rrf":
-                what = "FUSION DBSF" if method else "a query without FUSION RRF"
-                fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span)
+            check_fusion_option(option, method)
             if option.name in REQUEST_OPTIONS and not is_root:
                 hint = "it belongs to the query that FROM belongs to"
                 fail("misplaced-option", f"`{option.name}` has no meaning in a stage", option.span, hint)

@@ -17,6 +17,7 @@ from qql.compiler.script import (
     requests_of,
 )
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
+from qql.rest.linear_fusion import awaits_lists
 from qql.rest.request import Request
 from qql.syntax.parser import Parsed, parse_script, raise_all
 
@@ -97,7 +98,7 @@ class Prepared:
         if self._ahead is not None and not values:
             found = self._ahead.requests(named)
             if found is not None and len(found) == 1:
-                return found[0]
+                return self._whole(found, self._given(values, named))[0]
         return self._only_request(self._requests(self._given(values, named)))
 
     def requests(self, /, *values: Any, **named: Any) -> list[Request]:
@@ -143,7 +144,16 @@ class Prepared:
 
             if (own := settled(given)) is not given:  # what was an array is a list, which may fit
                 given, found = own, self._ahead.requests(own) if self._ahead else None
-        return requests_of(self._complete(given)) if found is None else found
+        requests = requests_of(self._complete(given)) if found is None else found
+        return self._whole(requests, given)
+
+    def _whole(self, requests: list[Request], given: Params) -> list[Request]:
+        """The requests, where none of them waits for the answer to another one."""
+        if any(awaits_lists(one.body) for one in requests):
+            from qql.compiler.one_request import refuse
+
+            refuse(self._complete(given))
+        return requests
 
     def _complete(self, given: Params) -> list[Compiled]:
         """The statements bound to values, the whole way: all is checked, and all errors are raised, here."""

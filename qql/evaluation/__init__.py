@@ -21,6 +21,7 @@ from qql.evaluation.awaited import acompare, aevaluate, ajudge, atune
 from qql.evaluation.behind_limit import Ranked, ranked
 from qql.evaluation.benchmark import Benchmark, bench
 from qql.evaluation.best_settings import tune
+from qql.evaluation.calibration import Calibrated, Curve, MeasureBeside, Quality, StageCurve, calibrate
 from qql.evaluation.collection_stages import StagesTable, bench_stages
 from qql.evaluation.comparing import compare
 from qql.evaluation.comparison import Comparison, Moved, Survey, compare_results, title_of
@@ -132,10 +133,12 @@ __all__ = [
     "Answer",
     "Benchmark",
     "Bounds",
+    "Calibrated",
     "Candidate",
     "ChangedQuery",
     "ClickQrels",
     "Comparison",
+    "Curve",
     "Decision",
     "Evaluation",
     "FeatureColumn",
@@ -153,6 +156,7 @@ __all__ = [
     "Latency",
     "LossReport",
     "Measure",
+    "MeasureBeside",
     "MeasureDifference",
     "Measured",
     "Moved",
@@ -163,6 +167,7 @@ __all__ = [
     "Possible",
     "PossiblePlace",
     "Qrels",
+    "Quality",
     "Query",
     "QueryChange",
     "Question",
@@ -178,6 +183,7 @@ __all__ = [
     "Section",
     "Settable",
     "Spread",
+    "StageCurve",
     "StageFound",
     "StageRanges",
     "StageRecall",
@@ -200,6 +206,7 @@ __all__ = [
     "bench",
     "bench_stages",
     "bootstrap_interval",
+    "calibrate",
     "compare",
     "compare_evaluations",
     "compare_results",

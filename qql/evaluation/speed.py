@@ -204,7 +204,7 @@ def _same_score(score: float | None, last: float, tolerance: float) -> bool:
     return score is not None and math.isclose(score, last, rel_tol=tolerance)
 
 
-_UNSEARCHED = {"fusion", "rrf"} | {info.rest for info in TARGETS.values() if not info.by_vector}
+_UNSEARCHED = {"fusion", "rrf", "linear"} | {info.rest for info in TARGETS.values() if not info.by_vector}
 """Queries that compare no vectors, so that nothing about them is approximate."""
 _APPROXIMATE = {one.name for one in SEARCH_PARAMS.values() if one.approximate}
 """Search parameters of the approximate search alone."""

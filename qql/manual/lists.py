@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from qql.compiler.embed_clauses import TEXT_FIELDS
 from qql.nodes import DECAYS, MATCH_OPERATORS
+from qql.nodes import FUSIONS as FUSION_METHODS
 from qql.nodes.targets import STRATEGY
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 
 RECOMMEND_STRATEGIES = STRATEGY.words
 FEEDBACK_STRATEGIES = ("naive",)
-FUSIONS = {"RRF": "by ranks", "DBSF": "by scores"}
+FUSIONS = {word.upper(): says for word, says in FUSION_METHODS.items()}
 """The methods of FUSION, each with what it goes by."""
 
 # --- filters ----------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from qql.nodes.core import Name, Node, NodeType, Option, Param, Scalar
 from qql.nodes.declare import READS, statement
 from qql.nodes.filters import Condition
 from qql.nodes.targets import Formula, Target
 
 __all__ = [
+    "FUSIONS",
     "Cte",
     "Fusion",
     "Group",
@@ -23,8 +26,16 @@ __all__ = [
 ]
 
 
+FUSIONS: Mapping[str, str] = {
+    "rrf": "by ranks",
+    "dbsf": "by scores",
+    "linear": "by a weighed sum of scores",
+}
+"""The methods of FUSION, each with what it goes by."""
+
+
 class Fusion(Node, metaclass=NodeType):
-    """``FUSION RRF``, ``FUSION DBSF``."""
+    """``FUSION RRF``, ``FUSION DBSF``, ``FUSION LINEAR``."""
 
     method: str
 

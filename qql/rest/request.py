@@ -9,6 +9,7 @@ from operator import or_
 from qql.errors import Diagnostic, QQLPlanError
 from qql.late import overload
 from qql.records import dataclass, field
+from qql.rest.linear_fusion import require_one_request
 from qql.rest.quoting import quoted, unquoted
 
 TYPE_CHECKING = False
@@ -64,13 +65,15 @@ class Request:
         """The body as an object of ``qdrant_client.models`` (None where there is no body).
 
         Raises `QQLPlanError`: ``no-model`` where a text names no model (qdrant-client has no object for
-        that), ``no-client-model`` where qdrant-client does not know the route or refuses the body.
+        that), ``no-client-model`` where qdrant-client does not know the route or refuses the body,
+        ``two-requests`` for FUSION LINEAR by what no single request knows.
         `QQLExecutionError` ``missing-library`` where qdrant-client is not installed.
         """
         if self.body is None:
             return None
         from qql.missing import needed_for
 
+        require_one_request(self.body)
         with needed_for("an object of qdrant_client.models", "qdrant_client"):
             from pydantic import ValidationError
 
@@ -108,6 +111,7 @@ class Request:
         """
         from qql.missing import needed_for
 
+        require_one_request(self.body)
         with needed_for("a client", "qdrant_client"):
             from qql.backends.client.send import send
         return send(self, client, timeout)
@@ -130,6 +134,7 @@ class Request:
         from qql.rest.float_vectors import with_plain_multivectors
         from qql.rest.snippets import curl
 
+        require_one_request(self.body)
         body = with_plain_multivectors(self)
         return curl(self.method, self.path, self.query, body, url=url, api_key_variable=api_key_variable)
 
@@ -158,6 +163,8 @@ class Request:
         """
         from qql.missing import library
         from qql.rest.snippets import python
+
+        require_one_request(self.body)
 
         # The program is written by the signatures of its methods.
         library("qdrant_client", "a program for qdrant-client", instead="curl() does without")

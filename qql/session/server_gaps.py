@@ -12,6 +12,7 @@ from qql import nodes
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, QQLUnsupportedError
 from qql.records import replace
+from qql.rest.linear_fusion import with_placeholders
 from qql.rest.request import Request
 
 TYPE_CHECKING = False
@@ -66,7 +67,7 @@ def lacks_of(compiled: Compiled, gaps: Gaps | None) -> list[Diagnostic]:
     if gaps is None:
         return []
     for request in compiled.requests:
-        for gap in gaps(request):
+        for gap in gaps(replace(request, body=with_placeholders(request.body))):
             if gap.construct.beside:
                 continue  # a text or an image: whether the server has to embed it shows when it is sent
             from qql.backends.features.gaps import placed

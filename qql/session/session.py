@@ -42,6 +42,7 @@ from qql.session.field_advice import FieldAdvice
 from qql.session.index_builds import IndexBuilds
 from qql.session.knowledge import Knowledge, changes_definitions
 from qql.session.known_advice import KnownAdvice
+from qql.session.linear_fusions import with_formulas
 from qql.session.planned_texts import PlannedTexts
 from qql.session.script_files import ScriptText
 from qql.session.script_runs import CheckedScript
@@ -555,7 +556,7 @@ class Session(ColumnWrites):
 
     def _sent(self, call: Call, compiled: Compiled, requests: Sequence[Request]) -> list[Json]:
         started = phases.start()
-        answers = [call(request) for request in requests]
+        answers = [call(with_formulas(call, request)) for request in requests]
         phases.engine(started, compiled, requests)
         return answers
 
@@ -595,6 +596,5 @@ class Session(ColumnWrites):
     def _introspection(self, compiled: Compiled, embedded: Request | None = None) -> Introspection:
         from qql.session.introspection import Introspection
 
-        asked = embedded or self._embedded(compiled.requests[0])
-        told = self.on_progress
-        return Introspection(compiled, asked, self._within_limits, self.rerankers, self.context, told)
+        asked, limits = embedded or self._embedded(compiled.requests[0]), self._within_limits
+        return Introspection(compiled, asked, limits, self.rerankers, self.context, self.on_progress)

@@ -16,6 +16,7 @@ from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 from qql.rest.request import Request, collection_path
 from qql.rest.strict_mode import Allowed
 from qql.rest.types import Body, Json, JsonObject
+from qql.session.linear_fusions import with_formulas
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class WithinLimits:
 
     def call(self, request: Request) -> Json:
         """The answer of the backend. Raises what it raises; ``too-many-pages`` where limits are very low."""
+        request = with_formulas(self.call, request)
         for _ in range(_MOST_REFUSALS):
             allowed = self.allowed(request.collection)
             try:

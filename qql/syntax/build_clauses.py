@@ -97,9 +97,9 @@ class Clauses:
 
     def fusion(self, token: Token) -> Clause:
         method = (string_value(token) if token.type == "STRING" else token.type).lower()
-        if method not in ("rrf", "dbsf"):
-            hint = did_you_mean(method, ("rrf", "dbsf"))
-            hint = hint or "the methods are RRF and DBSF"
+        if method not in nodes.FUSIONS:
+            hint = did_you_mean(method, tuple(nodes.FUSIONS))
+            hint = hint or f"the methods are {', '.join(nodes.FUSIONS).upper()}"
             syntax_error("unknown-fusion", f"there is no fusion `{method}`", token.span, hint)
         return clause_of("fusion", nodes.Fusion, method)
 

@@ -174,6 +174,7 @@ _FOREIGN = {
     "CASE": "write CASE WHEN condition THEN value ELSE value END",
     "RRF": "write FUSION RRF",
     "DBSF": "write FUSION DBSF",
+    "LINEAR": "write FUSION LINEAR",
 }
 """Words of other languages, and what says the same here."""
 _FOLDS = {

@@ -121,7 +121,7 @@ def unchanging(value: Any) -> bool:
             todo += item
         elif kind is list or kind is dict:
             return False
-        elif isinstance(item, nodes.Option) and item.name.lower() == "rrf_weights":
+        elif isinstance(item, nodes.Option) and item.name.lower() in ("rrf_weights", "weights"):
             pass  # every request has a list of its own
         elif isinstance(item, Node):
             todo += [getattr(item, name) for name in item.__match_args__]

@@ -6,6 +6,7 @@ from qql import nodes
 from qql.compiler.options.query import FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS
 from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import BM25
+from qql.rest.linear_fusion import LinearFusion
 from qql.rest.request import Request
 from qql.rest.types import Json, JsonObject
 
@@ -192,6 +193,12 @@ QUERIES: tuple[Feature, ...] = (
     ),
     feature("target.fusion.rrf", "FUSION RRF", _search_fused({"fusion": "rrf"})),
     feature("target.fusion.dbsf", "FUSION DBSF", _search_fused({"fusion": "dbsf"}), since="1.11"),
+    declared(
+        "target.fusion.linear",
+        "FUSION LINEAR WITH (normalizer = sigmoid, weights = […])",
+        FUSION_OPTIONS["normalizer"].support,
+        _search_fused(LinearFusion("sigmoid", (1.0, 0.5)).query()),
+    ),
     declared(
         "target.fusion.rrf-k",
         "FUSION RRF WITH (rrf_k = 20)",

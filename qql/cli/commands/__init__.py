@@ -230,6 +230,20 @@ COMMANDS = {
         help.TUNE,
         "Measuring",
     ),
+    "calibrate": Command(
+        _lazy("calibrate", "calibrate"),
+        "make of a fusion one whose scores are probabilities, fitted on judgements",
+        (
+            *MEASURING,
+            *("qrels", "min_impressions", "measures", "recording", "folds", "penalty"),
+            *("judged_only", "log_odds", "anyway", "seed"),
+        ),
+        REPORTS,
+        MANY,
+        ("PIPELINE", "a script with one query that fuses stages"),
+        help.CALIBRATE,
+        "Measuring",
+    ),
     "record": Command(
         _lazy("record", "record"),
         "ask each stage of pipelines once, deep down, and keep what it gave",

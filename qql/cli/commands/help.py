@@ -179,6 +179,19 @@ what is no cut or fusion of recorded stages (hnsw_ef, MMR, RERANK), need runs.
   qql tune hybrid.qql --recording run.qqlrun --queries queries.jsonl --qrels qrels.tsv
   qql tune hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --measure nDCG@10 \\
     --grid dense.limit=50,100,200 --grid root.rrf_k=2,20,60 --holdout 0.3"""
+CALIBRATE = """\
+The root of the pipeline fuses stages. Logistic regression fits the log-odds that a candidate is relevant to
+the scores of these stages, with a constant for each one that lacks it, and the pipeline is written with one
+FORMULA in the place of the fusion: its score is a probability, so SCORE THRESHOLD 0.2 means the same for
+every query, and on any number of shards. Candidates that nobody judged count as not relevant, as in measures.
+
+The queries are held apart in --folds: each is ranked by a curve that the others have fitted. Where the 95%
+interval of the first measure's difference is above 0, the pipeline goes to standard output; else only the
+figures are said. --format gives the report in its place. With --recording and no database, nothing is asked.
+Exit codes: 0; 1 where it is not better (0 with --anyway).
+
+  qql calibrate hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv -o calibrated.qql
+  qql calibrate hybrid.qql --recording run.qqlrun.gz --qrels qrels.tsv --measure nDCG@10 --format table"""
 RECORD = """\
 The lowest stages of the pipelines are asked for --deep points, once for each query: one that several share,
 too. From the file, `qql.evaluation.recompute` answers for any LIMIT up to that, other thresholds, fusions, k,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from qql import nodes
 from qql.compiler.options.checks import any_of, flag, number, object_of, one_of, text, whole
-from qql.compiler.options.table import Setting, listed, table
+from qql.compiler.options.table import Setting, Settings, listed, table
 from qql.nodes.declare import Support
+from qql.rest.linear_fusion import DEFAULT_NORMALIZER, NORMALIZERS
 from qql.rest.types import Json
 
 __all__ = [
@@ -17,12 +19,15 @@ __all__ = [
     "FACET_OPTIONS",
     "FEEDBACK_OPTIONS",
     "FUSION_OPTIONS",
+    "LINEAR_OPTIONS",
     "MATRIX_OPTIONS",
     "MMR_OPTIONS",
     "OPTIMIZE_OPTIONS",
+    "OPTIONS_OF_FUSIONS",
     "QUERY_OPTIONS",
     "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
+    "RRF_OPTIONS",
     "SEARCH_PARAMS",
     "SHARD_KEY_OPTIONS",
     "SNAPSHOT_OPTIONS",
@@ -43,10 +48,17 @@ def _weights(value: Json) -> Json:
     raise ValueError("a list of numbers, or an object of numbers by stage name")
 
 
-FUSION_OPTIONS = table(
+RRF_OPTIONS = table(
     Setting("rrf_k", whole(1), shown="2", support=Support("1.16")),
     Setting("rrf_weights", _weights, support=Support("1.17")),
 )
+LINEAR_OPTIONS = table(
+    Setting("normalizer", one_of(*NORMALIZERS), shown=DEFAULT_NORMALIZER, support=Support("1.14")),
+    Setting("weights", _weights, shown="1 for each", support=Support("1.14")),
+)
+FUSION_OPTIONS = {**RRF_OPTIONS, **LINEAR_OPTIONS}
+OPTIONS_OF_FUSIONS: Mapping[str, Settings] = {"rrf": RRF_OPTIONS, "linear": LINEAR_OPTIONS}
+"""The options of a method of FUSION, where it has some."""
 MMR_OPTIONS = table(
     Setting("mmr_diversity", number(0, 1), shown="0.5", support=Support("1.15")),
     Setting("mmr_candidates", whole(1), shown="LIMIT", support=Support("1.15")),

@@ -80,7 +80,7 @@ class ScoreFormula:
         if isinstance(one, str):
             return self._variable(one, scores)
         if not isinstance(one, Mapping):
-            return float(one)
+            return f32(float(one))  # as engines keep it, though they compute in 64 bits
         ((name, operand),) = one.items()
         values = [self._value(inner, scores) for inner in _operands(name, operand)]
         if name in _MANY:

@@ -249,7 +249,7 @@ class SettingsPlan:
 def _is_plain_fusion(recipe: Recipe) -> bool:
     """Whether a recipe is a fusion whose order hangs on scores alone."""
     root = recipe.root
-    if not isinstance(root, Fusing):
+    if not isinstance(root, Fusing) or root.fusion.linear is not None:
         return False
     return not root.fusion.by_value or all(isinstance(one, Found) and not one.by_value for one in root.inputs)
 

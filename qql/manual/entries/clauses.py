@@ -63,8 +63,30 @@ CLAUSES: tuple[Entry, ...] = (
             f"FUSION RRF FROM docs {TWO_STAGES} PARAMS (rrf_k = 20) LIMIT 2",
             f"QUERY FROM docs {TWO_STAGES} FUSION RRF WITH (rrf_k = 20) LIMIT 2",
         ),
-        see=("FUSION OPTIONS", "PREFETCH", "HYBRID"),
+        see=("FUSION OPTIONS", "LINEAR", "PREFETCH", "HYBRID"),
         words=tuple(FUSIONS),
+    ),
+    Entry(
+        "clauses",
+        "LINEAR",
+        "",
+        "FUSION LINEAR adds up the scores of the stages, weighed, and brought to one scale by a "
+        "normalizer. minmax (where none is given): the best candidate of a stage counts 1, the last 0, "
+        "and so does one that the stage lacks; where all scores are equal, each counts 1. zscore: by how "
+        "many standard deviations a score is above the mean of its stage; a candidate that the stage "
+        "lacks counts as its last one. sigmoid: 1 / (1 + exp(-score)), 0 for what a stage lacks. none: "
+        "scores as they are. Distances are turned round, as far as the collection is known; none refuses "
+        "them. weights multiply what a stage gives. sigmoid and none are one request, a FORMULA over the "
+        "scores of the stages. What minmax and zscore go by, no request knows before its stages have "
+        "answered: a session asks them first, as one batch, and sends one FORMULA with these figures, so "
+        "the query is one that `qql compile` refuses. With several shards, each shard adds candidates of "
+        "its own to a stage, which may lie below its last.",
+        f"QUERY FUSION LINEAR FROM docs {TWO_STAGES} "
+        "WITH (normalizer = sigmoid, weights = [0.7, 0.3]) LIMIT 2;\n"
+        f"QUERY FUSION LINEAR FROM docs {TWO_STAGES} SCORE THRESHOLD 0.5 LIMIT 2;",
+        form="FUSION LINEAR [WITH (normalizer = minmax | zscore | sigmoid | none, weights = [number, …])]",
+        see=("FUSION", "FUSION OPTIONS", "FORMULA"),
+        words=("MINMAX", "ZSCORE", "SIGMOID", "NORMALIZER"),
     ),
     _clause_entry(
         "BOOST",
