@@ -272,6 +272,15 @@ _WHERE = {"where": field("id") == 1}
 _ENDS: Any = {"shard": "k", "wait": True}
 STATEMENTS: list[Case] = [
     (
+        lambda: (
+            query("care", source="docs", using="dense")
+            .else_(query("care", using="sparse"), hits=3, score_below=0.5)
+            .else_(query(b.sample()), score_above=param("s"))
+        ),
+        "QUERY 'care' FROM docs USING dense ELSE WHEN HITS < 3 OR BEST SCORE < 0.5 "
+        "QUERY 'care' USING sparse ELSE WHEN BEST SCORE > :s QUERY SAMPLE RANDOM",
+    ),
+    (
         lambda: b.scroll(
             "docs",
             where=field("a") == 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qql import nodes
 from qql.advice import advised, facts_of
@@ -58,6 +58,8 @@ def explain_compiled(compiled: Compiled) -> str:
 
 def _parts(compiled: Compiled) -> list[Iterable[str]]:
     statement = nodes.subject(compiled.statement)
+    if isinstance(statement, nodes.Fallback):
+        return [*_branch_parts(statement, compiled.branches), advice_lines(compiled.advice)]
     if compiled.plan is not None:
         parts: list[Iterable[str]] = [plan_lines(compiled.plan, compiled.schema)]
     else:
@@ -68,6 +70,15 @@ def _parts(compiled: Compiled) -> list[Iterable[str]]:
         parts.append([f"{words}: carried out by the session; no request"])
     parts.append(advice_lines(compiled.advice))
     return parts
+
+
+def _branch_parts(statement: nodes.Fallback, branches: Sequence[Compiled]) -> Iterator[Iterable[str]]:
+    """Each query of QUERY … ELSE … below a heading that says when it is asked."""
+    from qql.compiler.fallbacks import when_asked
+
+    for number, (branch, when) in enumerate(zip(branches, when_asked(statement), strict=True), 1):
+        yield [one_line(f"query {number} of {len(branches)}: {when}")]
+        yield from _parts(branch)
 
 
 def advice_lines(advice: Iterable[Diagnostic]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from qql import nodes
 from qql.advice.view import limit_of
@@ -24,8 +24,9 @@ _Chain = tuple[Input, ...]
 def explain_dict(compiled: Compiled) -> JsonObject:
     """What `explain_compiled` says, as JSON data. Keys are added in later versions, never renamed or removed.
 
-    ``{"version": 1, "statement", "collection", "plan", "filter", "requests", "warnings", "advice"}``. What is
-    missing is null, texts are QQL, and stages are named by their label and by their number.
+    ``{"version": 1, "statement", "collection", "plan", "filter", "requests", "branches", "warnings",
+    "advice"}``. What is missing is null, texts are QQL, and stages are named by their label and by their
+    number.
 
     * ``statement``: as it was written.
     * ``plan``: null for what is no query, else ``{"stages", "expanded", "depth", "offset", "group", "shard",
@@ -56,21 +57,36 @@ def explain_dict(compiled: Compiled) -> JsonObject:
     * ``embedding``: what models make of the request, ``[{"model", "form", "purpose", "distinct",
       "places"}]``; ``form`` is text, image or object, ``purpose`` query or document. Each of ``distinct``
       inputs is embedded once, for ``places`` places.
+    * ``branches``: the queries of QUERY … ELSE … in their order, each as here (without ``version``), and with
+      ``"when"``, in words: when it is asked. It is empty for all else.
     * ``warnings`` (of the compiler) and ``advice``: ``[{"code", "severity", "message"}]``, where known with
       ``"file"``, ``"line"``, ``"column"``, ``"end_line"``, ``"end_column"`` and ``"hint"``.
     """
+    return {"version": 1, **_explained(compiled)}
+
+
+def _explained(compiled: Compiled) -> JsonObject:
     plan, filters = compiled.plan, Filters(compiled.schema)
-    statement = statement_parts(nodes.subject(compiled.statement)) if plan is None else []
+    subject = nodes.subject(compiled.statement)
+    statement = statement_parts(subject) if plan is None and not compiled.branches else []
     return {
-        "version": 1,
         "statement": compiled.text,
         "collection": compiled.collection,
         "plan": None if plan is None else _plan_dict(plan, filters),
         "filter": [filters.data(part) for part in statement],
         "requests": [request_dict(request) for request in compiled.requests],
+        "branches": [*_branches(subject, compiled.branches)],
         "warnings": [one.to_dict() for one in compiled.warnings],
         "advice": [one.to_dict() for one in compiled.advice],
     }
+
+
+def _branches(statement: nodes.Statement, branches: Iterable[Compiled]) -> Iterator[JsonObject]:
+    if isinstance(statement, nodes.Fallback):
+        from qql.compiler.fallbacks import when_asked
+
+        for branch, when in zip(branches, when_asked(statement), strict=True):
+            yield {"when": when, **_explained(branch)}
 
 
 def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:

@@ -119,6 +119,8 @@ def planned(
     ``kinds`` says of parameters what their values are, ``wanted`` are the holes. Raises
     `NeedsValue` where the requests hang on the value of a hole.
     """
+    if any(isinstance(nodes.subject(one.statement), nodes.Fallback) for one in parsed):
+        return None  # what it waits for, a session looks at
     script = _ScriptWithHoles(_HoleBinder(wanted, kinds), context)
     with SlotsMade() as slots:
         try:

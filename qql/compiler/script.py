@@ -10,18 +10,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
-from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import Noting, said_in_reads
 from qql.compiler.model_names import full_name
 from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
-from qql.compiler.scalars import count_limit, point_id, text_of
-from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean, fail
+from qql.compiler.scalars import text_of
+from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span, did_you_mean
 from qql.late import TypedDict, cast
 from qql.nodes.core import Composed, tree_of
-from qql.records import NamedTuple, dataclass, field
+from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request, copied
 from qql.schema import Schema
 from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all, source_of
@@ -80,10 +79,11 @@ class Origin(NamedTuple):
 class Compiled:
     """One statement of a script, ready to be carried out.
 
-    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
-    that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
-    there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
-    ``advice`` is empty where nobody asked for it. ``source`` is the text that it stands in, at ``span``.
+    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known
+    of that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan``
+    is there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
+    ``advice`` is empty where nobody asked for it. ``branches`` are the queries of QUERY … ELSE …, whose
+    requests are ``requests`` in their order. ``source`` is the text that it stands in, at ``span``.
     """
 
     # `origin` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
@@ -98,6 +98,7 @@ class Compiled:
     warnings: tuple[Diagnostic, ...] = ()
     schema: Schema | None = None
     advice: tuple[Diagnostic, ...] = ()
+    branches: tuple[Compiled, ...] = ()
     origin: Origin | None = field(default=None, init=False, compare=False, repr=False)
 
     def made_of(self, origin: Origin) -> Self:
@@ -123,6 +124,7 @@ class Compiled:
         put(made, "warnings", self.warnings)
         put(made, "schema", self.schema)
         put(made, "advice", ())
+        put(made, "branches", ())
         assert self.origin is not None
         put(made, "origin", Origin(self.origin.parsed, params, complete, texts))
         return made
@@ -436,8 +438,12 @@ def _compile_one(
 
             check_copy_to(inner)
         else:
-            _check_told(inner)
+            from qql.compiler.told import check_told
+
+            check_told(inner)
         inner = inner.statement
+    if isinstance(inner, nodes.Fallback):
+        return _compile_fallback(parsed, statement, inner, source, context, overlay)
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)
     if collection is not None:
@@ -453,6 +459,33 @@ def _compile_one(
     said = (*parsed.warnings, *context.warnings)
     warnings = tuple([one.at(source, parsed.span) for one in said]) if said else ()
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
+
+
+def _compile_fallback(
+    parsed: Parsed,
+    statement: nodes.Statement,
+    fallback: nodes.Fallback,
+    source: Source,
+    context: Context,
+    overlay: Overlay,
+) -> Compiled:
+    """QUERY … ELSE …: each query is compiled as if it stood alone."""
+    from qql.compiler.fallbacks import check_branches, queries_of, warnings_of
+
+    branches = []
+    for query in queries_of(fallback):
+        context.warnings, kept = [], context.warnings
+        alone = Parsed(query, query.span, parsed.params)
+        branches.append(_compile_one(alone, query, source, context, overlay))
+        context.warnings = kept
+    check_branches(fallback, [one.plan for one in branches if one.plan is not None], context)
+    said = (*parsed.warnings, *context.warnings)
+    own = [one.at(source, parsed.span) for one in said]
+    warnings = (*own, *warnings_of(fallback, [one.warnings for one in branches]))
+    requests = tuple(request for one in branches for request in one.requests)
+    first = branches[0]
+    made = Compiled(statement, parsed.span, source, requests, None, first.collection, warnings, first.schema)
+    return replace(made, branches=tuple(replace(one, warnings=()) for one in branches))
 
 
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
@@ -491,57 +524,6 @@ def _of_member(statement: nodes.Statement, context: Context) -> str | None:
     if isinstance(statement, nodes.Query):
         return collection_of(statement.source, context, statement.span)
     return _collection(statement, context)
-
-
-_TOLD_FORMATS = {"EXPLAIN": ("text", "json", "html"), "WHY": ("text", "json")}
-
-
-def _check_told(statement: nodes.Explain | nodes.Why) -> None:
-    """Checks the options of EXPLAIN and WHY. Raises `QQLPlanError`."""
-    if isinstance(statement, nodes.Explain):
-        _check_explain(statement)
-    else:
-        _check_points_of(statement)
-        if not isinstance(statement.statement, nodes.Query):
-            hint = "write WHY id QUERY …, WHY NOT id QUERY …, or WHY NOT WHERE condition QUERY …"
-            message = "WHY follows a point through a query"
-            raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
-    word = type(statement).__name__.upper()
-    formats = _TOLD_FORMATS[word]
-    if statement.format is not None and str(statement.format.text).lower() not in formats:
-        name = str(statement.format.text)
-        hint = did_you_mean(name, formats) or f"the formats are {', '.join(formats[:-1])} and {formats[-1]}"
-        message = f"{word} has no format `{name}`"
-        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
-
-
-def _check_points_of(statement: nodes.Why) -> None:
-    """Checks which points WHY is about."""
-    count_limit(statement.limit, "LIMIT", 1)
-    if statement.id is not None:
-        point_id(statement.id)
-        if statement.limit is not None:
-            hint = "LIMIT behind QUERY is that of the query"
-            fail("idle-clause", "LIMIT has no meaning behind the id of one point", statement.limit.span, hint)
-    else:
-        emit_filter(statement.where)
-
-
-def _check_explain(statement: nodes.Explain) -> None:
-    for name in ("runs", "ablate"):
-        value = getattr(statement, name)
-        if value and not statement.analyze:
-            span = value.span if isinstance(value, nodes.Node) else statement.span
-            message = f"{name.upper()} has no meaning without ANALYZE"
-            raise QQLPlanError(Diagnostic("idle-clause", message, span, "write EXPLAIN ANALYZE …"))
-    count_limit(statement.runs, "RUNS", 1)
-    inner = statement.statement
-    if not statement.analyze:
-        return
-    if not isinstance(inner, nodes.Query) or isinstance(inner.target, nodes.Points):
-        hint = "EXPLAIN without ANALYZE shows any statement, and sends nothing"
-        message = "EXPLAIN ANALYZE carries a search out: it takes queries only"
-        raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
 
 
 def apply(statement: nodes.Statement, context: Context, *, in_place: bool = False) -> None:
@@ -592,6 +574,10 @@ def _no_request(compiled: Compiled) -> Diagnostic | None:
     if isinstance(statement, _WITHOUT_REQUEST):
         word = type(statement).__name__.upper()
         message = f"{word} is carried out by a session; it is not one request"
+    elif compiled.branches and isinstance(statement, nodes.Fallback):
+        from qql.compiler.fallbacks import told_of
+
+        message = told_of(statement)
     elif isinstance(statement, nodes.Query) and statement.provenance is not None:
         message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
     elif compiled.plan is not None and compiled.plan.second is not None:

@@ -46,6 +46,7 @@ def ranked(pipeline: Pipeline, asked: Compiled, found: Result, key: Key) -> Rank
     ``asked`` is what gave the answer, as `Pipeline.embedded` makes it. An engine that refuses to look further
     leaves the edge unknown. Raises what ``key`` raises.
     """
+    asked = pipeline.answering(asked, found)
     plan = asked.plan
     assert plan is not None, "a pipeline's statement is a query"
     own = tied_ranking(found, key)

@@ -27,7 +27,19 @@ __all__ = [
     "models_listed",
     "optimized",
     "quota_set",
+    "set_for_what_follows",
 ]
+
+
+def set_for_what_follows(
+    session: Session, statement: nodes.Use | nodes.Define | nodes.Undefine, collection: str
+) -> Result:
+    """What USE, DEFINE and UNDEFINE give."""
+    session._apply(statement)
+    if isinstance(statement, nodes.Use):
+        return message_of(f"using {collection}")
+    word = "defined" if isinstance(statement, nodes.Define) else "undefined"
+    return message_of(f"{word} {statement.name.text}")
 
 
 def optimized(session: Session, statement: nodes.Optimize, collection: str) -> Result:
@@ -98,6 +110,10 @@ def explained(session: Session, statement: nodes.Explain, compiled: Compiled) ->
     from qql.analysis.explain_json import explain_dict
     from qql.session.introspection import told
 
+    if statement.analyze and compiled.branches:
+        from qql.session.fallbacks import analysed
+
+        return analysed(session, statement, compiled)
     if statement.analyze:
         return session._introspection(compiled).explain_analyze(statement, session.stamp(compiled))
     compiled = with_gaps(compiled, gaps_of(session.backend))

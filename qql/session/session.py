@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _WITHOUT = nullcontext()
-_READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
+_READS = (nodes.Query, nodes.Fallback, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
 class Session(ColumnWrites):
@@ -387,7 +387,7 @@ class Session(ColumnWrites):
         return amended(
             result,
             statement=compiled.text,
-            requests=compiled.requests,
+            requests=result.requests or compiled.requests,
             seconds=seconds,
             timing=phases.spent(),
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
@@ -456,15 +456,8 @@ class Session(ColumnWrites):
                 return own_work.explained(self, statement, compiled)
             case nodes.Why():
                 return self._introspection(compiled).why(statement)
-            case nodes.Use():
-                self._apply(statement)
-                return message_of(f"using {collection}")
-            case nodes.Define():
-                self._apply(statement)
-                return message_of(f"defined {statement.name.text}")
-            case nodes.Undefine():
-                self._apply(statement)
-                return message_of(f"undefined {statement.name.text}")
+            case nodes.Use() | nodes.Define() | nodes.Undefine():
+                return own_work.set_for_what_follows(self, statement, collection)
             case nodes.ShowStages():
                 return stages_listed(self.context.stages.values())
             case nodes.ShowModels():
@@ -492,6 +485,10 @@ class Session(ColumnWrites):
 
     def _read(self, compiled: Compiled) -> Result:
         """Sends what asks for points, and shows the answer."""
+        if compiled.branches:
+            from qql.session.fallbacks import fallen_back
+
+            return fallen_back(self, compiled)
         answer, shares = self._answer(compiled)
         if isinstance(compiled.written, nodes.Scroll):
             return self._page(compiled, answer)

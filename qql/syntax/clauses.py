@@ -167,6 +167,8 @@ CLAUSE_WORDS = {
     "defaults": "DEFAULTS",
     "group_size": "GROUP_SIZE",
     "model": "WITH MODEL",
+    "hits": "HITS",
+    "score": "BEST SCORE",
 }
 """How a clause is written, by the field that it fills; the parts of targets that may be missing are clauses
 too.
