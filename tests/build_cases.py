@@ -263,6 +263,10 @@ QUERIES: list[Case] = [
     ),
     (lambda: query("care", rerank=True), "QUERY 'care' RERANK"),
     (
+        lambda: query(b.recommend([1, 2]), source="docs", ignore_missing=True),
+        "QUERY RECOMMEND POSITIVE (1, 2) FROM docs IGNORE MISSING",
+    ),
+    (
         lambda: query("care", params={"filter": field("a") == 1}),
         "QUERY 'care' PARAMS (filter = WHERE a = 1)",
     ),

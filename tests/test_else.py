@@ -25,6 +25,7 @@ UPSERT INTO docs VALUES {id: 1, near: [1, 0], far: [1, 0], text: 'red', kind: 'a
 UPSERT INTO archive VALUES {id: 70, near: [1, 0], kind: 'old'};
 """
 NONE, ONE = "WHERE kind = 'none'", "WHERE kind = 'b'"
+LAST = "QUERY POINTS (2)"
 
 
 @pytest.fixture(params=["edge", "local", "server"])
@@ -67,7 +68,7 @@ def notes(result: qql.Result) -> list[str]:
         ("QUERY [1, 2] FROM docs USING far LIMIT 1 ELSE WHEN BEST SCORE > 0.5 QUERY POINTS (3)", 2, [3]),
         (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY [0, 1] USING near {NONE}", 2, []),
         (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY [1, 0] FROM archive USING near", 2, [70]),
-        (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY {NONE} ELSE QUERY POINTS (2)", 3, [2]),
+        (f"QUERY [1, 0] FROM docs {NONE} USING near ELSE QUERY {NONE} ELSE {LAST}", 3, [2]),
         (
             "QUERY [1, 0] FROM docs USING near GROUP BY kind SIZE 1 LIMIT 2 ELSE WHEN HITS < 2 QUERY POINTS (3)",
             1,

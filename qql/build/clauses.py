@@ -64,6 +64,7 @@ class QueryClauses(TypedDict, total=False):
     shard: Keys | None
     limit: Value
     offset: Value
+    ignore_missing: bool | None
 
 
 # ------------------------------------------------------------------------------------ their nodes

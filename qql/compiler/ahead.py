@@ -125,7 +125,7 @@ def planned(
     with SlotsMade() as slots:
         try:
             done = tuple(script.compile_parsed(source, parsed))
-            if script.faults:
+            if script.faults or any(one.ignores_missing for one in done):
                 return None
             requests = requests_of(done)
         except TypeError:  # a function of Python's own was to look into a hole

@@ -93,7 +93,8 @@ class Stage:
     ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the
     model that embeds the texts of the target that name none. ``origin`` says of a stage that nobody wrote
     what made it: HYBRID or FORMULA. ``using`` is always a vector; the payload field in which full text
-    is searched, which requests call ``using`` too, is ``text_field``.
+    is searched, which requests call ``using`` too, is ``text_field``. ``ignore_missing`` says that a session
+    leaves out the examples that do not exist.
     """
 
     label: str
@@ -112,6 +113,7 @@ class Stage:
     inputs: tuple[Input, ...] = ()
     origin: str | None = None
     text_field: str | None = None
+    ignore_missing: bool = False
 
     @property
     def by_id(self) -> bool:
@@ -140,8 +142,9 @@ class SecondStage:
 class QueryPlan:
     """A query: the root stage, and what holds for the request as a whole.
 
-    ``stages`` are the distinct stages in the order in which they can run, the root last; ``uses`` says
-    how often each is emitted. ``expanded`` counts the prefetches of the request.
+    ``stages`` are the distinct stages in the order in which they can run, the root last; ``uses`` says how
+    often each is emitted. ``expanded`` counts the prefetches of the request, ``ignores_missing`` says that
+    a session has to look for the examples of some stage before it is sent.
     """
 
     collection: str
@@ -157,6 +160,7 @@ class QueryPlan:
     group: nodes.Group | None = None
     shard: nodes.Shard | None = None
     second: SecondStage | None = None
+    ignores_missing: bool = False
 
 
 _NOT_IN_NAMES = frozenset('<>:"/\\|?*')

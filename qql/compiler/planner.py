@@ -68,6 +68,7 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         query.group,
         query.shard,
         second,
+        any(one.ignore_missing for one in stages),
     )
 
 
@@ -265,7 +266,19 @@ class _Planner:
             query.lookup,
             inputs,
             text_field=self.field(query, target) if isinstance(target, nodes.FullText) else None,
+            ignore_missing=query.ignore_missing and self.names_examples(query, target),
         )
+
+    def names_examples(self, query: nodes.Query, target: nodes.Target | None) -> bool:
+        """Whether there are points that IGNORE MISSING can be about."""
+        given = [] if target is None or isinstance(target, nodes.Points) else inputs_of(target)
+        if any(isinstance(one, nodes.Point) for one in given):
+            return True
+        hint = "it is about points that are given by their ids, as in RECOMMEND POSITIVE (1, 2)"
+        self.context.warn(
+            "idle-clause", "IGNORE MISSING has no effect here: no point is named", query.span, hint
+        )
+        return False
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
         """What a stage works on: its PREFETCH, and in front of it the two searches of a HYBRID."""

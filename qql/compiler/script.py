@@ -151,6 +151,13 @@ class Compiled:
         return self.statement if self.origin is None else self.origin.parsed.statement
 
     @property
+    def ignores_missing(self) -> bool:
+        """Whether a session has to look for its examples first. What was planned ahead never has to."""
+        if self.origin is not None and self.origin.complete is not None:
+            return False
+        return self.plan is not None and self.plan.ignores_missing
+
+    @property
     def text(self) -> str:
         """The statement as it was written."""
         return self.source.text[self.span.start : self.span.end]
@@ -578,6 +585,12 @@ def _no_request(compiled: Compiled) -> Diagnostic | None:
         from qql.compiler.fallbacks import told_of
 
         message = told_of(statement)
+        if any(one.ignores_missing for one in compiled.branches):
+            message += "; and it leaves out what IGNORE MISSING says"
+    elif compiled.ignores_missing and not isinstance(statement, nodes.Explain):
+        message = (
+            "IGNORE MISSING is carried out by a session; this request names all examples, missing or not"
+        )
     elif isinstance(statement, nodes.Query) and statement.provenance is not None:
         message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
     elif compiled.plan is not None and compiled.plan.second is not None:

@@ -88,7 +88,8 @@ class Pipeline:
 
     def whole(self, params: Params = None) -> Compiled:
         """As `compiled`, but a QUERY … ELSE … too, whose queries are its ``branches``."""
-        return self._only_query(self.session.compile(self.text, params, name=self.name))
+        found = self._only_query(self.session.compile(self.text, params, name=self.name))
+        return self.session._ready(found)
 
     def _parse(self) -> list[Parsed]:
         parsed, errors = parse_script(Source(self.text, self.name))

@@ -131,6 +131,7 @@ class Query(Node, metaclass=NodeType):
     shard: Shard | None = None
     limit: Scalar | None = None
     offset: Scalar | None = None
+    ignore_missing: bool = False
 
 
 class ElseBranch(Node, metaclass=NodeType):

@@ -39,8 +39,11 @@ def answered(session: Session, compiled: Compiled) -> Answered:
     weak = weaknesses_of(statement)
     sent: list[Request] = []
     passed: list[str] = []
-    for branch in compiled.branches:
+    notes: list[Diagnostic] = []
+    for one in compiled.branches:
+        branch = session._ready(one)
         result = session._read(branch)
+        notes += branch.warnings
         sent += branch.requests
         if len(passed) == len(weak):
             break
@@ -49,6 +52,7 @@ def answered(session: Session, compiled: Compiled) -> Answered:
         if why is None:
             break
         passed.append(why)
+    result = replace(result, warnings=(*notes, *result.warnings))
     return Answered(len(passed) + 1, result, tuple(sent), tuple(passed))
 
 
@@ -68,7 +72,7 @@ def analysed(session: Session, statement: nodes.Explain, compiled: Compiled) -> 
     from qql.session.introspection import Introspection, told
 
     found = answered(session, compiled)
-    branch = compiled.branches[found.branch - 1]
+    branch = session._ready(compiled.branches[found.branch - 1])
     query = branch.statement
     assert isinstance(query, nodes.Query)
     asked = session._embedded(branch.requests[0])

@@ -142,6 +142,9 @@ class Clauses:
         several = keys if isinstance(keys, tuple) else (keys,)
         return clause_of("shard", nodes.Shard, several, fallback)
 
+    def ignore_missing(self) -> Clause:
+        return Clause("ignore_missing", True, span_now())
+
     def overwrite(self) -> Clause:
         return Clause("overwrite", True, span_now())
 

@@ -153,6 +153,7 @@ CLAUSE_WORDS = {
     "after": "AFTER",
     "order_by": "ORDER BY",
     "wait": "WAIT",
+    "ignore_missing": "IGNORE MISSING",
     "analyze": "ANALYZE",
     "runs": "RUNS",
     "ablate": "ABLATE",

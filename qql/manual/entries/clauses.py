@@ -180,6 +180,17 @@ CLAUSES: tuple[Entry, ...] = (
         see=("POINT", "RECOMMEND", "GROUP BY"),
     ),
     _clause_entry(
+        "IGNORE MISSING",
+        "ignore_missing",
+        "Examples that do not exist are left out, instead of being an error (or, on servers before 1.19, "
+        "dropped without a word). The session looks for the points that the query or stage names, asks each "
+        "collection once, and says which were missing. A pair of CONTEXT needs both of its points. Where too "
+        "few are left to search by, the error is `unknown-point`, as without it.",
+        "QUERY RECOMMEND POSITIVE (1, 99) IGNORE MISSING FROM docs USING small LIMIT 1;",
+        see=("RECOMMEND", "CONTEXT", "DISCOVER", "POINT"),
+        words=("IGNORE", "MISSING"),
+    ),
+    _clause_entry(
         "SHARD",
         "shard",
         "The shard keys that a statement works on, in a collection with sharding of its own. FALLBACK is "

@@ -33,7 +33,7 @@ def _query(query: nodes.Query) -> Doc:
     parts: list[Doc] = []
     if query.ctes:
         parts.append(cat("WITH", nest(LINE, join([_cte(cte) for cte in query.ctes], ",", LINE))))
-    head = _head(query)
+    head = join([_head(query), *clauses(query, "ignore_missing")], " ")
     source = clauses(query, "source")
     parts.append(group(head, LINE, source[0]) if source else head)
     parts += clauses(query, "using", "where", "prefetch")
