@@ -263,6 +263,10 @@ QUERIES: list[Case] = [
     ),
     (lambda: query("care", rerank=True), "QUERY 'care' RERANK"),
     (
+        lambda: b.rrf("dense", "sparse", source="docs", group=b.group("g", size=2, fuse_first=True)),
+        "QUERY FUSION RRF FROM docs PREFETCH (dense, sparse) GROUP BY g SIZE 2 FUSE FIRST",
+    ),
+    (
         lambda: query(b.recommend([1, 2]), source="docs", ignore_missing=True),
         "QUERY RECOMMEND POSITIVE (1, 2) FROM docs IGNORE MISSING",
     ),

@@ -67,10 +67,10 @@ def notes(result: qql.Result) -> list[str]:
         ("QUERY [1, 0.1] FROM docs USING far LIMIT 1 ELSE WHEN BEST SCORE > 0.5 QUERY POINTS (3)", 1, [1]),
         ("QUERY [1, 2] FROM docs USING far LIMIT 1 ELSE WHEN BEST SCORE > 0.5 QUERY POINTS (3)", 2, [3]),
         (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY [0, 1] USING near {NONE}", 2, []),
-        (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY [1, 0] FROM archive USING near", 2, [70]),
+        (f"QUERY [1, 0] FROM docs USING near {NONE} ELSE QUERY [1, 0] FROM archive", 2, [70]),
         (f"QUERY [1, 0] FROM docs {NONE} USING near ELSE QUERY {NONE} ELSE {LAST}", 3, [2]),
         (
-            "QUERY [1, 0] FROM docs USING near GROUP BY kind SIZE 1 LIMIT 2 ELSE WHEN HITS < 2 QUERY POINTS (3)",
+            f"QUERY [1, 0] FROM docs USING near GROUP BY kind SIZE 1 LIMIT 2 ELSE WHEN HITS < 2 {LAST}",
             1,
             [1, 2],
         ),

@@ -16,7 +16,7 @@ from qql.compiler.effective_filters import Filters
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import Input, QueryPlan
 from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, compile_script, prepare
-from qql.errors import Diagnostic, QQLPlanError
+from qql.errors import Diagnostic, QQLPlanError, many
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from qql.syntax.parser import TextOrTree
 
-__all__ = ["advice_lines", "explain_compiled", "explain_text", "plan_lines"]
+__all__ = ["advice_lines", "explain_compiled", "explain_text", "group_lines", "plan_lines"]
 
 
 def explain_text(
@@ -102,7 +102,7 @@ def plan_lines(plan: QueryPlan, schema: Schema | None = None) -> list[str]:
     """
     lines = [one_line(f"Query on {plan.collection}: {_plan_size(plan)}")]
     lines += tree_lines(_PlanTree(plan, Filters(schema)).branch((Input(plan.root),)))
-    return lines + [one_line(line) for line in _second_stage_lines(plan)]
+    return lines + [one_line(line) for line in (*_second_stage_lines(plan), *group_lines(plan))]
 
 
 class _PlanTree:
@@ -138,6 +138,16 @@ def _plan_size(plan: QueryPlan) -> str:
     if plan.expanded > distinct:
         text += f"; sent as {plan.expanded} prefetches, since Qdrant shares no stages"
     return text
+
+
+def group_lines(plan: QueryPlan) -> Iterator[str]:
+    """What a session does with the hits of GROUP BY … FUSE FIRST; nothing of other plans."""
+    here = plan.groups_here
+    if here is not None:
+        skipped = f" behind the first {here.offset}" if here.offset else ""
+        groups = f"{many(here.limit, 'group')}{skipped}"
+        yield f"then grouped by {as_name(here.name)} by the session: {groups}, each"
+        yield f"    with its best {here.size}; what is shown of them is fetched by their ids"
 
 
 def _second_stage_lines(plan: QueryPlan) -> Iterator[str]:

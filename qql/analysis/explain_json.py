@@ -10,7 +10,7 @@ from qql.analysis.explain_requests import request_dict
 from qql.analysis.stage_text import condition_ids, stage_details, stage_does, vector_facts
 from qql.compiler.effective_filters import Filters, Part, statement_parts
 from qql.compiler.embed_clauses import fields_read
-from qql.compiler.plan import Input, QueryPlan, SecondStage
+from qql.compiler.plan import GroupsHere, Input, QueryPlan, SecondStage
 from qql.compiler.script import Compiled
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
@@ -30,8 +30,8 @@ def explain_dict(compiled: Compiled) -> JsonObject:
 
     * ``statement``: as it was written.
     * ``plan``: null for what is no query, else ``{"stages", "expanded", "depth", "offset", "group", "shard",
-      "options", "second"}``. ``expanded`` counts the prefetches of the request, ``options`` are those of the
-      request as a whole (timeout, consistency).
+      "options", "second", "groups_here"}``. ``expanded`` counts the prefetches of the request,
+      ``options`` are those of the request as a whole (timeout, consistency).
     * ``stages``: in the order in which they can run, the root last, each ``{"number", "label", "origin",
       "does", "target", "fusion", "rrf", "using", "kind", "size", "distance", "model", "threshold", "params",
       "lookup", "limit", "emitted", "inputs", "where", "filters", "details"}``. ``number`` is the place in
@@ -50,6 +50,8 @@ def explain_dict(compiled: Compiled) -> JsonObject:
       are indexed (null: not known), and the type of the index.
     * ``second``: the stage of RERANK, null or ``{"text", "model", "fields", "candidates", "top", "offset"}``;
       the text of a candidate is that of the first of ``fields`` that it has.
+    * ``groups_here``: what a session does for GROUP BY … FUSE FIRST: null or ``{"field", "size", "limit",
+      "offset"}``; ``group`` is null then.
     * ``filter``: the parts of the filter of a statement that is no query; ``source`` is WHERE or UPDATE
       FILTER, and ``member`` the statement of a BATCH, from 1.
     * ``requests``: ``[{"method", "path", "query", "body", "bytes", "prefetches", "embedding"}]``; ``bytes``
@@ -103,6 +105,7 @@ def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
         "shard": _as_qql(plan.shard),
         "options": dict(plan.request),
         "second": None if plan.second is None else _rerank_dict(plan, plan.second),
+        "groups_here": _groups_dict(plan.groups_here),
     }
 
 
@@ -180,6 +183,12 @@ def _rerank_dict(plan: QueryPlan, second: SecondStage) -> JsonObject:
         "top": second.top,
         "offset": second.offset,
     }
+
+
+def _groups_dict(here: GroupsHere | None) -> JsonObject | None:
+    if here is None:
+        return None
+    return {"field": here.name, "size": here.size, "limit": here.limit, "offset": here.offset}
 
 
 def _as_qql(node: nodes.Node | None) -> str | None:

@@ -161,6 +161,8 @@ def _batched(query: nodes.Query, context: Context) -> Request:
     if query.rerank is not None:
         fail("batch-member", "RERANK cannot go in a BATCH", query.rerank.span, hint)
     plan = plan_query(query, context)
+    if plan.groups_here is not None:
+        fail("batch-member", "groups and POINTS cannot go in a BATCH", query.span, hint)
     if plan.ignores_missing:
         fail("batch-member", "IGNORE MISSING cannot go in a BATCH", query.span, hint)
     return emit_query(plan)

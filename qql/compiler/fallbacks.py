@@ -151,6 +151,8 @@ def _most_hits(plan: QueryPlan) -> int | None:
     if plan.second is not None:
         top = plan.second.top
         return plan.root.limit if top is None else top
+    if plan.groups_here is not None:
+        return plan.groups_here.limit * plan.groups_here.size
     limit = DEFAULT_LIMIT if plan.root.limit is None else plan.root.limit
     if plan.group is None:
         return limit

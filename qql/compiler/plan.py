@@ -17,6 +17,7 @@ from qql.schema import Schema, VectorInfo
 
 __all__ = [
     "Context",
+    "GroupsHere",
     "Input",
     "QueryPlan",
     "SecondStage",
@@ -139,6 +140,23 @@ class SecondStage:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsHere:
+    """GROUP BY … FUSE FIRST: what a session does with the hits that the request brings.
+
+    ``limit`` groups by the values of the field ``name`` behind the first ``offset``, each with its ``size``
+    best hits; ``payload`` and ``vectors`` are what is shown of these.
+    """
+
+    name: str
+    size: int
+    limit: int
+    offset: int
+    payload: nodes.Selection | None
+    vectors: nodes.Selection | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """A query: the root stage, and what holds for the request as a whole.
 
@@ -161,6 +179,7 @@ class QueryPlan:
     shard: nodes.Shard | None = None
     second: SecondStage | None = None
     ignores_missing: bool = False
+    groups_here: GroupsHere | None = None
 
 
 _NOT_IN_NAMES = frozenset('<>:"/\\|?*')

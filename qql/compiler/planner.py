@@ -51,8 +51,15 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
     second = None
     if query.rerank is not None:
         query, second = plan_rerank(query, query.rerank, context)
+    here = None
+    if query.group is not None and query.group.fuse_first:
+        from qql.compiler.fused_groups import groups_here, with_all_candidates
+
+        query, here = groups_here(query)
     planner = _Planner(query, context)
     root = planner.root()
+    if here is not None:
+        root = with_all_candidates(root)
     stages, uses, expanded, depth = _measure(root, query.span)
     return QueryPlan(
         planner.collection,
@@ -69,6 +76,7 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         query.shard,
         second,
         any(one.ignore_missing for one in stages),
+        here,
     )
 
 

@@ -591,6 +591,8 @@ def _no_request(compiled: Compiled) -> Diagnostic | None:
         message = (
             "IGNORE MISSING is carried out by a session; this request names all examples, missing or not"
         )
+    elif compiled.plan is not None and compiled.plan.groups_here is not None:
+        message = "FUSE FIRST is carried out by a session; this request brings the hits to be grouped"
     elif isinstance(statement, nodes.Query) and statement.provenance is not None:
         message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
     elif compiled.plan is not None and compiled.plan.second is not None:

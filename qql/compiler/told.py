@@ -24,6 +24,10 @@ def check_told(statement: nodes.Explain | nodes.Why) -> None:
                 hint = "it follows one query: write the one whose answer you ask about, without ELSE"
             message = "WHY follows a point through a query"
             raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
+        inner = statement.statement
+        if isinstance(inner, nodes.Query) and inner.group is not None and inner.group.fuse_first:
+            hint = "leave GROUP BY out: WHY then says where the point stands among the hits that are grouped"
+            fail("why-query", "WHY does not follow a point into groups of FUSE FIRST", inner.group.span, hint)
     word = type(statement).__name__.upper()
     formats = _TOLD_FORMATS[word]
     if statement.format is not None and str(statement.format.text).lower() not in formats:

@@ -65,11 +65,15 @@ class GroupLookup(Node, metaclass=NodeType):
 
 
 class Group(Node, metaclass=NodeType):
-    """``GROUP BY field [SIZE n] [LOOKUP FROM c …]``."""
+    """``GROUP BY field [SIZE n] [FUSE FIRST] [LOOKUP FROM c …]``.
+
+    ``fuse_first``: the hits that the query has without GROUP BY are put into groups, by the session.
+    """
 
     name: Name
     size: Scalar | None = None
     lookup: GroupLookup | None = None
+    fuse_first: bool = False
 
 
 class Shard(Node, metaclass=NodeType):

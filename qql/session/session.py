@@ -476,6 +476,10 @@ class Session(ColumnWrites):
         answer, shares = self._answer(compiled)
         if isinstance(compiled.written, nodes.Scroll):
             return self._page(compiled, answer)
+        if getattr(compiled.written, "group", None) and compiled.plan and compiled.plan.groups_here:
+            from qql.session.fused_groups import grouped
+
+            answer = grouped(self, compiled, answer)
         result = self._reranked(result_of(compiled, answer), compiled)
         if shares:
             hits = [replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits]

@@ -119,8 +119,8 @@ class Clauses:
 
     # -- what comes back
 
-    def group(self, name: Name, size: Scalar | None) -> Clause:
-        return clause_of("group", nodes.Group, name, size)
+    def group(self, name: Name, size: Scalar | None, fuse: Token | None) -> Clause:
+        return clause_of("group", nodes.Group, name, size, None, fuse is not None)
 
     def group_lookup(self, collection: Name) -> Clause:
         return clause_of("group_lookup", nodes.GroupLookup, collection)

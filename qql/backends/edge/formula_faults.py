@@ -8,12 +8,12 @@ from types import TracebackType
 from qql.compiler.dates import reads_as_date
 from qql.errors import QQLError, QQLExecutionError, many, shown
 from qql.records import NamedTuple, replace
+from qql.rest.group_values import values_at
 from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Body, Json
 
 from .collection import Collection
 from .filters import CONDITION_KEYS
-from .groups import values_at
 from .queries import QueryReader
 from .records import plain_id
 

@@ -124,7 +124,8 @@ def _lookup(lookup: nodes.Lookup) -> Doc:
 
 @prints(nodes.Group)
 def _group(by: nodes.Group) -> Doc:
-    parts: list[Doc] = [join([f"GROUP BY {name_text(by.name)}", *worded("SIZE", by.size)], " ")]
+    first = ["FUSE FIRST"] if by.fuse_first else []
+    parts: list[Doc] = [join([f"GROUP BY {name_text(by.name)}", *worded("SIZE", by.size), *first], " ")]
     if by.lookup is not None:
         parts.append(anchored(by.lookup, f"LOOKUP FROM {name_text(by.lookup.collection)}"))
         parts += clauses(by.lookup, "payload", "vectors")
