@@ -871,6 +871,8 @@ EVERYTHING = [
     MERGED,
     "EXPLAIN QUERY 'a' FROM docs USING dense RERANK MODEL 'local/overlap'",
     "QUERY FUSION RRF FROM docs PREFETCH (QUERY 'a' USING dense) WITH (rrf_k = 3, timeout = 5) GROUP BY tag",
+    "QUERY FUSION RRF FROM docs PREFETCH (QUERY 'a' USING dense) GROUP BY tag FUSE FIRST",
+    "QUERY 'a' FROM docs USING dense ELSE WHEN HITS < 3 QUERY 'a' USING sparse",
     "DELETE FROM docs WHERE o = 1",
     "USE docs",
     "WITH s AS (QUERY 'a' USING dense) QUERY 'a' FROM docs USING sparse",

@@ -8,7 +8,6 @@ from types import TracebackType
 from qql.compiler.dates import reads_as_date
 from qql.errors import QQLError, QQLExecutionError, many, shown
 from qql.records import NamedTuple, replace
-from qql.rest.group_values import values_at
 from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Body, Json
 
@@ -101,6 +100,8 @@ def _fault_of(
     stage: Body, filters: list[Json], collection: Collection, reader: QueryReader
 ) -> tuple[str, str] | None:
     """Message and hint for the first candidate that has not what the formula needs."""
+    from qql.rest.group_values import values_at
+
     query = stage["query"]
     needs = dict(_fields(query["formula"]))
     inner = stage.get("prefetch") or []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql.errors import QQLExecutionError
-from qql.rest.group_values import group_values
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.types import Body, Json, JsonObject
 
@@ -80,6 +79,8 @@ def _full_groups(
 
 
 def _fill_groups(points: list[edge.ScoredPoint], field: str, limit: int, size: int) -> _Groups:
+    from qql.rest.group_values import group_values
+
     groups: _Groups = {}
     for point in points:
         for value in group_values(point.payload, field):

@@ -130,9 +130,7 @@ CLAUSES: tuple[Entry, ...] = (
         "limits of all its prefetches multiplied by SIZE, so what is fused or rescored differs, and so do "
         "scores and order; FUSE FIRST puts the hits that the query has without GROUP BY into groups: the "
         "session asks for all of them by one request, and fetches what is shown by their ids.",
-        "QUERY 'care' FROM docs USING dense GROUP BY topic SIZE 1 LIMIT 2;\n"
-        "QUERY FUSION RRF FROM docs PREFETCH ((QUERY 'care' USING dense), (QUERY 'care' USING sparse))\n"
-        "GROUP BY topic SIZE 1 FUSE FIRST LIMIT 2;",
+        "QUERY 'care' FROM docs USING dense GROUP BY topic SIZE 1 LIMIT 2;",
         also=("QUERY 'care' FROM docs USING dense GROUP BY 'topic' GROUP_SIZE 1 LIMIT 2",),
         see=("FACET",),
         words=("GROUP_SIZE", "WITH LOOKUP", "FUSE FIRST"),

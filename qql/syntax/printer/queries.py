@@ -33,7 +33,7 @@ def _query(query: nodes.Query) -> Doc:
     parts: list[Doc] = []
     if query.ctes:
         parts.append(cat("WITH", nest(LINE, join([_cte(cte) for cte in query.ctes], ",", LINE))))
-    head = join([_head(query), *clauses(query, "ignore_missing")], " ")
+    head = _head(query)
     source = clauses(query, "source")
     parts.append(group(head, LINE, source[0]) if source else head)
     parts += clauses(query, "using", "where", "prefetch")
@@ -44,7 +44,7 @@ def _query(query: nodes.Query) -> Doc:
         parts += clauses(query, "rerank")
     parts += clauses(query, "threshold", "params")
     parts += clauses(query, *_closing_clauses(query))
-    parts += clauses(query, "limit", "offset")
+    parts += clauses(query, "limit", "offset", "ignore_missing")
     return group(join(parts, LINE))
 
 
