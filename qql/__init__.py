@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from qql.compiler.compile import check
     from qql.compiler.compile import compile_text as compile
     from qql.compiler.condition import condition
+    from qql.compiler.context import CompileOptions
     from qql.compiler.parameters import Parameter
     from qql.compiler.prepared import Prepared
     from qql.compiler.prepared import prepare_text as prepare
-    from qql.compiler.script import Compiled, CompileOptions
+    from qql.compiler.script import Compiled
     from qql.convert import from_request
     from qql.errors import (
         Diagnostic,
@@ -109,7 +110,7 @@ _HOME = {name: ("qql.errors", name) for name in _ERRORS} | {
     "AsyncSession": ("qql.session.async_session", "AsyncSession"),
     "AsyncStatement": ("qql.session.async_session", "AsyncStatement"),
     "AsyncWalk": ("qql.session.async_session", "AsyncWalk"),
-    "CompileOptions": ("qql.compiler.script", "CompileOptions"),
+    "CompileOptions": ("qql.compiler.context", "CompileOptions"),
     "Compiled": ("qql.compiler.script", "Compiled"),
     "Document": ("qql.retrieval", "Document"),
     "Group": ("qql.result", "Group"),

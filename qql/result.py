@@ -218,6 +218,9 @@ class Result(_LateHits):
     integer or a text. It is None after the last page. ``paged`` says that the statement gives pages: it is a
     SCROLL. ``columns`` are the names of the columns of rows where there is none to tell them.
 
+    ``branch`` says of QUERY … ELSE QUERY … which query answered, from 1; it is None elsewhere. Then
+    ``requests`` are those of the queries that were asked.
+
     A result is read as the list of its hits or rows: ``len``, ``for``, ``result[0]``, ``result[:3]`` (a
     list). It is false where that list is empty, and true where it is a message or a text. To type checkers
     all of these are hits; rows are read by their keys, ``row["count"]``, as hits can be, and ``rows`` has
@@ -238,6 +241,7 @@ class Result(_LateHits):
     next: int | str | None = None
     paged: bool = False
     columns: tuple[str, ...] = field(default=(), compare=False)
+    branch: int | None = None
 
     # -- as a list
 

@@ -262,15 +262,23 @@ def _made_again(found: JsonObject) -> Retriever:
 def _told_of_stages(pipeline: str) -> str:
     """The query WITH PROVENANCE."""
     statements = parse(pipeline)
-    if len(statements) == 1 and isinstance(statements[0], nodes.Query) and statements[0].provenance is None:
-        return format_text(replace(statements[0], provenance=nodes.Provenance()))
+    match statements:
+        case [nodes.Query() as query]:
+            return format_text(_traced(query))
+        case [nodes.Fallback(first=first, others=others)]:
+            traced = tuple(replace(one, query=_traced(one.query)) for one in others)
+            return format_text(nodes.Fallback(_traced(first), traced))
     return pipeline
+
+
+def _traced(query: nodes.Query) -> nodes.Query:
+    return query if query.provenance is not None else replace(query, provenance=nodes.Provenance())
 
 
 def _checked(known: Prepared, query: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the parameters. Raises `QQLPlanError` where they are not those that are given."""
     statements = parse(known.text)
-    if len(statements) != 1 or not isinstance(statements[0], nodes.Query):
+    if len(statements) != 1 or not isinstance(statements[0], (nodes.Query, nodes.Fallback)):
         raise QQLPlanError(Diagnostic("one-statement", "a pipeline is the text of one QUERY"))
     names = tuple(str(one.name) for one in known.parameters)
     for name in (query, *params):

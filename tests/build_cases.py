@@ -263,6 +263,14 @@ QUERIES: list[Case] = [
     ),
     (lambda: query("care", rerank=True), "QUERY 'care' RERANK"),
     (
+        lambda: b.rrf("dense", "sparse", source="docs", group=b.group("g", size=2, fuse_first=True)),
+        "QUERY FUSION RRF FROM docs PREFETCH (dense, sparse) GROUP BY g SIZE 2 FUSE FIRST",
+    ),
+    (
+        lambda: query(b.recommend([1, 2]), source="docs", ignore_missing=True),
+        "QUERY RECOMMEND POSITIVE (1, 2) FROM docs IGNORE MISSING",
+    ),
+    (
         lambda: query("care", params={"filter": field("a") == 1}),
         "QUERY 'care' PARAMS (filter = WHERE a = 1)",
     ),
@@ -271,6 +279,15 @@ QUERIES: list[Case] = [
 _WHERE = {"where": field("id") == 1}
 _ENDS: Any = {"shard": "k", "wait": True}
 STATEMENTS: list[Case] = [
+    (
+        lambda: (
+            query("care", source="docs", using="dense")
+            .else_(query("care", using="sparse"), hits=3, score_below=0.5)
+            .else_(query(b.sample()), score_above=param("s"))
+        ),
+        "QUERY 'care' FROM docs USING dense ELSE WHEN HITS < 3 OR BEST SCORE < 0.5 "
+        "QUERY 'care' USING sparse ELSE WHEN BEST SCORE > :s QUERY SAMPLE RANDOM",
+    ),
     (
         lambda: b.scroll(
             "docs",

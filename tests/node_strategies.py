@@ -572,8 +572,13 @@ def _whys(**points: Strategy) -> Strategy:
     return st.builds(nodes.Why, _batched, negated=st.booleans(), format=_maybe(names), **points)
 
 
+_else_branches = st.builds(nodes.ElseBranch, queries(1), _maybe(_scalars), _maybe(_scalars), _flag).map(
+    lambda one: replace(one, distance=one.distance and one.score is not None)
+)
+
 _WRITTEN: dict[type[Node], Strategy] = {
     Query: queries(2),
+    nodes.Fallback: st.builds(nodes.Fallback, queries(1), _tuples(_else_branches, 1, 2)),
     nodes.Facet: st.builds(
         nodes.Facet,
         _maybe(names),
@@ -640,7 +645,7 @@ KINDS: dict[type[Node], Strategy] = {
     kind: _WRITTEN[kind] if kind in _WRITTEN else _statement(kind) for kind in nodes.STATEMENTS
 }
 """A strategy for the statements of each kind."""
-_HEAVY = (Query, nodes.Batch, nodes.CopyTo, nodes.Explain, nodes.Why)
+_HEAVY = (Query, nodes.Fallback, nodes.Batch, nodes.CopyTo, nodes.Explain, nodes.Why)
 _batched: Strategy = st.one_of(queries(1), *(made for kind, made in KINDS.items() if kind not in _HEAVY))
 
 # ------------------------------------------------------------------------------------ parameters

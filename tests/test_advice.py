@@ -39,7 +39,8 @@ from qql.advice import (
     to_sarif,
 )
 from qql.advice.limits import stage_limits
-from qql.compiler.script import Compiled, compile_script, make_context
+from qql.compiler.context import make_context
+from qql.compiler.script import Compiled, compile_script
 from qql.errors import Diagnostic, QQLCompileError, Source, Span
 from qql.manual.entries import ENTRIES
 from qql.manual.examples import PARAMS as PARAMETERS

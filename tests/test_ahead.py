@@ -15,7 +15,8 @@ from conftest import spoil
 import qql
 from qql.compiler import compile as compiled
 from qql.compiler.ahead import Ahead
-from qql.compiler.script import compile_script, make_context, prepare
+from qql.compiler.context import make_context, prepare
+from qql.compiler.script import compile_script
 from qql.compiler.shapes import Shapes, cut_literals
 from qql.errors import QQLCompileError, Source
 from qql.schema import Schema, VectorInfo

@@ -23,7 +23,8 @@ from qql.analysis.fusion import Fusion, contributions, fuse
 from qql.analysis.model import Candidate
 from qql.analysis.stage_requests import stage_requests
 from qql.analysis.why import why
-from qql.compiler.script import Compiled, compile_script, make_context
+from qql.compiler.context import make_context
+from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source
 from qql.models.embed_request import embed_request
 from qql.rest.fusion import f32, rrf_score

@@ -16,8 +16,9 @@ from qql.analysis.explain import explain_compiled, plan_lines
 from qql.analysis.explain_json import explain_dict
 from qql.analysis.report import milliseconds as _ms
 from qql.analysis.stage_requests import stage_requests
+from qql.compiler.context import make_context
 from qql.compiler.effective_filters import Filters
-from qql.compiler.script import Compiled, compile_script, make_context
+from qql.compiler.script import Compiled, compile_script
 from qql.errors import Source, Span
 from qql.rest.request import collection_path
 from qql.schema import Schema, VectorInfo
@@ -871,6 +872,8 @@ EVERYTHING = [
     MERGED,
     "EXPLAIN QUERY 'a' FROM docs USING dense RERANK MODEL 'local/overlap'",
     "QUERY FUSION RRF FROM docs PREFETCH (QUERY 'a' USING dense) WITH (rrf_k = 3, timeout = 5) GROUP BY tag",
+    "QUERY FUSION RRF FROM docs PREFETCH (QUERY 'a' USING dense) GROUP BY tag FUSE FIRST",
+    "QUERY 'a' FROM docs USING dense ELSE WHEN HITS < 3 QUERY 'a' USING sparse",
     "DELETE FROM docs WHERE o = 1",
     "USE docs",
     "WITH s AS (QUERY 'a' USING dense) QUERY 'a' FROM docs USING sparse",

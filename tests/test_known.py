@@ -236,7 +236,7 @@ CHANGES: dict[type[nodes.Node], str | None] = {
 }
 """Every statement that changes something; None where the embedded engine shows nothing of it."""
 ASKS = (
-    nodes.Query,
+    *(nodes.Query, nodes.Fallback),
     *(nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix, nodes.Explain, nodes.Why, nodes.Dump),
     nodes.CopyTo,
     *(nodes.ShowCollections, nodes.ShowCollection, nodes.ShowIndexes, nodes.ShowStages, nodes.ShowQuotas),

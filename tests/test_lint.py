@@ -18,7 +18,7 @@ from qql.advice import RULES, Linted, lint_script, to_sarif
 from qql.advice.lint import CODES, WARNINGS
 from qql.cli import main
 from qql.cli.render import render_diagnostics
-from qql.compiler.script import make_context
+from qql.compiler.context import make_context
 from qql.errors import Diagnostic, Source, Span
 
 Run = Callable[..., tuple[int, str, str]]

@@ -315,7 +315,8 @@ def test_long_names_are_cut_by_their_width() -> None:
 
 def test_every_statement_of_the_golden_texts_has_a_page() -> None:
     from qql.analysis.explain_json import explain_dict
-    from qql.compiler.script import compile_script, make_context
+    from qql.compiler.context import make_context
+    from qql.compiler.script import compile_script
     from qql.errors import Source
 
     shown = 0
@@ -324,8 +325,9 @@ def test_every_statement_of_the_golden_texts_has_a_page() -> None:
             compiled = compile_script(Source(path.read_text("utf-8")), None, make_context("docs"))
         except qql.QQLError:
             continue
+        each = [part for one in compiled for part in one.branches or (one,)]
         found = check_alone(page([explain_dict(one) for one in compiled]))
         pictures = sum(attrs.get("class", "").startswith("qql-flow") for attrs in found.of("svg"))  # type: ignore[union-attr]
-        assert pictures == 2 * sum(one.plan is not None for one in compiled), path
+        assert pictures == 2 * sum(one.plan is not None for one in each), path
         shown += pictures
     assert shown > 100

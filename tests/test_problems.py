@@ -12,7 +12,7 @@ from test_prompt_text import HOSTILE
 from qql.cli.prompt.problem import Problem
 from qql.cli.prompt.problems import problem_at, statement_at
 from qql.cli.prompt.watched import Watched
-from qql.compiler.script import make_context
+from qql.compiler.context import make_context
 from qql.errors import QQLExecutionError
 from qql.schema import Schema, VectorInfo
 

@@ -60,6 +60,7 @@ WRITING = [
 ]
 READING = [
     "QUERY [1, 0] FROM docs USING v LIMIT 1",
+    "QUERY [1, 0] FROM docs USING v LIMIT 1 ELSE QUERY [0, 1] USING v",
     "SCROLL FROM docs",
     "COUNT FROM docs",
     "FACET a FROM docs",

@@ -214,7 +214,7 @@ def test_clauses_stand_in_the_canonical_order() -> None:
     lines = synopsis("query")
     order = ["FROM", "USING", "WHERE", "PREFETCH", "FUSION", "FORMULA", "RERANK", "SCORE THRESHOLD", "PARAMS"]
     order += ["GROUP BY", "WITH PAYLOAD", "WITH VECTOR", "WITH PROVENANCE"]
-    order += ["LOOKUP FROM", "SHARD", "LIMIT", "OFFSET"]
+    order += ["LOOKUP FROM", "SHARD", "LIMIT", "OFFSET", "IGNORE MISSING"]
     assert lines[:2] == ["[WITH name AS (stage) [, …]]", "QUERY target"]
     assert [re.match(r" {4}\[?([A-Z]+( [A-Z]+)?)\b", line)[1] for line in lines[2:]] == order  # type: ignore[index]
     assert not any("OFFSET" in line or "FROM coll" in line[:20] for line in synopsis("stage"))

@@ -23,7 +23,7 @@ from qql.cli.render import Renderer
 from qql.cli.repl import interact
 from qql.cli.shell import Shell
 from qql.cli.usage import UsageError, parse_value, read_script
-from qql.compiler.script import make_context
+from qql.compiler.context import make_context
 from qql.errors import Diagnostic, QQLConnectionError, QQLExecutionError, QQLSyntaxError
 from qql.result import Hit, Result
 from qql.session.answers import gives_data

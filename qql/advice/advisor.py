@@ -87,6 +87,10 @@ def _views_of(
     collection = compiled.collection
     if collection is None:
         return
+    if compiled.branches:
+        for branch in compiled.branches:
+            yield from _views_of(branch, context_schema, facts if branch.collection == collection else None)
+        return
     schema = context_schema(collection)
     if isinstance(statement, nodes.CreateCollection):  # its facts are those that it makes
         yield view_of(statement, None, collection, None, facts_from_info(body_of(compiled)))

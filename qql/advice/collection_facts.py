@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from qql.compiler.script import SchemaSource
+from qql.compiler.context import SchemaSource
 from qql.records import dataclass, replace
 from qql.rest.types import Body, JsonObject
 from qql.schema import Fields, Schema

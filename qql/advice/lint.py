@@ -11,8 +11,9 @@ from qql.advice.ignore_comments import IgnoreComments, unsilenced
 from qql.advice.rules import RULES
 from qql.advice.script_facts import FactsOf, SchemaOf
 from qql.compiler.bind import Params
+from qql.compiler.context import CompileOptions, prepare
 from qql.compiler.plan import Context
-from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, Files, compile_script, prepare
+from qql.compiler.script import STACK_IS_FULL, Compiled, Files, compile_script
 from qql.errors import Diagnostic, QQLCompileError, Source, Span, many
 from qql.kinds import Kind, require_kinds
 from qql.records import dataclass, replace

@@ -319,7 +319,7 @@ def grouped_fusion(view: View) -> Iterator[Found]:
         return
     method = (fused.fusion or "").upper()
     message = f"{method} under GROUP BY fuses other lists than without it: scores and order differ"
-    hint = "where the order matters, group the hits of the ungrouped query"
+    hint = "where the order matters, write GROUP BY … FUSE FIRST: the session groups the ungrouped hits"
     yield Found(view.plan.group.span, message, hint)
 
 

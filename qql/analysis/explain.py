@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qql import nodes
 from qql.advice import advised, facts_of
@@ -12,11 +12,12 @@ from qql.analysis.explain_requests import request_lines
 from qql.analysis.stage_text import IN_DETAIL, condition_ids, stage_details, stage_does
 from qql.analysis.text import Branch, as_name, counted, one_line, shortened, tree_lines
 from qql.compiler.bind import Params
+from qql.compiler.context import CompileOptions, prepare
 from qql.compiler.effective_filters import Filters
 from qql.compiler.embed_clauses import fields_read
 from qql.compiler.plan import Input, QueryPlan
-from qql.compiler.script import STACK_IS_FULL, Compiled, CompileOptions, compile_script, prepare
-from qql.errors import Diagnostic, QQLPlanError
+from qql.compiler.script import STACK_IS_FULL, Compiled, compile_script
+from qql.errors import Diagnostic, QQLPlanError, many
 from qql.schema import Schema
 from qql.syntax.printer import show
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from qql.syntax.parser import TextOrTree
 
-__all__ = ["advice_lines", "explain_compiled", "explain_text", "plan_lines"]
+__all__ = ["advice_lines", "explain_compiled", "explain_text", "group_lines", "plan_lines"]
 
 
 def explain_text(
@@ -58,6 +59,8 @@ def explain_compiled(compiled: Compiled) -> str:
 
 def _parts(compiled: Compiled) -> list[Iterable[str]]:
     statement = nodes.subject(compiled.statement)
+    if isinstance(statement, nodes.Fallback):
+        return [*_branch_parts(statement, compiled.branches), advice_lines(compiled.advice)]
     if compiled.plan is not None:
         parts: list[Iterable[str]] = [plan_lines(compiled.plan, compiled.schema)]
     else:
@@ -68,6 +71,15 @@ def _parts(compiled: Compiled) -> list[Iterable[str]]:
         parts.append([f"{words}: carried out by the session; no request"])
     parts.append(advice_lines(compiled.advice))
     return parts
+
+
+def _branch_parts(statement: nodes.Fallback, branches: Sequence[Compiled]) -> Iterator[Iterable[str]]:
+    """Each query of QUERY … ELSE … below a heading that says when it is asked."""
+    from qql.compiler.fallbacks import when_asked
+
+    for number, (branch, when) in enumerate(zip(branches, when_asked(statement), strict=True), 1):
+        yield [one_line(f"query {number} of {len(branches)}: {when}")]
+        yield from _parts(branch)
 
 
 def advice_lines(advice: Iterable[Diagnostic]) -> Iterator[str]:
@@ -91,7 +103,7 @@ def plan_lines(plan: QueryPlan, schema: Schema | None = None) -> list[str]:
     """
     lines = [one_line(f"Query on {plan.collection}: {_plan_size(plan)}")]
     lines += tree_lines(_PlanTree(plan, Filters(schema)).branch((Input(plan.root),)))
-    return lines + [one_line(line) for line in _second_stage_lines(plan)]
+    return lines + [one_line(line) for line in (*_second_stage_lines(plan), *group_lines(plan))]
 
 
 class _PlanTree:
@@ -127,6 +139,16 @@ def _plan_size(plan: QueryPlan) -> str:
     if plan.expanded > distinct:
         text += f"; sent as {plan.expanded} prefetches, since Qdrant shares no stages"
     return text
+
+
+def group_lines(plan: QueryPlan) -> Iterator[str]:
+    """What a session does with the hits of GROUP BY … FUSE FIRST; nothing of other plans."""
+    here = plan.groups_here
+    if here is not None:
+        skipped = f" behind the first {here.offset}" if here.offset else ""
+        groups = f"{many(here.limit, 'group')}{skipped}"
+        yield f"then grouped by {as_name(here.name)} by the session: {groups}, each"
+        yield f"    with its best {here.size}; what is shown of them is fetched by their ids"
 
 
 def _second_stage_lines(plan: QueryPlan) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from qql import nodes
 from qql.advice.view import limit_of
@@ -10,7 +10,7 @@ from qql.analysis.explain_requests import request_dict
 from qql.analysis.stage_text import condition_ids, stage_details, stage_does, vector_facts
 from qql.compiler.effective_filters import Filters, Part, statement_parts
 from qql.compiler.embed_clauses import fields_read
-from qql.compiler.plan import Input, QueryPlan, SecondStage, Stage
+from qql.compiler.plan import GroupsHere, Input, QueryPlan, SecondStage, Stage
 from qql.compiler.script import Compiled
 from qql.rest.types import JsonObject
 from qql.syntax.printer import show
@@ -24,13 +24,14 @@ _Chain = tuple[Input, ...]
 def explain_dict(compiled: Compiled) -> JsonObject:
     """What `explain_compiled` says, as JSON data. Keys are added in later versions, never renamed or removed.
 
-    ``{"version": 1, "statement", "collection", "plan", "filter", "requests", "warnings", "advice"}``. What is
-    missing is null, texts are QQL, and stages are named by their label and by their number.
+    ``{"version": 1, "statement", "collection", "plan", "filter", "requests", "branches", "warnings",
+    "advice"}``. What is missing is null, texts are QQL, and stages are named by their label and by their
+    number.
 
     * ``statement``: as it was written.
     * ``plan``: null for what is no query, else ``{"stages", "expanded", "depth", "offset", "group", "shard",
-      "options", "second"}``. ``expanded`` counts the prefetches of the request, ``options`` are those of the
-      request as a whole (timeout, consistency).
+      "options", "second", "groups_here"}``. ``expanded`` counts the prefetches of the request,
+      ``options`` are those of the request as a whole (timeout, consistency).
     * ``stages``: in the order in which they can run, the root last, each ``{"number", "label", "origin",
       "does", "target", "fusion", "rrf", "linear", "using", "kind", "size", "distance", "model", "threshold",
       "params", "lookup", "limit", "emitted", "inputs", "where", "filters", "details"}``. ``number`` is the
@@ -50,6 +51,8 @@ def explain_dict(compiled: Compiled) -> JsonObject:
       are indexed (null: not known), and the type of the index.
     * ``second``: the stage of RERANK, null or ``{"text", "model", "fields", "candidates", "top", "offset"}``;
       the text of a candidate is that of the first of ``fields`` that it has.
+    * ``groups_here``: what a session does for GROUP BY … FUSE FIRST: null or ``{"field", "size", "limit",
+      "offset"}``; ``group`` is null then.
     * ``filter``: the parts of the filter of a statement that is no query; ``source`` is WHERE or UPDATE
       FILTER, and ``member`` the statement of a BATCH, from 1.
     * ``requests``: ``[{"method", "path", "query", "body", "bytes", "prefetches", "embedding"}]``; ``bytes``
@@ -57,21 +60,36 @@ def explain_dict(compiled: Compiled) -> JsonObject:
     * ``embedding``: what models make of the request, ``[{"model", "form", "purpose", "distinct",
       "places"}]``; ``form`` is text, image or object, ``purpose`` query or document. Each of ``distinct``
       inputs is embedded once, for ``places`` places.
+    * ``branches``: the queries of QUERY … ELSE … in their order, each as here (without ``version``), and with
+      ``"when"``, in words: when it is asked. It is empty for all else.
     * ``warnings`` (of the compiler) and ``advice``: ``[{"code", "severity", "message"}]``, where known with
       ``"file"``, ``"line"``, ``"column"``, ``"end_line"``, ``"end_column"`` and ``"hint"``.
     """
+    return {"version": 1, **_explained(compiled)}
+
+
+def _explained(compiled: Compiled) -> JsonObject:
     plan, filters = compiled.plan, Filters(compiled.schema)
-    statement = statement_parts(nodes.subject(compiled.statement)) if plan is None else []
+    subject = nodes.subject(compiled.statement)
+    statement = statement_parts(subject) if plan is None and not compiled.branches else []
     return {
-        "version": 1,
         "statement": compiled.text,
         "collection": compiled.collection,
         "plan": None if plan is None else _plan_dict(plan, filters),
         "filter": [filters.data(part) for part in statement],
         "requests": [request_dict(request) for request in compiled.requests],
+        "branches": [*_branches(subject, compiled.branches)],
         "warnings": [one.to_dict() for one in compiled.warnings],
         "advice": [one.to_dict() for one in compiled.advice],
     }
+
+
+def _branches(statement: nodes.Statement, branches: Iterable[Compiled]) -> Iterator[JsonObject]:
+    if isinstance(statement, nodes.Fallback):
+        from qql.compiler.fallbacks import when_asked
+
+        for branch, when in zip(branches, when_asked(statement), strict=True):
+            yield {"when": when, **_explained(branch)}
 
 
 def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
@@ -88,6 +106,7 @@ def _plan_dict(plan: QueryPlan, filters: Filters) -> JsonObject:
         "shard": _as_qql(plan.shard),
         "options": dict(plan.request),
         "second": None if plan.second is None else _rerank_dict(plan, plan.second),
+        "groups_here": _groups_dict(plan.groups_here),
     }
 
 
@@ -174,6 +193,12 @@ def _rerank_dict(plan: QueryPlan, second: SecondStage) -> JsonObject:
         "top": second.top,
         "offset": second.offset,
     }
+
+
+def _groups_dict(here: GroupsHere | None) -> JsonObject | None:
+    if here is None:
+        return None
+    return {"field": here.name, "size": here.size, "limit": here.limit, "offset": here.offset}
 
 
 def _as_qql(node: nodes.Node | None) -> str | None:

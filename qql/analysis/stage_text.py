@@ -67,6 +67,8 @@ def stage_details(plan: QueryPlan, chain: Sequence[Input], filters: Filters) -> 
     yield from _fusion_lines(stage)
     yield from filters.stage_lines(plan, chain)
     yield from _threshold_lines(given)
+    if stage.ignore_missing:
+        yield "ignore missing: the session leaves out examples that do not exist"
     if stage.params:
         yield f"params: {_settings_text(stage.params)}"
     lookup = given.lookup or stage.lookup

@@ -48,6 +48,7 @@ from qql.build.collections import (
     vector_change,
 )
 from qql.build.conditions import all_of, any_of, bound, has_vector, min_should, optional, slice_of, where
+from qql.build.fallbacks import Fallback
 from qql.build.fields import Expression, Field, field
 from qql.build.formulas import (
     call,
@@ -117,6 +118,7 @@ from qql.build.values import param, uuid
 
 __all__ = [
     "Expression",
+    "Fallback",
     "Field",
     "Filter",
     "Query",

@@ -64,6 +64,7 @@ class QueryClauses(TypedDict, total=False):
     shard: Keys | None
     limit: Value
     offset: Value
+    ignore_missing: bool | None
 
 
 # ------------------------------------------------------------------------------------ their nodes
@@ -76,9 +77,15 @@ def using(name: Name, kind: Literal["dense", "sparse", "multi"] | None = None) -
     return nodes.Using(values.name(name, "using(name)"), kind)
 
 
-def group(by: Name, *, size: Value = None, lookup: Name | nodes.GroupLookup | None = None) -> nodes.Group:
-    """``GROUP BY field [SIZE n] [LOOKUP FROM c]``."""
-    return made(nodes.Group, {"name": by, "size": size, "lookup": lookup})
+def group(
+    by: Name,
+    *,
+    size: Value = None,
+    lookup: Name | nodes.GroupLookup | None = None,
+    fuse_first: bool = False,
+) -> nodes.Group:
+    """``GROUP BY field [SIZE n] [FUSE FIRST] [LOOKUP FROM c]``."""
+    return made(nodes.Group, {"name": by, "size": size, "lookup": lookup, "fuse_first": fuse_first})
 
 
 def group_lookup(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from qql.build.clauses import QueryClauses
     from qql.build.conditions import Condition
+    from qql.build.fallbacks import Fallback
     from qql.build.fields import Operand, Value
     from qql.build.targets import Given
 
@@ -84,6 +85,22 @@ class Query(Statement):
         """The same with other clauses; None takes one away."""
         node = _settled(changed(self._tree, clauses, "change"))
         return type(self)(node, self._refs, name if name is not None else self._name)
+
+    def else_(
+        self,
+        other: Query | nodes.Query,
+        *,
+        hits: Value = None,
+        score_below: Value = None,
+        score_above: Value = None,
+    ) -> Fallback:
+        """``QUERY … ELSE [WHEN …] QUERY …``: another query, which is asked where this one is weak.
+
+        The arguments are those of `Fallback.else_`.
+        """
+        from qql.build.fallbacks import fallback
+
+        return fallback(self.tree, other, hits, score_below, score_above)
 
 
 def query(

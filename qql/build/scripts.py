@@ -7,6 +7,7 @@ from typing import overload
 from qql import nodes
 from qql.build import values
 from qql.build.built import Filter, Statement
+from qql.build.fallbacks import Fallback
 from qql.build.points import statement
 from qql.build.queries import Query, Reference
 from qql.records import replace
@@ -40,6 +41,8 @@ __all__ = [
 @overload
 def built(given: nodes.Query) -> Query: ...
 @overload
+def built(given: nodes.Fallback) -> Fallback: ...
+@overload
 def built(given: nodes.Condition) -> Filter: ...
 @overload
 def built(given: nodes.Statement) -> Query | Statement: ...
@@ -57,6 +60,8 @@ def built(given: nodes.Statement | nodes.Condition) -> Query | Statement | Filte
         return Query(replace(given, prefetch=()), refs)
     if isinstance(given, nodes.Condition):
         return Filter(given)
+    if isinstance(given, nodes.Fallback):
+        return Fallback(given)
     if type(given) not in nodes.STATEMENTS:
         values.wrong("built(…)", f"takes a statement or a condition, not {values.kind_of(given)}")
     return Statement(given)

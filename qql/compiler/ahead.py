@@ -119,11 +119,13 @@ def planned(
     ``kinds`` says of parameters what their values are, ``wanted`` are the holes. Raises
     `NeedsValue` where the requests hang on the value of a hole.
     """
+    if any(isinstance(nodes.subject(one.statement), nodes.Fallback) for one in parsed):
+        return None  # what it waits for, a session looks at
     script = _ScriptWithHoles(_HoleBinder(wanted, kinds), context)
     with SlotsMade() as slots:
         try:
             done = tuple(script.compile_parsed(source, parsed))
-            if script.faults:
+            if script.faults or any(one.ignores_missing for one in done):
                 return None
             requests = requests_of(done)
         except TypeError:  # a function of Python's own was to look into a hole

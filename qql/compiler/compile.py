@@ -7,14 +7,8 @@ from collections.abc import Hashable, Sequence
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
-from qql.compiler.script import (
-    CompileOptions,
-    compile_script,
-    make_context,
-    no_requests,
-    prepare,
-    requests_of,
-)
+from qql.compiler.context import CompileOptions, make_context, prepare
+from qql.compiler.script import compile_script, no_requests, requests_of
 from qql.compiler.shapes import LONGEST_READ, Shapes
 from qql.compiler.templates import Fill, template
 from qql.errors import Diagnostic, QQLCompileError

@@ -16,7 +16,16 @@ COPY_FORMATS: dict[str, tuple[str, ...]] = {
 }
 """Format → the endings of names that mean it; behind those of text, .gz, .xz and .bz2 compress."""
 _SHOWN = {kind for kind in nodes.STATEMENTS if kind.__name__.startswith("Show")}
-_WRITTEN = {nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet, nodes.Matrix, nodes.AnalyzeText} | _SHOWN
+_READS = {
+    nodes.Query,
+    nodes.Fallback,
+    nodes.Scroll,
+    nodes.Count,
+    nodes.Facet,
+    nodes.Matrix,
+    nodes.AnalyzeText,
+}
+_WRITTEN = _READS | _SHOWN
 
 
 def check_copy_to(statement: nodes.CopyTo) -> None:

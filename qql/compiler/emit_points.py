@@ -498,6 +498,8 @@ def _member(
 
 def words_of(statement: nodes.Node) -> str:
     """A statement by the words that it begins with: ``SHOW COLLECTIONS``."""
+    if isinstance(statement, nodes.Fallback):
+        return "QUERY … ELSE"
     return " ".join(re.findall("[A-Z][a-z]*", type(statement).__name__)).upper()
 
 

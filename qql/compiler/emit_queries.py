@@ -159,10 +159,15 @@ def _emit_batch(statement: nodes.Batch, context: Context) -> list[Request]:
 
 def _batched(query: nodes.Query, context: Context) -> Request:
     """The request of a query in a BATCH, which brings hits only: there is no second stage."""
+    hint = "write it as a statement of its own"
     if query.rerank is not None:
-        hint = "write it as a statement of its own"
         fail("batch-member", "RERANK cannot go in a BATCH", query.rerank.span, hint)
-    return emit_query(plan_query(query, context))
+    plan = plan_query(query, context)
+    if plan.groups_here is not None:
+        fail("batch-member", "groups and POINTS cannot go in a BATCH", query.span, hint)
+    if plan.ignores_missing:
+        fail("batch-member", "IGNORE MISSING cannot go in a BATCH", query.span, hint)
+    return emit_query(plan)
 
 
 _EMIT: Mapping[type[nodes.Node], Callable[[Any, Context], list[Request]]] = {

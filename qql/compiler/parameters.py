@@ -104,6 +104,8 @@ _FIELDS: dict[tuple[type[nodes.Node] | None, str], str] = {
     (nodes.UpdateVector, "value"): _VECTOR,
     (nodes.Scroll, "after"): "where a page begins (`next` of the page before), or None",
     (nodes.OrderBy, "start"): _COMPARED,
+    (nodes.ElseBranch, "hits"): _COUNT,
+    (nodes.ElseBranch, "score"): _NUMBER,
     (nodes.Explain, "runs"): _COUNT,
     (nodes.Why, "id"): _ID,
     (nodes.VectorDef, "size"): _COUNT,

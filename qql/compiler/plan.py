@@ -18,6 +18,7 @@ from qql.schema import Schema, VectorInfo
 
 __all__ = [
     "Context",
+    "GroupsHere",
     "Input",
     "QueryPlan",
     "SecondStage",
@@ -94,7 +95,8 @@ class Stage:
     ``target`` is None where the stage is a pure fusion, or where points come by their ids. ``model`` is the
     model that embeds the texts of the target that name none. ``origin`` says of a stage that nobody wrote
     what made it: HYBRID or FORMULA. ``using`` is always a vector; the payload field in which full text
-    is searched, which requests call ``using`` too, is ``text_field``.
+    is searched, which requests call ``using`` too, is ``text_field``. ``ignore_missing`` says that a session
+    leaves out the examples that do not exist.
     """
 
     label: str
@@ -114,6 +116,7 @@ class Stage:
     origin: str | None = None
     text_field: str | None = None
     linear: LinearFusion | None = None
+    ignore_missing: bool = False
 
     @property
     def by_id(self) -> bool:
@@ -139,11 +142,29 @@ class SecondStage:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsHere:
+    """GROUP BY … FUSE FIRST: what a session does with the hits that the request brings.
+
+    ``limit`` groups by the values of the field ``name`` behind the first ``offset``, each with its ``size``
+    best hits; ``payload`` and ``vectors`` are what is shown of these.
+    """
+
+    name: str
+    size: int
+    limit: int
+    offset: int
+    payload: nodes.Selection | None
+    vectors: nodes.Selection | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """A query: the root stage, and what holds for the request as a whole.
 
-    ``stages`` are the distinct stages in the order in which they can run, the root last; ``uses`` says
-    how often each is emitted. ``expanded`` counts the prefetches of the request.
+    ``stages`` are the distinct stages in the order in which they can run, the root last; ``uses`` says how
+    often each is emitted. ``expanded`` counts the prefetches of the request, ``ignores_missing`` says that
+    a session has to look for the examples of some stage before it is sent.
     """
 
     collection: str
@@ -159,6 +180,8 @@ class QueryPlan:
     group: nodes.Group | None = None
     shard: nodes.Shard | None = None
     second: SecondStage | None = None
+    ignores_missing: bool = False
+    groups_here: GroupsHere | None = None
 
 
 _NOT_IN_NAMES = frozenset('<>:"/\\|?*')

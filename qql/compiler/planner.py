@@ -20,7 +20,7 @@ from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, inputs_of, stage_key
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
-from qql.compiler.stage_checks import check_order, check_points, check_stage
+from qql.compiler.stage_checks import check_order, check_points, check_stage, names_examples
 from qql.compiler.stage_options import (
     INLINE,
     check_fusion_option,
@@ -56,8 +56,15 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
     second = None
     if query.rerank is not None:
         query, second = plan_rerank(query, query.rerank, context)
+    here = None
+    if query.group is not None and query.group.fuse_first:
+        from qql.compiler.fused_groups import groups_here, with_all_candidates
+
+        query, here = groups_here(query)
     planner = _Planner(query, context)
     root = planner.root()
+    if here is not None:
+        root = with_all_candidates(root)
     stages, uses, expanded, depth = _measure(root, query.span)
     return QueryPlan(
         planner.collection,
@@ -73,6 +80,8 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         query.group,
         query.shard,
         second,
+        any(one.ignore_missing for one in stages),
+        here,
     )
 
 
@@ -271,6 +280,7 @@ class _Planner:
             inputs,
             text_field=self.field(query, target) if isinstance(target, nodes.FullText) else None,
             linear=linear_fusion(query, params, inputs),
+            ignore_missing=query.ignore_missing and names_examples(query, target, self.context),
         )
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:

@@ -6,16 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qql.compiler.ahead import Ahead
 from qql.compiler.bind import Params
+from qql.compiler.context import CompileOptions, prepare
 from qql.compiler.parameters import Parameter, listing, parameters_of
 from qql.compiler.plan import Context
-from qql.compiler.script import (
-    Compiled,
-    CompileOptions,
-    compile_script,
-    no_requests,
-    prepare,
-    requests_of,
-)
+from qql.compiler.script import Compiled, compile_script, no_requests, requests_of
 from qql.errors import Diagnostic, QQLCompileError, QQLPlanError, Source, Span
 from qql.rest.linear_fusion import awaits_lists
 from qql.rest.request import Request

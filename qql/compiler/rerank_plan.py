@@ -22,7 +22,7 @@ def plan_rerank(
     LIMIT is the number of candidates and TOP that of the hits; without TOP all candidates are hits. CROSS
     RERANK has no search of its own: its candidates are all that its stages find, and LIMIT is the hits'.
     """
-    if query.group is not None:
+    if query.group is not None:  # FUSE FIRST or not
         hint = "rerank without GROUP BY, or group without RERANK"
         fail("misplaced-clause", "RERANK reorders hits, not groups", query.group.span, hint)
     text = rerank.text or getattr(query.target, "text", None)

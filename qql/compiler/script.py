@@ -10,14 +10,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 
 from qql import nodes
 from qql.compiler.bind import Params, bind
-from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query, emit_statement
 from qql.compiler.empty_lists import Noting, said_in_reads
-from qql.compiler.model_names import full_name
 from qql.compiler.overlay import ANY_COLLECTION, Overlay, create
 from qql.compiler.plan import Context, QueryPlan, collection_of, stage_key
 from qql.compiler.planner import plan_query
-from qql.compiler.scalars import count_limit, point_id, text_of
+from qql.compiler.scalars import text_of
 from qql.errors import (
     Diagnostic,
     QQLCompileError,
@@ -26,15 +24,12 @@ from qql.errors import (
     Source,
     Span,
     did_you_mean,
-    fail,
 )
-from qql.kinds import TEXT, Kind, mapping_of, require_kinds
-from qql.late import TypedDict, cast
-from qql.nodes.core import Composed, tree_of
-from qql.records import NamedTuple, dataclass, field
+from qql.late import cast
+from qql.records import NamedTuple, dataclass, field, replace
 from qql.rest.request import Request, copied
 from qql.schema import Schema
-from qql.syntax.parser import Parsed, parse_script, parse_stage, raise_all, source_of
+from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.pieces import Pieces
 
 TYPE_CHECKING = False
@@ -42,22 +37,16 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from qql.rest.inference_objects import Path, Purpose
-    from qql.syntax.parser import TextOrTree
 
 __all__ = [
     "STACK_IS_FULL",
-    "CompileOptions",
     "Compiled",
     "Origin",
-    "SchemaSource",
     "Script",
-    "Stages",
     "apply",
     "compile_script",
     "each_compiled",
-    "make_context",
     "no_requests",
-    "prepare",
     "requests_of",
 ]
 
@@ -68,9 +57,6 @@ MAX_FILES = 16
 """Files that execute one another, at most."""
 MAX_EXECUTED = 1024
 """Files that one script executes in all, at most: each can execute others many times."""
-Stages = Mapping[str, "str | nodes.Query | Composed"]
-"""Stages by name, each a text (``"QUERY 'a' USING dense LIMIT 100"``) or a tree."""
-SchemaSource = Mapping[str, "Schema | Mapping[str, Any]"] | Callable[[str], Schema | None] | None
 
 
 class Origin(NamedTuple):
@@ -90,10 +76,11 @@ class Origin(NamedTuple):
 class Compiled:
     """One statement of a script, ready to be carried out.
 
-    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known of
-    that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan`` is
-    there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
-    ``advice`` is empty where nobody asked for it. ``source`` is the text that it stands in, at ``span``.
+    ``statement`` has its parameters bound. ``collection`` is the one it works on, ``schema`` what is known
+    of that at this place of the script. ``requests`` is empty for what a session does by itself. ``plan``
+    is there for queries, and for EXPLAIN and WHY of one. ``warnings`` is what compiling has to say of it;
+    ``advice`` is empty where nobody asked for it. ``branches`` are the queries of QUERY … ELSE …, whose
+    requests are ``requests`` in their order. ``source`` is the text that it stands in, at ``span``.
     """
 
     # `origin` is what it was made of; what `replace` changes is made of nothing. Of what was planned ahead
@@ -108,6 +95,7 @@ class Compiled:
     warnings: tuple[Diagnostic, ...] = ()
     schema: Schema | None = None
     advice: tuple[Diagnostic, ...] = ()
+    branches: tuple[Compiled, ...] = ()
     origin: Origin | None = field(default=None, init=False, compare=False, repr=False)
 
     def made_of(self, origin: Origin) -> Self:
@@ -133,6 +121,7 @@ class Compiled:
         put(made, "warnings", self.warnings)
         put(made, "schema", self.schema)
         put(made, "advice", ())
+        put(made, "branches", ())
         assert self.origin is not None
         put(made, "origin", Origin(self.origin.parsed, params, complete, texts))
         return made
@@ -159,88 +148,16 @@ class Compiled:
         return self.statement if self.origin is None else self.origin.parsed.statement
 
     @property
+    def ignores_missing(self) -> bool:
+        """Whether a session has to look for its examples first. What was planned ahead never has to."""
+        if self.origin is not None and self.origin.complete is not None:
+            return False
+        return self.plan is not None and self.plan.ignores_missing
+
+    @property
     def text(self) -> str:
         """The statement as it was written."""
         return self.source.text[self.span.start : self.span.end]
-
-
-class CompileOptions(TypedDict, total=False):
-    """What `qql.compile`, `qql.check`, `qql.explain` and `qql.lint` take by name beside the text and its
-    parameters.
-
-    ``collection`` stands in for a missing FROM, ``stages`` for stages that no WITH defines, ``models``
-    gives a model by the name of a vector (``"*"``: any other dense one), ``schema`` what is known of
-    the collections: a mapping of name → `Schema`, or the body that created it, or the engine's answer
-    to ``GET /collections/{name}``. ``rerank_model`` is the model of a RERANK that names none,
-    ``default_model`` that of the dense vector of HYBRID. ``name`` is what messages call the text.
-    """
-
-    collection: str | None
-    stages: Stages | None
-    models: Mapping[str, str] | None
-    schema: SchemaSource
-    rerank_model: str | None
-    name: str
-    default_model: str
-
-
-def prepare(text: TextOrTree, options: CompileOptions) -> tuple[Source, Context]:
-    """The text and the context in which it is compiled.
-
-    Raises ``TypeError`` for an option that does not exist or is of another kind, `QQLSyntaxError` for a stage
-    that does not parse.
-    """
-    if not options:
-        return source_of(text), Context()
-    unknown = options.keys() - CompileOptions.__annotations__.keys()
-    if unknown:
-        known = ", ".join(CompileOptions.__annotations__)
-        raise TypeError(f"there is no option {min(unknown)!r}; the options are {known}")
-    require_kinds(options, _OPTION_KINDS)
-    context = make_context(
-        options.get("collection"), options.get("stages"), options.get("models"), options.get("schema")
-    )
-    context.reranker = options.get("rerank_model")
-    if "default_model" in options:
-        context.default_model = full_name(options["default_model"])
-    return source_of(text, options.get("name", "<string>")), context
-
-
-STAGES = mapping_of(
-    "texts or trees", lambda stage: isinstance(stage, (str, nodes.Node)) or hasattr(stage, "tree")
-)
-MODELS = mapping_of("names of models", lambda model: isinstance(model, str))
-_OPTION_KINDS: dict[str, Kind] = {
-    "collection": TEXT,
-    "stages": STAGES,
-    "models": MODELS,
-    "schema": Kind("a mapping, or a function", lambda given: isinstance(given, Mapping) or callable(given)),
-    "rerank_model": TEXT,
-    "name": TEXT,
-    "default_model": TEXT,
-}
-
-
-def make_context(
-    collection: str | None = None,
-    stages: Stages | None = None,
-    models: Mapping[str, str] | None = None,
-    schema: SchemaSource = None,
-) -> Context:
-    """A context from what a caller gives. Raises `QQLSyntaxError` for a stage that does not parse."""
-    defined = {}
-    for name, stage in (stages or {}).items():
-        tree = parse_stage(stage, name=f"<stage {name}>") if isinstance(stage, str) else tree_of(stage)
-        cte = nodes.Cte(nodes.Name(name), tree)
-        defined[stage_key(cte.name)] = cte
-    known = {vector: full_name(model) for vector, model in (models or {}).items()}
-    if callable(schema):
-        return Context(collection, defined, known, schema)
-    schemas = {
-        name: given if isinstance(given, Schema) else Schema.from_info(given)
-        for name, given in (schema or {}).items()
-    }
-    return Context(collection, defined, known, schemas.get)
 
 
 def compile_script(
@@ -465,8 +382,12 @@ def _compile_one(
 
             check_copy_to(inner)
         else:
-            _check_told(inner)
+            from qql.compiler.told import check_told
+
+            check_told(inner)
         inner = inner.statement
+    if isinstance(inner, nodes.Fallback):
+        return _compile_fallback(parsed, statement, inner, source, context, overlay)
     plan = plan_query(inner, context) if isinstance(inner, nodes.Query) else None
     collection = plan.collection if plan else _collection(inner, context)
     if collection is not None:
@@ -482,6 +403,33 @@ def _compile_one(
     said = (*parsed.warnings, *context.warnings)
     warnings = tuple([one.at(source, parsed.span) for one in said]) if said else ()
     return Compiled(statement, parsed.span, source, tuple(requests), plan, collection, warnings, schema)
+
+
+def _compile_fallback(
+    parsed: Parsed,
+    statement: nodes.Statement,
+    fallback: nodes.Fallback,
+    source: Source,
+    context: Context,
+    overlay: Overlay,
+) -> Compiled:
+    """QUERY … ELSE …: each query is compiled as if it stood alone."""
+    from qql.compiler.fallbacks import check_branches, queries_of, warnings_of
+
+    branches = []
+    for query in queries_of(fallback):
+        context.warnings, kept = [], context.warnings
+        alone = Parsed(query, query.span, parsed.params)
+        branches.append(_compile_one(alone, query, source, context, overlay))
+        context.warnings = kept
+    check_branches(fallback, [one.plan for one in branches if one.plan is not None], context)
+    said = (*parsed.warnings, *context.warnings)
+    own = [one.at(source, parsed.span) for one in said]
+    warnings = (*own, *warnings_of(fallback, [one.warnings for one in branches]))
+    requests = tuple(request for one in branches for request in one.requests)
+    first = branches[0]
+    made = Compiled(statement, parsed.span, source, requests, None, first.collection, warnings, first.schema)
+    return replace(made, branches=tuple(replace(one, warnings=()) for one in branches))
 
 
 _NAMED_BY: Mapping[type[nodes.Node], str] = {
@@ -521,57 +469,6 @@ def _of_member(statement: nodes.Statement, context: Context) -> str | None:
     if isinstance(statement, nodes.Query):
         return collection_of(statement.source, context, statement.span)
     return _collection(statement, context)
-
-
-_TOLD_FORMATS = {"EXPLAIN": ("text", "json", "html"), "WHY": ("text", "json")}
-
-
-def _check_told(statement: nodes.Explain | nodes.Why) -> None:
-    """Checks the options of EXPLAIN and WHY. Raises `QQLPlanError`."""
-    if isinstance(statement, nodes.Explain):
-        _check_explain(statement)
-    else:
-        _check_points_of(statement)
-        if not isinstance(statement.statement, nodes.Query):
-            hint = "write WHY id QUERY …, WHY NOT id QUERY …, or WHY NOT WHERE condition QUERY …"
-            message = "WHY follows a point through a query"
-            raise QQLPlanError(Diagnostic("why-query", message, statement.statement.span, hint))
-    word = type(statement).__name__.upper()
-    formats = _TOLD_FORMATS[word]
-    if statement.format is not None and str(statement.format.text).lower() not in formats:
-        name = str(statement.format.text)
-        hint = did_you_mean(name, formats) or f"the formats are {', '.join(formats[:-1])} and {formats[-1]}"
-        message = f"{word} has no format `{name}`"
-        raise QQLPlanError(Diagnostic("bad-option", message, statement.format.span, hint))
-
-
-def _check_points_of(statement: nodes.Why) -> None:
-    """Checks which points WHY is about."""
-    count_limit(statement.limit, "LIMIT", 1)
-    if statement.id is not None:
-        point_id(statement.id)
-        if statement.limit is not None:
-            hint = "LIMIT behind QUERY is that of the query"
-            fail("idle-clause", "LIMIT has no meaning behind the id of one point", statement.limit.span, hint)
-    else:
-        emit_filter(statement.where)
-
-
-def _check_explain(statement: nodes.Explain) -> None:
-    for name in ("runs", "ablate"):
-        value = getattr(statement, name)
-        if value and not statement.analyze:
-            span = value.span if isinstance(value, nodes.Node) else statement.span
-            message = f"{name.upper()} has no meaning without ANALYZE"
-            raise QQLPlanError(Diagnostic("idle-clause", message, span, "write EXPLAIN ANALYZE …"))
-    count_limit(statement.runs, "RUNS", 1)
-    inner = statement.statement
-    if not statement.analyze:
-        return
-    if not isinstance(inner, nodes.Query) or isinstance(inner.target, nodes.Points):
-        hint = "EXPLAIN without ANALYZE shows any statement, and sends nothing"
-        message = "EXPLAIN ANALYZE carries a search out: it takes queries only"
-        raise QQLPlanError(Diagnostic("analyze-query", message, inner.span, hint))
 
 
 def apply(statement: nodes.Statement, context: Context, *, in_place: bool = False) -> None:
@@ -622,6 +519,18 @@ def _no_request(compiled: Compiled) -> Diagnostic | None:
     if isinstance(statement, _WITHOUT_REQUEST):
         word = type(statement).__name__.upper()
         message = f"{word} is carried out by a session; it is not one request"
+    elif compiled.branches and isinstance(statement, nodes.Fallback):
+        from qql.compiler.fallbacks import told_of
+
+        message = told_of(statement)
+        if any(one.ignores_missing for one in compiled.branches):
+            message += "; and it leaves out what IGNORE MISSING says"
+    elif compiled.ignores_missing and not isinstance(statement, nodes.Explain):
+        message = (
+            "IGNORE MISSING is carried out by a session; this request names all examples, missing or not"
+        )
+    elif compiled.plan is not None and compiled.plan.groups_here is not None:
+        message = "FUSE FIRST is carried out by a session; this request brings the hits to be grouped"
     elif isinstance(statement, nodes.Query) and statement.provenance is not None:
         message = "WITH PROVENANCE is carried out by a session; this request brings the hits"
     elif compiled.plan is not None and compiled.plan.second is not None:

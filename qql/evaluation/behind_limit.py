@@ -46,6 +46,7 @@ def ranked(pipeline: Pipeline, asked: Compiled, found: Result, key: Key) -> Rank
     ``asked`` is what gave the answer, as `Pipeline.embedded` makes it. An engine that refuses to look further
     leaves the edge unknown. Raises what ``key`` raises.
     """
+    asked = pipeline.answering(asked, found)
     plan = asked.plan
     assert plan is not None, "a pipeline's statement is a query"
     own = tied_ranking(found, key)
@@ -67,7 +68,7 @@ def ranked(pipeline: Pipeline, asked: Compiled, found: Result, key: Key) -> Rank
 
 def _is_by_rank(plan: QueryPlan) -> bool:
     """Whether a larger LIMIT of the root gives the same hits and more behind them."""
-    if plan.group is not None or plan.offset:
+    if plan.group is not None or plan.groups_here is not None or plan.offset:
         return False
     return not isinstance(plan.root.target, nodes.Points | nodes.Sample | nodes.Mmr)
 

@@ -127,10 +127,14 @@ def limit_of(plan: QueryPlan) -> int:
 
 
 def first_plan(pipeline: Pipeline, calls: Sequence[Call]) -> QueryPlan | None:
-    """The plan of the first query that has one; faults of others are reported when they run."""
+    """The plan of the first query that has one; of QUERY … ELSE …, that of its first query.
+
+    Faults of others are reported when they run.
+    """
     for call in calls:
         with contextlib.suppress(QQLError):
-            return pipeline.compiled(call.params).plan
+            found = pipeline.whole(call.params)
+            return (found.branches or (found,))[0].plan
     return None
 
 
@@ -139,5 +143,5 @@ def stamp_of(pipelines: Mapping[str, Pipeline], calls: Mapping[str, Sequence[Cal
     compiled = []
     for name, pipeline in pipelines.items():
         with contextlib.suppress(QQLError):  # a fault of a query is told when it runs
-            compiled.append(pipeline.compiled(calls[name][0].params))
+            compiled.append(pipeline.whole(calls[name][0].params))
     return next(iter(pipelines.values())).session.stamp(*compiled)

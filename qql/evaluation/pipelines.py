@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "Steps"]
 
 Statement = TypeVar("Statement", Parsed, Compiled)
+_QUERIES = (nodes.Query, nodes.Fallback)
 _BESIDE = (nodes.Use, nodes.Define, nodes.Undefine)
 
 
@@ -51,6 +52,9 @@ class Steps:
 
 class Pipeline:
     """A script that holds one QUERY, and beside it at most USE, DEFINE and UNDEFINE.
+
+    It may be one QUERY … ELSE QUERY …, which is asked as a whole: `compiled`, and what needs the plan of the
+    only query there is, refuse it.
 
     ``name`` is a file name, or what else is shown for it. The session is left as it was: what USE and DEFINE
     say holds for the script alone.
@@ -81,7 +85,17 @@ class Pipeline:
 
     def compiled(self, params: Params = None) -> Compiled:
         """The query with its parameters. Raises `QQLCompileError`; ``no-pipeline``: it is not one query."""
-        return self._only_query(self.session.compile(self.text, params, name=self.name))
+        found = self.whole(params)
+        if found.branches:
+            hint = "eval and diff take it as a whole; for all else, take one of its queries"
+            message = "QUERY … ELSE … has several plans, and this takes the plan of one query"
+            raise QQLPlanError.make("no-pipeline", message, found.span, hint).at(found.source)
+        return found
+
+    def whole(self, params: Params = None) -> Compiled:
+        """As `compiled`, but a QUERY … ELSE … too, whose queries are its ``branches``."""
+        found = self._only_query(self.session.compile(self.text, params, name=self.name))
+        return self.session._ready(found)
 
     def _parse(self) -> list[Parsed]:
         parsed, errors = parse_script(Source(self.text, self.name))
@@ -92,12 +106,12 @@ class Pipeline:
         """The one that is a query. Raises `QQLPlanError`."""
         source = Source(self.text, self.name)
         for one in found:
-            if not isinstance(one.statement, (nodes.Query, *_BESIDE)):
+            if not isinstance(one.statement, (*_QUERIES, *_BESIDE)):
                 hint = "a pipeline holds one QUERY, and beside it at most USE, DEFINE and UNDEFINE"
                 raise QQLPlanError.make(
                     "no-pipeline", "this statement is no part of a pipeline", one.span, hint
                 ).at(source)
-        queries = [one for one in found if isinstance(one.statement, nodes.Query)]
+        queries = [one for one in found if isinstance(one.statement, _QUERIES)]
         if len(queries) != 1:
             message = f"a pipeline is one QUERY, and {self.name} holds {len(queries) or 'none'}"
             raise QQLPlanError.make("no-pipeline", message, queries[1].span if queries else None).at(source)
@@ -105,15 +119,22 @@ class Pipeline:
 
     def ask(self, params: Params = None) -> Result:
         """The query's result. Raises as `Session.execute` does."""
-        return self.session.carry_out(self.compiled(params))
+        return self.session.carry_out(self.whole(params))
 
     def embedded(self, params: Params = None) -> Compiled:
         """The query with its parameters and the vectors of its texts. Raises as `Session.execute` does."""
-        compiled = self.compiled(params)
+        compiled = self.whole(params)
+        return compiled if compiled.branches else self._with_vectors(compiled)
+
+    def _with_vectors(self, compiled: Compiled) -> Compiled:
         started = phases.start()
         request = embed_request(compiled.requests[0], self.session.embedders, self.session.backend.infers)
         phases.embedded(started, compiled.requests, (request,))
         return replace(compiled, requests=(request,))
+
+    def answering(self, asked: Compiled, found: Result) -> Compiled:
+        """What `embedded` gives; of QUERY … ELSE …, the query that gave the result."""
+        return self._with_vectors(asked.branches[found.branch - 1]) if found.branch else asked
 
     def answer(self, asked: Compiled) -> Result:
         """The result of what `embedded` gives. Raises as `Session.execute` does."""

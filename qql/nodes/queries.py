@@ -12,6 +12,8 @@ from qql.nodes.targets import Formula, Target
 __all__ = [
     "FUSIONS",
     "Cte",
+    "ElseBranch",
+    "Fallback",
     "Fusion",
     "Group",
     "GroupLookup",
@@ -74,11 +76,15 @@ class GroupLookup(Node, metaclass=NodeType):
 
 
 class Group(Node, metaclass=NodeType):
-    """``GROUP BY field [SIZE n] [LOOKUP FROM c …]``."""
+    """``GROUP BY field [SIZE n] [FUSE FIRST] [LOOKUP FROM c …]``.
+
+    ``fuse_first``: the hits that the query has without GROUP BY are put into groups, by the session.
+    """
 
     name: Name
     size: Scalar | None = None
     lookup: GroupLookup | None = None
+    fuse_first: bool = False
 
 
 class Shard(Node, metaclass=NodeType):
@@ -140,3 +146,28 @@ class Query(Node, metaclass=NodeType):
     shard: Shard | None = None
     limit: Scalar | None = None
     offset: Scalar | None = None
+    ignore_missing: bool = False
+
+
+class ElseBranch(Node, metaclass=NodeType):
+    """``ELSE [WHEN HITS < n OR BEST SCORE < s] QUERY …``: what is asked where the query before it is weak.
+
+    It is weak where it brings fewer than ``hits`` hits (or none), or where the score of its first hit is
+    worse than ``score``: below it, or with ``distance`` (``BEST SCORE > s``) above it.
+    """
+
+    query: Query
+    hits: Scalar | None = None
+    score: Scalar | None = None
+    distance: bool = False
+
+
+@statement("QUERY ELSE {first} {others}", effect=READS)
+class Fallback(Node, metaclass=NodeType):
+    """``QUERY … ELSE [WHEN …] QUERY …``: queries of which the first that is not weak answers, else the last.
+
+    The stages of the first one's WITH are there for all of them.
+    """
+
+    first: Query
+    others: tuple[ElseBranch, ...]

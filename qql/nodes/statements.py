@@ -7,7 +7,7 @@ from qql.nodes.core import Name, Node, NodeType, Option, Scalar
 from qql.nodes.declare import INNER, READS, REMOVES, STATEMENTS, WRITES, statement
 from qql.nodes.filters import Condition
 from qql.nodes.points import PointStatement
-from qql.nodes.queries import Query
+from qql.nodes.queries import Fallback, Query
 
 __all__ = [
     "Batch",
@@ -123,6 +123,7 @@ class Why(Node, metaclass=NodeType):
 
 Statement = (
     Query
+    | Fallback
     | PointStatement
     | CollectionStatement
     | Batch

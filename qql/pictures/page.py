@@ -43,8 +43,16 @@ def page(parts: Sequence[Body]) -> str:
 
 def fragment(parts: Sequence[Body]) -> str:
     """The same as a piece of a page, as notebooks show it."""
-    inside = [tag("section", *_section(one)) for one in parts]
+    inside = [tag("section", *_section(one)) for one in _each(parts)]
     return tag("style", STYLE) + tag("div", *inside, class_="qql-page")
+
+
+def _each(parts: Sequence[Body]) -> Iterator[Body]:
+    """What has a section: of QUERY … ELSE … each query, the first with what is said of the whole."""
+    for one in parts:
+        for at, branch in enumerate(one.get("branches") or (one,)):
+            said = {} if at or branch is one else {key: one[key] for key in ("warnings", "advice")}
+            yield {**branch, **said}
 
 
 def svg(data: Body) -> str:
@@ -60,7 +68,9 @@ def is_explained(data: Json) -> bool:
     """Whether data of a result are those of EXPLAIN for a query, which a picture can show."""
     if not isinstance(data, dict):
         return False
-    return bool(data.get("plan")) or {"hits", "stages", "second", "ablation"} <= data.keys()
+    if data.get("plan") or data.get("branches"):
+        return True
+    return {"hits", "stages", "second", "ablation"} <= data.keys()
 
 
 def _title(data: Body) -> str:
@@ -76,6 +86,8 @@ def _title(data: Body) -> str:
 def _section(data: Body) -> Iterator[str]:
     """All about one statement."""
     yield tag("h1", text_of(_title(data)))
+    if data.get("when"):
+        yield tag("p", text_of(data["when"]))
     if data.get("statement"):
         yield tag("details", tag("summary", "the statement"), tag("pre", text_of(data["statement"])))
     yield from _messages(data)

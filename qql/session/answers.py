@@ -272,4 +272,4 @@ _SHOWS: Mapping[type[nodes.Node], MakeResult] = {
 }
 """What makes results of the answers to statements whose declarations do not say how they are shown."""
 
-_GIVE_DATA = frozenset(_SHOWS) - {nodes.Upsert} | {nodes.ShowStages, nodes.ShowModels}
+_GIVE_DATA = frozenset(_SHOWS) - {nodes.Upsert} | {nodes.Fallback, nodes.ShowStages, nodes.ShowModels}

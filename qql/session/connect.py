@@ -11,8 +11,8 @@ from functools import partial
 
 from qql.allowed import host_entry, parse_allowed
 from qql.backends.base import Backend, Progress
+from qql.compiler.context import MODELS, STAGES, Stages, make_context
 from qql.compiler.named_models import models_in
-from qql.compiler.script import MODELS, STAGES, Stages, make_context
 from qql.errors import QQLConnectionError, fail
 from qql.flows import active
 from qql.kinds import FLAG, FUNCTION, TEXT, Kind, mapping_of, require_kinds

@@ -155,7 +155,7 @@ def _found_nothing(compiled: Compiled, result: Result) -> bool:
         case nodes.Query():
             offset = compiled.plan.offset if compiled.plan is not None else None
             return not offset
-        case nodes.Scroll(after=None) | nodes.Facet():
+        case nodes.Scroll(after=None) | nodes.Facet() | nodes.Fallback():
             return is_empty(result)
         case nodes.Count():
             return all(row.get("count") == 0 for row in result.rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from qql import nodes
-from qql.analysis.explain import advice_lines
+from qql.analysis.explain import advice_lines, group_lines
 from qql.backends.base import Backend, Progress, Work, usage_of
 from qql.compiler.emit_filters import emit_filter
 from qql.compiler.emit_queries import emit_query
@@ -143,6 +143,7 @@ class Introspection:
             shares = _provenance_of_hits(found)
             data["provenance"] = [one.to_dict() for one in shares]
             lines += provenance_lines(shares, names)
+        lines += wrapped([*group_lines(self.plan)], 80)
         lines += wrapped(["measured with", *(f"  {line}" for line in stamp.lines())], 80)
         lines += advice_lines(self.compiled.advice)
         data["warnings"] = [one.to_dict() for one in self.compiled.warnings]

@@ -7,11 +7,12 @@ from functools import partial
 
 from qql import nodes
 from qql.backends.base import Optimized
+from qql.compiler.scalars import scalar_value
 from qql.errors import Diagnostic
 from qql.flows import aside
 from qql.records import replace
 from qql.result import Result
-from qql.session.answers import message_of
+from qql.session.answers import message_of, stages_listed
 from qql.session.server_gaps import gaps_of, with_gaps
 
 TYPE_CHECKING = False
@@ -19,15 +20,48 @@ if TYPE_CHECKING:
     from qql.compiler.script import Compiled
     from qql.session.session import Session
 
-__all__ = [
-    "copied",
-    "copied_to_file",
-    "dumped",
-    "explained",
-    "models_listed",
-    "optimized",
-    "quota_set",
-]
+__all__ = ["carried_out"]
+
+
+def carried_out(session: Session, compiled: Compiled, count: bool) -> Result:
+    """What a statement gives that does not ask for points."""
+    statement, collection = compiled.statement, str(compiled.collection)
+    match statement:
+        case nodes.Explain():
+            return explained(session, statement, compiled)
+        case nodes.Why():
+            return session._introspection(compiled).why(statement)
+        case nodes.Use() | nodes.Define() | nodes.Undefine():
+            return set_for_what_follows(session, statement, collection)
+        case nodes.ShowStages():
+            return stages_listed(session.context.stages.values())
+        case nodes.ShowModels():
+            return models_listed(session)
+        case nodes.Copy():
+            return copied(session, statement, collection)
+        case nodes.Dump():
+            return dumped(session, statement, collection)
+        case nodes.CopyTo():
+            return copied_to_file(session, statement, compiled)
+        case nodes.Optimize():
+            return optimized(session, statement, collection)
+        case nodes.SetQuota():
+            return quota_set(session, compiled)
+        case nodes.Execute():  # the statements of the file stand before it
+            return message_of(f"executed {scalar_value(statement.path)}")
+        case _:
+            return session._send(compiled, count)
+
+
+def set_for_what_follows(
+    session: Session, statement: nodes.Use | nodes.Define | nodes.Undefine, collection: str
+) -> Result:
+    """What USE, DEFINE and UNDEFINE give."""
+    session._apply(statement)
+    if isinstance(statement, nodes.Use):
+        return message_of(f"using {collection}")
+    word = "defined" if isinstance(statement, nodes.Define) else "undefined"
+    return message_of(f"{word} {statement.name.text}")
 
 
 def optimized(session: Session, statement: nodes.Optimize, collection: str) -> Result:
@@ -98,6 +132,10 @@ def explained(session: Session, statement: nodes.Explain, compiled: Compiled) ->
     from qql.analysis.explain_json import explain_dict
     from qql.session.introspection import told
 
+    if statement.analyze and compiled.branches:
+        from qql.session.fallbacks import analysed
+
+        return analysed(session, statement, compiled)
     if statement.analyze:
         return session._introspection(compiled).explain_analyze(statement, session.stamp(compiled))
     compiled = with_gaps(compiled, gaps_of(session.backend))

@@ -171,6 +171,8 @@ def _batch_of(compiled: list[Compiled], *, count: bool) -> Compiled | None:
     )
     bodies = [one.requests[0].body or {} for one in compiled]
     operation = operation_of(request)
+    if any(one.ignores_missing or getattr(one.written, "group", None) for one in compiled):
+        return None
     if not alike or (isinstance(first.statement, nodes.Query) and first.statement.provenance is not None):
         return None
     collection = str(first.collection)

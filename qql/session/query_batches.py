@@ -67,6 +67,8 @@ def _may_go_along(one: Compiled) -> bool:
     written = one.written
     if not isinstance(written, nodes.Query) or written.provenance is not None:
         return False
+    if one.ignores_missing or written.group is not None:
+        return False
     return len(one.requests) == 1 and one.requests[0].route == _QUERY
 
 

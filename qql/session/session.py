@@ -13,7 +13,6 @@ from qql import nodes
 from qql.backends.base import Backend, Progress, absence_of, telling_of_texts, watch
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
-from qql.compiler.scalars import scalar_value
 from qql.compiler.script import Compiled, apply, compile_script
 from qql.errors import (
     Diagnostic,
@@ -36,7 +35,7 @@ from qql.rest.types import Json
 from qql.result import Result, amended
 from qql.schema import Schema
 from qql.session import phases
-from qql.session.answers import message_of, points_written, result_of, stages_listed
+from qql.session.answers import message_of, points_written, result_of
 from qql.session.column_writes import ColumnWrites
 from qql.session.field_advice import FieldAdvice
 from qql.session.index_builds import IndexBuilds
@@ -68,7 +67,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _WITHOUT = nullcontext()
-_READS = (nodes.Query, nodes.Scroll, nodes.Count, nodes.Facet)
+_READS = (nodes.Query, nodes.Fallback, nodes.Scroll, nodes.Count, nodes.Facet)
 
 
 class Session(ColumnWrites):
@@ -253,7 +252,7 @@ class Session(ColumnWrites):
 
     def analyse(self, compiled: Compiled, *, runs: int = 0, ablate: bool = False) -> Analysis:
         """What each stage of a query does; each is timed ``runs`` times. Raises as `execute` does."""
-        return self._introspection(compiled).analysis(runs=runs, ablate=ablate)
+        return self._introspection(self._ready(compiled)).analysis(runs=runs, ablate=ablate)
 
     def stamp(self, *compiled: Compiled) -> Stamp:
         """What figures of statements depend on: versions, machine and data. Raises as `execute` does."""
@@ -370,6 +369,7 @@ class Session(ColumnWrites):
         try:
             self._require_allowed(compiled)
             self._knowledge.require_shard_keys(compiled)
+            compiled = self._ready(compiled)
             advice = self._advice_on(compiled)
             if isinstance(compiled.written, (nodes.Explain, nodes.Why)):
                 compiled = replace(compiled, advice=advice)
@@ -388,11 +388,20 @@ class Session(ColumnWrites):
         return amended(
             result,
             statement=compiled.text,
-            requests=compiled.requests,
+            requests=result.requests or compiled.requests,
             seconds=seconds,
             timing=phases.spent(),
             warnings=compiled.warnings + result.warnings + notes + self._overridden(compiled) + fresh,
         )
+
+    def _ready(self, compiled: Compiled) -> Compiled:
+        """The statement, where it says IGNORE MISSING, without the examples that do not exist."""
+        explains = isinstance(compiled.written, nodes.Explain) and not compiled.written.analyze
+        if explains or not compiled.ignores_missing:
+            return compiled
+        from qql.session.missing_examples import with_examples_there
+
+        return with_examples_there(self, compiled)
 
     def _told(self, compiled: Compiled, exc: QQLError, advice: tuple[Diagnostic, ...] = ()) -> QQLError:
         """The error of a statement that has failed, with its place, and with what may be behind it."""
@@ -451,39 +460,7 @@ class Session(ColumnWrites):
             return self._read(compiled)
         from qql.session import own_work
 
-        statement, collection = compiled.statement, str(compiled.collection)
-        match statement:
-            case nodes.Explain():
-                return own_work.explained(self, statement, compiled)
-            case nodes.Why():
-                return self._introspection(compiled).why(statement)
-            case nodes.Use():
-                self._apply(statement)
-                return message_of(f"using {collection}")
-            case nodes.Define():
-                self._apply(statement)
-                return message_of(f"defined {statement.name.text}")
-            case nodes.Undefine():
-                self._apply(statement)
-                return message_of(f"undefined {statement.name.text}")
-            case nodes.ShowStages():
-                return stages_listed(self.context.stages.values())
-            case nodes.ShowModels():
-                return own_work.models_listed(self)
-            case nodes.Copy():
-                return own_work.copied(self, statement, collection)
-            case nodes.Dump():
-                return own_work.dumped(self, statement, collection)
-            case nodes.CopyTo():
-                return own_work.copied_to_file(self, statement, compiled)
-            case nodes.Optimize():
-                return own_work.optimized(self, statement, collection)
-            case nodes.SetQuota():
-                return own_work.quota_set(self, compiled)
-            case nodes.Execute():  # the statements of the file stand before it
-                return message_of(f"executed {scalar_value(statement.path)}")
-            case _:
-                return self._send(compiled, count)
+        return own_work.carried_out(self, compiled, count)
 
     def _apply(self, statement: nodes.Statement) -> None:
         with self._giving:  # of two stages at once, one would be forgotten
@@ -493,9 +470,17 @@ class Session(ColumnWrites):
 
     def _read(self, compiled: Compiled) -> Result:
         """Sends what asks for points, and shows the answer."""
+        if compiled.branches:
+            from qql.session.fallbacks import fallen_back
+
+            return fallen_back(self, compiled)
         answer, shares = self._answer(compiled)
         if isinstance(compiled.written, nodes.Scroll):
             return self._page(compiled, answer)
+        if getattr(compiled.written, "group", None) and compiled.plan and compiled.plan.groups_here:
+            from qql.session.fused_groups import grouped
+
+            answer = grouped(self, compiled, answer)
         result = self._reranked(phases.answered(compiled, result_of(compiled, answer)), compiled)
         if shares:
             hits = [replace(hit, stages=shares.get(hit.id, ())) for hit in result.hits]

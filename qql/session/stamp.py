@@ -98,7 +98,7 @@ class Stamp:
 
 def stamp_of(session: Session, compiled: Iterable[Compiled]) -> Stamp:
     """The stamp of what statements give in a session. A server may be asked for its version."""
-    statements = [*compiled]
+    statements = [part for one in compiled for part in one.branches or (one,)]
     collections = dict.fromkeys(
         str(one.plan.collection) for one in statements if one.plan is not None and one.plan.collection
     )

@@ -119,8 +119,8 @@ class Clauses:
 
     # -- what comes back
 
-    def group(self, name: Name, size: Scalar | None) -> Clause:
-        return clause_of("group", nodes.Group, name, size)
+    def group(self, name: Name, size: Scalar | None, fuse: Token | None) -> Clause:
+        return clause_of("group", nodes.Group, name, size, None, fuse is not None)
 
     def group_lookup(self, collection: Name) -> Clause:
         return clause_of("group_lookup", nodes.GroupLookup, collection)
@@ -141,6 +141,9 @@ class Clauses:
     def shard(self, keys: Scalar | tuple[Scalar, ...], fallback: Scalar | None) -> Clause:
         several = keys if isinstance(keys, tuple) else (keys,)
         return clause_of("shard", nodes.Shard, several, fallback)
+
+    def ignore_missing(self) -> Clause:
+        return Clause("ignore_missing", True, span_now())
 
     def overwrite(self) -> Clause:
         return Clause("overwrite", True, span_now())

@@ -41,6 +41,23 @@ class Statements:
     def analyze_text(self, text: Scalar, name: Name, *clauses: Clause) -> nodes.AnalyzeText:
         return with_clauses(nodes.AnalyzeText, "ANALYZE TEXT", clauses, {"text": text, "name": name})
 
+    def fallback(self, first: nodes.Query, *others: nodes.ElseBranch) -> nodes.Fallback:
+        return nodes.Fallback(first, others, span=span_now())
+
+    def else_branch(self, *children: Clause | nodes.Query | None) -> nodes.ElseBranch:
+        *conditions, query = [child for child in children if child is not None]
+        score = next((one for one in conditions if isinstance(one, Clause) and one.name == "score"), None)
+        distance = score is not None and score.value[0] == ">"
+        weak = [replace(one, value=one.value[1]) for one in conditions if isinstance(one, Clause)]
+        return with_clauses(nodes.ElseBranch, "ELSE", weak, {"query": query, "distance": distance})
+
+    def few_hits(self, sign: Token, count: Scalar) -> Clause:
+        return _weakness("hits", sign, count, ("<",), "write HITS < n: fewer than n hits are too few")
+
+    def poor_score(self, sign: Token, score: Scalar) -> Clause:
+        hint = "write BEST SCORE < s, or BEST SCORE > s where lower scores are better"
+        return _weakness("score", sign, score, ("<", ">"), hint)
+
     def explain(self, *children: Clause | nodes.Statement) -> nodes.Explain:
         *options, statement = children
         clauses = cast(list[Clause], options)
@@ -347,3 +364,10 @@ def _fold_kept(blocks: Sequence[nodes.Block]) -> tuple[nodes.Block, ...]:
 def _preset(kind: str, name: Name | Scalar | None, model: Name | Scalar | None) -> nodes.VectorDef:
     vector = cast(Name | None, name) or _name(kind)
     return nodes.VectorDef(vector, kind, model=cast(Scalar | None, model), span=span_now())
+
+
+def _weakness(name: str, sign: Token, value: Scalar, signs: tuple[str, ...], hint: str) -> Clause:
+    """What ELSE waits for: its sign and its value."""
+    if sign.text not in signs:
+        syntax_error("syntax", f"expected {' or '.join(signs)}, found `{sign.text}`", sign.span, hint)
+    return Clause(name, (sign.text, value), span_now())

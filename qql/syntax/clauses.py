@@ -153,6 +153,7 @@ CLAUSE_WORDS = {
     "after": "AFTER",
     "order_by": "ORDER BY",
     "wait": "WAIT",
+    "ignore_missing": "IGNORE MISSING",
     "analyze": "ANALYZE",
     "runs": "RUNS",
     "ablate": "ABLATE",
@@ -167,6 +168,8 @@ CLAUSE_WORDS = {
     "defaults": "DEFAULTS",
     "group_size": "GROUP_SIZE",
     "model": "WITH MODEL",
+    "hits": "HITS",
+    "score": "BEST SCORE",
 }
 """How a clause is written, by the field that it fills; the parts of targets that may be missing are clauses
 too.

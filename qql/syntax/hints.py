@@ -17,6 +17,7 @@ PHRASES = {
     "_statement": "a statement",
     "clause": "a clause",
     "_opening": "a clause",
+    "else_branch": "a clause",
     "ref": "a stage",
     "condition": "a condition",
     "negation": "a condition",

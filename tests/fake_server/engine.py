@@ -242,6 +242,8 @@ class Engine:
     def _leave_out_missing_examples(self, request: Request) -> None:
         """Until 1.19, ids of RECOMMEND that are not there were left out."""
         for body in _stages(request.body):
+            if body.get("lookup_from"):  # ids of another collection, of which nothing was measured
+                continue
             examples = body["query"]["recommend"]
             for key in ("positive", "negative"):
                 ids = [one for one in examples.get(key) or () if isinstance(one, int | str)]

@@ -13,7 +13,6 @@ from qql.rest.types import Body, Json
 
 from .collection import Collection
 from .filters import CONDITION_KEYS
-from .groups import values_at
 from .queries import QueryReader
 from .records import plain_id
 
@@ -101,6 +100,8 @@ def _fault_of(
     stage: Body, filters: list[Json], collection: Collection, reader: QueryReader
 ) -> tuple[str, str] | None:
     """Message and hint for the first candidate that has not what the formula needs."""
+    from qql.rest.group_values import values_at
+
     query = stage["query"]
     needs = dict(_fields(query["formula"]))
     inner = stage.get("prefetch") or []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qql.errors import QQLExecutionError
-from qql.late import late_pattern
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.types import Body, Json, JsonObject
 
@@ -16,9 +15,8 @@ from .readers import integer, mapping, point_id, refuse, text
 from .records import plain_id, records
 from .retrieval import with_payload, with_vector
 
-__all__ = ["query_groups", "values_at"]
+__all__ = ["query_groups"]
 
-_PATH = late_pattern(r'(?:^|\.)(?:"([^"]+)"|([A-Za-z0-9_-]+))|\[(\d*)\]')
 _OWN_KEYS = {"group_by", "limit", "group_size", "with_payload", "with_vector", "with_lookup"}
 
 _Find = Callable[[str], Collection]
@@ -81,36 +79,16 @@ def _full_groups(
 
 
 def _fill_groups(points: list[edge.ScoredPoint], field: str, limit: int, size: int) -> _Groups:
+    from qql.rest.group_values import group_values
+
     groups: _Groups = {}
     for point in points:
-        for value in _group_values(point.payload, field):
+        for value in group_values(point.payload, field):
             if value in groups or len(groups) < limit:
                 members = groups.setdefault(value, [])
                 if len(members) < size:
                     members.append(point)
     return groups
-
-
-def _group_values(payload: Body | None, field: str) -> list[int | str]:
-    values = values_at(payload or {}, field)
-    if any(type(value) not in (int, str) for value in values):
-        return []
-    return list(dict.fromkeys(values))
-
-
-def values_at(payload: Body, path: str) -> list[Json]:
-    """The values at a path (``a.b``, ``a[].b``, ``"a.b".c``); of an array at its end, the elements."""
-    found: list[Json] = [payload]
-    for in_quotes, plain, index in _PATH.findall(path):
-        if in_quotes or plain:
-            key = in_quotes or plain
-            found = [value[key] for value in found if isinstance(value, dict) and key in value]
-        elif index:
-            at = int(index)
-            found = [value[at] for value in found if isinstance(value, list) and at < len(value)]
-        else:
-            found = [item for value in found if isinstance(value, list) for item in value]
-    return [item for value in found for item in (value if isinstance(value, list) else [value])]
 
 
 def _with_limits_times(prefetch: Json, factor: int) -> Json:

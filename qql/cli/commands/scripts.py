@@ -16,8 +16,8 @@ from qql.session.script_files import ScriptText
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qql.compiler.bind import Params
+    from qql.compiler.context import CompileOptions as TextOptions
     from qql.compiler.plan import Context
-    from qql.compiler.script import CompileOptions as TextOptions
     from qql.syntax.pieces import Pieces
 
 __all__ = ["CompileOptions", "params_of", "refuse_directory", "scripts_of", "source_of", "sources_of"]
@@ -106,7 +106,7 @@ class CompileOptions:
 
     def context(self) -> Context:
         """What is known before a script, without a database."""
-        from qql.compiler.script import make_context
+        from qql.compiler.context import make_context
 
         made = make_context(self.collection, models=self.models)
         return replace(made, default_model=default_model(), reranker=self.rerank_model)

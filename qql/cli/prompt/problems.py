@@ -9,9 +9,10 @@ from qql import nodes
 from qql.advice.advisor import fields_named
 from qql.cli.prompt.problem import Problem
 from qql.cli.shell import is_command
+from qql.compiler.context import make_context
 from qql.compiler.overlay import ANY_COLLECTION, named_at
 from qql.compiler.plan import Context
-from qql.compiler.script import Compiled, compile_script, make_context
+from qql.compiler.script import Compiled, compile_script
 from qql.errors import Diagnostic, QQLCompileError, QQLError, Source, did_you_mean
 from qql.late import Protocol
 from qql.records import replace

@@ -117,6 +117,8 @@ def _footer(result: Result, view: View, cut: str = "") -> str:
     parts = ["1 row" if len(result) == 1 else f"{len(result)} rows"]
     if view.rows is not None:
         parts = [f"the first {len(result):,} of {many(view.rows, 'row')}"]
+    if result.branch is not None:
+        parts.append(f"of query {result.branch}")
     if view.timing:
         parts.append(_times(result))
     notes = [f"({', '.join(parts)}"]
@@ -298,16 +300,18 @@ def _value_lines(text: str, value: object, room: int | None) -> Iterator[str]:
 
 @_output_format("json", ".json")
 def _json_lines(result: Result, view: View) -> Iterator[str]:
-    """One array for each statement, with one object on a line; of SCROLL, an object of it and `next`."""
-    line = '{"hits": [' if result.paged else "["
+    """One array for each statement, with one object on a line; of SCROLL, an object of it and `next`, of
+    QUERY … ELSE, of it and `branch`."""
+    more = {"next": result.next} if result.paged else {"branch": result.branch} if result.branch else {}
+    line = '{"hits": [' if more else "["
     for at, item in enumerate(_items(result)):
         if at:
             yield f"{line},"
             line = " "
         line += view.json(item)
-    if result.paged:
+    if more:
         yield f"{line}],"
-        yield f' "next": {view.json(result.next)}}}'
+        yield from (f' "{name}": {view.json(value)}}}' for name, value in more.items())
     else:
         yield f"{line}]"
 

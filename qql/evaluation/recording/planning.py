@@ -55,6 +55,10 @@ class _Compiling:
     def compile(self, text: str, params: Params = None, *, name: str = "<string>") -> list[Compiled]:
         return compile_script(Source(text, name), params, self.context)
 
+    def _ready(self, compiled: Compiled) -> Compiled:
+        """As it is: nothing is asked here, so examples cannot be looked for (`recipes`)."""
+        return compiled
+
 
 class Planner:
     """Plans texts for the queries of a recording."""

@@ -178,6 +178,10 @@ def _obstacles(plan: QueryPlan, body: Body, runs: Sequence[StageRun]) -> Iterato
     """Why no recording says what a query answers."""
     if not runs:
         yield "the points come by their ids, and nothing is searched"
+    if plan.ignores_missing:
+        yield "IGNORE MISSING looks for the examples whenever it is asked"
+    if plan.groups_here is not None:
+        yield "GROUP BY … FUSE FIRST groups by the payload, which is not recorded"
     if grouped_by(body) is not None:
         yield "GROUP BY asks several times, and each time fuses anew"
     if plan.second is not None:

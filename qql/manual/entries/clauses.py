@@ -148,11 +148,14 @@ CLAUSES: tuple[Entry, ...] = (
         "GROUP BY",
         "group group_size group_lookup",
         "The best hits for each value of a field; LIMIT counts groups, SIZE the hits of one. LOOKUP FROM "
-        "adds a point of another collection to each group, by its id.",
+        "adds a point of another collection to each group, by its id. Servers run a grouped query with the "
+        "limits of all its prefetches multiplied by SIZE, so what is fused or rescored differs, and so do "
+        "scores and order; FUSE FIRST puts the hits that the query has without GROUP BY into groups: the "
+        "session asks for all of them by one request, and fetches what is shown by their ids.",
         "QUERY 'care' FROM docs USING dense GROUP BY topic SIZE 1 LIMIT 2;",
         also=("QUERY 'care' FROM docs USING dense GROUP BY 'topic' GROUP_SIZE 1 LIMIT 2",),
         see=("FACET",),
-        words=("GROUP_SIZE", "WITH LOOKUP"),
+        words=("GROUP_SIZE", "WITH LOOKUP", "FUSE FIRST"),
     ),
     _clause_entry(
         "WITH PAYLOAD",
@@ -200,6 +203,17 @@ CLAUSES: tuple[Entry, ...] = (
         "Takes the vectors of POINT and of examples from another collection.",
         "QUERY POINT 3 FROM docs USING small LOOKUP FROM shops VECTOR small LIMIT 1;",
         see=("POINT", "RECOMMEND", "GROUP BY"),
+    ),
+    _clause_entry(
+        "IGNORE MISSING",
+        "ignore_missing",
+        "Examples that do not exist are left out, instead of being an error (or, on servers before 1.19, "
+        "dropped without a word). The session looks for the points that the query or stage names, asks each "
+        "collection once, and says which were missing. A pair of CONTEXT needs both of its points. Where too "
+        "few are left to search by, the error is `unknown-point`, as without it.",
+        "QUERY RECOMMEND POSITIVE (1, 99) IGNORE MISSING FROM docs USING small LIMIT 1;",
+        see=("RECOMMEND", "CONTEXT", "DISCOVER", "POINT"),
+        words=("IGNORE", "MISSING"),
     ),
     _clause_entry(
         "SHARD",

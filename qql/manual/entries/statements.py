@@ -38,6 +38,24 @@ STATEMENTS: tuple[Entry, ...] = (
         words=("WITH", "STAGE", "CTE", "SEARCH"),
     ),
     _statement_entry(
+        "QUERY … ELSE",
+        "fallback",
+        "Queries of which the next one is asked where the one before is weak: by `ELSE` alone, where it "
+        "brings no hits; by `ELSE WHEN HITS < n`, where it brings fewer; by `ELSE WHEN BEST SCORE < s`, "
+        "where its first hit scores less, or brings none. `BEST SCORE > s` is for Euclid and Manhattan, "
+        "where lower scores are better; the wrong sign is an error where the metric is known. The last "
+        "query answers whatever it brings. A query without FROM asks the first one's collection, and the "
+        "stages of the first one's WITH are there for all. The session asks them one after another; the "
+        "result says which one answered (`branch`), and a note why. EXPLAIN shows all of them, EXPLAIN "
+        "ANALYZE the one that answers. `qql compile` gives the requests of all, and says when which is to"
+        " be sent.",
+        "QUERY 'burns' FROM docs USING dense WHERE year > 2022 LIMIT 2\n"
+        "ELSE WHEN HITS < 2 OR BEST SCORE < 0.2 QUERY 'burns' USING sparse LIMIT 2;",
+        covers="else_branch _weakness few_hits poor_score",
+        see=("QUERY", "SCORE THRESHOLD", "EXPLAIN"),
+        words=("ELSE", "WHEN", "HITS", "BEST", "FALLBACK"),
+    ),
+    _statement_entry(
         "SEARCH",
         "search",
         "The first dialect's form of QUERY 'text' FROM collection.",

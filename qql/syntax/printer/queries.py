@@ -44,7 +44,7 @@ def _query(query: nodes.Query) -> Doc:
         parts += clauses(query, "rerank")
     parts += clauses(query, "threshold", "params")
     parts += clauses(query, *_closing_clauses(query))
-    parts += clauses(query, "limit", "offset")
+    parts += clauses(query, "limit", "offset", "ignore_missing")
     return group(join(parts, LINE))
 
 
@@ -101,6 +101,21 @@ def _ref(ref: nodes.Ref) -> Doc:
     return anchored(ref, spread(parts) if parts[1:] else parts[0])
 
 
+@prints(nodes.Fallback)
+def _fallback(node: nodes.Fallback) -> Doc:
+    return group(join([Later(document, node.first), *map(_else_branch, node.others)], LINE))
+
+
+@prints(nodes.ElseBranch)
+def _else_branch(branch: nodes.ElseBranch) -> Doc:
+    sign = ">" if branch.distance else "<"
+    weak = [*worded("HITS <", branch.hits), *worded(f"BEST SCORE {sign}", branch.score)]
+    head: Doc = cat("ELSE WHEN ", join(weak, " OR ")) if weak else "ELSE"
+    ends = [one.span.end for one in (branch.hits, branch.score) if one is not None]
+    head = Anchor(Span(branch.span.start, max(ends, default=branch.span.start + len("ELSE"))), head)
+    return anchored(branch, group(head, LINE, Later(document, branch.query)))
+
+
 @prints(nodes.Lookup)
 def _lookup(lookup: nodes.Lookup) -> Doc:
     parts: list[Doc] = [f"LOOKUP FROM {name_text(lookup.collection)}", *worded("VECTOR", lookup.vector)]
@@ -109,7 +124,8 @@ def _lookup(lookup: nodes.Lookup) -> Doc:
 
 @prints(nodes.Group)
 def _group(by: nodes.Group) -> Doc:
-    parts: list[Doc] = [join([f"GROUP BY {name_text(by.name)}", *worded("SIZE", by.size)], " ")]
+    first = ["FUSE FIRST"] if by.fuse_first else []
+    parts: list[Doc] = [join([f"GROUP BY {name_text(by.name)}", *worded("SIZE", by.size), *first], " ")]
     if by.lookup is not None:
         parts.append(anchored(by.lookup, f"LOOKUP FROM {name_text(by.lookup.collection)}"))
         parts += clauses(by.lookup, "payload", "vectors")

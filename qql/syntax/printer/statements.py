@@ -42,7 +42,7 @@ _FLAGS = {"if_exists": "IF EXISTS", "if_not_exists": "IF NOT EXISTS", "replace":
 """Fields that are true or false, and the words that say so."""
 
 
-@prints(*(kind for kind in nodes.STATEMENTS if kind is not nodes.Query))
+@prints(*(kind for kind in nodes.STATEMENTS if kind not in (nodes.Query, nodes.Fallback)))
 def statement_doc(node: Node) -> Doc:
     """A statement as the text of its declaration has it, with its clauses behind."""
     return _with_clauses(_head(node, nodes.STATEMENTS[type(node)]), node)
