@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from qql.cli.prompt.completion.candidates import Candidate, files
-from qql.cli.prompt.completion.legal import read
 from qql.cli.prompt.completion.matching import rank
 from qql.cli.prompt.completion.schema import KnownSchema
 from qql.cli.prompt.completion.statement import begin_of
 from qql.cli.prompt.completion.suggestion import MOST, Suggestion
+from qql.cli.prompt.completion.up_to_cursor import read
 from qql.errors import QQLError
 
 __all__ = ["SLOTS", "command_suggestions", "is_command_line"]
