@@ -20,9 +20,8 @@ from qql.schema import Fields, Schema, SeenField, VectorInfo
 
 QUERY = "QUERY 'ridge walk' FROM docs USING dense\nWHERE kind = 'a' AND year >= 2000\nLIMIT 10"
 ROW = "{id: 1, title: 'a title of some words', dense: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]},\n"
-STAGES = ",\n".join(f"s{at} AS (QUERY 'text' USING dense\nWHERE a = 1 AND b > 1\nLIMIT 5)" for at in range(66))
-    f"s{at} AS (QUERY 'text' USING dense\nWHERE a = {at} AND b > 1\nLIMIT 5)" for at in range(66)
-)
+STAGE = "(QUERY 'text' USING dense\nWHERE a = 1 AND b > 1\nLIMIT 5)"
+STAGES = ",\n".join(f"s{at} AS {STAGE}" for at in range(66))
 KEYS = ("", "f", "name5", "f7n3", "zzq")
 """What is typed of a field: nothing, a beginning, a word inside, letters, what no field has."""
 INPUTS = {
