@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from qql import nodes
-from qql.cli.prompt.completion import legal, places, recovery, up_to_cursor
+from qql.cli.prompt.completion import legal, places, up_to_cursor
 from qql.cli.prompt.completion.core import complete, suggestions
 from qql.cli.prompt.completion.matching import Names, rank
 from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
@@ -196,7 +196,8 @@ CASES: list[tuple[str, str, str]] = [
     ("UPSERT INTO trails VALUES {id: 1} UPDATE MODE |", "insert_only", "kind"),
     ("EXPLAIN FORMAT |", "json html", "csv"),
     ("WHY 3 FORMAT |", "json", "html"),
-    ("COPY trails FROM 'x' FORMAT |", "csv jsonl", "html"),
+    ("COPY trails FROM 'x' FORMAT |", "csv jsonl tsv", "html"),
+    ("COPY (COUNT FROM trails) TO 'x' FORMAT |", "csv jsonl parquet", "tsv npy"),
     # older dialects
     ("SEARCH |", "trails", "dense"),
     ("SEARCH trails |", "SIMILAR", "WHERE LIMIT"),
@@ -213,7 +214,8 @@ CASES: list[tuple[str, str, str]] = [
     ("COUNT FROM trails |", "WHERE", "QUERY SHOW"),
     ("EXPLAIN\nQUERY 'x' FROM trails\n|", "LIMIT COUNT", ""),
     ("EXPLAIN |", "QUERY ANALYZE COUNT", "FROM"),
-    ("BATCH { COUNT FROM trails; |", "COUNT QUERY", "WHERE"),
+    ("BATCH { QUERY 'x' FROM trails; |", "QUERY UPSERT", "COUNT WHERE"),
+    ("BATCH { DROP |", "ALIAS", "COLLECTION INDEX"),
     # where nothing can be completed
     ("QUERY 'x|", "", "QUERY FROM"),
     ("COUNT FROM trails -- wh|", "", "WHERE"),
@@ -331,82 +333,6 @@ def test_every_name_that_the_grammar_takes_has_a_role() -> None:
     lists = {rule for rule in rules if any(rule.startswith(f"__{known}_") for known in places.LIST_RULES)}
     assert not rules - lists - {*places.ROLES} - {*places.LIST_RULES}
     assert len(rules) > 50
-
-
-# ------------------------------------------------------------------------------------ behind a fault
-
-FAULTS: list[tuple[str, str, str]] = [
-    # a sign too many, one that is missing, a word that is none
-    (Q + "WHERE kind == |", "'ridge'", "AND LIMIT"),
-    (Q + "WHERE kind == 'a' AND |", "kind year", "AND LIMIT"),
-    (Q + "WHERE kind 'a' |", "AND OR LIMIT", "WHERE IN"),
-    (Q + "WHERE kind 'a' AND |", "kind year", "LIMIT"),
-    (Q + "WHERE kind LIKE ('a', 'b') AND |", "kind year", "LIMIT"),
-    (Q + "WHERE kind # 3 AND |", "kind year", "LIMIT"),
-    (Q + "WHERE 12abc = 3 AND |", "kind year", "LIMIT IN"),
-    (Q + "WHERE kind IN ('a' 'b', |", "'ridge'", "AND kind"),
-    (Q + "WHERE (kind = 'a' AND year = ) AND |", "kind year", "LIMIT"),
-    (Q + "WHERE kind = 'a') AND |", "kind year", "LIMIT"),
-    (Q + "WHERE kind = LIMIT |", "OFFSET AND", "WHERE kind"),
-    (Q + "LIMIT abc WHERE |", "kind year", "LIMIT"),
-    (Q + "LIMT 5 |", "WHERE LIMIT OFFSET", "FROM"),
-    (Q + "USNG dense WHERE |", "kind year", "LIMIT"),
-    ("QUERY 'x' FORM trails |", "FROM WHERE", "QUERY"),
-    (Q + "PARAMS (hnsw_ef = = 4, |", "exact", "hnsw_ef LIMIT"),
-    ("UPSERT INTO trails VALUES {id: 1, a b}, {id: 2, |", "dense kind", "id LIMIT"),
-    ("CREATE COLLECTION c (v VECTR(3)) WITH |", "HNSW WAL", "WHERE"),
-    # what stands in a bracket that nothing takes is passed over with it
-    (Q + "WHERE kind LIKE ('a', |", "", "kind AND"),
-    # stages, other statements
-    ("WITH a AS (QUERY 'x' LIMTI 3) QUERY FUSION RRF FROM trails PREFETCH (|", "a recent", "trails"),
-    ("COUNT FORM trails\nCOUNT FROM trails WHERE |", "kind", "LIMIT"),
-    ("COUNT FORM (trails\nCOUNT FROM |", "trails", "WHERE"),
-    ("BATCH { COUNT FORM trails; COUNT FROM |", "trails", "WHERE"),
-    # what is no statement from its beginning
-    ("FORM trails WHERE |", "", "kind"),
-]
-
-
-@pytest.mark.parametrize(("marked", "must", "must_not"), FAULTS, ids=[case[0] for case in FAULTS])
-def test_what_follows_a_fault_is_suggested(marked: str, must: str, must_not: str) -> None:
-    test_what_may_come_next_is_suggested_and_nothing_else(marked, must, must_not)
-
-
-def test_a_text_that_is_valid_is_read_without_a_fault() -> None:
-    read = 0
-    for text in random.Random(2).sample([*statements()], 150):
-        for at in cuts(text):
-            read += 1
-            assert not up_to_cursor.read(text[:at] + " ", 0, at + 1).faults, text[:at]
-    assert read > 1000
-
-
-def test_a_word_that_is_wrong_anywhere_leaves_suggestions_behind_what_follows() -> None:
-    chance = random.Random(8)
-    helped = 0
-    for text in chance.sample([*statements()], 100):
-        places_in = cuts(text)
-        if len(places_in) < 6:
-            continue
-        at, cursor = sorted(chance.sample(places_in[2:], 2))
-        before = text[:at] + "zzq zzq " + text[at:cursor]
-        if at < cursor and suggestions(text, cursor, KNOWN):
-            helped += bool(suggestions(before, len(before), KNOWN))
-    assert helped > 30
-
-
-def test_many_faults_take_no_more_work_than_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = 0
-
-    def counted(*given: Any) -> Any:
-        nonlocal tried
-        tried += 1
-        return recovery.behind_fault(*given)
-
-    monkeypatch.setattr(up_to_cursor, "behind_fault", counted)
-    text = "COUNT FROM trails WHERE " + "a = , = AND AND OR , )" * 500
-    suggestions(text, len(text), KNOWN)
-    assert 0 < tried < 100
 
 
 # ------------------------------------------------------------------------------------ how it is written
