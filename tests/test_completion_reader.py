@@ -458,6 +458,35 @@ def test_tab_completes_what_is_typed_and_enter_runs_it(at_prompt: Callable[[Keys
     assert "│     2 │" in at_prompt(keys)
 
 
+def test_enter_takes_what_is_selected_in_the_list_and_the_next_one_runs(
+    at_prompt: Callable[[Keys], str],
+) -> None:
+    def keys(send: Callable[[str], None], typist: Typist) -> None:
+        send("COUNT FROM ;\x1b[Dtra")
+        typist.listed("trails")
+        send("\t")
+        typist.line("COUNT FROM trails;")
+        send("\r")  # takes it, though the statement is whole
+        send(" WHERE km = 7")
+        typist.line("COUNT FROM trails WHERE km = 7;")
+        send("\r")
+
+    shown = at_prompt(keys)
+    assert "│     1 │" in shown and "│     3 │" not in shown
+
+
+def test_escape_closes_the_list_and_leaves_what_was_typed(at_prompt: Callable[[Keys], str]) -> None:
+    def keys(send: Callable[[str], None], typist: Typist) -> None:
+        send("COUNT FROM trails WHERE k")
+        typist.listed("kind")
+        send("\t")
+        typist.line("COUNT FROM trails WHERE kind")
+        send("\x1b")
+        typist.line("COUNT FROM trails WHERE k")
+
+    at_prompt(keys)
+
+
 def test_what_was_created_at_the_prompt_is_suggested_there(at_prompt: Callable[[Keys], str]) -> None:
     def keys(send: Callable[[str], None], typist: Typist) -> None:
         send("CREATE COLLECTION peaks (v VECTOR(2, DOT));\r")

@@ -54,7 +54,7 @@ class Shell:
     ``typed`` is what was typed last that is no command; ``last`` the result that was shown last; ``ran`` the
     last statements of the prompt, the newest one at the end; ``draft`` the text with which the prompt begins
     next; ``scripts`` the files that are being run, the innermost one at the end; ``output`` where results go
-    that do not go to the terminal.
+    that do not go to the terminal; ``remember`` puts into the history what was typed elsewhere.
     """
 
     session: Session
@@ -70,6 +70,7 @@ class Shell:
     ran: list[Ran] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
     output: Output | None = None
+    remember: Callable[[str], object] = lambda text: None
 
     def run(self, script: Pieces, *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
