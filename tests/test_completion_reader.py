@@ -263,6 +263,20 @@ def test_names_are_shown_without_what_could_drive_a_terminal(
     assert any("red" in one.display_text for one in found)
 
 
+def test_behind_a_whole_statement_nothing_is_listed_but_where_it_is_asked_for(
+    reader: BackgroundReader,
+) -> None:
+    completer = QQLCompleter(lambda: reader, patience=0)
+
+    def listed(text: str, *, asked: bool) -> list[str]:
+        event = CompleteEvent(text_inserted=not asked, completion_requested=asked)
+        return [one.text for one in completer.get_completions(Document(text), event)]
+
+    assert listed("COUNT FROM trails;", asked=False) == listed("COUNT FROM trails; ", asked=False) == []
+    assert "QUERY" in listed("COUNT FROM trails;", asked=True)
+    assert "QUERY" in listed("COUNT FROM trails; Q", asked=False)
+
+
 def test_a_completer_loads_nothing_of_the_language_until_it_is_used() -> None:
     program = (
         "import sys, types\n"

@@ -80,7 +80,8 @@ class Shell:
         shown by then.
         """
         params = self.params_used_in(script, self.params) if some else self.params
-        checked = self.access.checked(self.session, script, params or None)
+        with self.access.busy():
+            checked = self.access.checked(self.session, script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
             for one in checked.statements():
@@ -141,7 +142,8 @@ class Shell:
     def ask(self, text: str, params: ParamValues | None = None, *, name: str) -> Result:
         """The result of one statement of ours. Raises `QQLError`."""
         try:
-            return self.session.execute(text, params or None, name=name)
+            with self.access.busy():
+                return self.session.execute(text, params or None, name=name)
         finally:
             self.clear_progress()
 
