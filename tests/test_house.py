@@ -26,6 +26,7 @@ ORDER = [
     "records",
     "late",
     "visible",
+    "underway",
     "flows",
     "awaiting",
     "errors",

@@ -41,6 +41,8 @@ def test_keys_wait_while_the_engine_is_busy(tmp_path: Path, statement: str, resu
         (worker,) = terminal.workers()
         os.kill(worker, signal.SIGSTOP)  # an engine that is busy
         types_ahead(terminal, statement, "SHOW ALIASES;\r")
+        if statement.startswith("COUNT"):
+            terminal.shows("waiting for the engine 1 s")
         os.kill(worker, signal.SIGCONT)
         assert "SHOW" not in terminal.shows(result), "what is typed does not stand among what is shown"
         terminal.shows("SHOW ALIASES;")
