@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLRefusedError, QQLTimeoutError
 from qql.records import dataclass
@@ -60,6 +60,16 @@ class Access:
         from qql.session.script_runs import CheckedScript
 
         return CheckedScript(session, script, params, _Consent(session, self.profile.name, self._asks_for))
+
+    def statements(self, script: CheckedScript) -> Iterator[Compiled]:
+        """The statements of a script, each read anew where the script is long. Raises as they do there."""
+        found = iter(script.statements())
+        while True:
+            with self.busy():
+                one = next(found, None)
+            if one is None:
+                return
+            yield one
 
     def carry_out(self, shell: Shell, one: Compiled) -> Result | None:
         """The result of a statement; None where it failed and the script goes on. Raises `QQLError`."""

@@ -84,7 +84,7 @@ class Shell:
             checked = self.access.checked(self.session, script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
-            for one in checked.statements():
+            for one in self.access.statements(checked):
                 result = self.access.carry_out(self, one)
                 self.clear_progress()
                 if result is None:
