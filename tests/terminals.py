@@ -82,9 +82,18 @@ def prompt(
     folder: Path, *arguments: str, columns: int = 80, environment: Mapping[str, str] | None = None
 ) -> Iterator[Terminal]:
     """The prompt of QQL in a folder, which has its history too."""
+    with program(sys.executable, ["-m", "qql", *arguments], folder, columns, environment) as terminal:
+        yield terminal
+
+
+@contextmanager
+def program(
+    name: str, arguments: list[str], folder: Path, columns: int, environment: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    """A program in a folder, in which QQL keeps its history too."""
     child = pexpect.spawn(
-        sys.executable,
-        ["-m", "qql", *arguments],
+        name,
+        arguments,
         cwd=str(folder),
         env={
             **os.environ,

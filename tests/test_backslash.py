@@ -422,7 +422,10 @@ def test_the_last_statement_is_edited_and_run(
     monkeypatch.setenv("EDITOR", editor(tmp_path / "edit.py", program))
     monkeypatch.delenv("VISUAL", raising=False)
     docs(QUERY)
+    kept: list[str] = []
+    docs.shell.remember = kept.append
     assert "(3 rows" in docs(r"\e")
+    assert kept == ["QUERY [1, 0] FROM docs USING dense LIMIT 3;"]
     assert docs.shell.typed == "QUERY [1, 0] FROM docs USING dense LIMIT 3;"
     path, mode = seen.read_text().split()
     assert stat.S_IMODE(int(mode, 8)) == 0o600

@@ -6,12 +6,13 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
 
 from qql import nodes
-from qql.cli.prompt.completion import legal, places
+from qql.cli.prompt.completion import legal, places, up_to_cursor
 from qql.cli.prompt.completion.core import complete, suggestions
 from qql.cli.prompt.completion.matching import Names, rank
 from qql.cli.prompt.completion.schema import KnownCollection, KnownSchema
@@ -195,7 +196,8 @@ CASES: list[tuple[str, str, str]] = [
     ("UPSERT INTO trails VALUES {id: 1} UPDATE MODE |", "insert_only", "kind"),
     ("EXPLAIN FORMAT |", "json html", "csv"),
     ("WHY 3 FORMAT |", "json", "html"),
-    ("COPY trails FROM 'x' FORMAT |", "csv jsonl", "html"),
+    ("COPY trails FROM 'x' FORMAT |", "csv jsonl tsv", "html"),
+    ("COPY (COUNT FROM trails) TO 'x' FORMAT |", "csv jsonl parquet", "tsv npy"),
     # older dialects
     ("SEARCH |", "trails", "dense"),
     ("SEARCH trails |", "SIMILAR", "WHERE LIMIT"),
@@ -212,7 +214,8 @@ CASES: list[tuple[str, str, str]] = [
     ("COUNT FROM trails |", "WHERE", "QUERY SHOW"),
     ("EXPLAIN\nQUERY 'x' FROM trails\n|", "LIMIT COUNT", ""),
     ("EXPLAIN |", "QUERY ANALYZE COUNT", "FROM"),
-    ("BATCH { COUNT FROM trails; |", "COUNT QUERY", "WHERE"),
+    ("BATCH { QUERY 'x' FROM trails; |", "QUERY UPSERT", "COUNT WHERE"),
+    ("BATCH { DROP |", "ALIAS", "COLLECTION INDEX"),
     # where nothing can be completed
     ("QUERY 'x|", "", "QUERY FROM"),
     ("COUNT FROM trails -- wh|", "", "WHERE"),
@@ -290,7 +293,7 @@ def test_every_keyword_that_stands_in_a_text_is_suggested_there() -> None:
             token = cut_here(text, at)
             assert token is not None
             word = token.text.upper()
-            after = legal.read(text[: token.end] + " ", 0, token.end + 1)
+            after = up_to_cursor.read(text[: token.end] + " ", 0, token.end + 1)
             if word in keywords() and any(way.symbol == word for way in after.ways):
                 found = suggestions(text[:at], at, KnownSchema())
                 if word not in {one.text.split()[0].upper() for one in found if one.kind == "keyword"}:
@@ -550,6 +553,23 @@ def test_a_long_statement_is_not_read_anew_with_each_key() -> None:
     assert "kind" in [one.text for one in then.suggestions]
 
 
+def test_rules_that_hand_on_their_only_part_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first key behind a paste reads all of it: each symbol that is put on the stack counts."""
+    made = 0
+
+    class Counted(legal.Frame):
+        def __init__(self, *given: Any) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(*given)
+
+    monkeypatch.setattr(legal, "Frame", Counted)
+    text = "COUNT FROM trails WHERE " + "(a = 1 OR b > 2) AND\n" * 200
+    found = complete(text, len(text), KNOWN)
+    assert found.tokens > 2000
+    assert made < 2.6 * found.tokens
+
+
 def test_what_was_read_before_changes_no_suggestion() -> None:
     chance = random.Random(4)
     parts = [f"f{index} = {index} AND" for index in range(60)]
@@ -560,7 +580,7 @@ def test_what_was_read_before_changes_no_suggestion() -> None:
         )
         text = "COUNT FROM trails WHERE " + "\n".join(parts) + "\n"
         gone_on = complete(text, len(text), KNOWN).suggestions
-        legal._LAST.kept = "", 0, (), {}
+        up_to_cursor.forget()
         assert complete(text, len(text), KNOWN).suggestions == gone_on
         parts[place] = "kind = 'a' AND"
 

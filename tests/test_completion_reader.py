@@ -263,6 +263,20 @@ def test_names_are_shown_without_what_could_drive_a_terminal(
     assert any("red" in one.display_text for one in found)
 
 
+def test_behind_a_whole_statement_nothing_is_listed_but_where_it_is_asked_for(
+    reader: BackgroundReader,
+) -> None:
+    completer = QQLCompleter(lambda: reader, patience=0)
+
+    def listed(text: str, *, asked: bool) -> list[str]:
+        event = CompleteEvent(text_inserted=not asked, completion_requested=asked)
+        return [one.text for one in completer.get_completions(Document(text), event)]
+
+    assert listed("COUNT FROM trails;", asked=False) == listed("COUNT FROM trails; ", asked=False) == []
+    assert "QUERY" in listed("COUNT FROM trails;", asked=True)
+    assert "QUERY" in listed("COUNT FROM trails; Q", asked=False)
+
+
 def test_a_completer_loads_nothing_of_the_language_until_it_is_used() -> None:
     program = (
         "import sys, types\n"
@@ -456,6 +470,35 @@ def test_tab_completes_what_is_typed_and_enter_runs_it(at_prompt: Callable[[Keys
         send(";\r")
 
     assert "│     2 │" in at_prompt(keys)
+
+
+def test_enter_takes_what_is_selected_in_the_list_and_the_next_one_runs(
+    at_prompt: Callable[[Keys], str],
+) -> None:
+    def keys(send: Callable[[str], None], typist: Typist) -> None:
+        send("COUNT FROM ;\x1b[Dtra")
+        typist.listed("trails")
+        send("\t")
+        typist.line("COUNT FROM trails;")
+        send("\r")  # takes it, though the statement is whole
+        send(" WHERE km = 7")
+        typist.line("COUNT FROM trails WHERE km = 7;")
+        send("\r")
+
+    shown = at_prompt(keys)
+    assert "│     1 │" in shown and "│     3 │" not in shown
+
+
+def test_escape_closes_the_list_and_leaves_what_was_typed(at_prompt: Callable[[Keys], str]) -> None:
+    def keys(send: Callable[[str], None], typist: Typist) -> None:
+        send("COUNT FROM trails WHERE k")
+        typist.listed("kind")
+        send("\t")
+        typist.line("COUNT FROM trails WHERE kind")
+        send("\x1b")
+        typist.line("COUNT FROM trails WHERE k")
+
+    at_prompt(keys)
 
 
 def test_what_was_created_at_the_prompt_is_suggested_there(at_prompt: Callable[[Keys], str]) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from qql.cli.prompt.editor import edit, laid_out
 from qql.cli.prompt.problem import Problem
-from qql.cli.prompt.screen import continuation, toolbar
+from qql.cli.prompt.screen import continuation, short_target, toolbar
 from qql.cli.prompt.typed import bracket_pair, command_below, marks, submits
+from qql.cli.render.wrapping import text_width
 from qql.cli.usage import UsageError
 from qql.errors import QQLSyntaxError
 
@@ -107,6 +108,26 @@ def test_the_line_below_says_what_is_wrong_and_what_helps() -> None:
 def test_nothing_of_a_message_controls_the_terminal() -> None:
     shown = toolbar(Problem(0, 1, "no \x1b[31m\u202e", "write \x07"), "", 80)
     assert not {"\x1b", "\u202e", "\x07"} & {char for _, text, *_ in shown for char in text}
+
+
+@pytest.mark.parametrize(
+    "target", [":memory:", "http://host.of.some.where:6333", "/a/日本語の長い名前/の下", "d"]
+)
+def test_the_prompt_leaves_half_of_a_line(target: str) -> None:
+    for width in range(6, 200):
+        prompt = f"{short_target(target, width)}> "
+        assert text_width(prompt) <= max(width / 2, 3)
+        assert target.endswith(prompt.removesuffix("> ").removeprefix("…"))
+    assert short_target(target, 200) == target
+
+
+def test_a_long_target_is_shown_by_its_end() -> None:
+    assert short_target("http://search.example.com:6333", 40) == "….example.com:6333"
+    assert short_target(":memory:", 20) == ":memory:"
+    assert (
+        short_target("/home/somebody/a/very/long/path/to/a/database", 200)
+        == "…/a/very/long/path/to/a/database"
+    )
 
 
 # ------------------------------------------------------------------------------------ elsewhere

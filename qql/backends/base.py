@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from qql.late import Protocol
 from qql.records import dataclass
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
 
     from qql.rest.usage import Usage
 
-__all__ = ["Backend", "Optimized", "Progress", "Work", "absence_of", "telling_of_texts", "usage_of", "watch"]
+__all__ = [
+    "Backend",
+    "Optimized",
+    "Progress",
+    "Work",
+    "absence_of",
+    "rows_told",
+    "texts_told",
+    "told_of_writing",
+    "usage_of",
+    "watch",
+]
 
 
 class Work(str):
@@ -75,11 +87,34 @@ class Optimized:
         return self.changed
 
 
-def telling_of_texts(progress: Progress | None) -> Callable[[str, int, int], None] | None:
+def texts_told(progress: Progress | None) -> Callable[[str, int, int], None] | None:
     """Tells ``progress`` how many of how many texts a model has embedded."""
     if progress is None:
         return None
     return lambda model, done, total: progress(Work(f"embedding with {model}", "texts"), done, total)
+
+
+def rows_told(progress: Progress | None) -> AbstractContextManager[None]:
+    """While it is entered, ``progress`` is told how many rows of a statement were read, and checked."""
+    if progress is None:
+        return nullcontext()
+    from qql.underway import Watched
+
+    return Watched(lambda what, done, total, share: progress(Work(what, "rows", share), done, total))
+
+
+_MANY = 1000
+"""Points of a request that is worth a word while it is carried out."""
+
+
+def told_of_writing(requests: Sequence[Request], progress: Progress | None) -> Iterator[Request]:
+    """The requests, each carried out before the next is asked for; those with many points are told of."""
+    for request in requests:
+        points = (request.body or {}).get("points") if progress is not None else None
+        many = len(points) if isinstance(points, list) else 0
+        if progress is not None and many >= _MANY:
+            progress(Work(f"writing to {request.collection}", "points"), 0, many)
+        yield request
 
 
 class Backend(Protocol):

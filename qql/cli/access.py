@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from qql.errors import Diagnostic, QQLConnectionError, QQLError, QQLRefusedError, QQLTimeoutError
 from qql.records import dataclass
@@ -28,6 +28,7 @@ __all__ = ["TYPED", "Access", "asked_on_terminal", "connect_profile", "connected
 
 TYPED = "<input>"
 """What a text is called that was typed at the prompt."""
+Busy = Callable[[], contextlib.AbstractContextManager[None]]
 Ask = Callable[[str], "bool | None"]
 """Asks a person: yes or no; None where there is nobody to ask."""
 
@@ -38,7 +39,7 @@ class Access:
 
     ``ask`` is there at the prompt. With ``yes`` nobody is asked, and nothing is refused. With ``go_on`` a
     statement that fails is told, and ``exit_code`` is the highest of those that failed. ``open_profile``
-    opens a session by the name of a profile.
+    opens a session by the name of a profile. ``busy`` is entered while a statement is checked or carried out.
     """
 
     profile: Profile | None = None
@@ -47,6 +48,7 @@ class Access:
     ask: Ask | None = None
     open_profile: Callable[[str], tuple[Session, Profile]] | None = None
     exit_code: int = 0
+    busy: Busy = contextlib.nullcontext
 
     def checked(self, session: Session, script: Pieces, params: ParamValues | None) -> CheckedScript:
         """A script that was checked, as `Session.checked` does it.
@@ -59,11 +61,22 @@ class Access:
 
         return CheckedScript(session, script, params, _Consent(session, self.profile.name, self._asks_for))
 
+    def statements(self, script: CheckedScript) -> Iterator[Compiled]:
+        """The statements of a script, each read anew where the script is long. Raises as they do there."""
+        found = iter(script.statements())
+        while True:
+            with self.busy():
+                one = next(found, None)
+            if one is None:
+                return
+            yield one
+
     def carry_out(self, shell: Shell, one: Compiled) -> Result | None:
         """The result of a statement; None where it failed and the script goes on. Raises `QQLError`."""
         try:
             self._require_yes(shell.session, one)
-            return shell.session.carry_out(one)
+            with self.busy():
+                return shell.session.carry_out(one)
         except QQLError as error:
             gone = isinstance(error, QQLConnectionError) and not isinstance(error, QQLTimeoutError)
             if not self.go_on or gone:

@@ -11,10 +11,9 @@ from qql.cli.profiles.profile import prompt_style
 from qql.cli.prompt.history import history_file, open_history
 from qql.cli.prompt.keys import key_bindings, uses_vi
 from qql.cli.prompt.known import ReadSoFar
-from qql.cli.prompt.screen import columns, continuation, processors, resting, style, toolbar
+from qql.cli.prompt.screen import columns, continuation, processors, resting, short_target, style, toolbar
 from qql.cli.prompt.typed import command_below, submits
 from qql.cli.prompt.watched import Watched
-from qql.cli.render import sanitize
 from qql.cli.shell import Shell
 from qql.cli.usage import said_of_stop
 from qql.errors import QQLError
@@ -40,6 +39,7 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # a warning says what is wrong with it
         is_new = is_first_start(history_file())
     history, warning = open_history(shell.renderer.secrets)
+    shell.remember = history.append_string
     completer = completer_for(shell)
     prompt = _prompt_session(shell, history, input, output, completer)
     if warning:
@@ -50,7 +50,9 @@ def interact(shell: Shell, *, input: Input | None = None, output: Output | None 
     while True:
         completer.refresh()
         try:
-            text = prompt.prompt(lambda: _prompt_text(shell), default=unfinished or shell.taken_draft())
+            text = prompt.prompt(
+                lambda: _prompt_text(shell, columns(prompt.app)), default=unfinished or shell.taken_draft()
+            )
         except KeyboardInterrupt:
             unfinished = ""
             continue
@@ -86,17 +88,9 @@ def _writes(shell: Shell) -> int | None:
     return found if isinstance(found, int) else None
 
 
-_TARGET_WIDTH = 32
-
-
-def _prompt_text(shell: Shell) -> StyleAndTextTuples:
+def _prompt_text(shell: Shell, width: int) -> StyleAndTextTuples:
     """The prompt, in the colour of the profile that it is connected by."""
-    return [(prompt_style(shell.access.profile), f"{_short_target(shell.session.target)}> ")]
-
-
-def _short_target(target: str) -> str:
-    shown = sanitize(target)
-    return shown if len(shown) <= _TARGET_WIDTH else "…" + shown[1 - _TARGET_WIDTH :]
+    return [(prompt_style(shell.access.profile), f"{short_target(shell.session.target, width)}> ")]
 
 
 def _prompt_session(

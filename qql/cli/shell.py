@@ -54,7 +54,7 @@ class Shell:
     ``typed`` is what was typed last that is no command; ``last`` the result that was shown last; ``ran`` the
     last statements of the prompt, the newest one at the end; ``draft`` the text with which the prompt begins
     next; ``scripts`` the files that are being run, the innermost one at the end; ``output`` where results go
-    that do not go to the terminal.
+    that do not go to the terminal; ``remember`` puts into the history what was typed elsewhere.
     """
 
     session: Session
@@ -70,6 +70,7 @@ class Shell:
     ran: list[Ran] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
     output: Output | None = None
+    remember: Callable[[str], object] = lambda text: None
 
     def run(self, script: Pieces, *, some: bool = False) -> None:
         """Run a script and show each result as soon as it is there.
@@ -79,10 +80,11 @@ class Shell:
         shown by then.
         """
         params = self.params_used_in(script, self.params) if some else self.params
-        checked = self.access.checked(self.session, script, params or None)
+        with self.access.busy():
+            checked = self.access.checked(self.session, script, params or None)
         self.renderer.plain = self.plain_texts and not checked.gives_data
         try:
-            for one in checked.statements():
+            for one in self.access.statements(checked):
                 result = self.access.carry_out(self, one)
                 self.clear_progress()
                 if result is None:
@@ -140,7 +142,8 @@ class Shell:
     def ask(self, text: str, params: ParamValues | None = None, *, name: str) -> Result:
         """The result of one statement of ours. Raises `QQLError`."""
         try:
-            return self.session.execute(text, params or None, name=name)
+            with self.access.busy():
+                return self.session.execute(text, params or None, name=name)
         finally:
             self.clear_progress()
 

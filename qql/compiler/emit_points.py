@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from qql.underway import Counter
+
 __all__ = [
     "EMIT_POINTS",
     "clean",
@@ -362,8 +364,11 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
         notes.is_json, notes.scanned = True, statement.rows.scanned
     elif schema is None and not embeds and any(comes_later(row) for _, row in rows):
         notes.is_json, rows = True, [(number, row_of(row, statement.span)) for number, row in rows]
+    count = _counter(len(rows))
     for number, row in rows:
         notes.number = number
+        if count is not None:
+            count()
         with _naming_row(number) if len(rows) > 1 else nullcontext():
             point = row_point(
                 row,
@@ -391,6 +396,18 @@ def _upsert(statement: nodes.Upsert, context: Context) -> _Change:
         "update_filter": emit_filter(statement.update_filter),
     }
     return _Change("upsert", collection, _with_shard(clean(body), statement))
+
+
+_MANY_ROWS = 1000
+
+
+def _counter(rows: int) -> Counter | None:
+    """What counts rows that are checked, where they are many."""
+    if rows < _MANY_ROWS:
+        return None
+    from qql.underway import counter
+
+    return counter("checking rows", rows)
 
 
 def _mode(mode: nodes.Name | None) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from qql.cli.render import render_error
 from qql.errors import Diagnostic, QQLError, QQLPlanError, Source, fail
+from qql.notebook.colours import colour, uncolour
 from qql.notebook.connections import Connections
 from qql.records import NamedTuple
 from qql.result import Result
@@ -50,6 +51,7 @@ def load(shell: Any) -> None:
     magic.needs_local_scope = True
     magic._ipython_magic_no_var_expand = True  # `{…}` and `$` of a statement belong to QQL
     shell.register_magic_function(magic, magic_kind="line_cell", magic_name="qql")
+    colour(shell)
     _LOADED[id(shell)] = connections
     atexit.register(connections.close)
 
@@ -64,6 +66,7 @@ def unload(shell: Any) -> None:
     if connections is not None:
         connections.close()
         atexit.unregister(connections.close)
+        uncolour(shell)
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("qql", None)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from qql.backends.base import rows_told
 from qql.compiler.script import Compiled, each_compiled
 from qql.errors import Diagnostic, QQLCompileError, QQLRefusedError, QQLSyntaxError, QQLUnsupportedError
 from qql.session.answers import gives_data
@@ -60,7 +61,13 @@ class CheckedScript:
             self._check()
 
     def _each(self, *, once: bool) -> Iterator[Compiled]:
-        return each_compiled(self._pieces, self._params, self._session.context, self._files, once=once)
+        found = each_compiled(self._pieces, self._params, self._session.context, self._files, once=once)
+        while True:
+            with rows_told(self._session.on_progress):  # who asks for it does other work with it
+                one = next(found, None)
+            if one is None:
+                return
+            yield one
 
     def _check(self) -> None:
         kept: list[Compiled] | None = []

@@ -10,7 +10,7 @@ from threading import Lock
 from types import TracebackType
 
 from qql import nodes
-from qql.backends.base import Backend, Progress, absence_of, telling_of_texts, watch
+from qql.backends.base import Backend, Progress, absence_of, rows_told, texts_told, told_of_writing, watch
 from qql.compiler.bind import Params
 from qql.compiler.plan import Context
 from qql.compiler.script import Compiled, apply, compile_script
@@ -157,9 +157,9 @@ class Session(ColumnWrites):
         return CallTime(timeout, self.backend)
 
     def _executed(self, source: Source, params: Params, count: bool | None) -> Result:
-        compiled = self._compile(source, params)
-        own = [one for one in compiled if one.source is source]
-        if len(own) != 1:
+        with rows_told(self.on_progress):
+            compiled = self._compile(source, params)
+        if len(own := [one for one in compiled if one.source is source]) != 1:
             message = f"execute takes one statement, not {len(own)}; run takes a script"
             span = own[1].span if len(own) > 1 else Span(0, 0)
             raise QQLPlanError(Diagnostic("one-statement", message, span, source=source))
@@ -541,7 +541,8 @@ class Session(ColumnWrites):
 
     def _sent(self, call: Call, compiled: Compiled, requests: Sequence[Request]) -> list[Json]:
         started = phases.start()
-        answers = [call(with_formulas(call, request)) for request in requests]
+        told = told_of_writing(requests, self.on_progress)
+        answers = [call(with_formulas(call, request)) for request in told]
         phases.engine(started, compiled, requests)
         return answers
 
@@ -559,7 +560,7 @@ class Session(ColumnWrites):
             if not origin.texts:
                 return request
             places = places_at(request, origin.texts)
-        told = telling_of_texts(self.on_progress)
+        told = texts_told(self.on_progress)
         return embed_request(request, self.embedders, self.backend.infers, places=places, told=told)
 
     def _reranked(self, result: Result, compiled: Compiled) -> Result:

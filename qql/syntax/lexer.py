@@ -35,6 +35,7 @@ __all__ = [
     "bad_character",
     "cut",
     "cut_here",
+    "cut_next",
     "fault_at",
     "match_common",
     "match_next",
@@ -177,6 +178,12 @@ def cut(text: str, pos: int) -> Token:
     if found is None:
         bad_character(text, skip_space(text, pos))
     return _token(text, found, found.start(found.lastgroup or ""))
+
+
+def cut_next(text: str, pos: int) -> Token | None:
+    """As `cut`; None where nothing begins at the first character that is not space."""
+    found = match_next(text, pos)
+    return None if found is None else _token(text, found, found.start(found.lastgroup or ""))
 
 
 def cut_here(text: str, pos: int) -> Token | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import json
     from typing import Any, NoReturn
 
+    from qql.underway import Counter
+
 __all__ = ["ValueReader"]
 
 _Match = Callable[[str, int], "re.Match[str] | None"]
@@ -103,6 +105,15 @@ class _Document(str):
         return 0
 
 
+def _counter(text: str) -> Counter | None:
+    """What counts the rows of a text that is long enough for somebody to wait for it."""
+    if len(text) < _LONG_TEXT:
+        return None
+    from qql.underway import counter
+
+    return counter("reading rows")
+
+
 class ValueReader:
     """Reads the arrays and objects of a text, wherever they stand."""
 
@@ -111,12 +122,15 @@ class ValueReader:
         self._document: _Document | None = None
         self._wasted = 0
         self._wasted_long = 0
+        self._count = _counter(text)
 
     def read(self, pos: int, depth: int = 0) -> Read | None:
         """The array or object at pos and where it ends; None where the grammar has to read it.
 
         ``depth`` is how many of them are open there.
         """
+        if self._count is not None and depth == 0:
+            self._count(pos / len(self._text))
         # What is given up is read again, from each bracket inside of it. That must not be much.
         if self._wasted > _patience(pos):
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
@@ -18,7 +19,7 @@ from threading import Thread, current_thread, main_thread
 from typing import TypeVar
 
 from qql.awaiting import Unfinished, carried
-from qql.backends.base import Progress
+from qql.backends.base import Progress, Work
 from qql.errors import QQLError
 from qql.rest.repeats import reads
 from qql.rest.request import Request
@@ -66,6 +67,8 @@ class EngineApart:
     took: float | None = None
     writes: int = 0
     """How many requests that write were carried out, or may be."""
+    progress: Progress | None = None
+    """Told, from a second on, for how many a call has been waited for."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._loop = asyncio.new_event_loop()
@@ -97,7 +100,7 @@ class EngineApart:
         """Carry out one request; see `Backend.call`."""
         writes = not reads(request)
         self.writes += writes
-        return self._waited(partial(self._process.call, request), writes=writes)
+        return self._waited(partial(self._process.call, request), writes=writes, told=self._ticking())
 
     def optimize(
         self, collection: str, progress: Progress | None = None, timeout: float | None = None
@@ -130,14 +133,30 @@ class EngineApart:
 
     # -- in the thread of the event loop
 
-    def _waited(self, work: Callable[[], T], *, writes: bool = False) -> T:
-        """What the work gives, which is carried out in a flow."""
+    def _ticking(self) -> Callable[[], None]:
+        """What tells how long a call takes. Calls in the background are nothing to look at."""
+        progress, begun = self.progress, time.monotonic()
+        if progress is None or current_thread() is not main_thread():
+            return lambda: None
+
+        def told() -> None:
+            seconds = int(time.monotonic() - begun)
+            if seconds:
+                progress(Work("waiting for the engine", "s"), seconds, None)
+
+        return told
+
+    def _waited(
+        self, work: Callable[[], T], *, writes: bool = False, told: Callable[[], None] = lambda: None
+    ) -> T:
+        """What the work gives, which is carried out in a flow; ``told`` is called while it is waited for."""
         waits = _Waits[T]()
         try:  # from before it is begun: Ctrl-C may come at any time
             self._loop.call_soon_threadsafe(self._begin, work, waits)
             while not waits.done():
                 with contextlib.suppress(TimeoutError):
                     waits.result(_TICK)
+                told()
             return waits.result()
         except KeyboardInterrupt as stop:
             if writes and waits.begun:

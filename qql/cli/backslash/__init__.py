@@ -14,11 +14,12 @@ from qql.cli.backslash import (
     listing,
     parameters,
     results,
+    saved,
     typed,
 )
 from qql.cli.backslash.table import COMMANDS, GROUPS, Command
 
 __all__ = ["COMMANDS", "GROUPS", "SUBJECTS", "Command"]
 
-SUBJECTS = (general, connection, listing, typed, results, parameters, files, explaining, comparing)
+SUBJECTS = (general, connection, listing, typed, saved, results, parameters, files, explaining, comparing)
 """The modules that have filled the table."""

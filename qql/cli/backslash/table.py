@@ -19,6 +19,7 @@ GROUPS = (
     "Connection",
     "What there is",
     "The last statement",
+    "Saved statements",
     "Results",
     "Parameters",
     "Files",

@@ -66,6 +66,7 @@ def edit(shell: Shell, argument: str) -> None:
         shell.say("not changed")
     elif is_complete(text):
         shell.renderer.put(sanitize(text.strip("\n"), newline="\n"))
+        shell.remember(text.strip("\n"))
         shell.feed(text)
     else:
         shell.draft = text.rstrip("\n")

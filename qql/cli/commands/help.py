@@ -50,7 +50,8 @@ json is one array for each statement, jsonl one object on a line. Without --form
 terminal, jsonl elsewhere, and messages of statements go to standard error in a pipe, so that standard output
 has hits only; EXPLAIN alone is text.
 QQL_DB is stronger than QDRANT_URL, an option is stronger than both; with none of them, a database in memory.
-QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_DEBUG=1 shows tracebacks.
+QQL_HISTORY names the prompt's history file; empty, it keeps none. QQL_QUERIES names the folder of the
+statements that it saves. QQL_DEBUG=1 shows tracebacks.
 {codes}.
 
   qql run load.qql --url localhost:6333

@@ -39,6 +39,7 @@ def run(args: Arguments, console: Renderer) -> int:
 
 
 def prompt(args: Arguments, console: Renderer) -> int:
+    from qql.cli.prompt.unechoed import unechoed
     from qql.cli.repl import interact
     from qql.missing import library
 
@@ -49,7 +50,7 @@ def prompt(args: Arguments, console: Renderer) -> int:
     with open_shell(Arguments(args, apart=True), console, late=late) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
         console.note(f"qql {qql.__version__}, {connected(shell.session, shell.access.profile)}{memory}")
-        shell.access.ask = asked_on_terminal
+        shell.access.ask, shell.access.busy = asked_on_terminal, unechoed
         console.note(r"\? lists the commands, \q leaves")
         return interact(shell)
 

@@ -36,7 +36,13 @@ def key_bindings(note: Note) -> KeyBindings:
     """The keys; ``note`` is told of a text what an editor or the formatter had to say against it."""
     from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-    from prompt_toolkit.filters import emacs_mode, has_focus, vi_navigation_mode
+    from prompt_toolkit.filters import (
+        completion_is_selected,
+        emacs_mode,
+        has_completions,
+        has_focus,
+        vi_navigation_mode,
+    )
     from prompt_toolkit.key_binding import KeyBindings
 
     keys = KeyBindings()
@@ -46,6 +52,16 @@ def key_bindings(note: Note) -> KeyBindings:
     def _enter(event: KeyPressEvent) -> None:
         """Runs what is complete, and goes on with what is not."""
         _run_or_go_on(event, submits(event.current_buffer.text))
+
+    @keys.add("enter", filter=typing & completion_is_selected)
+    def _take(event: KeyPressEvent) -> None:
+        """Takes the completion that is selected, and closes the list: the next Enter runs."""
+        event.current_buffer.complete_state = None
+
+    @keys.add("escape", filter=typing & has_completions & emacs_mode)
+    def _close(event: KeyPressEvent) -> None:
+        """Closes the list of completions, with the text as it was typed."""
+        event.current_buffer.cancel_completion()
 
     @keys.add("escape", "enter", filter=typing & emacs_mode)
     def _force(event: KeyPressEvent) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qql.cli.prompt.typed import bracket_pair, marks
 from qql.cli.render import sanitize
+from qql.cli.render.wrapping import text_width
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from qql.cli.prompt.problem import Problem
 
-__all__ = ["STYLES", "columns", "continuation", "processors", "resting", "style", "toolbar"]
+__all__ = ["STYLES", "columns", "continuation", "processors", "resting", "short_target", "style", "toolbar"]
 
 STYLES = {
     "pygments.keyword": "bold",
@@ -44,6 +45,20 @@ def style() -> BaseStyle:
     from prompt_toolkit.styles import Style
 
     return Style.from_dict(STYLES)
+
+
+_TARGET_WIDTH = 32
+
+
+def short_target(target: str, width: int) -> str:
+    """A target as the prompt shows it: its end, where it is long. Half of ``width`` is left to type in."""
+    room = max(1, min(_TARGET_WIDTH, width // 2 - len("> ")))
+    shown = sanitize(target)
+    if text_width(shown) <= room:
+        return shown
+    while text_width(shown) > room - 1:
+        shown = shown[1:]
+    return "…" + shown
 
 
 def continuation(width: int, text: str, line: int, wrapped: int) -> str:

@@ -150,6 +150,10 @@ def words(role: str, first: str) -> tuple[str, ...]:
         from qql.session.row_files import FORMATS
 
         return tuple(FORMATS)
+    if role == "written format":
+        from qql.compiler.copy_target import COPY_FORMATS
+
+        return tuple(COPY_FORMATS)
     return {
         "strategy": (*lists.RECOMMEND_STRATEGIES, *lists.FEEDBACK_STRATEGIES),
         "mode": lists.UPDATE_MODES,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from qql.cli.prompt.completion.candidates import Candidate, files
-from qql.cli.prompt.completion.legal import read
 from qql.cli.prompt.completion.matching import rank
 from qql.cli.prompt.completion.schema import KnownSchema
 from qql.cli.prompt.completion.statement import begin_of
 from qql.cli.prompt.completion.suggestion import MOST, Suggestion
+from qql.cli.prompt.completion.up_to_cursor import read
 from qql.errors import QQLError
 
 __all__ = ["SLOTS", "command_suggestions", "is_command_line"]
@@ -65,8 +65,8 @@ def _arguments(name: str, argument: str, rest: str, cursor: int, known: KnownSch
         words = [word for word in slot.split("|") if not word.isupper()]
         found: Iterable[Candidate] = [Candidate(word, "value", text=word) for word in words]
     elif slot in SLOTS:
-        of_params = slot == "NAME" and name in _PARAMETERS
-        found = SLOTS["PARAMETER" if of_params else slot](typed.lstrip("'\""), known)
+        kind = _NAMES.get(name, slot) if slot == "NAME" else slot
+        found = SLOTS[kind](typed.lstrip("'\""), known)
     elif slot.isupper() and slot in _WORDS:
         found = [Candidate(slot, "keyword", text=slot)]
     else:
@@ -108,7 +108,11 @@ def _fitting(typed: str, start: int, found: Iterable[Candidate]) -> list[Suggest
 _MANY = ("WORD",)
 """Arguments that may be several words."""
 _WORDS = ("FROM", "ANALYZE")
-_PARAMETERS = ("\\set", "\\unset", "\\param")
+_NAMES = {
+    **dict.fromkeys(("\\set", "\\unset", "\\param"), "PARAMETER"),
+    **dict.fromkeys(("\\n", "\\ns", "\\nd"), "SAVED"),
+}
+"""What a NAME is that is none of a collection."""
 
 
 def _collections(_: str, known: KnownSchema) -> Iterable[Candidate]:
@@ -154,6 +158,12 @@ def _profiles(_: str, known: KnownSchema) -> Iterable[Candidate]:
         return []
 
 
+def _saved(_: str, known: KnownSchema) -> Iterable[Candidate]:
+    from qql.cli.saved_statements import saved_names
+
+    return [Candidate(name, "saved statement", text=name) for name in saved_names()]
+
+
 SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "FILE": lambda typed, _: files(typed),
     "NAME": _collections,
@@ -164,5 +174,6 @@ SLOTS: dict[str, Callable[[str, KnownSchema], Iterable[Candidate]]] = {
     "TARGET": _targets,
     "PARAMETER": _params,
     "PROFILE": _profiles,
+    "SAVED": _saved,
 }
 """What the arguments of commands are, by the words of their declarations."""

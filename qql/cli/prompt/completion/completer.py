@@ -62,6 +62,8 @@ class QQLCompleter(Completer):
         from qql.cli.prompt.completion.core import complete
 
         reader, text, cursor = self.reader, document.text, document.cursor_position
+        if complete_event.text_inserted and document.text_before_cursor.rstrip().endswith(";"):
+            return  # a statement ends here: all those that could follow are listed where Tab asks for them
         while True:
             state = reader.state
             found = complete(text, cursor, reader.known())

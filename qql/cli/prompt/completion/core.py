@@ -8,13 +8,14 @@ from qql.cli.prompt.completion.candidates import Candidate, Sources, files, func
 from qql.cli.prompt.completion.commands import command_suggestions, is_command_line
 from qql.cli.prompt.completion.keyword_texts import about_keyword
 from qql.cli.prompt.completion.keywords import clause_order, legal_keywords, starting_keywords
-from qql.cli.prompt.completion.legal import Frame, Read, read, take
+from qql.cli.prompt.completion.legal import Frame, take
 from qql.cli.prompt.completion.matching import rank
 from qql.cli.prompt.completion.options import given_keys, opener_of, option_keys, option_words
 from qql.cli.prompt.completion.places import owner, role_of_name, role_of_text
 from qql.cli.prompt.completion.schema import KnownSchema
 from qql.cli.prompt.completion.statement import around, begin_of
 from qql.cli.prompt.completion.suggestion import MOST, Suggestion, cased, quoted_name, quoted_text
+from qql.cli.prompt.completion.up_to_cursor import Read, read
 from qql.records import dataclass
 from qql.syntax.driver import begins_line
 

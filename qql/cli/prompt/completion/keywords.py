@@ -13,6 +13,7 @@ from qql import nodes
 from qql.cli.prompt.completion.legal import PARTS, Frame, first_words, take
 from qql.cli.prompt.completion.options import block_kinds, option_name, takes_value
 from qql.cli.prompt.completion.places import in_stage, rules_taking
+from qql.cli.prompt.completion.wrapped import may_stand
 from qql.compiler.stage_checks import NOT_IN_STAGES
 from qql.nodes import Node
 from qql.syntax.clauses import CLAUSE_WORDS
@@ -95,6 +96,8 @@ def _phrase(way: Frame, word: str, text: str, at: int) -> str:
 
 def _fits(word: str, after: Frame, below: Frame, text: str) -> bool:
     """Whether a keyword that the grammar takes is one that the statement takes."""
+    if not may_stand(word, below):
+        return False
     if word == "WHERE" and below.symbol == "EQUAL":  # idf = WHERE condition
         return option_name(below, text) == "idf"
     if word in _VALUES and not _value_fits(word, below, text):

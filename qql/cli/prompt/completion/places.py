@@ -66,7 +66,7 @@ ROLES: dict[str, Roles] = {
     "upsert_clause": "mode",
     **dict.fromkeys(("explain_option", "why_option"), "report format"),
     "copy_option": "file format",
-    "copy_to_option": "file format",
+    "copy_to_option": "written format",
     "quantize": "quantization",
     "mapping": "mapped",
     "_map_source": "column",

@@ -6,10 +6,9 @@ It is cut into terminals and not parsed, for what stands behind the cursor need 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from qql.cli.prompt.completion.legal import Read
+from qql.cli.prompt.completion.up_to_cursor import CONTINUES, Read
 from qql.late import late_pattern
 from qql.records import dataclass
 from qql.syntax.driver import begins_line
@@ -59,25 +58,36 @@ def begin_of(text: str, cursor: int) -> int:
 
 
 _NEAR = 2
-_CONTINUES = frozenset({"WITH", "FUSION", "UPDATE", "BATCH", "RECOMMEND", "SET"})
-"""Words that begin a statement, and may continue one."""
+
+
+_BRACKET = late_pattern(
+    r"""'(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.)*+" | `[^`]*+` | --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+\*/
+        | (?P<opens>[(\[{]) | (?P<closes>[)\]}]) | (?P<unclosed>['"`]|/\*)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A bracket, or what can hide one."""
 
 
 def _outermost(text: str, end: int, beginnings: list[int]) -> list[int]:
     """Those of the places that stand in no bracket, where no statement goes on."""
-    found, depth, at, places = list[int](), 0, end, {*beginnings}
-    while (token := cut_here(text, at := skip_space(text, at))) is not None and token.type != "$END":
-        if not depth and at in places and token.text.upper() not in _CONTINUES:
+    found, depth = list[int](), 0
+    brackets = _BRACKET.finditer(text, end)
+    bracket = next(brackets, None)
+    for at in beginnings:
+        while bracket is not None and bracket.start() < at:
+            kind = bracket.lastgroup
+            if kind == "unclosed":
+                return found
+            depth = max(0, depth + (kind == "opens") - (kind == "closes"))
+            bracket = next(brackets, None)
+        if not depth and (token := cut_here(text, at)) is not None and token.text.upper() not in CONTINUES:
             found.append(at)
-        depth = max(0, depth + (token.type in OPENING) - (token.type in CLOSING))
-        at = token.end
     return found
 
 
 def around(text: str, cursor: int, found: Read) -> Around:
     """What the statement that was read up to the cursor says outside of what is being typed."""
-    start, word, quote = found.start, found.word, found.quote
-    before = _tokens(text[:word], start, word, skipped=found.skipped)
+    quote, before = found.quote, found.before[:_MOST_TOKENS]
     behind = cursor
     if quote:
         end = text.find(quote, cursor)
@@ -87,9 +97,9 @@ def around(text: str, cursor: int, found: Read) -> Around:
     else:
         while behind < len(text) and (text[behind].isalnum() or text[behind] in "_$."):
             behind += 1
-    after = _tokens(text, behind, len(text), before)
+    after = _behind(text, behind, before)
     first, collection = _collection(before, after)
-    earlier = text[:start]
+    earlier = text[: found.start]
     used = [found.group(1) for found in _USED.finditer(earlier)] if "use" in earlier.lower() else []
     defined = (
         tuple(found.group(1) for found in _DEFINED.finditer(earlier)) if "define" in earlier.lower() else ()
@@ -97,30 +107,21 @@ def around(text: str, cursor: int, found: Read) -> Around:
     return Around(first, collection, _stages([*before, *after]), used[-1] if used else "", defined)
 
 
-def _tokens(
-    text: str,
-    pos: int,
-    end: int,
-    before: list[Token] | None = None,
-    skipped: Mapping[int, int] = MappingProxyType({}),
-) -> list[Token]:
-    """The terminals between two places of a statement, but for arrays and objects that are skipped.
+def _behind(text: str, pos: int, before: Sequence[Token]) -> list[Token]:
+    """The terminals behind a place of a statement: up to its `;`, or to the next statement.
 
-    Where those ``before`` are given, they may go on behind its end: up to its `;`, or to the next one.
+    ``before`` are those in front of it: they say whether a bracket is open.
     """
     found: list[Token] = []
-    depth, headless = _depth_and_head(before or [])
-    while len(found) < _MOST_TOKENS and (pos := skip_space(text, pos)) < end:
+    depth, headless = _depth_and_head(before)
+    while len(found) < _MOST_TOKENS and (pos := skip_space(text, pos)) < len(text):
         token = cut_here(text, pos)
         if token is None:
             pos = max(fault_at(text, pos)[1], pos + 1)
             continue
-        if token.start in skipped:
-            pos = skipped[token.start]
-            continue
         if token.type == "$END" or (token.type == "SEMICOLON" and depth <= 0):
             break
-        if before is not None and depth <= 0 and _begins(text, token):
+        if depth <= 0 and _begins(text, token):
             if not headless:
                 break
             headless = False
@@ -130,7 +131,7 @@ def _tokens(
     return found
 
 
-def _depth_and_head(before: list[Token]) -> tuple[int, bool]:
+def _depth_and_head(before: Sequence[Token]) -> tuple[int, bool]:
     """How many brackets are open, and whether the word that a statement is called by is still to come."""
     depth, headless = 0, bool(before) and before[0].text.upper() in _IN_FRONT
     for token in before[1:]:
@@ -146,7 +147,7 @@ _IN_FRONT = frozenset({"WITH", "EXPLAIN", "WHY"})
 
 def _begins(text: str, token: Token) -> bool:
     word = token.text.upper()
-    begins = token.type == "WORD" and word in STARTERS and word not in _CONTINUES
+    begins = token.type == "WORD" and word in STARTERS and word not in CONTINUES
     return begins and begins_line(text, token.start)
 
 
@@ -158,7 +159,7 @@ def _name(token: Token | None) -> str:
     return token.text if token.type == "WORD" else ""
 
 
-def _collection(before: list[Token], after: list[Token]) -> tuple[str, str]:
+def _collection(before: Sequence[Token], after: Sequence[Token]) -> tuple[str, str]:
     """The first word of the statement, and the collection that it names first at the outermost level."""
     # Between the two lies what is being typed, which is no name yet.
     found: tuple[int, str] | None = None
