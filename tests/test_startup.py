@@ -100,8 +100,8 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 90, OFFLINE),
-    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 126, OFFLINE),
+    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 93, OFFLINE),
+    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 129, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE
@@ -120,7 +120,7 @@ COMMANDS = {
             "threading",
         },
         EXPLAINING | {"backends", "flows", "models"},
-        204,
+        206,
         HEAVY | {"csv", "hashlib", "typing"},
     ),
 }

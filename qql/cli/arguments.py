@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from qql.cli.commands import COMMANDS, MANY
-from qql.cli.commands.collectors import Collector
+from qql.cli.commands.option_kinds import Collector
 from qql.cli.commands.options import OPTIONS, Arguments
 
 TYPE_CHECKING = False

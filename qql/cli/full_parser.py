@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import qql
 from qql.cli.commands import COMMANDS, Command
-from qql.cli.commands.collectors import Collector
+from qql.cli.commands.option_kinds import Collector
 from qql.cli.commands.options import OPTIONS, Arguments, Option
 from qql.cli.usage import UsageError
 from qql.errors import did_you_mean

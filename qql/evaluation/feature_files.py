@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from qql.errors import did_you_mean, shown
 from qql.evaluation.faults import InputError, argument
+from qql.packed_files import packed, unpacked_name
 from qql.records import dataclass
 from qql.rest.fusion import f32
 from qql.rest.types import Json, JsonObject
 from qql.result import Result
 from qql.session.copied_out import csv_cell
-from qql.session.packed_files import packed, unpacked_name
 from qql.session.placed_files import file_of_result
 
 if TYPE_CHECKING:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from qql.cli.commands.collectors import Allowed, Functions, Many, Once, Pairs, VectorModels
 from qql.cli.commands.option_kinds import (
+    Allowed,
+    Functions,
+    Many,
+    Once,
     Option,
+    Pairs,
+    VectorModels,
     finite_number,
     fraction,
     integer,

@@ -12,10 +12,10 @@ from qql.backends.file_locks import lock_file
 from qql.evaluation.faults import InputError
 from qql.evaluation.files import Qrels, read_qrels
 from qql.evaluation.judging.judges import Answer
+from qql.packed_files import unpacked_name
 from qql.records import dataclass
 from qql.rest.types import JsonObject
 from qql.session.files import reason
-from qql.session.packed_files import unpacked_name
 
 __all__ = ["GivenJudgement", "JudgementFile"]
 

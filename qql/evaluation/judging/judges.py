@@ -14,10 +14,10 @@ from qql.evaluation.faults import InputError, argument
 from qql.evaluation.files import Qrels, Query
 from qql.evaluation.inputs import QrelsLike, qrels_of
 from qql.evaluation.judging.judging import Question
-from qql.evaluation.judging.loading import is_function_name, load_function
 from qql.flows import answer, aside
 from qql.late import Protocol
 from qql.models.http_service import Service, configured, parse_address, usable_key, without_secrets
+from qql.models.user_code import CannotLoad, is_function_name, load_named
 from qql.records import dataclass
 from qql.rest.types import Json
 
@@ -72,13 +72,27 @@ to skip it (it may be ``async`` in an event loop); ``"module:function"``; ``"htt
 there, as a file's name or as `QrelsLike`."""
 
 
+def _function(name: str) -> Callable[..., Any]:
+    try:
+        _, found = load_named(name)
+    except CannotLoad as exc:
+        raise InputError.make(exc.code, str(exc), hint=exc.hint) from exc.__cause__
+    if not callable(found):
+        raise InputError.make("bad-judge", f"{name} is no function")
+    function: Callable[..., Any] = found
+    return function
+
+
 def judge_of(given: Any, queries: Sequence[Query], grades: int) -> Judge:
-    """The judge that is meant. Raises `InputError`: ``bad-judge``, ``bad-function``, and what files raise."""
+    """The judge that is meant.
+
+    Raises `InputError`: ``bad-judge``, what `CannotLoad` says of a function, and what files raise.
+    """
     if isinstance(given, str):
         if given.startswith(("http://", "https://")):
             return HttpJudge(given, grades)
         if not Path(given).exists() and is_function_name(given):
-            return FunctionJudge(load_function(given), given, grades)
+            return FunctionJudge(_function(given), given, grades)
         if not Path(given).exists():
             hint = "a file of judgements, module:function, or https://…"
             raise InputError.make("bad-judge", f"there is no judge {given}", hint=hint)
