@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qql.errors import Diagnostic, shown
 from qql.evaluation.calls import check_pipelines
 from qql.evaluation.evaluating import check_ties
-from qql.evaluation.faults import InputError, argument, fixed_params, number_in, whole_from
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, number_in, whole_from
 from qql.evaluation.files import Qrels, Query
 from qql.evaluation.inputs import (
     PipelineLike,
@@ -164,6 +164,7 @@ def tune(
             ``idle-option``, ``bad-recording``.
         QQLExecutionError: ``missing-library`` without Optuna.
     """
+    check_kinds(locals())
     given = named_pipelines(pipeline)
     if len(given) > 1 or next(iter(given.values())).run is not None:
         raise InputError.make("usage", "tune takes one pipeline; evaluate compares several")

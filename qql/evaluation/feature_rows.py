@@ -19,7 +19,7 @@ from qql.errors import Diagnostic, QQLError, many
 from qql.evaluation.calls import Call, calls_of, check_pipelines, locate_error
 from qql.evaluation.documents import Key, document_key, payload_value
 from qql.evaluation.evaluator import distinct_warnings
-from qql.evaluation.faults import InputError, argument, fixed_params
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params
 from qql.evaluation.feature_files import FeatureColumn, FeatureFile, require_format, written_features
 from qql.evaluation.files import Qrels
 from qql.evaluation.inputs import PipelineLike, QrelsLike, QueriesLike, named_pipelines, qrels_of, queries_of
@@ -116,6 +116,7 @@ def features(
         QQLExecutionError: a query failed; ``absent-documents``, ``no-document-id``.
         QQLConnectionError, QQLModelError: as `Session.execute`.
     """
+    check_kinds(locals())
     asked = Asked(queries, qrels, tuple(fields), doc_id, params, limit, progress)
     with asked_features(pipeline, asked, db, options) as found:
         rows = tuple(found)
@@ -161,6 +162,7 @@ def write_features(
         QQLExecutionError: as `features`; ``file-exists``, ``file-unwritable``, ``missing-library``.
         QQLCompileError, QQLConnectionError, QQLModelError: as `features`.
     """
+    check_kinds(locals())
     file = os.fspath(path)
     kind = require_format(file, format)
     asked = Asked(queries, qrels, tuple(fields), doc_id, params, limit, progress)

@@ -11,7 +11,7 @@ from qql.compiler.plan import stage_key
 from qql.compiler.scalars import point_id
 from qql.errors import Diagnostic, QQLError, Source, shown
 from qql.evaluation.calls import calls_of, check_pipelines, constant_call, limit_of
-from qql.evaluation.faults import InputError, argument, fixed_params
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params
 from qql.evaluation.files import Query
 from qql.evaluation.inputs import PipelineLike, QrelsLike, QueriesLike, named_pipelines, qrels_of, queries_of
 from qql.evaluation.inputs import measures_of as measures_given
@@ -182,6 +182,7 @@ def why_not(
         InputError: what was given is at fault, and nothing was asked: as `evaluate`; ``invalid-point-id``.
         QQLCompileError, QQLExecutionError, QQLConnectionError, QQLModelError: as `Session.execute`.
     """
+    check_kinds(locals())
     given = named_pipelines(pipeline)
     if len(given) != 1 or next(iter(given.values())).run is not None:
         raise InputError.make("usage", "this takes one pipeline, and no ranking")

@@ -15,7 +15,7 @@ from qql.evaluation.calibration.curves import Curve, with_curve
 from qql.evaluation.calibration.logistic import fit
 from qql.evaluation.calibration.quality import brier, calibration_error, log_loss
 from qql.evaluation.documents import document_key
-from qql.evaluation.faults import InputError, argument, fixed_params, whole_from
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, whole_from
 from qql.evaluation.files import Qrels
 from qql.evaluation.inputs import PipelineLike, QrelsLike, QueriesLike, measures_of, qrels_of, queries_of
 from qql.evaluation.measures import Measure, about_judgements, check_judgements
@@ -91,6 +91,7 @@ def calibrate(
             are relevant, none is not, or there are fewer queries than folds; and what `evaluate` raises.
         QQLExecutionError: ``missing-library`` without numpy; and what `record` raises.
     """
+    check_kinds(locals())
     whole_from(2, folds=folds)
     whole_from(0, seed=seed)
     if not penalty > 0:

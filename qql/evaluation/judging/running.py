@@ -14,7 +14,7 @@ from qql.evaluation.comparing import judged_sides
 from qql.evaluation.documents import Key, document_key, in_order, ranking
 from qql.evaluation.evaluating import shallow_rankings
 from qql.evaluation.evaluator import distinct_warnings
-from qql.evaluation.faults import InputError, argument, fixed_params, whole_from
+from qql.evaluation.faults import InputError, argument, check_kinds, fixed_params, whole_from
 from qql.evaluation.files import Qrels, Query
 from qql.evaluation.inputs import (
     PipelineLike,
@@ -116,6 +116,7 @@ def judge(
         QQLModelError: the judge failed, or gave no relevance; ``path`` has the judgements before.
         QQLCompileError, QQLExecutionError, QQLConnectionError: as `evaluate`.
     """
+    check_kinds(locals())
     whole_from(1, most=most)
     wanted = _one_measure(measure, grades)
     asked = queries_of(queries, limit)
