@@ -247,6 +247,14 @@ def _words(text: str) -> Iterator[str]:
         yield word
 
 
+def test_the_only_collection_is_meant_where_none_is_named() -> None:
+    alone = KnownSchema(("trails",), {"trails": TRAILS})
+    assert {"dense", "words"} <= {*texts("QUERY 'x' USING |", alone)}
+    assert "kind" in texts("QUERY 'x' FORM trails WHERE |", alone)
+    assert "dense" not in texts("QUERY 'x' USING | FROM other", alone)
+    assert "dense" not in texts("QUERY 'x' USING |")
+
+
 # ------------------------------------------------------------------------------------ the grammar
 
 

@@ -57,6 +57,23 @@ def test_keys_wait_while_the_engine_is_busy(tmp_path: Path, statement: str, resu
         assert terminal.leaves() == 0
 
 
+def test_a_program_that_a_command_starts_shows_what_is_typed(tmp_path: Path) -> None:
+    with prompt(tmp_path) as terminal:
+        terminal.shows(":memory:>")
+        terminal.type("\\! echo rea''dy; read x; echo got $x\r")
+        terminal.shows("ready")
+        terminal.type("abc\r")
+        assert terminal.shows("got abc").count("abc") == 2
+        terminal.type(MAKE)
+        terminal.shows("created collection docs")
+        terminal.type("DROP COLLECTION docs;\r")
+        terminal.shows("(y/N)")
+        terminal.type("y\r")
+        assert terminal.shows("dropped").startswith("y")
+        terminal.type("\x04")
+        assert terminal.leaves() == 0
+
+
 class Slow(BaseHTTPRequestHandler):
     """A service of models that answers when it is told to."""
 

@@ -39,7 +39,8 @@ class Access:
 
     ``ask`` is there at the prompt. With ``yes`` nobody is asked, and nothing is refused. With ``go_on`` a
     statement that fails is told, and ``exit_code`` is the highest of those that failed. ``open_profile``
-    opens a session by the name of a profile. ``busy`` is entered while a statement is checked or carried out.
+    opens a session by the name of a profile. ``busy`` is entered while a statement is checked or carried out,
+    ``echoing`` while a command is.
     """
 
     profile: Profile | None = None
@@ -49,6 +50,7 @@ class Access:
     open_profile: Callable[[str], tuple[Session, Profile]] | None = None
     exit_code: int = 0
     busy: Busy = contextlib.nullcontext
+    echoing: Busy = contextlib.nullcontext
 
     def checked(self, session: Session, script: Pieces, params: ParamValues | None) -> CheckedScript:
         """A script that was checked, as `Session.checked` does it.

@@ -137,7 +137,8 @@ class Shell:
         if word not in COMMANDS:
             hint = did_you_mean(word, COMMANDS) or r"`\?` lists the commands"
             raise UsageError.make("unknown-command", f"there is no command {word}", hint=hint)
-        return COMMANDS[word].carry_out(self, "".join(rest).strip())
+        with self.access.echoing():
+            return COMMANDS[word].carry_out(self, "".join(rest).strip())
 
     def ask(self, text: str, params: ParamValues | None = None, *, name: str) -> Result:
         """The result of one statement of ours. Raises `QQLError`."""

@@ -39,7 +39,7 @@ def run(args: Arguments, console: Renderer) -> int:
 
 
 def prompt(args: Arguments, console: Renderer) -> int:
-    from qql.cli.prompt.unechoed import unechoed
+    from qql.cli.prompt.unechoed import echoed, unechoed
     from qql.cli.repl import interact
     from qql.missing import library
 
@@ -50,9 +50,17 @@ def prompt(args: Arguments, console: Renderer) -> int:
     with open_shell(Arguments(args, apart=True), console, late=late) as shell:
         memory = r" (gone at the end; \c DIR opens a directory)" if target_of(args) == MEMORY else ""
         console.note(f"qql {qql.__version__}, {connected(shell.session, shell.access.profile)}{memory}")
-        shell.access.ask, shell.access.busy = asked_on_terminal, unechoed
+        shell.access.ask, shell.access.busy, shell.access.echoing = _ask, unechoed, echoed
         console.note(r"\? lists the commands, \q leaves")
-        return interact(shell)
+        with unechoed():
+            return interact(shell)
+
+
+def _ask(question: str) -> bool | None:
+    from qql.cli.prompt.unechoed import echoed
+
+    with echoed():
+        return asked_on_terminal(question)
 
 
 @contextlib.contextmanager

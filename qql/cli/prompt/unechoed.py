@@ -1,4 +1,8 @@
-"""Keys that are typed while a statement is carried out: kept for the prompt, not written among results."""
+"""Whether the terminal shows the keys that are typed between two prompts.
+
+While a statement is carried out they are kept for the prompt, and not written among its results. A question
+shows them, and so does a program that a command starts.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,24 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-__all__ = ["unechoed"]
+__all__ = ["echoed", "unechoed"]
 
 
 @contextlib.contextmanager
-def unechoed() -> Iterator[None]:
-    """The terminal does not show what is typed meanwhile; the prompt does, when it comes back.
-
-    Ctrl-C remains a signal. Where the input is no terminal, or has no such thing, this does nothing.
-    """
+def _echo(shown: bool) -> Iterator[None]:
+    """Ctrl-C remains a signal. Where the input is no terminal, or has no such thing, this does nothing."""
     try:
         import termios
     except ImportError:  # Windows
         yield
         return
+    signs = termios.ECHO | termios.ECHONL
     try:
         place = sys.stdin.fileno()
         before = termios.tcgetattr(place)
-        silent = [*before]
-        silent[3] = before[3] & ~(termios.ECHO | termios.ECHONL)
-        termios.tcsetattr(place, termios.TCSANOW, silent)
+        changed = [*before]
+        changed[3] = before[3] | termios.ECHO if shown else before[3] & ~signs
+        termios.tcsetattr(place, termios.TCSANOW, changed)
     except (OSError, ValueError, termios.error):
         yield
         return
@@ -34,3 +36,13 @@ def unechoed() -> Iterator[None]:
     finally:
         with contextlib.suppress(termios.error):  # the terminal is gone
             termios.tcsetattr(place, termios.TCSANOW, before)
+
+
+def unechoed() -> contextlib.AbstractContextManager[None]:
+    """While it is entered, what is typed is not shown; the prompt shows it when it comes back."""
+    return _echo(False)
+
+
+def echoed() -> contextlib.AbstractContextManager[None]:
+    """While it is entered, what is typed is shown."""
+    return _echo(True)

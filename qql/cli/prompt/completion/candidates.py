@@ -35,8 +35,10 @@ class Sources:
 
     @property
     def collection(self) -> str:
-        """The collection that the statement is about; "" where none is known."""
-        return self.around.collection or self.around.used or self.known.default or ""
+        """The collection that the statement is about; "" where none is known. The only one needs no name."""
+        named = self.around.collection or self.around.used or self.known.default
+        alone = self.known.collections if len(self.known.collections) == 1 else ("",)
+        return named or alone[0]
 
     @property
     def there(self) -> KnownCollection:
