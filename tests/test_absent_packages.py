@@ -227,6 +227,8 @@ BEHIND_DOORS = {
     "backends.short_floats": "itself",
     "evaluation.recording.settings_at_once": "itself",
     "evaluation.recording.many_fusions": "evaluation/recording/settings_at_once.py",
+    "evaluation.recording.contenders": "evaluation/recording/settings_at_once.py",
+    "evaluation.recorded_tuning.many_measures": "evaluation/recording/settings_at_once.py",
     "integrations": "qql.missing.library, at the top",
 }
 """Who imports what may be absent, and where a missing one becomes an error. A new one stands behind one."""

@@ -17,7 +17,7 @@ from qql import evaluation as ev
 from qql.cli import main
 from qql.evaluation.documents import document_key
 from qql.evaluation.pipelines import Pipeline
-from qql.evaluation.recorded_tuning.boards import Scored, order_of
+from qql.evaluation.recorded_tuning.boards import ScoredSetting, order_of
 from qql.evaluation.recorded_tuning.folds import checked, split
 from qql.evaluation.recorded_tuning.many_measures import depth_of, values_of
 from qql.evaluation.recorded_tuning.report import RecordedTuned
@@ -173,7 +173,9 @@ def test_patterns_are_worth_what_each_ranking_is_worth() -> None:
 # ------------------------------------------------------------------------------------ chance
 
 
-def by_chance(seed: int, *, lift: float = 0.0, settings: int = 40, queries: int = 30) -> tuple[Any, Scored]:
+def by_chance(
+    seed: int, *, lift: float = 0.0, settings: int = 40, queries: int = 30
+) -> tuple[Any, ScoredSetting]:
     """A choice among settings whose figures are noise, the last of them lifted, checked by folds."""
     dice = random.Random(seed)
     measure = ev.parse_measure("nDCG@10")
@@ -182,9 +184,9 @@ def by_chance(seed: int, *, lift: float = 0.0, settings: int = 40, queries: int 
     for at in range(settings):
         more = lift if at == settings - 1 else 0.0
         own = tuple(one + dice.gauss(more, 0.1) for one in base)
-        scored.append(Scored({"k": at}, {measure: own}, 1, 0.0, 0, 0))
+        scored.append(ScoredSetting({"k": at}, {measure: own}, 1, 0.0, 0, 0))
 
-    def choose(places: Any) -> Scored:
+    def choose(places: Any) -> ScoredSetting:
         return max(scored, key=lambda one: sum(one.figures[measure][at] for at in places))
 
     names = [str(at) for at in range(queries)]
@@ -335,6 +337,16 @@ def test_optuna_draws_settings(collection: Any, kept: ev.Recording) -> None:
     assert found.chosen.means[measure] >= means[len(means) // 4]
     again = ev.tune(HYBRID, queries, qrels, search="optuna", **options)
     assert [one.values for one in again.board.scored] == [one.values for one in found.board.scored]
+
+
+def test_without_optuna_it_is_said_what_installs_it(
+    collection: Any, kept: ev.Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, queries, qrels = collection
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(qql.QQLError, match="search='optuna' needs optuna") as caught:
+        ev.tune(HYBRID, queries, qrels, recording=kept, grid=GRID, search="optuna")
+    assert caught.value.code == "missing-library" and 'pip install "qql-lang[optuna]"' in str(caught.value)
 
 
 def test_an_event_loop_tunes_too(tmp_path: Path) -> None:

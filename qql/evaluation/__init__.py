@@ -61,6 +61,11 @@ from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
+from qql.evaluation.recorded_tuning.boards import ScoredSetting
+from qql.evaluation.recorded_tuning.changes import SettingChange
+from qql.evaluation.recorded_tuning.folds import CheckedChoice, ChoiceFold
+from qql.evaluation.recorded_tuning.real_runs import RealRun
+from qql.evaluation.recorded_tuning.report import RecordedTuned
 from qql.evaluation.recording import (
     Recomputed,
     RecordedQuery,
@@ -114,6 +119,8 @@ __all__ = [
     "TIE_ORDERS",
     "Benchmark",
     "Candidate",
+    "CheckedChoice",
+    "ChoiceFold",
     "ClickQrels",
     "Comparison",
     "Evaluation",
@@ -138,16 +145,20 @@ __all__ = [
     "Query",
     "QueryChange",
     "Ranked",
+    "RealRun",
     "Recomputed",
     "RecordedQuery",
     "RecordedStage",
+    "RecordedTuned",
     "Recording",
     "Report",
     "Run",
     "ScoreRange",
     "Scored",
+    "ScoredSetting",
     "Section",
     "Settable",
+    "SettingChange",
     "Spread",
     "StageFound",
     "StageRanges",

@@ -9,10 +9,10 @@ from typing import TypeAlias
 from qql.errors import Diagnostic, many
 from qql.evaluation.faults import argument
 from qql.evaluation.measures import Measure
-from qql.evaluation.recorded_tuning.boards import Board, Scored
-from qql.evaluation.recorded_tuning.changes import Change
-from qql.evaluation.recorded_tuning.folds import Checked
-from qql.evaluation.recorded_tuning.real_runs import Real
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
+from qql.evaluation.recorded_tuning.changes import SettingChange
+from qql.evaluation.recorded_tuning.folds import CheckedChoice
+from qql.evaluation.recorded_tuning.real_runs import RealRun
 from qql.evaluation.recorded_tuning.spaces import Space
 from qql.evaluation.recording.recordings import Recording
 from qql.evaluation.report import three_digits
@@ -24,7 +24,7 @@ from qql.rest.types import JsonObject
 
 __all__ = ["Front", "RecordedTuned"]
 
-Front: TypeAlias = tuple[Scored, ...]
+Front: TypeAlias = tuple[ScoredSetting, ...]
 """Settings that no other beats, from the cheapest to the best."""
 _ALPHA = 0.05
 _COLUMNS = 80
@@ -43,14 +43,14 @@ class RecordedTuned(Report):
 
     space: Space
     board: Board
-    current: Scored | None
-    chosen: Scored
-    shown: tuple[Scored, ...]
+    current: ScoredSetting | None
+    chosen: ScoredSetting
+    shown: tuple[ScoredSetting, ...]
     fronts: Mapping[str, Front]
-    checked: Checked
+    checked: CheckedChoice
     adverse: float | None
-    changes: tuple[Change, ...]
-    real: tuple[Real, ...]
+    changes: tuple[SettingChange, ...]
+    real: tuple[RealRun, ...]
     search: str
     recording: Recording
     percent: float
@@ -63,7 +63,7 @@ class RecordedTuned(Report):
         return self.board.measures
 
     @property
-    def winner(self) -> Scored | None:
+    def winner(self) -> ScoredSetting | None:
         """The chosen setting, where it is better than the pipeline as it is, beyond noise and ties: held out,
         the difference is above 0 with a p-value below 0.05; and no order of equal scores undoes it."""
         found = self.checked
@@ -82,7 +82,7 @@ class RecordedTuned(Report):
         """A row a setting, for programs."""
         return [self._row(one) for one in self.board.scored]
 
-    def _row(self, one: Scored) -> JsonObject:
+    def _row(self, one: ScoredSetting) -> JsonObject:
         row = dict(one.values)
         row |= {str(measure): round(mean, 4) for measure, mean in one.means.items()}
         row |= {"candidates": one.candidates, "ms deep": round(one.ms, 3)}
@@ -103,8 +103,8 @@ class RecordedTuned(Report):
           "ms_deep", "ties", "estimates"}``, the last two counts of queries; ``chosen`` and ``current`` have
           ``per_query`` (``{query: {name: value}}``), ``chosen`` its ``script`` and ``params`` as well.
         * ``winner``: whether ``chosen`` is better beyond noise and ties; ``verdict`` says it in words.
-        * ``cross_validation``: `Checked.to_dict`; ``adverse``: the least difference, whatever the order of
-          equal scores.
+        * ``cross_validation``: `CheckedChoice.to_dict`; ``adverse``: the least difference, whatever the
+          order of equal scores.
         * ``changes``: ``[{"values", "text", "lost", "recovered", "cost", "difference", "low", "high", "p",
           "sentence"}]``; ``fronts``: ``{"candidates": [values], "ms": [values]}``, the cheapest first.
         * ``real``: ``[{"values", "measures", "recomputed", "ms", "differing": [query]}]``.
@@ -147,7 +147,7 @@ class RecordedTuned(Report):
             "left_out": [{"why": why, "settings": count} for why, count in self.board.left_out.items()],
         }
 
-    def _dict(self, one: Scored, *, whole: bool = False) -> JsonObject:
+    def _dict(self, one: ScoredSetting, *, whole: bool = False) -> JsonObject:
         found: JsonObject = {
             "values": dict(one.values),
             "measures": {str(measure): mean for measure, mean in one.means.items()},
@@ -227,12 +227,12 @@ class RecordedTuned(Report):
             name = "The winner" if self.winner is not None else "The best of all, which may be chance"
             yield Section(name, [], text=f"{about}\n{lead}{self.space.text(self.chosen.values)}")
 
-    def _readable(self, one: Scored) -> JsonObject:
+    def _readable(self, one: ScoredSetting) -> JsonObject:
         row: JsonObject = {str(measure): f"{mean:.4f}" for measure, mean in one.means.items()}
         row |= {"candidates": one.candidates, "ms deep": three_digits(one.ms)}
         return row | {"vs now": self._beside(one)}
 
-    def _beside(self, one: Scored) -> str:
+    def _beside(self, one: ScoredSetting) -> str:
         if self.current is None:
             return ""
         if one is self.current:
@@ -260,5 +260,5 @@ class RecordedTuned(Report):
         title = f"Run for real: {measure}" if self.complete else f"Run for real: {measure} (incomplete)"
         return Section(title, rows)
 
-    def _changes(self, one: Scored) -> str:
+    def _changes(self, one: ScoredSetting) -> str:
         return values_text(self.space.changes(one.values))
