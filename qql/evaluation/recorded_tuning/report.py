@@ -35,10 +35,11 @@ class RecordedTuned(Report):
     """All that `tune` found on a recording.
 
     ``current`` is the pipeline as it is, ``chosen`` the best of all that was tried (``board.scored``), by
-    the first measure; ``checked`` says how good such a choice is for queries that had no part in it.
-    ``adverse`` is the least by which ``chosen`` can be above ``current``, whatever the order of equal scores.
-    ``fronts``: the settings that no other beats in quality and ``candidates``, or ``ms``. ``changes`` is what
-    each change does alone, ``real`` what runs of the ``shown`` gave. Not ``complete``: Ctrl-C ended the runs.
+    the first measure; ``checked`` says how good such a choice is for queries that had no part in it, and
+    ``by_chance`` is the p-value of the best of so many (None where queries were kept apart). ``adverse`` is
+    the least by which ``chosen`` can be above ``current``, whatever the order of equal scores. ``fronts``:
+    the settings that no other beats in quality and ``candidates``, or ``ms``. ``changes`` is what each change
+    does alone, ``real`` what runs of the ``shown`` gave. Not ``complete``: Ctrl-C ended the runs.
     """
 
     space: Space
@@ -48,12 +49,13 @@ class RecordedTuned(Report):
     shown: tuple[ScoredSetting, ...]
     fronts: Mapping[str, Front]
     checked: CheckedChoice
+    by_chance: float | None
     adverse: float | None
     changes: tuple[SettingChange, ...]
     real: tuple[RealRun, ...]
     search: str
     recording: Recording
-    percent: float
+    latency: str
     complete: bool
     notes: tuple[Diagnostic, ...]
 
@@ -65,13 +67,21 @@ class RecordedTuned(Report):
     @property
     def winner(self) -> ScoredSetting | None:
         """The chosen setting, where it is better than the pipeline as it is, beyond noise and ties: held out,
-        the difference is above 0 with a p-value below 0.05; and no order of equal scores undoes it."""
-        found = self.checked
-        if self.current is None or self.chosen is self.current or found.difference is None or found.p is None:
+        the difference is above 0 with a p-value below 0.05; the best of so many would be as good by chance
+        with a probability below 0.05; and no order of equal scores undoes it."""
+        if self.current is None or self.chosen is self.current:
             return None
-        if found.difference <= 0 or found.p >= _ALPHA or (self.adverse or 0.0) <= 0:
+        if not self._is_better or (self.adverse or 0.0) <= 0:
             return None
         return self.chosen
+
+    @property
+    def _is_better(self) -> bool:
+        """Whether the choice is better by more than noise."""
+        found = self.checked
+        if found.difference is None or found.p is None:
+            return False
+        return found.difference > 0 and found.p < _ALPHA and (self.by_chance or 0.0) < _ALPHA
 
     @property
     def texts(self) -> list[str]:
@@ -94,17 +104,17 @@ class RecordedTuned(Report):
         return row | {"verdict": ", ".join(filter(None, verdicts))}
 
     def to_dict(self) -> JsonObject:
-        """``{"version", "measures", "search", "complete", "queries", "recording", "settings", "verdict",
-        "winner", "chosen", "current", "cross_validation", "adverse", "changes", "fronts", "tried", "real",
-        "left_out"}``.
+        """``{"version", "measures", "search", "latency", "complete", "queries", "recording", "settings",
+        "verdict", "winner", "chosen", "current", "cross_validation", "by_chance", "adverse", "changes",
+        "fronts", "tried", "real", "left_out"}``.
 
         * ``settings``: ``[{"name", "now", "tried": [value]}]``.
         * ``chosen``, ``current``, and each of ``tried``: ``{"values", "measures": {name: mean}, "candidates",
           "ms_deep", "ties", "estimates"}``, the last two counts of queries; ``chosen`` and ``current`` have
           ``per_query`` (``{query: {name: value}}``), ``chosen`` its ``script`` and ``params`` as well.
         * ``winner``: whether ``chosen`` is better beyond noise and ties; ``verdict`` says it in words.
-        * ``cross_validation``: `CheckedChoice.to_dict`; ``adverse``: the least difference, whatever the
-          order of equal scores.
+        * ``cross_validation``: `CheckedChoice.to_dict`; ``by_chance``: the p-value of the best of all
+          settings; ``adverse``: the least difference, whatever the order of equal scores.
         * ``changes``: ``[{"values", "text", "lost", "recovered", "cost", "difference", "low", "high", "p",
           "sentence"}]``; ``fronts``: ``{"candidates": [values], "ms": [values]}``, the cheapest first.
         * ``real``: ``[{"values", "measures", "recomputed", "ms", "differing": [query]}]``.
@@ -114,6 +124,7 @@ class RecordedTuned(Report):
             "version": 1,
             "measures": [str(one) for one in self.measures],
             "search": self.search,
+            "latency": self.latency,
             "complete": self.complete,
             "queries": len(self.board.queries),
             "recording": {"depth": self.recording.depth, "stamp": dict(self.recording.stamp)},
@@ -130,6 +141,7 @@ class RecordedTuned(Report):
             },
             "current": None if self.current is None else self._dict(self.current, whole=True),
             "cross_validation": self.checked.to_dict(),
+            "by_chance": self.by_chance,
             "adverse": self.adverse,
             "changes": [one.to_dict(self.measures[0]) for one in self.changes],
             "fronts": {name: [dict(one.values) for one in front] for name, front in self.fronts.items()},
@@ -178,11 +190,14 @@ class RecordedTuned(Report):
             f"held out ({folds}), {measure} {found.now:.4f} → {found.held_out:.4f}"
             f" ({found.difference:+.4f}, 95 % {found.low:+.4f} to {found.high:+.4f}, p = {found.p:.2g})"
         )
+        if self.by_chance is not None:
+            count = len(self.board.scored)
+            figures += f"; by chance, the best of {count:,} would be as good with p = {self.by_chance:.2g}"
         if self.winner is not None:
             return f"{self._changes(self.chosen)} is better beyond noise: {figures}"
         if self.chosen is self.current:
             return f"no setting is better than the pipeline as it is: {figures}"
-        if found.difference > 0 and (found.p or 0) < _ALPHA:
+        if self._is_better:
             return f"no setting is better beyond ties: another order of equal scores undoes it; {figures}"
         return f"no setting is better beyond noise: {figures}"
 
@@ -254,7 +269,7 @@ class RecordedTuned(Report):
                     "run": f"{mean:.4f}",
                     "difference": f"{mean - own:+.4f}",
                     "queries that differ": len(one.others),
-                    "ms": three_digits(one.trial.times.seconds * 1000),
+                    f"{self.latency} ms": three_digits(one.trial.times.seconds * 1000),
                 }
             )
         title = f"Run for real: {measure}" if self.complete else f"Run for real: {measure} (incomplete)"

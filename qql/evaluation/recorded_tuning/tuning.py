@@ -16,6 +16,7 @@ from qql.evaluation.files import Qrels, Query
 from qql.evaluation.grid import pareto_front
 from qql.evaluation.measures import Measure
 from qql.evaluation.pipelines import Pipeline
+from qql.evaluation.recorded_tuning.best_of_many import chance_of_best
 from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
 from qql.evaluation.recorded_tuning.changes import changes_of
 from qql.evaluation.recorded_tuning.folds import checked, split
@@ -27,7 +28,6 @@ from qql.evaluation.recording.planning import Planner
 from qql.evaluation.recording.recorder import DEPTH, record
 from qql.evaluation.recording.recordings import RecordedQuery, Recording, read_recording
 from qql.evaluation.settings import Settable
-from qql.evaluation.trials import PERCENTILES
 from qql.evaluation.variants import Trying
 from qql.records import dataclass
 from qql.rest.types import Json
@@ -200,6 +200,10 @@ def _searched(
         chosen = _best(board.scored, space, measure, every, current)
     else:
         chosen = choose(splits[0][0])
+    by_chance = None
+    if work.holdout is None and current is not None:
+        differences = [_beside(one, current, measure) for one in board.scored]
+        by_chance = chance_of_best(differences, _beside(chosen, current, measure), seed=how.seed)
     fronts = {
         "candidates": _front(board.scored, space, measure, lambda one: one.candidates),
         "ms": _front(board.scored, space, measure, lambda one: one.ms),
@@ -213,16 +217,20 @@ def _searched(
         variants = [(one, space.text(one.values)) for one in shown]
         real, complete = real_runs(variants, space, board, pipeline, how, partial=work.partial)
     return RecordedTuned(
-        *(space, board, current, chosen, tuple(shown), fronts, cross, adverse, tuple(changes)),
+        *(space, board, current, chosen, tuple(shown), fronts, cross, by_chance, adverse, tuple(changes)),
         *(
             tuple(real),
             work.search,
             recording,
-            PERCENTILES[how.latency],
+            how.latency,
             complete,
             tuple(_notes(notes, board)),
         ),
     )
+
+
+def _beside(one: ScoredSetting, current: ScoredSetting, measure: Measure) -> list[float]:
+    return [mine - now for mine, now in zip(one.figures[measure], current.figures[measure], strict=True)]
 
 
 def _notes(notes: Sequence[Diagnostic], board: Board) -> Iterator[Diagnostic]:
