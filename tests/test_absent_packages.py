@@ -228,6 +228,9 @@ BEHIND_DOORS = {
     "evaluation.recording.settings_at_once": "itself",
     "evaluation.recording.many_fusions": "evaluation/recording/settings_at_once.py",
     "evaluation.calibration.logistic": "itself",
+    "evaluation.recording.contenders": "evaluation/recording/settings_at_once.py",
+    "evaluation.recorded_tuning.best_of_many": "itself",
+    "evaluation.recorded_tuning.many_measures": "evaluation/recording/settings_at_once.py",
     "integrations": "qql.missing.library, at the top",
 }
 """Who imports what may be absent, and where a missing one becomes an error. A new one stands behind one."""

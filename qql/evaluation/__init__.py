@@ -77,6 +77,11 @@ from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
+from qql.evaluation.recorded_tuning.boards import ScoredSetting
+from qql.evaluation.recorded_tuning.changes import SettingChange
+from qql.evaluation.recorded_tuning.folds import CheckedChoice, ChoiceFold
+from qql.evaluation.recorded_tuning.real_runs import RealRun
+from qql.evaluation.recorded_tuning.report import RecordedTuned
 from qql.evaluation.recording import (
     Recomputed,
     RecordedQuery,
@@ -136,6 +141,8 @@ __all__ = [
     "Calibrated",
     "Candidate",
     "ChangedQuery",
+    "CheckedChoice",
+    "ChoiceFold",
     "ClickQrels",
     "Comparison",
     "Curve",
@@ -172,16 +179,20 @@ __all__ = [
     "QueryChange",
     "Question",
     "Ranked",
+    "RealRun",
     "Recomputed",
     "RecordedQuery",
     "RecordedStage",
+    "RecordedTuned",
     "Recording",
     "Report",
     "Run",
     "ScoreRange",
     "Scored",
+    "ScoredSetting",
     "Section",
     "Settable",
+    "SettingChange",
     "Spread",
     "StageCurve",
     "StageFound",

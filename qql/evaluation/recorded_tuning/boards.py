@@ -24,7 +24,7 @@ from qql.records import dataclass, field
 from qql.rest.types import Body, JsonObject
 from qql.result import Hit
 
-__all__ = ["Board", "Scored", "order_of", "text_of"]
+__all__ = ["Board", "ScoredSetting", "order_of", "text_of"]
 
 
 def text_of(values: Body) -> str:
@@ -33,7 +33,7 @@ def text_of(values: Body) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredSetting:
     """A setting: its ``values``, by each measure the figure of each query (of `Board.queries`, in their
     order), the ``candidates`` that its lowest stages are asked for together, and ``ms``, the mean of what
     these took when they were recorded: asked deep down, and so more than they take.
@@ -100,10 +100,10 @@ class Board:
         self.left_out: Counter[str] = Counter()
         self._bases: dict[tuple[str, str], Recipe] = {} if bases is None else bases
         self._key: Key = document_key(qrels)
-        self._scored: dict[str, Scored | None] = {}
+        self._scored: dict[str, ScoredSetting | None] = {}
 
     @property
-    def scored(self) -> list[Scored]:
+    def scored(self) -> list[ScoredSetting]:
         """All settings that were recomputed, in the order in which they came."""
         return [one for one in self._scored.values() if one is not None]
 
@@ -111,7 +111,7 @@ class Board:
         """The document that a point is."""
         return self._key(Hit(point, None))
 
-    def add(self, settings: Sequence[JsonObject]) -> list[Scored | None]:
+    def add(self, settings: Sequence[JsonObject]) -> list[ScoredSetting | None]:
         """The figures of settings; None for those of which the recording says nothing.
 
         Raises `InputError` ``bad-setting`` for one that does not fit.
@@ -138,7 +138,7 @@ class Board:
     def _plan(self, settings: Sequence[JsonObject], top: int | None) -> SettingsPlan:
         return SettingsPlan(self.planner, self.script, self.rows[0], settings, top, self._bases)
 
-    def _recomputed(self, settings: Sequence[JsonObject]) -> Iterator[Scored | None]:
+    def _recomputed(self, settings: Sequence[JsonObject]) -> Iterator[ScoredSetting | None]:
         plan = self._plan(settings, depth_of(self.measures))
         figures: dict[Measure, list[list[float]]] = {one: [] for one in self.measures}
         ties, estimates = [0] * len(settings), [0] * len(settings)
@@ -169,7 +169,7 @@ class Board:
             recipe = plan.recipe(at)
             mine = {measure: of[at] for measure, of in turned.items()}
             ms = math.fsum(seconds.get(key, 0.0) for key in _labels(recipe))
-            yield Scored(
+            yield ScoredSetting(
                 dict(values),
                 *(mine, _candidates(recipe), ms, ties[at], estimates[at], reasons.get(at, ())),
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qql.errors import many
 from qql.evaluation.measures import Measure
-from qql.evaluation.recorded_tuning.boards import Board, Scored
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
 from qql.evaluation.recorded_tuning.spaces import Space
 from qql.evaluation.significance import bootstrap_interval, holm, randomization_test
 from qql.evaluation.variants import value_text
@@ -15,7 +15,7 @@ from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Json, JsonObject
 
-__all__ = ["Change", "changes_of"]
+__all__ = ["SettingChange", "changes_of"]
 
 _CLAUSES = {"limit": "LIMIT", "threshold": "SCORE THRESHOLD", "fusion": "FUSION"}
 _MOST = 6
@@ -23,7 +23,7 @@ _ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SettingChange:
     """What a setting does to the pipeline as it is.
 
     ``text`` says what is changed. Of the ``lost`` relevant documents, which are not among the hits that the
@@ -60,7 +60,7 @@ class Change:
         return {"values": dict(self.values), **figures, "sentence": self.sentence(measure)}
 
 
-def changes_of(space: Space, board: Board, measure: Measure, chosen: Scored) -> list[Change]:
+def changes_of(space: Space, board: Board, measure: Measure, chosen: ScoredSetting) -> list[SettingChange]:
     """What each change of ``chosen`` does alone, then all of them; and of other settings the value that does
     most alone, where that is more than nothing. The pipeline as it is has to be recomputed."""
     current, board = space.current, board.apart()  # what is only told was not tried
@@ -95,20 +95,22 @@ def changes_of(space: Space, board: Board, measure: Measure, chosen: Scored) -> 
         text = f"{', '.join(first)} and {last} together" if first else last
         mean = math.fsum(differences) / len(differences)
         p = randomization_test(differences)
-        out.append(Change(dict(one.values), text, lost, recovered, cost, mean, low, high, p))
+        out.append(SettingChange(dict(one.values), text, lost, recovered, cost, mean, low, high, p))
     adjusted = holm([one.p for one in out])
     return [replace(one, p=p) for one, p in zip(out, adjusted, strict=True)]
 
 
-def _differences(one: Scored, now: Scored, measure: Measure) -> list[float]:
+def _differences(one: ScoredSetting, now: ScoredSetting, measure: Measure) -> list[float]:
     return [a - b for a, b in zip(one.figures[measure], now.figures[measure], strict=True)]
 
 
-def _gain(one: Scored, now: Scored, measure: Measure) -> float:
+def _gain(one: ScoredSetting, now: ScoredSetting, measure: Measure) -> float:
     return one.means[measure] - now.means[measure]
 
 
-def _documents(board: Board, measure: Measure, settings: Sequence[Scored]) -> list[tuple[int, int, int]]:
+def _documents(
+    board: Board, measure: Measure, settings: Sequence[ScoredSetting]
+) -> list[tuple[int, int, int]]:
     """Of each setting: how many relevant documents the first one loses, how many of these the setting has,
     and how many that the first one has it loses."""
     counts = [[0, 0, 0] for _ in settings]

@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from qql.errors import many
 from qql.evaluation.faults import InputError, argument
 from qql.evaluation.measures import Measure
-from qql.evaluation.recorded_tuning.boards import Scored
+from qql.evaluation.recorded_tuning.boards import ScoredSetting
 from qql.evaluation.recorded_tuning.searches import mean_of
 from qql.evaluation.significance import bootstrap_interval, paired_t_test, randomization_test
 from qql.records import dataclass
 from qql.rest.types import JsonObject
 
-__all__ = ["FOLDS", "Checked", "Fold", "Split", "checked", "split"]
+__all__ = ["FOLDS", "CheckedChoice", "ChoiceFold", "Split", "checked", "split"]
 
 FOLDS = 5
 Split = tuple[list[int], list[int]]
@@ -28,22 +28,22 @@ Split = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class ChoiceFold:
     """What some queries have chosen, its mean for them, and for those that had no part in it."""
 
-    chosen: Scored
+    chosen: ScoredSetting
     training: float
     held_out: float
     queries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedChoice:
     """All folds together. ``now`` is the mean of the pipeline as it is over the same queries, ``low`` and
     ``high`` the 95 % bootstrap interval of the mean ``difference`` from it, ``p`` the randomization test's
     and ``p_t`` the t-test's; None where there is no pipeline as it is."""
 
-    folds: tuple[Fold, ...]
+    folds: tuple[ChoiceFold, ...]
     training: float
     held_out: float
     now: float | None = None
@@ -94,18 +94,18 @@ def split(count: int, folds: int | None, holdout: float | None, seed: int) -> li
 
 def checked(
     splits: Sequence[Split],
-    choose: Callable[[Sequence[int]], Scored],
-    current: Scored | None,
+    choose: Callable[[Sequence[int]], ScoredSetting],
+    current: ScoredSetting | None,
     measure: Measure,
     queries: Sequence[str],
-) -> Checked:
+) -> CheckedChoice:
     """What `choose` chooses for each split, beside the pipeline as it is."""
     folds, values, differences = [], [], []
     for training, held in splits:
         chosen = choose(training)
         own = [chosen.figures[measure][at] for at in held]
         names = tuple(queries[at] for at in held)
-        folds.append(Fold(chosen, mean_of(chosen, measure, training), math.fsum(own) / len(own), names))
+        folds.append(ChoiceFold(chosen, mean_of(chosen, measure, training), math.fsum(own) / len(own), names))
         values += own
         if current is not None:
             differences += [mine - current.figures[measure][at] for at, mine in zip(held, own, strict=True)]
@@ -113,8 +113,8 @@ def checked(
     training_mean = math.fsum(one.training for one in folds) / len(folds)
     held_out = math.fsum(values) / count
     if current is None:
-        return Checked(tuple(folds), training_mean, held_out)
+        return CheckedChoice(tuple(folds), training_mean, held_out)
     low, high = bootstrap_interval(differences)
     mean = math.fsum(differences) / count
     p, p_t = randomization_test(differences), paired_t_test(differences)
-    return Checked(tuple(folds), training_mean, held_out, held_out - mean, mean, low, high, p, p_t)
+    return CheckedChoice(tuple(folds), training_mean, held_out, held_out - mean, mean, low, high, p, p_t)

@@ -7,34 +7,34 @@ from collections.abc import Sequence
 from qql.evaluation.calls import Call
 from qql.evaluation.files import Query
 from qql.evaluation.pipelines import Pipeline
-from qql.evaluation.recorded_tuning.boards import Board, Scored
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
 from qql.evaluation.recorded_tuning.spaces import Space
 from qql.evaluation.sections import collected
 from qql.evaluation.trials import Experiment, Trial
 from qql.evaluation.variants import Trying, Variant
 from qql.records import dataclass
 
-__all__ = ["Real", "real_runs"]
+__all__ = ["RealRun", "real_runs"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Real:
+class RealRun:
     """A setting and what a run of it gave; ``others``: the queries whose figures are not as recomputed."""
 
-    scored: Scored
+    scored: ScoredSetting
     trial: Trial
     others: tuple[str, ...]
 
 
 def real_runs(
-    settings: Sequence[tuple[Scored, str]],
+    settings: Sequence[tuple[ScoredSetting, str]],
     space: Space,
     board: Board,
     pipeline: Pipeline,
     how: Trying,
     *,
     partial: bool,
-) -> tuple[list[Real], bool]:
+) -> tuple[list[RealRun], bool]:
     """Runs settings, which are given with their texts, and times them in turn; and whether that is complete.
 
     Raises `QQLError` where a query fails.
@@ -62,5 +62,5 @@ def real_runs(
             for query, value in zip(board.queries, of, strict=True)
             if abs(value - trial.chosen.values[measure][query]) > 1e-9
         )
-        found.append(Real(one, trial, tuple(others)))
+        found.append(RealRun(one, trial, tuple(others)))
     return found, complete

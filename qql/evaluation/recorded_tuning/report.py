@@ -9,10 +9,10 @@ from typing import TypeAlias
 from qql.errors import Diagnostic, many
 from qql.evaluation.faults import argument
 from qql.evaluation.measures import Measure
-from qql.evaluation.recorded_tuning.boards import Board, Scored
-from qql.evaluation.recorded_tuning.changes import Change
-from qql.evaluation.recorded_tuning.folds import Checked
-from qql.evaluation.recorded_tuning.real_runs import Real
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
+from qql.evaluation.recorded_tuning.changes import SettingChange
+from qql.evaluation.recorded_tuning.folds import CheckedChoice
+from qql.evaluation.recorded_tuning.real_runs import RealRun
 from qql.evaluation.recorded_tuning.spaces import Space
 from qql.evaluation.recording.recordings import Recording
 from qql.evaluation.report import three_digits
@@ -24,7 +24,7 @@ from qql.rest.types import JsonObject
 
 __all__ = ["Front", "RecordedTuned"]
 
-Front: TypeAlias = tuple[Scored, ...]
+Front: TypeAlias = tuple[ScoredSetting, ...]
 """Settings that no other beats, from the cheapest to the best."""
 _ALPHA = 0.05
 _COLUMNS = 80
@@ -35,25 +35,27 @@ class RecordedTuned(Report):
     """All that `tune` found on a recording.
 
     ``current`` is the pipeline as it is, ``chosen`` the best of all that was tried (``board.scored``), by
-    the first measure; ``checked`` says how good such a choice is for queries that had no part in it.
-    ``adverse`` is the least by which ``chosen`` can be above ``current``, whatever the order of equal scores.
-    ``fronts``: the settings that no other beats in quality and ``candidates``, or ``ms``. ``changes`` is what
-    each change does alone, ``real`` what runs of the ``shown`` gave. Not ``complete``: Ctrl-C ended the runs.
+    the first measure; ``checked`` says how good such a choice is for queries that had no part in it, and
+    ``by_chance`` is the p-value of the best of so many (None where queries were kept apart). ``adverse`` is
+    the least by which ``chosen`` can be above ``current``, whatever the order of equal scores. ``fronts``:
+    the settings that no other beats in quality and ``candidates``, or ``ms``. ``changes`` is what each change
+    does alone, ``real`` what runs of the ``shown`` gave. Not ``complete``: Ctrl-C ended the runs.
     """
 
     space: Space
     board: Board
-    current: Scored | None
-    chosen: Scored
-    shown: tuple[Scored, ...]
+    current: ScoredSetting | None
+    chosen: ScoredSetting
+    shown: tuple[ScoredSetting, ...]
     fronts: Mapping[str, Front]
-    checked: Checked
+    checked: CheckedChoice
+    by_chance: float | None
     adverse: float | None
-    changes: tuple[Change, ...]
-    real: tuple[Real, ...]
+    changes: tuple[SettingChange, ...]
+    real: tuple[RealRun, ...]
     search: str
     recording: Recording
-    percent: float
+    latency: str
     complete: bool
     notes: tuple[Diagnostic, ...]
 
@@ -63,15 +65,23 @@ class RecordedTuned(Report):
         return self.board.measures
 
     @property
-    def winner(self) -> Scored | None:
+    def winner(self) -> ScoredSetting | None:
         """The chosen setting, where it is better than the pipeline as it is, beyond noise and ties: held out,
-        the difference is above 0 with a p-value below 0.05; and no order of equal scores undoes it."""
-        found = self.checked
-        if self.current is None or self.chosen is self.current or found.difference is None or found.p is None:
+        the difference is above 0 with a p-value below 0.05; the best of so many would be as good by chance
+        with a probability below 0.05; and no order of equal scores undoes it."""
+        if self.current is None or self.chosen is self.current:
             return None
-        if found.difference <= 0 or found.p >= _ALPHA or (self.adverse or 0.0) <= 0:
+        if not self._is_better or (self.adverse or 0.0) <= 0:
             return None
         return self.chosen
+
+    @property
+    def _is_better(self) -> bool:
+        """Whether the choice is better by more than noise."""
+        found = self.checked
+        if found.difference is None or found.p is None:
+            return False
+        return found.difference > 0 and found.p < _ALPHA and (self.by_chance or 0.0) < _ALPHA
 
     @property
     def texts(self) -> list[str]:
@@ -82,7 +92,7 @@ class RecordedTuned(Report):
         """A row a setting, for programs."""
         return [self._row(one) for one in self.board.scored]
 
-    def _row(self, one: Scored) -> JsonObject:
+    def _row(self, one: ScoredSetting) -> JsonObject:
         row = dict(one.values)
         row |= {str(measure): round(mean, 4) for measure, mean in one.means.items()}
         row |= {"candidates": one.candidates, "ms deep": round(one.ms, 3)}
@@ -94,17 +104,17 @@ class RecordedTuned(Report):
         return row | {"verdict": ", ".join(filter(None, verdicts))}
 
     def to_dict(self) -> JsonObject:
-        """``{"version", "measures", "search", "complete", "queries", "recording", "settings", "verdict",
-        "winner", "chosen", "current", "cross_validation", "adverse", "changes", "fronts", "tried", "real",
-        "left_out"}``.
+        """``{"version", "measures", "search", "latency", "complete", "queries", "recording", "settings",
+        "verdict", "winner", "chosen", "current", "cross_validation", "by_chance", "adverse", "changes",
+        "fronts", "tried", "real", "left_out"}``.
 
         * ``settings``: ``[{"name", "now", "tried": [value]}]``.
         * ``chosen``, ``current``, and each of ``tried``: ``{"values", "measures": {name: mean}, "candidates",
           "ms_deep", "ties", "estimates"}``, the last two counts of queries; ``chosen`` and ``current`` have
           ``per_query`` (``{query: {name: value}}``), ``chosen`` its ``script`` and ``params`` as well.
         * ``winner``: whether ``chosen`` is better beyond noise and ties; ``verdict`` says it in words.
-        * ``cross_validation``: `Checked.to_dict`; ``adverse``: the least difference, whatever the order of
-          equal scores.
+        * ``cross_validation``: `CheckedChoice.to_dict`; ``by_chance``: the p-value of the best of all
+          settings; ``adverse``: the least difference, whatever the order of equal scores.
         * ``changes``: ``[{"values", "text", "lost", "recovered", "cost", "difference", "low", "high", "p",
           "sentence"}]``; ``fronts``: ``{"candidates": [values], "ms": [values]}``, the cheapest first.
         * ``real``: ``[{"values", "measures", "recomputed", "ms", "differing": [query]}]``.
@@ -114,6 +124,7 @@ class RecordedTuned(Report):
             "version": 1,
             "measures": [str(one) for one in self.measures],
             "search": self.search,
+            "latency": self.latency,
             "complete": self.complete,
             "queries": len(self.board.queries),
             "recording": {"depth": self.recording.depth, "stamp": dict(self.recording.stamp)},
@@ -130,6 +141,7 @@ class RecordedTuned(Report):
             },
             "current": None if self.current is None else self._dict(self.current, whole=True),
             "cross_validation": self.checked.to_dict(),
+            "by_chance": self.by_chance,
             "adverse": self.adverse,
             "changes": [one.to_dict(self.measures[0]) for one in self.changes],
             "fronts": {name: [dict(one.values) for one in front] for name, front in self.fronts.items()},
@@ -147,7 +159,7 @@ class RecordedTuned(Report):
             "left_out": [{"why": why, "settings": count} for why, count in self.board.left_out.items()],
         }
 
-    def _dict(self, one: Scored, *, whole: bool = False) -> JsonObject:
+    def _dict(self, one: ScoredSetting, *, whole: bool = False) -> JsonObject:
         found: JsonObject = {
             "values": dict(one.values),
             "measures": {str(measure): mean for measure, mean in one.means.items()},
@@ -178,11 +190,14 @@ class RecordedTuned(Report):
             f"held out ({folds}), {measure} {found.now:.4f} → {found.held_out:.4f}"
             f" ({found.difference:+.4f}, 95 % {found.low:+.4f} to {found.high:+.4f}, p = {found.p:.2g})"
         )
+        if self.by_chance is not None:
+            count = len(self.board.scored)
+            figures += f"; by chance, the best of {count:,} would be as good with p = {self.by_chance:.2g}"
         if self.winner is not None:
             return f"{self._changes(self.chosen)} is better beyond noise: {figures}"
         if self.chosen is self.current:
             return f"no setting is better than the pipeline as it is: {figures}"
-        if found.difference > 0 and (found.p or 0) < _ALPHA:
+        if self._is_better:
             return f"no setting is better beyond ties: another order of equal scores undoes it; {figures}"
         return f"no setting is better beyond noise: {figures}"
 
@@ -227,12 +242,12 @@ class RecordedTuned(Report):
             name = "The winner" if self.winner is not None else "The best of all, which may be chance"
             yield Section(name, [], text=f"{about}\n{lead}{self.space.text(self.chosen.values)}")
 
-    def _readable(self, one: Scored) -> JsonObject:
+    def _readable(self, one: ScoredSetting) -> JsonObject:
         row: JsonObject = {str(measure): f"{mean:.4f}" for measure, mean in one.means.items()}
         row |= {"candidates": one.candidates, "ms deep": three_digits(one.ms)}
         return row | {"vs now": self._beside(one)}
 
-    def _beside(self, one: Scored) -> str:
+    def _beside(self, one: ScoredSetting) -> str:
         if self.current is None:
             return ""
         if one is self.current:
@@ -254,11 +269,11 @@ class RecordedTuned(Report):
                     "run": f"{mean:.4f}",
                     "difference": f"{mean - own:+.4f}",
                     "queries that differ": len(one.others),
-                    "ms": three_digits(one.trial.times.seconds * 1000),
+                    f"{self.latency} ms": three_digits(one.trial.times.seconds * 1000),
                 }
             )
         title = f"Run for real: {measure}" if self.complete else f"Run for real: {measure} (incomplete)"
         return Section(title, rows)
 
-    def _changes(self, one: Scored) -> str:
+    def _changes(self, one: ScoredSetting) -> str:
         return values_text(self.space.changes(one.values))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qql.evaluation.faults import argument
 from qql.evaluation.measures import Measure
-from qql.evaluation.recorded_tuning.boards import Board, Scored
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
 from qql.evaluation.recorded_tuning.spaces import Space
 from qql.missing import needed_for
 from qql.rest.types import Json, JsonObject
@@ -19,11 +19,11 @@ TRIALS = 200
 _AT_ONCE = 20
 """Settings that are drawn before the figures of the first of them are told."""
 
-Search = Callable[[Space, Board, Measure, Sequence[int], int | None, int | None, int], list[Scored]]
+Search = Callable[[Space, Board, Measure, Sequence[int], int | None, int | None, int], list[ScoredSetting]]
 """The settings that were tried for some queries, which are given by their places in the board's."""
 
 
-def mean_of(one: Scored, measure: Measure, queries: Sequence[int]) -> float:
+def mean_of(one: ScoredSetting, measure: Measure, queries: Sequence[int]) -> float:
     """The mean of a measure over some queries."""
     of = one.figures[measure]
     return math.fsum(of[at] for at in queries) / len(queries)
@@ -37,7 +37,7 @@ def _by_grid(
     sample: int | None,
     most: int | None,
     seed: int,
-) -> list[Scored]:
+) -> list[ScoredSetting]:
     found = board.add(space.combinations(sample, most, seed))
     return [one for one in found if one is not None]
 
@@ -50,7 +50,7 @@ def _by_optuna(
     sample: int | None,
     most: int | None,
     seed: int,
-) -> list[Scored]:
+) -> list[ScoredSetting]:
     """A tree-structured Parzen estimator: what is good on ``queries`` says what is drawn next.
 
     Bergstra, Bardenet, Bengio, Kégl: Algorithms for hyper-parameter optimization, NIPS 2011.
@@ -69,7 +69,7 @@ def _by_optuna(
     if all(now[name] in values for name, values in space.axes.items()):
         study.enqueue_trial({name: [*values].index(now[name]) for name, values in space.axes.items()})
     count = min(sample or TRIALS, most or sample or TRIALS)
-    tried: dict[int, Scored] = {}
+    tried: dict[int, ScoredSetting] = {}
     for start in range(0, count, _AT_ONCE):
         asked = [study.ask(places) for _ in range(min(_AT_ONCE, count - start))]
         found = board.add([_values(space, one.params) for one in asked])

@@ -16,10 +16,11 @@ from qql.evaluation.files import Qrels, Query
 from qql.evaluation.grid import pareto_front
 from qql.evaluation.measures import Measure
 from qql.evaluation.pipelines import Pipeline
-from qql.evaluation.recorded_tuning.boards import Board, Scored
+from qql.evaluation.recorded_tuning.best_of_many import chance_of_best
+from qql.evaluation.recorded_tuning.boards import Board, ScoredSetting
 from qql.evaluation.recorded_tuning.changes import changes_of
 from qql.evaluation.recorded_tuning.folds import checked, split
-from qql.evaluation.recorded_tuning.real_runs import Real, real_runs
+from qql.evaluation.recorded_tuning.real_runs import RealRun, real_runs
 from qql.evaluation.recorded_tuning.report import Front, RecordedTuned
 from qql.evaluation.recorded_tuning.searches import SEARCHES, mean_of
 from qql.evaluation.recorded_tuning.spaces import MOST_TRIED, Space
@@ -27,7 +28,6 @@ from qql.evaluation.recording.planning import Planner
 from qql.evaluation.recording.recorder import DEPTH, record
 from qql.evaluation.recording.recordings import RecordedQuery, Recording, read_recording
 from qql.evaluation.settings import Settable
-from qql.evaluation.trials import PERCENTILES
 from qql.evaluation.variants import Trying
 from qql.records import dataclass
 from qql.rest.types import Json
@@ -181,7 +181,7 @@ def _searched(
     splits = split(len(board.queries), work.folds, work.holdout, how.seed)
     search = SEARCHES[work.search]
 
-    def tried(queries: Sequence[int]) -> list[Scored]:
+    def tried(queries: Sequence[int]) -> list[ScoredSetting]:
         found = search(space, board, measure, queries, how.sample, how.max_settings, how.seed)
         found = [*([current] if current is not None else []), *found]
         if not found:
@@ -189,7 +189,7 @@ def _searched(
             raise InputError.make("needs-run", f"no setting can be recomputed: {why}")
         return list({id(one): one for one in found}.values())
 
-    def choose(queries: Sequence[int]) -> Scored:
+    def choose(queries: Sequence[int]) -> ScoredSetting:
         return _best(tried(queries), space, measure, queries, current)
 
     every = range(len(board.queries))
@@ -200,6 +200,10 @@ def _searched(
         chosen = _best(board.scored, space, measure, every, current)
     else:
         chosen = choose(splits[0][0])
+    by_chance = None
+    if work.holdout is None and current is not None:
+        differences = [_beside(one, current, measure) for one in board.scored]
+        by_chance = chance_of_best(differences, _beside(chosen, current, measure), seed=how.seed)
     fronts = {
         "candidates": _front(board.scored, space, measure, lambda one: one.candidates),
         "ms": _front(board.scored, space, measure, lambda one: one.ms),
@@ -207,22 +211,26 @@ def _searched(
     adverse = _adverse(board, measure, chosen, current)
     changes = changes_of(space, board, measure, chosen)
     shown = _shown(current, chosen, fronts["candidates"])
-    real: list[Real] = []
+    real: list[RealRun] = []
     complete, notes = True, list(recording.notes)
     if pipeline is not None:
         variants = [(one, space.text(one.values)) for one in shown]
         real, complete = real_runs(variants, space, board, pipeline, how, partial=work.partial)
     return RecordedTuned(
-        *(space, board, current, chosen, tuple(shown), fronts, cross, adverse, tuple(changes)),
+        *(space, board, current, chosen, tuple(shown), fronts, cross, by_chance, adverse, tuple(changes)),
         *(
             tuple(real),
             work.search,
             recording,
-            PERCENTILES[how.latency],
+            how.latency,
             complete,
             tuple(_notes(notes, board)),
         ),
     )
+
+
+def _beside(one: ScoredSetting, current: ScoredSetting, measure: Measure) -> list[float]:
+    return [mine - now for mine, now in zip(one.figures[measure], current.figures[measure], strict=True)]
 
 
 def _notes(notes: Sequence[Diagnostic], board: Board) -> Iterator[Diagnostic]:
@@ -235,28 +243,34 @@ def _notes(notes: Sequence[Diagnostic], board: Board) -> Iterator[Diagnostic]:
 
 
 def _best(
-    scored: Sequence[Scored], space: Space, measure: Measure, queries: Sequence[int], current: Scored | None
-) -> Scored:
+    scored: Sequence[ScoredSetting],
+    space: Space,
+    measure: Measure,
+    queries: Sequence[int],
+    current: ScoredSetting | None,
+) -> ScoredSetting:
     """The best; of equals the pipeline as it is, or what changes the least and asks for the least."""
 
-    def worth(one: Scored) -> tuple[float, bool, int, int]:
+    def worth(one: ScoredSetting) -> tuple[float, bool, int, int]:
         changes = len(space.changes(one.values))
         return -round(mean_of(one, measure, queries), 9), one is not current, changes, one.candidates
 
     return min(scored, key=worth)
 
 
-def _front(scored: Sequence[Scored], space: Space, measure: Measure, cost: Any) -> Front:
+def _front(scored: Sequence[ScoredSetting], space: Space, measure: Measure, cost: Any) -> Front:
     """The settings that no other beats in quality and cost, from the cheapest; of equals the one that changes
     the least."""
     found = pareto_front(scored, quality=lambda one: round(one.means[measure], 9), latency=cost)
-    kept: dict[tuple[float, float], Scored] = {}
+    kept: dict[tuple[float, float], ScoredSetting] = {}
     for one in sorted(found, key=lambda one: len(space.changes(one.values))):
         kept.setdefault((cost(one), round(one.means[measure], 9)), one)
     return tuple(sorted(kept.values(), key=cost))
 
 
-def _adverse(board: Board, measure: Measure, chosen: Scored, current: Scored | None) -> float | None:
+def _adverse(
+    board: Board, measure: Measure, chosen: ScoredSetting, current: ScoredSetting | None
+) -> float | None:
     """The least that the chosen one's mean can be above that of the pipeline as it is, over all orders of
     equal scores."""
     if current is None:
@@ -266,7 +280,7 @@ def _adverse(board: Board, measure: Measure, chosen: Scored, current: Scored | N
     return None if least is None or most is None else least.means[measure] - most.means[measure]
 
 
-def _shown(current: Scored | None, chosen: Scored, front: Front) -> list[Scored]:
+def _shown(current: ScoredSetting | None, chosen: ScoredSetting, front: Front) -> list[ScoredSetting]:
     """The pipeline as it is, what was chosen, and some of the front, as far apart as they can be."""
     found = [one for one in (current, chosen) if one is not None]
     others = [one for one in front if one not in found]

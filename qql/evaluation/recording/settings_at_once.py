@@ -100,17 +100,17 @@ _CUTS = frozenset({"limit", "threshold", "fusion", "rrf_k", "rrf_weights"})
 """Settings that change what is done with lists, and never which lists there are."""
 
 
-class _Group:
+class SettingsGroup:
     """Settings whose stages are the same: ``base`` is what all of them but their cuts makes of the first
     query, ``parsed`` the statements of that, ``params`` the values that they give to parameters, ``changes``
     those of settings beside their cuts."""
 
     def __init__(self, parsed: Sequence[Parsed], params: Body, changes: Body, base: Recipe) -> None:
-        self.parsed = parsed
-        self.params = params
-        self.changes = changes
-        self.base = base
-        self.merged = MergedRecipes(base)
+        self.parsed: Sequence[Parsed] = parsed
+        self.params: Body = params
+        self.changes: Body = changes
+        self.base: Recipe = base
+        self.merged: MergedRecipes = MergedRecipes(base)
         self.recipes: dict[int, Recipe] = {}
         self.changed: dict[str, Recipe] = {}
         """The recipe for what is changed of one stage, by that as text."""
@@ -132,17 +132,17 @@ class SettingsPlan:
         bases: dict[tuple[str, str], Recipe] | None = None,
     ) -> None:
         """``bases`` keeps what was planned for queries, for other plans of the same pipeline."""
-        self.bases = bases
-        self.planner = planner
-        self.script = script
-        self.top = top
-        self.names = {str(key) for key in script.parameters}
+        self.bases: dict[tuple[str, str], Recipe] | None = bases
+        self.planner: Planner = planner
+        self.script: Pipeline = script
+        self.top: int | None = top
+        self.names: set[str] = {str(key) for key in script.parameters}
         plan = script.compiled(planner.values(script, first)).plan
         assert plan is not None, "a pipeline's statement is a query"
-        self.settable = Settable(script.text, plan, script.name)
-        self.settings = settings
+        self.settable: Settable = Settable(script.text, plan, script.name)
+        self.settings: Sequence[Body] = settings
         self.places: dict[str, tuple[str, str, bool]] = {}
-        self.groups: dict[str, _Group] = {}
+        self.groups: dict[str, SettingsGroup] = {}
         for number, values in enumerate(settings):
             self._add(number, values, first)
         for group in self.groups.values():
@@ -161,7 +161,7 @@ class SettingsPlan:
             group = self.groups.get(key)
             if group is None:
                 parsed = self.settable.edited(others)
-                group = _Group(parsed, params, others, self._recipe(parsed, first, params))
+                group = SettingsGroup(parsed, params, others, self._recipe(parsed, first, params))
                 self.groups[key] = group
             group.recipes[number] = self._planned(group, cuts, first)
         except QQLError as exc:
@@ -177,7 +177,7 @@ class SettingsPlan:
             self.places[given] = name, label, is_cut
         return self.places[given]
 
-    def _planned(self, group: _Group, cuts: Mapping[str, Body], first: RecordedQuery) -> Recipe:
+    def _planned(self, group: SettingsGroup, cuts: Mapping[str, Body], first: RecordedQuery) -> Recipe:
         """The recipe of a setting: made of those of what it changes of each stage, where that is clear."""
         changed = []
         for one in cuts.values():
@@ -205,7 +205,7 @@ class SettingsPlan:
         values = {**self.planner.values(self.script, row), **params}
         return self.planner.recipe_of(self.planner.compiled(self.script, values, parsed), named=named)
 
-    def _divide(self, group: _Group) -> None:
+    def _divide(self, group: SettingsGroup) -> None:
         """Into the fusions that are computed at once, and what is recomputed one by one."""
         fusions = {number: one for number, one in group.recipes.items() if _is_plain_fusion(one)}
         group.program = _program(fusions, self.top)
@@ -213,7 +213,7 @@ class SettingsPlan:
             fusions = {}
         group.others = {number: one for number, one in group.recipes.items() if number not in fusions}
 
-    def _base(self, row: RecordedQuery, key: str, group: _Group) -> Recipe:
+    def _base(self, row: RecordedQuery, key: str, group: SettingsGroup) -> Recipe:
         known = None if self.bases is None else self.bases.get((row.query, key))
         if known is None:
             known = self._recipe(group.parsed, row, group.params)
