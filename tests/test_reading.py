@@ -295,7 +295,7 @@ def test_why_asks_nothing_about_the_query_as_it_is_twice(monkeypatch: pytest.Mon
 
         monkeypatch.setattr(db.backend, "call", spy)
         found = db.execute("WHY NOT 8 QUERY [0] FROM c USING v LIMIT 3")
-        assert "LIMIT 9" in found.message
+        assert "LIMIT 3 → 9" in found.message
         as_it_is = [one for one in asked if '"limit": 3' in one]
         deep = [one for one in asked if '"exact": true' in one and '"limit": 1000' in one]
         assert len(as_it_is) == 1 and len(deep) <= 2

@@ -95,6 +95,18 @@ def test_a_recording_answers_for_the_others_as_the_engine_does(
         assert other.others.recomputed == 11
 
 
+def test_the_constants_of_a_recording_are_those_of_its_queries(
+    db: Session, point: int, tmp_path: Path
+) -> None:
+    """Also where another pipeline of it has the parameter, and this one has not."""
+    rows = {key: row["query"] for key, row in QUERIES.items()}
+    other = "QUERY :query FROM docs USING fine WHERE year > :since LIMIT 9"
+    both = {"p": PIPELINE, "other": other}
+    kept = record(both, rows, db, tmp_path / "run.qqlrun", deep=150, params={"low": 2003, "since": 2001})
+    found = why_not(PIPELINE, "q3", point, db, recording=kept)
+    assert found.advice and found.asked == 0 and found.query.params == {"query": rows["q3"]}
+
+
 def test_what_a_recording_lacks_is_asked(db: Session, tmp_path: Path) -> None:
     """A dropped condition makes a stage that nobody has recorded."""
     kept = record(PIPELINE, QUERIES, db, tmp_path / "run.qqlrun", deep=150)

@@ -179,6 +179,16 @@ def test_a_number_above_and_a_limit_below_are_a_pair(db: Session) -> None:
     assert any(len(one) == 2 for one in words)
 
 
+def test_a_weight_below_and_a_limit_above_are_a_pair(db: Session) -> None:
+    """The inner fusion loses the point, and the query would not show it either."""
+    inner = (
+        f"WITH x AS ({A} LIMIT 20), y AS ({B} LIMIT 20), both AS (QUERY FUSION RRF LIMIT 12 PREFETCH (x, y))"
+    )
+    text = f"{inner} {A} FROM c PREFETCH (both) LIMIT 3"
+    kinds = [{change["word"] for change in way["changes"]} for key in (7, 8) for way in tried(db, text, key)]
+    assert {"LIMIT"} in kinds and {"rrf_weights", "LIMIT"} in kinds
+
+
 def test_offset_and_groups_are_no_obstacle(db: Session) -> None:
     found = tried(db, f"{FUSED} OFFSET 2", 4)
     assert found and all(3 <= one["rank"] <= one["last"] for one in found)

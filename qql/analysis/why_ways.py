@@ -206,16 +206,24 @@ class _Search:
     # -- other numbers
 
     def tune(self, edits: tuple[Edit, ...], path: Path) -> None:
-        """Tries other numbers of the first stage, from one up to the hits, that keeps the point out."""
-        trial = self.known.get(frozenset(edits))
-        if trial is None or len(edits) >= self.fewest or (edits and trial.place is not None):
+        """Tries other numbers of the first stage, from one up to the hits, that keeps the point out.
+
+        Behind a number that lets the point into a stage, what lets it into the next one is tried, too.
+        """
+        if len(edits) >= self.fewest or self.tuned >= _MOST_TUNED:
+            return
+        trial = self.trial(edits)
+        if trial is None or (edits and trial.place is not None):
             return
         way = [path[:depth] for depth in range(len(path), -1, -1)]
         at = next((one for one in way if one == _ROOT or not trial.gives(one)), _ROOT)
-        for one in self.tunings(trial, at, edits)[:_TUNED_BY_STAGE]:
-            if len(edits) + 1 > self.fewest or self.tuned >= _MOST_TUNED:
-                return
-            self.check((*edits, one.edit))
+        found = [one.edit for one in self.tunings(trial, at, edits)[:_TUNED_BY_STAGE]]
+        more = self.more(trial, way, {one.key: one for one in edits}) if edits else []
+        for one in (*found, *(more if len(more) == 1 else ())):
+            if len(edits) + 1 <= self.fewest and self.tuned < _MOST_TUNED:
+                self.check((*edits, one))
+        if found and not edits and at != _ROOT:
+            self.entered.append((at, (found[0],)))
 
     def tunings(self, trial: _Trial, path: Path, edits: tuple[Edit, ...]) -> Sequence[Tuning]:
         """Other numbers of a stage of a query with edits, that let the point through it."""
@@ -240,8 +248,10 @@ class _Search:
 
     def check(self, edits: tuple[Edit, ...]) -> None:
         """Runs a query with another number, and again, in one call; notes it where the point is a hit."""
-        self.tuned += 1
         given = frozenset(edits)
+        if given in self.counted:
+            return
+        self.tuned += 1
         if self.base.plan.second is not None or self.base.analysis.grouped:
             trial = self.trial(edits)
             if trial is not None and trial.place is not None:

@@ -199,7 +199,7 @@ def why_not(
         (asked,) = pipelines_on(session, given).values()
         fixed = fixed_params(params)
         if recording is not None:
-            fixed = {**{k: v for k, v in recording.params.items() if k not in fixed}, **fixed}
+            fixed = {**asked.taken(recording.params), **fixed}
         check_pipelines([asked], fixed)
         asked = _whole(asked)
         mine = _the_query(query, every, asked)
