@@ -67,7 +67,7 @@ class Fusion:
 
 
 def is_own_fusion(fusion: Fusion | None) -> bool:
-    """Whether Qdrant itself has such a fusion: at the root, it is the only thing that sees all shards' hits."""
+    """Whether Qdrant itself has such a fusion, which at the root sees the hits of all shards."""
     return fusion is not None and fusion.linear is None
 
 
