@@ -144,6 +144,11 @@ def _reference() -> Any:
 
 
 QUERIES: list[Case] = [
+    (
+        lambda: b.linear("near", "far", normalizer="sigmoid", weights={"near": 2, "far": 1}, source="docs"),
+        "QUERY FUSION LINEAR FROM docs PREFETCH (near, far) "
+        "PARAMS (normalizer = 'sigmoid', weights = {near: 2, far: 1})",
+    ),
     (lambda: query("emergency care", source="docs"), "QUERY 'emergency care' FROM docs"),
     (lambda: query(f"{uuid.UUID(int=7)}"), f"QUERY TEXT '{uuid.UUID(int=7)}'"),
     (lambda: query(uuid.UUID(int=7)), f"QUERY POINT '{uuid.UUID(int=7)}'"),

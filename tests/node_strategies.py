@@ -404,7 +404,7 @@ _groups = st.builds(
 )
 _rerank = st.builds(Rerank, _models, _models, _maybe(names), _sizes)
 _usings = st.builds(nodes.Using, names, st.sampled_from([None, "dense", "sparse", "multi"]))
-_fusions = st.sampled_from(["rrf", "dbsf"]).map(nodes.Fusion)
+_fusions = st.sampled_from(sorted(nodes.FUSIONS)).map(nodes.Fusion)
 _wheres = _maybe(conditions(2))
 
 

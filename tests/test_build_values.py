@@ -127,7 +127,11 @@ def test_any_text_is_a_value_and_a_name(value: str, name: str) -> None:
         (lambda: query("x", params=[1]), "wrong-argument", "query(params=…): takes options by name"),
         (lambda: query("x", prefetch=3), "wrong-argument", "query(prefetch=…): takes a list, not 3"),
         (lambda: query("x", prefetch=[3]), "wrong-argument", "prefetch: takes stages"),
-        (lambda: query("x", fusion="avg"), "wrong-argument", "query(fusion=…): takes 'rrf' or 'dbsf'"),
+        (
+            lambda: query("x", fusion="avg"),
+            "wrong-argument",
+            "query(fusion=…): takes one of 'rrf', 'dbsf', 'linear'",
+        ),
         (lambda: b.rrf(), "wrong-argument", "rrf(…): takes at least one stage"),
         (lambda: b.rrf("a", weights=[math.inf]), "number-out-of-range", "rrf(weights=…)[0]: "),
         (lambda: b.recommend("abc"), "wrong-argument", "recommend(positive): takes a list of points"),

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import pytest
 from edge_helpers import vector
 from pipelines import WHERE, create
+from pipelines import draw as draw_pipeline
 
 import qql
 from qql.analysis.fusion import close
-from qql.evaluation.recording.recomputing import EQUAL, recompute
+from qql.evaluation.recording.recomputing import EQUAL, TIES, recompute
 from qql.evaluation.recording.recorder import record
 from qql.evaluation.recording.recordings import read_recording
+from qql.evaluation.recording.settings_at_once import what_if
 from qql.rest.linear_fusion import LinearFusion, read_linear
 from qql.session.session import Session
 
@@ -359,3 +361,52 @@ def test_a_recording_answers_what_the_engine_answers(session: Session, tmp_path:
                 assert [hit.id for hit in hits] == [*one.ids], changed
                 equal += 1
     assert equal > 60
+
+
+def test_settings_of_it_are_tried_on_a_recording(session: Session, tmp_path: Path) -> None:
+    text = f"QUERY FUSION LINEAR FROM some {STAGES} WITH (normalizer = zscore) LIMIT :n"
+    recording = record([text], [{"id": "q", "n": 6}], session, tmp_path / "run.qqlrun", deep=50)
+    settings = [
+        {"root.normalizer": name, "root.weights": weights, "inline 1.limit": limit}
+        for name in NORMALIZERS
+        for weights in ([1, 1], [2, 0.5])
+        for limit in (3, 7)
+    ]
+    [one] = list(what_if(recording, text, settings))
+    assert {*one.verdicts} <= {EQUAL, TIES} and one.verdicts.count(EQUAL) > 10
+    for at, values in enumerate(settings):
+        options = f"normalizer = {values['root.normalizer']}, weights = {values['root.weights']}"
+        stages = STAGES.replace("LIMIT 7", f"LIMIT {values['inline 1.limit']}")
+        hits = session.execute(f"QUERY FUSION LINEAR FROM some {stages} WITH ({options}) LIMIT 6")
+        assert one.verdicts[at] == TIES or [*one.ranking(at)] == hits.ids
+        assert len(one.ranking(at)) == len(hits.ids)
+
+
+def linear_pipelines(rng: random.Random, count: int) -> Iterator[tuple[Any, str]]:
+    """Generated pipelines with linear fusions in them; MMR below one gives scores that are not its own."""
+    while count:
+        drawn = draw_pipeline(rng, rng.choice(["some", "many"]))
+        if "FUSION DBSF" in drawn.text and " MMR " not in drawn.text and not drawn.sampled:
+            count -= 1
+            yield drawn, drawn.text.replace("FUSION DBSF", "FUSION LINEAR")
+
+
+def explained(session: Session, rng: random.Random, count: int) -> int:
+    """How many linear fusions EXPLAIN ANALYZE has recomputed."""
+    checked = 0
+    for _, text in linear_pipelines(rng, count):
+        (compiled,) = session.compile(text)
+        for stage in session.analyse(compiled).stages:
+            if stage.run.stage.linear is not None and stage.verdict is not None:
+                assert not stage.verdict.unexplained, text
+                checked += 1
+    return checked
+
+
+def test_analyze_explains_linear_fusions_wherever_they_stand(session: Session) -> None:
+    assert explained(session, random.Random(3), 40) > 30
+
+
+@pytest.mark.slow
+def test_analyze_explains_hundreds_of_linear_fusions(session: Session) -> None:
+    assert explained(session, random.Random(4), 200 * ROUNDS) > 150 * ROUNDS

@@ -172,7 +172,7 @@ def test_each_block_and_each_table_of_options_has_its_entry() -> None:
         assert re.search(rf"WITH (\{{SPARSE \| )?{kind}\b", said), kind
         assert find(kind), kind
     shown = {id(table) for entry in ENTRIES for _, table in entry.tables}
-    pieces = {"_INDEX", "_CHANGEABLE", "_ADDED_SPARSE", "QUERY_OPTIONS", "FUSION_OPTIONS"}
+    pieces = {"_INDEX", "_CHANGEABLE", "_ADDED_SPARSE", "QUERY_OPTIONS"}
     for name, value in (vars(collection) | vars(index) | vars(query)).items():
         if not re.fullmatch("_?[A-Z][A-Z_0-9]+", name) or not isinstance(value, dict) or name in pieces:
             continue

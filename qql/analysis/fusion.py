@@ -21,6 +21,7 @@ __all__ = [
     "contributions",
     "fuse",
     "goes_by_value",
+    "is_own_fusion",
     "rank_key",
     "rank_keys",
     "rounding_error",
@@ -63,6 +64,11 @@ class Fusion:
             return cls(query["fusion"])
         linear = read_linear(query) if "linear" in query or "formula" in query else None
         return None if linear is None else cls("linear", linear=linear)
+
+
+def is_own_fusion(fusion: Fusion | None) -> bool:
+    """Whether Qdrant itself has such a fusion, which at the root sees the hits of all shards."""
+    return fusion is not None and fusion.linear is None
 
 
 def slack(score: float) -> float:

@@ -99,7 +99,8 @@ def slots_of(run: StageRun, plan: QueryPlan) -> Slots:
     target, factor = run.stage.target, run.limit // said
     beside: tuple[str, int] | None = None
     if isinstance(target, nodes.Mmr) and target.candidates is not None and not run.inputs:
-        fused = len(run.chain) == 2 and run.chain[0].stage.fusion is not None
+        above = run.chain[0].stage
+        fused = len(run.chain) == 2 and above.fusion is not None and above.linear is None
         if not fused:
             return Slots(run.limit, "CANDIDATES", run.limit)
         most = int(str(scalar_value(target.candidates)))

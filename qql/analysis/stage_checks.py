@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qql import nodes
 from qql.analysis.cut_tie import CutTie
 from qql.analysis.engine import Engine
-from qql.analysis.fusion import Fusion, close, fuse, goes_by_value, rank_key
+from qql.analysis.fusion import Fusion, close, fuse, goes_by_value, is_own_fusion, rank_key
 from qql.analysis.model import Candidate, Difference, Fused, Id, Rescored, StageRun, Verdict
 from qql.analysis.query_body import all_filters, grouped_by
 from qql.analysis.recomposition import compare
@@ -172,7 +172,8 @@ class StageChecks:
         # gives all the candidates of an MMR.
         below = [self.stages[other] for other in self.below(at)]
         diverse = any(isinstance(run.stage.target, nodes.Mmr) for run in below)
-        if diverse or fused is None or any(run.inputs for run in below):
+        split = fused is None or not is_own_fusion(fused.fusion)
+        if diverse or split or any(run.inputs for run in below):
             if self._shards is None:
                 self._shards = self._engine.shards()
             if self._shards > 1:
@@ -193,7 +194,7 @@ class StageChecks:
         page = self.stages[0].limit
         if len(every) <= page or one.expected > every[page - 1].score:
             return False
-        return fused.fusion.method == "dbsf" or one.score > one.expected
+        return fused.fusion.method != "rrf" or one.score > one.expected
 
     def _changed_stages(self) -> frozenset[int]:
         """The lowest stages whose scores are others when they are asked once more.

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 
 from qql import nodes
-from qql.analysis.fusion import Fusion
+from qql.analysis.fusion import Fusion, is_own_fusion
 from qql.analysis.model import Path, StageRun
 from qql.analysis.query_body import all_filters, grouped_by, is_conjunction, mmr_of, plain_search
 from qql.compiler.emit_filters import all_of
@@ -117,7 +117,7 @@ class AloneStages:
         notes: tuple[str, ...] = ()
         mmr = mmr_of(out)
         if mmr is not None and not is_root:
-            fused = len(path) == 1 and Fusion.of(self.root) is not None
+            fused = len(path) == 1 and is_own_fusion(Fusion.of(self.root))
             out, limit, notes = self.nested_mmr(out, mmr, limit, fused=fused)
         elif mmr is not None and "candidates_limit" not in mmr:
             # What OFFSET adds to the limit is not among the candidates that Qdrant takes by itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qql import nodes
-from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, OPTIONS_OF_FUSIONS
+from qql.compiler.options.query import ACORN_OPTIONS, OPTIONS_OF_FUSIONS
 from qql.compiler.plan import Input, Stage, stage_key
 from qql.errors import did_you_mean, fail, many
 from qql.rest.linear_fusion import DEFAULT_NORMALIZER, LinearFusion
@@ -48,10 +48,10 @@ def fusion_options(
 
 def check_fusion_option(option: nodes.Option, method: str | None) -> None:
     """Refuses an option of one fusion at another, or where nothing is fused."""
-    if option.name not in FUSION_OPTIONS or option.name in OPTIONS_OF_FUSIONS.get(method or "", {}):
+    owners = [name.upper() for name, table in OPTIONS_OF_FUSIONS.items() if option.name in table]
+    if not owners or (method is not None and method.upper() in owners):
         return
-    owner = next(name for name, table in OPTIONS_OF_FUSIONS.items() if option.name in table).upper()
-    what = f"FUSION {method.upper()}" if method else f"a query without FUSION {owner}"
+    what = f"FUSION {method.upper()}" if method else f"a query without FUSION {owners[0]}"
     close = {"weights": "rrf_weights", "rrf_weights": "weights"}.get(option.name)
     hint = f"its weights are `{close}`" if close in OPTIONS_OF_FUSIONS.get(method or "", {}) else None
     fail("idle-option", f"`{option.name}` has no meaning for {what}", option.span, hint)

@@ -22,7 +22,13 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from qql import nodes
-from qql.compiler.options.query import ACORN_OPTIONS, FUSION_OPTIONS, MMR_OPTIONS, SEARCH_PARAMS
+from qql.compiler.options.query import (
+    ACORN_OPTIONS,
+    FUSION_OPTIONS,
+    LINEAR_OPTIONS,
+    MMR_OPTIONS,
+    SEARCH_PARAMS,
+)
 from qql.compiler.plan import QueryPlan, stage_key
 from qql.errors import Source, Span, did_you_mean, fail, shown
 from qql.evaluation.faults import InputError
@@ -40,7 +46,7 @@ Edit = tuple[list[str], Json]
 FUSIONS: Mapping[str, tuple[str, ...]] = {"rrf": tuple(FUSION_OPTIONS), "dbsf": ()}
 """The fusions that can be tried, each with the options that have a meaning beside it."""
 _ALIASES = {"k": "rrf_k", "weights": "rrf_weights", "score_threshold": "threshold"}
-_OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *MMR_OPTIONS})
+_OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *LINEAR_OPTIONS, *MMR_OPTIONS})
 
 
 class Settable:
@@ -146,7 +152,9 @@ class Settable:
             self._fail_unknown(name)
         label = max(labels, key=len)
         first, *rest = name[len(label) + 1 :].split(".")
-        first = _ALIASES.get(first.lower(), first.lower())
+        fusion = self.stages[label].fusion
+        own = LINEAR_OPTIONS if fusion is not None and fusion.method == "linear" else {}
+        first = first.lower() if first.lower() in own else _ALIASES.get(first.lower(), first.lower())
         if first not in _CLAUSES and first not in _OPTIONS:
             known = [*_CLAUSES, *_OPTIONS, *_ALIASES]
             hint = did_you_mean(first, known) or f"there are {', '.join(sorted(known))}"
@@ -269,7 +277,7 @@ _CLAUSES = {
 def _with_option(query: nodes.Query, name: str, path: list[str], value: Json) -> nodes.Query:
     old = {option.name: option.value for option in query.params}
     given = old.get(name)
-    if name == "rrf_weights" and path:
+    if name in ("rrf_weights", "weights") and path:
         given = _named_weights(query, given)
     new = old | {name: _with_value_at(name, given, path, value)}
     return replace(query, params=tuple(nodes.Option(*item) for item in new.items() if item[1] is not None))

@@ -85,14 +85,24 @@ def _at(body: Body, path: _Path) -> Body:
 
 def _inputs(body: Body, path: _Path, alone: AloneStages) -> Iterator[JsonObject]:
     """The searches that give what the inputs of a stage give."""
+    from qql.analysis.query_body import mmr_of
+
     above, stage = list(alone.above_all), body
     for at in (*path, None):
         above += [stage["filter"]] if stage.get("filter") else []
         if at is not None:
             stage = stage["prefetch"][at]
     for number, inner in enumerate(stage["prefetch"]):
-        found = alone.alone(inner, above, (*path, number)).body
+        found = dict(alone.alone(inner, above, (*path, number)).body)
+        if mmr_of(found) is not None and found.get("prefetch"):
+            found = _as_a_formula_sees_it(found)
         yield {**found, "with_payload": False, "with_vector": False}
+
+
+def _as_a_formula_sees_it(body: JsonObject) -> JsonObject:
+    """An MMR that chooses among others leaves them, below another stage, the scores that these gave."""
+    outer = {key: body.pop(key) for key in ("shard_key", "with_payload") if key in body}
+    return {**outer, "prefetch": [body], "query": {"formula": "$score[0]"}, "limit": body["limit"]}
 
 
 def _with_query(body: Body, path: _Path, query: JsonObject) -> JsonObject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qql import nodes
-from qql.compiler.options.query import FUSION_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS
+from qql.compiler.options.query import FUSION_OPTIONS, LINEAR_OPTIONS, REQUEST_OPTIONS, SEARCH_PARAMS
 from qql.nodes import MATCH_OPERATORS, MatchOperator
 from qql.rest.limits import BM25
 from qql.rest.linear_fusion import LinearFusion
@@ -196,7 +196,7 @@ QUERIES: tuple[Feature, ...] = (
     declared(
         "target.fusion.linear",
         "FUSION LINEAR WITH (normalizer = sigmoid, weights = […])",
-        FUSION_OPTIONS["normalizer"].support,
+        LINEAR_OPTIONS["normalizer"].support,
         _search_fused(LinearFusion("sigmoid", (1.0, 0.5)).query()),
     ),
     declared(

@@ -27,7 +27,6 @@ __all__ = [
     "QUERY_OPTIONS",
     "QUOTA_OPTIONS",
     "REQUEST_OPTIONS",
-    "RRF_OPTIONS",
     "SEARCH_PARAMS",
     "SHARD_KEY_OPTIONS",
     "SNAPSHOT_OPTIONS",
@@ -48,7 +47,7 @@ def _weights(value: Json) -> Json:
     raise ValueError("a list of numbers, or an object of numbers by stage name")
 
 
-RRF_OPTIONS = table(
+FUSION_OPTIONS = table(
     Setting("rrf_k", whole(1), shown="2", support=Support("1.16")),
     Setting("rrf_weights", _weights, support=Support("1.17")),
 )
@@ -56,9 +55,8 @@ LINEAR_OPTIONS = table(
     Setting("normalizer", one_of(*NORMALIZERS), shown=DEFAULT_NORMALIZER, support=Support("1.14")),
     Setting("weights", _weights, shown="1 for each", support=Support("1.14")),
 )
-FUSION_OPTIONS = {**RRF_OPTIONS, **LINEAR_OPTIONS}
-OPTIONS_OF_FUSIONS: Mapping[str, Settings] = {"rrf": RRF_OPTIONS, "linear": LINEAR_OPTIONS}
-"""The options of a method of FUSION, where it has some."""
+OPTIONS_OF_FUSIONS: Mapping[str, Settings] = {"rrf": FUSION_OPTIONS, "linear": LINEAR_OPTIONS}
+"""The options of a method of FUSION, where it has some; `FUSION_OPTIONS` are those of RRF."""
 MMR_OPTIONS = table(
     Setting("mmr_diversity", number(0, 1), shown="0.5", support=Support("1.15")),
     Setting("mmr_candidates", whole(1), shown="LIMIT", support=Support("1.15")),
@@ -117,7 +115,14 @@ SEARCH_PARAMS = table(
     ),
 )
 
-QUERY_OPTIONS = {**SEARCH_PARAMS, **ACORN_OPTIONS, **FUSION_OPTIONS, **MMR_OPTIONS, **REQUEST_OPTIONS}
+QUERY_OPTIONS = {
+    **SEARCH_PARAMS,
+    **ACORN_OPTIONS,
+    **FUSION_OPTIONS,
+    **LINEAR_OPTIONS,
+    **MMR_OPTIONS,
+    **REQUEST_OPTIONS,
+}
 """All that a query may be given."""
 FEEDBACK_OPTIONS = table(*(Setting(name, number(-math.inf)) for name in ("a", "b", "c")))
 """The constants of relevance feedback's naive formula; all three are needed."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from qql import nodes
-from qql.compiler.options.query import FUSION_OPTIONS
+from qql.compiler.options.query import FUSION_OPTIONS, LINEAR_OPTIONS
 from qql.errors import Source
 from qql.evaluation.faults import InputError
 from qql.records import dataclass, replace
@@ -118,7 +118,9 @@ def _statements(given: Iterator[nodes.Statement], curve: Curve, log_odds: bool) 
         if isinstance(one.target, nodes.Hybrid):
             hint = "write its two searches out: PREFETCH (QUERY … USING dense, QUERY … USING sparse)"
             raise InputError.make("no-fusion", "HYBRID has no stages that a formula could name", hint=hint)
-        params = tuple(option for option in one.params if option.name not in FUSION_OPTIONS)
+        params = tuple(
+            option for option in one.params if option.name not in {*FUSION_OPTIONS, *LINEAR_OPTIONS}
+        )
         formula = _formula(curve, log_odds)
         yield replace(one, target=formula, fusion=None, formula=None, params=params, threshold=None)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from qql.analysis.fusion import ascending, rank_key, rank_keys
+from qql.analysis.fusion import ascending, is_own_fusion, rank_key, rank_keys
 from qql.analysis.model import Candidate, Id, OrderValue
 from qql.analysis.model import Path as StagePlace
 from qql.analysis.recomposition import recompose
@@ -172,7 +172,8 @@ class Evaluation:
         """Why the list of a stage is an estimate; empty where it is not."""
         inner = () if isinstance(part, Found) else part.inputs
         every = [*self._doubts.get(part, ())]
-        if self.recording.shards > 1 and inner and not (root and isinstance(part, Fusing)):
+        own = isinstance(part, Fusing) and is_own_fusion(part.fusion)
+        if self.recording.shards > 1 and inner and not (root and own):
             every.append(
                 f"each of the {self.recording.shards} shards fuses and rescores what it has by itself"
             )

@@ -61,7 +61,7 @@ OPTIONS: tuple[Entry, ...] = (
         "FUSION OPTIONS",
         "Of FUSION RRF: rrf_k and rrf_weights; of FUSION LINEAR: normalizer and weights. Weights go by "
         "position, or by the names of the stages.",
-        [("PARAMS of FUSION RRF", query.RRF_OPTIONS), ("PARAMS of FUSION LINEAR", query.LINEAR_OPTIONS)],
+        [("PARAMS of FUSION RRF", query.FUSION_OPTIONS), ("PARAMS of FUSION LINEAR", query.LINEAR_OPTIONS)],
         f"QUERY FUSION RRF FROM docs {TWO_STAGES} PARAMS (rrf_k = 20, rrf_weights = [0.7, 0.3]) LIMIT 2;",
         see=("FUSION",),
         form="PARAMS (option = value [, …])",
