@@ -159,6 +159,7 @@ FAILING = {
     "restore": ["/no/such"],
     "completion": ["tcsh"],
     "record": ["p.qql"],
+    "judge": ["a.qql", "b.qql"],
 }
 
 
