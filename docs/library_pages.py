@@ -177,6 +177,8 @@ EVALUATION_WORDS = {
     "MarginsLike": "rules: `nDCG@10:0.01`, several of them, or measure → margin (None: more than chance)",
     "QrelsLike": "judgements: a file's name; query id → document id → relevance, or → documents; rows",
     "PipelineLike": "a text or tree, the `Path` of a script or TREC run, a `Pipeline`, or rankings by query",
+    "JudgeLike": "a `Judge`; a function of the texts of a query and a document; `module:function`; "
+    "`https://…`; judgements as `QrelsLike`",
     "Pipelines": "one `PipelineLike`, several in a list, or several by their names",
     "Progress": "called with what is done in words, how much of it is done, and how much there is",
     "Stamp": "versions, machine and data of a measurement; its fields are not public",

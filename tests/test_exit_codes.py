@@ -162,6 +162,7 @@ FAILING = {
     "why-not": ["p.qql"],
     "features": ["p.qql"],
     "calibrate": ["p.qql"],
+    "judge": ["a.qql", "b.qql"],
 }
 
 

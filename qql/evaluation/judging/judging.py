@@ -107,7 +107,10 @@ class _OpenQuery:
 
 
 class Judging:
-    """Two rankings of each query, what is judged of them, and what to ask next."""
+    """Two rankings of each query, what is judged of them, and what to ask next.
+
+    To make one raises `InputError`: ``usage``, ``unknown-measure``, ``bad-measure``, ``bad-qrels``.
+    """
 
     def __init__(
         self,
@@ -135,7 +138,8 @@ class Judging:
             grades: the largest relevance that a judgement may have, from 1.
             seed: where the random order of queries starts.
 
-        Raises `InputError`: ``usage``, ``unknown-measure``, ``bad-measure``.
+        Raises:
+            InputError: ``usage``, ``unknown-measure``, ``bad-measure``, ``bad-qrels``.
         """
         _check(scope, smallest)
         number_in(0, 1, alpha=alpha)

@@ -69,7 +69,7 @@ class Verdict(Report):
         where = f"these {many(len(self.queries), 'query', 'queries')}" if of_log else "queries of this kind"
         found, bounds = (now.of_log, now.log) if of_log else (now.of_population, now.population)
         difference = f"the mean difference is {bounds.low:+.4f} to {bounds.high:+.4f}"
-        sure = "" if of_log else f" ({1 - self.judging.alpha:.4g} sure, however often one looks)"
+        sure = "" if of_log else f" ({100 * (1 - self.judging.alpha):.4g} % sure, however often one looks)"
         if found is None:
             return f"{ENDS[self.end]}. On {where} {difference}{sure}."
         if found == "equal":
@@ -103,7 +103,9 @@ class Verdict(Report):
             self._scope_row("queries of this kind", now.of_population, now.population),
         ]
         over = many(len(self.queries), "query", "queries")
-        title = f"{self.b} (B) against {self.a} (A) by {judging.measure}, over {over}"
+        named = (self.a, self.b) == ("A", "B")
+        pair = "B against A" if named else f"{self.b} (B) against {self.a} (A)"
+        title = f"{pair} by {judging.measure}, over {over}"
         stamp = [] if self.stamp is None else [stamp_section(self.stamp)]
         return [Section(title, rows, tuple(notes)), *stamp]
 
