@@ -316,6 +316,12 @@ OPTIONS = {
         action=Many,
         help="a field of the payload that is a feature, too; repeatable",
     ),
+    "recording": _value_option(
+        "measuring",
+        "--recording",
+        metavar="FILE",
+        help="a file of `qql record`: its queries, and what their stages gave",
+    ),
     "setup": _value_option("measuring", "--setup", metavar="FILE", help="run this script first"),
     "limit_queries": _value_option(
         "measuring", "--limit-queries", metavar="N", type=_integer(1), help="only the first N queries"
@@ -529,7 +535,7 @@ RECORDING = (
     *(name for name in CONNECTED if name != "format"),
     *("setup", "queries", "limit_queries", "deep", "resume", "overwrite"),
 )
-FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "overwrite")
+FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "recording", "overwrite")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 
