@@ -16,7 +16,15 @@ import pytest
 
 import qql
 from qql.cli import main
-from qql.evaluation import FeatureColumn, Features, InputError, features, write_features
+from qql.evaluation import (
+    FeatureColumn,
+    Features,
+    InputError,
+    features,
+    record,
+    recorded_features,
+    write_features,
+)
 from qql.evaluation.feature_files import feature_lines
 
 Run = Callable[..., tuple[int, str, str]]
@@ -315,6 +323,57 @@ def test_scores_that_are_distances_are_told(tmp_path: Path) -> None:
         text = "WITH a AS (QUERY :x USING v LIMIT 2) QUERY FUSION RRF FROM c PREFETCH (a) LIMIT 2"
         made = write_features(text, {"q": {"x": [1.0, 0.0]}}, db, tmp_path / "x.svm")
     assert [one.code for one in made.notes] == ["distances"]
+
+
+# ------------------------------------------------------------------------------------ recordings
+
+NESTED = """
+WITH alike AS (QUERY :query USING dense LIMIT 3), named AS (QUERY :query USING words LIMIT 4),
+     both AS (QUERY FUSION DBSF PREFETCH (alike, named) LIMIT 3)
+QUERY FUSION RRF FROM docs PREFETCH (both, alike) LIMIT 3
+"""
+RESCORED = "QUERY :query FROM docs USING dense PREFETCH (QUERY :query USING words LIMIT 2) LIMIT 2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [HYBRID, HYBRID.replace("dense LIMIT 4", "dense LIMIT 2").replace("RRF", "DBSF"), NESTED, RESCORED],
+)
+def test_a_recording_has_the_same_features_as_the_engine(db: qql.Session, tmp_path: Path, text: str) -> None:
+    kept = record({"a": HYBRID, "b": RESCORED}, QUERIES, db, tmp_path / "run.qqlrun", deep=10)
+    made, asked = recorded_features(kept, text, QRELS), features(text, QUERIES, db, QRELS)
+    assert made.columns == asked.columns and len(made.rows()) == len(asked.rows()) > 1
+    for row, other in zip(made.rows(), asked.rows(), strict=True):
+        assert {name: value for name, value in row.items() if not name.endswith("score")} == {
+            name: value for name, value in other.items() if not name.endswith("score")
+        }
+        assert row == {
+            name: pytest.approx(value) if name.endswith("score") and value is not None else value
+            for name, value in other.items()
+        }
+
+
+def test_what_a_recording_cannot_say_has_no_rows_and_is_told(db: qql.Session, tmp_path: Path) -> None:
+    kept = record(HYBRID, QUERIES, db, tmp_path / "run.qqlrun", deep=10)
+    found = recorded_features(kept, f"{HYBRID} RERANK :query MODEL 'turned'")
+    assert found.rows() == [] and found.queries == 2
+    assert [one.code for one in found.notes] == ["needs-runs"] and "RERANK" in found.notes[0].message
+
+
+def test_the_command_takes_a_recording_and_asks_no_engine(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--setup", "setup.qql", "--queries", "q.jsonl"]
+    assert main(["record", "p.qql", *given, "-o", "run.qqlrun"]) == 0
+    capsys.readouterr()
+    _, asked, _ = run("p.qql", "--qrels", "r.qrels")
+    assert main(["features", "p.qql", "--recording", "run.qqlrun", "--qrels", "r.qrels"]) == 0
+    made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    wanted = [json.loads(line) for line in asked.splitlines()]
+    assert [row["doc_id"] for row in made] == [row["doc_id"] for row in wanted]
+    assert [row["named.rank"] for row in made] == [row["named.rank"] for row in wanted]
+    assert main(["features", "p.qql", "--recording", "run.qqlrun", "--field", "year"]) == 2
+    assert "--field has no meaning for a recording" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------ the command

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from http_recorder import HttpRecorder, Received, Reply
+from qql.evaluation.judging.loading import load_function
 from terminals import prompt
 
 import qql
@@ -21,7 +22,6 @@ from qql.cli.judging_screen import excerpt
 from qql.errors import QQLModelError
 from qql.evaluation.judging.judgement_file import JudgementFile
 from qql.evaluation.judging.judges import HttpJudge
-from qql.evaluation.judging.loading import load_function
 
 Run = Callable[..., tuple[int, str, str]]
 

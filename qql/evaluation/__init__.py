@@ -77,6 +77,7 @@ from qql.evaluation.outcome import Measured, Outcome, outcome_of
 from qql.evaluation.pipelines import Pipeline, Steps
 from qql.evaluation.possible_settings import Possible, possible_settings
 from qql.evaluation.rankings import jaccard, kendall_tau, overlap_at, rank_biased_overlap
+from qql.evaluation.recorded_features import recorded_features
 from qql.evaluation.recorded_tuning.boards import ScoredSetting
 from qql.evaluation.recorded_tuning.changes import SettingChange
 from qql.evaluation.recorded_tuning.folds import CheckedChoice, ChoiceFold
@@ -265,6 +266,7 @@ __all__ = [
     "recall_at",
     "recompute",
     "record",
+    "recorded_features",
     "residual",
     "run_lines",
     "short_cells",

@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from qql.compiler.plan import QueryPlan
     from qql.compiler.script import Compiled
 
-__all__ = ["Asked", "FeatureRows", "Features", "asked_features", "features", "write_features"]
+__all__ = [
+    "Asked",
+    "FeatureRows",
+    "Features",
+    "asked_features",
+    "cells_of",
+    "columns_of",
+    "features",
+    "write_features",
+]
 
 _SHOWN = 10  # rows that `str` shows
 
@@ -236,7 +245,11 @@ class FeatureRows:
         if qrels is not None and asked.doc_id is None:
             queries = [call.query for call in calls]
             self._said += absent_documents(pipeline.session, [plan.collection], queries, qrels)
-        self.columns: tuple[FeatureColumn, ...] = tuple(self._columns())
+        self.columns: tuple[FeatureColumn, ...] = tuple(
+            columns_of(
+                self._limits, judged=qrels is not None, second=self._second, fields=self.fields.values()
+            )
+        )
 
     @property
     def queries(self) -> int:
@@ -260,20 +273,6 @@ class FeatureRows:
                     self._distances.append(run.label)
         assert plan is not None, "there are queries"
         return plan
-
-    def _columns(self) -> Iterator[FeatureColumn]:
-        yield from (FeatureColumn("query_id"), FeatureColumn("doc_id"))
-        if self.qrels is not None:
-            yield FeatureColumn("label")
-        yield from (FeatureColumn("rank", feature=True), FeatureColumn("score", feature=True))
-        if self._second:
-            for name in ("second_stage_score", "first_stage_score", "first_stage_rank"):
-                yield FeatureColumn(name, feature=True)
-        for label, limit in self._limits.items():
-            yield FeatureColumn(f"{label}.score", feature=True)
-            yield FeatureColumn(f"{label}.rank", feature=True, missing=limit + 1)
-        for column in self.fields.values():
-            yield FeatureColumn(column, feature=True)
 
     def __iter__(self) -> Iterator[JsonObject]:
         for done, call in enumerate(self.calls):
@@ -306,7 +305,9 @@ class FeatureRows:
         payloads = self._payloads(hits)
         judged = (self.qrels or {}).get(call.query.id, {})
         ranks = {hit.id: rank for rank, hit in enumerate(first, 1)}
-        stages = {hit.id: {share.label: share for share in hit.stages if share.path} for hit in first}
+        stages = {
+            hit.id: {one.label: (one.rank, one.score) for one in hit.stages if one.path} for hit in first
+        }
         rows: dict[str, JsonObject] = {}
         for rank, hit in enumerate(hits, 1):
             payload = payloads.get(hit.id, {})
@@ -322,11 +323,7 @@ class FeatureRows:
                     "first_stage_score": hit.first_stage_score,
                     "first_stage_rank": ranks[hit.id],
                 }
-            found = stages[hit.id]
-            for label in self._limits:
-                share = found.get(label)
-                row[f"{label}.score"] = None if share is None else share.score
-                row[f"{label}.rank"] = None if share is None else share.rank
+            row |= cells_of(self._limits, stages[hit.id])
             row |= {column: payload_value(payload, name) for name, column in self.fields.items()}
             rows[document] = row
         return [*rows.values()]
@@ -354,6 +351,33 @@ class FeatureRows:
         names = list(dict.fromkeys(part for name in self.needed for part in (name.partition(".")[0], name)))
         found = points_of(self.pipeline.session, self._collection, [hit.id for hit in hits], names)
         return {point["id"]: point.get("payload") or {} for point in found}
+
+
+def columns_of(
+    limits: Mapping[str, int], *, judged: bool, second: bool = False, fields: Iterable[str] = ()
+) -> Iterator[FeatureColumn]:
+    """The columns of rows; ``limits`` are those of the stages below the root, by their labels."""
+    yield from (FeatureColumn("query_id"), FeatureColumn("doc_id"))
+    if judged:
+        yield FeatureColumn("label")
+    yield from (FeatureColumn("rank", feature=True), FeatureColumn("score", feature=True))
+    if second:
+        for name in ("second_stage_score", "first_stage_score", "first_stage_rank"):
+            yield FeatureColumn(name, feature=True)
+    for label, limit in limits.items():
+        yield FeatureColumn(f"{label}.score", feature=True)
+        yield FeatureColumn(f"{label}.rank", feature=True, missing=limit + 1)
+    for column in fields:
+        yield FeatureColumn(column, feature=True)
+
+
+def cells_of(labels: Iterable[str], found: Mapping[str, tuple[int | None, float | None]]) -> JsonObject:
+    """What a row says of the stages; ``found`` has the rank and the score in those that gave the document."""
+    cells: JsonObject = {}
+    for label in labels:
+        rank, score = found.get(label, (None, None))
+        cells |= {f"{label}.score": score, f"{label}.rank": rank}
+    return cells
 
 
 def _field_columns(fields: Sequence[str]) -> dict[str, str]:

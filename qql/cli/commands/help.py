@@ -228,8 +228,12 @@ SVM-light has `label qid:n 1:value … # document query`, and its features in co
 label is 0 without a judgement, a missing score or field is left out, which readers take for 0, and a missing
 rank is the LIMIT of its stage plus 1.
 
+--recording takes queries and stages from a file of `qql record`, and no engine is asked: the pipeline may
+have any LIMIT up to its depth, and another fusion. There are no fields then.
+
   qql features hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv --field year -o t.parquet
-  qql features hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv -o train.svm.gz"""
+  qql features hybrid.qql --db ./data --queries queries.jsonl --qrels qrels.tsv -o train.svm.gz
+  qql features deeper.qql --recording run.qqlrun.gz --qrels qrels.tsv -o train.svm.gz"""
 QUERY = """\
 --rerank-model M (or QQL_RERANK_MODEL) adds a second stage: M reads the --limit candidates, and
 the --top-k that it finds best are the hits. Without one, the smaller number is the LIMIT.

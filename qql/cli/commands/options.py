@@ -522,7 +522,7 @@ RECORDING = (
     *(name for name in CONNECTED if name != "format"),
     *("setup", "queries", "limit_queries", "deep", "resume", "overwrite"),
 )
-FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "overwrite")
+FEATURES = (*MEASURING, "qrels", "min_impressions", "fields", "recording", "overwrite")
 REPORTS = ("table", "vertical", "markdown", "json", "jsonl", "csv")
 """The formats of what is measured."""
 
