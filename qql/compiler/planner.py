@@ -241,6 +241,10 @@ class _Planner:
             hint = "it belongs to the query that FROM belongs to; RERANK TEXT … USING colbert is Qdrant's own"
             message = "RERANK by a cross-encoder has no meaning in a stage"
             fail("misplaced-clause", message, query.rerank.span, hint)
+        if isinstance(query.target, nodes.FieldsText) and query.formula is None:
+            from qql.compiler.text_fields import by_fields
+
+            query = by_fields(query, query.target)
         if query.formula is not None and (query.target is not None or query.fusion is not None):
             return self.boosted(query, label, is_root)
         target = query.formula or query.target
@@ -279,14 +283,9 @@ class _Planner:
 
     def names_examples(self, query: nodes.Query, target: nodes.Target | None) -> bool:
         """Whether there are points that IGNORE MISSING can be about."""
-        given = [] if target is None or isinstance(target, nodes.Points) else inputs_of(target)
-        if any(isinstance(one, nodes.Point) for one in given):
-            return True
-        hint = "it is about points that are given by their ids, as in RECOMMEND POSITIVE (1, 2)"
-        self.context.warn(
-            "idle-clause", "IGNORE MISSING has no effect here: no point is named", query.span, hint
-        )
-        return False
+        from qql.compiler.absent_examples import names_examples
+
+        return names_examples(query, target, self.context)
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
         """What a stage works on: its PREFETCH, and in front of it the two searches of a HYBRID."""
