@@ -43,7 +43,7 @@ _NAMED_BY_PLACE = {
     "PARAM": Name.Variable,
     "NUMBER": Number,
     "DURATION": Number,
-    **dict.fromkeys(("COMPARISON", "EQUAL", "PLUS", "MINUS", "STAR", "SLASH", "CONCAT"), Operator),
+    **dict.fromkeys(("COMPARISON", "EQUAL", "PLUS", "MINUS", "STAR", "SLASH", "CONCAT", "CARET"), Operator),
     **dict.fromkeys(("STRING", *STRINGS), String),
 }
 _Token = tuple[int, _TokenType, str]

@@ -268,6 +268,10 @@ QUERIES: list[Case] = [
     ),
     (lambda: query("care", rerank=True), "QUERY 'care' RERANK"),
     (
+        lambda: query(b.full_text("care", {"title": 2, "body": None}, {"k": 1.5}), source="docs"),
+        "QUERY MATCH 'care' ON (title ^ 2, body) (k = 1.5) FROM docs",
+    ),
+    (
         lambda: b.rrf("dense", "sparse", source="docs", group=b.group("g", size=2, fuse_first=True)),
         "QUERY FUSION RRF FROM docs PREFETCH (dense, sparse) GROUP BY g SIZE 2 FUSE FIRST",
     ),

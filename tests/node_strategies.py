@@ -384,6 +384,12 @@ targets = st.one_of(
     st.builds(nodes.RelevanceFeedback, inputs, _feedback, names, _some_options),
     st.builds(nodes.Hybrid, _texts, _models, _maybe(names), _maybe(names), _models, _models),
     st.builds(nodes.FullText, _texts, names, _some_options),
+    st.builds(
+        nodes.FieldsText,
+        _texts,
+        _tuples(st.builds(nodes.BoostedField, names, _maybe(_scalars)), 1, 3),
+        _some_options,
+    ),
 )
 
 # ------------------------------------------------------------------------------------ clauses
@@ -401,6 +407,7 @@ _groups = st.builds(
     names,
     _sizes,
     _maybe(st.builds(nodes.GroupLookup, names, _maybe(_selections), _maybe(_selections))),
+    st.booleans(),
 )
 _rerank = st.builds(Rerank, _models, _models, _maybe(names), _sizes)
 _usings = st.builds(nodes.Using, names, st.sampled_from([None, "dense", "sparse", "multi"]))

@@ -106,6 +106,8 @@ def places_in(query: nodes.Query) -> dict[Path, Place]:
         if isinstance(stage.target, nodes.Hybrid):
             found |= {(*path, 0): made, (*path, 1): made}
             first = 2
+        elif isinstance(stage.target, nodes.FieldsText):
+            found |= {(*path, at): made for at in range(len(stage.target.fields))}
         for at, ref in enumerate(stage.prefetch):
             inner, address = ref.stage, (*place.address, at)
             if isinstance(inner, nodes.Name):

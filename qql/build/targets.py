@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import overload
 
 from qql import nodes
 from qql.build import values
@@ -238,8 +239,26 @@ def hybrid(
     return nodes.Hybrid(_words(text, "hybrid(text)"), models[0], *sides, *models[1:])
 
 
-def full_text(words: Words, on: Name, options: Mapping[str, Any] | None = None) -> nodes.FullText:
-    """``MATCH 'words' ON field [(k = 1.2, b = 0.75)]``: BM25 over the text index of a field."""
+@overload
+def full_text(words: Words, on: Name, options: Mapping[str, Any] | None = None) -> nodes.FullText: ...
+@overload
+def full_text(
+    words: Words, on: Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> nodes.FieldsText: ...
+def full_text(
+    words: Words, on: Name | Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> nodes.FullText | nodes.FieldsText:
+    """``MATCH 'words' ON field [(k = 1.2, b = 0.75)]``: BM25 over the text index of a field.
+
+    ``on`` may be several fields with their boosts: ``{"title": 2, "body": None}``.
+    """
+    if isinstance(on, Mapping):
+        fields = tuple(
+            nodes.BoostedField(values.name(name, "full_text(on)"), _maybe(boost, f"full_text(on[{name!r}])"))
+            for name, boost in on.items()
+        )
+        text = _words(words, "full_text(words)")
+        return nodes.FieldsText(text, fields, values.options(options or {}, "full_text(options)"))
     parts = (_words(words, "full_text(words)"), values.name(on, "full_text(on)"))
     return nodes.FullText(*parts, values.options(options or {}, "full_text(options)"))
 

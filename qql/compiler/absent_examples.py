@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from qql import nodes
-from qql.compiler.plan import QueryPlan, Stage, inputs_of
+from qql.compiler.plan import Context, QueryPlan, Stage, inputs_of
 from qql.compiler.scalars import point_id
 from qql.errors import QQLExecutionError, fail
 from qql.nodes.roles import INPUT, INPUTS, PAIRS, SCORED, Role
@@ -15,12 +15,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-__all__ = ["Place", "named_examples", "plan_without", "query_without"]
+__all__ = ["Place", "named_examples", "names_examples", "plan_without", "query_without"]
 
 Id = int | str
 Place = tuple[str, nodes.Shard | None]
 """Where an example is looked up: the collection, and its shard."""
 Absent = Mapping[Place, Collection[Id]]
+
+
+def names_examples(query: nodes.Query, target: nodes.Target | None, context: Context) -> bool:
+    """Whether there are points that IGNORE MISSING can be about; where there are none, a warning says so."""
+    given = [] if target is None or isinstance(target, nodes.Points) else inputs_of(target)
+    if any(isinstance(one, nodes.Point) for one in given):
+        return True
+    hint = "it is about points that are given by their ids, as in RECOMMEND POSITIVE (1, 2)"
+    context.warn("idle-clause", "IGNORE MISSING has no effect here: no point is named", query.span, hint)
+    return False
 
 
 def named_examples(plan: QueryPlan) -> dict[Place, dict[Id, None]]:

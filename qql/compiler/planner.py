@@ -20,7 +20,7 @@ from qql.compiler.options.table import read_options
 from qql.compiler.plan import Context, Input, QueryPlan, Stage, collection_of, inputs_of, stage_key
 from qql.compiler.rerank_plan import plan_rerank
 from qql.compiler.scalars import count_limit, point_id, scalar_value, text_of, threshold_of
-from qql.compiler.stage_checks import check_order, check_points, check_stage, names_examples
+from qql.compiler.stage_checks import check_order, check_points, check_stage
 from qql.compiler.stage_options import (
     INLINE,
     check_fusion_option,
@@ -246,6 +246,10 @@ class _Planner:
             hint = "it belongs to the query that FROM belongs to; RERANK TEXT … USING colbert is Qdrant's own"
             message = "RERANK by a cross-encoder has no meaning in a stage"
             fail("misplaced-clause", message, query.rerank.span, hint)
+        if isinstance(query.target, nodes.FieldsText) and query.formula is None:
+            from qql.compiler.text_fields import by_fields
+
+            query = by_fields(query, query.target)
         if query.formula is not None and (query.target is not None or query.fusion is not None):
             return self.boosted(query, label, is_root)
         target = query.formula or query.target
@@ -280,8 +284,14 @@ class _Planner:
             inputs,
             text_field=self.field(query, target) if isinstance(target, nodes.FullText) else None,
             linear=linear_fusion(query, params, inputs),
-            ignore_missing=query.ignore_missing and names_examples(query, target, self.context),
+            ignore_missing=query.ignore_missing and self.names_examples(query, target),
         )
+
+    def names_examples(self, query: nodes.Query, target: nodes.Target | None) -> bool:
+        """Whether there are points that IGNORE MISSING can be about."""
+        from qql.compiler.absent_examples import names_examples
+
+        return names_examples(query, target, self.context)
 
     def inputs(self, query: nodes.Query, params: Mapping[str, Json]) -> tuple[Input, ...]:
         """What a stage works on: its PREFETCH, and in front of it the two searches of a HYBRID."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from operator import attrgetter
 
 from qql import nodes
-from qql.compiler.plan import Context, inputs_of
 from qql.errors import fail, shown
 
-__all__ = ["NOT_IN_STAGES", "check_order", "check_points", "check_stage", "names_examples"]
+__all__ = ["NOT_IN_STAGES", "check_order", "check_points", "check_stage"]
 
 
 NOT_IN_STAGES = {
@@ -68,13 +67,3 @@ def check_points(query: nodes.Query) -> None:
             fail("misplaced-clause", f"{word} has no meaning for POINTS (…)", clause.span, hint)
     if query.prefetch:
         fail("misplaced-clause", "PREFETCH has no meaning for POINTS (…)", query.prefetch[0].span)
-
-
-def names_examples(query: nodes.Query, target: nodes.Target | None, context: Context) -> bool:
-    """Whether there are points that IGNORE MISSING can be about; else a warning says that it is idle."""
-    given = [] if target is None or isinstance(target, nodes.Points) else inputs_of(target)
-    if any(isinstance(one, nodes.Point) for one in given):
-        return True
-    hint = "it is about points that are given by their ids, as in RECOMMEND POSITIVE (1, 2)"
-    context.warn("idle-clause", "IGNORE MISSING has no effect here: no point is named", query.span, hint)
-    return False

@@ -15,11 +15,13 @@ __all__ = [
     "EMBEDDED",
     "STRATEGY",
     "AnyInput",
+    "BoostedField",
     "Context",
     "ContextPair",
     "Discover",
     "Embedded",
     "FeedbackItem",
+    "FieldsText",
     "Formula",
     "FullText",
     "Hybrid",
@@ -202,6 +204,22 @@ class FullText(Node, metaclass=NodeType):
     options: tuple[Option, ...] = ()
 
 
+class BoostedField(Node, metaclass=NodeType):
+    """``title ^ 2`` in MATCH … ON (…): a payload field, and what its score is multiplied by."""
+
+    name: Name
+    boost: Scalar | None = None
+
+
+@target("MATCH", rest=None, stage="matched", support=Support("1.20"))
+class FieldsText(Node, metaclass=NodeType):
+    """``MATCH 'words' ON (title ^ 2, body) [(k = 1.2)]``: BM25 over several fields, their scores added up."""
+
+    text: Scalar
+    fields: tuple[BoostedField, ...]
+    options: tuple[Option, ...] = ()
+
+
 Target = (
     Input
     | Points
@@ -215,4 +233,5 @@ Target = (
     | RelevanceFeedback
     | Hybrid
     | FullText
+    | FieldsText
 )

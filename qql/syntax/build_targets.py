@@ -99,6 +99,13 @@ class Targets:
     def full_text(self, text: Scalar, name: Name, options: tuple[nodes.Option, ...] | None) -> nodes.FullText:
         return nodes.FullText(text, name, options or (), span=span_now())
 
+    def fields_text(
+        self, text: Scalar, *children: nodes.BoostedField | tuple[nodes.Option, ...] | None
+    ) -> nodes.FieldsText:
+        fields = tuple(one for one in children if isinstance(one, nodes.BoostedField))
+        options = next((one for one in children if isinstance(one, tuple)), ())
+        return nodes.FieldsText(text, fields, options, span=span_now())
+
     def recommend_from(self, collection: Name, *clauses: Clause) -> nodes.Query:
         """The cli dialect's ``RECOMMEND FROM c POSITIVE IDS (…)``."""
         own = [clause for clause in clauses if clause.name in ("positive", "negative")]

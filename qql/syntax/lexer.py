@@ -63,7 +63,7 @@ _TERMINAL = r"""
     | (?P<VERBATIM> `[^`]*+` )
     | (?P<PARAM>    :[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+ | \? )
     | (?P<COMPARISON> != | <> | <= | >= | < | > | ≠ | ≤ | ≥ )
-    | (?P<SYMBOL>   [()\[\]{},;:=+*-] | /(?!\*) | \|\| )
+    | (?P<SYMBOL>   [()\[\]{},;:=+*^-] | /(?!\*) | \|\| )
     """
 _FLAGS = re.VERBOSE | re.DOTALL
 # The commonest first; a sign of these begins nothing longer.
@@ -109,12 +109,13 @@ SYMBOLS = {
     "*": "STAR",
     "/": "SLASH",
     "||": "CONCAT",
+    "^": "CARET",
 }
 PLAIN_SIGNS = {sign: SYMBOLS[sign] for sign in "()[]{},="}
 """Signs that are the same terminal wherever they stand."""
 _SIGNS = ("SIGN", "SYMBOL", "FINISH")
-ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION", "CONCAT"})
-"""Terminals that only formulas (and SELECT, and MAP) know; elsewhere they are no part of the language."""
+ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "DURATION", "CONCAT", "CARET"})
+"""Terminals that only formulas (SELECT, MAP, MATCH … ON) know; elsewhere they are no part of the language."""
 _TRIPLES = ("'''", '"""')
 SIGNS = {
     "&&": "conditions are joined by AND",

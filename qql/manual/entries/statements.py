@@ -51,6 +51,7 @@ STATEMENTS: tuple[Entry, ...] = (
         " be sent.",
         "QUERY 'burns' FROM docs USING dense WHERE year > 2022 LIMIT 2\n"
         "ELSE WHEN HITS < 2 OR BEST SCORE < 0.2 QUERY 'burns' USING sparse LIMIT 2;",
+        form="QUERY … ELSE [WHEN HITS < n [OR BEST SCORE < s]] QUERY … [ELSE …]",
         covers="else_branch _weakness few_hits poor_score",
         see=("QUERY", "SCORE THRESHOLD", "EXPLAIN"),
         words=("ELSE", "WHEN", "HITS", "BEST", "FALLBACK"),

@@ -174,6 +174,20 @@ TARGETS: tuple[Entry, ...] = (
         words=("MATCH ON", "FULL TEXT", "BM25"),
     ),
     _target_entry(
+        "MATCH … ON (…)",
+        "fields_text",
+        "Full-text search in several fields, as one request: a stage searches each field by BM25, and a "
+        "formula adds up the scores, each times its boost (`title ^ 2`; 1 where none is written). A field"
+        " in which a point was not found counts 0. Each field gives ten candidates for each hit that is "
+        "asked for. It is what Elasticsearch calls most_fields; for the best field alone, or other sums, "
+        "write FORMULA over stages of MATCH … ON.",
+        "CREATE INDEX ON docs FOR title TYPE text WITH (scoring = true);\n"
+        "QUERY MATCH 'emergency care' ON (title ^ 2, text) FROM docs LIMIT 2;",
+        covers="boosted_field",
+        see=("MATCH … ON", "FORMULA"),
+        words=("BOOST FIELD", "MULTI MATCH"),
+    ),
+    _target_entry(
         "RERANK target",
         "rerank_target",
         "Scores what the stages found by a multivector (late interaction).",

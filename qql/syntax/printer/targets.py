@@ -217,6 +217,19 @@ def _hybrid(target: nodes.Hybrid) -> Doc:
     return spread(parts)
 
 
+@prints(nodes.FieldsText)
+def _fields_text(target: nodes.FieldsText) -> Doc:
+    options = cat(" ", options_doc(target.options)) if target.options else ""
+    fields = bracketed("(", map(_boosted_field, target.fields), ")", lines=False)
+    return cat("MATCH ", value_doc(target.text), " ON ", fields, options)
+
+
+@prints(nodes.BoostedField)
+def _boosted_field(field: nodes.BoostedField) -> Doc:
+    boost = "" if field.boost is None else cat(" ^ ", value_doc(field.boost))
+    return anchored(field, name_text(field.name), boost)
+
+
 @prints(nodes.FullText)
 def _full_text(target: nodes.FullText) -> Doc:
     options = cat(" ", options_doc(target.options)) if target.options else ""
