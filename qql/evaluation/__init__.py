@@ -108,6 +108,7 @@ from qql.evaluation.stages import (
 from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ranking, tied_run
 from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, Times, standings
+from qql.rest.usage import Usage
 
 __all__ = [
     "DEFAULT_MEASURES",
@@ -161,6 +162,7 @@ __all__ = [
     "Times",
     "Timing",
     "Tuned",
+    "Usage",
     "WhatIf",
     "acompare",
     "aevaluate",
