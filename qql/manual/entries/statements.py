@@ -515,14 +515,15 @@ STATEMENTS: tuple[Entry, ...] = (
     _statement_entry(
         "WHY",
         "why",
-        "Follows one point through a query: where it stood in every stage, which condition of which filter "
-        "it fails, or which limit or threshold cuts it off and at which rank it would have stood. Of one point, "
-        "the score in a stage is divided into what terms of a sparse vector or a text give, and pairs of "
-        "multivectors, each as the engine scores it alone. Of a point that is no hit it says what makes it one, in as few changes as it takes: changed queries are run "
-        "(40 at most), and what is told was tried. WHERE in place of an id is about the points that satisfy "
-        "a condition, LIMIT behind it about so many of them (5 without it): those first that the query puts "
-        "first; WHY NOT WHERE leaves out the hits. Otherwise, WHY and WHY NOT ask the same. FORMAT json is "
-        "for programs: the changes one by one, and the changed query.",
+        "Follows one point through a query: where it stood in every stage, which condition of which "
+        "filter it fails, or which limit or threshold cuts it off and at which rank it would have stood. "
+        "Of one point, the score in a stage is divided into what terms of a sparse vector or a text give, "
+        "and pairs of multivectors, each as the engine scores it alone. Of a point that is no hit it says "
+        "what makes it one, in as few changes as it takes: changed queries are run (40 at most), and what "
+        "is told was tried. WHERE in place of an id is about the points that satisfy a condition, LIMIT "
+        "behind it about so many of them (5 without it): those first that the query puts first; WHY NOT "
+        "WHERE leaves out the hits. Otherwise, WHY and WHY NOT ask the same. FORMAT json is for programs: "
+        "the changes one by one, and the changed query.",
         "WHY NOT 1 QUERY 'burns' FROM docs USING dense WHERE year = 2024 LIMIT 2;\n"
         "WHY NOT WHERE topic = 'skin' QUERY 'surgery' FROM docs USING sparse LIMIT 1;",
         covers="why_option",
