@@ -251,5 +251,6 @@ NOT_PUBLIC: dict[str, str] = {
     "Settable": "edited",
     "RecordedQuery": "to_dict of_dict",
     "RecordedStage": "to_dict of_dict",
+    "Usage": "of",
 }
 """Members that have no underscore, as other rooms of the house use them, and that are not public."""

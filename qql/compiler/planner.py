@@ -288,7 +288,6 @@ class _Planner:
         )
 
     def names_examples(self, query: nodes.Query, target: nodes.Target | None) -> bool:
-        """Whether there are points that IGNORE MISSING can be about."""
         from qql.compiler.absent_examples import names_examples
 
         return names_examples(query, target, self.context)

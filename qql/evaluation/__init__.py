@@ -131,6 +131,7 @@ from qql.evaluation.ties import TIE_ORDERS, Spread, TiedRanking, spread, tied_ra
 from qql.evaluation.tuned import Tuned
 from qql.evaluation.tuning import Standing, Times, standings
 from qql.evaluation.why_not import Advice, WhyNot, why_not
+from qql.rest.usage import Usage
 
 __all__ = [
     "DEFAULT_MEASURES",
@@ -208,6 +209,7 @@ __all__ = [
     "Times",
     "Timing",
     "Tuned",
+    "Usage",
     "Verdict",
     "WhatIf",
     "WhyNot",

@@ -535,8 +535,10 @@ STATEMENTS: tuple[Entry, ...] = (
         "WHY",
         "why",
         "Follows one point through a query: where it stood in every stage, which condition of which filter "
-        "it fails, or which limit or threshold cuts it off and at which rank it would have stood. Of a point "
-        "that is no hit it says what makes it one, in as few changes as it takes, a clause or a condition, "
+        "it fails, or which limit or threshold cuts it off and at which rank it would have stood. Of one "
+        "point, the score in a stage is divided into what terms of a sparse vector or a text give, and pairs "
+        "of multivectors, each as the engine scores it alone. Of a point that is no hit it says what makes it "
+        "one, in as few changes as it takes, a clause or a condition, "
         "or a number (k and weights of a fusion, the fusion itself, a factor of a formula, DIVERSITY, "
         "hnsw_ef): changed queries are run (40 at most, and 8 with other numbers), and what is told was "
         "tried. Of as many changes, those go first by which the fewest other points enter or leave the hits, "

@@ -67,7 +67,7 @@ class Tokenizer:
     """Qdrant's tokenizer with the ``options`` of `Bm25Embedder`. Raises as that does."""
 
     def __init__(self, options: Body) -> None:
-        self.options = {name: value for name, value in options.items() if value is not None}
+        self.options: JsonObject = {name: value for name, value in options.items() if value is not None}
         self._model = Bm25Embedder(BM25, self.options)
         self._as_it_is = Bm25Embedder(BM25, _AS_IT_IS)
         # Words are parted by the tokenizer's own rules, but for what it would make of their parts.
