@@ -52,11 +52,11 @@ def _rows(by: Tokenizer, text: str, *, weighed: bool) -> Iterator[JsonObject]:
             row |= {"id": key, "documents": _weight(stored.get(key)), "queries": _weight(asked.get(key))}
         else:
             row |= {"documents": key in stored, "queries": key in asked}
-        yield row | {"dropped": None}
+        yield {column: value for column, value in row.items() if value is not None}
     unsearched = {one.word for one in query.dropped}
     for one in document.dropped:
         if one.word in unsearched:
-            yield {"token": None, "words": one.word, "dropped": one.reason}
+            yield {"words": one.word, "dropped": one.reason}
 
 
 def _by_id(found: TokenizedText) -> dict[int, Token]:

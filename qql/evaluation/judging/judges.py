@@ -56,11 +56,14 @@ SKIPPED, UNDONE, STOPPED = Answer(action="skip"), Answer(action="undo"), Answer(
 
 
 class Judge(Protocol):
-    """One that answers questions. ``source`` is noted beside each judgement: who it was."""
+    """One that answers questions. ``source`` is noted beside each judgement: who it was.
+
+    ``reads``: it goes by the documents' texts, which are looked up for it. One that has ``reads_ids = True``,
+    too, is also asked about documents without a text.
+    """
 
     source: str
     reads: bool
-    """Whether it goes by the documents' texts, which are looked up for it."""
 
     def answer(self, question: Question) -> Answer:
         """The relevance of a document; or to skip it, to undo the answer before, or to stop."""
