@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from qql import nodes
 from qql.compiler.emit_filters import emit_filter
+from qql.compiler.expansion import measure
 from qql.compiler.options.query import (
     ACORN_OPTIONS,
     MMR_OPTIONS,
@@ -30,11 +31,11 @@ from qql.compiler.stage_options import (
 )
 from qql.compiler.vector_models import named_model
 from qql.compiler.vectors import check_text_field, check_vector, comparable, other_vector, vector_kind
-from qql.errors import Span, did_you_mean, fail
+from qql.errors import did_you_mean, fail
 from qql.nodes import Embedded
 from qql.nodes.holes import Slot
 from qql.records import replace
-from qql.rest.limits import DEFAULT_LIMIT, MAX_PREFETCH_DEPTH, U32
+from qql.rest.limits import DEFAULT_LIMIT, U32
 from qql.rest.types import Json, JsonObject
 from qql.schema import VectorInfo
 
@@ -42,9 +43,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["MAX_STAGES", "OVERSAMPLING", "plan_query"]
+__all__ = ["OVERSAMPLING", "plan_query"]
 
-MAX_STAGES = 1024
 _MOST_SHOWN = 12  # stages of a circle
 _ROLES = {"dense": "dense", "sparse": "sparse", "multi": "multi", "multivector": "multi"}
 
@@ -65,7 +65,7 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
     root = planner.root()
     if here is not None:
         root = with_all_candidates(root)
-    stages, uses, expanded, depth = _measure(root, query.span)
+    stages, uses, expanded, depth = measure(root, query.span)
     return QueryPlan(
         planner.collection,
         root,
@@ -83,57 +83,6 @@ def plan_query(query: nodes.Query, context: Context) -> QueryPlan:
         any(one.ignore_missing for one in stages),
         here,
     )
-
-
-def _measure(root: Stage, span: Span) -> tuple[tuple[Stage, ...], dict[int, int], int, int]:
-    """Order, uses, expanded size and depth, by arithmetic on the DAG: nothing is expanded.
-
-    A stage is emitted as often as the stages that hold it are emitted, once for each of their inputs.
-    """
-    if not root.inputs:  # as in most queries
-        return (root,), {id(root): 1}, 0, 0
-    inputs = root.inputs
-    if len(inputs) <= MAX_STAGES and not any(given.stage.inputs for given in inputs):  # as in most others
-        below = {id(given.stage): given.stage for given in inputs}
-        counts = dict.fromkeys(below, 0) | {id(root): 1}
-        for given in inputs:
-            counts[id(given.stage)] += 1
-        return (*below.values(), root), counts, len(inputs), 1
-    order = _order(root)
-    depth: dict[int, int] = {}
-    for stage in order:
-        depth[id(stage)] = max((depth[id(i.stage)] + 1 for i in stage.inputs), default=0)
-    if depth[id(root)] > MAX_PREFETCH_DEPTH:
-        message = f"prefetches nest {depth[id(root)]} deep; Qdrant's limit is {MAX_PREFETCH_DEPTH}"
-        fail("too-deep", message, span)
-    uses = {id(stage): 0 for stage in order}
-    uses[id(root)] = 1
-    for stage in reversed(order):
-        for given in stage.inputs:
-            uses[id(given.stage)] += uses[id(stage)]
-    expanded = sum(uses.values()) - 1
-    if expanded > MAX_STAGES:
-        hint = "Qdrant shares no stages: one that is used twice is searched twice"
-        size = f"{expanded:,}" if expanded < 10**15 else f"about 2^{expanded.bit_length() - 1}"
-        message = f"this query expands to {size} prefetches; the limit is {MAX_STAGES:,}"
-        fail("too-many-stages", message, span, hint)
-    return tuple(order), uses, expanded, depth[id(root)]
-
-
-def _order(root: Stage) -> list[Stage]:
-    """The distinct stages below the root and the root itself, inputs before what uses them."""
-    done: dict[int, Stage] = {}
-    todo: list[tuple[Stage, bool]] = [(root, False)]
-    while todo:
-        stage, ready = todo.pop()
-        if id(stage) in done:
-            continue
-        if ready:
-            done[id(stage)] = stage
-            continue
-        todo.append((stage, True))
-        todo += [(given.stage, False) for given in reversed(stage.inputs)]
-    return list(done.values())
 
 
 class _Planner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qql.compiler.planner import MAX_STAGES
+from qql.compiler.expansion import MAX_STAGES
 from qql.compiler.script import MAX_EXECUTED, MAX_FILES
 from qql.manual.entry import Entry
 from qql.rest.limits import MAX_PREFETCH_DEPTH, MAX_VECTOR_SIZE, U32
