@@ -1,16 +1,18 @@
 """Measuring pipelines, as a library: how good they are (`evaluate`), how two differ (`compare`), which
 settings are worth having (`tune`), how fast they are (`bench`), which is better by the fewest judgements
-(`judge`); and what they would answer with others, from what their stages gave once (`record`, `recompute`,
-`what_if`). ``docs/evaluation.md`` shows how.
+(`judge`), what makes a point a hit (`why_not`), a fusion whose scores are probabilities (`calibrate`), what
+their stages say of each document (`features`); and what they would answer with others, from what their stages
+gave once (`record`, `recompute`, `what_if`). ``docs/evaluation.md`` shows how.
 
 >>> from qql.evaluation import evaluate
 >>> print(evaluate("QUERY :query FROM docs USING dense LIMIT 10", queries, qrels, "./data"))
 
-The commands `qql eval`, `diff`, `tune`, `bench`, `judge` and `record` are these functions. `aevaluate`,
-`acompare`, `atune` and `ajudge` are the same for an `AsyncSession`. What they are made of can be used alone:
-measures (`measures`), where pipelines lose documents (`stages`), whether a difference matters
-(`significance`), times (`speed`), how alike rankings are (`comparison`, `rankings`), settings (`settings`,
-`grid`), what equal scores leave open (`ties`), files (`files`), what judgements leave open (`judging`).
+The commands `qql eval`, `diff`, `tune`, `bench`, `judge`, `why-not`, `calibrate`, `features` and `record` are
+these functions. `aevaluate`, `acompare`, `atune` and `ajudge` are the same for an `AsyncSession`. What they
+are made of can be used alone: measures (`measures`), where pipelines lose documents (`stages`), whether a
+difference matters (`significance`), times (`speed`), how alike rankings are (`comparison`, `rankings`),
+settings (`settings`, `grid`), what equal scores leave open (`ties`), files (`files`), what judgements leave
+open (`judging`).
 """
 
 from __future__ import annotations
