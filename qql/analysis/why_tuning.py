@@ -28,6 +28,8 @@ __all__ = ["Tuning", "relative_change", "tunings"]
 BodyOf = Callable[[Edit], Body | None]
 """The stage's body with an edit; None where the query cannot be so."""
 
+_METHODS = ("rrf", "dbsf")
+"""Fusions that can take the place of one another."""
 _RATIOS = (1.25, 2.0, 5.0, 20.0, 100.0)
 """By how much a number is multiplied or divided, until the point is let through."""
 _HALVINGS = 6
@@ -76,7 +78,7 @@ def tunings(
         return found
     fusion = Fusion.of(stage.run.body)
     known = _Knobs(stage, place, query, label)
-    if fusion is not None:
+    if fusion is not None and fusion.method in _METHODS:
         found += _of_fusion(known, fusion)
     elif stage.run.inputs or mmr_of(stage.run.body) is not None:
         found += _of_engine(known, body_of)
@@ -186,7 +188,7 @@ def _of_fusion(known: _Knobs, fusion: Fusion) -> Iterator[Tuning]:
     """Another k, another weight of one stage, another fusion: computed from what the stages gave."""
     stage = known.stage
     lists = [one.found for one in stage.inputs]
-    if not any(one.place() for one in stage.inputs) or fusion.method not in ("rrf", "dbsf"):
+    if not any(one.place() for one in stage.inputs):
         return
     fused = _Fused(known, lists)
     other = "dbsf" if fusion.method == "rrf" else "rrf"
