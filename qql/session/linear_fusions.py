@@ -101,7 +101,7 @@ def _inputs(body: Body, path: _Path, alone: AloneStages) -> Iterator[JsonObject]
 
 def _as_a_formula_sees_it(body: JsonObject) -> JsonObject:
     """An MMR that chooses among others leaves them, below another stage, the scores that these gave."""
-    outer = {key: body.pop(key) for key in ("shard_key", "with_payload") if key in body}
+    outer: JsonObject = {key: body.pop(key) for key in ("shard_key", "with_payload") if key in body}
     return {**outer, "prefetch": [body], "query": {"formula": "$score[0]"}, "limit": body["limit"]}
 
 
