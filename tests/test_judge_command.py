@@ -134,6 +134,17 @@ def test_each_judgement_is_written_with_its_source_and_another_call_goes_on(
     ev.evaluate(AHEAD, ROWS, path, db, measures="nDCG@2")  # it is a file of judgements
 
 
+def test_judgements_that_differ_from_those_in_the_file_are_told(db: qql.Session, tmp_path: Path) -> None:
+    path = tmp_path / "judged.jsonl"
+    path.write_text('{"query_id": "q1", "doc_id": "1", "relevance": 3}\n')
+    given = {"q1": {"1": 0, "2": 3}}
+    found = ev.judge(
+        AHEAD, ASIDE, ROWS, db, judge=worth, judgements=given, path=path, measure="P@2", scope="log"
+    )
+    assert [(one.code, "1 judgement of" in one.message) for one in found.notes] == [("judged-twice", True)]
+    assert found.judging.judged("q1")["1"] == 3
+
+
 def test_a_judge_that_fails_names_the_document_and_what_is_kept(db: qql.Session, tmp_path: Path) -> None:
     path, calls = tmp_path / "judged.jsonl", iter([1, 0])
 

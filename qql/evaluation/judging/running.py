@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from qql.backends.base import Work
-from qql.errors import Diagnostic, QQLError
+from qql.errors import Diagnostic, QQLError, many
 from qql.evaluation.calls import calls_of, check_pipelines, first_plan, locate_error, stamp_of
 from qql.evaluation.comparing import judged_sides
 from qql.evaluation.documents import Key, document_key, in_order, ranking
@@ -149,7 +149,12 @@ def judge(
         )
         work = _Work(state, judging_by, file, sides)
         end = work.go_on(most, partial)
-        notes = (*distinct_warnings(sides.notes), *_about_scale(given, grades), *_about_judge(judging_by))
+        notes = (
+            *distinct_warnings(sides.notes),
+            *_about_scale(given, grades),
+            *_about_both(given, {} if file is None else file.qrels),
+            *_about_judge(judging_by),
+        )
         return Verdict(name_a, name_b, state, tuple(asked), end, tuple(work.made), notes, sides.stamp)
 
 
@@ -183,6 +188,24 @@ def _about_scale(known: Qrels, grades: int) -> Iterator[Diagnostic]:
         )
         hint = argument("grades", int(largest) or 1)
         yield Diagnostic("other-scale", message, hint=hint, severity="warning")
+
+
+def _about_both(given: Qrels, kept: Qrels) -> Iterator[Diagnostic]:
+    """What is said where judgements that are given differ from those in the file, which count."""
+    differ = [
+        (query, doc)
+        for query, judged in kept.items()
+        for doc, relevance in judged.items()
+        if given.get(query, {}).get(doc, relevance) != relevance
+    ]
+    if differ:
+        query, doc = differ[0]
+        both, which = f"{argument('path')} and {argument('judgements')}", f"{doc!r} of the query {query!r}"
+        message = (
+            f"{many(len(differ), 'judgement')} of {both} differ, as of the document {which}; those of"
+            f" {argument('path')} count"
+        )
+        yield Diagnostic("judged-twice", message, severity="warning")
 
 
 def _about_judge(judge: Judge) -> Iterator[Diagnostic]:
