@@ -60,6 +60,11 @@ GROWING: dict[str, Make] = {
     'examples: ("," example)*': _many("QUERY RECOMMEND POSITIVE (", "#", ", ", ", [1, 2]) FROM c"),
     '_pairs: ("," context_pair)*': _many("QUERY CONTEXT (", "POSITIVE # NEGATIVE 1", ", ", ") FROM c"),
     '_pairs: ("," bare_pair)*': _many("QUERY DISCOVER 1 CONTEXT PAIRS ", "(#, 2)", ", ", " FROM c"),
+    "fallback: else_branch+": _many("QUERY [1] FROM c ", "ELSE QUERY [#]", " "),
+    'else_branch: ("OR" _weakness)*': _many(
+        "QUERY [1] FROM c ELSE WHEN ", "HITS < #", " OR ", " QUERY [1] FROM c"
+    ),
+    'fields_text: ("," boosted_field)*': _many("QUERY MATCH 'a' ON (", "f# ^ 2", ", ", ") FROM c"),
     "mmr: mmr_part*": _many("QUERY MMR [1] ", "CANDIDATES #", " ", " FROM c"),
     'relevance_feedback: ("," feedback_item)*': _many(
         "QUERY RELEVANCE FEEDBACK TARGET 1 FEEDBACK (",

@@ -194,6 +194,14 @@ def test_the_compiler_gives_all_requests_and_says_when_each_is_to_be_sent() -> N
         ]
 
 
+def test_queries_that_else_joins_have_a_limit() -> None:
+    text = "QUERY SAMPLE FROM docs" + " ELSE QUERY SAMPLE" * 15
+    assert len(qql.compile(text)) == 16
+    with pytest.raises(QQLPlanError) as caught:
+        qql.compile(text + " ELSE QUERY SAMPLE")
+    assert caught.value.code == "too-many-queries"
+
+
 def test_a_stage_in_front_is_unused_only_where_no_query_uses_it() -> None:
     stages = "WITH a AS (QUERY [1] LIMIT 5), b AS (QUERY [2] LIMIT 5)"
     text = f"{stages} QUERY [1] FROM docs ELSE QUERY [2] PREFETCH (a)"

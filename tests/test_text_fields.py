@@ -68,6 +68,14 @@ def test_it_can_be_a_stage_and_be_analysed(db: Session) -> None:
     assert db.execute("WHY NOT 4 QUERY MATCH 'burns' ON (title ^ 2, body) FROM notes LIMIT 2").message
 
 
+def test_fields_have_a_limit() -> None:
+    fields = [f"f{at}" for at in range(33)]
+    assert qql.compile(f"QUERY MATCH 'a' ON ({', '.join(fields[:32])}) FROM notes")
+    with pytest.raises(QQLError) as caught:
+        qql.compile(f"QUERY MATCH 'a' ON ({', '.join(fields)}) FROM notes")
+    assert caught.value.code == "too-many-fields"
+
+
 def test_one_request_goes_out_and_comes_back_as_the_formula_that_it_is() -> None:
     [request] = qql.compile("QUERY MATCH 'burns' ON (title ^ 2, body) FROM notes LIMIT 3")
     back = qql.from_request(request)

@@ -132,6 +132,9 @@ class View:
         """
         if stage.origin == "FORMULA":
             return self.kept(self.site(stage).uses[0].parent)
+        here = self.plan.groups_here if self.plan and self.is_root(stage) else None
+        if here is not None:  # its LIMIT is that of all candidates
+            return here.limit + here.offset
         offset = self.plan.offset or 0 if self.plan and self.is_root(stage) else 0
         return limit_of(stage) + offset
 

@@ -14,6 +14,7 @@ from qql.records import NamedTuple, replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE
 
 __all__ = [
+    "MAX_QUERIES",
     "Weakness",
     "check_branches",
     "queries_of",
@@ -23,6 +24,8 @@ __all__ = [
     "when_asked",
 ]
 
+MAX_QUERIES = 16
+"""Queries that ELSE joins, at most: each may be asked, and each may have all stages in front."""
 _DISTANCES = ("Euclid", "Manhattan")
 
 
@@ -79,8 +82,12 @@ def _weakness(branch: nodes.ElseBranch) -> Weakness:
 def queries_of(statement: nodes.Fallback) -> Iterator[nodes.Query]:
     """The queries, each complete: with the stages in front of the first, and its collection.
 
-    A stage of a query's own goes before one of the same name in front.
+    A stage of a query's own goes before one of the same name in front. Raises `QQLPlanError`
+    (``too-many-queries``).
     """
+    if len(statement.others) >= MAX_QUERIES:
+        span = statement.others[MAX_QUERIES - 1].span
+        fail("too-many-queries", f"ELSE joins {MAX_QUERIES} queries at most", span)
     first = statement.first
     yield first
     for branch in statement.others:
@@ -93,12 +100,9 @@ def queries_of(statement: nodes.Fallback) -> Iterator[nodes.Query]:
 def warnings_of(statement: nodes.Fallback, said: Sequence[Sequence[Diagnostic]]) -> list[Diagnostic]:
     """What is said of the queries, each once. A stage in front is unused where no query uses it."""
     front = {cte.name.span for cte in statement.first.ctes}
-    found: dict[Diagnostic, None] = {}
-    for warnings in said:
-        for one in warnings:
-            if not (one.code == "unused-stage" and one.span in front and any(one not in all for all in said)):
-                found[one] = None
-    return list(found)
+    everywhere = set.intersection(*(set(warnings) for warnings in said))
+    found = dict.fromkeys(one for warnings in said for one in warnings)
+    return [one for one in found if one.code != "unused-stage" or one.span not in front or one in everywhere]
 
 
 def when_asked(statement: nodes.Fallback) -> list[str]:

@@ -14,17 +14,21 @@ from qql.errors import fail, shown
 from qql.records import replace
 from qql.rest.limits import DEFAULT_LIMIT, U32
 
-__all__ = ["CANDIDATES", "by_fields"]
+__all__ = ["CANDIDATES", "MAX_FIELDS", "by_fields"]
 
 CANDIDATES = 10
 """How many candidates each field gives for each hit that is asked for."""
 
 
+MAX_FIELDS = 32
+"""Fields that are searched, at most: each is a stage."""
+
+
 def by_fields(query: nodes.Query, target: nodes.FieldsText) -> nodes.Query:
     """The query with a stage for each field, and the formula that adds up their scores.
 
-    Raises `QQLPlanError` for clauses that have no meaning beside it, fields that are given twice, and boosts
-    that are no positive numbers.
+    Raises `QQLPlanError` for clauses that have no meaning beside it, fields that are given twice or are too
+    many, and boosts that are no positive numbers.
     """
     if query.using is not None:
         fail("misplaced-clause", "MATCH … ON names the fields; USING names vectors", query.using.span)
@@ -33,6 +37,9 @@ def by_fields(query: nodes.Query, target: nodes.FieldsText) -> nodes.Query:
         fail(
             "misplaced-clause", "MATCH … ON several fields searches them itself", query.prefetch[0].span, hint
         )
+    if len(target.fields) > MAX_FIELDS:
+        span = target.fields[MAX_FIELDS].span
+        fail("too-many-fields", f"MATCH … ON takes {MAX_FIELDS} fields at most", span)
     taken: dict[object, nodes.BoostedField] = {}
     for one in target.fields:
         _check_boost(one)

@@ -43,7 +43,11 @@ __all__ = ["FUSIONS", "Settable"]
 Edit = tuple[list[str], Json]
 """The path of names of a setting within its stage, and its new value."""
 
-FUSIONS: Mapping[str, tuple[str, ...]] = {"rrf": tuple(FUSION_OPTIONS), "dbsf": (), "linear": tuple(LINEAR_OPTIONS)}
+FUSIONS: Mapping[str, tuple[str, ...]] = {
+    "rrf": tuple(FUSION_OPTIONS),
+    "dbsf": (),
+    "linear": tuple(LINEAR_OPTIONS),
+}
 """The fusions that can be tried, each with the options that have a meaning beside it."""
 _ALIASES = {"k": "rrf_k", "weights": "rrf_weights", "score_threshold": "threshold"}
 _OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *LINEAR_OPTIONS, *MMR_OPTIONS})

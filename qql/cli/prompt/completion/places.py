@@ -52,7 +52,8 @@ ROLES: dict[str, Roles] = {
     **_each(
         "field",
         "compare between in is_null is_empty match range values_count geo facet key group order_by "
-        "order_target nested on_field full_text analyze_text geo_distance datetime_key truth atom",
+        "order_target nested on_field full_text boosted_field analyze_text geo_distance datetime_key truth "
+        "atom",
     ),
     **dict.fromkeys(
         ("using", "using_part", "hybrid_part", "has_vector", "alteration", "assignment", "assigned"), "vector"
