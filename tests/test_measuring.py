@@ -860,7 +860,7 @@ def test_settings_that_there_are_not(settable: Settable, name: str, value: Any, 
 def without_times(data: Any) -> Any:
     """What is measured, without what a clock says and what follows from that, and without the stamp."""
     if isinstance(data, dict):
-        clocked = ("times", "steps", "ms", "front", "stamp")
+        clocked = ("times", "steps", "ms", "server_ms", "front", "stamp")
         rounded = {  # the order in which an engine sums up the words of a text is chance
             name: float(f"{value:.4g}") if name in ("low", "high") else value for name, value in data.items()
         }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fake_server import FakeServer
 
 from qql.analysis.score_parts import Pair, ScoreParts, Term
 from qql.session.connect import connect
@@ -205,3 +206,12 @@ def test_a_long_list_is_cut_and_its_rest_is_said() -> None:
     pairs = tuple(Pair(at, at, 1.0) for at in range(1, 21))
     lines = list(ScoreParts(25.0, pairs, more=5, rest=5.0).lines())
     assert len(lines) == 13 and lines[-1] == "and 13 pairs more: 13"
+
+
+@pytest.mark.parametrize("over", ["rest", "grpc"])
+def test_a_server_that_embeds_the_text_itself_is_asked_for_each_token(over: str) -> None:
+    with FakeServer() as server, connect(server.url if over == "rest" else server.grpc_url) as remote:
+        remote.execute("CREATE COLLECTION c (words SPARSE MODEL 'qdrant/bm25')")
+        remote.execute("UPSERT INTO c VALUES {id: 1, body: 'care of hearts'}, {id: 2, body: 'a river'}")
+        parts = parts_of(remote, 1, "QUERY 'the heart, caring' FROM c USING words LIMIT 2")
+    assert {one["term"] for one in parts["parts"]} == {"heart", "care"} and parts["adds_up"]

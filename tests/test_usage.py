@@ -29,8 +29,8 @@ HARDWARE = {
 USAGE = {"hardware": HARDWARE, "inference": {"models": {"some/model": {"tokens": 7}}}}
 CREATE = """
 CREATE COLLECTION docs (dense VECTOR(8, COSINE) MODEL 'local/hash-8', words SPARSE MODEL 'qdrant/bm25');
-UPSERT INTO docs VALUES {id: 1, dense: 'red shoes', words: 'red shoes'},
-  {id: 2, dense: 'a river', words: 'a river'};
+UPSERT INTO docs VALUES {id: 1, text: 'red shoes'},
+  {id: 2, text: 'a river'};
 """
 PIPELINE = """WITH near AS (QUERY :query USING dense LIMIT 5), lexical AS (QUERY :query USING words LIMIT 5)
   QUERY FUSION RRF FROM docs PREFETCH (near, lexical) LIMIT 5"""
