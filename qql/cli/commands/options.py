@@ -416,18 +416,10 @@ OPTIONS = {
         help="what the verdict is about: all queries of this kind, or these alone (log) [population]",
     ),
     "alpha": _value_option(
-        "measuring",
-        "--alpha",
-        metavar="PART",
-        type=_fraction,
-        help="how likely a verdict may be wrong [0.05]",
+        "measuring", "--alpha", metavar="PART", type=_fraction, help="how likely a verdict may err [0.05]"
     ),
     "smallest": _value_option(
-        "measuring",
-        "--smallest",
-        metavar="D",
-        type=_fraction,
-        help="a difference up to this is none [0]",
+        "measuring", "--smallest", metavar="D", type=_fraction, help="a difference up to this is none [0]"
     ),
     "grades": _value_option(
         "measuring", "--grades", metavar="N", type=_integer(1), help="the largest relevance [3]"
