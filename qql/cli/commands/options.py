@@ -304,6 +304,7 @@ OPTIONS = {
         type=one_of("population", "log"),
         help="what the verdict is about: all queries of this kind, or these alone (log) [population]",
     ),
+<<<<<<< HEAD
     "alpha": value_option(
         "measuring",
         "--alpha",
@@ -317,6 +318,13 @@ OPTIONS = {
         metavar="D",
         type=fraction,
         help="a difference up to this is none [0]",
+=======
+    "alpha": _value_option(
+        "measuring", "--alpha", metavar="PART", type=_fraction, help="how likely a verdict may err [0.05]"
+    ),
+    "smallest": _value_option(
+        "measuring", "--smallest", metavar="D", type=_fraction, help="a difference up to this is none [0]"
+>>>>>>> wt-judge
     ),
     "grades": value_option(
         "measuring", "--grades", metavar="N", type=integer(1), help="the largest relevance [3]"
