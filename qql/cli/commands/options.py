@@ -304,27 +304,11 @@ OPTIONS = {
         type=one_of("population", "log"),
         help="what the verdict is about: all queries of this kind, or these alone (log) [population]",
     ),
-<<<<<<< HEAD
     "alpha": value_option(
-        "measuring",
-        "--alpha",
-        metavar="PART",
-        type=fraction,
-        help="how likely a verdict may be wrong [0.05]",
+        "measuring", "--alpha", metavar="PART", type=fraction, help="how likely a verdict may err [0.05]"
     ),
     "smallest": value_option(
-        "measuring",
-        "--smallest",
-        metavar="D",
-        type=fraction,
-        help="a difference up to this is none [0]",
-=======
-    "alpha": _value_option(
-        "measuring", "--alpha", metavar="PART", type=_fraction, help="how likely a verdict may err [0.05]"
-    ),
-    "smallest": _value_option(
-        "measuring", "--smallest", metavar="D", type=_fraction, help="a difference up to this is none [0]"
->>>>>>> wt-judge
+        "measuring", "--smallest", metavar="D", type=fraction, help="a difference up to this is none [0]"
     ),
     "grades": value_option(
         "measuring", "--grades", metavar="N", type=integer(1), help="the largest relevance [3]"
