@@ -90,13 +90,14 @@ lowest:
 	build/lowest/bin/python $(INSTALL) --constraint build/lowest/versions.txt --editable ".[dev,fastembed]"
 	build/lowest/bin/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(TESTS)
 
-# The retrievers with the real LangChain, LlamaIndex and Haystack, and spans with the SDK of OpenTelemetry, in an
-# environment of their own; their types too.
+# The retrievers with the real LangChain, LlamaIndex and Haystack, spans with the SDK of OpenTelemetry, and searches by
+# Optuna, in an environment of their own; their types too.
 integrations:
 	rm -rf build/integrations
 	$(PYTHON) -m venv build/integrations
-	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack]" langchain-qdrant opentelemetry-sdk pytest hypothesis "pyright[nodejs]"
+	build/integrations/bin/python $(INSTALL) --editable ".[langchain,llama-index,haystack,optuna]" langchain-qdrant opentelemetry-sdk pytest hypothesis "pyright[nodejs]"
 	build/integrations/bin/python -m pytest tests/test_integrations.py tests/test_tracing.py
+	build/integrations/bin/python -m pytest tests/test_recorded_tuning.py -k optuna
 	build/integrations/bin/python -m pytest tests/test_public_types.py -k every_name
 
 # What works without qdrant-client, rich and prompt-toolkit, by a wheel in an environment that has none of them and

@@ -128,6 +128,7 @@ GROWING: dict[str, Make] = {
     "clear_payload: clause*": _many("CLEAR PAYLOAD FROM c ", "WHERE a = #", " "),
     'field_list: ("," name)*': _many("DELETE PAYLOAD ", "a#", ", ", " FROM c WHERE id = 1"),
     "facet: clause*": _clauses("FACET a FROM c"),
+    "analyze_text: clause*": _clauses("ANALYZE TEXT 'a' ON b FROM c"),
     'batch: (";" _statement)*': _many("BATCH {", "QUERY [#] FROM c", "; ", "}"),
     "batch: (wait | params)*": _many("BATCH {QUERY [1] FROM c} ", "WAIT true", " "),
     "delete: clause*": _many("DELETE FROM c ", "WHERE a = #", " "),

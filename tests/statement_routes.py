@@ -11,7 +11,10 @@ from qdrant_client import grpc as pb
 DOCS = {
     **COLLECTION,
     "config": {"params": {"vectors": {"size": 2, "distance": "Cosine"}}},
-    "payload_schema": {"n": {"data_type": "integer", "points": 1}},
+    "payload_schema": {
+        "n": {"data_type": "integer", "points": 1},
+        "t": {"data_type": "text", "points": 1, "params": {"type": "text", "tokenizer": "word"}},
+    },
 }
 
 OTHER = {

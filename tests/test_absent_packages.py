@@ -219,6 +219,7 @@ BEHIND_DOORS = {
     "cli.prompt": "the same",
     "highlight": "cli/repl.py, or Pygments itself, which looks for it",
     "cli.profiles.config": "itself",
+    "cli.saved_statements": "itself",
     "cli.render.cells_of_text": "itself",
     "models.http_service": "itself",
     "models.rerankers.http": "models/http_service.py, whose request is the first thing that is done",
@@ -231,6 +232,7 @@ BEHIND_DOORS = {
     "evaluation.recording.contenders": "evaluation/recording/settings_at_once.py",
     "evaluation.recorded_tuning.best_of_many": "itself",
     "evaluation.recorded_tuning.many_measures": "evaluation/recording/settings_at_once.py",
+    "notebook.colours": "IPython, which brings Pygments and prompt-toolkit",
     "integrations": "qql.missing.library, at the top",
 }
 """Who imports what may be absent, and where a missing one becomes an error. A new one stands behind one."""

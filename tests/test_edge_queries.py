@@ -15,8 +15,8 @@ from edge_helpers import CONFIG, DIMENSIONS, Engine, points, vector
 from qql.backends.edge import EdgeBackend
 from qql.backends.edge.engine import guarded
 from qql.backends.edge.filters import filter_depth
-from qql.backends.edge.groups import values_at
 from qql.errors import QQLError, QQLExecutionError, QQLUnsupportedError
+from qql.rest.group_values import values_at
 
 COUNT = 40
 QUERY = vector(random.Random(1))

@@ -30,8 +30,8 @@ def locked() -> dict[str, list[tuple[Requirement, list[str]]]]:
 
 def wanted() -> list[str]:
     project = PYPROJECT["project"]
-    # Frameworks and OpenTelemetry have an environment of their own (`make integrations`).
-    frameworks = {"langchain", "llama-index", "haystack", "otel", "keyring", "all"}
+    # Frameworks, OpenTelemetry and Optuna have an environment of their own (`make integrations`).
+    frameworks = {"langchain", "llama-index", "haystack", "otel", "optuna", "keyring", "all"}
     extras = [those for name, those in project["optional-dependencies"].items() if name not in frameworks]
     return [*PYPROJECT["build-system"]["requires"], *project["dependencies"], *(d for e in extras for d in e)]
 

@@ -199,11 +199,12 @@ def test_every_node_says_how_it_is_written() -> None:
 
 
 def test_files_named_in_the_documents_exist() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    pages = (ROOT / "ARCHITECTURE.md", ROOT / "docs" / "internals.md")
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     for name in re.findall(r"`((?:qql|grammar|tests|examples|benchmarks)/[\w./-]*)`", text):
-        assert (ROOT / name).exists(), f"ARCHITECTURE.md names {name}"
+        assert (ROOT / name).exists(), f"a document names {name}"
     for name in re.findall(r"`([\w/]+\.py)`", text):
-        assert (ROOT / name).exists() or list(PACKAGE.rglob(name)), f"ARCHITECTURE.md names {name}"
+        assert (ROOT / name).exists() or list(PACKAGE.rglob(name)), f"a document names {name}"
 
 
 @pytest.mark.parametrize("package", ["qql.advice", "qql.analysis", "qql.cli.render"])

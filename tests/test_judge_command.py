@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from http_recorder import HttpRecorder, Received, Reply
-from qql.evaluation.judging.loading import load_function
 from terminals import prompt
 
 import qql
@@ -21,7 +20,7 @@ from qql.cli import main
 from qql.cli.judging_screen import excerpt
 from qql.errors import QQLModelError
 from qql.evaluation.judging.judgement_file import JudgementFile
-from qql.evaluation.judging.judges import HttpJudge
+from qql.evaluation.judging.judges import HttpJudge, judge_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -347,8 +346,8 @@ def test_a_file_judges_and_needs_no_other(here: Path, run: Run) -> None:
         (["a.run"], 2, "takes two pipelines, found 1"),
         (["a.run", "b.run"], 2, "judgements would be lost: -o names a file"),
         ([*RUNS, "--judge", "nobody"], 2, "there is no judge nobody"),
-        ([*RUNS, "--judge", "no_such:thing"], 2, "cannot load no_such:thing: there is no such module"),
-        ([*RUNS, "--judge", "json:nothing"], 2, "json has no function nothing"),
+        ([*RUNS, "--judge", "no_such:thing"], 2, "there is no module no_such"),
+        ([*RUNS, "--judge", "json:nothing"], 2, "json has no nothing"),
         ([*RUNS, "--measure", "AP@5"], 2, "judging goes by one measure"),
         (["a.run", "b.run", "--measure", "AP@5", "-o", "j.jsonl"], 2, "what AP@5 can become"),
         (["a.run", "b.run", "--measure", "nDCG", "-o", "j.jsonl"], 2, "--measures nDCG@10"),
@@ -417,10 +416,12 @@ def test_two_judges_do_not_write_to_one_file(tmp_path: Path) -> None:
 def test_a_module_that_fails_is_told_with_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken_judge.py").write_text("1 / 0\n")
-    with pytest.raises(ev.InputError, match="ZeroDivisionError"):
-        load_function("broken_judge:f")
-    assert load_function("json:dumps") is json.dumps
-    assert load_function("json:JSONDecoder.decode") is json.JSONDecoder.decode
+    with pytest.raises(ev.InputError, match="ZeroDivisionError") as caught:
+        judge_of("broken_judge:f", [], 3)
+    assert caught.value.code == "module-failed"
+    with pytest.raises(ev.InputError, match="no function"):
+        judge_of("json:__doc__", [], 3)
+    assert judge_of("json:JSONDecoder.decode", [], 3).source == "function:json:JSONDecoder.decode"
 
 
 # ------------------------------------------------------------------------------------ what is read of a text

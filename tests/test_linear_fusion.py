@@ -336,7 +336,7 @@ def test_analyze_and_provenance_divide_the_score_among_the_stages(session: Sessi
 def test_why_not_follows_a_point_through_it(session: Session) -> None:
     hits = session.execute(f"QUERY FUSION LINEAR FROM some {STAGES} LIMIT 9").ids
     found = session.execute(f"WHY NOT {hits[8]} QUERY FUSION LINEAR FROM some {STAGES} LIMIT 3")
-    assert "LIMIT 3 cuts it off" in found.message and "made a hit by LIMIT 9" in found.message
+    assert "LIMIT 3 cuts it off" in found.message and "made a hit by LIMIT 3 → 9" in found.message
 
 
 # ------------------------------------------------------------------------------------ from recordings

@@ -100,8 +100,8 @@ LOWER = frozenset(
 EXPLAINING = LOWER | {"advice", "analysis", "result"}
 COMMANDS = {
     "--version": Command(["--version"], frozenset({"__future__", "sys"}), frozenset({"cli"}), 2),
-    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 93, OFFLINE),
-    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 129, OFFLINE),
+    "check": Command(["check", "hybrid.qql"], LANGUAGE, LOWER, 94, OFFLINE),
+    "explain": Command(["explain", "hybrid.qql"], LANGUAGE | {"struct"}, EXPLAINING, 130, OFFLINE),
     "run on edge": Command(
         ["run", "--db", "data", "-c", NEAREST, "--format", "jsonl"],
         LANGUAGE

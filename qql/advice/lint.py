@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "WARNINGS", "Linted", "advised", "lint_script", "lint_text"]
 
 WARNINGS = frozenset(
-    {"bare-word", "duplicate-id", "empty-list", "few-candidates", "formula-without-prefetch", "id-in-payload"}
+    {
+        "bare-word",
+        "duplicate-id",
+        "empty-list",
+        "fallback-offset",
+        "few-candidates",
+        "formula-without-prefetch",
+    }
+    | {"id-in-payload"}
     | {"idle-clause", "idle-default", "idle-model", "idle-update", "idle-using", "nested-payload"}
     | {
         "no-model",

@@ -27,8 +27,7 @@ STARTS = (
 """What people want at first, and what it is."""
 _MORE = (
     ("qql COMMAND --help", "its options, and examples"),
-    ("qql help QUERY", "the manual of the language"),
-    ("man qql", "all of it on one page"),
+    ("qql help QUERY, man qql", "the manual of the language; all on one page"),
 )
 
 

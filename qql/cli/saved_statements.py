@@ -23,7 +23,10 @@ def _folder() -> Path:
     named = os.environ.get("QQL_QUERIES")
     if named:
         return Path(named).expanduser()
-    from platformdirs import user_config_path
+    from qql.missing import needed_for
+
+    with needed_for("a saved statement", instead="QQL_QUERIES names a folder", error=UsageError):
+        from platformdirs import user_config_path
 
     return user_config_path("qql", appauthor=False) / "queries"
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from qql.errors import QQLError
 from qql.rest.types import Json, JsonObject
-from qql.session.files import decode_utf8, read_bounded, read_utf8, reason
+from qql.session.files import decode_utf8, from_home, read_bounded, read_utf8, reason, stream_kind
 from qql.session.script_files import (
     CHANGED_HINT,
     NO_SCRIPT_HINT,
@@ -57,7 +57,7 @@ def read_script(path: str, *, requests: bool = False) -> str:
     if path != "-":
         not_text = partial(_encoding_error, path)
         text = read_utf8(path, unreadable=unreadable, not_text=not_text, streams=True)
-        if not requests and not is_script(path, text):
+        if not (requests or is_script(path, text) or stream_kind(from_home(path))):
             raise _no_script(path)
         return text
     try:

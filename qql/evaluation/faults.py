@@ -78,7 +78,7 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("baseline", "ties", "doc_id", "latency", "on_error"), TEXT),
     "run_dir": PATH,
     "path": PATH,
-    "grid": mapping_of("lists of values", lambda values: isinstance(values, (list, tuple))),
+    "grid": mapping_of("lists of values", lambda values: True),
     "another": FUNCTION,
     "progress": FUNCTION,
 }

@@ -133,7 +133,7 @@ class ScriptFile:
 
     def _require_script(self, begin: str) -> None:
         """Raises an error where a file begins with no statement, and its name does not say that it is one."""
-        if self.name != "<stdin>" and not is_script(self.path, begin):
+        if self._spool is None and not is_script(self.path, begin):
             raise self._faults.no_script()
 
     def require_unchanged(self) -> None:

@@ -260,6 +260,7 @@ class Parser:
         """A keyword behind which the clauses of a statement are known."""
         if kind == "QUERY":
             self.begin_where()
+            self.fused = self.fused and bool(self.brackets)  # that of ELSE has a FUSION of its own
         elif kind == "FUSION" and not self.brackets:
             self.fused = True
         self.statement = HEADS[kind]

@@ -5,6 +5,7 @@ and BATCH sends at once.
 from __future__ import annotations
 
 from qql.cli.prompt.completion.legal import Frame
+from qql.syntax.lexer import STARTERS
 
 __all__ = ["may_stand"]
 
@@ -24,7 +25,7 @@ def may_stand(word: str, below: Frame) -> bool:
     """Whether a keyword that the grammar takes may stand behind a symbol, by the statement around that."""
     if "_statement" in below.state.symbols:
         allowed = _INSIDE.get(_around(below))
-        return allowed is None or word in allowed
+        return allowed is None or word in allowed or word not in STARTERS  # as RUNS of EXPLAIN ANALYZE
     if below.symbol in _OF_ALIASES and below.below is not None and _around(below.below) == "BATCH":
         return word == "ALIAS"
     return True
