@@ -137,7 +137,7 @@ def test_what_can_be_set_of_a_hybrid(possible: Any) -> None:
     found = possible(HYBRID)
     assert {name: (one.now, one.tries) for name, one in found.items()} == {
         "root.limit": (5, ()),
-        "root.fusion": ("rrf", ("rrf", "dbsf", "linear")),
+        "root.fusion": ("rrf", ("rrf", "dbsf")),
         "root.rrf_k": (None, (None, 20, 60)),
         "root.rrf_weights": (None, (None, [2, 1], [1, 2])),
         "named.limit": (20, (20, 40)),

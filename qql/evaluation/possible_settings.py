@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qql import nodes
 from qql.compiler.options.query import FUSION_OPTIONS
 from qql.compiler.plan import QueryPlan, Stage
-from qql.evaluation.settings import FUSIONS, Settable
+from qql.evaluation.settings import FUSIONS, TRIED_FUSIONS, Settable
 from qql.records import dataclass
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, Json
@@ -88,7 +88,7 @@ def _limits(plan: QueryPlan, stage: Stage, several: bool) -> Iterator[Possible]:
 def _fusion(stage: Stage) -> Iterator[Possible]:
     if stage.fusion is None:
         return
-    yield Possible("fusion", None, tuple(FUSIONS), rank=0)
+    yield Possible("fusion", None, TRIED_FUSIONS, rank=0)
     yield Possible("rrf_k", None, (None, 20, 60), default=FUSION_OPTIONS["rrf_k"].shown or "", rank=0)
     if len(stage.inputs) == 2:
         yield Possible("rrf_weights", None, (None, [2, 1], [1, 2]), default="equal", rank=1)

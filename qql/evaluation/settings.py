@@ -38,7 +38,7 @@ from qql.syntax.formatter import format_script
 from qql.syntax.parser import Parsed, parse_script, raise_all
 from qql.syntax.printer import show
 
-__all__ = ["FUSIONS", "Settable"]
+__all__ = ["FUSIONS", "TRIED_FUSIONS", "Settable"]
 
 Edit = tuple[list[str], Json]
 """The path of names of a setting within its stage, and its new value."""
@@ -49,6 +49,8 @@ FUSIONS: Mapping[str, tuple[str, ...]] = {
     "linear": tuple(LINEAR_OPTIONS),
 }
 """The fusions that can be tried, each with the options that have a meaning beside it."""
+TRIED_FUSIONS = ("rrf", "dbsf")
+"""Those that are tried where nobody names some: a linear one is recomputed one by one, which is slow."""
 _ALIASES = {"k": "rrf_k", "weights": "rrf_weights", "score_threshold": "threshold"}
 _OPTIONS = frozenset({*SEARCH_PARAMS, *ACORN_OPTIONS, *FUSION_OPTIONS, *LINEAR_OPTIONS, *MMR_OPTIONS})
 

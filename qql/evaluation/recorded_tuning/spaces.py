@@ -11,7 +11,7 @@ from qql.evaluation.faults import Blank, InputError, argument
 from qql.evaluation.grid import MOST_SETTINGS, expand_grid, grid_size
 from qql.evaluation.possible_settings import Possible, fitting, sensible_grid
 from qql.evaluation.recorded_tuning.boards import text_of
-from qql.evaluation.settings import FUSIONS, Settable
+from qql.evaluation.settings import TRIED_FUSIONS, Settable
 from qql.records import dataclass, replace
 from qql.rest.limits import DEFAULT_LIMIT
 from qql.rest.types import Body, Json, JsonObject
@@ -31,7 +31,7 @@ def recorded_settings(settable: Settable, plan: QueryPlan, depth: int) -> Iterat
     for label in sorted(settable.stages, key=lambda label: label != "root"):
         stage = stages[label]
         if stage.fusion is not None:
-            yield Possible(f"{label}.fusion", settable.value(f"{label}.fusion"), tuple(FUSIONS), rank=0)
+            yield Possible(f"{label}.fusion", settable.value(f"{label}.fusion"), TRIED_FUSIONS, rank=0)
             default = FUSION_OPTIONS["rrf_k"].shown or ""
             now = settable.value(f"{label}.rrf_k")
             ks = _with(now, (one for one in _KS if str(one) != default))
