@@ -73,7 +73,27 @@ class Transport(Protocol):
         ...
 
 
-class RestTransport:
+class _Telling:
+    """What the server said of the last call of this thread, kept in ``_told``. Over gRPC, that is of a client
+    that `keep_time` was told of; the async one tells none.
+    """
+
+    _told: Any
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that the last call of this thread took by the server's account."""
+        seconds: float | None = getattr(self._told, "took", None)
+        return seconds
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last call of this thread has cost by the server's account."""
+        found: Usage | None = getattr(self._told, "usage", None)
+        return found
+
+
+class RestTransport(_Telling):
     """Requests as they were compiled, through ``http``, the client's own machinery (`QdrantClient.http`).
 
     Without ``timeouts`` the client's own are kept.
@@ -99,18 +119,6 @@ class RestTransport:
         self._timeouts = timeouts
         self._retries = retries
         self._told = by_thread()
-
-    @property
-    def took(self) -> float | None:
-        """Seconds that the last call of this thread took by the server's account."""
-        seconds: float | None = getattr(self._told, "took", None)
-        return seconds
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the last call of this thread has cost by the server's account."""
-        found: Usage | None = getattr(self._told, "usage", None)
-        return found
 
     def call(self, request: Request) -> Json:
         """The ``result`` of the answer; ``took`` is its ``time``, in seconds."""
@@ -163,7 +171,7 @@ class RestTransport:
         raise course.told(self._faults.error_of_exchange(failure, request))
 
 
-class ClientTransport:
+class ClientTransport(_Telling):
     """gRPC and local mode: the route names a method of the client, and the body becomes its arguments.
 
     ``infers`` is that of the backend. ``timeouts`` hold for a client that `keep_time` was told of.
@@ -189,18 +197,6 @@ class ClientTransport:
         self._timeouts = timeouts
         self._turn = Lock()
         self._told = by_thread()
-
-    @property
-    def took(self) -> float | None:
-        """As that of `RestTransport`, of a client that `keep_time` was told of; the async one tells none."""
-        seconds: float | None = getattr(self._told, "took", None)
-        return seconds
-
-    @property
-    def usage(self) -> Usage | None:
-        """As ``took``."""
-        found: Usage | None = getattr(self._told, "usage", None)
-        return found
 
     def call(self, request: Request) -> Json:
         """The method's answer, as the ``result`` that REST gives."""
