@@ -69,6 +69,7 @@ def made() -> Iterator[Made]:
 # ------------------------------------------------------------------------------------ the fit
 
 
+@pytest.mark.slow
 def test_coefficients_that_are_known_are_found_again(made: Made) -> None:
     found = calibrate(TEXT, made.queries, made.qrels, made.session, penalty=0.01)
     assert abs(found.curve.intercept - INTERCEPT) < 0.5
@@ -156,6 +157,7 @@ def test_the_engine_gives_the_probabilities_of_the_curve_in_one_request(made: Ma
     assert asked == ["/collections/docs/points/query"]
 
 
+@pytest.mark.slow
 def test_log_odds_rank_as_probabilities_do(made: Made) -> None:
     plain, odds = (
         calibrate(TEXT, made.queries, made.qrels, made.session, log_odds=one) for one in (False, True)
@@ -169,6 +171,7 @@ def test_log_odds_rank_as_probabilities_do(made: Made) -> None:
     assert plain.measures == odds.measures
 
 
+@pytest.mark.slow
 def test_a_recording_says_what_the_engine_answers(made: Made, tmp_path: Path) -> None:
     kept = record(TEXT, made.queries, made.session, tmp_path / "run.qqlrun", deep=60)
     found = calibrate(TEXT, None, made.qrels, recording=kept)
@@ -258,6 +261,7 @@ def test_too_few_judgements_are_refused(made: Made) -> None:
         assert raised.value.diagnostic.code == "few-judgements"
 
 
+@pytest.mark.slow
 def test_what_nobody_judged_is_said_and_may_be_left_out(made: Made) -> None:
     half = {query: dict(list(docs.items())[::2]) for query, docs in made.qrels.items()}
     found = calibrate(TEXT, made.queries, half, made.session)
@@ -267,6 +271,7 @@ def test_what_nobody_judged_is_said_and_may_be_left_out(made: Made) -> None:
     assert found.curve.probability([0.5, 1.0]) < alone.curve.probability([0.5, 1.0])
 
 
+@pytest.mark.slow
 def test_documents_may_be_named_by_a_field(made: Made) -> None:
     named = {query: {f"d{doc}": label for doc, label in docs.items()} for query, docs in made.qrels.items()}
     found = calibrate(TEXT, made.queries, named, made.session, doc_id="name")
@@ -287,6 +292,7 @@ def files(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_pipeline_where_it_is_better(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

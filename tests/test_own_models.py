@@ -237,6 +237,7 @@ def test_python_can_be_told_not_to_look_in_the_current_directory(tmp_path: Path)
         assert done.returncode == code, done.stderr
 
 
+@pytest.mark.slow
 def test_at_the_prompt_too_where_the_engine_has_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "own_words.py").write_text(MODULE, encoding="utf-8")
     options = ("--embedder", "own_words:embed", "--reranker", "own_words:score")

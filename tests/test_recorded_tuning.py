@@ -97,6 +97,7 @@ def test_every_setting_has_the_figures_of_evaluate(collection: Any, found: Recor
             assert [*of] == [measured.values[measure][query] for query in found.board.queries]
 
 
+@pytest.mark.slow
 def test_settings_without_numpy_are_the_same(
     collection: Any, kept: ev.Recording, found: RecordedTuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -462,6 +463,7 @@ def call(collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     return call
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_verdict_and_what_changes_do(call: Any, kept: ev.Recording) -> None:
     grid = [f"--grid={name}={','.join(map(json.dumps, values))}" for name, values in GRID.items()]
     out, _ = call("--recording", kept.path, "--measure", "nDCG@10", *grid)
