@@ -244,3 +244,20 @@ def test_what_an_evaluation_asks_is_asked_as_the_session_may(tmp_path: Path) -> 
             measures="RR",
         )
         assert [*found.means.values()] == [{"RR": 1.0}]
+
+
+@pytest.mark.parametrize("command", ["check", "lint", "explain"])
+def test_what_reads_scripts_without_a_database_can_be_safe_too(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from qql.cli import main
+
+    (tmp_path / "inner.qql").write_text("COUNT FROM docs")
+    text = f"EXECUTE '{tmp_path}/inner.qql'"
+    assert main([command, "-c", text]) == 0
+    capsys.readouterr()
+    assert main([command, "--safe", "-c", text]) == 5
+    assert "error[no-access]" in capsys.readouterr().err
+    assert main([command, "--safe", "--allow", f"folder:{tmp_path}", "-c", text]) == 0
+    assert main([command, "--allow", f"folder:{tmp_path}", "-c", text]) == 2
+    assert "--allow goes with --safe" in capsys.readouterr().err

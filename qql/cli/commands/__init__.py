@@ -14,6 +14,7 @@ from qql.cli.commands.options import (
     MEASURING,
     MODELS,
     OFFLINE,
+    READING,
     RECORDING,
     REPORTS,
     REWRITING,
@@ -99,7 +100,7 @@ COMMANDS = {
     "explain": Command(
         _lazy("compile", "explain"),
         "show the plan of a script; with --url or --db, by the collections there",
-        (*OFFLINE, *TARGET, "format", "output"),
+        (*OFFLINE, *TARGET, *READING, "format", "output"),
         ("text", "json", "html"),
         about=help.EXPLAIN,
         group="Scripts",
@@ -107,7 +108,7 @@ COMMANDS = {
     "check": Command(
         _lazy("compile", "check"),
         "show the errors and warnings of scripts, and send nothing",
-        (*OFFLINE, "format"),
+        (*OFFLINE, *READING, "format"),
         ("text", "json", "jsonl"),
         MANY,
         about=help.CHECK,
@@ -116,7 +117,7 @@ COMMANDS = {
     "lint": Command(
         _lazy("lint", "lint"),
         "show the errors and warnings of scripts, and what could be better about them",
-        (*OFFLINE, *TARGET, *LINTING, "format", "output"),
+        (*OFFLINE, *TARGET, *READING, *LINTING, "format", "output"),
         ("text", "json", "sarif"),
         MANY,
         about=help.LINT,

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 import qql
 from qql.cli.commands.options import Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
-from qql.cli.commands.scripts import CompileOptions, scripts_of, source_of, sources_of
+from qql.cli.commands.scripts import CompileOptions, executed_files, scripts_of, source_of, sources_of
 from qql.cli.render import Renderer, render_diagnostics, sanitize
 from qql.compiler.script import Compiled, compile_script, each_compiled
 from qql.errors import Diagnostic, QQLCompileError
-from qql.session.script_files import read_executed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from qql.compiler.script import Files
     from qql.syntax.pieces import Pieces
 
 __all__ = ["check", "compile_", "convert", "explain"]
@@ -85,7 +85,7 @@ def _compiled_with_advice(args: Arguments) -> list[Compiled]:
             statements = advised(statements, session.schema, session.full_facts)
             return [with_gaps(one, gaps_by(args, session)) for one in statements]
     context = options.context()
-    statements = compile_script(source, options.params, context, files=read_executed)
+    statements = compile_script(source, options.params, context, files=executed_files(args))
     return [with_gaps(one, gaps_by(args, None)) for one in advised(statements, context.schema)]
 
 
@@ -105,7 +105,7 @@ def _explanations(statements: Sequence[Compiled]) -> Iterator[str]:
 
 
 def check(args: Arguments, console: Renderer) -> int:
-    options, scripts = CompileOptions.of(args), scripts_of(args)
+    options, scripts, files = CompileOptions.of(args), scripts_of(args), executed_files(args)
     form, color = args.get("format", "text"), use_color(args, sys.stdout)
 
     def said_of(one: Diagnostic) -> str | dict[str, object]:
@@ -118,7 +118,7 @@ def check(args: Arguments, console: Renderer) -> int:
 
     count, said = Counter[str](), list[str | dict[str, object]]()
     for script in scripts:
-        found = [(_place(one), one.severity, said_of(one)) for one in _diagnostics(script, options)]
+        found = [(_place(one), one.severity, said_of(one)) for one in _diagnostics(script, options, files)]
         found.sort(key=lambda one: one[0])
         count.update(severity for _, severity, _ in found)
         said += [words for _, _, words in found]
@@ -143,10 +143,10 @@ def _place(one: Diagnostic) -> tuple[int, int, int]:
     return line, column, one.span.start if one.span else 0
 
 
-def _diagnostics(script: Pieces, options: CompileOptions) -> Iterator[Diagnostic]:
+def _diagnostics(script: Pieces, options: CompileOptions, files: Files) -> Iterator[Diagnostic]:
     """The errors of a script and its warnings, and those of the files it executes."""
     try:
-        for one in each_compiled(script, options.params, options.context(), read_executed, once=False):
+        for one in each_compiled(script, options.params, options.context(), files, once=False):
             yield from one.warnings
     except QQLCompileError as exc:
         yield from exc.diagnostics

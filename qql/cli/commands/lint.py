@@ -12,14 +12,13 @@ from qql.advice.lint import CODES
 from qql.cli.commands.connection import gaps_by, open_known_database
 from qql.cli.commands.options import TARGET, Arguments
 from qql.cli.commands.output import open_output, pluralize, use_color
-from qql.cli.commands.scripts import CompileOptions, refuse_directory, sources_of
+from qql.cli.commands.scripts import CompileOptions, executed_files, refuse_directory, sources_of
 from qql.cli.render import Renderer, render_diagnostics
 from qql.cli.usage import UsageError
 from qql.compiler.script import Compiled
 from qql.errors import Diagnostic, did_you_mean
 from qql.rest.types import JsonObject
 from qql.result import Result
-from qql.session.script_files import read_executed
 from qql.session.server_gaps import Gaps, lacks_of
 
 __all__ = ["lint"]
@@ -34,15 +33,13 @@ def lint(args: Arguments, console: Renderer) -> int:
         return _show_rules(args, console)
     _check_lint(args)
     sources, options = sources_of(args), CompileOptions.of(args)
-    disabled = frozenset(args.get("disable", ()))
+    disabled, files = frozenset(args.get("disable", ())), executed_files(args)
     with open_known_database(args) as session:
         context = options.context() if session is None else session.context
         facts_of = _no_facts if session is None else session.full_facts
         lacks = partial(_lacks, gaps_by(args, session))
         done = [
-            lint_script(
-                one, options.params, context, facts_of, disabled=disabled, files=read_executed, lacks=lacks
-            )
+            lint_script(one, options.params, context, facts_of, disabled=disabled, files=files, lacks=lacks)
             for one in sources
         ]
     found = [one for linted in done for one in linted.found]

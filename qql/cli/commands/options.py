@@ -39,6 +39,7 @@ __all__ = [
     "OFFLINE",
     "OPTIONS",
     "PROFILE",
+    "READING",
     "RECORDING",
     "REPORTS",
     "RERANKERS",
@@ -503,6 +504,8 @@ SEARCH = (
 )
 REWRITING = ("check", "write")
 LINTING = ("fail_on", "disable", "rules", "rule")
+READING = ("safe", "allow")
+"""What EXECUTE may read."""
 OFFLINE = ("text", "collection", "param", "model", "rerank_model", "color", "quiet")
 CONNECTED = (
     *("collection", "param", *TARGET, "read_only", "yes", *MODELS),

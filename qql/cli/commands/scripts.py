@@ -11,16 +11,26 @@ from qql.cli.commands.options import Arguments
 from qql.cli.usage import ParamValues, UsageError, parse_value, read_script, script_file
 from qql.errors import Source
 from qql.records import dataclass, replace
-from qql.session.script_files import ScriptText
+from qql.session.script_files import ScriptFile, ScriptText, read_executed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from qql import nodes
     from qql.compiler.bind import Params
     from qql.compiler.context import CompileOptions as TextOptions
     from qql.compiler.plan import Context
+    from qql.compiler.script import Files
     from qql.syntax.pieces import Pieces
 
-__all__ = ["CompileOptions", "params_of", "refuse_directory", "scripts_of", "source_of", "sources_of"]
+__all__ = [
+    "CompileOptions",
+    "executed_files",
+    "params_of",
+    "refuse_directory",
+    "scripts_of",
+    "source_of",
+    "sources_of",
+]
 
 
 def scripts_of(args: Arguments) -> list[Pieces]:
@@ -82,6 +92,27 @@ def params_of(args: Arguments) -> ParamValues:
             "usage", "--param requires either names, or the numbers 1, 2, … without a gap for `?`"
         )
     return [numbers[at] for at in sorted(numbers)]
+
+
+def executed_files(args: Arguments) -> Files:
+    """What reads the files that EXECUTE names: with ``--safe``, only those that ``--allow`` lets it reach.
+
+    Raises `UsageError` for an ``--allow`` that has no use.
+    """
+    if not args.get("safe"):
+        if "allow" in args and not ({"db", "url", "profile"} & args.keys()):
+            raise UsageError.make("usage", "--allow goes with --safe here: no model is called")
+        return read_executed
+    from qql.allowed import parse_allowed
+    from qql.session.external import External
+
+    external = External(parse_allowed(args.get("allow", ())), safe=True)
+
+    def read(statement: nodes.Execute) -> ScriptFile:
+        external.require_path(statement)
+        return read_executed(statement)
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)
