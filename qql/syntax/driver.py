@@ -419,8 +419,11 @@ class Parser:
     def unexpected(self, token: Token, before: Token) -> NoReturn:
         opened = [Span(start, start + 1) for start in self.opened[-1:]]
         from qql.syntax.hints import Place, unexpected
+        from qql.syntax.lookalikes import look_alike_at
 
-        place = Place(self.expected(), before, opened, clause_words(self.statement))
+        behind = self.text[token.end : token.end + 1]
+        alike = look_alike_at(self.text, token.end) if behind.isalnum() else None
+        place = Place(self.expected(), before, opened, clause_words(self.statement), alike)
         raise unexpected(token, place, self.tables.labels)
 
 

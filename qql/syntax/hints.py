@@ -202,6 +202,8 @@ class Place:
     last: Token
     opened: list[Span]
     clauses: list[str]
+    alike: str | None = None
+    """What a character in the word here is that only looks like one of the language."""
 
 
 def unexpected(token: Token, place: Place, labels: Mapping[str, str]) -> QQLSyntaxError:
@@ -237,7 +239,8 @@ def _meant(
 ) -> str | None:
     """A hint for a slip that is known, or for a word that is close to one that could stand here."""
     return (
-        _doubled_quote(token, place)
+        place.alike
+        or _doubled_quote(token, place)
         or _hint(_SLIPS, place.last, token, expected)
         or _foreign_word(token, expected, place)
         or _close_word(token, expected, labels)

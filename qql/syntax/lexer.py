@@ -224,6 +224,8 @@ def _line_end(text: str, pos: int) -> int:
 
 def bad_character(text: str, pos: int) -> NoReturn:
     """Raises for what begins nothing here: a character, an unclosed string, a number that is none."""
+    from qql.syntax.lookalikes import look_alike_at
+
     char = text[pos]
     code, end = fault_at(text, pos)
     span = Span(pos, end)
@@ -236,14 +238,15 @@ def bad_character(text: str, pos: int) -> NoReturn:
         syntax_error(code, "this comment has no closing */", span)
     if code == "malformed-number":
         hint = "numbers are written 3, -3, 0.5 or 1e-3; a name that begins with a digit needs quotes"
-        syntax_error(code, f"`{text[pos:end]}` is not a number", span, hint)
+        syntax_error(code, f"`{text[pos:end]}` is not a number", span, look_alike_at(text, pos) or hint)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
     hint = next((SIGNS[sign] for sign in SIGNS if text.startswith(sign, pos)), "")
     if char.isalnum() or (char == "-" and text[pos - 1 : pos + 2].replace("-", "").isalnum()):
         hint = "a name with such characters is written in quotes"
     if char == "\\" and not text[text.rfind("\n", 0, pos) + 1 : pos].strip():
         hint = r"commands like `\d` are for the prompt; `\i FILE` there runs a script that has them"
-    syntax_error(code, f"unexpected character `{shown}`", span, hint or None)
+    alike = None if char in SIGNS else look_alike_at(text, pos)
+    syntax_error(code, f"unexpected character `{shown}`", span, alike or hint or None)
 
 
 def string_value(token: Token) -> str:
