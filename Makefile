@@ -21,10 +21,11 @@ coverage: .venv/ready
 	$(BIN)/coverage html --quiet
 
 # The slow tests, and every property with all of its examples. `make soak ROUNDS=25` for a long one; CI takes a
-# short one. `make types` runs those of type checkers.
+# short one, with a third of the examples (PART=3). `make types` runs those of type checkers.
 ROUNDS ?= 2
+PART ?= 1
 soak: .venv/ready
-	QQL_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m "slow or hypothesis" --numprocesses auto --dist worksteal \
+	QQL_SOAK_ROUNDS=$(ROUNDS) QQL_SOAK_PART=$(PART) $(BIN)/python -m pytest -m "slow or hypothesis" --numprocesses auto --dist worksteal \
 		--ignore tests/test_public_types.py
 
 lint: .venv/ready

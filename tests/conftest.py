@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 _ROUNDS = int(os.environ.get("QQL_SOAK_ROUNDS", "0"))  # `make soak` sets it
+_PART = int(os.environ.get("QQL_SOAK_PART", "1"))  # CI takes one of so many parts of the examples
 
 
 # Whatever the environment says: workers and their children, many of which start a command, would each compile
@@ -101,8 +102,10 @@ def spoil(value: object) -> None:
 
 
 def examples(number: int) -> int:
-    """How many examples a property is tried with: an eighth of ``number``, but in a soak all, and more."""
-    return max(number, number * _ROUNDS // 2) if _ROUNDS else max(10, number // 8)
+    """How many examples a property is tried with: an eighth of ``number``, but in a soak all, and more; in
+    that of CI, a part of them.
+    """
+    return max(10, max(number, number * _ROUNDS // 2) // _PART if _ROUNDS else number // 8)
 
 
 @pytest.fixture(scope="session", autouse=True)
