@@ -211,6 +211,7 @@ def test_a_stage_that_says_nothing_keeps_a_slope_for_what_it_lacks() -> None:
 # ------------------------------------------------------------------------------------ held apart, and refused
 
 
+@pytest.mark.slow
 def test_chance_is_not_better(made: Made) -> None:
     rng = random.Random(5)
     noise = {query: {doc: int(rng.random() < 0.2) for doc in docs} for query, docs in made.qrels.items()}
@@ -310,6 +311,7 @@ def test_the_command_writes_the_pipeline_where_it_is_better(
     assert told["better"] and told["text"] in out and told["queries"] == 90
 
 
+@pytest.mark.slow
 def test_the_command_shows_no_pipeline_that_is_not_better(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,6 +205,7 @@ def test_points_with_one_id_and_points_without_vectors_are_told(db: qql.Session)
     assert told[0].span is None
 
 
+@pytest.mark.slow
 def test_a_matrix_is_not_copied_into_pythons_numbers() -> None:
     """Its numbers as objects would take 8 times its bytes; the engine's own memory is not counted here."""
     matrix = np.ones((4_000, 256), dtype=np.float32)

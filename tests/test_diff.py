@@ -477,6 +477,7 @@ def test_a_pipeline_that_is_none(run: Run) -> None:
     assert (code, "no-pipeline" in err) == (3, True)
 
 
+@pytest.mark.slow
 def test_many_hits_are_quick_to_compare() -> None:
     """Tau is not counted pair by pair: these would be half a thousand million."""
     count = 30_000

@@ -266,6 +266,7 @@ def test_filters(both: tuple[Engine, Oracle]) -> None:
     assert sum(0 < size < COUNT for size in sizes) > 150  # they tell points apart
 
 
+@pytest.mark.slow
 def test_filters_with_indexes(both: tuple[Engine, Oracle]) -> None:
     """The same family again, answered from payload indexes."""
     engine, oracle = both

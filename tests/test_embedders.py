@@ -141,6 +141,7 @@ def test_hash_takes_any_text(text: str) -> None:
     assert isclose(sum(x * x for x in vector), 1.0, rel_tol=1e-9)
 
 
+@pytest.mark.slow
 def test_hash_memory_of_words_is_bounded() -> None:
     embedder = HashEmbedder("local/hash-8")
     embedder.embed([" ".join(f"w{i}" for i in range(40_000)), "x" * 1000], "document")

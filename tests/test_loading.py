@@ -222,6 +222,7 @@ def test_a_text_of_the_same_length_is_embedded_where_the_vector_has_a_model(tmp_
 # ------------------------------------------------------------------------------------ memory
 
 
+@pytest.mark.slow
 def test_the_memory_of_copy_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = write(

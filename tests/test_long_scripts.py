@@ -139,6 +139,7 @@ def test_what_a_long_script_defines_holds_in_all_of_it(db: qql.Session) -> None:
     assert results[5].rows == [{"count": 2}]
 
 
+@pytest.mark.slow
 def test_parameters_of_a_long_script(db: qql.Session) -> None:
     db.run("CREATE COLLECTION c (v VECTOR(2, DOT))")
     text = f"COUNT FROM c WHERE a = :a;\n{LONG}\nCOUNT FROM c WHERE b = :b"

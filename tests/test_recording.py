@@ -216,6 +216,7 @@ def test_a_query_that_fails_keeps_those_before_it(db: Session, tmp_path: Path) -
     assert [row.query for row in read_recording(str(path)).queries()] == ["a"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_queries(tmp_path: Path) -> None:
     text = "QUERY :v FROM d USING v LIMIT 10"
     with qql.connect(advice=False) as db:

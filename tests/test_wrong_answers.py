@@ -149,6 +149,7 @@ def test_what_is_no_answer_of_qdrants_is_quoted(
     assert quoted in info.value.message
 
 
+@pytest.mark.slow
 def test_a_packed_answer_is_unpacked_no_further_than_the_limit(
     server: HttpRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
