@@ -21,7 +21,7 @@ from qql.records import NamedTuple, replace
 from qql.rest.limits import DEFAULT_LIMIT, GROUP_SIZE, U32
 from qql.rest.named_points import all_named_points, named_points
 from qql.rest.request import Request
-from qql.rest.types import Body, JsonObject
+from qql.rest.types import Body, Json, JsonObject
 from qql.syntax.printer import show
 
 __all__ = ["AloneStages", "stage_requests"]
@@ -58,11 +58,11 @@ class AloneStages:
     def __init__(self, collection: str, body: Body) -> None:
         self.collection = collection
         self.root = body
-        self.shared = {"shard_key": body["shard_key"]} if "shard_key" in body else {}
+        self.shared: JsonObject = {"shard_key": body["shard_key"]} if "shard_key" in body else {}
         group = grouped_by(body)
         self.factor = body.get("group_size", GROUP_SIZE) if group else 1
-        self.above_all = [{"must_not": [{"is_empty": {"key": group}}]}] if group else []
-        self.named = all_named_points(body, collection)
+        self.above_all: list[Json] = [{"must_not": [{"is_empty": {"key": group}}]}] if group else []
+        self.named: list[int | str] = all_named_points(body, collection)
         self.found: list[StageRun] = []
         self.known: dict[str, int] = {}
 

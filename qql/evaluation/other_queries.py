@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qql.errors import QQLError
 from qql.evaluation.calls import Call, locate_error
-from qql.evaluation.documents import document_key, ranking
+from qql.evaluation.documents import Key, document_key, ranking
 from qql.evaluation.files import Qrels, Query, Scored
 from qql.evaluation.measures import Evaluation, Measure, evaluate_run
 from qql.evaluation.pipelines import Pipeline
@@ -140,11 +140,11 @@ class QuerySet:
         self.recording = recording
         self.qrels = qrels
         self.measures = measures
-        self.key = document_key(qrels, doc_id)
-        self.by_ids = doc_id is None
+        self.key: Key = document_key(qrels, doc_id)
+        self.by_ids: bool = doc_id is None
         self.progress = progress
-        self.calls = 0
-        self.recomputed = 0
+        self.calls: int = 0
+        self.recomputed: int = 0
 
     def rankings(self, pipeline: Pipeline) -> dict[str, list[Scored]]:
         """The documents of each query, the best first. Raises as `Session.execute` does."""

@@ -30,7 +30,8 @@ class CannotLoad(Exception):
 
     def __init__(self, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
-        self.code, self.hint = code, hint
+        self.code: str = code
+        self.hint: str | None = hint
 
 
 def is_function_name(text: str) -> bool:

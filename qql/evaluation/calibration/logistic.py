@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Array = NDArray[Any]
+    _Array = NDArray[Any]
 
 __all__ = ["Fit", "fit"]
 
@@ -60,7 +60,7 @@ def fit(rows: Sequence[Sequence[float]], labels: Sequence[bool], penalty: float 
     share = wanted.mean()
     found[0] = math.log(share / (1 - share))
 
-    def loss(at: Array) -> float:
+    def loss(at: _Array) -> float:
         odds = numpy.clip(design @ at, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
         return float(numpy.logaddexp(0, odds).sum() - wanted @ odds + (ridge * numpy.square(at)).sum() / 2)
 
