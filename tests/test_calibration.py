@@ -262,7 +262,6 @@ def test_too_few_judgements_are_refused(made: Made) -> None:
         assert raised.value.diagnostic.code == "few-judgements"
 
 
-@pytest.mark.slow
 def test_what_nobody_judged_is_said_and_may_be_left_out(made: Made) -> None:
     half = {query: dict(list(docs.items())[::2]) for query, docs in made.qrels.items()}
     found = calibrate(TEXT, made.queries, half, made.session)
@@ -293,7 +292,6 @@ def files(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_the_command_writes_the_pipeline_where_it_is_better(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -311,7 +309,6 @@ def test_the_command_writes_the_pipeline_where_it_is_better(
     assert told["better"] and told["text"] in out and told["queries"] == 90
 
 
-@pytest.mark.slow
 def test_the_command_shows_no_pipeline_that_is_not_better(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -342,7 +342,6 @@ def test_why_not_follows_a_point_through_it(session: Session) -> None:
 # ------------------------------------------------------------------------------------ from recordings
 
 
-@pytest.mark.slow
 def test_a_recording_answers_what_the_engine_answers(session: Session, tmp_path: Path) -> None:
     rng, path, equal = random.Random(8), tmp_path / "run.qqlrun", 0
     for _ in range(40):

@@ -463,7 +463,6 @@ def call(collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     return call
 
 
-@pytest.mark.slow
 def test_the_command_shows_the_verdict_and_what_changes_do(call: Any, kept: ev.Recording) -> None:
     grid = [f"--grid={name}={','.join(map(json.dumps, values))}" for name, values in GRID.items()]
     out, _ = call("--recording", kept.path, "--measure", "nDCG@10", *grid)
