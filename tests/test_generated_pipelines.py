@@ -356,7 +356,7 @@ def soak(session: Session, rng: random.Random, count: int) -> Counter[str]:
 
 @pytest.mark.parametrize(
     ("seed", "count"),
-    [(7, 30), *(pytest.param(seed, 500, marks=pytest.mark.slow) for seed in range(1, ROUNDS + 1))],
+    [(7, 75), *(pytest.param(seed, 500, marks=pytest.mark.slow) for seed in range(1, ROUNDS + 1))],
 )
 def test_the_engine_fuses_what_the_stages_give(session: Session, seed: int, count: int) -> None:
     census = soak(session, random.Random(seed), count)
