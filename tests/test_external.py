@@ -261,3 +261,33 @@ def test_what_reads_scripts_without_a_database_can_be_safe_too(
     assert main([command, "--safe", "--allow", f"folder:{tmp_path}", "-c", text]) == 0
     assert main([command, "--allow", f"folder:{tmp_path}", "-c", text]) == 2
     assert "--allow goes with --safe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("COPY docs FROM :given", "/etc/hosts"),
+        ("DUMP docs TO :given", "dump.qql"),
+        ("COPY (SCROLL FROM docs) TO :given", "out.jsonl"),
+        ("EXECUTE :given", "other.qql"),
+        ("RESTORE SNAPSHOT :given ON docs", "/etc/passwd"),
+        ("QUERY TEXT 'a' MODEL :given FROM docs", "http://evil.example/v1#m"),
+        ("QUERY 'a' FROM docs RERANK MODEL :given", "openai/m"),
+    ],
+)
+def test_what_a_parameter_names_is_refused_too(safe: qql.Session, text: str, value: str) -> None:
+    for carry_out in (safe.execute, safe.run, lambda *given: safe.prepare(given[0]).execute(given[1])):
+        with pytest.raises(qql.QQLRefusedError) as found:
+            carry_out(text, {"given": value})
+        assert found.value.code == "no-access"
+
+
+def test_the_home_of_nobody_is_refused_as_any_other(safe: qql.Session) -> None:
+    refusal(safe, "COPY docs FROM '~nobody-of-this-name/rows.jsonl'")
+
+
+def test_a_model_that_the_caller_gives_as_a_parameter_is_the_callers() -> None:
+    with qql.connect() as db:
+        db.execute(STORED)
+        with pytest.raises(qql.QQLModelError):  # it is called, and nobody answers
+            db.execute("QUERY TEXT 'a' MODEL :m FROM docs", {"m": "http://127.0.0.1:9/v1#other"})

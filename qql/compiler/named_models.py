@@ -8,7 +8,7 @@ from qql import nodes
 from qql.errors import Span
 from qql.nodes.core import walk
 
-__all__ = ["MODELS", "model_of", "models_in"]
+__all__ = ["MODELS", "has_open_model", "model_of", "models_in"]
 
 MODELS: dict[type[nodes.Node], str] = dict.fromkeys(
     (*nodes.EMBEDDED.values(), nodes.Embedding, nodes.Hybrid, nodes.VectorDef, nodes.Rerank), "model"
@@ -27,3 +27,9 @@ def model_of(node: nodes.Node) -> Iterator[tuple[str, Span | None]]:
     scalar = getattr(node, field) if field is not None else None
     if isinstance(scalar, nodes.Scalar) and isinstance(scalar.value, str):
         yield scalar.value, scalar.span
+
+
+def has_open_model(tree: object) -> bool:
+    """Whether a model is a parameter without a value."""
+    scalars = (getattr(node, MODELS[type(node)]) for node in walk(tree) if type(node) in MODELS)
+    return any(isinstance(one, nodes.Scalar) and isinstance(one.value, nodes.Param) for one in scalars)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from qql import nodes
 from qql.allowed import Allowed, holds_host, host_of
 from qql.compiler.model_names import FASTEMBED, full_name, is_url
-from qql.compiler.named_models import model_of, models_in
+from qql.compiler.named_models import has_open_model, model_of, models_in
 from qql.errors import Diagnostic, QQLRefusedError, Span
 from qql.nodes.core import walk
 from qql.rest.limits import BM25
@@ -76,7 +76,7 @@ class External:
             raise QQLRefusedError(*refused)
 
     def _refused(self, compiled: Compiled, infers: Callable[[str], bool]) -> Iterator[Diagnostic]:
-        for node in walk(compiled.written):
+        for node in walk(compiled.statement):  # with the values of its parameters, which name files, too
             try:
                 if type(node) in PATHS:
                     self.require_path(node)
@@ -110,18 +110,16 @@ class External:
 
             path = url2pathname(urlsplit(value).path)
         if not self._holds(path):
-            folder = os.path.realpath(from_home(path)).rpartition(os.sep)[0] if "\0" not in path else "DIR"
-            hint = f"what allows it: `folder:{folder or os.sep}` in {_HOW}"
+            real = _real(path)
+            folder = "DIR" if real is None else real.rpartition(os.sep)[0] or os.sep
+            hint = f"what allows it: `folder:{folder}` in {_HOW}"
             message = f"{words} {does}, and this session may not reach {value!r:.80}"
             raise QQLRefusedError(Diagnostic("no-access", message, scalar.span, hint))
 
     def _holds(self, path: str) -> bool:
         """Whether a file lies in an allowed folder, wherever links on its way lead."""
-        try:
-            real = os.path.realpath(from_home(path))
-        except (OSError, ValueError, RuntimeError):  # a NUL in it, or `~nobody`
-            return False
-        return any(
+        real = _real(path)
+        return real is not None and any(
             real == one or real.startswith(one.rstrip(os.sep) + os.sep) for one in self.allowed.folders
         )
 
@@ -132,7 +130,7 @@ class External:
         if self.safe:
             return
         for one in statements:
-            for model in models_in(one.written):
+            for model in models_in(one.statement if has_open_model(one.written) else one.written):
                 self._trust(model)
 
     def require_model(self, model: str, span: Span | None = None) -> None:
@@ -165,6 +163,14 @@ class External:
         why = "this session may not reach it" if self.safe else "nobody here has named it"
         hint = f"what allows it: `host:{host or 'NAME'}` in {_HOW}"
         raise QQLRefusedError(Diagnostic("no-access", f"{what}, and {why}", span, hint))
+
+
+def _real(path: str) -> str | None:
+    """A path without links; None for what is none: one with a NUL, or of the home of nobody."""
+    try:
+        return os.path.realpath(from_home(path))
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _is_plain_name(location: str) -> bool:
